@@ -12,8 +12,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         case tooManyRequests
         /// No answer: no connection, no TLS, or too late.
         case unreachable
-        /// The server has trouble of its own.
-        case serverTrouble
+        /// The server has a problem of its own.
+        case serverProblem
         /// The answer is not what the route returns.
         case badAnswer
         /// The buffer did not take the bars.
@@ -33,7 +33,7 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// Whether the same request may succeed later.
     var isRetryable: Bool {
         switch reason {
-        case .tooManyRequests, .unreachable, .serverTrouble, .buffer, .database: true
+        case .tooManyRequests, .unreachable, .serverProblem, .buffer, .database: true
         case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .unreadableFile, .badFile: false
         }
     }
@@ -41,7 +41,7 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// Whether another request may succeed all the same: one symbol's answer is bad, another's may be good.
     public var concernsRequestAlone: Bool {
         switch reason {
-        case .badAnswer, .notAuthorized, .serverTrouble: true
+        case .badAnswer, .notAuthorized, .serverProblem: true
         case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .database, .unreadableFile,
             .badFile:
             false

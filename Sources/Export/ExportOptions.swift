@@ -19,7 +19,6 @@ public struct ExportOptions: Sendable {
         case symbol
     }
 
-    /// The streams.
     var streams: [EventStream]
     /// The days, by the events' own time in New York.
     public var days: ClosedRange<TradingDay>
@@ -97,9 +96,7 @@ public struct ExportReport: Sendable, Equatable {
     public struct File: Sendable, Equatable {
         /// Its path.
         public let path: String
-        /// Its stream.
         let stream: EventStream
-        /// Its day.
         let day: TradingDay
         /// Its rows.
         public let rows: Int

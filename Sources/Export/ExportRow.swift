@@ -21,7 +21,6 @@ extension RowColumns: ExportRow {
     }
 }
 
-/// A row of the database.
 struct ValueRow: ExportRow {
     let values: [ColumnValue?]
 

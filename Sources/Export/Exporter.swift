@@ -126,8 +126,8 @@ public struct Exporter: Sendable {
             for stream in options.streams {
                 guard let reader = readers[stream] else { continue }
                 for (place, day) in options.days.enumerated() {
-                    for table in UpstreamReader.Table.allCases where table.stream == stream {
-                        let leftOut = try await reader.rows(of: table, times: day.span, symbols: symbols) { row in
+                    for kind in stream.kinds {
+                        let leftOut = try await reader.rows(of: kind, times: day.span, symbols: symbols) { row in
                             run.append(row, of: stream)
                         }
                         run.note(leftOut: leftOut)

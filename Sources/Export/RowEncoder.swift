@@ -9,7 +9,6 @@ protocol RowEncoder: SendableMetatype {
     var heldBytes: Int { get }
     /// How many bytes are ready for the disk.
     var readyBytes: Int { get }
-    /// The bytes that are ready.
     mutating func takeReady() -> [UInt8]
     /// All bytes of the rows so far, as far as they were not taken.
     mutating func takeBytes() -> [UInt8]

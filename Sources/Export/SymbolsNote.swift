@@ -7,7 +7,6 @@ import MarketData
 struct SymbolsNote {
     private let path: String
 
-    /// The note of a file.
     init(of file: String) {
         let folder = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
         path = "\(folder)/.\(file[file.index(after: folder.endIndex)...]).symbols"

@@ -4,7 +4,6 @@ import MarketData
 struct Dialogue {
     /// What to do next, in order.
     enum Step: Equatable {
-        /// Send these in one frame.
         case send([StatusMessage])
         /// Decide about a login, and report with ``loginDecided(_:)``.
         case decideLogin(key: String)
@@ -12,7 +11,6 @@ struct Dialogue {
         case replay([FeedChannel], ReplaySpan)
         /// These channels were subscribed to or given up.
         case subscriptionsChanged([FeedChannel])
-        /// Close the connection.
         case close(code: UInt16, reason: String)
     }
 

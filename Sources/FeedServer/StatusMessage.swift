@@ -28,7 +28,6 @@ public struct StatusMessage: Sendable, Equatable {
     /// The channel isn't part of what the key may have.
     public static let notAuthorized = StatusMessage("error", "not authorized")
 
-    /// A channel was subscribed to.
     static func subscribed(_ channel: FeedChannel) -> StatusMessage {
         StatusMessage("success", "subscribed to: \(channel)")
     }

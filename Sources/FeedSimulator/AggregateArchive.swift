@@ -13,7 +13,6 @@ final class AggregateArchive: Sendable {
     /// Each bar's start and its JSON object.
     private let bars = Mutex<[Key: [Int64: [UInt8]]]>([:])
 
-    /// Adds the bars of some frames.
     func add(_ block: FrameBlock, _ range: Range<Int>) {
         bars.withLock { bars in
             for index in range where !block.frames[index].kinds.isDisjoint(with: .bars) {

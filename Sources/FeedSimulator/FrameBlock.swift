@@ -6,15 +6,11 @@ import NIOCore
 struct FrameBlock: Sendable {
     /// One frame's place among the bytes, and what it holds.
     struct Frame: Sendable {
-        /// Where the header starts.
         var start: Int
-        /// Where the text starts.
         var textStart: Int
-        /// Where the text ends.
         var end: Int
         /// How many events of each kind it holds.
         var counts: KindCounts
-        /// The kinds that occur.
         var kinds: KindSet
         /// When it was sent, in milliseconds; never less than the frame's before it.
         var time: Int64

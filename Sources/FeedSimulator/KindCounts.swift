@@ -11,7 +11,6 @@ struct KindCounts: Sendable, Equatable {
     /// The number of events of one kind.
     subscript(kind: KindSet) -> Int { Int(values[kind.index]) }
 
-    /// The kinds that occur.
     var kinds: KindSet {
         var set: KindSet = []
         for index in 0..<KindSet.count where values[index] > 0 { set.insert(KindSet(rawValue: 1 << UInt16(index))) }

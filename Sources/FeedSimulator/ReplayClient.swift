@@ -21,7 +21,6 @@ final class ReplayClient: Sendable {
     /// Whether the replay sends it anything.
     var isReceiving: Bool { connection.isSubscribed && !state.withLock { $0.isStalled } }
 
-    /// What it has subscribed to.
     var filter: FrameFilter { FrameFilter(subscriptions: connection.subscriptions) }
 
     /// Whether no fault acts on its frames.

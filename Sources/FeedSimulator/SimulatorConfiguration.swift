@@ -69,7 +69,6 @@ public struct SimulatorConfiguration: Sendable {
     public var apiKey: Secret?
     /// How many logins with one key may be in force at once; one more pushes the oldest out. `nil` sets no limit.
     public var connectionLimit: Int?
-    /// What is sent.
     var source: Source
     /// How fast it is sent.
     public var pace: Pace = .flatOut

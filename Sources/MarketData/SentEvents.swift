@@ -50,34 +50,29 @@ extension EventBatch {
         guard let kinds = sent?.kinds else { return false }
         func text(of kind: KindSet) -> TextRange { kinds.contains(kind) ? range : .none }
         if let count = sent?.bars.count, count < bars.count {
-            let text = text(of: bars[count].interval == .minute ? .minuteBar : .secondBar)
-            sent?.bars.append(text)
-            return text != .none
+            let kind: KindSet = bars[count].interval == .minute ? .minuteBar : .secondBar
+            sent?.bars.append(text(of: kind))
+            return kinds.contains(kind)
         }
         if let count = sent?.trades.count, count < trades.count {
-            let text = text(of: .trade)
-            sent?.trades.append(text)
-            return text != .none
+            sent?.trades.append(text(of: .trade))
+            return kinds.contains(.trade)
         }
         if let count = sent?.quotes.count, count < quotes.count {
-            let text = text(of: .quote)
-            sent?.quotes.append(text)
-            return text != .none
+            sent?.quotes.append(text(of: .quote))
+            return kinds.contains(.quote)
         }
         if let count = sent?.limitBands.count, count < limitBands.count {
-            let text = text(of: .limitBand)
-            sent?.limitBands.append(text)
-            return text != .none
+            sent?.limitBands.append(text(of: .limitBand))
+            return kinds.contains(.limitBand)
         }
         if let count = sent?.imbalances.count, count < imbalances.count {
-            let text = text(of: .imbalance)
-            sent?.imbalances.append(text)
-            return text != .none
+            sent?.imbalances.append(text(of: .imbalance))
+            return kinds.contains(.imbalance)
         }
         if let count = sent?.fairValues.count, count < fairValues.count {
-            let text = text(of: .fairValue)
-            sent?.fairValues.append(text)
-            return text != .none
+            sent?.fairValues.append(text(of: .fairValue))
+            return kinds.contains(.fairValue)
         }
         return false
     }

@@ -4,7 +4,6 @@ import Glibc
 struct ColumnChunk {
     let column: ParquetColumn
     private(set) var rows = 0
-    /// Numbers of the rows that have one.
     private var numbers: [Int64] = []
     /// Texts of the rows that have one, each with its length, as PLAIN has them; empty while there is a dictionary.
     private var texts: [UInt8] = []

@@ -72,14 +72,12 @@ final class RelayReader {
         }
     }
 
-    /// Sends live events.
     func send(_ parts: [ByteBuffer], events: Int, bytes: Int) {
         client.send(parts, events: events)
         self.events += Int64(events)
         self.bytes += Int64(bytes)
     }
 
-    /// Sends rows of a replay.
     func send(row part: ByteBuffer, events: Int) {
         client.send([part], events: events)
         replayed += Int64(events)

@@ -91,7 +91,6 @@ struct RowText {
         close()
     }
 
-    /// Writes a bar as the REST aggregates have it.
     mutating func writeAggregate(_ bar: Bar) {
         bytes.removeAll(keepingCapacity: true)
         bytes.append(contentsOf: "{\"t\":".utf8)

@@ -13,12 +13,6 @@ final class Turns: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether it is somebody's turn.
-    var isTaken: Bool { state.withLock { $0.isTaken } }
-
-    /// How many wait.
-    var waiting: Int { state.withLock { $0.waiting.count } }
-
     /// Does something when it is this one's turn.
     ///
     /// - Throws: `CancellationError` when the task is cancelled before; else what `body` throws.

@@ -12,7 +12,6 @@ package struct BufferJSON: WireObject {
         case failing
     }
 
-    /// One stream of rows.
     package struct Stream: WireObject {
         package var appended: Int64
         package var pending: Int64

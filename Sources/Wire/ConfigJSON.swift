@@ -10,7 +10,6 @@ package struct ConfigJSON: WireObject {
         case secret_file
     }
 
-    /// One key.
     package struct Setting: WireObject {
         package var key: String
         package var value: String?
@@ -68,7 +67,6 @@ package struct ConfigJSON: WireObject {
 
 /// One thing that `edgetick doctor` looked at: `--json` prints a list.
 package struct DoctorFindingJSON: WireObject {
-    /// How it is.
     package enum Level: String, Codable, CaseIterable, Sendable {
         case ok
         case note

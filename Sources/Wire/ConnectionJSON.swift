@@ -238,7 +238,6 @@ package struct TickersJSON: WireObject {
 
 /// What is collected, symbol by symbol, and how fresh it is: `/api/symbols`.
 package struct SymbolsJSON: WireObject {
-    /// One symbol.
     package struct Entry: WireObject {
         package var symbol: String
         package var connections: [String]

@@ -158,7 +158,6 @@ package struct MessagesDroppedJSON: WireObject {
 
 /// Bars of a symbol: `/api/bars`, `edgetick query`.
 package struct BarsJSON: WireObject {
-    /// One bar.
     package struct Bar: WireObject {
         package var start_ms: Int64
         package var open: Double

@@ -3,7 +3,6 @@ package import Store
 
 /// What a look through a file found: an element of what `edgetick verify` prints.
 package struct VerificationJSON: WireObject {
-    /// The numbers of one stream.
     package struct Stream: WireObject {
         package var rows: Int64
         package var first: Int64?
@@ -77,7 +76,6 @@ package struct VerificationJSON: WireObject {
 
 /// What became of a file: an element of what `edgetick repair` prints.
 package struct RepairJSON: WireObject {
-    /// One table.
     package struct Table: WireObject {
         package var name: String
         package var kept: Int64

@@ -3,7 +3,6 @@ package import Store
 
 /// What the collector's files say, and what the collector says of itself: `edgetick status`.
 package struct FilesJSON: WireObject {
-    /// One stream of rows.
     package struct Stream: WireObject {
         package var rows: Int64
         package var pending: Int64

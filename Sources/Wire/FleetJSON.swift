@@ -3,7 +3,6 @@ package import Upstream
 
 /// The boxes that share a database, the worst first: `/api/fleet` and `edgetick fleet --json`.
 package struct FleetJSON: WireObject {
-    /// One box.
     package struct Box: WireObject {
         package var id: String
         package var group: String?

@@ -39,7 +39,6 @@ package struct GroupsJSON: WireObject {
     }
 }
 
-/// A member of a group.
 package struct MemberJSON: WireObject {
     package var symbol: String
     package var weight: Double?

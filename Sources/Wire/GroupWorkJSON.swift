@@ -3,7 +3,6 @@ package import Store
 package import Universe
 package import Upstream
 
-/// Which group.
 package struct GroupNameJSON: WireObject {
     package var name: String
     package var type: String
@@ -64,7 +63,6 @@ package struct ImportJSON: WireObject {
         package var to: Double?
     }
 
-    /// One file, or one fund of a file.
     package struct File: WireObject {
         package var file: String
         package var name: String?
@@ -289,7 +287,6 @@ package struct RemovedGroupJSON: WireObject {
 
 /// What an older list of stocks became: an element of what `edgetick universe migrate-legacy` prints.
 package struct LegacyListJSON: WireObject {
-    /// A group that was made of it.
     package struct Group: WireObject {
         package var name: String
         package var type: String

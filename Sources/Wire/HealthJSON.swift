@@ -21,7 +21,7 @@ package struct HealthJSON: WireObject {
         "status": "The worst of the checks",
         "is_live": "Whether all loops go round",
         "is_ready": "Whether the collector collects",
-        "headline": "The worst trouble in one line and how many more there are; null when nothing is wrong",
+        "headline": "The worst problem in one line and how many more there are; null when nothing is wrong",
         "checks": "By name",
         "timestamp_ms": "When this was so",
     ]

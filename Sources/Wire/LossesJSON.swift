@@ -78,7 +78,6 @@ package struct GapsJSON: WireObject {
 
 /// Rows that upstream refused: `/api/dead-letters`, `edgetick dead-letters list`.
 package struct DeadLettersJSON: WireObject {
-    /// One row.
     package struct Letter: WireObject {
         package var letter: String
         package var stream: EventStream

@@ -19,7 +19,6 @@ package enum PlatformJSON {
         }
     }
 
-    /// How a connection is.
     package struct Connection: Encodable, Sendable {
         package var name: String
         package var status: String

@@ -3,7 +3,6 @@ package import Store
 
 /// A day compared with the tape: `edgetick reconcile --json`.
 package struct ReconcileJSON: WireObject {
-    /// One symbol's day.
     package struct SymbolDay: WireObject {
         package var symbol: String
         package var is_complete: Bool
@@ -91,7 +90,6 @@ package struct ReconcileJSON: WireObject {
 
 /// Where the daily comparison with the tape is: a part of `/api/status`.
 package struct ReconcileStateJSON: WireObject {
-    /// What became of a day.
     package struct Day: WireObject {
         package var day: String
         package var is_complete: Bool

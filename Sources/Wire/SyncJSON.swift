@@ -4,7 +4,6 @@ import Store
 
 /// How the upload is doing: `/api/sync`.
 package struct SyncJSON: WireObject {
-    /// The state in one word.
     package enum State: String, Codable, CaseIterable, Sendable {
         case off
         case ok
@@ -12,7 +11,6 @@ package struct SyncJSON: WireObject {
         case needs_person
     }
 
-    /// One stream.
     package struct Stream: WireObject {
         package var rows_uploaded: Int
         package var rows_refused: Int
@@ -28,7 +26,6 @@ package struct SyncJSON: WireObject {
         ]
     }
 
-    /// One database.
     package struct Database: WireObject {
         package var name: String
         package var state: State

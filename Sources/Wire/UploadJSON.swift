@@ -4,7 +4,6 @@ package import Store
 
 /// What one upload did: `edgetick sync`.
 package struct UploadJSON: WireObject {
-    /// One stream of rows.
     package struct Stream: WireObject {
         package var uploaded: Int
         package var refused: Int

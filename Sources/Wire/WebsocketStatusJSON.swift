@@ -4,7 +4,6 @@ import Feed
 /// All connections with totals: `/api/admin/websocket-status`. Other programs read these names, so they stay, and so do
 /// times in Unix seconds.
 package struct WebsocketStatusJSON: WireObject {
-    /// The totals.
     package struct Totals: WireObject {
         package var total_connections: Int
         package var connected_count: Int

@@ -39,7 +39,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     func `no server has the collector wait for longer than two minutes`(asked: Duration?) {
         #expect(asked == .seconds(120))
         var pacer = RequestPacer(requestsPerMinute: 0)
-        let next = pacer.failed(.serverTrouble, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
+        let next = pacer.failed(.serverProblem, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
         #expect(next == .tryAgain(after: .seconds(120)))
         _ = pacer.failed(.tooManyRequests, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
         #expect(turn(&pacer, .zero) == .seconds(120))
@@ -51,12 +51,12 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(RequestPacer.pause("Wed, 25 Nov 2026 19:00:55 GMT") == nil)
     }
 
-    @Test func `trouble is tried again with growing waits, a refusal is not`() {
+    @Test func `problem is tried again with growing waits, a refusal is not`() {
         var pacer = RequestPacer(requestsPerMinute: 0, tries: 4)
         func failed(_ reason: BackfillError.Reason, _ tried: Int) -> RequestPacer.Next {
             pacer.failed(reason, tried: tried, retryAfter: nil, jitter: 1, now: .zero)
         }
-        #expect(failed(.serverTrouble, 1) == .tryAgain(after: .seconds(1)))
+        #expect(failed(.serverProblem, 1) == .tryAgain(after: .seconds(1)))
         #expect(failed(.unreachable, 3) == .tryAgain(after: .seconds(4)))
         #expect(failed(.unreachable, 4) == .giveUp)
         #expect(failed(.keyRefused, 1) == .giveUp)
@@ -159,7 +159,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let port = try await simulator.bind()
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await simulator.run() }
@@ -330,7 +330,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             let workspace = try Workspace()
             func open() throws -> TickBuffer {
                 try TickBuffer.open(
-                    directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                    directory: workspace.path,
+                    options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
                     logger: quiet)
             }
             let first = try open()
@@ -368,7 +369,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             let buffer = try TickBuffer.open(
                 directory: workspace.path,
                 options: .init(
-                    collector: "tests", commitInterval: .milliseconds(5), maximumBytes: 1 << 20, fullPolicy: .rejectNew),
+                    collector: "tests", commitInterval: .fixed(.milliseconds(5)), maximumBytes: 1 << 20,
+                    fullPolicy: .rejectNew),
                 logger: quiet)
             var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.plan.start * 1000)
             let bar = try #require(Self.plan.event(0).bar)
@@ -438,7 +440,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let port = try await simulator.bind()
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         let members = try (0..<3).map { number in
             var configuration = FeedConfiguration(

@@ -24,7 +24,7 @@ import Testing
         init(_ server: ScriptedREST, path: String = "", tries: Int = 1) throws {
             workspace = try Workspace()
             buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
                 logger: Logger(label: "buffer") { _ in SwiftLogNoOpLogHandler() })
             var configuration = AggregatesClient.Configuration(
                 url: "http://127.0.0.1:\(server.port)\(path)", apiKey: Secret("a-key"))

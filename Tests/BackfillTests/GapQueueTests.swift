@@ -79,7 +79,7 @@ import Testing
         #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(3600)))
     }
 
-    @Test func `one gap after the other with a bad answer is the server's trouble, and the next ones come afterwards`()
+    @Test func `one gap after the other with a bad answer is the server's problem, and the next ones come afterwards`()
     {
         let gaps = (1...4).map { gap($0, endedAgo: 60_000) }
         var queue = GapQueue(rules: rules)

@@ -351,7 +351,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         init(_ answer: @escaping @Sendable (String) -> (status: Int, body: String)) throws {
             workspace = try Workspace()
             buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
                 logger: quiet)
             server = try ScriptedREST(answer)
             var configuration = AggregatesClient.Configuration(

@@ -116,7 +116,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let port = try await simulator.bind()
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         var settings = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret("key"))
         settings.requestsPerMinute = 0
@@ -303,7 +303,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
         try mirror.replaceGroup(.init(name: "some", type: .custom), members: [GroupMember(symbol: "IBM")])
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         batch.trades = [Trade(symbol: symbols[0], time: plan.start, price: 1, size: 1)]
@@ -336,7 +336,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         }
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         for connection in ["primary", "secondary"] {
             var only = gap([.trade], connection: connection)
@@ -369,7 +369,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#) }
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         var only = gap([.trade])
         only.symbols = [symbols[0]]

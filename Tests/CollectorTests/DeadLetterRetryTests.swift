@@ -27,7 +27,7 @@ import Upstream
 
     private func open() throws -> (TickBuffer, Uploader) {
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Self.quiet)
         return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: Self.quiet))
     }

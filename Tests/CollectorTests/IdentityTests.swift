@@ -254,7 +254,7 @@ struct IdentityTests {
         let restored = try cluster.makeDatabase(copying: database)
         try await goOn(box, from: 301)
         let report = try await pass(of: box, on: restored).report()
-        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.failures.isEmpty && report.problem == nil)
         #expect(try upstream(restored) == Set(1...600))
         await box.stop()
     }
@@ -268,7 +268,7 @@ struct IdentityTests {
         try await box.collect(101...200)
         try await box.upload()
         let report = try await pass(of: box, on: restored).report()
-        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.failures.isEmpty && report.problem == nil)
         #expect(try upstream(restored) == Set(1...200))
         await box.stop()
     }
@@ -286,7 +286,7 @@ struct IdentityTests {
         #expect(try await pass(of: box, on: empty).settle([.trades]).isEmpty)
         #expect(box.buffer.statistics[.trades].pending == 600)
         let report = try await pass(of: box, on: restored).report()
-        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.failures.isEmpty && report.problem == nil)
         #expect(try upstream(restored) == Set(1...600))
         await box.stop()
     }
@@ -487,7 +487,7 @@ struct IdentityTests {
         _ = try cluster.psql("TRUNCATE trades", database: database)
         let second = try box("one", retention: retention)
         let report = await second.pass.report()
-        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.failures.isEmpty && report.problem == nil)
         #expect((report.missing[.trades] != nil) == age.isTold)
         await second.stop()
     }

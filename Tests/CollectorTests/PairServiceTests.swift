@@ -23,7 +23,8 @@ struct PairServiceTests {
         init(_ name: String, group: String, _ directory: String, _ uri: String, symbols: Set<Symbol>) throws {
             self.directory = directory
             let buffer = try TickBuffer.open(
-                directory: directory, options: .init(collector: name, commitInterval: .milliseconds(5)), logger: quiet)
+                directory: directory, options: .init(collector: name, commitInterval: .fixed(.milliseconds(5))),
+                logger: quiet)
             let configuration = try UpstreamConfiguration(uri: uri, collector: name)
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
@@ -79,7 +80,8 @@ struct PairServiceTests {
     {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "box", commitInterval: .milliseconds(5)), logger: quiet
+            directory: workspace.path, options: .init(collector: "box", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet
         )
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         batch.bars = (0..<6000).map {

@@ -70,7 +70,7 @@ struct PairUploadTests {
         try await second.collect(500...520)
         try await second.collect(100...300)
         let report = await second.pass.report()
-        #expect(report.failures.isEmpty && report.trouble == nil && report.totals[.trades].uploaded == 242)
+        #expect(report.failures.isEmpty && report.problem == nil && report.totals[.trades].uploaded == 242)
         #expect(try trades() == "321|321")
         #expect(try sql("SELECT rows FROM edgetick_uploads WHERE collector = 'nyc-b'") == "242")
         for box in [first, second] { await box.stop() }

@@ -31,7 +31,7 @@ import Upstream
         func open(_ directory: String? = nil) throws -> (TickBuffer, Uploader) {
             let buffer = try TickBuffer.open(
                 directory: directory ?? workspace.path,
-                options: .init(collector: "tests", commitInterval: .milliseconds(5)), logger: quiet)
+                options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))), logger: quiet)
             return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: quiet))
         }
 

@@ -11,12 +11,12 @@ import Upstream
         var schedule = SyncSchedule(interval: .seconds(5))
         for _ in 0..<3 {
             let due = schedule.due(at: now, isAsked: false)
-            #expect(due == EventStream.allCases && schedule.troubled.isEmpty)
+            #expect(due == EventStream.allCases && schedule.failing.isEmpty)
             #expect(schedule.wait(after: .passed(failures: [:]), of: due, at: now, jitter: 1) == .seconds(5))
         }
     }
 
-    @Test func `a stream with trouble is tried at its own pace, the others keep theirs`() {
+    @Test func `a stream with problem is tried at its own pace, the others keep theirs`() {
         var schedule = SyncSchedule(interval: .seconds(5))
         var now = now
         var tried = 0
@@ -27,14 +27,14 @@ import Upstream
             if isTried { tried += 1 }
             let wait = schedule.wait(
                 after: .passed(failures: isTried ? [.trades: .paused] : [:]), of: due, at: now, jitter: 1)
-            #expect(schedule.troubled == [.trades] && wait <= .seconds(5))
+            #expect(schedule.failing == [.trades] && wait <= .seconds(5))
             now += wait
         }
         // After 0, 5, 15, 35, 75 seconds, then every minute.
         #expect(tried == 8)
         let due = schedule.due(at: now + .seconds(60), isAsked: false)
         _ = schedule.wait(after: .passed(failures: [:]), of: due, at: now, jitter: 1)
-        #expect(due == EventStream.allCases && schedule.troubled.isEmpty)
+        #expect(due == EventStream.allCases && schedule.failing.isEmpty)
     }
 
     @Test func `a stream that is soon to be tried again doesn't wait for the interval`() {
@@ -56,7 +56,7 @@ import Upstream
         }
         #expect(!schedule.due(at: now, isAsked: false).contains(.trades))
         now += schedule.wait(after: .failed(.failedForNow), of: [.bars, .quotes], at: now, jitter: 1)
-        #expect(schedule.due(at: now, isAsked: false) == EventStream.allCases && schedule.troubled == [.trades])
+        #expect(schedule.due(at: now, isAsked: false) == EventStream.allCases && schedule.failing == [.trades])
     }
 
     @Test func `who asks has all streams tried at once`() {
@@ -65,14 +65,14 @@ import Upstream
         #expect(schedule.due(at: now, isAsked: true) == EventStream.allCases)
     }
 
-    @Test func `trouble of the database backs all of them off`() {
+    @Test func `problem of the database backs all of them off`() {
         var schedule = SyncSchedule(interval: .seconds(5))
         for seconds in [1, 2, 4] {
             #expect(
                 schedule.wait(after: .failed(.failedForNow), of: EventStream.allCases, at: now, jitter: 1)
                     == .seconds(seconds))
         }
-        #expect(schedule.troubled.isEmpty)
+        #expect(schedule.failing.isEmpty)
     }
 }
 

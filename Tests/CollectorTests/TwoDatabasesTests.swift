@@ -51,7 +51,7 @@ struct TwoDatabasesTests {
         for stream in EventStream.allCases { try await pair.rig.append(200, to: stream) }
         for uploader in pair.uploaders {
             let report = await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).report()
-            #expect(report.trouble == nil && report.failures.isEmpty)
+            #expect(report.problem == nil && report.failures.isEmpty)
         }
         #expect(pair.rig.buffer.statistics.pending == 0)
         let (main, ticks) = (pair.rig.database, pair.ticks)
@@ -88,7 +88,7 @@ struct TwoDatabasesTests {
         }
         let buffer = pair.rig.buffer
         try await Waiting.until(within: .seconds(30)) {
-            services[0].status.rows == 300 && services[1].status.trouble != nil
+            services[0].status.rows == 300 && services[1].status.problem != nil
                 && buffer.statistics[.bars].oldestPendingMilliseconds == nil
         }
         var snapshot = CollectorSnapshot(collector: "edge-1", version: "1")
@@ -98,8 +98,8 @@ struct TwoDatabasesTests {
         #expect(health.checks.first { $0.name == "sync" }?.level == .ok)
         #expect(health.checks.first { $0.name == "sync_ticks" }?.level == .degraded)
         #expect(snapshot.uploads.map { $0.pending(in: snapshot.buffer) } == [0, 1500])
-        // Of both together: the bars are not in trouble.
-        #expect(snapshot.sync?.trouble == nil && snapshot.sync?.failures[.bars] == nil)
+        // Of both together: the bars are not in problem.
+        #expect(snapshot.sync?.problem == nil && snapshot.sync?.failures[.bars] == nil)
         #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.rows == 300)
         pair.proxy.set(.pass)
         services[1].pushNow()

@@ -19,7 +19,7 @@ final class UploadBox {
         buffer = try TickBuffer.open(
             directory: directory,
             options: .init(
-                collector: configuration.collector, commitInterval: .milliseconds(5), retention: retention),
+                collector: configuration.collector, commitInterval: .fixed(.milliseconds(5)), retention: retention),
             logger: quiet)
         uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
         pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)

@@ -31,7 +31,7 @@ final class UploadRig {
             try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
         buffer = try TickBuffer.open(
             directory: workspace.path,
-            options: .init(collector: "edge-1", commitInterval: .milliseconds(5), retention: retention),
+            options: .init(collector: "edge-1", commitInterval: .fixed(.milliseconds(5)), retention: retention),
             logger: quiet)
         uploader = Uploader(
             configuration: try UpstreamConfiguration(

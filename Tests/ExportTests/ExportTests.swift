@@ -15,7 +15,7 @@ import Testing
     /// A buffer with two events of every stream, a bar in two versions, and a bar of the day after.
     private static func fill(_ workspace: Workspace) async throws -> [StoredEvent] {
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
         for stream in EventStream.allCases { _ = buffer.offer(stream.fullAndBareEvents()) }
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
@@ -57,7 +57,7 @@ import Testing
     @Test func `trades that are cancelled, corrected or wrong are marked`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
         for (place, conditions) in [nil, "[12,37]", "[44]", "[0,46]", "[54]"].enumerated() {
@@ -115,7 +115,7 @@ import Testing
     {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
         func send(_ close: Double) async throws {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
@@ -323,7 +323,7 @@ import Testing
     @Test func `more files than may be held are written in pieces, each row once`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
         for part in 0..<20 {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)

@@ -24,7 +24,7 @@ import Upstream
     /// Minute bars of two symbols from 9:30 on, one of them in two versions, and trades of another.
     private func fill(_ workspace: Workspace) async throws -> TickBuffer {
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
         let open = try #require(Self.day.session).regularOpen
         var batch = EventBatch(connection: "primary", receivedMicroseconds: (open + 3_600_000) * 1000)

@@ -32,7 +32,7 @@ import Upstream
         let configuration = try UpstreamConfiguration(
             uri: cluster.uri(try cluster.makeDatabase()), collector: "tests", barTimestamp: barTimestamp)
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: logger)
         for stream in EventStream.allCases { _ = buffer.offer(stream.fullAndBareEvents()) }
         try await buffer.flush()

@@ -35,7 +35,7 @@ import Testing
                 try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
                 #expect(set.snapshot.connected == 3)
                 #expect(set.connections(of: all[perConnection + 1]) == ["connection_2"])
-                #expect(set.connection(of: all[0]) == "connection_1")
+                #expect(set.connections(of: all[0]) == ["connection_1"])
                 #expect(set.connections(of: Symbol("NONE")!) == [])
                 #expect(set.symbols(of: "connection_3") == Array(all[(2 * perConnection)...]))
                 try await Waiting.until("all events") { rig.sink.events >= count }

@@ -128,3 +128,8 @@ extension CountingSink.State {
         return (missing, trades.values.count { $0 > 1 })
     }
 }
+
+extension ConnectionSet {
+    /// The symbols that a connection is to bring, in their order.
+    func symbols(of id: String) -> [Symbol]? { snapshot.members.first { $0.id == id }?.feed.assigned }
+}

@@ -114,7 +114,7 @@ struct FleetTests {
         let line = try await process.line(containing: "the fleet's table can't be written")
         #expect(line.contains("GRANT"), "\(line)")
         try await RawHTTP(port: port).until("/api/sync") { ($0.json["rows_uploaded"] as? Int ?? 0) > 50 }
-        // Told once, and no trouble of the box's.
+        // Told once, and no problem of the box's.
         #expect(process.output.count { $0.contains("the fleet's table can't be written") } == 1)
         let health = try await RawHTTP(port: port).send("GET", "/health/ready").json
         #expect(health["status"] as? String == "ok", "\(health)")

@@ -6,7 +6,7 @@ import WebAPISupport
 /// What systemd hears of a collector that it started.
 @Suite(.timeLimit(.minutes(5))) struct SupervisionTests {
     @Test(arguments: ["@", "/"])
-    func `a supervisor hears of start, life, trouble and stop`(kind: String) async throws {
+    func `a supervisor hears of start, life, problem and stop`(kind: String) async throws {
         let place = try Workspace()
         let inbox = try DatagramInbox(kind == "@" ? "@edgetick-\(UUID())" : place.file("notify"))
         let market = try await SimulatedMarket()
@@ -19,8 +19,8 @@ import WebAPISupport
         #expect(await inbox.next(containing: "STATUS=collecting")?.contains("WATCHDOG=1\n") == true)
 
         try await market.kill()
-        let trouble = try #require(await inbox.next(containing: "STATUS=not collecting; feed failing: "))
-        #expect(trouble.contains("WATCHDOG=1\n"), "a restart would not fix the feed: \(trouble)")
+        let problem = try #require(await inbox.next(containing: "STATUS=not collecting; feed failing: "))
+        #expect(problem.contains("WATCHDOG=1\n"), "a restart would not fix the feed: \(problem)")
 
         collector.send(SIGTERM)
         #expect(await inbox.next(containing: "STOPPING=1") != nil)

@@ -27,7 +27,8 @@ final class RelayRig: Sendable {
         workspace = try Workspace()
         buffer = try TickBuffer.open(
             directory: workspace.path,
-            options: TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5)), logger: Self.quiet)
+            options: TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: Self.quiet)
         tap = RelayTap(before: buffer, limit: configuration.queueBytes)
         service = RelayService(
             configuration: configuration, tap: tap, buffer: buffer, symbols: try symbols(tap), logger: Self.quiet)

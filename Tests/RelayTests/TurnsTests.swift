@@ -1,15 +1,13 @@
 import Synchronization
-import TestSupport
 import Testing
 
 @testable import Relay
 
 @Suite(.timeLimit(.minutes(1))) struct `Turns at the file` {
-    /// Turns of which the first is taken until `opened` is called.
-    private static func held(_ turns: Turns) async throws -> (task: Task<Void, any Error>, open: @Sendable () -> Void) {
+    /// Turns of which the first is taken until `open` is called. An immediate task has asked when it is made.
+    private static func held(_ turns: Turns) -> (task: Task<Void, any Error>, open: @Sendable () -> Void) {
         let (gate, opening) = AsyncStream.makeStream(of: Void.self)
-        let task = Task { try await turns.take { for await _ in gate { return } } }
-        try await Waiting.until(within: .seconds(30)) { turns.isTaken }
+        let task = Task.immediate { try await turns.take { for await _ in gate { return } } }
         return (task, { opening.yield() })
     }
 
@@ -33,27 +31,25 @@ import Testing
 
     @Test func `come in the order in which they were asked for, one at a time`() async throws {
         let (turns, record) = (Turns(), Record())
-        let (first, open) = try await Self.held(turns)
+        let (first, open) = Self.held(turns)
         var others: [Task<Void, any Error>] = []
         for number in 0..<50 {
-            others.append(Task { try await turns.take { await record.turn(of: number) } })
-            try await Waiting.until(within: .seconds(30)) { turns.waiting == number + 1 }
+            others.append(Task.immediate { try await turns.take { await record.turn(of: number) } })
         }
         open()
         try await first.value
         for task in others { try await task.value }
-        #expect(record.had == Array(0..<50) && record.most == 1 && !turns.isTaken)
+        #expect(record.had == Array(0..<50) && record.most == 1)
+        #expect(try await turns.take { true }, "nobody has the turn any more")
     }
 
     @Test func `are not waited for by one whose reader has gone, nor had`() async throws {
         let (turns, record) = (Turns(), Record())
-        let (first, open) = try await Self.held(turns)
-        let gone = (0..<20).map { number in Task { try await turns.take { await record.turn(of: number) } } }
-        let stays = Task { try await turns.take { await record.turn(of: 100) } }
-        try await Waiting.until(within: .seconds(30)) { turns.waiting == 21 }
+        let (first, open) = Self.held(turns)
+        let gone = (0..<20).map { number in Task.immediate { try await turns.take { await record.turn(of: number) } } }
+        let stays = Task.immediate { try await turns.take { await record.turn(of: 100) } }
         for task in gone { task.cancel() }
         for task in gone { await #expect(throws: CancellationError.self) { try await task.value } }
-        #expect(turns.waiting == 1)
         open()
         try await first.value
         try await stays.value
@@ -64,7 +60,8 @@ import Testing
         }
         late.cancel()
         await #expect(throws: CancellationError.self) { try await late.value }
-        #expect(record.had == [100] && !turns.isTaken)
+        #expect(record.had == [100])
+        #expect(try await turns.take { true }, "nobody has the turn any more")
     }
 
     @Test func `go on after a failure`() async throws {

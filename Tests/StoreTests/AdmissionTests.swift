@@ -13,7 +13,7 @@ import Testing
         let size = batch.approximateBytes
         let buffer = try scratch.open {
             $0.queueBytes = size * 10
-            $0.commitInterval = .seconds(3600)
+            $0.commitInterval = .fixed(.seconds(3600))
         }
         var answers: [Admission] = []
         for _ in 0..<12 { answers.append(buffer.offer(batch)) }
@@ -47,7 +47,7 @@ import Testing
         let size = EventBatch.bars(100).approximateBytes
         let buffer = try scratch.open {
             $0.queueBytes = size * 2
-            $0.commitInterval = .milliseconds(1)
+            $0.commitInterval = .fixed(.milliseconds(1))
         }
         // Two that check for room at the same time, with collecting beside them.
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -70,7 +70,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open {
             $0.queueBytes = 100
-            $0.commitInterval = .seconds(3600)
+            $0.commitInterval = .fixed(.seconds(3600))
         }
         #expect(buffer.offer(.bars(50)) == .acceptedStopReading)
         #expect(buffer.offer(.bars(1)) == .refused)
@@ -81,7 +81,7 @@ import Testing
 
     @Test func `closing writes what is queued, answers waiters, and refuses what comes later`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .seconds(3600) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.seconds(3600)) }
         #expect(buffer.offer(.bars(10)) == .accepted)
         buffer.record(Gap(connection: "primary", symbols: [], events: [.trade], from: 1, to: 2, cause: .down))
         await buffer.close()

@@ -108,7 +108,7 @@ struct BrokenDiskTests {
 
     private static func open(_ path: String) throws -> TickBuffer {
         DiskFault.install()
-        var options = TickBuffer.Options(collector: "child", commitInterval: .milliseconds(5))
+        var options = TickBuffer.Options(collector: "child", commitInterval: .fixed(.milliseconds(5)))
         options.queueBytes = 1 << 20
         return try TickBuffer.open(directory: path, options: options, logger: Logger(label: "child"))
     }

@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test func `a fixed interval is kept whatever comes`() {
-        var pace = CommitPace(.milliseconds(20))
+        var pace = CommitPace(.fixed(.milliseconds(20)))
         for start in [0, 20, 5000] { #expect(pace.start(at: moment(start)) == moment(start + 20)) }
     }
 

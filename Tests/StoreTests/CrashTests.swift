@@ -14,7 +14,7 @@ struct CrashTests {
         let path = scratch.path
         await #expect(processExitsWith: .signal(SIGKILL)) {
             [path = path as String, milliseconds = milliseconds as Int] in
-            var options = TickBuffer.Options(collector: "child", commitInterval: .milliseconds(1))
+            var options = TickBuffer.Options(collector: "child", commitInterval: .fixed(.milliseconds(1)))
             options.queueBytes = 4 << 20
             let buffer = try TickBuffer.open(directory: path, options: options, logger: Logger(label: "child"))
             let report = open(path + "/durable", O_WRONLY | O_CREAT | O_APPEND, 0o600)

@@ -14,7 +14,7 @@ import Testing
         // The limit of the file size makes the system refuse real writes; it belongs to a process, so to a child.
         await #expect(processExitsWith: .success) { [path = path as String] in
             signal(SIGXFSZ, SIG_IGN)
-            var options = TickBuffer.Options(collector: "child", commitInterval: .milliseconds(5))
+            var options = TickBuffer.Options(collector: "child", commitInterval: .fixed(.milliseconds(5)))
             options.queueBytes = 1 << 20
             let buffer = try TickBuffer.open(directory: path, options: options, logger: Logger(label: "child"))
             _ = buffer.offer(.bars(100))
@@ -97,7 +97,7 @@ import Testing
         let buffer = try TickBuffer.open(
             directory: disk.path + "/data",
             options: .init(
-                collector: "tests", commitInterval: .milliseconds(5), fullPolicy: policy, queueBytes: 4 << 20),
+                collector: "tests", commitInterval: .fixed(.milliseconds(5)), fullPolicy: policy, queueBytes: 4 << 20),
             logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
         var offered: Int64 = 0
         func feed(_ rounds: Int) async throws {

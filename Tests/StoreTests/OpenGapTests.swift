@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `a loss that ends before its beginning was written has one row`() async throws {
-        let hand = HandOver(limit: 1000, interval: .seconds(60))
+        let hand = HandOver(limit: 1000, interval: .fixed(.seconds(60)))
         hand.record(GapChange(gaps: [gap(from: 1, to: nil)]))
         hand.record(GapChange(ended: [gap(from: 1, to: nil)], gaps: [gap(from: 1, to: 2)]))
         hand.close(patience: .seconds(1))
@@ -65,7 +65,7 @@ import Testing
     }
 
     @Test func `a gap that nobody will write any more is given back although no event waits`() {
-        let hand = HandOver(limit: 1000, interval: .seconds(60))
+        let hand = HandOver(limit: 1000, interval: .fixed(.seconds(60)))
         hand.record(GapChange(gaps: [gap(from: 1, to: 2)]))
         #expect(hand.end().notes.gaps == GapChange(gaps: [gap(from: 1, to: 2)]))
     }

@@ -97,7 +97,7 @@ import Testing
 
     @Test func `the numbers of rows that are put back are theirs, while others are collected`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .milliseconds(1) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.milliseconds(1)) }
         let isDone = Mutex(false)
         let collecting = Task {
             var part = 0
@@ -153,7 +153,7 @@ import Testing
 
     @Test func `a newer version that comes while a bar is put back has the greater number`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .seconds(60) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.seconds(60)) }
         var batch = EventBatch(connection: "primary", receivedMicroseconds: now())
         batch.bars = [bar(-1800, of: "OLD")]
         // Waits for the same transaction as the letter.

@@ -14,7 +14,7 @@ extension Workspace {
 
     /// Opens the buffer here.
     func open(_ change: (inout TickBuffer.Options) -> Void = { _ in }) throws -> TickBuffer {
-        var options = TickBuffer.Options(collector: "tests", commitInterval: .milliseconds(5))
+        var options = TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5)))
         change(&options)
         return try TickBuffer.open(
             directory: path, options: options, logger: Logger(label: "store-tests", factory: Workspace.log))

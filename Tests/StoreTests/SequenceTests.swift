@@ -69,7 +69,7 @@ import Testing
 
     @Test func `only durable rows are counted, with the time of the oldest that waits`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .seconds(60) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.seconds(60)) }
         #expect(buffer.offer(.bars(5, received: 5_000_000)) == .accepted)
         #expect(buffer.offer(.bars(5, received: 6_000_000)) == .accepted)
         var statistics = buffer.statistics
@@ -95,7 +95,7 @@ import Testing
 
     @Test func `events reach the disk within the interval without a flush`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .milliseconds(20) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.milliseconds(20)) }
         #expect(buffer.offer(.bars(3)) == .accepted)
         try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].lastSequence == 3 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 3)
@@ -143,7 +143,7 @@ import Testing
 
     @Test func `gaps and dead letters are durable on return and dead letters come once`() async throws {
         let scratch = try Scratch()
-        let buffer = try scratch.open { $0.commitInterval = .seconds(60) }
+        let buffer = try scratch.open { $0.commitInterval = .fixed(.seconds(60)) }
         buffer.record(
             Gap(
                 connection: "primary", symbols: [Symbol("AAPL")!, Symbol("MSFT")!], events: [.minuteBar, .trade],

@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func `what two databases say of their ledgers at once counts`() async throws {
-        let hand = HandOver(limit: 1000, interval: .seconds(60))
+        let hand = HandOver(limit: 1000, interval: .fixed(.seconds(60)))
         let flushes = [EventStream.bars, .trades].map { stream in
             Task.immediate { try await hand.flush { $0.agree(with: [stream: 7]) } }
         }

@@ -50,7 +50,7 @@ public enum Places {
         shared("data", ProcessInfo.processInfo.environment["EDGETICK_TEST_DATA"], name)
     }
 
-    /// A file of those that people have had trouble with, which lie beside a developer's checkout, or where
+    /// A file of those that people have had problems with, which lie beside a developer's checkout, or where
     /// EDGETICK_TEST_CASES says; `nil` where they are absent.
     public static func sharedCase(_ name: String) -> String? {
         shared("cases", ProcessInfo.processInfo.environment["EDGETICK_TEST_CASES"], name)

@@ -101,7 +101,7 @@ struct LazyCommitTests {
         try await finish(uploader, sandbox, after: settled)
     }
 
-    @Test func `trouble that leaves the connection makes the disk have what was committed`() async throws {
+    @Test func `problem that leaves the connection makes the disk have what was committed`() async throws {
         let sandbox = try await sandbox()
         let list = BatchList(list())
         let uploader = try sandbox.uploader()

@@ -385,3 +385,8 @@ import Testing
         }
     }
 }
+
+extension PushPlan {
+    /// Whether nothing has to be written.
+    fileprivate var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged && $0.failure == nil } }
+}

@@ -1,4 +1,3 @@
-import Collector
 import Foundation
 import Logging
 import ServiceLifecycle
@@ -6,6 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Collector
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct SupervisorTests {

@@ -19,7 +19,6 @@ public struct FillPlan: Sendable, Equatable {
     /// How long a bar is corrected after its window: a correction that came in the gap is of a bar before it.
     static let reach: Int64 = 15 * 60_000
 
-    /// What is to be asked for.
     var requests: [Request] = []
     /// Whether the gap begins before what may be asked for.
     var isCut = false

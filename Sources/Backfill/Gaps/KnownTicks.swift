@@ -4,7 +4,6 @@ import Store
 /// What distinguishes a trade or quote from others: its symbol, its time, and a hash of the rest of its stream's identity
 /// (``Column/isIdentity``).
 struct TickKey: Hashable, Sendable {
-    /// The ticker.
     let symbol: Symbol
     /// Its own time, in milliseconds since the Unix epoch.
     let time: Int64
@@ -28,7 +27,6 @@ struct TickKeys<Event: MarketEvent>: Sendable {
         timePlace = places { $0.name == stream.timeColumn }[0].place
     }
 
-    /// The key of an event.
     func key(of event: Event, in texts: TextArena) -> TickKey {
         var hasher = Hasher()
         for column in identity { hasher.combine(column.value(of: event, in: texts)) }

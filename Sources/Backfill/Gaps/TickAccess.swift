@@ -26,13 +26,9 @@ public struct TickAccess: Sendable, Equatable {
 
     /// Everything, as a person asks for it.
     public static let all = TickAccess(kinds: possible)
+}
 
-    /// Makes an access; see the properties for meaning.
-    init(kinds: Set<EventKind>, refusals: [EventKind: String] = [:]) {
-        self.kinds = kinds
-        self.refusals = refusals
-    }
-
+extension TickAccess {
     /// Decides for a gap that nobody asked about.
     ///
     /// - Parameters:

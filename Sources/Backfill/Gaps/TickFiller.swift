@@ -60,7 +60,6 @@ struct TickFiller: Sendable {
     private let buffer: TickBuffer
     /// The gaps that are filled one after another; each had ended before the first was asked for.
     private let gaps: [GapRecord]
-    /// What was asked for.
     private var asked: [EventKind: SymbolSpans] = [:]
     /// Of this, where the server sent some that can't be read.
     private var unreadable: [EventKind: SymbolSpans] = [:]

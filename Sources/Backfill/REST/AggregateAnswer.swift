@@ -12,14 +12,12 @@ protocol PagedAnswer: Decodable {
     var isPartial: Bool { get }
     /// Where the next page is; `nil` on the last.
     var nextURL: String? { get }
-    /// Reads a page.
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self
 }
 
 extension PagedAnswer {
     var isPartial: Bool { false }
 
-    /// Reads a page.
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self { try decode(bytes, what) }
 
     /// Whether the server says that it gives what was asked for: without results that is an answer too, there were no trades.

@@ -328,7 +328,8 @@ public final class AggregatesClient: Sendable {
             BackfillError(
                 .tooManyRequests, "the REST server asks for fewer requests: lower BACKFILL_REQUESTS_PER_MINUTE")
         case 500...:
-            BackfillError(.serverTrouble, "the REST server answered HTTP \(status): it has trouble, try again later")
+            BackfillError(
+                .serverProblem, "the REST server answered HTTP \(status): it has a problem of its own, try again later")
         default: BackfillError(.badAnswer, "the REST server answered HTTP \(status); check MASSIVE_REST_URL")
         }
     }

@@ -50,7 +50,7 @@ struct RequestPacer: Sendable {
             let pause = retryAfter ?? .seconds(15) * (0.5 + jitter)
             nextRequest = max(nextRequest ?? now, now + pause)
             return .tryAgain(after: .zero)
-        case .unreachable, .serverTrouble:
+        case .unreachable, .serverProblem:
             let ceiling = Duration.seconds(1).backoff(after: tried, upTo: .seconds(30))
             return .tryAgain(after: max(retryAfter ?? .zero, ceiling * (0.5 + 0.5 * jitter)))
         default: return .giveUp

@@ -12,7 +12,6 @@ struct TapeGroup: Sendable {
     var bars: [Symbol: [DayBar]] = [:]
     /// How many bars of a symbol can't be read, where there are such.
     var unreadable: [Symbol: Int] = [:]
-    /// The symbols that could not be had.
     var failures: [Symbol: BackfillError] = [:]
 
     /// So many symbols are compared at once. For each such group the day's rows in the file are read once; what is held of

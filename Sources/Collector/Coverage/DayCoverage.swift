@@ -101,7 +101,6 @@ public struct DayCoverage: Sendable, Equatable {
         public var reconciled: [Symbol: Int] = [:]
     }
 
-    /// The day.
     let day: TradingDay
     /// The regular session, in milliseconds since the Unix epoch; empty on a closed day.
     public let session: Range<Int64>

@@ -30,7 +30,6 @@ struct EventRing: Sendable {
         range.clamped(to: start..<end).map { events[Int($0 % UInt64(capacity))] }
     }
 
-    /// The newest events that match, newest first.
     func newest(_ limit: Int, where matches: (StoredEvent) -> Bool) -> [StoredEvent] {
         var found: [StoredEvent] = []
         var number = end

@@ -94,7 +94,7 @@ public final class CollectorProbe: Sendable {
         if universes.isPulling { snapshot.mirror = universes.status }
         snapshot.unreadableMirror = universes.status.unreadable
 
-        snapshot.decoding = watches.withLock { $0.decoding.troubles(snapshot.connections, now: now) }
+        snapshot.decoding = watches.withLock { $0.decoding.problems(snapshot.connections, now: now) }
         let commitAge = watches.withLock { watches in
             snapshot.uploads = uploads.map { upload in
                 var upload = upload

@@ -2,7 +2,7 @@ import Feed
 import MarketData
 
 /// Events of one kind that can't be used as they come.
-struct DecodeTrouble: Sendable, Equatable {
+struct DecodeProblem: Sendable, Equatable {
     /// The kind; `nil` for what names none.
     var kind: EventKind?
     /// Events that were lost within 30 s.
@@ -17,7 +17,7 @@ struct DecodeTrouble: Sendable, Equatable {
 
 /// Notices that a kind of event can't be decoded, from the counts of all connections. Reads no clock.
 ///
-/// A trouble begins when more than one in a hundred of a kind within ``span`` can't be used, or all within
+/// A problem begins when more than one in a hundred of a kind within ``span`` can't be used, or all within
 /// ``shortSpan``. It ends when events of the kind come and can be used: bars come once a minute, and between two
 /// minutes nothing has become better. When none is lost for ``memory`` it is over as well.
 struct DecodeWatch: Sendable {
@@ -25,7 +25,7 @@ struct DecodeWatch: Sendable {
     static let span = 30.0
     /// Within so many seconds a kind that is lost altogether is noticed, in seconds.
     static let shortSpan = 10.0
-    /// How long a trouble lasts while no event of the kind comes at all, in seconds.
+    /// How long a problem lasts while no event of the kind comes at all, in seconds.
     static let memory = 600.0
 
     private struct Counts {
@@ -44,10 +44,10 @@ struct DecodeWatch: Sendable {
 
     /// Counts by place in `DecodeRejects.kinds`, oldest first; the first one at or before the span's start.
     private var samples: [(time: ContinuousClock.Instant, counts: [Counts])] = []
-    private var current: [EventKind?: (trouble: DecodeTrouble, lastLoss: ContinuousClock.Instant)] = [:]
+    private var current: [EventKind?: (problem: DecodeProblem, lastLoss: ContinuousClock.Instant)] = [:]
 
-    /// The troubles now, given all counts so far.
-    mutating func troubles(_ connections: [ConnectionState], now: ContinuousClock.Instant) -> [DecodeTrouble] {
+    /// The problems now, given all counts so far.
+    mutating func problems(_ connections: [ConnectionState], now: ContinuousClock.Instant) -> [DecodeProblem] {
         let counts = DecodeRejects.kinds.map { Self.counts(of: $0, connections) }
         // Counts fall when a connection is removed.
         if let last = samples.last, zip(counts, last.counts).contains(where: { ($0 - $1).isNegative }) {
@@ -62,7 +62,7 @@ struct DecodeWatch: Sendable {
                 kind, long: counts[place] - samples[0].counts[place], short: counts[place] - short.counts[place],
                 sample: connections.lazy.compactMap { $0.feed.rejects.sample(of: kind) }.first, now: now)
         }
-        return DecodeRejects.kinds.compactMap { current[$0]?.trouble }
+        return DecodeRejects.kinds.compactMap { current[$0]?.problem }
     }
 
     private mutating func judge(
@@ -73,7 +73,7 @@ struct DecodeWatch: Sendable {
             || long.leftOutFields * 100 > long.taken
         if isLost {
             current[kind] = (
-                DecodeTrouble(
+                DecodeProblem(
                     kind: kind, rejected: long.rejected, leftOutFields: long.leftOutFields, taken: long.taken,
                     sample: sample), now
             )

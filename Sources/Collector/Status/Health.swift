@@ -48,8 +48,7 @@ public struct Health: Sendable, Equatable {
     }
 
     /// One thing that is wrong.
-    public struct Trouble: Sendable, Equatable {
-        /// How bad it is.
+    public struct Problem: Sendable, Equatable {
         var level: Level
         /// What is wrong and what to do about it, in one line, without secrets.
         public var text: String
@@ -60,29 +59,29 @@ public struct Health: Sendable, Equatable {
         /// The word that goes out; also a metric's label.
         public var name: String
         /// What is wrong; empty when all is well.
-        public var troubles: [Trouble]
+        public var problems: [Problem]
         /// What is so when nothing is wrong.
         var summary: String
 
-        /// The worst trouble's level.
-        public var level: Level { troubles.map(\.level).max() ?? .ok }
+        /// The worst problem's level.
+        public var level: Level { problems.map(\.level).max() ?? .ok }
 
-        /// What is so: the troubles, the worst first, or the summary.
+        /// What is so: the problems, the worst first, or the summary.
         public var detail: String {
-            troubles.isEmpty
-                ? summary : troubles.sorted { $0.level > $1.level }.map(\.text).joined(separator: "; ")
+            problems.isEmpty
+                ? summary : problems.sorted { $0.level > $1.level }.map(\.text).joined(separator: "; ")
         }
 
-        /// A check with any number of troubles.
-        init(_ name: String, ok summary: String, troubles: [Trouble] = []) {
+        /// A check with any number of problems.
+        init(_ name: String, ok summary: String, problems: [Problem] = []) {
             self.name = name
-            self.troubles = troubles
+            self.problems = problems
             self.summary = summary
         }
 
-        /// A check with one trouble.
+        /// A check with one problem.
         init(_ name: String, _ level: Level, _ text: String) {
-            self.init(name, ok: "", troubles: [Trouble(level: level, text: text)])
+            self.init(name, ok: "", problems: [Problem(level: level, text: text)])
         }
     }
 
@@ -93,24 +92,23 @@ public struct Health: Sendable, Equatable {
     /// The check that liveness is made of.
     public var loops: Check
 
-    /// The worst level.
     var level: Level { checks.map(\.level).max() ?? .ok }
     /// Whether the collector collects.
     public var isReady: Bool { level < .failing }
 
-    /// The worst trouble in one line, and how many more there are; `nil` when nothing is wrong.
+    /// The worst problem in one line, and how many more there are; `nil` when nothing is wrong.
     public var headline: String? {
-        let troubles = checks.flatMap { check in check.troubles.map { (check: check.name, trouble: $0) } }
-        guard let level = troubles.map(\.trouble.level).max(),
-            let worst = troubles.first(where: { $0.trouble.level == level })
+        let problems = checks.flatMap { check in check.problems.map { (check: check.name, problem: $0) } }
+        guard let level = problems.map(\.problem.level).max(),
+            let worst = problems.first(where: { $0.problem.level == level })
         else { return nil }
         let more =
-            switch troubles.count - 1 {
+            switch problems.count - 1 {
             case 0: ""
-            case 1: " (and 1 more trouble)"
-            case let count: " (and \(count) more troubles)"
+            case 1: " (and 1 more problem)"
+            case let count: " (and \(count) more problems)"
             }
-        return "\(worst.check) \(level.rawValue): \(worst.trouble.text)\(more)"
+        return "\(worst.check) \(level.rawValue): \(worst.problem.text)\(more)"
     }
 
     /// Decides about a snapshot that is `age` seconds old.

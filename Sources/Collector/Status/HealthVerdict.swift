@@ -5,12 +5,9 @@ public struct HealthVerdict: Sendable, Equatable {
     /// The state in one line, with the worst that is wrong and what to do.
     public var text: String
 
-    /// Makes a verdict; see the properties for meaning.
-    public init(isLive: Bool, text: String) {
-        self.isLive = isLive
-        self.text = text
-    }
+}
 
+extension HealthVerdict {
     /// What `health` comes to, the worst first.
     public init(_ health: Health) {
         let word = health.isReady ? "collecting" : "not collecting"

@@ -38,7 +38,6 @@ public struct ShardMap: Sendable, Equatable {
         return best.map { members[$0.member] }
     }
 
-    /// Whether a member takes a symbol.
     func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }
 
     /// FNV-1a, 64 bits, and mixed: names that differ in one letter are far apart.

@@ -81,13 +81,11 @@ public final class UniverseService: Service {
         shared = Mutex(Shared(settings: settings))
     }
 
-    /// The state of the universes, from memory.
     var status: UniverseStatus { shared.withLock { $0.status } }
 
     /// Whose groups count now.
     public var environment: String { shared.withLock { $0.settings.environment } }
 
-    /// Whether there is a database to pull from.
     var isPulling: Bool { source != nil }
 
     /// Reads the settings again.
@@ -219,7 +217,7 @@ public final class UniverseService: Service {
         }
         if let occurrences = failures.occurred("pull", description, now: .now) {
             logger.warning(
-                "the universe pull failed; the local universes stay in use",
+                "the universe pull failed; the mirror stays in use",
                 metadata: [
                     "error": "\(description)", "occurrences": "\(occurrences)",
                     "age": "\(Self.age(since: pulledAt, now: WallClock.milliseconds()))",
@@ -238,7 +236,7 @@ public final class UniverseService: Service {
             ])
         if !changes.shadowed.isEmpty {
             logger.notice(
-                "local universes hide the database's of the same names: edgetick universe give-back undoes that",
+                "local groups hide the database's of the same names: edgetick universe give-back undoes that",
                 metadata: [
                     "count": "\(changes.shadowed.count)",
                     "such_as": "\(DisplayText.list(changes.shadowed.map(\.name)))",
@@ -277,7 +275,7 @@ public final class UniverseService: Service {
         do throws(StoreError) {
             let counter = try mirror.changeCounter()
             shared.withLock { $0.status.unreadable = nil }
-            if failures.ended("look") { logger.notice("the local universes can be read again") }
+            if failures.ended("look") { logger.notice("the mirror can be read again") }
             return counter
         } catch {
             let description = String(describing: error)
@@ -287,7 +285,7 @@ public final class UniverseService: Service {
             }
             if let occurrences = failures.occurred("look", description, now: .now) {
                 logger.warning(
-                    "the local universes can't be read; the symbols stay as they are",
+                    "the mirror can't be read; the symbols stay as they are",
                     metadata: ["error": "\(description)", "occurrences": "\(occurrences)"])
             }
             return nil

@@ -1,4 +1,4 @@
-/// The state of the local universes.
+/// The state of the mirror.
 public struct UniverseStatus: Sendable, Equatable {
     /// A failure that lasts.
     public struct Failure: Sendable, Equatable {

@@ -16,7 +16,6 @@ final class Interludes: Sendable {
 
     private let state = Mutex(State())
 
-    /// Whether nothing waits.
     var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
     /// Waits for its turn, which `ring` announces, and for what `work` returns.
@@ -54,7 +53,6 @@ final class Interludes: Sendable {
         return try result.get()
     }
 
-    /// Carries out what waits.
     func carryOut() async {
         while let next = state.withLock({ $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }) {
             await next.carryOut()

@@ -1,6 +1,6 @@
 import MarketData
 
-/// Decides when which streams are uploaded: each at its own pace while it has trouble, all of them at one pace while the
+/// Decides when which streams are uploaded: each at its own pace while it has a problem, all of them at one pace while the
 /// database has. Reads no clock and draws no random number.
 struct SyncSchedule {
     /// How a pass came out.
@@ -15,7 +15,7 @@ struct SyncSchedule {
     private let streams: [EventStream]
     private var database: SyncPolicy
     private var policies: [EventStream: SyncPolicy]
-    /// When streams with trouble are tried again.
+    /// When streams with a problem are tried again.
     private var retries: [EventStream: ContinuousClock.Instant] = [:]
 
     /// A schedule that uploads these streams every `interval` while all goes well.
@@ -28,7 +28,7 @@ struct SyncSchedule {
     }
 
     /// The streams that failed when they were last tried.
-    var troubled: Set<EventStream> { Set(retries.keys) }
+    var failing: Set<EventStream> { Set(retries.keys) }
 
     /// The streams to be uploaded now; all of them when a person asks for it.
     func due(at now: ContinuousClock.Instant, isAsked: Bool) -> [EventStream] {

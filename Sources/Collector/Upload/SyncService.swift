@@ -52,7 +52,6 @@ public final class SyncService: Service {
     /// Which of the databases it uploads to.
     public var role: UpstreamRole { uploader.configuration.role }
 
-    /// The streams that it uploads.
     var streams: [EventStream] { pass.streams }
 
     /// The state of the upload, from memory.
@@ -133,7 +132,7 @@ public final class SyncService: Service {
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             await interludes.carryOut()
             let streams = schedule.due(at: .now, isAsked: isAsked)
-            let result = await onePass(streams, schedule.troubled, &failures)
+            let result = await onePass(streams, schedule.failing, &failures)
             guard !work.withLock({ $0.isStopping }) else { break }
             let wait = schedule.wait(after: result, of: streams, at: .now, jitter: .random(in: 0...1))
             current.withLock { $0.nextPass = .now + wait }
@@ -142,7 +141,7 @@ public final class SyncService: Service {
         }
         interludes.end()
         let working = pass.streams.filter { status.failures[$0] == nil }
-        if status.trouble == nil, !working.isEmpty, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
+        if status.problem == nil, !working.isEmpty, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
             _ = await onePass(working, [], &failures)
         }
         let statistics = buffer.statistics
@@ -161,7 +160,7 @@ public final class SyncService: Service {
     }
 
     private func onePass(
-        _ streams: [EventStream], _ troubled: Set<EventStream>,
+        _ streams: [EventStream], _ failing: Set<EventStream>,
         _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
     ) async -> SyncSchedule.Result {
         let waiting = work.withLock { work in
@@ -169,7 +168,7 @@ public final class SyncService: Service {
             return work.waiting.values
         }
         let task = Task { [self] in
-            await pass.report(of: streams, troubled: troubled) { moved in
+            await pass.report(of: streams, failing: failing) { moved in
                 self.current.withLock { $0.progressed(moved) }
             } until: {
                 !self.interludes.isEmpty
@@ -186,7 +185,7 @@ public final class SyncService: Service {
         for continuation in waiting { continuation.resume(returning: report) }
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
-        if let trouble = report.trouble { return .failed(failed(nil, trouble, &failures)) }
+        if let problem = report.problem { return .failed(failed(nil, problem, &failures)) }
         if failures.ended(nil) { logger.notice("the upload works again") }
         var outcomes: [EventStream: SyncPolicy.Outcome] = [:]
         for stream in streams {

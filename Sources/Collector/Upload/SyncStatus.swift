@@ -20,7 +20,7 @@ public struct SyncStatus: Sendable, Equatable {
     /// The failures of streams; the other streams go on meanwhile.
     public private(set) var failures: [EventStream: Failure] = [:]
     /// The failure that keeps all streams from going on.
-    private(set) var trouble: Failure?
+    private(set) var problem: Failure?
 
     /// When the next pass begins; `nil` while one is under way.
     public internal(set) var nextPass: ContinuousClock.Instant?
@@ -33,10 +33,10 @@ public struct SyncStatus: Sendable, Equatable {
 
     /// The same, with what keeps all streams of its database from going on told of each of them.
     func ofStreams(_ streams: [EventStream]) -> SyncStatus {
-        guard let trouble else { return self }
+        guard let problem else { return self }
         var result = self
-        for stream in streams where failures[stream] == nil { result.failures[stream] = trouble }
-        result.trouble = nil
+        for stream in streams where failures[stream] == nil { result.failures[stream] = problem }
+        result.problem = nil
         return result
     }
 
@@ -58,7 +58,7 @@ public struct SyncStatus: Sendable, Equatable {
 
     /// What is wrong in all, each stream named; `nil` when nothing is.
     public var failure: Failure? {
-        if let trouble { return trouble }
+        if let problem { return problem }
         let failures = EventStream.allCases.compactMap { stream in self.failures[stream].map { (stream, $0) } }
         let gone = EventStream.allCases.compactMap { missing[$0] }
         guard let since = (failures.map(\.1.since) + [missingSince].compactMap(\.self)).min() else { return nil }
@@ -74,7 +74,7 @@ public struct SyncStatus: Sendable, Equatable {
         let now = before + moved
         for stream in EventStream.allCases where now[stream].uploaded > totals[stream].uploaded {
             failures[stream] = nil
-            trouble = nil
+            problem = nil
         }
         totals = now
     }
@@ -84,8 +84,8 @@ public struct SyncStatus: Sendable, Equatable {
         before = totals
         missing = report.missing
         missingSince = missing.isEmpty ? nil : missingSince ?? now
-        guard report.trouble == nil else { return }
-        trouble = nil
+        guard report.problem == nil else { return }
+        problem = nil
         for stream in streams where report.failures[stream] == nil { failures[stream] = nil }
         if failures.isEmpty, !report.isCutShort { lastSuccess = now }
     }
@@ -94,8 +94,8 @@ public struct SyncStatus: Sendable, Equatable {
     public mutating func failed(
         _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
     ) {
-        let last = if let stream { failures[stream] } else { trouble }
+        let last = if let stream { failures[stream] } else { problem }
         let failure = Failure(description: description, needsPerson: needsPerson, since: last?.since ?? now)
-        if let stream { failures[stream] = failure } else { trouble = failure }
+        if let stream { failures[stream] = failure } else { problem = failure }
     }
 }

@@ -40,23 +40,23 @@ public struct UploadPass: Sendable {
 
     /// Runs until the buffer has no more rows of these streams to send, or until each of them has failed.
     ///
-    /// The streams take turns, those with trouble last, so that a backlog of quotes doesn't hold up the bars. The next
+    /// The streams take turns, those with a problem last, so that a backlog of quotes doesn't hold up the bars. The next
     /// batch is read while one is sent. A stream that fails leaves the others theirs: also when the connection was lost with
     /// its rows on the way, for they may be what the server can't bear.
     ///
     /// - Parameters:
     ///   - streams: Of those that the database holds; `nil` for all of them.
-    ///   - troubled: The streams that failed the last time.
+    ///   - failing: The streams that failed the last time.
     ///   - isOver: Asked before each batch; the pass ends when it is true.
     public func report(
-        of streams: [EventStream]? = nil, troubled: Set<EventStream> = [],
+        of streams: [EventStream]? = nil, failing: Set<EventStream> = [],
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in },
         until isOver: @escaping @Sendable () -> Bool = { false }
     ) async -> UploadReport {
         let totals = Mutex(UploadTotals())
         var report = UploadReport()
         let streams = streams ?? self.streams
-        var left = streams.filter { !troubled.contains($0) } + streams.filter(troubled.contains)
+        var left = streams.filter { !failing.contains($0) } + streams.filter(failing.contains)
         var hasMoved = false
         repeat {
             var failures: [EventStream: UpstreamError] = [:]
@@ -81,7 +81,7 @@ public struct UploadPass: Sendable {
                 }
             } catch {
                 let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
-                if failure == nil { report.trouble = error }
+                if failure == nil { report.problem = error }
                 left.removeAll { failures[$0] != nil }
                 // Over a new connection the others may go on, and so may a stream whose place is known again.
                 if failure?.isLostConnection != true { left = [] }
@@ -99,14 +99,14 @@ public struct UploadPass: Sendable {
         return report
     }
 
-    /// As ``report(of:troubled:progress:until:)``, and tries streams again that failed with what may be one row's fault or the
+    /// As ``report(of:failing:progress:until:)``, and tries streams again that failed with what may be one row's fault or the
     /// batch's size: for a command that passes once and is over, where the service has its next pass.
     public func reportAfterTries(
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
     ) async -> UploadReport {
         var result = await report(progress: progress)
         var tries = 1
-        while result.trouble == nil, !Task.isCancelled {
+        while result.problem == nil, !Task.isCancelled {
             let again = EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true }
             // Each try of what is too slow halves the batch.
             let isSlow = again.contains { result.failures[$0]?.isSlow == true }
@@ -118,7 +118,7 @@ public struct UploadPass: Sendable {
             let next = await report(of: again) { progress(before + $0) }
             for stream in again { result.failures[stream] = next.failures[stream] }
             result.totals = before + next.totals
-            result.trouble = next.trouble
+            result.problem = next.problem
         }
         return result
     }

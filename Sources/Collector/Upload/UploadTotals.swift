@@ -65,7 +65,7 @@ public struct UploadReport: Sendable {
     /// Whether it ended before its time, so that something else could be done.
     var isCutShort = false
     /// What ended the pass for all streams, if anything did.
-    public internal(set) var trouble: (any Error)?
+    public internal(set) var problem: (any Error)?
 
     /// The report of a pass that has done nothing.
     public init() {}
@@ -75,12 +75,12 @@ public struct UploadReport: Sendable {
         totals = totals + other.totals
         failures.merge(other.failures) { $1 }
         missing.merge(other.missing) { $1 }
-        trouble = trouble ?? other.trouble
+        problem = problem ?? other.problem
     }
 
     /// - Throws: What went wrong: of several streams, the first one's failure.
     func get() throws -> UploadTotals {
-        if let trouble { throw trouble }
+        if let problem { throw problem }
         for stream in EventStream.allCases {
             if let failure = failures[stream] { throw failure }
         }

@@ -74,7 +74,6 @@ struct EventTimes: Sendable {
     /// A gap that the clock says is longer, in milliseconds, is believed when an event says so too.
     private static let longestBelieved: Int64 = 7 * 86_400_000
 
-    /// Events were taken.
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) {
         for head in batch.lastHeads {
             marks[head.kind] = Mark(event: max(marks[head.kind]?.event ?? head.end, head.end), received: now)

@@ -9,9 +9,7 @@ extension FeedConnection {
         enum Action: Equatable {
             /// Open a connection; answer with ``opened(_:)`` or ``closed(_:_:jitter:)``.
             case connect
-            /// Send the login.
             case login
-            /// Send these texts.
             case send([String])
             case ping
             /// Send a close frame, and keep reading until the peer closes.
@@ -50,14 +48,13 @@ extension FeedConnection {
         let configuration: FeedConfiguration
         private(set) var state = State.idle
         private(set) var subscription: Subscription
-        /// What it has missed.
         private(set) var losses: LossWatch
         private var policy: ReconnectPolicy
         private var stall: StallWatch
         /// Since when the subscription stands, on both clocks.
         private(set) var connectedSince: FeedMoment?
         /// Whether the last ending needs a person, until the subscription stands again.
-        private var isTroubled = false
+        private var isFailing = false
         /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
         private var outage: Gap.Cause?
         private var pauses: PauseWatch?
@@ -83,20 +80,19 @@ extension FeedConnection {
         /// How often a connection was opened again.
         var reconnects: Int64 { max(0, opens - 1) }
 
-        /// The state in one word.
         var status: FeedConnectionStatus {
             switch state {
             case .idle, .stopping, .stopped:
                 return .disconnected
             case .waiting:
-                return isTroubled ? .error : .disconnected
+                return isFailing ? .error : .disconnected
             case .closing(_, let ending):
-                return isTroubled || ending.needsAttention ? .error : .disconnected
+                return isFailing || ending.needsAttention ? .error : .disconnected
             case .connecting, .greeting, .loggingIn:
-                return isTroubled ? .error : .connecting
+                return isFailing ? .error : .connecting
             case .subscribed:
                 if connectedSince != nil { return .connected }
-                return isTroubled || subscription.isSettled ? .error : .connecting
+                return isFailing || subscription.isSettled ? .error : .connecting
             }
         }
 
@@ -197,7 +193,6 @@ extension FeedConnection {
             return close(FeedEnding(error), code: violation.code, now)
         }
 
-        /// The peer sent a close frame.
         mutating func peerClosed(_ notice: WebSocketFrameAssembler.CloseNotice, _ now: FeedMoment) -> [Action] {
             switch state {
             case .closing, .stopping: return [.abandon]
@@ -523,7 +518,7 @@ extension FeedConnection {
         private mutating func becomeConnected(_ now: FeedMoment) -> [Action] {
             guard connectedSince == nil else { return [] }
             connectedSince = now
-            isTroubled = false
+            isFailing = false
             return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
         }
 
@@ -578,10 +573,10 @@ extension FeedConnection {
             switch policy.ended(ending.pace, healthyFor: healthyFor, jitter: jitter) {
             case .wait(let wait):
                 delay = wait
-                isTroubled = isTroubled || ending.needsAttention
+                isFailing = isFailing || ending.needsAttention
             case .waitInError(let wait), .giveWay(let wait):
                 delay = wait
-                isTroubled = true
+                isFailing = true
             }
             let needsRoom = ending.error.reason == .overflow
             state = .waiting(until: now.monotonic + delay, needsRoom: needsRoom)

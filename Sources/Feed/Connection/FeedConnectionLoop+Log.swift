@@ -47,7 +47,7 @@ extension FeedConnectionLoop {
         if let retry { metadata["retry"] = "in \(retry.spoken)" }
         if count > 1 { metadata["count"] = "\(count)" }
         let isSevere = machine.status == .error
-        logger.log(level: isSevere ? .error : .warning, "feed connection trouble", metadata: metadata)
+        logger.log(level: isSevere ? .error : .warning, "feed connection problem", metadata: metadata)
     }
 
     /// Logs what could not be decoded, with a sample of it.

@@ -34,7 +34,7 @@ struct FeedEnding: Error, Equatable, Sendable {
             advice = "too many tries; waiting longer"
             pace = .tooManyRequests(retryAfter.map { .seconds($0) })
         case 300..<400: advice = "the feed moved; set its new URL"
-        case 500...: advice = "the feed has trouble of its own; trying again"
+        case 500...: advice = "the feed has a problem of its own; trying again"
         default: advice = "the server does not speak WebSocket here; check the URL"
         }
         return FeedEnding(

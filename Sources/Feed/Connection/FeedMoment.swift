@@ -1,6 +1,5 @@
 import MarketData
 
-/// One moment on all clocks.
 struct FeedMoment: Sendable, Equatable {
     /// Since a fixed point of a clock that never jumps; for deadlines.
     var monotonic: Duration
@@ -16,7 +15,6 @@ struct FeedMoment: Sendable, Equatable {
         self.boot = boot ?? monotonic
     }
 
-    /// This moment.
     static func now() -> FeedMoment {
         FeedMoment(
             monotonic: MonotonicTime.now().sinceBoot, wall: WallClock.milliseconds(),

@@ -16,7 +16,6 @@ struct LossLedger: Sendable {
 
     private struct Entry {
         var loss: Loss
-        /// When it was noted.
         var noted: FeedMoment
     }
 
@@ -31,7 +30,6 @@ struct LossLedger: Sendable {
     private var open: Set<Gap> = []
     private var isRecorded = true
 
-    /// The channels that are lost.
     var channels: [FeedChannel] { Array(losses.keys) }
 
     /// Whether nothing is lost.
@@ -46,7 +44,6 @@ struct LossLedger: Sendable {
         isRecorded = false
     }
 
-    /// Whether the channel is lost.
     func contains(_ channel: FeedChannel) -> Bool { losses[channel] != nil }
 
     /// Whether a channel's loss meets a condition; `false` for one that is not lost.

@@ -34,7 +34,6 @@ struct LossWatch: Sendable {
 
     // MARK: Beginnings
 
-    /// A connection was opened.
     mutating func opened() {
         hasEvents = false
         jumps = JumpWatch()

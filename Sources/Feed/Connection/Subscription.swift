@@ -77,7 +77,6 @@ struct Subscription: Sendable {
     /// When ``tick(now:)`` has something to say.
     var deadline: Duration? { asks.lazy.map(\.deadline).min() }
 
-    /// Whether a channel is wanted.
     func wants(_ channel: FeedChannel) -> Bool { entries[channel] != nil }
 
     /// Whether a channel is wanted, by name or by a wildcard.

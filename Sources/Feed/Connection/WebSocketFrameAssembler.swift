@@ -8,7 +8,6 @@ struct WebSocketFrameAssembler: Sendable {
         var isFinal = true
         /// The three reserved bits; RSV1, the highest, marks compression where it was negotiated (RFC 7692).
         var reservedBits: UInt8 = 0
-        /// The opcode, 0 to 15.
         var opcode: UInt8
         /// Whether the payload is masked; a server's must not be.
         var isMasked = false

@@ -118,7 +118,6 @@ public struct DecodeRejects: Sendable, Equatable {
     /// How many were left out for a reason.
     public subscript(_ reason: Reason) -> Int { counts[reason.index] }
 
-    /// Notes that a frame begins.
     mutating func beginFrame() {
         events.beginFrame()
         fields.beginFrame()

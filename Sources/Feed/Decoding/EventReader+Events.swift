@@ -47,7 +47,6 @@ extension EventReader {
         }
     }
 
-    /// Whether it is a status message.
     var isStatus: Bool {
         guard case .status = try? event() else { return false }
         return true
@@ -163,7 +162,6 @@ extension EventReader {
             symbol: try symbol(), time: time, timeNanoseconds: nanoseconds, value: try requiredNumber(.fmv))
     }
 
-    /// A `status` message.
     func status() throws(Rejection) -> FeedStatus {
         guard let status = try string(.status) else { throw Rejection(.missingField, .status) }
         return FeedStatus(status: status, message: optional(string, .message) ?? "")

@@ -38,7 +38,6 @@ struct UnreadableEvents: Sendable, Equatable {
         return whole
     }
 
-    /// Adds an event of a kind.
     mutating func add(_ kind: EventKind, _ symbol: Symbol?) { kinds[kind, default: Extent()].add(symbol) }
 
     /// Adds text that is not JSON, or no event: without a brace it held none.

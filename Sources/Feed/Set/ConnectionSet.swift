@@ -199,12 +199,6 @@ public final class ConnectionSet: Service, Sendable {
         return (routes.slots[symbol] ?? []).compactMap { routes.ids[$0] }
     }
 
-    /// The id of the connection that brings a symbol, the first one of several.
-    public func connection(of symbol: Symbol) -> String? {
-        let routes = routes.withLock { $0 }
-        return routes.slots[symbol]?.first.flatMap { routes.ids[$0] }
-    }
-
     /// The ids of the connections that a symbol is wanted on, none where the strategy places it; `nil` when nobody wants
     /// it.
     public func wanting(_ symbol: Symbol) -> [String]? {
@@ -231,14 +225,6 @@ public final class ConnectionSet: Service, Sendable {
                     && bringing.allSatisfy { names.contains(where: (refused[$0.slot] ?? []).contains) }
             }
             return Set(found)
-        }
-    }
-
-    /// The symbols that a connection is to bring, the most important first; `nil` when there is no such connection.
-    public func symbols(of id: String) -> [Symbol]? {
-        core.withLock { core in
-            guard let slot = core.slot(of: id) else { return nil }
-            return core.machine.order.filter { core.machine.placed[$0]?.contains(slot) == true }
         }
     }
 

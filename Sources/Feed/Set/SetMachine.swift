@@ -99,7 +99,6 @@ struct SetMachine: Sendable {
 
     // MARK: What is wanted
 
-    /// Adds a connection.
     mutating func add(_ seat: Router.Seat, now: Duration) {
         stations[seat.slot] = Station(seat: seat)
         failover.add(seat.slot, now: now)

@@ -68,9 +68,6 @@ struct Sightings: Sendable {
     /// Whether every symbol comes from one connection alone.
     var isEmpty: Bool { sharings.isEmpty }
 
-    /// How many events are remembered.
-    var remembered: Int { seen.count }
-
     /// Takes over whether a connection is up.
     ///
     /// - Parameter line: the number of times that it was connected again; `nil` while it is not up.

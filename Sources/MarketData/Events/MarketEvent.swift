@@ -78,28 +78,18 @@ public enum AnyMarketEvent: Sendable, Equatable {
         }
     }
 
-    /// The text without which the event says little: the indicators of price bands, the kind of an auction.
-    func detail(in texts: TextArena) -> String? {
-        switch self {
-        case .limitBand(let event): event.indicators.map { texts[$0] }
-        case .imbalance(let event): event.auctionType.map { texts[$0] }
-        case .bar, .trade, .quote, .fairValue: nil
-        }
-    }
-
-    /// The event with nothing but its detail of its texts, in an arena of its own.
+    /// The event with the one text without which it says little, in an arena of its own: the indicators of price bands,
+    /// the kind of an auction.
     public func keepingDetail(in texts: TextArena) -> (event: AnyMarketEvent, texts: TextArena) {
-        guard let detail = detail(in: texts) else { return (self, TextArena()) }
         var kept = TextArena()
-        let range = kept.append(detail)
         switch self {
         case .limitBand(var event):
-            event.indicators = range
+            event.indicators = event.indicators.map { kept.append(texts[$0]) }
             return (.limitBand(event), kept)
         case .imbalance(var event):
-            event.auctionType = range
+            event.auctionType = event.auctionType.map { kept.append(texts[$0]) }
             return (.imbalance(event), kept)
-        case .bar, .trade, .quote, .fairValue: return (self, TextArena())
+        case .bar, .trade, .quote, .fairValue: return (self, kept)
         }
     }
 

@@ -53,7 +53,7 @@ where Moment.Duration == Duration {
         return entry.unlogged + unlogged + 1
     }
 
-    /// Notes that the trouble of a key is over.
+    /// Notes that the problem of a key is over.
     ///
     /// - Returns: Whether the log should say so, because something of it was logged since it began.
     public mutating func ended(_ key: Key) -> Bool {

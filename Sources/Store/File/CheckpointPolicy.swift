@@ -7,7 +7,6 @@ import MarketData
 struct CheckpointPolicy: Sendable {
     /// What to do with the log.
     enum Step: Equatable {
-        /// Go on.
         case none
         /// Move what no reader needs any more; readers and the log's length stay as they are.
         case passive

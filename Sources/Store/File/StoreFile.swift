@@ -4,9 +4,7 @@ import MarketData
 
 /// A local SQLite file on disk: what it is before it is opened, and how a bad one is put out of the way.
 struct StoreFile: Sendable {
-    /// The file.
     let path: String
-    /// What it should be.
     let schema: StoreSchema
 
     /// What is at the path.

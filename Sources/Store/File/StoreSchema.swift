@@ -7,7 +7,6 @@ import Migrations
 struct StoreSchema: Sendable {
     /// What the file is called in messages and what its set-aside copies begin with.
     let name: String
-    /// `PRAGMA application_id`.
     let applicationID: Int32
     /// The steps, oldest first.
     let migrations: [Migration]

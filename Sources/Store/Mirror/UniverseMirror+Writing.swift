@@ -279,13 +279,7 @@ struct PulledReplacement {
     let path: String
     let now: Int64
     /// What is there, without the members.
-    private var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
-
-    init(database: Database, path: String, now: Int64) {
-        self.database = database
-        self.path = path
-        self.now = now
-    }
+    var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
 
     /// Reads what is there and returns why the pull should not go on; `nil` when it may.
     mutating func plan(_ records: UniverseRecords) throws -> String? {

@@ -74,7 +74,6 @@ struct Salvage {
             RepairReport.Table(name: name, kept: target.kept, unreadable: target.refused + Int64(walk.faults)))
     }
 
-    /// Reads the streams' marks.
     mutating func readMarks(_ database: Database) throws {
         let layout = try TableLayout("streams", in: database)
         walk.begin()

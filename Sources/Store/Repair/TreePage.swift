@@ -67,7 +67,6 @@ enum RecordReading {
     /// The greatest payload that is believed, in bytes.
     static let mostBytes = 16 << 20
 
-    /// The values of a payload; `nil` when it is no record.
     static func values(_ payload: [UInt8]) -> [RecordValue]? {
         guard let (head, first) = TreePage.varint(payload, at: 0), head >= first, head <= payload.count else {
             return nil

@@ -27,13 +27,42 @@ struct BatchRun {
         end = sequence
         if let last, sequence > last + 1 { holes.append(last + 1...sequence - 1) }
         last = sequence
+        guard batch.stream != .bars else { return appendBar(row, sequence) }
+        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
+            return skip(row, symbolAt: 1, timeAt: 2, sequence)
+        }
         switch batch.stream {
-        case .bars: appendBar(row, sequence)
-        case .trades: appendTrade(row, sequence)
-        case .quotes: appendQuote(row, sequence)
-        case .luld: appendLimitBand(row, sequence)
-        case .imbalances: appendImbalance(row, sequence)
-        case .fairValues: appendFairValue(row, sequence)
+        case .bars: break
+        case .trades:
+            let trade = Trade(
+                symbol: symbol, time: time, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
+                exchange: row.smallInteger(5), tape: row.smallInteger(6), tradeID: text(row, 7),
+                conditions: text(row, 8), sequence: row.integer(9), trfID: row.smallInteger(10),
+                trfTime: row.integer(11), participantTime: row.integer(14))
+            batch.trades.append(buffered(trade, row, sequence, receivedAt: 12))
+        case .quotes:
+            let quote = Quote(
+                symbol: symbol, time: time, bid: row.number(3), bidSize: row.number(4),
+                bidExchange: row.smallInteger(5), ask: row.number(6), askSize: row.number(7),
+                askExchange: row.smallInteger(8), condition: row.smallInteger(9), indicators: text(row, 10),
+                tape: row.smallInteger(11), sequence: row.integer(12), participantTime: row.integer(15))
+            batch.quotes.append(buffered(quote, row, sequence, receivedAt: 13))
+        case .luld:
+            let event = LimitBand(
+                symbol: symbol, time: time, timeNanoseconds: row.integer(3), high: row.number(4),
+                low: row.number(5), indicators: text(row, 6), tape: row.smallInteger(7), sequence: row.integer(8))
+            batch.limitBands.append(buffered(event, row, sequence, receivedAt: 9))
+        case .imbalances:
+            let event = Imbalance(
+                symbol: symbol, time: time, timeNanoseconds: row.integer(3),
+                auctionTime: row.smallInteger(4), auctionType: text(row, 5), sequence: row.integer(6),
+                exchange: row.smallInteger(7), imbalance: row.number(8), paired: row.number(9),
+                clearingPrice: row.number(10))
+            batch.imbalances.append(buffered(event, row, sequence, receivedAt: 11))
+        case .fairValues:
+            let event = FairValue(
+                symbol: symbol, time: time, timeNanoseconds: row.integer(3), value: row.number(4) ?? .nan)
+            batch.fairValues.append(buffered(event, row, sequence, receivedAt: 5))
         }
     }
 
@@ -55,80 +84,16 @@ struct BatchRun {
             case UInt8(ascii: "r"): .reconcile
             default: .stream
             }
-        batch.bars.append(
-            Buffered(
-                sequence: sequence, event: bar, receivedMicroseconds: row.integer(16) ?? 0,
-                connection: connection(row.bytes(17)), source: source))
+        batch.bars.append(buffered(bar, row, sequence, receivedAt: 16, source: source))
     }
 
-    private mutating func appendTrade(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
-            return skip(row, symbolAt: 1, timeAt: 2, sequence)
-        }
-        let trade = Trade(
-            symbol: symbol, time: time, price: row.number(3) ?? .nan, size: row.number(4) ?? .nan,
-            exchange: row.smallInteger(5), tape: row.smallInteger(6), tradeID: text(row, 7), conditions: text(row, 8),
-            sequence: row.integer(9), trfID: row.smallInteger(10), trfTime: row.integer(11),
-            participantTime: row.integer(14))
-        batch.trades.append(
-            Buffered(
-                sequence: sequence, event: trade, receivedMicroseconds: row.integer(12) ?? 0,
-                connection: connection(row.bytes(13)), source: .stream))
-    }
-
-    private mutating func appendQuote(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
-            return skip(row, symbolAt: 1, timeAt: 2, sequence)
-        }
-        let quote = Quote(
-            symbol: symbol, time: time, bid: row.number(3), bidSize: row.number(4),
-            bidExchange: row.smallInteger(5), ask: row.number(6), askSize: row.number(7),
-            askExchange: row.smallInteger(8), condition: row.smallInteger(9), indicators: text(row, 10),
-            tape: row.smallInteger(11), sequence: row.integer(12), participantTime: row.integer(15))
-        batch.quotes.append(
-            Buffered(
-                sequence: sequence, event: quote, receivedMicroseconds: row.integer(13) ?? 0,
-                connection: connection(row.bytes(14)), source: .stream))
-    }
-
-    private mutating func appendLimitBand(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
-            return skip(row, symbolAt: 1, timeAt: 2, sequence)
-        }
-        let event = LimitBand(
-            symbol: symbol, time: time, timeNanoseconds: row.integer(3), high: row.number(4),
-            low: row.number(5), indicators: text(row, 6), tape: row.smallInteger(7), sequence: row.integer(8))
-        batch.limitBands.append(
-            Buffered(
-                sequence: sequence, event: event, receivedMicroseconds: row.integer(9) ?? 0,
-                connection: connection(row.bytes(10)), source: .stream))
-    }
-
-    private mutating func appendImbalance(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
-            return skip(row, symbolAt: 1, timeAt: 2, sequence)
-        }
-        let event = Imbalance(
-            symbol: symbol, time: time, timeNanoseconds: row.integer(3),
-            auctionTime: row.smallInteger(4), auctionType: text(row, 5), sequence: row.integer(6),
-            exchange: row.smallInteger(7), imbalance: row.number(8), paired: row.number(9),
-            clearingPrice: row.number(10))
-        batch.imbalances.append(
-            Buffered(
-                sequence: sequence, event: event, receivedMicroseconds: row.integer(11) ?? 0,
-                connection: connection(row.bytes(12)), source: .stream))
-    }
-
-    private mutating func appendFairValue(_ row: RowColumns, _ sequence: Int64) {
-        guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {
-            return skip(row, symbolAt: 1, timeAt: 2, sequence)
-        }
-        let event = FairValue(
-            symbol: symbol, time: time, timeNanoseconds: row.integer(3), value: row.number(4) ?? .nan)
-        batch.fairValues.append(
-            Buffered(
-                sequence: sequence, event: event, receivedMicroseconds: row.integer(5) ?? 0,
-                connection: connection(row.bytes(6)), source: .stream))
+    /// The connection's column follows that of the receipt.
+    private mutating func buffered<Event>(
+        _ event: Event, _ row: RowColumns, _ sequence: Int64, receivedAt column: Int32, source: EventSource = .stream
+    ) -> Buffered<Event> {
+        Buffered(
+            sequence: sequence, event: event, receivedMicroseconds: row.integer(column) ?? 0,
+            connection: connection(row.bytes(column + 1)), source: source)
     }
 
     private mutating func skip(_ row: RowColumns, symbolAt: Int32, timeAt: Int32, _ sequence: Int64) {

@@ -9,12 +9,10 @@ final class Board: Sendable {
     private let generationNumber = Atomic<Int>(0)
     private let listeners = Mutex<[@Sendable () -> Void]>([])
 
-    /// Changes the statistics.
     func update<Result>(_ body: (inout BufferStatistics) -> Result) -> Result {
         statistics.withLock { body(&$0) }
     }
 
-    /// The statistics now.
     var current: BufferStatistics { statistics.withLock { $0 } }
 
     /// Has a function called after each commit of notes: gaps, drops, dead letters.

@@ -29,9 +29,6 @@ public struct BufferAudit: Sendable, Equatable {
     /// The streams.
     public let streams: [EventStream: Stream]
 
-    /// Makes an audit of numbers that are known.
-    public init(streams: [EventStream: Stream]) { self.streams = streams }
-
     /// Reads the file in a data directory; blocks for as long as reading every row takes.
     public static func read(directory: String) throws(StoreError) -> BufferAudit {
         let path = "\(directory)/\(TickBuffer.fileName)"
@@ -42,7 +39,9 @@ public struct BufferAudit: Sendable, Equatable {
             return audit
         }
     }
+}
 
+extension BufferAudit {
     private init(_ database: Database) throws {
         let bars = try Self.stream(
             database, "bars", step: "start_ms / (1000 * interval_s)", time: "start_ms", of: ["symbol", "interval_s"])

@@ -7,12 +7,6 @@ public enum CommitInterval: Sendable, Hashable {
     /// 50 ms for what comes after a quiet second, and up to a second while events keep coming: each commit writes whole
     /// pages, so fewer of them write less to a disk that wears out.
     case automatic
-
-    /// Always so many milliseconds.
-    public static func milliseconds(_ count: Int) -> CommitInterval { .fixed(.milliseconds(count)) }
-
-    /// Always so many seconds.
-    public static func seconds(_ count: Int) -> CommitInterval { .fixed(.seconds(count)) }
 }
 
 /// When the next commit is due. Pure.

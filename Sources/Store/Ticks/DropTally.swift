@@ -66,12 +66,10 @@ struct DropTally: Sendable, Equatable {
             Entry(count: 1, from: time, to: time, firstSequence: sequence, lastSequence: sequence))
     }
 
-    /// Counts all events of a batch.
     mutating func add(_ batch: EventBatch, _ reason: DropReason) {
         batch.forEachHead { add($0.kind.stream, $0.symbol, reason, time: $0.time) }
     }
 
-    /// Adds another tally.
     mutating func add(_ other: DropTally) {
         for (key, entry) in other.entries { add(key, entry) }
     }

@@ -3,184 +3,65 @@ import MarketData
 
 /// The writer's statements beside the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
 final class NoteStatements {
-    private let streams: [EventStream: StreamStatements]
-    private let gap: PreparedStatement
-    private let sameGap: PreparedStatement
-    private let gapEnd: PreparedStatement
-    private let gapCut: PreparedStatement
-    private let gapRemoval: PreparedStatement
-    private let gapGoesOn: PreparedStatement
-    private let drop: PreparedStatement
-    private let letter: PreparedStatement
-    private let oldestLetters: PreparedStatement
-    private let letters: PreparedStatement
-    private let removal: PreparedStatement
-    private let incident: PreparedStatement
-    private let counted: PreparedStatement
-    private let fill: PreparedStatement
-    private let settle: PreparedStatement
-    private let reconciled: PreparedStatement
-    private let alive: PreparedStatement
-    private let move: PreparedStatement
-    private let oldMoves: PreparedStatement
-    private let forgotten: [PreparedStatement]
+    private let notes: [Note: PreparedStatement]
+    private let streamNotes: [StreamNote: [EventStream: PreparedStatement]]
 
-    private struct StreamStatements {
-        let marks: PreparedStatement
-        let lowering: PreparedStatement
-        let unsettledLetters: PreparedStatement
-        let delete: PreparedStatement
-        let received: PreparedStatement
-        let receipt: PreparedStatement
-        let summary: PreparedStatement
+    /// Prepares all of them, so that a file that lacks a table is noticed when it is opened.
+    init(on database: OpaquePointer) throws(StoreError) {
+        var notes: [Note: PreparedStatement] = [:]
+        for note in Note.allCases { notes[note] = try PreparedStatement(note.sql, on: database) }
+        self.notes = notes
+        var streamNotes: [StreamNote: [EventStream: PreparedStatement]] = [:]
+        for note in StreamNote.allCases {
+            for stream in EventStream.allCases {
+                streamNotes[note, default: [:]][stream] = try PreparedStatement(note.sql(stream), on: database)
+            }
+        }
+        self.streamNotes = streamNotes
     }
 
-    init(on database: OpaquePointer) throws(StoreError) {
-        var streams: [EventStream: StreamStatements] = [:]
-        for stream in EventStream.allCases {
-            let table = stream.rawValue
-            streams[stream] = StreamStatements(
-                marks: try PreparedStatement(
-                    """
-                    UPDATE streams SET acknowledged = max(acknowledged, ?1), deleted_through = max(deleted_through, ?2)
-                    WHERE stream = '\(table)'
-                    """, on: database),
-                lowering: try PreparedStatement(
-                    "UPDATE streams SET acknowledged = ?1 WHERE stream = '\(table)'", on: database),
-                unsettledLetters: try PreparedStatement(
-                    """
-                    DELETE FROM dead_letters WHERE stream = '\(table)' AND seq > ?1
-                    AND EXISTS (SELECT 1 FROM \(table) WHERE \(table).seq = dead_letters.seq)
-                    """, on: database),
-                delete: try PreparedStatement("DELETE FROM \(table) WHERE seq <= ?1", on: database),
-                received: try PreparedStatement(
-                    "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1", on: database),
-                receipt: try PreparedStatement(ReceiptOrder.query(stream), on: database),
-                summary: try PreparedStatement(
-                    "SELECT seq, symbol, \(stream.timeColumn) FROM \(table) WHERE seq > ?1 AND seq <= ?2",
-                    on: database))
-        }
-        self.streams = streams
-        gap = try PreparedStatement(
-            """
-            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, uncertain, recorded_us, state, detail)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-            """, on: database)
-        sameGap = try PreparedStatement(
-            """
-            SELECT 1 FROM gaps WHERE connection = ?1 AND symbols = ?2 AND events = ?3 AND from_ms = ?4 AND to_ms IS ?5
-            AND cause = ?6 LIMIT 1
-            """, on: database)
-        // A gap that went on from an earlier row has that row's start.
-        let underWay = """
-            (SELECT max(id) FROM gaps WHERE to_ms IS NULL AND connection = ?1 AND symbols = ?2 AND events = ?3
-            AND from_ms <= ?4 AND cause = ?6)
-            """
-        gapEnd = try PreparedStatement(
-            "UPDATE gaps SET to_ms = ?5, uncertain = ?7 WHERE id = \(underWay)", on: database)
-        // What it went on from stays as it was.
-        gapCut = try PreparedStatement(
-            "UPDATE gaps SET to_ms = ?4 WHERE id = \(underWay) AND from_ms < ?4", on: database)
-        gapRemoval = try PreparedStatement("DELETE FROM gaps WHERE id = \(underWay)", on: database)
-        gapGoesOn = try PreparedStatement(
-            """
-            UPDATE gaps SET to_ms = CASE WHEN ?5 IS NOT NULL THEN max(to_ms, ?5) END, connection = ?1,
-                uncertain = max(uncertain, ?7)
-            WHERE id = (
-                SELECT max(id) FROM gaps WHERE symbols = ?2 AND events = ?3 AND cause = ?6 AND from_ms <= ?4
-                AND to_ms >= ?4 - \(Self.sameGapMilliseconds) AND settled_us IS NULL
-                AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id))
-            """, on: database)
-        drop = try PreparedStatement(
-            """
-            INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, first_seq, last_seq, count, at_us)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (episode, stream, symbol, reason) DO UPDATE SET
-                from_ms = min(coalesce(from_ms, excluded.from_ms), coalesce(excluded.from_ms, from_ms)),
-                to_ms = max(coalesce(to_ms, excluded.to_ms), coalesce(excluded.to_ms, to_ms)),
-                first_seq = min(coalesce(first_seq, excluded.first_seq), coalesce(excluded.first_seq, first_seq)),
-                last_seq = max(coalesce(last_seq, excluded.last_seq), coalesce(excluded.last_seq, last_seq)),
-                count = count + excluded.count, at_us = excluded.at_us
-            """, on: database)
-        letter = try PreparedStatement(
-            """
-            INSERT INTO dead_letters (stream, seq, sql_state, reason, row_json, at_ms) VALUES (?, ?, ?, ?, ?, ?)
-            ON CONFLICT (stream, seq) DO UPDATE SET
-                sql_state = excluded.sql_state, reason = excluded.reason, row_json = excluded.row_json
-            """, on: database)
-        letters = try PreparedStatement("SELECT count(*) FROM dead_letters", on: database)
-        removal = try PreparedStatement("DELETE FROM dead_letters WHERE stream = ? AND seq = ?", on: database)
-        let settled = zip(2..., EventStream.allCases).map { "stream = '\($1.rawValue)' AND seq <= ?\($0)" }
-            .joined(separator: " OR ")
-        oldestLetters = try PreparedStatement(
-            """
-            DELETE FROM dead_letters WHERE rowid IN (
-                SELECT rowid FROM dead_letters WHERE \(settled) ORDER BY rowid LIMIT ?1)
-            RETURNING stream, seq, CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.symbol') END,
-                CASE WHEN json_valid(row_json) THEN
-                    coalesce(json_extract(row_json, '$.start_ms'), json_extract(row_json, '$.time_ms')) END
-            """, on: database)
-        incident = try PreparedStatement(
-            "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)", on: database)
-        counted = try PreparedStatement("UPDATE buffer SET notes_seq = ?", on: database)
-        fill = try PreparedStatement(
-            """
-            INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
-            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND \(Self.gapEnd) IS ?6)
-            ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
-            """, on: database)
-        settle = try PreparedStatement(
-            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND \(Self.gapEnd) IS ?5",
-            on: database)
-        reconciled = try PreparedStatement(
-            """
-            INSERT OR REPLACE INTO reconciled (\(ReconciledDay.columnList)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """, on: database)
-        alive = try PreparedStatement("UPDATE buffer SET alive_us = ?", on: database)
-        move = try PreparedStatement(
-            "INSERT OR IGNORE INTO moves (id, stream, token, through) VALUES (?, ?, ?, ?)", on: database)
-        oldMoves = try PreparedStatement(
-            """
-            DELETE FROM moves WHERE id = ?1 AND stream = ?2 AND number < (SELECT number FROM moves WHERE token = ?3)
-            """, on: database)
-        forgotten = [
-            try PreparedStatement("DELETE FROM predecessors WHERE id = ? AND stream = ?", on: database),
-            try PreparedStatement("DELETE FROM moves WHERE id = ? AND stream = ?", on: database),
-        ]
+    private subscript(_ note: Note) -> PreparedStatement {
+        guard let statement = notes[note] else { preconditionFailure("\(note) is not prepared") }
+        return statement
+    }
+
+    private subscript(_ note: StreamNote, _ stream: EventStream) -> PreparedStatement {
+        guard let statement = streamNotes[note]?[stream] else { preconditionFailure("\(note) is not prepared") }
+        return statement
     }
 
     /// Raises a stream's marks; lower values change nothing.
     func mark(_ stream: EventStream, acknowledged: Int64, deletedThrough: Int64) throws(StoreError) {
-        try streams[stream]?.marks.run([acknowledged, deletedThrough])
+        try self[.marks, stream].run([acknowledged, deletedThrough])
     }
 
     /// Sets a stream's acknowledged sequence, also to a lower one, and takes out dead letters of the rows behind it: those
     /// are sent, and judged, again.
     func takeBack(_ stream: EventStream, to acknowledged: Int64) throws(StoreError) {
-        try streams[stream]?.lowering.run([acknowledged])
-        try streams[stream]?.unsettledLetters.run([acknowledged])
+        try self[.lowering, stream].run([acknowledged])
+        try self[.unsettledLetters, stream].run([acknowledged])
     }
 
     /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.
     func delete(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
-        try streams[stream]?.delete.run([sequence])
+        try self[.delete, stream].run([sequence])
     }
 
     /// When a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
     func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
-        try streams[stream]?.received.number([sequence])
+        try self[.received, stream].number([sequence])
     }
 
     /// When a stream's rows through a sequence were received: see ``ReceiptOrder``.
     func receipt(_ stream: EventStream, through sequence: Int64) throws(StoreError) -> Int64? {
-        try streams[stream]?.receipt.number([sequence])
+        try self[.receipt, stream].number([sequence])
     }
 
     /// Counts a stream's rows after a sequence and through another.
     func count(
         _ stream: EventStream, after: Int64, through: Int64, as reason: DropReason, into tally: inout DropTally
     ) throws(StoreError) {
-        try streams[stream]?.summary.rows([after, through]) { row in
+        try self[.summary, stream].rows([after, through]) { row in
             tally.add(
                 stream, Symbol(utf8: row.bytes(1)), reason, time: row.integer(2), sequence: row.integer(0) ?? 0)
             return true
@@ -196,11 +77,13 @@ final class NoteStatements {
         for gap in change.gaps {
             if gap.to != nil, let place = ended.firstIndex(where: { $0.isBeginning(of: gap) }) {
                 ended.remove(at: place)
-                if try gapEnd.run(values(of: gap)) > 0 { continue }
+                if try self[.gapEnd].run(values(of: gap)) > 0 { continue }
             }
             if try add(gap, now: microseconds) { added += 1 }
         }
-        for gap in ended where try gapCut.run(values(of: gap)) == 0 { added -= try gapRemoval.run(values(of: gap)) }
+        for gap in ended where try self[.gapCut].run(values(of: gap)) == 0 {
+            added -= try self[.gapRemoval].run(values(of: gap))
+        }
         return added
     }
 
@@ -210,24 +93,14 @@ final class NoteStatements {
     ///   gap, which goes on.
     @discardableResult
     func add(_ value: Gap, now microseconds: Int64) throws(StoreError) -> Bool {
-        if value.cause == .unsubscribed, try gapGoesOn.run(values(of: value)) > 0 { return false }
+        if value.cause == .unsubscribed, try self[.gapGoesOn].run(values(of: value)) > 0 { return false }
         // The REST API has nothing else.
         let isFillable = value.events.contains { [.bars, .trades, .quotes].contains($0.stream) }
         let state = isFillable ? GapState.open : .unfillable
         let detail = isFillable ? nil : "only bars, trades and quotes can be had again"
-        try gap.run(values(of: value) + [microseconds, state.rawValue, detail])
+        try self[.gap].run(values(of: value) + [microseconds, state.rawValue, detail])
         return true
     }
-
-    /// A gap's end as it is read from a row: with a possible time.
-    private static let gapEnd: String = {
-        let bounds = UnixTime.possible
-        let times = ["from_ms", "to_ms"].map { "min(max(\($0), \(bounds.lowerBound)), \(bounds.upperBound))" }
-        return "max(\(times.joined(separator: ", ")))"
-    }()
-
-    /// Losses for want of a subscription that are no further apart are one.
-    private static let sameGapMilliseconds = 60_000
 
     /// The parameters 1 to 7 of the gaps' statements.
     private func values(of gap: Gap) -> [any StatementBinding] {
@@ -240,37 +113,38 @@ final class NoteStatements {
     /// Stores a step of filling a gap; a gap that went on meanwhile stays as it is.
     func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
         for (symbol, rows) in value.symbols {
-            try fill.run([value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to])
+            try self[.fill].run([value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to])
         }
         guard let state = value.state else { return }
-        try settle.run([value.gap, state.rawValue, value.detail, microseconds, value.to])
+        try self[.settle].run([value.gap, state.rawValue, value.detail, microseconds, value.to])
     }
 
     /// Stores what comparing a day with the tape found, in place of what was found before.
     func add(_ value: ReconciledDay) throws(StoreError) {
-        try reconciled.run([value.symbol.description, value.day.description] + value.counts + [value.at])
+        try self[.reconciled].run([value.symbol.description, value.day.description] + value.counts + [value.at])
     }
 
     /// Stores that a collector was alive.
     func noteAlive(now microseconds: Int64) throws(StoreError) {
-        try alive.run([microseconds])
+        try self[.alive].run([microseconds])
     }
 
     /// Stores a transaction of the upload, and takes out those that can't come back.
     func add(_ value: UploadMove, under id: String) throws(StoreError) {
-        try move.run([id, value.stream.rawValue, value.token, value.through])
-        if let settled = value.settled { try oldMoves.run([id, value.stream.rawValue, settled]) }
+        try self[.move].run([id, value.stream.rawValue, value.token, value.through])
+        if let settled = value.settled { try self[.oldMoves].run([id, value.stream.rawValue, settled]) }
     }
 
     /// Forgets an earlier identifier.
     func forget(_ id: String, _ stream: EventStream) throws(StoreError) {
-        for statement in forgotten { try statement.run([id, stream.rawValue]) }
+        try self[.predecessors].run([id, stream.rawValue])
+        try self[.moves].run([id, stream.rawValue])
     }
 
     /// Stores counts of events given up.
     func add(_ tally: DropTally, episode: Int64, now microseconds: Int64) throws(StoreError) {
         for (key, entry) in tally.entries {
-            try drop.run([
+            try self[.drop].run([
                 episode, key.stream.rawValue, key.symbol?.description ?? "*", key.reason.rawValue, entry.from, entry.to,
                 entry.firstSequence, entry.lastSequence, entry.count, microseconds,
             ])
@@ -279,17 +153,19 @@ final class NoteStatements {
 
     /// Stores a dead letter, or brings the one of the same row up to date.
     func add(_ value: DeadLetter) throws(StoreError) {
-        try letter.run([value.stream.rawValue, value.sequence, value.sqlState, value.reason, value.row, value.time])
+        try self[.letter].run([
+            value.stream.rawValue, value.sequence, value.sqlState, value.reason, value.row, value.time,
+        ])
     }
 
     /// Takes a dead letter out.
     func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) {
-        try removal.run([stream.rawValue, sequence])
+        try self[.removal].run([stream.rawValue, sequence])
     }
 
     /// The number of dead letters.
     func letterCount() throws(StoreError) -> Int64 {
-        try letters.number() ?? 0
+        try self[.letters].number() ?? 0
     }
 
     /// Deletes the oldest dead letters of rows that wait no more, counted in `tally`.
@@ -299,7 +175,7 @@ final class NoteStatements {
         _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
     ) throws(StoreError) {
         let acknowledged = EventStream.allCases.map { statistics[$0].acknowledgedSequence }
-        try oldestLetters.rows([count] + acknowledged) { row in
+        try self[.oldestLetters].rows([count] + acknowledged) { row in
             if let stream = EventStream(rawValue: row.text(0)) {
                 tally.add(
                     stream, Symbol(row.text(2)), .letterDropped, time: row.integer(3), sequence: row.integer(1) ?? 0)
@@ -317,7 +193,7 @@ final class NoteStatements {
         var gaps: Int64 = 0
         for gap in carried.gaps {
             // The next file may be a copy of the one before.
-            if try sameGap.number(values(of: gap)) == nil, try add(gap, now: microseconds) { gaps += 1 }
+            if try self[.sameGap].number(values(of: gap)) == nil, try add(gap, now: microseconds) { gaps += 1 }
         }
         for incident in carried.incidents {
             try add(incident: incident.what, detail: incident.detail, now: microseconds)
@@ -328,11 +204,138 @@ final class NoteStatements {
 
     /// Stores what happened to the file.
     func add(incident what: String, detail: String, now microseconds: Int64) throws(StoreError) {
-        try incident.run([microseconds, what, detail])
+        try self[.incident].run([microseconds, what, detail])
     }
 
     /// Stores the number of transactions with notes, by which one of unknown outcome is recognised.
     func count(notes: Int64) throws(StoreError) {
-        try counted.run([notes])
+        try self[.counted].run([notes])
+    }
+}
+
+/// What is noted of the file as a whole, by statement.
+private enum Note: CaseIterable {
+    case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, fill, settle
+    case drop, letter, letters, removal, oldestLetters, incident, counted, reconciled, alive
+    case move, oldMoves, predecessors, moves
+
+    var sql: String {
+        switch self {
+        case .gap:
+            """
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, uncertain, recorded_us, state, detail)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+            """
+        case .sameGap:
+            """
+            SELECT 1 FROM gaps WHERE connection = ?1 AND symbols = ?2 AND events = ?3 AND from_ms = ?4 AND to_ms IS ?5
+            AND cause = ?6 LIMIT 1
+            """
+        case .gapEnd: "UPDATE gaps SET to_ms = ?5, uncertain = ?7 WHERE id = \(Self.underWay)"
+        // What it went on from stays as it was.
+        case .gapCut: "UPDATE gaps SET to_ms = ?4 WHERE id = \(Self.underWay) AND from_ms < ?4"
+        case .gapRemoval: "DELETE FROM gaps WHERE id = \(Self.underWay)"
+        // Losses for want of a subscription that are no further apart than a minute are one.
+        case .gapGoesOn:
+            """
+            UPDATE gaps SET to_ms = CASE WHEN ?5 IS NOT NULL THEN max(to_ms, ?5) END, connection = ?1,
+                uncertain = max(uncertain, ?7)
+            WHERE id = (
+                SELECT max(id) FROM gaps WHERE symbols = ?2 AND events = ?3 AND cause = ?6 AND from_ms <= ?4
+                AND to_ms >= ?4 - 60000 AND settled_us IS NULL
+                AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id))
+            """
+        case .fill:
+            """
+            INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
+            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND \(Self.end) IS ?6)
+            ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
+            """
+        case .settle:
+            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND \(Self.end) IS ?5"
+        case .drop:
+            """
+            INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, first_seq, last_seq, count, at_us)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (episode, stream, symbol, reason) DO UPDATE SET
+                from_ms = min(coalesce(from_ms, excluded.from_ms), coalesce(excluded.from_ms, from_ms)),
+                to_ms = max(coalesce(to_ms, excluded.to_ms), coalesce(excluded.to_ms, to_ms)),
+                first_seq = min(coalesce(first_seq, excluded.first_seq), coalesce(excluded.first_seq, first_seq)),
+                last_seq = max(coalesce(last_seq, excluded.last_seq), coalesce(excluded.last_seq, last_seq)),
+                count = count + excluded.count, at_us = excluded.at_us
+            """
+        case .letter:
+            """
+            INSERT INTO dead_letters (stream, seq, sql_state, reason, row_json, at_ms) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (stream, seq) DO UPDATE SET
+                sql_state = excluded.sql_state, reason = excluded.reason, row_json = excluded.row_json
+            """
+        case .letters: "SELECT count(*) FROM dead_letters"
+        case .removal: "DELETE FROM dead_letters WHERE stream = ? AND seq = ?"
+        case .oldestLetters:
+            """
+            DELETE FROM dead_letters WHERE rowid IN (
+                SELECT rowid FROM dead_letters WHERE \(Self.settled) ORDER BY rowid LIMIT ?1)
+            RETURNING stream, seq, CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.symbol') END,
+                CASE WHEN json_valid(row_json) THEN
+                    coalesce(json_extract(row_json, '$.start_ms'), json_extract(row_json, '$.time_ms')) END
+            """
+        case .incident: "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)"
+        case .counted: "UPDATE buffer SET notes_seq = ?"
+        case .reconciled:
+            """
+            INSERT OR REPLACE INTO reconciled (\(ReconciledDay.columnList)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """
+        case .alive: "UPDATE buffer SET alive_us = ?"
+        case .move: "INSERT OR IGNORE INTO moves (id, stream, token, through) VALUES (?, ?, ?, ?)"
+        case .oldMoves:
+            """
+            DELETE FROM moves WHERE id = ?1 AND stream = ?2 AND number < (SELECT number FROM moves WHERE token = ?3)
+            """
+        case .predecessors: "DELETE FROM predecessors WHERE id = ? AND stream = ?"
+        case .moves: "DELETE FROM moves WHERE id = ? AND stream = ?"
+        }
+    }
+
+    /// The row of a gap under way; one that went on from an earlier row has that row's start.
+    private static let underWay = """
+        (SELECT max(id) FROM gaps WHERE to_ms IS NULL AND connection = ?1 AND symbols = ?2 AND events = ?3
+        AND from_ms <= ?4 AND cause = ?6)
+        """
+
+    /// A gap's end as it is read from a row: with a possible time.
+    private static let end: String = {
+        let bounds = UnixTime.possible
+        let times = ["from_ms", "to_ms"].map { "min(max(\($0), \(bounds.lowerBound)), \(bounds.upperBound))" }
+        return "max(\(times.joined(separator: ", ")))"
+    }()
+
+    private static let settled = zip(2..., EventStream.allCases).map { "stream = '\($1.rawValue)' AND seq <= ?\($0)" }
+        .joined(separator: " OR ")
+}
+
+/// What is noted of a stream, by statement.
+private enum StreamNote: CaseIterable {
+    case marks, lowering, unsettledLetters, delete, received, receipt, summary
+
+    func sql(_ stream: EventStream) -> String {
+        let table = stream.rawValue
+        return switch self {
+        case .marks:
+            """
+            UPDATE streams SET acknowledged = max(acknowledged, ?1), deleted_through = max(deleted_through, ?2)
+            WHERE stream = '\(table)'
+            """
+        case .lowering: "UPDATE streams SET acknowledged = ?1 WHERE stream = '\(table)'"
+        case .unsettledLetters:
+            """
+            DELETE FROM dead_letters WHERE stream = '\(table)' AND seq > ?1
+            AND EXISTS (SELECT 1 FROM \(table) WHERE \(table).seq = dead_letters.seq)
+            """
+        case .delete: "DELETE FROM \(table) WHERE seq <= ?1"
+        case .received: "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1"
+        case .receipt: ReceiptOrder.query(stream)
+        case .summary: "SELECT seq, symbol, \(stream.timeColumn) FROM \(table) WHERE seq > ?1 AND seq <= ?2"
+        }
     }
 }

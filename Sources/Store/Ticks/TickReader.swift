@@ -123,7 +123,6 @@ final class TickReader: Sendable {
         }
     }
 
-    /// The gaps in some of the states.
     func gaps(states: Set<GapState>, limit: Int) async throws(StoreError) -> [GapRecord] {
         try await onQueue { () throws(StoreError) in
             try self.twiceIfDamaged { () throws(StoreError) in

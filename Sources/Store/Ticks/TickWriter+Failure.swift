@@ -31,7 +31,7 @@ extension TickWriter {
     func publishFailure(_ error: StoreError) {
         board.update { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
         if error.reason == .diskFull { lookAtDisk() }
-        guard let count = troubles.occurred(.writing, "\(error.reason)", now: .now()) else { return }
+        guard let count = problems.occurred(.writing, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "the buffer can't be written; events wait in memory and the write is tried again",
             metadata: ["error": "\(error)", "failures": "\(count)"])
@@ -40,7 +40,7 @@ extension TickWriter {
     /// Notes that a write succeeded.
     func recovered() {
         backoff.succeeded()
-        if troubles.ended(.writing) {
+        if problems.ended(.writing) {
             logger.notice("the buffer is written again", metadata: ["path": "\(file.path)"])
         }
         publishState()
@@ -62,7 +62,7 @@ extension TickWriter {
         isPinned = true
         let error = pinnedError(length: length)
         board.update { $0.state = .failing(message: error.description) }
-        guard let count = troubles.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
+        guard let count = problems.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "a reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
     }
@@ -71,7 +71,7 @@ extension TickWriter {
     func unpinned() {
         guard isPinned else { return }
         isPinned = false
-        if troubles.ended(.pinned) {
+        if problems.ended(.pinned) {
             logger.notice("the buffer's log is emptied again", metadata: ["path": "\(file.path)"])
         }
         publishState()

@@ -136,7 +136,7 @@ extension TickWriter {
 
     /// Reports dead letters that made room.
     func logLettersDropped(_ count: Int64) {
-        guard let times = troubles.occurred(.dropping, "letters", now: .now()) else { return }
+        guard let times = problems.occurred(.dropping, "letters", now: .now()) else { return }
         logger.error(
             "the oldest dead letters were dropped to make room",
             metadata: ["rows": "\(count)", "steps": "\(times)", "limit": "\(options.maximumLetters)"])
@@ -180,7 +180,7 @@ extension TickWriter {
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {
-        guard let times = troubles.occurred(.dropping, "\(stream)", now: .now()) else { return }
+        guard let times = problems.occurred(.dropping, "\(stream)", now: .now()) else { return }
         logger.error(
             "the buffer is full and drops its oldest rows that wait for upload",
             metadata: [

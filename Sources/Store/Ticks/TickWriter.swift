@@ -9,7 +9,7 @@ import MarketData
 /// Between commits it moves the log into the file, deletes old rows and watches the disk, a small step at a time.
 final class TickWriter {
     /// What is logged at once and then every half minute.
-    enum Trouble {
+    enum Problem {
         case writing, dropping, pinned, clock
     }
 
@@ -40,7 +40,7 @@ final class TickWriter {
     var notes: Int64
     var checkpoints: CheckpointPolicy
     var backoff = WriteBackoff()
-    var troubles = LogThrottle<Trouble, MonotonicTime>()
+    var problems = LogThrottle<Problem, MonotonicTime>()
     var reserve: DiskReserve
     var carried: CarriedLosses
     var room = RoomState()
@@ -152,7 +152,7 @@ final class TickWriter {
 
     /// Says that rows are dated as the last ones were, which is later than the clock shows.
     private func noteLead(_ microseconds: Int64) {
-        guard let count = troubles.occurred(.clock, "", now: .now()) else { return }
+        guard let count = problems.occurred(.clock, "", now: .now()) else { return }
         logger.warning(
             "the clock was ahead when earlier rows were received, or is behind now; until it has caught up rows are dated as the last of those: see 'edgetick doctor'",
             metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
@@ -264,7 +264,7 @@ final class TickWriter {
         do {
             try findOldestPending(again: work.acknowledged || work.notes.ledger != nil)
         } catch {
-            // The rows are durable; the next write meets the same trouble and deals with it.
+            // The rows are durable; the next write meets the same problem and deals with it.
             logger.debug("the oldest waiting row could not be read", metadata: ["error": "\(error)"])
         }
     }

@@ -2,7 +2,6 @@ import Glibc
 
 /// The first 100 bytes of a database file, read without SQLite (sqlite.org/fileformat2.html, section 1.3).
 struct DatabaseHeader {
-    /// The size of a page in bytes.
     let pageSize: Int
     /// Bytes at each page's end that SQLite leaves to extensions.
     let reserved: Int
@@ -10,9 +9,7 @@ struct DatabaseHeader {
     let pageCount: UInt32
     /// The first page of the list of free pages; 0 when there is none.
     let firstFree: UInt32
-    /// `PRAGMA application_id`.
     let applicationID: Int32
-    /// `PRAGMA user_version`.
     let userVersion: Int
 
     /// `nil` when the bytes are no database's.

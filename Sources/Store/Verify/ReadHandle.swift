@@ -41,7 +41,6 @@ final class ReadHandle {
         sqlite3_close_v2(database)
     }
 
-    /// A statement on this connection.
     func statement(_ sql: String) throws(StoreError) -> PreparedStatement {
         try PreparedStatement(sql, on: database, to: "read")
     }

@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-public import MarketData
+import MarketData
 public import Store
 import Synchronization
 
@@ -84,12 +84,6 @@ public final class RelationshipCache: Sendable {
     }
 
     // MARK: - Answers
-
-    /// The symbols of a universe key when they are in memory, stale or not; doesn't wait. `nil` starts no load.
-    public func cachedSymbols(of key: String) -> [Symbol]? {
-        guard case .resolution(let resolution)? = hit(CacheKey(.universe, key)) else { return nil }
-        return resolution.symbols
-    }
 
     /// A universe key's symbols, groups, unknown parts and warnings.
     ///

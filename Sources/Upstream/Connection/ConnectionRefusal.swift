@@ -40,7 +40,7 @@ struct ConnectionRefusal {
         "shutting down",
     ]
 
-    /// What kind of trouble it is.
+    /// What kind of problem it is.
     ///
     /// Without a code only libpq's own words tell a certificate that was refused from a line that was cut.
     func reason(duringTLS: Bool) -> UpstreamError.Reason {

@@ -1,7 +1,6 @@
 import CPostgres
 import MarketData
 
-/// What one statement answered.
 struct StatementResult {
     /// The command tag, as `INSERT 0 5` or `COMMIT`.
     let tag: String

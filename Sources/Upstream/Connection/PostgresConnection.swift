@@ -16,7 +16,6 @@ final class PostgresConnection {
     let sessionSQL: [String]
     /// What the tables of bars call their columns.
     let barColumns: BarColumns
-    /// Which database it is.
     let role: UpstreamRole
     /// Whether ticks go only into tables that have an identity.
     let needsIdentity: Bool
@@ -156,7 +155,6 @@ final class PostgresConnection {
         return secrets.mask(text.isEmpty ? "the connection is closed" : text)
     }
 
-    /// The error that a result holds.
     func error(in result: OpaquePointer, _ operation: String) -> UpstreamError {
         func text(_ pointer: UnsafePointer<CChar>?) -> String? { pointer.map { String(cString: $0) } }
         let sqlState = text(edgetick_error_sqlstate(result))

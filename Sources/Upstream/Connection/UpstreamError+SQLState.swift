@@ -1,5 +1,5 @@
 extension UpstreamError.Reason {
-    /// The kind of trouble that a server's code stands for (PostgreSQL manual, appendix A); `nil` means that the
+    /// The kind of problem that a server's code stands for (PostgreSQL manual, appendix A); `nil` means that the
     /// error didn't come from the server, so that the connection is gone.
     ///
     /// A code that isn't known pauses the upload: rows are set aside only for what is surely the row's own fault.

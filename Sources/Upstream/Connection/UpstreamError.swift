@@ -3,7 +3,7 @@
 /// Decided by the SQLSTATE's class, never by the words of a message. The description fits one log line, holds no
 /// password and says what to do.
 public struct UpstreamError: Error, Sendable, Equatable {
-    /// What kind of trouble it is.
+    /// What kind of problem it is.
     public enum Reason: String, Sendable, CaseIterable {
         /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
         case connectionLost
@@ -38,9 +38,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case file
     }
 
-    /// What kind of trouble it is.
+    /// What kind of problem it is.
     public let reason: Reason
-    /// What was tried.
     let operation: String
     /// The server's or libpq's words, in one line, without secrets.
     public let text: String

@@ -2,7 +2,6 @@
 public struct StatementPlan: Sendable, Equatable {
     /// One thing that is done.
     public struct Step: Sendable, Equatable {
-        /// What, in words.
         let title: String
         /// The statements, without semicolons.
         let sql: [String]

@@ -226,7 +226,7 @@ extension FleetRow {
         }
         var report = FleetReport(id: id, group: row[1], host: host, version: version, fileID: file)
         report.uptime = number(4)
-        // A word of a newer version is taken for trouble, and shown with its reason.
+        // A word of a newer version is taken for a problem, and shown with its reason.
         report.state = FleetReport.State(rawValue: word) ?? .degraded
         report.reason = row[6]
         report.symbols = Int(whole(7) ?? 0)

@@ -1,46 +1,9 @@
 public import MarketData
 
 extension UpstreamReader {
-    /// A table of events upstream.
-    public enum Table: Sendable, CaseIterable {
-        case minuteBars
-        case secondBars
-        case trades
-        case quotes
-        case luld
-        case imbalances
-        case fairValues
-
-        /// The stream whose rows it has.
-        public var stream: EventStream {
-            switch self {
-            case .minuteBars, .secondBars: .bars
-            case .trades: .trades
-            case .quotes: .quotes
-            case .luld: .luld
-            case .imbalances: .imbalances
-            case .fairValues: .fairValues
-            }
-        }
-
-        var shape: TableShape {
-            switch self {
-            case .minuteBars: .minuteBars
-            case .secondBars: .secondBars
-            case .trades: .trades
-            case .quotes: .quotes
-            case .luld: .luld
-            case .imbalances: .imbalances
-            case .fairValues: .fairValues
-            }
-        }
-
-        /// A bar's length in seconds.
-        fileprivate var interval: Int64 { self == .secondBars ? 1 : 60 }
-    }
-
-    /// Hands on the rows of a table whose event's time is within a span, with the columns of the stream in their order as
-    /// the file has them; `nil` for NULL and for what the table lacks. A table that isn't there has no rows.
+    /// Hands on the rows of a kind of event, which has a table of its own, whose event's time is within a span, with the
+    /// columns of the stream in their order as the file has them; `nil` for NULL and for what the table lacks. A table
+    /// that isn't there has no rows.
     ///
     /// - Parameters:
     ///   - symbols: only these; all where `nil`.
@@ -48,18 +11,18 @@ extension UpstreamReader {
     /// - Returns: how many values are `nil` for another reason: they are no numbers, or no whole ones, as the file has.
     /// - Throws: any ``UpstreamError/Reason``.
     public func rows(
-        of table: Table, times: Range<Int64>, symbols: [Symbol]?,
+        of kind: EventKind, times: Range<Int64>, symbols: [Symbol]?,
         each: @Sendable (_ row: [ColumnValue?]) -> Void
     ) async throws(UpstreamError) -> Int {
-        let operation = "read the table \(table.shape.name)"
+        let name = TableShape.table(of: kind).name
+        let operation = "read the table \(name)"
         return try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try connected()
-            guard let found = try connection.readCatalog(of: [table.shape.name]).tables[table.shape.name] else {
-                return 0
-            }
-            let columns = table.stream.columns
+            guard let found = try connection.readCatalog(of: [name]).tables[name] else { return 0 }
+            let columns = kind.stream.columns
             var leftOut = 0
-            let selection = RowSelection(table, found, configuration.barTimestamp)
+            let selection = RowSelection(
+                kind: kind, table: found, barTimestamp: configuration.barTimestamp)
             try connection.begin("READ ONLY", operation)
             // All of them take as long as it takes to write them out; each has its deadline here.
             try connection.run("SET LOCAL statement_timeout = 0", operation)
@@ -97,20 +60,14 @@ extension UpstreamReader {
 
 /// How a table's rows are asked for in the form of the file.
 private struct RowSelection {
-    private let source: UpstreamReader.Table
-    private let table: TableDescription
-    private let barTimestamp: BarTimestamp
-
-    init(_ source: UpstreamReader.Table, _ table: TableDescription, _ barTimestamp: BarTimestamp) {
-        self.source = source
-        self.table = table
-        self.barTimestamp = barTimestamp
-    }
+    let kind: EventKind
+    let table: TableDescription
+    let barTimestamp: BarTimestamp
 
     func sql(_ times: Range<Int64>, _ symbols: [Symbol]?) -> String {
-        let expressions = source.stream.columns.map { expression($0) ?? "NULL" }
+        let expressions = kind.stream.columns.map { expression($0) ?? "NULL" }
         let time = table.quoted(timeName)
-        let shift = isEndOfWindow ? source.interval * 1000 : 0
+        let shift = isEndOfWindow ? length : 0
         var conditions = [
             "\(time) >= \(UpstreamReader.moment(times.lowerBound + shift))",
             "\(time) < \(UpstreamReader.moment(times.upperBound + shift))",
@@ -128,15 +85,17 @@ private struct RowSelection {
     }
 
     /// The column upstream with the events' time.
-    private var timeName: String { source.stream == .bars ? "timestamp" : "time" }
-    private var isEndOfWindow: Bool { source.stream == .bars && barTimestamp == .end }
+    /// How long a bar is, in milliseconds.
+    private var length: Int64 { kind == .secondBar ? 1000 : 60_000 }
+    private var timeName: String { kind.stream == .bars ? "timestamp" : "time" }
+    private var isEndOfWindow: Bool { kind.stream == .bars && barTimestamp == .end }
 
     private func expression(_ column: Column) -> String? {
-        if column.content == .interval { return "\(source.interval)" }
+        if column.content == .interval { return "\(length / 1000)" }
         // The last of several is the most exact one.
         var candidates = column.targets.reversed().compactMap { expression($0, of: column) }
-        if source.stream == .bars, column.name == "end_ms" {
-            let start = isEndOfWindow ? 0 : source.interval * 1000
+        if kind.stream == .bars, column.name == "end_ms" {
+            let start = isEndOfWindow ? 0 : length
             candidates.append("\(milliseconds(timeName)) + \(start)")
         }
         guard candidates.count > 1 else { return candidates.first }
@@ -149,7 +108,7 @@ private struct RowSelection {
         let isMoment = found.typeName.hasPrefix("timestamp")
         switch column.content {
         case .milliseconds where isMoment:
-            let shift = target.name == timeName && isEndOfWindow ? source.interval * 1000 : 0
+            let shift = target.name == timeName && isEndOfWindow ? length : 0
             return "\(milliseconds(target.name)) - \(shift)"
         case .microseconds where isMoment: return Self.number(of: name, perSecond: 1_000_000)
         case .flag where found.typeName == "bool": return "\(name)::int"

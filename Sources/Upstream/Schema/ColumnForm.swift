@@ -8,17 +8,11 @@ enum ColumnContent: Sendable {
     case price
     /// A number of shares: may have decimals, and may be rounded where the column has none.
     case quantity
-    /// A whole number.
     case whole
-    /// A moment.
     case instant
-    /// Yes or no.
     case flag
-    /// A list of numbers.
     case list
-    /// A document.
     case document
-    /// A UUID.
     case identifier
 }
 

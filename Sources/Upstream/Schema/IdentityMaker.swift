@@ -35,11 +35,6 @@ public struct IdentityFinding: Sendable, Equatable {
     public internal(set) var locks = false
     /// The statement that makes the index.
     public internal(set) var sql = ""
-
-    init(table: String, state: State) {
-        self.table = table
-        self.state = state
-    }
 }
 
 /// Makes the unique indexes by which tables of ticks know events that are there already.

@@ -121,60 +121,7 @@ extension PostgresConnection {
     /// Reads the descriptions of the tables named, as the search_path finds them.
     func readCatalog(of tables: [String]) throws(UpstreamError) -> Catalog {
         let operation = "read the tables' columns"
-        let tables = tables.isEmpty ? [""] : tables
-        let names = tables.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
-        let found = "(VALUES \(names)) w(name) JOIN pg_class c ON c.oid = to_regclass(quote_ident(w.name))"
-        let results = try ask(
-            """
-            SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
-                   has_database_privilege(current_database(), 'TEMPORARY'), current_user,
-                   EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') OR EXISTS (
-                       WITH RECURSIVE part(oid) AS (
-                           SELECT c.oid FROM \(found)
-                           UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
-                       SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
-                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
-                   current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
-                   current_setting('transaction_read_only') = 'on';
-            SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid),
-                   has_table_privilege(c.oid, 'DELETE'), c.relpersistence = 'u',
-                   coalesce(k.inserts, false), coalesce(k.updates, false)
-            FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace
-            CROSS JOIN LATERAL (\(Self.keepers)) k;
-            SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
-                   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
-                   a.attgenerated <> '' OR a.attidentity = 'a',
-                   has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE'),
-                   has_column_privilege(c.oid, a.attnum, 'SELECT'),
-                   (SELECT min(format('%I.%I', n.nspname, s.relname))
-                    FROM pg_attrdef f
-                    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
-                         AND d.refclassid = 'pg_class'::regclass
-                    JOIN pg_class s ON s.oid = d.refobjid
-                    JOIN pg_namespace n ON n.oid = s.relnamespace
-                    WHERE f.adrelid = c.oid AND f.adnum = a.attnum
-                        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
-            FROM \(found)
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
-            ORDER BY w.name, a.attnum;
-            SELECT w.name, i.indexrelid, a.attname, i.indnullsnotdistinct OR a.attnotnull
-            FROM \(found)
-            JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
-                 AND i.indpred IS NULL AND i.indexprs IS NULL
-            JOIN generate_series(0, i.indnkeyatts - 1) k ON true
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k]
-            ORDER BY w.name, i.indexrelid;
-            SELECT DISTINCT w.name, a.attname
-            FROM \(found)
-            JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0];
-            SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE')
-            FROM (VALUES \(names)) w(name)
-            JOIN pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
-            JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-            WHERE to_regclass(quote_ident(w.name)) IS NULL ORDER BY w.name, n.nspname
-            """, operation)
+        let results = try ask(Self.catalogSQL(of: tables.isEmpty ? [""] : tables), operation)
         guard results.count == 6 else {
             throw discarded(.connectionLost, operation, "the server's answer is cut short")
         }
@@ -216,6 +163,61 @@ extension PostgresConnection {
         }
         if catalog.timescale != nil { try readColumnstore(into: &catalog) }
         return catalog
+    }
+
+    private static func catalogSQL(of tables: [String]) -> String {
+        let names = tables.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
+        let found = "(VALUES \(names)) w(name) JOIN pg_class c ON c.oid = to_regclass(quote_ident(w.name))"
+        return """
+            SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
+                   has_database_privilege(current_database(), 'TEMPORARY'), current_user,
+                   EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') OR EXISTS (
+                       WITH RECURSIVE part(oid) AS (
+                           SELECT c.oid FROM \(found)
+                           UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)
+                       SELECT 1 FROM part p JOIN pg_class c ON c.oid = p.oid WHERE c.relkind = 'f'),
+                   coalesce(has_schema_privilege(current_schema(), 'CREATE'), false), current_schema(),
+                   current_database(), (SELECT extversion FROM pg_extension WHERE extname = 'citus'),
+                   current_setting('transaction_read_only') = 'on';
+            SELECT w.name, n.nspname, c.relname, c.relkind, row_security_active(c.oid),
+                   has_table_privilege(c.oid, 'DELETE'), c.relpersistence = 'u',
+                   coalesce(k.inserts, false), coalesce(k.updates, false)
+            FROM \(found) JOIN pg_namespace n ON n.oid = c.relnamespace
+            CROSS JOIN LATERAL (\(keepers)) k;
+            SELECT w.name, a.attname, coalesce(b.typname, t.typname), format_type(a.atttypid, a.atttypmod),
+                   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+                   a.attgenerated <> '' OR a.attidentity = 'a',
+                   has_column_privilege(c.oid, a.attnum, 'INSERT'), has_column_privilege(c.oid, a.attnum, 'UPDATE'),
+                   has_column_privilege(c.oid, a.attnum, 'SELECT'),
+                   (SELECT min(format('%I.%I', n.nspname, s.relname))
+                    FROM pg_attrdef f
+                    JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+                         AND d.refclassid = 'pg_class'::regclass
+                    JOIN pg_class s ON s.oid = d.refobjid
+                    JOIN pg_namespace n ON n.oid = s.relnamespace
+                    WHERE f.adrelid = c.oid AND f.adnum = a.attnum
+                        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
+            FROM \(found)
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+            ORDER BY w.name, a.attnum;
+            SELECT w.name, i.indexrelid, a.attname, i.indnullsnotdistinct OR a.attnotnull
+            FROM \(found)
+            JOIN pg_index i ON i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+                 AND i.indpred IS NULL AND i.indexprs IS NULL
+            JOIN generate_series(0, i.indnkeyatts - 1) k ON true
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[k]
+            ORDER BY w.name, i.indexrelid;
+            SELECT DISTINCT w.name, a.attname
+            FROM \(found)
+            JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0];
+            SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE')
+            FROM (VALUES \(names)) w(name)
+            JOIN pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
+            JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+            WHERE to_regclass(quote_ident(w.name)) IS NULL ORDER BY w.name, n.nspname
+            """
     }
 
     /// What the triggers of the table `c` and of its parts may do. Of a trigger's type, 1 is for each row, 2 before, 4 an

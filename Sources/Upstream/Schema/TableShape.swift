@@ -26,7 +26,6 @@ struct TableShape: Sendable {
         case delete = "DELETE"
     }
 
-    /// The column of a name.
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
     /// Why the table can't be used, a line each; empty when it can.
@@ -322,7 +321,6 @@ extension TableShape {
     /// Whether its rows are bars, of which newer versions replace older ones.
     var holdsBars: Bool { self.name == Self.minuteBars.name || self.name == Self.secondBars.name }
 
-    /// The table for a kind of event.
     static func table(of kind: EventKind) -> TableShape {
         switch kind {
         case .minuteBar: minuteBars

@@ -50,8 +50,6 @@ public struct PushPlan: Sendable, Equatable {
     public var drastic: [Group] { groups.filter(\.isDrastic) }
     /// The groups that could not be written.
     public var failed: [Group] { groups.filter { $0.failure != nil } }
-    /// Whether nothing has to be written.
-    var isEmpty: Bool { groups.allSatisfy { $0.action == .unchanged && $0.failure == nil } }
 }
 
 /// Writes groups into the database, each in a transaction of its own, so that one that the database can't take doesn't

@@ -3,7 +3,6 @@ import MarketData
 /// Bars that go to one table by one rule.
 struct BarGroup: Hashable, Sendable {
     var interval: Bar.Interval
-    /// What brought them.
     var source: EventSource
 
     /// Those of the stream first: what fills gaps must find them there.

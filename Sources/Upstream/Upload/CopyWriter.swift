@@ -3,7 +3,6 @@ import MarketData
 /// Where the fields of rows are written for COPY, in one of its formats.
 protocol CopyWriter {
     init()
-    /// What was written.
     var bytes: [UInt8] { get set }
 
     /// Before the first row.

@@ -104,7 +104,7 @@ final class Drain<Source: UploadSource> {
         for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
     }
 
-    /// Settles what was committed before the trouble, when the connection is still there: its server lives then, and
+    /// Settles what was committed before the problem, when the connection is still there: its server lives then, and
     /// can be made to wait for its disk.
     private nonisolated(nonsending) func settleCommitted() async throws {
         guard let connection = session.standing, let ledger = commits.ledger, let newest = commits.waiting.last,

@@ -1,6 +1,5 @@
 import MarketData
 
-/// The columns of `fair_values`.
 enum FairValueField: String, RowField {
     case symbol
     case time

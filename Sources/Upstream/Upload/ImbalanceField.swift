@@ -1,6 +1,5 @@
 import MarketData
 
-/// The columns of `imbalances`.
 enum ImbalanceField: String, RowField {
     case symbol
     case time

@@ -10,13 +10,9 @@ struct LedgerRow: Equatable {
 
     /// Whether anything was uploaded under the identifier.
     var isUsed: Bool { token != nil || sequence > 0 }
+}
 
-    init(sequence: Int64, token: String?, successor: String?) {
-        self.sequence = sequence
-        self.token = token
-        self.successor = successor
-    }
-
+extension LedgerRow {
     /// Reads the columns of ``Ledger/columns``.
     init?(_ row: ArraySlice<String?>) {
         guard row.count == 3, let text = row[row.startIndex], let sequence = Int64(text) else { return nil }

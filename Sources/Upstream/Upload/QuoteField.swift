@@ -1,6 +1,5 @@
 import MarketData
 
-/// The columns of `quotes`.
 enum QuoteField: String, RowField {
     case symbol
     case time

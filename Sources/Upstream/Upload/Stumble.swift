@@ -1,6 +1,6 @@
 /// A batch that did not go up, as the next try of the same rows knows it.
 ///
-/// Trouble that passes by itself is over at the second or third try. What then comes again with the same rows, on a server
+/// A problem that passes by itself is over at the second or third try. What then comes again with the same rows, on a server
 /// that is up, may be the fault of one of them, whatever the code says: a frozen chunk's 0A000, a policy's 42501, an
 /// extension's XX000. So the third try looks for the row: in halves, behind savepoints.
 struct Stumble: Sendable, Equatable {

@@ -1,6 +1,5 @@
 import MarketData
 
-/// The columns of `trades`.
 enum TradeField: String, RowField {
     case symbol
     case time

@@ -78,7 +78,7 @@ final class UploadTransaction {
 
     /// Makes sure that rows were refused for what they are, after all were tried.
     ///
-    /// - Throws: The error of the first row, when no row went through where the server's own trouble is as likely; reason
+    /// - Throws: The error of the first row, when no row went through where the server's own problem is as likely; reason
     ///   `refused` when none has for too many.
     func confirmRefusals() throws(UpstreamError) {
         guard !outcome.hasLoaded, let lastRefusal else { return }

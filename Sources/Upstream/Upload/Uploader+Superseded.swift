@@ -2,7 +2,6 @@ public import MarketData
 
 /// A bar that is to be sent once more, when it was received, and whence.
 public struct LateBar: Sendable {
-    /// The bar.
     var bar: Bar
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64

@@ -44,7 +44,7 @@ public actor Uploader {
 
     func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
-            // A server, or a pooler, may end a session that is idle for long: that is no trouble.
+            // A server, or a pooler, may end a session that is idle for long: that is no problem.
             if self.session.standing?.isOpen == false { self.session.drop() }
             let wasConnected = self.session.standing != nil
             self.session.readTablesAgain(after: age)

@@ -11,7 +11,6 @@ enum EventShape: String, CaseIterable, Sendable {
     /// event a message.
     case platform
 
-    /// `connection_status_update`.
     func connectionStatus(
         _ sample: StatusBoard.Sample, only changed: [ConnectionState]? = nil, removed: [String] = []
     ) -> [UInt8] {
@@ -21,7 +20,6 @@ enum EventShape: String, CaseIterable, Sendable {
         }
     }
 
-    /// `metrics_update`.
     func metrics(_ sample: StatusBoard.Sample, clients: EventClients, point: History.Point? = nil) -> [UInt8] {
         switch self {
         case .own: WireJSON.bytes(of: StatusJSON(sample, clients: clients.count, point: point))

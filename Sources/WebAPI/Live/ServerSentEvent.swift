@@ -27,15 +27,10 @@ struct EventPlace: Equatable {
     /// The number of the next event.
     var next: UInt64
 
-    /// The text form.
     var text: String { "\(run)-\(next)" }
+}
 
-    /// Makes a place.
-    init(run: String, next: UInt64) {
-        self.run = run
-        self.next = next
-    }
-
+extension EventPlace {
     /// Reads the text form; `nil` for anything else.
     init?(_ text: String) {
         let parts = text.split(separator: "-", maxSplits: 1)

@@ -119,8 +119,8 @@ enum CollectorMetrics {
             "edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
         text.metric("edgetick_live", .gauge, "1 while all loops go round, as /health/live says.", health.isLive ? 1 : 0)
         text.metric(
-            "edgetick_troubles", .gauge, "How many things are wrong, as the checks of /health/ready name them.",
-            Int64(health.checks.reduce(0) { $0 + $1.troubles.count }))
+            "edgetick_problems", .gauge, "How many things are wrong, as the checks of /health/ready name them.",
+            Int64(health.checks.reduce(0) { $0 + $1.problems.count }))
         text.metric("edgetick_health_level", .gauge, "0 ok, 1 degraded, 2 failing, by check.")
         for check in health.checks { text.sample(Int64(check.level.severity), ["check": check.name]) }
     }

@@ -18,7 +18,6 @@ struct MetricsText: ~Copyable {
         bytes.append(contentsOf: "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8)
     }
 
-    /// A sample.
     mutating func sample(_ value: Double, _ labels: KeyValuePairs<String, String> = [:], suffix: String = "") {
         bytes.append(contentsOf: name.utf8)
         bytes.append(contentsOf: suffix.utf8)
@@ -49,12 +48,10 @@ struct MetricsText: ~Copyable {
         bytes.append(0x0A)
     }
 
-    /// A sample of a count.
     mutating func sample(_ value: Int64, _ labels: KeyValuePairs<String, String> = [:]) {
         sample(Double(value), labels)
     }
 
-    /// A metric with one sample.
     mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Double?) {
         guard let value else { return }
         metric(name, kind, help)

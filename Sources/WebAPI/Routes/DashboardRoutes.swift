@@ -52,15 +52,12 @@ struct DashboardRoutes: Sendable {
 struct Asset: Sendable {
     /// The name below `/assets/`.
     let name: String
-    /// The media type.
     let mediaType: String
     /// Changes with the bytes, and only then.
     let tag: String
-    /// The bytes.
     let buffer: ByteBuffer
     /// The bytes as gzip, where that is smaller.
     let packed: ByteBuffer?
-    /// As ``tag``, of the packed bytes.
     var packedTag: String { tag.dropLast() + "-gzip\"" }
 
     init(_ name: String, _ bytes: [UInt8]) {

@@ -53,7 +53,8 @@ final class BoundedCalls: Sendable {
         guard let result else {
             call?.cancel()
             throw Problem.busy(
-                "\(what) did not answer within \(limit.spoken). Is it, or the disk, in trouble? See /health/ready.")
+                "\(what) did not answer within \(limit.spoken). Is something wrong with it, or with the disk? See /health/ready."
+            )
         }
         return try result.get()
     }

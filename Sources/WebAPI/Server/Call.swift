@@ -6,7 +6,6 @@ import Wire
 
 /// One request on its way to its route.
 struct Call: Sendable {
-    /// The request.
     var request: Request
     /// The parts of the path that a route leaves open, decoded.
     var parts: [String: String]
@@ -14,7 +13,6 @@ struct Call: Sendable {
     var query: Query
     /// Whether the request carries the token, or none is asked for.
     var isAuthorized: Bool
-    /// The socket.
     var channel: any Channel
     /// Where the route may write its lines.
     var logger: Logger
@@ -30,7 +28,6 @@ struct Call: Sendable {
 
 /// What the server knows of a request beside the request itself.
 struct RequestScope: InitializableFromSource {
-    /// The socket.
     let channel: any Channel
     /// Carries the request's number.
     let logger: Logger

@@ -16,7 +16,6 @@ struct OpenAPIDocument: Encodable {
         self.components = components
     }
 
-    /// The text.
     var bytes: [UInt8] { WireJSON.bytes(of: self) }
 
     func encode(to encoder: any Encoder) throws {

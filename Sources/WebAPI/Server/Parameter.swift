@@ -27,7 +27,6 @@ struct Parameter<Value: Sendable>: DescribedParameter {
     }
 }
 
-/// Where a parameter is.
 enum ParameterPlace: String, Encodable, Sendable {
     case path
     case query
@@ -86,7 +85,6 @@ enum Parameters {
             })
     }
 
-    /// A whole number.
     static func number(
         _ name: String, _ meaning: String, _ range: ClosedRange<Int>, standard: Int
     ) -> Parameter<Int> {

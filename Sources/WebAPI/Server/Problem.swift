@@ -6,7 +6,6 @@ import Wire
 
 /// An answer that says what is wrong, as problem details (RFC 9457).
 struct Problem: Error, Sendable {
-    /// The HTTP status.
     var status: HTTPResponse.Status
     /// The kind of problem, stable for programs.
     var slug: String
@@ -67,7 +66,6 @@ struct Problem: Error, Sendable {
         return problem
     }
 
-    /// The body.
     func text(instance: String?) -> [UInt8] {
         WireJSON.bytes(
             of: ProblemJSON(
@@ -75,7 +73,6 @@ struct Problem: Error, Sendable {
                 instance: instance.map { String($0.prefix(200)) }, nearest: nearest, errors: faults))
     }
 
-    /// The answer.
     func response(instance: String?) -> Response {
         var fields = headers
         fields[.contentType] = "application/problem+json"

@@ -137,7 +137,6 @@ final class RefusalCounts: Sendable {
 
     private let counts = Mutex<[Reason: Int64]>([:])
 
-    /// Counts a refusal.
     func count(_ problem: Problem) {
         let reason: Reason =
             switch (problem.status.code, problem.slug) {
@@ -151,11 +150,9 @@ final class RefusalCounts: Sendable {
         count(reason)
     }
 
-    /// Counts a refusal for this reason.
     func count(_ reason: Reason) {
         counts.withLock { $0[reason, default: 0] += 1 }
     }
 
-    /// The counts so far.
     var all: [Reason: Int64] { counts.withLock { $0 } }
 }

@@ -14,11 +14,9 @@ struct Route: Sendable {
 
     /// What a route returns.
     struct Content: Sendable {
-        /// The media type.
         var mediaType = "application/json"
         /// The form of the body.
         var schema: Schema
-        /// What the answer is.
         var meaning = "Answer"
     }
 
@@ -30,7 +28,6 @@ struct Route: Sendable {
         var isRequired: Bool
     }
 
-    /// The method.
     let method: HTTPRequest.Method
     /// The path, with `{name}` for a part that is left open.
     let path: String
@@ -38,15 +35,12 @@ struct Route: Sendable {
     let access: Access
     /// What programs call it.
     let name: String
-    /// What it is for.
     let summary: String
     /// The parameters of path and query.
     let parameters: [any DescribedParameter]
-    /// The body that it takes.
     let body: Body?
     /// What it returns, by status; anything else is a problem.
     let answers: [Int: Content]
-    /// What answers.
     let answer: @Sendable (Call) async throws -> Response
 
     /// A route that returns JSON of one type, with one of some statuses.
@@ -97,7 +91,6 @@ struct RouteTable: Sendable {
         case open(String)
     }
 
-    /// All routes.
     let routes: [Route]
     private let parts: [[Part]]
 

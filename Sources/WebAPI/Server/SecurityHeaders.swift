@@ -26,7 +26,6 @@ enum SecurityHeaders {
         return fields
     }()
 
-    /// Adds the fields.
     static func add(to headers: inout HTTPFields) {
         for (name, value) in fields { headers[name] = value }
     }

@@ -4,7 +4,6 @@ package indirect enum Schema: Sendable, Equatable {
     package struct Object: Sendable, Equatable {
         /// What the document calls it; parts that have no name stand where they are used.
         package var name: String
-        /// The members in their order.
         package var members: [Member]
     }
 

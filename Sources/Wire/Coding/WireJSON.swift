@@ -3,7 +3,6 @@ import MarketData
 /// The one JSON form of everything that goes out: members in the order of their declaration, an absent value as
 /// `null`, dictionaries by key, no blanks.
 package enum WireJSON {
-    /// The text of a value.
     package static func bytes(of value: some Encodable) -> [UInt8] {
         let output = Output()
         output.write(value)

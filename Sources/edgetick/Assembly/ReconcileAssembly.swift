@@ -38,7 +38,7 @@ extension Settings {
 
     /// Why bars are not upstream after a pass.
     static func notUploaded(_ report: UploadReport?) -> String {
-        let cause = report?.failures[.bars].map { "\($0)" } ?? report?.trouble.map { "\($0)" }
+        let cause = report?.failures[.bars].map { "\($0)" } ?? report?.problem.map { "\($0)" }
         return "the bars are not all in the database: \(cause ?? "the upload has not come to them")"
     }
 }

@@ -14,7 +14,6 @@ extension Settings {
         }
     }
 
-    /// One upload of what is buffered to one database.
     func uploadPass(_ buffer: TickBuffer, _ uploader: Uploader) -> UploadPass {
         UploadPass(
             buffer: buffer, uploader: uploader, batchRows: upload.batchRows, mostRows: upload.mostBatchRows)

@@ -33,8 +33,8 @@ struct BackfillCommand: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "Start of a span.") var from: String?
-    @Option(help: "End of the span; now unless given.") var to: String?
+    @Option(help: "Start of a span.", transform: MomentText.argument) var from: Int64?
+    @Option(help: "End of the span; now unless given.", transform: MomentText.argument) var to: Int64?
     @Flag(help: "Fetch the trades and quotes of every gap that lacks them, closed or not.") var ticks = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -43,10 +43,6 @@ struct BackfillCommand: ConfiguredCommand {
             throw ValidationError("--to and symbols belong to a span: give --from too")
         }
         if ticks, from != nil { throw ValidationError("--ticks is about gaps: leave out --from") }
-        for (name, text) in [("--from", from), ("--to", to)] {
-            guard let text, MomentText.milliseconds(text, now: 0) == nil else { continue }
-            throw ValidationError("\(name) \"\(text.escapingControls)\" is no moment; write \(MomentText.syntax)")
-        }
     }
 
     var needs: Settings.Needs { .feed }
@@ -61,10 +57,9 @@ struct BackfillCommand: ConfiguredCommand {
     }
 
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let now = WallClock.milliseconds()
-        if let from, let start = MomentText.milliseconds(from, now: now) {
-            let end = to.flatMap { MomentText.milliseconds($0, now: now) } ?? now
-            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), start, end)
+        if let from {
+            let end = to ?? WallClock.milliseconds()
+            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), from, end)
         } else {
             try await fillGaps(settings, client, buffer)
         }

@@ -53,8 +53,8 @@ struct CommandFailure: Error {
 
     /// The failure of an upload that left some streams behind; each is named.
     init?(_ report: UploadReport) {
-        if let trouble = report.trouble {
-            self.init(trouble)
+        if let problem = report.problem {
+            self.init(problem)
             return
         }
         let failures = EventStream.allCases.compactMap { stream in report.failures[stream].map { (stream, $0) } }
@@ -99,7 +99,7 @@ struct CommandFailure: Error {
         switch error.reason {
         case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
         case .tooManyRequests: .tryAgain
-        case .unreachable, .serverTrouble, .database: .unavailable
+        case .unreachable, .serverProblem, .database: .unavailable
         case .badAnswer, .badFile: .badData
         case .buffer, .unreadableFile: .ioError
         }

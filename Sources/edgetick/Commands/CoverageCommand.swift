@@ -1,4 +1,4 @@
-public import ArgumentParser
+import ArgumentParser
 import Collector
 import MarketData
 import Store
@@ -121,5 +121,3 @@ struct CoverageCommand: ConfiguredCommand {
         return "\(minutes / 60):\(minutes % 60 < 10 ? "0" : "")\(minutes % 60)"
     }
 }
-
-extension CoveragePeriod.Length: ExpressibleByArgument {}

@@ -18,21 +18,13 @@ struct DeadLettersCommand: AsyncParsableCommand {
 /// Which dead letters a command is about.
 struct DeadLetterSelection: ParsableArguments {
     @Argument(help: "Letters by stream and number, as the list shows them: bars:4711.") var letters: [String] = []
-    @Option(help: "All letters of a stream, such as trades.") var stream: String?
+    @Option(help: "All letters of a stream, such as trades.") var stream: EventStream?
     @Flag(help: "All letters.") var all = false
 
     func validate() throws {
         let ways = [!letters.isEmpty, stream != nil, all].count { $0 }
         guard ways == 1 else { throw ValidationError("name letters (bars:4711), or give --stream or --all") }
-        if let stream { _ = try Self.stream(stream) }
         for letter in letters { _ = try Self.name(letter) }
-    }
-
-    static func stream(_ text: String) throws -> EventStream {
-        guard let stream = EventStream(rawValue: text) else {
-            throw ValidationError("'\(text)' is no stream; allowed: \(EventStream.names)")
-        }
-        return stream
     }
 
     private static func name(_ text: String) throws -> DeadLetterChoice.Name {
@@ -47,7 +39,7 @@ struct DeadLetterSelection: ParsableArguments {
     /// - Throws: a `CommandFailure` that names those that don't exist.
     func found(in directory: String) throws -> [DeadLetter] {
         let choice: DeadLetterChoice =
-            if let stream { .stream(try Self.stream(stream)) } else if all { .all } else {
+            if let stream { .stream(stream) } else if all { .all } else {
                 .named(try letters.map(Self.name))
             }
         let (chosen, missing) = try choice.found(in: TickHistory(directory: directory))

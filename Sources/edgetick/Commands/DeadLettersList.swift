@@ -15,18 +15,17 @@ struct DeadLettersList: ConfiguredCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "Only those of a stream, such as trades.") var stream: String?
+    @Option(help: "Only those of a stream, such as trades.") var stream: EventStream?
     @Option(help: "The newest so many.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-        if let stream { _ = try DeadLetterSelection.stream(stream) }
         guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
     }
 
     func run(_ settings: Settings) async throws {
         let history = TickHistory(directory: settings.dataDirectory)
-        let letters = try history.deadLetters(of: stream.map(DeadLetterSelection.stream), limit: limit)
+        let letters = try history.deadLetters(of: stream, limit: limit)
         let groups = try history.deadLetterGroups()
         if json {
             let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
@@ -47,7 +46,7 @@ struct DeadLettersList: ConfiguredCommand {
         var alike = TextTable([
             ("LETTERS", .right), ("STREAM", .left), ("SQLSTATE", .left), ("CONSTRAINT", .left), ("LAST", .left),
         ])
-        for group in groups where stream.map({ $0 == group.stream.rawValue }) ?? true {
+        for group in groups where stream == nil || stream == group.stream {
             alike.add([
                 group.count.grouped, group.stream.rawValue, group.sqlState, group.constraint ?? "-",
                 WallClock.text(milliseconds: group.last),

@@ -21,19 +21,16 @@ struct GapsCommand: ConfiguredCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "Only those in this state: open, filled, partial, empty, unfillable or covered.") var state: String?
+    @Option(help: "Only those in this state: open, filled, partial, empty, unfillable or covered.") var state: GapState?
     @Option(help: "The newest so many.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-        if let state, GapState(rawValue: state) == nil {
-            throw ValidationError("--state: allowed: \(GapState.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
         guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
     }
 
     func run(_ settings: Settings) async throws {
-        let states = state.flatMap { GapState(rawValue: $0) }.map { [$0] } ?? Set(GapState.allCases)
+        let states = state.map { [$0] } ?? Set(GapState.allCases)
         let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
         if json {
             let total = try BufferReport.read(directory: settings.dataDirectory).gaps
@@ -47,7 +44,8 @@ struct GapsCommand: ConfiguredCommand {
         for record in records {
             let gap = record.gap
             table.add([
-                "\(record.id)", record.state.rawValue, Self.time(gap.from), Self.end(of: gap), gap.connection,
+                "\(record.id)", record.state.rawValue, WallClock.text(milliseconds: gap.from), Self.end(of: gap),
+                gap.connection,
                 gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
                 Self.symbols(gap.symbols), record.detail ?? "",
             ])
@@ -64,10 +62,6 @@ struct GapsCommand: ConfiguredCommand {
     }
 
     private static func end(of gap: Gap) -> String {
-        (gap.to.map(time) ?? "under way") + (gap.isUncertain ? " ?" : "")
-    }
-
-    static func time(_ milliseconds: Int64) -> String {
-        WallClock.text(milliseconds: milliseconds)
+        (gap.to.map(WallClock.text(milliseconds:)) ?? "under way") + (gap.isUncertain ? " ?" : "")
     }
 }

@@ -1,4 +1,4 @@
-public import ArgumentParser
+import ArgumentParser
 import FoundationEssentials
 import Glibc
 import MarketData
@@ -32,9 +32,10 @@ struct QueryCommand: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
     @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
-    @Option(help: "First moment; the file's beginning when not given.") var from: String?
-    @Option(help: "Moment before which events are; the file's end when not given.")
-    var to: String?
+    @Option(help: "First moment; the file's beginning when not given.", transform: MomentText.argument)
+    var from: Int64?
+    @Option(help: "Moment before which events are; the file's end when not given.", transform: MomentText.argument)
+    var to: Int64?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
     @Option(help: "Puts bars together: 5m, 1h or 1d.") var every: String?
     @Option(help: "The most bars or events of a symbol; the newest are kept.") var limit = 1_000_000
@@ -50,36 +51,25 @@ struct QueryCommand: ConfiguredCommand {
         }
         if every != nil, stream != .bars { throw ValidationError("--every puts bars together, not \(stream.rawValue)") }
         guard limit > 0 else { throw ValidationError("--limit is at least 1") }
-        let now = WallClock.milliseconds()
-        for (name, text) in [("--from", from), ("--to", to)] {
-            guard let text, MomentText.milliseconds(text, now: now) == nil else { continue }
-            throw ValidationError("\(name) \"\(text.escapingControls)\" is no moment; write \(MomentText.syntax)")
-        }
-        let ends = [from, to].map { text in text.flatMap { MomentText.milliseconds($0, now: now) } }
-        if let first = ends[0], let last = ends[1], first >= last {
+        if let from, let to, from >= to {
             throw ValidationError("--from is not before --to: there is nothing between them")
         }
     }
 
     func run(_ settings: Settings) async throws {
-        let now = WallClock.milliseconds()
-        let span = (
-            from: from.flatMap { MomentText.milliseconds($0, now: now) },
-            to: to.flatMap { MomentText.milliseconds($0, now: now) }
-        )
         let wanted = try await symbols.chosen(settings) ?? []
         let history = TickHistory(directory: settings.dataDirectory)
         let isEmpty: Bool
         // From where on whoever reads the answer takes it for all that there is.
-        var first = span.from
+        var first = from
         if stream == .bars {
             let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
-            let whole = rollUp?.whole(from: span.from, to: span.to) ?? span
+            let whole = rollUp?.whole(from: from, to: to) ?? (from: from, to: to)
             let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
             isEmpty = found == nil
             first = rollUp == nil ? first : found
         } else {
-            isEmpty = try printEvents(of: wanted, history, span.from, span.to)
+            isEmpty = try printEvents(of: wanted, history, from, to)
         }
         if let first, let heldSince = try history.heldSince(stream), first < heldSince {
             printError(
@@ -218,8 +208,6 @@ struct QueryCommand: ConfiguredCommand {
         return text
     }
 }
-
-extension EventStream: ExpressibleByArgument {}
 
 extension StoredEvent {
     fileprivate var valuesByName: [String: ColumnValue] {

@@ -31,9 +31,8 @@ struct ReconcileCommand: ConfiguredCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
+    @OptionGroup var symbols: SymbolOptions
     @Option(help: "The day in New York, such as 2026-11-24; the last one that is over unless given.") var date: String?
-    @Option(help: "Symbols, separated by commas; those that the settings collect unless given.") var symbols: String?
-    @Option(help: "A universe key, in place of symbols.") var universe: String?
     @Option(
         help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.", completion: .file())
     var fromFile: String?
@@ -41,10 +40,6 @@ struct ReconcileCommand: ConfiguredCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-        if symbols != nil, universe != nil { throw ValidationError("--symbols and --universe: give one of them") }
-        if let symbols, Self.list(symbols) == nil {
-            throw ValidationError("--symbols: allowed: symbols separated by commas")
-        }
         if let date, TradingDay(date) == nil {
             throw ValidationError("--date \(date.escapingControls): allowed: a day such as 2026-11-24")
         }
@@ -134,21 +129,14 @@ struct ReconcileCommand: ConfiguredCommand {
         _ settings: Settings, _ day: TradingDay, every: () async throws -> [Symbol]
     ) async throws -> [Symbol] {
         var all: [Symbol]
-        if let symbols {
-            all = Self.list(symbols) ?? []
+        if let named = try await symbols.chosen(settings) {
+            all = named
         } else {
             let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let cache = settings.relationshipCache(mirror)
-            if let universe {
-                let resolution = try await cache.resolution(of: universe)
-                for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
-                all = resolution.symbols
-            } else {
-                let plan = try await Symbols.open(
-                    settings.wishes, single: settings.singleWish, cache: cache,
-                    logger: Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
-                all = if let symbols = plan.inForce.symbols { symbols } else { try await every() }
-            }
+            let plan = try await Symbols.open(
+                settings.wishes, single: settings.singleWish, cache: settings.relationshipCache(mirror),
+                logger: Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
+            all = if let symbols = plan.inForce.symbols { symbols } else { try await every() }
         }
         guard !all.isEmpty else {
             throw CommandFailure(
@@ -161,11 +149,6 @@ struct ReconcileCommand: ConfiguredCommand {
             if all.isEmpty { throw CleanExit.message("every symbol of \(day) is complete") }
         }
         return all
-    }
-
-    private static func list(_ text: String) -> [Symbol]? {
-        let list = SymbolList(text)
-        return list.symbols.isEmpty || list.isWildcard || !list.refused.isEmpty ? nil : list.symbols
     }
 }
 

@@ -27,7 +27,6 @@ struct SymbolOptions: ParsableArguments {
         }
     }
 
-    /// Whether anything is named.
     var areGiven: Bool { !names.isEmpty || symbols != nil || universe != nil }
 
     /// The symbols, each once, in the order in which they are named; `nil` where none are.

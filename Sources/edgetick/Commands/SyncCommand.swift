@@ -37,7 +37,7 @@ struct SyncCommand: ConfiguredCommand {
             discussion: "For rows that are gone upstream, or to take the upload over from another copy of the file."))
     var again = false
     @Option(help: "From which row on: when it was received, or with --stream its sequence.") var from: String?
-    @Option(help: "The stream to send again, such as trades (default: all).") var stream: String?
+    @Option(help: "The stream to send again, such as trades (default: all).") var stream: EventStream?
     @Flag(help: "Do not ask.") var yes = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -97,7 +97,7 @@ struct SyncCommand: ConfiguredCommand {
     /// Has rows wait again, once a person has said so.
     private func sendAgain(_ buffer: TickBuffer, _ passes: [UploadPass]) async throws {
         var starts: [(stream: EventStream, sequence: Int64)] = []
-        for stream in try streams() {
+        for stream in stream.map({ [$0] }) ?? EventStream.allCases {
             guard let first = try await first(of: stream, in: buffer) else { continue }
             starts.append((stream, max(first, buffer.statistics[stream].deletedThrough + 1)))
         }
@@ -114,14 +114,6 @@ struct SyncCommand: ConfiguredCommand {
                 try await pass.sendAgain(stream, from: sequence)
             }
         }
-    }
-
-    private func streams() throws -> [EventStream] {
-        guard let stream else { return EventStream.allCases }
-        guard let found = EventStream(rawValue: stream) else {
-            throw CommandFailure(.usage, "--stream \(stream): allowed: \(EventStream.names)")
-        }
-        return [found]
     }
 
     private func first(of stream: EventStream, in buffer: TickBuffer) async throws -> Int64? {

@@ -16,22 +16,14 @@ struct TailCommand: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "A kind of events, such as AM; repeatable, all when not given.") var kind: [String] = []
+    @Option(help: "A kind of events, such as AM; repeatable, all when not given.") var kind: [EventKind] = []
     @Flag(help: "Print a JSON object a line.") var json = false
-
-    func validate() throws {
-        for kind in kind where EventKind(rawValue: kind.uppercased()) == nil {
-            throw ValidationError(
-                "--kind \"\(kind)\" is none of \(EventKind.allCases.map(\.rawValue).joined(separator: ", "))")
-        }
-    }
 
     func run(_ settings: Settings) async throws {
         let history = TickHistory(directory: settings.dataDirectory)
-        let kinds = Set(kind.compactMap { EventKind(rawValue: $0.uppercased()) })
         let wanted = Set(try await symbols.chosen(settings) ?? [])
         let follower = Follower(
-            history: history, kinds: kinds.isEmpty ? Set(EventKind.allCases) : kinds, symbols: wanted, isJSON: json)
+            history: history, kinds: Set(kind.isEmpty ? EventKind.allCases : kind), symbols: wanted, isJSON: json)
         try follower.begin()
         try await Interrupts.serving([
             Repeating(interval: .milliseconds(200)) { try follower.printNew() }

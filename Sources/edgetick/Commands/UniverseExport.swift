@@ -19,7 +19,7 @@ struct UniverseExport: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group; the whole mirror when not given.") var name: String?
-    @Option(help: "The group's type, where several groups have the name.") var type: String?
+    @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
     @Option(help: "json or csv: the form of a backup; csv writes a directory.") var format = "json"
     @Option(help: "The file or directory to write; standard output when not given.", completion: .file())
     var output: String?

@@ -94,14 +94,3 @@ enum UniverseFiles {
         path == "-" ? "stdin" : URL(fileURLWithPath: path).lastPathComponent
     }
 }
-
-extension GroupType {
-    /// Reads a type as typed, whatever its case.
-    init(argument: String) throws {
-        guard let type = GroupType(rawValue: argument.uppercased()) else {
-            let known = GroupType.allCases.map(\.rawValue).joined(separator: ", ")
-            throw CommandFailure(.usage, "--type \(argument): use one of \(known)")
-        }
-        self = type
-    }
-}

@@ -33,12 +33,12 @@ struct UniverseImport: ConfiguredCommand {
     @Option(help: "The group's name; taken from the content or the file's name when not given. For one file.")
     var name: String?
     @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; taken from the content when not given.")
-    var type: String?
+    var type: GroupType?
     @Option(help: "What the group is.") var description: String?
     @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; ENVIRONMENT when not given.")
-    var environment: String?
+    var environment: Settings.GroupEnvironment?
     @Option(help: "full, or incremental: leave groups alone whose file is the same as last time.")
-    var mode = "full"
+    var mode = UniverseImporter.Mode.full
     @Flag(help: "Make SECTOR groups of the columns sector and industry too.") var sectors = false
     @Flag(help: "Derive the sectors from the holdings of the eleven sector ETFs, XLB to XLY.") var sectorEtfs = false
     @Flag(help: "Refuse a file that has a bad row, or a word that is only guessed to be a symbol.") var strict = false
@@ -80,18 +80,9 @@ struct UniverseImport: ConfiguredCommand {
     }
 
     private func importOptions(_ settings: Settings) throws -> UniverseImporter.Options {
-        var result = UniverseImporter.Options(environment: settings.universe.environment.rawValue)
-        if let environment {
-            guard let known = Settings.GroupEnvironment(rawValue: environment.uppercased()) else {
-                let names = Settings.GroupEnvironment.allCases.map(\.rawValue).joined(separator: ", ")
-                throw CommandFailure(.usage, "--environment \(environment): use one of \(names)")
-            }
-            result.environment = known.rawValue
-        }
-        result.type = try type.map { try GroupType(argument: $0) }
-        guard let mode = UniverseImporter.Mode(rawValue: mode.lowercased()) else {
-            throw CommandFailure(.usage, "--mode \(mode): use full or incremental")
-        }
+        var result = UniverseImporter.Options(
+            environment: (environment ?? settings.universe.environment).rawValue)
+        result.type = type
         if let name,
             name.contains(where: { ",\r\n\t".contains($0) }) || name[...] != name[...].trimmingBlanks()
                 || UniverseKey(name) == nil
@@ -152,7 +143,7 @@ struct UniverseImport: ConfiguredCommand {
             if rest > 0 { printError("edgetick: \(report.file): \(rest) more; --json shows all".escapingControls) }
             for remark in report.remarks { printError("edgetick: \(report.file): \(remark)".escapingControls) }
             print(line(report).escapingControls)
-            if let difference = report.difference, mode.lowercased() == "incremental" || dryRun {
+            if let difference = report.difference, mode == .incremental || dryRun {
                 for line in difference.lines { print("  \(line)".escapingControls) }
             }
         }

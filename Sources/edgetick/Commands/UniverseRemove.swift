@@ -18,7 +18,7 @@ struct UniverseRemove: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
     @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, where the name means several groups.")
-    var type: String?
+    var type: GroupType?
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {

@@ -15,7 +15,7 @@ struct UniverseShow: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group's name, or a symbol.") var name: String
-    @Option(help: "The group's type, where several groups have the name.") var type: String?
+    @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
     @Flag(help: "Take the name for a stock's symbol.") var stock = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -83,12 +83,11 @@ extension UniverseMirror {
     /// The group that a name, and a type where one is given, mean in the environment of the settings.
     ///
     /// - Throws: `CommandFailure` when there is none, or when the name means several.
-    func group(named name: String, type: String?, _ settings: Settings) throws -> MirrorContents.Group {
+    func group(named name: String, type: GroupType?, _ settings: Settings) throws -> MirrorContents.Group {
         let environment = settings.universe.environment.rawValue
-        let wanted = try type.map { try GroupType(argument: $0) }
         let (found, names, group) = try withSnapshot { snapshot in
             let all = try snapshot.headings().filter {
-                $0.environment == environment && (wanted == nil || $0.type == wanted)
+                $0.environment == environment && (type == nil || $0.type == type)
             }
             var found = all.filter { $0.name == name }
             if found.isEmpty { found = all.filter { $0.name.lowercased() == name.lowercased() } }

@@ -29,7 +29,6 @@ struct ServerAddress: Equatable {
         }
     }
 
-    /// Whether the host is this machine.
     var isLoopback: Bool { ServerAddress.isLoopback(host) }
 
     /// Whether the host is one of the feed's whose events come late: `delayed.`, `delayed-business.` and the like.

@@ -9,7 +9,6 @@ struct Setting<Root>: Sendable {
     let path: any PartialKeyPath<Root> & Sendable
     /// How the value is shown.
     let display: SettingDisplay
-    /// What is allowed, in words.
     let allowed: String
     /// What the key means, in a few words.
     let meaning: String

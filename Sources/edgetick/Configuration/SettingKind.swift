@@ -198,7 +198,6 @@ extension SettingKind<[Secret]> {
 }
 
 extension SettingKind<String> {
-    /// Any text.
     static var text: SettingKind { SettingKind("any text") { $0 } }
 
     /// A URL of one of two schemes; whether the plain one may be used depends on the host and on other settings.

@@ -241,7 +241,6 @@ extension Settings {
     /// Every key apart from those of the numbered connections.
     static let all: [Setting<Settings>] = sections.flatMap(\.settings)
 
-    /// The key of a value.
     static func setting(_ path: PartialKeyPath<Settings>) -> Setting<Settings> {
         guard let setting = all.first(where: { $0.path == path }) else { preconditionFailure("\(path) has no key") }
         return setting
@@ -252,7 +251,6 @@ extension Settings.Connection {
     /// The fields that name a connection's symbols.
     static let naming: Set = ["UNIVERSE_KEY", "SYMBOLS"]
 
-    /// The keys of a numbered connection.
     static func settings(_ number: Int) -> [Setting<Settings.Connection>] {
         let names = ["primary", "secondary", "tertiary"]
         return [

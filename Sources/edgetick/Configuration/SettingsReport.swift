@@ -62,7 +62,6 @@ struct SettingsReport: Sendable, Equatable {
         return table.text
     }
 
-    /// The report for `--json`.
     var json: ConfigJSON {
         ConfigJSON(
             settings: rows.map { row in

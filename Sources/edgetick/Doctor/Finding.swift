@@ -27,7 +27,6 @@ struct Finding: Sendable, Equatable {
         return .failure(subject, failure.lines.joined(separator: "; "), failure.status)
     }
 
-    /// The finding for `--json`.
     var json: DoctorFindingJSON {
         DoctorFindingJSON(subject: subject, level: level, text: text)
     }

@@ -6,7 +6,7 @@ import ServiceLifecycle
 /// Tells the supervisor when the collector is up, that its loops go round, how it is, and that it stops.
 ///
 /// A sign of life is sent only while the collector is live as `/health/live` means it, so that a supervisor with a
-/// watchdog restarts a process whose loops are stuck. Troubles that a restart does not fix don't stop the signs, and an
+/// watchdog restarts a process whose loops are stuck. Problems that a restart does not fix don't stop the signs, and an
 /// HTTP server that is busy or gone doesn't either.
 struct SupervisionService: Service {
     let socket: SupervisorSocket

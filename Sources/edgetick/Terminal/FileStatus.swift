@@ -5,16 +5,10 @@ import Store
 
 /// The state of the collector's files, as text.
 struct FileStatus {
-    private let report: BufferReport
-    private let gaps: GapCounts
-    private let isUploading: Bool
-
-    /// - Parameter isUploading: Whether there is a database that rows wait for.
-    init(_ report: BufferReport, gaps: GapCounts, isUploading: Bool) {
-        self.report = report
-        self.gaps = gaps
-        self.isUploading = isUploading
-    }
+    let report: BufferReport
+    let gaps: GapCounts
+    /// Whether there is a database that rows wait for.
+    let isUploading: Bool
 
     /// The page, a line feed after each line.
     var page: String {

@@ -1,5 +1,7 @@
+import ArgumentParser
 import FoundationEssentials
 import Glibc
+import MarketData
 
 /// Moments as people write them on a command line.
 enum MomentText {
@@ -28,6 +30,14 @@ enum MomentText {
             }
         }
         return absolute(text)
+    }
+
+    /// The same of an option's argument.
+    static func argument(_ text: String) throws -> Int64 {
+        guard let moment = milliseconds(text, now: WallClock.milliseconds()) else {
+            throw ValidationError("\"\(text.escapingControls)\" is no moment; write \(syntax)")
+        }
+        return moment
     }
 
     /// `2026-01-05T14:30:00Z`, with milliseconds where there are any.

@@ -6,7 +6,6 @@ import Wire
 
 /// A running collector's state as a page of text: what is wrong first, what is well last. Pure.
 struct StatusText {
-    /// The width of the tables.
     private static let tableWidth = 80
     /// The order of the checks; those of a newer collector follow.
     private static let order = [

@@ -15,7 +15,7 @@ import Upstream
     func `the database says the same of some days at once as of each alone`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         await buffer.close()
         let cluster = try PostgresCluster.shared()
@@ -58,7 +58,7 @@ import Upstream
     @Test func `what another program wrote into the file's accounts ends no coverage`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         await buffer.close()
         let counts = repeatElement("9223372036854775807", count: 8).joined(separator: ", ")

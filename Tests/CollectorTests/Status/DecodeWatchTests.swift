@@ -11,8 +11,8 @@ import Testing
     private let start = ContinuousClock.now
     private static let sample = "wrong_type (ev): {}"
 
-    private func troubles(at seconds: Double) -> [DecodeTrouble] {
-        watch.troubles([connection], now: start + .seconds(seconds))
+    private func problems(at seconds: Double) -> [DecodeProblem] {
+        watch.problems([connection], now: start + .seconds(seconds))
     }
 
     private func take(_ count: Int64, of kind: EventKind = .trade) {
@@ -32,93 +32,93 @@ import Testing
         }
     }
 
-    @Test func `a kind of which all is lost is trouble at once, whatever the others bring`() {
+    @Test func `a kind of which all is lost is a problem at once, whatever the others bring`() {
         take(10_000, of: .quote)
         reject(3)
         #expect(
-            troubles(at: 1) == [
-                DecodeTrouble(kind: .trade, rejected: 3, leftOutFields: 0, taken: 0, sample: Self.sample)
+            problems(at: 1) == [
+                DecodeProblem(kind: .trade, rejected: 3, leftOutFields: 0, taken: 0, sample: Self.sample)
             ])
     }
 
-    @Test func `a kind that was good for long and is lost altogether is trouble within ten seconds`() {
+    @Test func `a kind that was good for long and is lost altogether is problem within ten seconds`() {
         take(1_000_000)
-        #expect(troubles(at: 0) == [])
+        #expect(problems(at: 0) == [])
         for second in 1...10 {
             reject(1)
-            if second < 10 { _ = troubles(at: Double(second)) }
+            if second < 10 { _ = problems(at: Double(second)) }
         }
-        #expect(troubles(at: 10.5).map(\.kind) == [.trade])
+        #expect(problems(at: 10.5).map(\.kind) == [.trade])
     }
 
     @Test func `one in a hundred is borne, more is not`() {
         take(99)
         reject(1)
-        #expect(troubles(at: 1) == [])
+        #expect(problems(at: 1) == [])
         reject(1)
-        #expect(troubles(at: 2).map(\.rejected) == [2])
+        #expect(problems(at: 2).map(\.rejected) == [2])
     }
 
     @Test func `only the last 30 s count`() {
         take(100)
         reject(50)
-        #expect(troubles(at: 1).count == 1)
+        #expect(problems(at: 1).count == 1)
         for second in 2...30 {
             take(100)
-            _ = troubles(at: Double(second))
+            _ = problems(at: Double(second))
         }
-        #expect(troubles(at: 30.5).count == 1, "50 of 3,050 are more than one in a hundred")
+        #expect(problems(at: 30.5).count == 1, "50 of 3,050 are more than one in a hundred")
         take(100)
-        #expect(troubles(at: 32) == [])
+        #expect(problems(at: 32) == [])
     }
 
-    @Test func `a trouble lasts while no event of the kind comes, since nothing is better`() {
+    @Test func `a problem lasts while no event of the kind comes, since nothing is better`() {
         reject(5, of: .minuteBar)
-        #expect(troubles(at: 1).count == 1)
-        for second in 2..<120 { _ = troubles(at: Double(second)) }
-        #expect(troubles(at: 120).count == 1)
+        #expect(problems(at: 1).count == 1)
+        for second in 2..<120 { _ = problems(at: Double(second)) }
+        #expect(problems(at: 120).count == 1)
         take(5, of: .minuteBar)
-        #expect(troubles(at: 121) == [])
+        #expect(problems(at: 121) == [])
     }
 
-    @Test func `a trouble of which nothing is heard for ten minutes is over`() {
+    @Test func `a problem of which nothing is heard for ten minutes is over`() {
         reject(5, of: .minuteBar)
-        _ = troubles(at: 0)
-        #expect(troubles(at: 599).count == 1)
-        #expect(troubles(at: 632) == [])
+        _ = problems(at: 0)
+        #expect(problems(at: 599).count == 1)
+        #expect(problems(at: 632) == [])
     }
 
     @Test func `fields that are left out count as events do`() {
         take(100)
         leaveOut()
-        #expect(troubles(at: 1) == [])
+        #expect(problems(at: 1) == [])
         leaveOut()
-        #expect(troubles(at: 2).map(\.leftOutFields) == [2])
+        #expect(problems(at: 2).map(\.leftOutFields) == [2])
     }
 
     @Test func `what names no kind is measured against all events`() {
         take(1000)
         reject(10, of: nil)
-        #expect(troubles(at: 1) == [])
+        #expect(problems(at: 1) == [])
         reject(1, of: nil)
-        #expect(troubles(at: 2).map(\.kind) == [nil])
+        #expect(problems(at: 2).map(\.kind) == [nil])
     }
 
-    @Test func `a connection that is removed makes no trouble`() {
+    @Test func `a connection that is removed makes no problem`() {
         take(500)
         reject(1)
-        #expect(troubles(at: 1) == [])
+        #expect(problems(at: 1) == [])
         connection = ConnectionState(id: "connection_2", name: "secondary")
-        #expect(troubles(at: 2) == [])
+        #expect(problems(at: 2) == [])
         take(50)
-        #expect(troubles(at: 3) == [])
+        #expect(problems(at: 3) == [])
     }
 
     @Test func `the check names the kind, the counts and a sample`() {
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         #expect(Health.Check.decoding(snapshot).level == .ok)
         snapshot.decoding = [
-            DecodeTrouble(kind: .trade, rejected: 1916, leftOutFields: 0, taken: 0, sample: "wrong_type (i): {…}")
+            DecodeProblem(kind: .trade, rejected: 1916, leftOutFields: 0, taken: 0, sample: "wrong_type (i): {…}")
         ]
         let check = Health.Check.decoding(snapshot)
         #expect(check.level == .degraded)

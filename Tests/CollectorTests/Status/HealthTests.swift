@@ -158,7 +158,7 @@ import Universe
         #expect(feed([.minuteBar: 60, .trade: 901]) == .degraded)
         #expect(feed([.minuteBar: 901, .secondBar: 1]) == .degraded)
         #expect(feed([.minuteBar: 60, .trade: 899, .limitBand: 5000]) == .ok)
-        // Where hardly anything trades, quotes come alone; and which of them all is silent is another trouble.
+        // Where hardly anything trades, quotes come alone; and which of them all is silent is another problem.
         #expect(feed([.quote: 1, .trade: 5000]) == .ok)
         #expect(feed([.minuteBar: 901, .trade: 901]) == .ok)
     }
@@ -190,7 +190,7 @@ import Universe
         #expect(standby.checks.first?.detail == "1 of 2 connections collect, 1 stand by")
     }
 
-    @Test func `a key that gives nothing is trouble for as long as something else is collected`() {
+    @Test func `a key that gives nothing is a problem for as long as something else is collected`() {
         let wish = SymbolWish(
             connection: "connection_1", name: "n1", universeKey: "nasdq100", list: nil, fallback: .defaultList)
         let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
@@ -206,7 +206,7 @@ import Universe
         #expect(level("symbols") { $0.connections[0].assignment = assignment } == .ok)
     }
 
-    @Test func `symbols without room are trouble, with their names`() {
+    @Test func `symbols without room are problem, with their names`() {
         let symbols = ["AAPL", "IBM"].compactMap { Symbol($0) }
         let health = Health(
             snapshot {
@@ -218,12 +218,12 @@ import Universe
         #expect(health.headline?.contains("AAPL, IBM") == true)
     }
 
-    @Test func `refused symbols and paused reading are trouble, not failure`() {
+    @Test func `refused symbols and paused reading are problem, not failure`() {
         #expect(level("feed") { $0.connections[0].feed.confirmed = Self.symbols(9) } == .degraded)
         #expect(level("feed") { $0.connections[0].feed.isPaused = true } == .degraded)
     }
 
-    @Test func `a connection that answers pings and brings nothing while New York trades is trouble`() {
+    @Test func `a connection that answers pings and brings nothing while New York trades is problem`() {
         #expect(level("feed") { $0.connections[0].quietFor = 901 } == .degraded)
         #expect(level("feed") { $0.connections[0].quietFor = 899 } == .ok)
         let idle = level("feed") {
@@ -244,7 +244,7 @@ import Universe
         #expect(level("buffer") { $0.buffer.usedBytes = 799 } == .ok)
     }
 
-    @Test func `upstream away is trouble, and the collector stays ready`() {
+    @Test func `upstream away is problem, and the collector stays ready`() {
         let health = Health(
             snapshot {
                 $0.uploads[0].status.failed(nil, "password rotated", needsPerson: true, at: .now)
@@ -282,7 +282,7 @@ import Universe
             } == .degraded)
     }
 
-    @Test func `the headline is the worst trouble, and how many more there are`() {
+    @Test func `the headline is the worst problem, and how many more there are`() {
         #expect(Health(snapshot(), age: 0.5).headline == nil)
         let one = Health(snapshot { $0.connections[0].feed.isPaused = true }, age: 0.5)
         #expect(one.headline?.hasPrefix("feed degraded: reading is paused") == true)
@@ -293,8 +293,8 @@ import Universe
                 $0.buffer.state = .failing(message: "disk gone")
                 $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
             }, age: 0.5)
-        #expect(health.headline == "buffer failing: disk gone (and 2 more troubles)")
-        #expect(HealthVerdict(health).text == "not collecting; buffer failing: disk gone (and 2 more troubles)")
+        #expect(health.headline == "buffer failing: disk gone (and 2 more problems)")
+        #expect(HealthVerdict(health).text == "not collecting; buffer failing: disk gone (and 2 more problems)")
     }
 
     @Test func `a stuck loop is neither live nor ready`() {

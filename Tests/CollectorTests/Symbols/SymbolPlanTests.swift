@@ -72,7 +72,7 @@ import Universe
         let step = plan.decide(none)
         #expect(plan.inForce[0].interest == .symbols(symbols("T")) && plan.inForce[0].problem != nil)
         #expect(step.changes.map(\.name) == ["two"], "its list takes over")
-        #expect(plan.decide(none).remarks.isEmpty, "the same trouble is told once")
+        #expect(plan.decide(none).remarks.isEmpty, "the same problem is told once")
     }
 
     @Test func `a key of which a part is unknown has a problem, and collects the others`() async throws {

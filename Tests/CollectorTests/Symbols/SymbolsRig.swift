@@ -108,3 +108,8 @@ extension UniverseService {
         try await task.value
     }
 }
+
+extension ConnectionSet {
+    /// The symbols that a connection is to bring, in their order.
+    func symbols(of id: String) -> [Symbol]? { snapshot.members.first { $0.id == id }?.feed.assigned }
+}

@@ -43,7 +43,7 @@ class State:
         return next((word for word in ("failing", "degraded") if word in words), "ok")
 
     @property
-    def trouble(self) -> list[str]:
+    def problem(self) -> list[str]:
         """Checks about rows that are not ok, in words."""
         return [f"{name} {word}: {detail}" for name, (word, detail) in self.checks.items()
                 if word != "ok" and name.startswith(ABOUT_ROWS)]

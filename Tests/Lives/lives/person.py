@@ -29,9 +29,9 @@ AGAIN = ["sync", "--again"]
 def obey(life: Life, box: Box, settled: Settled) -> bool:
     """Does what a collector that asks for a person says; whether it asked for something that could be done."""
     state = read_state(box)
-    if state is None or not (state.trouble or state.letters):
+    if state is None or not (state.problem or state.letters):
         return False
-    words = "; ".join(state.trouble) or f"{state.letters} dead letters"
+    words = "; ".join(state.problem) or f"{state.letters} dead letters"
     settled.asked.append(f"box {box.index}: {words}"[:600])
     command = _command(words, state)
     if command is None:

@@ -67,7 +67,7 @@ def _truncate(life: Life, settled: Settled) -> None:
 def _misses_rows(box: Box) -> bool:
     """Whether a collector says that rows are gone: before dead letters, sent again, are new rows that look well."""
     state = read_state(box)
-    return state is not None and any("sync --again" in words for words in state.trouble)
+    return state is not None and any("sync --again" in words for words in state.problem)
 
 
 def _is_subscribed(life: Life, box: Box) -> bool:
@@ -80,7 +80,7 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
     state = read_state(box)
     if state:
         _check(box, settled)
-        settled.told[box.index] += [words[:600] for words in state.trouble]
+        settled.told[box.index] += [words[:600] for words in state.problem]
     if box.is_running:
         status = box.end()
         if status != 0:

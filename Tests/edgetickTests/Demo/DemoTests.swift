@@ -1,9 +1,9 @@
 import Foundation
 import MarketData
-import Store
 import TestSupport
 import Testing
 
+@testable import Store
 @testable import edgetick
 
 /// When the demo breaks what, and what it says of the events in the end.

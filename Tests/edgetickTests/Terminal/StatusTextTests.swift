@@ -92,19 +92,19 @@ import Testing
         status.health.checks["feed"]?.detail = "no way to the feed"
         status.health.headline = "feed failing: no way to the feed"
         #expect(Self.page(status).ranges(of: "no way to the feed").count == 1)
-        status.health.headline = "feed failing: no way to the feed (and 1 more trouble)"
+        status.health.headline = "feed failing: no way to the feed (and 1 more problem)"
         #expect(Self.page(status).ranges(of: "no way to the feed").count == 2)
     }
 
     @Test func `the headline stands above all: in a window's width, and whole in a pipe`() {
         var status = Self.status(name: "box", failing: true)
-        #expect(!Self.page(status).contains("trouble"))
-        let headline = "feed failing: " + String(repeating: "long ", count: 20) + "end (and 2 more troubles)"
+        #expect(!Self.page(status).contains("problem"))
+        let headline = "feed failing: " + String(repeating: "long ", count: 20) + "end (and 2 more problems)"
         status.health.headline = headline
         for width in [60, 80, 160] {
             let lines = Self.page(status, width: width).split(separator: "\n").map { String($0) }
             let shown = lines[2...].prefix((headline.count + width - 10) / (width - 5))
-            #expect(shown.joined(separator: " ").contains("end (and 2 more troubles)"), "\(width): \(shown)")
+            #expect(shown.joined(separator: " ").contains("end (and 2 more problems)"), "\(width): \(shown)")
         }
         #expect(Self.page(status, width: nil).split(separator: "\n")[2] == headline)
     }

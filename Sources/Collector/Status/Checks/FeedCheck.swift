@@ -28,11 +28,11 @@ extension Health.Check {
             ok: (connections.count == 1
                 ? "the connection collects" : "\(working.count) of \(connections.count) connections collect")
                 + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
-            troubles: idle(connections, collecting.isEmpty) + paused(collecting) + unconfirmed(collecting)
+            problems: idle(connections, collecting.isEmpty) + paused(collecting) + unconfirmed(collecting)
                 + quiet(collecting))
     }
 
-    private static func idle(_ connections: [ConnectionState], _ isAll: Bool) -> [Health.Trouble] {
+    private static func idle(_ connections: [ConnectionState], _ isAll: Bool) -> [Health.Problem] {
         let idle = connections.filter { !$0.doesItsPart }
         guard !idle.isEmpty else { return [] }
         let which =
@@ -44,7 +44,7 @@ extension Health.Check {
         ]
     }
 
-    private static func paused(_ collecting: [ConnectionState]) -> [Health.Trouble] {
+    private static func paused(_ collecting: [ConnectionState]) -> [Health.Problem] {
         let paused = collecting.filter(\.feed.isPaused).map(\.name)
         guard !paused.isEmpty else { return [] }
         return [
@@ -55,14 +55,14 @@ extension Health.Check {
     }
 
     /// What the feed didn't confirm: symbols, or kinds of events where a connection takes all symbols.
-    private static func unconfirmed(_ collecting: [ConnectionState]) -> [Health.Trouble] {
-        var troubles: [Health.Trouble] = []
+    private static func unconfirmed(_ collecting: [ConnectionState]) -> [Health.Problem] {
+        var problems: [Health.Problem] = []
         let missing = collecting.reduce(0) {
             $0 + ($1.feed.takesAll ? 0 : max(0, $1.feed.assigned.count - $1.feed.confirmed.count))
         }
         if missing > 0 {
             let refused = collecting.reduce(0) { $0 + $1.feed.refused.count }
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text:
@@ -73,7 +73,7 @@ extension Health.Check {
             let feed = connection.feed
             guard feed.takesAll, feed.confirmedChannels < feed.channels else { continue }
             let refused = feed.refusedChannels
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text:
@@ -81,16 +81,16 @@ extension Health.Check {
                         + "not confirmed"
                         + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))")))
         }
-        return troubles
+        return problems
     }
 
     /// Connections of which no event comes, or none of a kind any more.
-    private static func quiet(_ collecting: [ConnectionState]) -> [Health.Trouble] {
-        var troubles: [Health.Trouble] = []
+    private static func quiet(_ collecting: [ConnectionState]) -> [Health.Problem] {
+        var problems: [Health.Problem] = []
         let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
         if !quiet.isEmpty {
             let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) min" }
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text: "connected, but no event came although New York trades: " + names.joined(separator: ", ")
@@ -98,14 +98,14 @@ extension Health.Check {
         }
         for connection in collecting where !connection.deadKinds.isEmpty {
             let kinds = connection.deadKinds.map(\.plural).joined(separator: " and no ")
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text:
                         "\(connection.name): bars come, but no \(kinds) any more, for more than "
                         + "\(Int(quietLimit / 60)) minutes; ask the feed's provider"))
         }
-        return troubles
+        return problems
     }
 
     /// Why a connection does not do its part.

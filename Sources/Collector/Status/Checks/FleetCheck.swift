@@ -7,16 +7,16 @@ extension Health.Check {
     /// Whether the box has its place among the others.
     static func fleet(_ snapshot: CollectorSnapshot) -> Self {
         guard let fleet = snapshot.fleet else { return Self("fleet", ok: "by itself: DATABASE_URI is not set") }
-        var troubles: [Health.Trouble] = []
+        var problems: [Health.Problem] = []
         if fleet.hasNamesake {
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text: "another box is called \(snapshot.collector) too: give each a COLLECTOR_ID of its own"))
         }
-        if let problem = fleet.groupProblem { troubles.append(.init(level: .degraded, text: problem)) }
+        if let problem = fleet.groupProblem { problems.append(.init(level: .degraded, text: problem)) }
         if let problem = fleet.problem, fleet.isSharing, fleet.problemAge > askingLimit {
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text: "the database can't be asked who else shares the symbols, so the last assignment stays: "
@@ -24,6 +24,6 @@ extension Health.Check {
         }
         // That the row may not be written is reported once by the log, and by doctor: nothing is lost.
         let summary = fleet.problem.map { "the row is not written: \($0)" } ?? "the row is written"
-        return Self("fleet", ok: summary, troubles: troubles)
+        return Self("fleet", ok: summary, problems: problems)
     }
 }

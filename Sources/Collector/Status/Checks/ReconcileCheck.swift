@@ -11,7 +11,7 @@ extension Health.Check {
         }
         return Self(
             "reconcile", ok: "\(last.day) is complete: \(have(last)); \(daily)",
-            troubles: state.open.map { day in
+            problems: state.open.map { day in
                 let wrong = [
                     day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
                     day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,

@@ -3,16 +3,16 @@ import MarketData
 import Universe
 
 extension Health.Check {
-    /// How many symbols a trouble names.
+    /// How many symbols a problem names.
     private static let named = 10
 
     /// Whether what is collected is what the settings name.
     static func symbols(_ snapshot: CollectorSnapshot) -> Self {
         let placement = snapshot.placement
-        var troubles: [Health.Trouble] = []
+        var problems: [Health.Problem] = []
         if !placement.unplaced.isEmpty {
             let names = DisplayText.list(placement.unplaced.lazy.map(\.description), showing: named)
-            troubles.append(
+            problems.append(
                 .init(
                     level: .degraded,
                     text:
@@ -20,13 +20,13 @@ extension Health.Check {
                         + "any connection: \(names); raise a CAPACITY, enable another connection, or name fewer symbols"
                 ))
         }
-        troubles += snapshot.connections.compactMap { connection in
+        problems += snapshot.connections.compactMap { connection in
             guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }
             return .init(
                 level: .degraded, text: "\(connection.name): \(problem); \(collected(assignment)) instead")
         }
         return Self(
-            "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", troubles: troubles)
+            "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", problems: problems)
     }
 
     /// What a connection collects whose settings can't be followed.

@@ -13,7 +13,7 @@ extension Health.Check {
         guard let upload = snapshot.uploads.first else {
             return Self("sync", ok: "collecting only: DATABASE_URI is not set")
         }
-        if let trouble = trouble(upload, in: snapshot) { return Self("sync", .degraded, trouble) }
+        if let problem = problem(upload, in: snapshot) { return Self("sync", .degraded, problem) }
         let letters = snapshot.buffer.deadLetters
         guard letters == 0 else {
             return Self(
@@ -32,11 +32,11 @@ extension Health.Check {
     /// The same of the database in `DATABASE_URI_TICKS`; `nil` where there is none.
     static func syncTicks(_ snapshot: CollectorSnapshot) -> Self? {
         guard let upload = snapshot.uploads.first(where: { $0.role == .ticks }) else { return nil }
-        guard let trouble = trouble(upload, in: snapshot) else { return Self("sync_ticks", ok: "upstream keeps up") }
-        return Self("sync_ticks", .degraded, trouble)
+        guard let problem = problem(upload, in: snapshot) else { return Self("sync_ticks", ok: "upstream keeps up") }
+        return Self("sync_ticks", .degraded, problem)
     }
 
-    private static func trouble(_ upload: UploadState, in snapshot: CollectorSnapshot) -> String? {
+    private static func problem(_ upload: UploadState, in snapshot: CollectorSnapshot) -> String? {
         if let failure = upload.status.failure {
             return (failure.needsPerson ? "needs a person: " : "trying again: ") + failure.description
         }

@@ -24,16 +24,16 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
     /// The kinds of events that can't be used as they come.
-    var decoding: [DecodeTrouble] = []
+    var decoding: [DecodeProblem] = []
     /// The durable queue.
     public var buffer = BufferStatistics()
     /// The cap of the buffer's file in bytes (`BUFFER_MAX_BYTES`).
     public var maximumBytes: Int64 = 0
     /// The uploads, one a database; none where there is no upstream (`DATABASE_URI`).
     public var uploads: [UploadState] = []
-    /// The local universes; `nil` where nothing is pulled.
+    /// The state of the mirror; `nil` where nothing is pulled.
     public var mirror: UniverseStatus?
-    /// Why the local universes can't be read, if they can't, whether they are pulled or not.
+    /// Why the mirror can't be read, if they can't, whether they are pulled or not.
     var unreadableMirror: UniverseStatus.Failure?
     /// The relationship cache; `nil` where there is none.
     public var cache: CacheStatistics?

@@ -4,7 +4,6 @@ import Upstream
 
 /// The upload to one database at one moment.
 public struct UploadState: Sendable, Equatable {
-    /// Which database.
     var role = UpstreamRole.main
     /// The streams that go there.
     public var streams = EventStream.allCases

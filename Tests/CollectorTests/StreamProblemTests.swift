@@ -8,7 +8,7 @@ import Upstream
 @testable import Collector
 
 /// Passes and the service when one stream can't go on: the others do, and what is wrong is told with the stream's name.
-@Suite(.timeLimit(.minutes(5))) struct StreamTroubleTests {
+@Suite(.timeLimit(.minutes(5))) struct StreamProblemTests {
     private func append(_ count: Int64, to rig: UploadRig) async throws {
         for stream in EventStream.allCases { try await rig.append(count, to: stream) }
     }
@@ -19,7 +19,7 @@ import Upstream
         try rig.sql("DROP TABLE trades")
         for _ in 0..<2 {
             let report = await rig.pass.report()
-            #expect(report.failures.keys.map(\.self) == [.trades] && report.trouble == nil)
+            #expect(report.failures.keys.map(\.self) == [.trades] && report.problem == nil)
             #expect(report.failures[.trades]?.sqlState == "42P01")
             #expect(throws: UpstreamError.self) { try report.get() }
         }
@@ -46,7 +46,7 @@ import Upstream
             CREATE TRIGGER crash BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION crash()
             """)
         let report = await rig.pass.report()
-        #expect(report.failures.keys.map(\.self) == [.trades] && report.trouble == nil)
+        #expect(report.failures.keys.map(\.self) == [.trades] && report.problem == nil)
         #expect(report.failures[.trades]?.reason == .connectionLost)
         #expect(try rig.count(.bars) == "200|200" && rig.count(.quotes) == "100|100")
         #expect(try rig.count(.trades) == "0|0")
@@ -98,7 +98,7 @@ import Upstream
                 #expect(failure.reason == .tooSlow)
                 tooSlow += 1
             }
-            try #require(tooSlow < 8 && report.trouble == nil)
+            try #require(tooSlow < 8 && report.problem == nil)
         }
         #expect(tooSlow > 0)
         #expect(try rig.upstream() == "300|300|1|300|0")
@@ -168,7 +168,7 @@ import Upstream
             """)
         try await append(400, to: rig)
         let report = await rig.pass.reportAfterTries()
-        #expect(report.failures.isEmpty && report.trouble == nil)
+        #expect(report.failures.isEmpty && report.problem == nil)
         #expect(report.totals[.trades].uploaded == 399 && report.totals[.trades].refused == 1)
         let sent = 400 * EventStream.allCases.count
         #expect(report.totals.rows == sent - 1 && rig.buffer.statistics.deadLetters == 1)
