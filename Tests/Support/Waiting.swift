@@ -13,17 +13,21 @@ public enum Waiting {
         public var description: String { "waited in vain: " + what }
     }
 
-    /// Asks again and again, every few milliseconds, until `condition` holds.
+    /// Asks again and again until `condition` holds: every few milliseconds, and less often where asking itself takes long,
+    /// as it does where a program is started for it.
     public static func until(
         _ what: String = "the state", within limit: Duration = .seconds(45), file: String = #fileID, line: Int = #line,
         _ condition: @Sendable () async throws -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + limit
-        while try await !condition() {
-            guard ContinuousClock.now < deadline else {
+        while true {
+            let asked = ContinuousClock.now
+            if try await condition() { return }
+            let now = ContinuousClock.now
+            guard now < deadline else {
                 throw TimedOut("\(what) did not come within \(limit), awaited at \(file):\(line)")
             }
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: min(max(.milliseconds(5), (now - asked) * 2), .milliseconds(100)))
         }
     }
 }
