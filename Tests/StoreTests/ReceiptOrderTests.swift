@@ -109,11 +109,10 @@ import Testing
         for round in 0..<20 {
             let placed = try await buffer.requeue(letters(100, of: "R\(round)"))
             #expect(placed.count == 100)
-            for (letter, sequence) in placed {
-                let row = try #require(
-                    try scratch.rows("SELECT symbol, volume FROM bars WHERE seq = \(sequence)").first)
-                #expect(row["symbol"] == "R\(round)" && row["volume"] == Double(-letter.sequence))
-            }
+            let rows = try scratch.rows("SELECT seq, volume FROM bars WHERE symbol = 'R\(round)' ORDER BY seq")
+            #expect(rows.map { $0["seq"] as Int64 } == placed.map(\.sequence).sorted())
+            let volumes = Dictionary(uniqueKeysWithValues: rows.map { ($0["seq"] as Int64, $0["volume"] as Double) })
+            for (letter, sequence) in placed { #expect(volumes[sequence] == Double(-letter.sequence)) }
         }
         isDone.withLock { $0 = true }
         try await collecting.value
