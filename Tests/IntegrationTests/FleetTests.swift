@@ -5,7 +5,7 @@ import WebAPISupport
 
 /// Several real collectors on one real server.
 @Suite(
-    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .serialized, .timeLimit(.minutes(5)))
+    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FleetTests {
     private let market: SimulatedMarket
     private let database: Database
