@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 
 /// The captured day of 2013-10-08, four kinds of events of four symbols: all 2.5 million where EDGETICK_TEST_WHOLE_DAY
-/// is set, which is for a release build (`make day`), else all bars and every fortieth frame of trades and quotes.
+/// is set, which is for a release build (`make day`), else all minute bars and every fortieth frame of trades and quotes.
 struct CapturedDay {
     static let isWhole = ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] != nil
     /// Whether it lies beside the checkout.
@@ -24,7 +24,8 @@ struct CapturedDay {
     let corrections: String
     private let workspace: Workspace
 
-    init() throws {
+    /// - Parameter step: of a day that is not whole, one frame of second bars in so many is kept.
+    init(secondBarStep step: Int = 1) throws {
         let workspace = try Workspace()
         self.workspace = workspace
         func write(_ path: String, _ filter: String) throws -> String {
@@ -34,7 +35,8 @@ struct CapturedDay {
             return file
         }
         captures = try Self.paths.enumerated().map { place, path in
-            place < 2 || Self.isWhole ? path : try write(path, "NR % 40 == 1")
+            let step = [1, step, 40, 40][place]
+            return Self.isWhole || step == 1 ? path : try write(path, "NR % \(step) == 1")
         }
         corrections = try write(Self.paths[0], #"NR % 7 == 1 { gsub(/"v":/, "\"v\":1"); print }"#)
     }

@@ -4,22 +4,20 @@ import Testing
 
 /// Real events from a feed through the buffer into PostgreSQL, compared by a program that shares no code with ours.
 @Suite(.timeLimit(.minutes(30))) struct CapturedDayTests {
-    /// The captures that lie beside a developer's checkout; the bundled one where they are absent.
-    ///
-    /// The whole day, 2.5 million events, is for a release build: `make day`.
-    static let captures: [String] = {
-        let kinds =
-            ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] == nil
-            ? ["AM", "A"] : ["AM", "A", "T", "Q"]
-        let real = kinds.compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
-        return real.count == kinds.count ? real : [bundled]
-    }()
-
     private static let bundled = Places.repository + "/Fixtures/captures/demo.ndjson"
 
-    /// The speed at which the captures are sent in about so many seconds: 16 hours of trading, or the bundled 5 minutes.
-    static func speed(lasting seconds: Double) -> String {
-        "\(((captures == [bundled] ? 300 : 57_600) / seconds).rounded())"
+    private let day: CapturedDay?
+    /// The day's where they lie beside the checkout, else the bundled one of five minutes.
+    private let captures: [String]
+
+    init() throws {
+        day = CapturedDay.isThere ? try CapturedDay(secondBarStep: 8) : nil
+        captures = day?.captures ?? [Self.bundled]
+    }
+
+    /// The speed at which the captures are sent in about so many seconds.
+    private func speed(lasting seconds: Double) -> String {
+        day == nil ? "\((300 / seconds).rounded())" : CapturedDay.speed(lasting: seconds)
     }
 
     @Test(.timeLimit(.minutes(10)))
@@ -28,7 +26,7 @@ import Testing
     {
         let database = try Database(in: .shared())
         let feed = try await SimulatedFeed(
-            captures: Self.captures, options: ["--speed", "flat-out", "--exit-when-done"])
+            captures: captures, options: ["--speed", "flat-out", "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         let (migrated, output) = try await box.edgetick("migrate")
         try #require(migrated == 0, "\(output)")
@@ -43,12 +41,12 @@ import Testing
         #expect(first.1.contains { $0.contains(#""refused":0,"kept_out":0,"streams""#) }, "\(first.1)")
         let left = try await box.edgetick("sync", "--dry-run", "--json")
         #expect(left.1.contains { $0.contains(#""bars":0"#) }, "\(left.1)")
-        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+        try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: database.uri)
 
         let second = try await box.edgetick("sync")
         #expect(second.0 == 0, "\(second.1)")
         #expect(second.1.contains("uploaded 0 rows"))
-        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+        try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: database.uri)
     }
 
     @Test(.timeLimit(.minutes(10)))
@@ -57,7 +55,7 @@ import Testing
         let certificates = try TestCertificates(directory: files.path)
         try certificates.makeServer("feed", alternativeNames: "DNS:localhost,IP:127.0.0.1")
         let feed = try await SimulatedFeed(
-            captures: Self.captures,
+            captures: captures,
             options: [
                 "--speed", "flat-out", "--exit-when-done", "--host", "localhost", "--tls-certificate",
                 files.file("feed.crt"), "--tls-key", files.file("feed.key"),
@@ -68,7 +66,7 @@ import Testing
         _ = try await feed.sent(within: .seconds(400))
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(15)) == 0)
-        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: nil)
+        try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: nil)
     }
 
     @Test(.timeLimit(.minutes(10)))
@@ -76,7 +74,7 @@ import Testing
         let cluster = try PostgresCluster()
         let database = try Database(in: cluster)
         let feed = try await SimulatedFeed(
-            captures: Self.captures, options: ["--speed", Self.speed(lasting: 19), "--exit-when-done"])
+            captures: captures, options: ["--speed", speed(lasting: 19), "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         try #require(try await box.edgetick("migrate").0 == 0)
         let collector = try box.start("run")
@@ -97,14 +95,14 @@ import Testing
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(15)) == 0)
         #expect(try await box.edgetick("sync").0 == 0)
-        try await Oracle.compare(captures: Self.captures, sqlite: box.ticks, postgres: database.uri)
+        try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: database.uri)
     }
 
     @Test(.timeLimit(.minutes(10)))
     func `what was durable when the collector was killed is upstream once after a restart`() async throws {
         let database = try Database(in: .shared())
         let feed = try await SimulatedFeed(
-            captures: Self.captures, options: ["--speed", Self.speed(lasting: 10), "--resume", "--exit-when-done"])
+            captures: captures, options: ["--speed", speed(lasting: 10), "--resume", "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         try #require(try await box.edgetick("migrate").0 == 0)
         var durable = 0

@@ -5,14 +5,14 @@ import Testing
 /// The captured day through several boxes into one database: each of them misses something, the database nothing.
 @Suite(
     .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
-    .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"), .serialized,
+    .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"),
     .timeLimit(.minutes(20)))
 struct CompanyDayTests {
     private let day: CapturedDay
     private let database: Database
 
     init() throws {
-        day = try CapturedDay()
+        day = try CapturedDay(secondBarStep: 8)
         database = try Database(in: .shared())
     }
 
