@@ -32,12 +32,12 @@ day: ## The whole captured day through a release build, also in company and on C
 		$(SWIFT) test -c release -Xswiftc -enable-testing \
 		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
-# A few tests at a time: they wait for real sockets, servers and files, and a crowd of them on few cores waits too long.
+# Some tests at a time for each core: they wait for real sockets, servers and files, and a crowd of them waits too long.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone.
-TESTS := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 .ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
-	$(SWIFT) test --skip-build --parallel
+TESTS := SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((5 * $$(nproc))) \
+	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback $(SWIFT) test --skip-build --parallel
 
 test: ## Every test, with what they need installed first
 	@.ci/packages test
