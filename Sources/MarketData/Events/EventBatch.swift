@@ -92,11 +92,17 @@ public struct EventBatch: Sendable, Equatable {
 
     /// When the last event of a stream was over that was over last, in milliseconds since the Unix epoch.
     public var newestEnd: Int64? {
-        let ends = [
-            bars.last?.end, trades.last?.end, quotes.last?.end, limitBands.last?.end, imbalances.last?.end,
-            fairValues.last?.end,
-        ]
-        return ends.lazy.compactMap(\.self).max()
+        var newest: Int64?
+        func look(_ end: Int64?) {
+            if let end { newest = max(newest ?? end, end) }
+        }
+        look(bars.last?.end)
+        look(trades.last?.end)
+        look(quotes.last?.end)
+        look(limitBands.last?.end)
+        look(imbalances.last?.end)
+        look(fairValues.last?.end)
+        return newest
     }
 
     /// The heads of each kind's last event.

@@ -84,7 +84,7 @@ import Upstream
         for (minutes, state) in [(0..<388, CoveragePeriod.State.complete), (1..<388, .unchecked)] {
             let workspace = try Workspace()
             let buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .milliseconds(5)),
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
                 logger: quiet)
             var batch = EventBatch(connection: "primary", receivedMicroseconds: day.span.upperBound * 1000)
             batch.bars = minutes.map { minute in
