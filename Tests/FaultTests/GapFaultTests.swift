@@ -106,7 +106,8 @@ struct GapFaultTests {
             let first = try #require(missed.first { plan.event($0).kind == kind })
             let newest = plan.event(first - UInt64(turn))
             #expect(
-                gaps.filter { $0.events.contains(kind.rawValue) }.map(\.from) == [newest.bar?.end ?? newest.time],
+                gaps.filter { $0.events.contains(kind.rawValue) }.map { $0.from + Gap.startMargin }
+                    == [newest.bar?.end ?? newest.time],
                 "\(kind.rawValue): \(gaps)")
         }
 

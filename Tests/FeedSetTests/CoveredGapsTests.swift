@@ -30,13 +30,6 @@ import Testing
             covered.rest(of: over, without([])) == GapChange(ended: [gap([a], to: nil)], gaps: [gap([a, b], to: 20)]))
     }
 
-    @Test func `one of a pause all connections may have`() {
-        var covered = CoveredGaps()
-        var pause = gap([a], to: 20)
-        pause.cause = .paused
-        #expect(covered.rest(of: GapChange(gaps: [pause]), without([a])) == GapChange(gaps: [pause]))
-    }
-
     @Test func `one that another connection covers from start to end is never recorded`() {
         var covered = CoveredGaps()
         #expect(covered.rest(of: GapChange(gaps: [gap([a], to: nil)]), without([a])) == GapChange(gaps: []))

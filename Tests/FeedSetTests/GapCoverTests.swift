@@ -8,8 +8,11 @@ import Testing
     private let a = Symbol("A")!
     private let b = Symbol("B")!
 
+    /// One after an event of that time.
     private func gap(from: Int64, _ cause: Gap.Cause = .disconnected, symbols: [Symbol]? = nil) -> Gap {
-        Gap(connection: "primary", symbols: symbols ?? [a, b], events: [.trade], from: from, to: nil, cause: cause)
+        Gap(
+            connection: "primary", symbols: symbols ?? [a, b], events: [.trade], from: from - Gap.startMargin, to: nil,
+            cause: cause)
     }
 
     /// Slot 1 has brought A since 1000 and B since 2000.
@@ -60,8 +63,11 @@ import Testing
         #expect(symbols(removed, gap(from: 5000)) == [a, b])
     }
 
-    @Test func `what can't be decoded is covered by nobody, and a wildcard's gap names no symbol to leave out`() {
-        #expect(symbols(brought(), gap(from: 5000, .damaged)) == [a, b])
+    @Test func `what can't be decoded or fell into a pause is covered by nobody`() {
+        for cause in [Gap.Cause.damaged, .paused] { #expect(symbols(brought(), gap(from: 5000, cause)) == [a, b]) }
+    }
+
+    @Test func `a wildcard's gap names no symbol to leave out`() {
         #expect(symbols(brought(), gap(from: 5000, symbols: [])) == [])
     }
 }

@@ -59,12 +59,12 @@ struct BroughtSymbols {
     ///
     /// - Parameter connectedSince: since when a connection has been up, in milliseconds since the Unix epoch.
     func rest(of gap: Gap, on slot: Int, connectedSince: (Int) -> Int64?) -> Gap? {
-        // What can't be decoded here can't be on the other either.
-        guard !since.isEmpty, !gap.symbols.isEmpty, gap.cause != .damaged else { return gap }
+        // What can't be decoded here can't be on the other either, and a pause of this process is every connection's.
+        guard !since.isEmpty, !gap.symbols.isEmpty, ![.damaged, .paused].contains(gap.cause) else { return gap }
         var covered: Set<Symbol> = []
         for (other, symbols) in since where other != slot {
             // Gaps are in the events' own time, which a delayed feed's clock is ahead of.
-            let start = gap.from + (delays[other] ?? 0)
+            let start = gap.from + Gap.startMargin + (delays[other] ?? 0)
             guard let from = connectedSince(other), from <= start else { continue }
             covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= start } ?? false })
         }

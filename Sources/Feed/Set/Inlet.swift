@@ -65,8 +65,7 @@ struct CoveredGaps {
             if let recorded = open.removeValue(forKey: gap) ?? gap { rest.ended.append(recorded) }
         }
         for gap in change.gaps {
-            // A pause is every connection's: that the others stood through it does not say that they brought anything.
-            let left = gap.cause == .paused ? gap : uncovered(gap)
+            let left = uncovered(gap)
             if gap.to == nil { open[gap] = .some(left) }
             if let left { rest.gaps.append(left) }
         }
