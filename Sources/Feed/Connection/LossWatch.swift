@@ -137,9 +137,10 @@ struct LossWatch: Sendable {
         _ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment
     ) -> [Gap] {
         jumps.took(batch).compactMap { jump in
-            let channels = subscription.wanted.filter { channel in
-                channel.kind == jump.kind && subscription.standsSince(channel) != nil && !ledger.contains(channel)
-            } + subscription.leaving.keys.filter { $0.kind == jump.kind }
+            let channels =
+                subscription.wanted.filter { channel in
+                    channel.kind == jump.kind && subscription.standsSince(channel) != nil && !ledger.contains(channel)
+                } + subscription.leaving.keys.filter { $0.kind == jump.kind }
             guard !channels.isEmpty else { return nil }
             let isAll = channels.contains { $0.symbol == nil }
             return Gap(
@@ -221,7 +222,8 @@ struct LossWatch: Sendable {
         guard let asked = subscription.mayFlowSince(channel) else {
             return (subscription.wantedSince(channel) ?? 0) - delay - Gap.startMargin
         }
-        guard let mark = times[channel.kind], subscription.standsSince(channel) != nil, !isLate(channel, of: subscription)
+        guard let mark = times[channel.kind], subscription.standsSince(channel) != nil,
+            !isLate(channel, of: subscription)
         else { return asked - delay - Gap.eventLateness }
         return mark.reached - Gap.startMargin
     }
