@@ -45,7 +45,8 @@ struct GapFaultTests {
         #expect(try rig.file.gaps().allSatisfy { $0.to != nil })
     }
 
-    @Test func `what was on its way when the file was made is missed too, when nothing of it was written`() async throws {
+    @Test func `what was on its way when the file was made is missed too, when nothing of it was written`() async throws
+    {
         let feed = try await LedgerServer()
         let rig = try await FaultRig(feed, cluster: .shared())
         let first = try rig.box.start("run", settings: ["BUFFER_COMMIT_INTERVAL_MS": "10s"])
