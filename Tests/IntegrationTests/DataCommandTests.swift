@@ -242,10 +242,10 @@ import WebAPISupport
             """, database: database)
         let (process, port) = try await box.collect()
         let http = RawHTTP(port: port)
-        // Since the newest bar of the file no collector has run; the gap is recorded shortly after the start.
+        // Since the newest bar of the file, less the margin, no collector has run; the gap is recorded shortly after the start.
         let day = try await http.until("/api/coverage?day=2013-09-24&symbols=AAPL,MSFT") { reply in
             let rows = reply.json["symbols"] as? [[String: Any]]
-            return rows?.map { $0["minutes"] as? String } == ["bg389", "ub3g386"]
+            return rows?.map { $0["minutes"] as? String } == ["bg389", "gb3g386"]
         }
         #expect(day.json["sources"] as? [String] == ["file", "upstream"], "\(day.text)")
         let days = try await http.send("GET", "/api/coverage?day=2013-09-29&days=7&by=week").json

@@ -108,7 +108,7 @@ struct FleetTests {
             GRANT SELECT, INSERT, UPDATE, DELETE ON ohlcv_1min, edgetick_uploads TO \(role);
             """)
         let poor = try box(
-            "poor", ["DATABASE_URI": database.uri.replacing("postgres@", with: "\(role)@"), "FEED_EVENTS": "A"])
+            "poor", ["DATABASE_URI": database.uri.replacing(/\/\/[^@]+@/, with: "//\(role)@"), "FEED_EVENTS": "A"])
         _ = try database.value("GRANT SELECT, INSERT, UPDATE ON ohlcv_1sec TO \(role)")
         let (process, port) = try await poor.collect()
         let line = try await process.line(containing: "the fleet's table can't be written")

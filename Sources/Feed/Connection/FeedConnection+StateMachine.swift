@@ -584,11 +584,10 @@ extension FeedConnection {
         }
 
         private mutating func stopped(_ now: FeedMoment) -> [Action] {
-            let over = losses.endAll(now) + losses.lostLeaving(.disconnected, of: subscription, now)
             connectedSince = nil
             subscription.reset()
             state = .stopped
-            return record(over) + [.note(.stopped), .finish]
+            return record(losses.endAll(now)) + [.note(.stopped), .finish]
         }
 
         /// What is recorded about gaps, brought up to date.
