@@ -36,7 +36,7 @@ day: ## The whole captured day through a release build, also in company and on C
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((5 * $$(nproc))) \
+TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((4 * $$(nproc))) \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
 

@@ -273,7 +273,7 @@ extension DeskTests {
     }
 
     @Test(arguments: ["holiday", "regular"])
-    func `silence is problem only while the market trades, and the head says whether it does`(session: String)
+    func `silence is a problem only while the market trades, and the head says whether it does`(session: String)
         async throws
     {
         try await RunningServer.run(collector: Self.market(["AAA"])) { server in

@@ -98,7 +98,7 @@ struct TwoDatabasesTests {
         #expect(health.checks.first { $0.name == "sync" }?.level == .ok)
         #expect(health.checks.first { $0.name == "sync_ticks" }?.level == .degraded)
         #expect(snapshot.uploads.map { $0.pending(in: snapshot.buffer) } == [0, 1500])
-        // Of both together: the bars are not in problem.
+        // Of both together: nothing is wrong with the bars.
         #expect(snapshot.sync?.problem == nil && snapshot.sync?.failures[.bars] == nil)
         #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.rows == 300)
         pair.proxy.set(.pass)

@@ -41,7 +41,7 @@ import Testing
             ])
     }
 
-    @Test func `a kind that was good for long and is lost altogether is problem within ten seconds`() {
+    @Test func `a kind that was good for long and is lost altogether is a problem within ten seconds`() {
         take(1_000_000)
         #expect(problems(at: 0) == [])
         for second in 1...10 {

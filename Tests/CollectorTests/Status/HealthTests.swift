@@ -223,7 +223,7 @@ import Universe
         #expect(level("feed") { $0.connections[0].feed.isPaused = true } == .degraded)
     }
 
-    @Test func `a connection that answers pings and brings nothing while New York trades is problem`() {
+    @Test func `a connection that answers pings and brings nothing while New York trades is a problem`() {
         #expect(level("feed") { $0.connections[0].quietFor = 901 } == .degraded)
         #expect(level("feed") { $0.connections[0].quietFor = 899 } == .ok)
         let idle = level("feed") {
@@ -244,7 +244,7 @@ import Universe
         #expect(level("buffer") { $0.buffer.usedBytes = 799 } == .ok)
     }
 
-    @Test func `upstream away is problem, and the collector stays ready`() {
+    @Test func `upstream away is a problem, and the collector stays ready`() {
         let health = Health(
             snapshot {
                 $0.uploads[0].status.failed(nil, "password rotated", needsPerson: true, at: .now)
