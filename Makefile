@@ -32,11 +32,11 @@ day: ## The whole captured day through a release build, also in company and on C
 		$(SWIFT) test -c release -Xswiftc -enable-testing \
 		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
-# Some tests at a time for each core: they wait for real sockets, servers and files, and a crowd of them waits too long.
+# A few tests at a time: they wait for real sockets, servers and files, and some hold a thread of the few that there are meanwhile.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$$((4 * $$(nproc))) \
+TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
 
