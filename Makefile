@@ -32,7 +32,7 @@ day: ## The whole captured day through a release build, also in company and on C
 		$(SWIFT) test -c release -Xswiftc -enable-testing \
 		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
-# A few tests at a time: they wait for real sockets, servers and files, and some hold a thread of the few that there are meanwhile.
+# A few tests at a time: they wait for real sockets, servers and files, and some hold one of the few threads while they do.
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.

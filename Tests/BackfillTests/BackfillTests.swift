@@ -51,7 +51,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(RequestPacer.pause("Wed, 25 Nov 2026 19:00:55 GMT") == nil)
     }
 
-    @Test func `problem is tried again with growing waits, a refusal is not`() {
+    @Test func `a server's problem is tried again with growing waits, a refusal is not`() {
         var pacer = RequestPacer(requestsPerMinute: 0, tries: 4)
         func failed(_ reason: BackfillError.Reason, _ tried: Int) -> RequestPacer.Next {
             pacer.failed(reason, tried: tried, retryAfter: nil, jitter: 1, now: .zero)

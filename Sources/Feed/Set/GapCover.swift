@@ -63,7 +63,8 @@ struct BroughtSymbols {
         guard !since.isEmpty, !gap.symbols.isEmpty, ![.damaged, .paused].contains(gap.cause) else { return gap }
         var covered: Set<Symbol> = []
         for (other, symbols) in since where other != slot {
-            // Gaps are in the events' own time, which a delayed feed's clock is ahead of.
+            // Gaps are in the events' own time, which a delayed feed's clock is ahead of. What the other has to have brought
+            // begins at the newest event: the margin before it is a guess.
             let start = gap.from + Gap.startMargin + (delays[other] ?? 0)
             guard let from = connectedSince(other), from <= start else { continue }
             covered.formUnion(gap.symbols.filter { symbols[$0].map { $0 <= start } ?? false })

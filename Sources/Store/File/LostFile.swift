@@ -21,8 +21,9 @@ struct LostFile: Sendable, Equatable {
 
     /// A file of which nothing can be read.
     ///
-    /// - Parameter lastUsed: when a collector last used the file, as far as is known without it, in milliseconds since the
-    ///   Unix epoch; `now` likewise.
+    /// - Parameters:
+    ///   - lastUsed: when a collector last used the file, as far as is known without it, in milliseconds since the Unix epoch.
+    ///   - now: the present time, likewise.
     init(lastUsed: Int64?, now: Int64) {
         life = lastUsed.map { PreviousLife(end: min($0, now), isUncertain: true) }
     }

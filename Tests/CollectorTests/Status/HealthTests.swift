@@ -206,7 +206,7 @@ import Universe
         #expect(level("symbols") { $0.connections[0].assignment = assignment } == .ok)
     }
 
-    @Test func `symbols without room are problem, with their names`() {
+    @Test func `symbols without room are a problem, with their names`() {
         let symbols = ["AAPL", "IBM"].compactMap { Symbol($0) }
         let health = Health(
             snapshot {
@@ -218,7 +218,7 @@ import Universe
         #expect(health.headline?.contains("AAPL, IBM") == true)
     }
 
-    @Test func `refused symbols and paused reading are problem, not failure`() {
+    @Test func `refused symbols and paused reading are a problem, not a failure`() {
         #expect(level("feed") { $0.connections[0].feed.confirmed = Self.symbols(9) } == .degraded)
         #expect(level("feed") { $0.connections[0].feed.isPaused = true } == .degraded)
     }
