@@ -288,7 +288,7 @@ extension DeskTests {
                     window.fetch = async (url, options) => {
                       const answer = await ask(url, options);
                       if (!String(url).includes('/api/events')) return answer;
-                      const told = (text) => text.replace(/"market":\\{[^}]*\\}/, '"market":{"session":"\(session)","until_ms":1795770000000}');
+                      const told = (text) => text.replace(/"market":\\{[^}]*\\}/, '"market":{"session":"\(session)","until_ms":4099453200000}');
                       return new Response(answer.body.pipeThrough(new TextDecoderStream()).pipeThrough(new TransformStream({
                         transform: (text, stream) => stream.enqueue(told(text)),
                       })).pipeThrough(new TextEncoderStream()), answer);
