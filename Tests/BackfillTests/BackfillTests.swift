@@ -138,7 +138,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
 }
 
 /// Against the simulator's REST route, over real sockets and files.
-@Suite(.timeLimit(.minutes(3))) struct BackfillTests {
+@Suite(.blocking, .timeLimit(.minutes(3))) struct BackfillTests {
     private static let symbols = ["AAPL", "MSFT", "BRK.B"].compactMap { Symbol($0) }
     private static let count = 300
     private static let plan = LedgerPlan(kinds: [.minuteBar], symbols: symbols)
@@ -249,13 +249,15 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
-    @Test func `nobody there is told in one line`() async throws {
+    @Test func `nobody there is told in one line, and not only when the time to connect is over`() async throws {
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:1", apiKey: Secret("k"))
         configuration.tries = 1
         let client = try AggregatesClient(configuration: configuration, logger: quiet)
+        let begun = ContinuousClock.now
         let error = await #expect(throws: BackfillError.self) {
             _ = try await client.all(of: Self.symbols[0], starts: 0...1)
         }
+        #expect(ContinuousClock.now - begun < .seconds(9))
         #expect(error?.reason == .unreachable && error?.isRetryable == true)
         await client.shutdown()
         #expect(throws: BackfillError.self) {

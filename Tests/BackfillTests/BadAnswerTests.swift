@@ -9,7 +9,7 @@ import Testing
 @testable import Backfill
 
 /// Against a REST server that answers badly.
-@Suite(.timeLimit(.minutes(2))) struct BadAnswerTests {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct BadAnswerTests {
     private static let minute: Int64 = 60_000
     /// A Tuesday, 12:00 in New York.
     private static let noon: Int64 = 1_704_214_800_000

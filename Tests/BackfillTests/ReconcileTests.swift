@@ -218,7 +218,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct FlatFileTests {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct FlatFileTests {
     private static let header = "ticker,volume,open,close,high,low,window_start,transactions"
     private let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
 

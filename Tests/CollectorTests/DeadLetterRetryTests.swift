@@ -8,7 +8,7 @@ import Testing
 import Upstream
 
 /// Refused rows are sent once more without being lost or doubled, and given up only when a person says so.
-@Suite(.timeLimit(.minutes(5))) struct DeadLetterRetryTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DeadLetterRetryTests {
     private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     private let workspace: Workspace
     private let cluster: PostgresCluster

@@ -9,7 +9,7 @@ import Upstream
 
 /// Files that are copied and restored, and databases that are restored and emptied: no row is lost, none is upstream twice,
 /// and where that takes a person the upload says so and keeps its rows.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct IdentityTests {
     private let workspace: Workspace
     private let cluster: PostgresCluster

@@ -8,7 +8,7 @@ import Upstream
 @testable import Collector
 
 /// The line to the database is cut before every message of an upload in turn, of either side.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct LostAnswerSweepTests {
     @Test(arguments: [EventStream.trades, .bars])
     func `wherever an upload is cut, the next one loses nothing and doubles nothing`(_ stream: EventStream) async throws

@@ -8,7 +8,7 @@ import Upstream
 @testable import Collector
 
 /// A gap is told as covered by what the other boxes of the group have upstream.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct PairServiceTests {
     private static let start: Int64 = 1_380_000_000_000
     private let symbol = Symbol("IBM")!

@@ -9,7 +9,7 @@ import Upstream
 
 /// Two boxes that send the same events into tables with an identity: each event is upstream once, whatever becomes of the
 /// ledger, and no box takes the other's row for a sign that something is wrong with its own.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct PairUploadTests {
     private let workspace: Workspace
     private let cluster: PostgresCluster

@@ -9,7 +9,7 @@ import Upstream
 @testable import Collector
 
 /// A damaged buffer, repaired and uploaded into a real PostgreSQL: nothing that is left is missing there, nothing twice.
-@Suite(.timeLimit(.minutes(5))) struct RepairedUploadTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct RepairedUploadTests {
     private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
 
     private struct Place {

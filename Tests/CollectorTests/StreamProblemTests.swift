@@ -8,7 +8,7 @@ import Upstream
 @testable import Collector
 
 /// Passes and the service when one stream can't go on: the others do, and what is wrong is told with the stream's name.
-@Suite(.timeLimit(.minutes(5))) struct StreamProblemTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct StreamProblemTests {
     private func append(_ count: Int64, to rig: UploadRig) async throws {
         for stream in EventStream.allCases { try await rig.append(count, to: stream) }
     }

@@ -8,7 +8,9 @@ import Upstream
 @testable import Collector
 
 /// Bars in one database, everything else in another: each has its own pass, ledger, state and health.
-@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
+@Suite(
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
+    .timeLimit(.minutes(2)))
 struct TwoDatabasesTests {
     private final class Pair {
         let rig: UploadRig

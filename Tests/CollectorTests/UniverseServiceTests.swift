@@ -12,7 +12,7 @@ import Upstream
 @testable import Collector
 
 /// The service that has connections subscribed to what the mirror says.
-@Suite(.timeLimit(.minutes(5))) struct UniverseServiceTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct UniverseServiceTests {
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     @Test func `another process's import reaches just the connections that it concerns`() async throws {

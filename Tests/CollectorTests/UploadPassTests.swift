@@ -9,7 +9,7 @@ import Upstream
 @testable import Collector
 
 /// Passes from a real buffer into a real server, ended in every way.
-@Suite(.timeLimit(.minutes(5))) struct UploadPassTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct UploadPassTests {
     @Test func `a pass moves everything, batch by batch, and hears of each`() async throws {
         let rig = try await UploadRig()
         try await rig.append(1000)

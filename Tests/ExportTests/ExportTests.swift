@@ -9,7 +9,7 @@ import Testing
 @testable import Export
 
 /// What was collected, in files for other programs.
-@Suite(.timeLimit(.minutes(5))) struct ExportTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct ExportTests {
     private static let day = TradingDay("2026-01-05")!
 
     /// A buffer with two events of every stream, a bar in two versions, and a bar of the day after.

@@ -10,7 +10,7 @@ import Upstream
 @testable import Export
 
 /// docs/schema.md: what it says is so, and every query in it runs and finds what it asks for.
-@Suite(.timeLimit(.minutes(5))) struct SchemaDocumentTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct SchemaDocumentTests {
     private static let day = TradingDay("2026-01-05")!
 
     /// The blocks of a kind, in the order of the document.

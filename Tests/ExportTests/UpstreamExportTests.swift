@@ -9,7 +9,7 @@ import Upstream
 @testable import Export
 
 /// What the database has comes out as what the file has.
-@Suite(.enabled(if: PostgresCluster.isInstalled), .timeLimit(.minutes(5))) struct UpstreamExportTests {
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled), .timeLimit(.minutes(5))) struct UpstreamExportTests {
     private static let day = TradingDay("2026-01-05")!
 
     /// Lines without the row's number, which the database doesn't have.

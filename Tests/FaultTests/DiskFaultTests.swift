@@ -6,7 +6,7 @@ import Testing
 import WebAPISupport
 
 /// The disk is full, fails, or gives back other bytes than were written; two collectors want one file.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct DiskFaultTests {
     @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
     func `a full disk stops nothing but the writing, and every event that is given up is told`() async throws {

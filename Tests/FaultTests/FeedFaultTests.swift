@@ -7,7 +7,7 @@ import Testing
 import WebAPISupport
 
 /// The feed refuses, closes, falls silent and sends nonsense.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FeedFaultTests {
     /// Faults after which a client that comes back gets all that was sent.
     @Test(arguments: [

@@ -8,7 +8,7 @@ import Testing
 import WebAPISupport
 
 /// What was missed is told in the events' own time, whatever the clock did and whoever was killed.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct GapFaultTests {
     private func missed(_ feed: LedgerServer, more frames: Int) async throws {
         let before = feed.simulator.statistics.missedFrames

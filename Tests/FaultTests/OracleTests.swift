@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The oracle notices what it is there for.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct OracleTests {
     private static let events = 480
 

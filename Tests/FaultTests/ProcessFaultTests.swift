@@ -6,7 +6,7 @@ import Testing
 import WebAPISupport
 
 /// The collector's process is killed, stopped, interrupted, frozen.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct ProcessFaultTests {
     @Test func `kill -9 under load, again and again, loses nothing durable and doubles nothing`() async throws {
         let rig = try await FaultRig(LedgerServer(), cluster: .shared())

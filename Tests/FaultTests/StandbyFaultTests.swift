@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The database fails over to a standby that lacks what it had confirmed.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct StandbyFaultTests {
     /// When the collector, and with it the file's identifier, begins again.
     enum Restart: CaseIterable {

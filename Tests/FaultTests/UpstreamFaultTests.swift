@@ -5,7 +5,7 @@ import Testing
 import WebAPISupport
 
 /// The database and the line to it fail in every way while events come in.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct UpstreamFaultTests {
     @Test func `an answer lost after COMMIT doubles nothing`() async throws {
         let rig = try await FaultRig(LedgerServer(), cluster: .shared())

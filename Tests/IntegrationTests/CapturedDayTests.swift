@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Real events from a feed through the buffer into PostgreSQL, compared by a program that shares no code with ours.
-@Suite(.timeLimit(.minutes(30))) struct CapturedDayTests {
+@Suite(.blocking, .timeLimit(.minutes(30))) struct CapturedDayTests {
     private static let bundled = Places.repository + "/Fixtures/captures/demo.ndjson"
 
     private let day: CapturedDay?

@@ -4,7 +4,7 @@ import Testing
 
 /// The captured day through several boxes into one database: each of them misses something, the database nothing.
 @Suite(
-    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
     .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"),
     .timeLimit(.minutes(20)))
 struct CompanyDayTests {

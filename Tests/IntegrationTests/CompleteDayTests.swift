@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A day with a bad feed and a collector that stands still ends complete, and one command proves it.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
 struct CompleteDayTests {
     /// A captured day; `nil` where it is absent.
     static func capture(of day: String) -> String? { Places.sharedData("captures/\(day).AM.ndjson.gz") }

@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// What a program that runs does by itself once a day, under a clock that is stepped.
-@Suite(.timeLimit(.minutes(5))) struct DailyWorkTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DailyWorkTests {
     private static let bars = 4 * 390
 
     /// A moment of 2026-01-05, in New York.

@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// `query`, `tail`, `export` and `coverage`, run as users run them on a file that holds known rows.
-@Suite(.timeLimit(.minutes(5))) struct DataCommandTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DataCommandTests {
     /// What went to standard output.
     private func data(_ output: [String]) -> [String] { output.filter { !$0.hasPrefix("edgetick: ") } }
 

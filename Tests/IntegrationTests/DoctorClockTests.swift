@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `doctor` compares this machine's clock with those that it can ask.
-@Suite(.timeLimit(.minutes(2))) struct DoctorClockTests {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct DoctorClockTests {
     @Test(arguments: [3600, -3600])
     func `a Date header that is an hour off is a warning with how much and what to do`(seconds: Int) async throws {
         let workspace = try Workspace()

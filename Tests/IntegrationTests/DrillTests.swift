@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The drill in docs/operations.md of backups, copies and databases that come back: its very commands.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+@Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct DrillTests {
     /// The indented lines of a section.
     private func commands(of section: String) throws -> [String] {

@@ -4,7 +4,7 @@ import Testing
 
 /// The captured day, with late corrections and rows that are refused for a while, into the engines for many rows.
 @Suite(
-    .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"), .serialized,
+    .blocking, .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"), .serialized,
     .timeLimit(.minutes(30)))
 struct EngineDayTests {
     /// How often a server is killed; CITUS_ROUNDS says otherwise.

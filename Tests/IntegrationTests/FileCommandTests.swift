@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `verify`, `repair` and `dead-letters`, run as the person on call runs them.
-@Suite(.timeLimit(.minutes(5))) struct FileCommandTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct FileCommandTests {
     /// A box with bars in its file, collected by the real program.
     private func collected(database: String? = nil) async throws -> CollectorBox {
         let market = try await SimulatedMarket(rate: 200)

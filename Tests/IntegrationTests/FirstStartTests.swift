@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// Starts in surroundings that aren't ready: without groups, with faults, beside another collector.
-@Suite(.timeLimit(.minutes(5))) struct FirstStartTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct FirstStartTests {
     private static let keys = [
         "USE_MULTI_CONNECTION": "true", "SYMBOLS": "", "WEBSOCKET_CONNECTION_1_UNIVERSE_KEY": "tech",
         "WEBSOCKET_CONNECTION_2_ENABLED": "true", "WEBSOCKET_CONNECTION_2_UNIVERSE_KEY": "rest",

@@ -5,7 +5,7 @@ import WebAPISupport
 
 /// Several real collectors on one real server.
 @Suite(
-    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FleetTests {
     private let market: SimulatedMarket
     private let database: Database

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -127,7 +128,11 @@ import Testing
         #expect(try await parent.exit() == 0)
     }
 
-    @Test func `a suite without a time limit, an exit test and a child that nobody reaps are refused`() async throws {
+    @Test
+    func
+        `a suite without a time limit or with waits among others, an exit test and a child that nobody reaps are refused`()
+        async throws
+    {
         let place = try Workspace()
         _ = try place.write(
             """
@@ -139,11 +144,48 @@ import Testing
             struct Bounded {
                 @Test func `b`() { let gzip = Process\("()") }
             }
+            @Suite(.timeLimit(.minutes(1))) struct Holding {
+                @Test func `c`() throws { try Command\(".run")(["true"]) }
+            }
+            @Suite(.blocking, .timeLimit(.minutes(1))) struct Waiting {
+                @Test func `d`() throws { try Command\(".run")(["true"]) }
+            }
 
             """, to: "Some.swift")
         let rules = try ChildProcess(Places.repository + "/.ci/test-rules", [place.path])
         #expect(try await rules.exit() == 1)
         let places = rules.output.map { $0.replacing(place.path + "/Some.swift:", with: "").prefix { $0 != " " } }
-        #expect(places == ["2:", "2:", "7:"], "\(rules.output)")
+        #expect(places == ["2:", "10:", "2:", "7:"], "\(rules.output)")
+    }
+}
+
+/// Where tests wait in system calls.
+@Suite(.blocking, .timeLimit(.minutes(1))) struct BlockingTests {
+    /// More than there are cores.
+    private static let count = 4 * ProcessInfo.processInfo.activeProcessorCount
+    private static let arrived = Mutex<[Bool: Int]>([:])
+
+    /// Blocks its thread until all do.
+    private static func block(_ isElsewhere: Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        arrived.withLock { $0[isElsewhere, default: 0] += 1 }
+        while arrived.withLock({ $0[isElsewhere, default: 0] < count }) {
+            try #require(ContinuousClock.now < deadline)
+            usleep(1000)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `what blocks does so beside others, however few cores there are`(isElsewhere: Bool) async throws {
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<Self.count {
+                group.addTask {
+                    guard isElsewhere else { return try Self.block(isElsewhere) }
+                    // A task without a parent is not the suite's.
+                    try await Task { try await Blocking.run { try Self.block(isElsewhere) } }.value
+                }
+            }
+            try await group.waitForAll()
+        }
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// A new box in one command.
 @Suite(
-    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(3)))
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(3)))
 struct JoinTests {
     private let workspace: Workspace
     private let database: Database

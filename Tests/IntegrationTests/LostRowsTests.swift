@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Rows that are gone upstream, or there twice, as the person on call finds and sends them.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+@Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct LostRowsTests {
     @Test func `verify compares every uploaded row, and sync --again brings those that are gone`() async throws {
         let cluster = try PostgresCluster.shared()

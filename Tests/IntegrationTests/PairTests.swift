@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// Two boxes of a group collect the same symbols and upload into one database.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
 struct PairTests {
     private static let capture = Places.repository + "/Fixtures/captures/demo.ndjson"
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What pulling a large universe takes of the machine.
-@Suite(.timeLimit(.minutes(10))) struct PullMemoryTests {
+@Suite(.blocking, .timeLimit(.minutes(10))) struct PullMemoryTests {
     private static func mebibytes(_ name: String, of process: ChildProcess) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(name + ":") })

@@ -5,7 +5,7 @@ import Testing
 import WebAPISupport
 
 /// A database that takes no rows of one stream, as the person on call meets it.
-@Suite(.timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+@Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct RefusedUploadTests {
     private struct Stream {
         let uploaded: Int

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The relay as the product serves it, in processes of its own.
-@Suite(.timeLimit(.minutes(5))) struct RelayProcessTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct RelayProcessTests {
     private func rows(_ box: CollectorBox) throws -> [String] {
         try Command.run([
             "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite",

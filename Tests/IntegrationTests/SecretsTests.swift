@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// The feed's key, the database's password and the token of the API are looked for in everything that comes out.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct SecretsTests {
     private static let key = "canary-key-5f1c0d7e"
     private static let password = "canary/pw@9d2e"

@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// What systemd hears of a collector that it started.
-@Suite(.timeLimit(.minutes(5))) struct SupervisionTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct SupervisionTests {
     @Test(arguments: ["@", "/"])
     func `a supervisor hears of start, life, problem and stop`(kind: String) async throws {
         let place = try Workspace()

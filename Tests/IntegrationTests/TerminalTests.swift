@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// The commands of the person on call, in front of a real collector and its files.
-@Suite(.timeLimit(.minutes(5))) struct TerminalTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct TerminalTests {
     @Test func `status tells what the running collector says, and what its files say when it is gone`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url, settings: ["HTTP_TOKEN": "a-token-for-the-terminal"])

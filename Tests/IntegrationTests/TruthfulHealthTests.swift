@@ -4,7 +4,7 @@ import Testing
 import WebAPISupport
 
 /// Health, status and metrics say what is so while the real parts fail.
-@Suite(.timeLimit(.minutes(5))) struct TruthfulHealthTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct TruthfulHealthTests {
     @Test func `a cut feed makes the collector not ready, and its return ready again`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)

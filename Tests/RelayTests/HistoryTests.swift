@@ -8,7 +8,7 @@ import Testing
 
 @testable import Relay
 
-@Suite(.timeLimit(.minutes(2))) struct `Bars over the relay's REST side` {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct `Bars over the relay's REST side` {
     private struct Answer: Decodable {
         struct Bar: Decodable {
             var t: Int64

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What bad readers cost a collector's process.
-@Suite(.timeLimit(.minutes(5))) struct `A collector whose relay has bad readers` {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct `A collector whose relay has bad readers` {
     private static func mebibytes(_ name: String, of process: ChildProcess) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
         let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(name + ":") })

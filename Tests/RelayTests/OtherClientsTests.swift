@@ -11,7 +11,7 @@ import Testing
 /// What the official Go and JavaScript clients send, byte for byte, and whether they could read what they get. Neither
 /// was run: their sources say what they send (client-go of July 2026 with gorilla/websocket, client-js of April 2026 with
 /// the package websocket).
-@Suite(.timeLimit(.minutes(2))) struct `The dialogues of other clients` {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct `The dialogues of other clients` {
     private static let key = "the-key-of-this-test"
 
     // MARK: Go

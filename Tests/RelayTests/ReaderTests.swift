@@ -12,7 +12,7 @@ import Testing
 
 @testable import Relay
 
-@Suite(.timeLimit(.minutes(2))) struct `Readers of the relay` {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct `Readers of the relay` {
     private static let keys = [Secret("first-key-0123456"), Secret("second-key-012345")]
 
     @Test func `log in with one of the keys`() async throws {

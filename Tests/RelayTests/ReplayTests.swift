@@ -9,7 +9,7 @@ import Testing
 
 @testable import Relay
 
-@Suite(.timeLimit(.minutes(3))) struct `A replay out of the buffer` {
+@Suite(.blocking, .timeLimit(.minutes(3))) struct `A replay out of the buffer` {
     @Test func `says field for field what the feed said, of all kinds, and goes on live`() async throws {
         try await RelayRig.run { rig in
             let plan = plan()

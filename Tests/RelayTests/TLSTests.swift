@@ -7,7 +7,7 @@ import Testing
 
 @testable import Relay
 
-@Suite(.timeLimit(.minutes(2))) struct `The relay over TLS` {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct `The relay over TLS` {
     private static func run(_ body: @escaping @Sendable (RelayRig, _ authority: String) async throws -> Void)
         async throws
     {

@@ -9,7 +9,7 @@ import Testing
 
 /// A disk that syncs slowly, fails to sync, or takes no writes: the connections are never held up, and what was
 /// reported durable is there, once.
-@Suite(.serialized, .timeLimit(.minutes(5)))
+@Suite(.blocking, .serialized, .timeLimit(.minutes(5)))
 struct BrokenDiskTests {
     @Test func `syncs of two seconds hold up no connection, and memory stays bounded`() async throws {
         let scratch = try Scratch()

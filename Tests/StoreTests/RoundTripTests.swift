@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// What goes in comes out, by the upload's way and by anybody's SQLite.
-@Suite(.timeLimit(.minutes(5))) struct RoundTripTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct RoundTripTests {
     @Test func `bars come back with every column, also the absent and the extreme ones`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()

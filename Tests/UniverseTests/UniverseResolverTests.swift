@@ -5,7 +5,7 @@ import Testing
 
 @testable import Universe
 
-@Suite(.timeLimit(.minutes(1))) struct UniverseResolverTests {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct UniverseResolverTests {
     private func texts(_ resolution: Resolution) -> [String] { resolution.symbols.map(\.description) }
 
     private func failure(_ resolver: UniverseResolver, _ key: String) -> UniverseError? {

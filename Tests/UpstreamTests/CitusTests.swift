@@ -7,7 +7,7 @@ import Testing
 
 /// Citus itself, a coordinator and two workers, where it is installed.
 @Suite(
-    .serialized, .enabled(if: CitusMachines.isInstalled, "Citus is not installed on this machine"),
+    .blocking, .serialized, .enabled(if: CitusMachines.isInstalled, "Citus is not installed on this machine"),
     .timeLimit(.minutes(10)))
 struct CitusTests {
     /// The servers, with the tables spread over them.

@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// COPY names columns by hand, because it is the hot path; it agrees with the one table of them.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct ColumnTests {
     @Test func `a field for every column upstream, and a column for every field`() {
         func agree<Field: RowField>(_: Field.Type, _ shape: TableShape) {

@@ -6,7 +6,7 @@ import Testing
 
 /// Rows that are sent together go in COPY's binary format, rows that stand alone as text: a real server must store the
 /// same of both.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct CopyBinaryTests {
     /// Numbers whose decimals are short, long, tiny, huge, negative and zero.
     private static let numbers: [Double] = {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite(.timeLimit(.minutes(5))) struct DeadLetterTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DeadLetterTests {
     private func checked() async throws -> Sandbox {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (trade_id NOT LIKE 'poison%')")

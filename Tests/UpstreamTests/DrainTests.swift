@@ -7,7 +7,7 @@ import Testing
 @testable import Upstream
 
 /// Batches that follow one another: the next is read while one is sent, and one's COMMIT travels with the next.
-@Suite(.timeLimit(.minutes(5))) struct DrainTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DrainTests {
     private let whole = "SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int) FROM trades"
 
     private func list(_ batches: Int, of rows: Int, from first: Int64 = 1) -> [BufferedBatch] {

@@ -6,7 +6,7 @@ import Testing
 
 /// Rows that go to another server than the ledger, as with Citus: stand-ins that every machine has. A partition in
 /// `postgres_fdw` commits before the ledger does; a proxy keeps the codes of a COPY's errors to itself.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FarRowsTests {
     /// A table of trades with a partition elsewhere takes the place of Citus.
     private static let partitioned = """

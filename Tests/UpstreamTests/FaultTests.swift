@@ -5,13 +5,10 @@ import Testing
 
 @testable import Upstream
 
-/// A server that goes away in the midst of things. It is these tests' own, and they use it one after the other.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct FaultTests {
+/// A server that goes away in the midst of things, each test's own.
+@Suite(.blocking, .timeLimit(.minutes(5))) struct FaultTests {
     private func sandbox() async throws -> Sandbox {
-        let cluster = try PostgresCluster.shared("faults") { () throws(PostgresCluster.Failure) in
-            try PostgresCluster()
-        }
-        let sandbox = try Sandbox.empty(on: cluster)
+        let sandbox = try Sandbox.empty(on: PostgresCluster())
         _ = try await UpstreamSchema.migrate(sandbox.configuration())
         return sandbox
     }

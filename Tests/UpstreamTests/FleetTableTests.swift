@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// The fleet's table on a real server.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FleetTableTests {
     private static let file = "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60"
 

@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// Servers that speak PostgreSQL's protocol and mean harm.
-@Suite(.timeLimit(.minutes(2))) struct HostileServerTests {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct HostileServerTests {
     /// One client's connection, from the server's side.
     private struct Client: Sendable {
         let socket: Int32

@@ -7,7 +7,9 @@ import Testing
 
 /// Most COMMITs of a drain don't wait for the server's disk. What of that a dying server loses is sent again, and nothing
 /// counts as settled before the disk has it.
-@Suite(.serialized, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
+    .timeLimit(.minutes(5)))
 struct LazyCommitTests {
     /// Batches of trades, with something done before one of them is read.
     private struct Source: UploadSource {

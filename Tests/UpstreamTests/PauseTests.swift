@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// What a person must fix: the error names it, and the upload works again afterwards by itself.
-@Suite(.timeLimit(.minutes(5))) struct PauseTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct PauseTests {
     private func failure(_ uploader: Uploader, _ rows: BufferedBatch = trades(3)) async -> UpstreamError? {
         await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
     }

@@ -6,8 +6,8 @@ import Testing
 
 /// A pooler that gives each transaction another session, and each session to everybody.
 @Suite(
-    .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
-    .enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"), .serialized, .timeLimit(.minutes(5)))
+    .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
+    .enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"), .timeLimit(.minutes(5)))
 struct PoolerTests {
     private static let shown = [
         "role", "search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone",

@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// Texts from outside stay texts in SQL, wherever Unicode puts the bounds of its characters.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct QuotingTests {
     /// U+0D4E joins what follows it into its own character, U+0301 what precedes it.
     private static let texts = [

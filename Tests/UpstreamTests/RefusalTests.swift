@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// A table that takes no rows is no fault of the rows: they wait, and a person is asked.
-@Suite(.timeLimit(.minutes(5))) struct RefusalTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct RefusalTests {
     private func rows(_ count: Int, from sequence: Int64 = 1, symbols: Int = 2, bad: (Int) -> Bool = { _ in true })
         -> BufferedBatch
     {

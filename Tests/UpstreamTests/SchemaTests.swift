@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite(.timeLimit(.minutes(5))) struct SchemaTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct SchemaTests {
     private static let fingerprint = """
         SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
         WHERE table_schema = 'public' ORDER BY 1, ordinal_position;

@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// What the server says by its SQLSTATE, as a real server says it, and how the upload goes on afterwards.
-@Suite(.timeLimit(.minutes(5))) struct ServerErrorTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct ServerErrorTests {
     /// A table of trades whose rows fail with a code: all of them, or those that are marked.
     private func failing(_ code: String, only marked: Bool = false) async throws -> Sandbox {
         let sandbox = try await Sandbox.migrated()

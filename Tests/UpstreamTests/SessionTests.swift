@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// What an upload relies on in the server's sessions, whatever the server's own settings are.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct SessionTests {
     private func connect(_ sandbox: Sandbox) throws -> PostgresConnection {
         try PostgresConnection.connect(sandbox.configuration(), interrupt: Wakeup())

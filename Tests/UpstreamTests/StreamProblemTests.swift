@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// One stream's problem leaves the others theirs, and one row's problem the rows beside it.
-@Suite(.timeLimit(.minutes(5))) struct StreamProblemTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct StreamProblemTests {
     /// Has every row of trades, or those that are marked, fail with a code.
     private func fail(_ code: String, in sandbox: Sandbox, only marked: Bool = false) throws {
         try sandbox.run(

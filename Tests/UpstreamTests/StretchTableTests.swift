@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// What a box says of its rows is in the database only as far as the ledger there proves it.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
 struct StretchTableTests {
     private static let before = "00000000-0000-4000-8000-000000000001"
     private static let now = "00000000-0000-4000-8000-000000000002"

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite(.timeLimit(.minutes(5))) struct TLSTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct TLSTests {
     private static let setUp = Result { try SetUp() }
 
     /// A server with a certificate for localhost, one with a certificate for another name, one whose certificate has a

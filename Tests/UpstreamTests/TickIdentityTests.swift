@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// Where a unique key tells events apart, an event is there once, whoever sends it and however often.
-@Suite(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
+@Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct TickIdentityTests {
     private func box(_ sandbox: Sandbox, _ name: String, needsIdentity: Bool = false) throws -> Uploader {
         let configuration = try UpstreamConfiguration(

@@ -7,7 +7,7 @@ import Testing
 
 /// TimescaleDB itself, where it is installed: policies, aggregates, corrections of what is in the columnstore.
 @Suite(
-    .serialized,
+    .blocking, .serialized,
     .enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"),
     .timeLimit(.minutes(5)))
 struct TimescaleTests {

@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// Groups read from and written into a real database, in the variants that people have.
-@Suite(.timeLimit(.minutes(5))) struct UniverseSourceTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct UniverseSourceTests {
     private func read(_ sandbox: Sandbox) async throws -> UniverseSnapshot {
         try await UniverseSource(configuration: try sandbox.configuration()).read()
     }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-@Suite(.timeLimit(.minutes(5))) struct UploadTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct UploadTests {
     @Test func `every column of a bar arrives as the decimal that was sent`() async throws {
         let sandbox = try await Sandbox.migrated()
         let outcome = try await sandbox.uploader().upload(

@@ -5,7 +5,7 @@ import Testing
 @testable import Upstream
 
 /// Tables that were there before, as people have them.
-@Suite(.timeLimit(.minutes(5))) struct VariantTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct VariantTests {
     private func minuteTable(_ columns: String, _ rest: String = ", PRIMARY KEY (symbol, timestamp)") -> String {
         "CREATE TABLE ohlcv_1min (\(columns)\(rest))"
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import Upstream
 
 /// An older version of a bar never takes a newer one's place, whoever brings it and whenever it comes.
-@Suite(.timeLimit(.minutes(5))) struct VersionTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct VersionTests {
     /// A collector with a buffer file and an upload of its own.
     private final class Box {
         private let uploader: Uploader

@@ -59,17 +59,10 @@ public struct RawHTTP: Sendable {
     /// Sends bytes and reads one answer.
     public func exchange(_ bytes: Data, isHead: Bool = false, within limit: Double = 10) async throws -> Reply {
         let port = port
-        return try await Self.onThread {
+        return try await Blocking.run {
             let socket = try RawSocket(port: port, timeout: limit)
             try socket.send(bytes)
             return try Self.parse(socket, isHead: isHead)
-        }
-    }
-
-    /// Runs something that blocks on a thread of its own.
-    public static func onThread<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
-        try await withCheckedThrowingContinuation { continuation in
-            Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
         }
     }
 

@@ -2,6 +2,7 @@ import Collector
 import Feed
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 import WebAPI
 import WebAPISupport
@@ -19,7 +20,7 @@ import WebAPISupport
         _ port: Int, _ target: String = "/api/events", lastID: String? = nil,
         until isWanted: @escaping @Sendable (Message) -> Bool
     ) async throws -> [Message] {
-        try await RawHTTP.onThread {
+        try await Blocking.run {
             let socket = try RawSocket(port: port)
             var head = "GET \(target) HTTP/1.1\r\nHost: localhost\r\n"
             if let lastID { head += "Last-Event-ID: \(lastID)\r\n" }
@@ -182,7 +183,7 @@ import WebAPISupport
     {
         try await RunningServer.run { server in
             let port = server.port
-            let waited = try await RawHTTP.onThread {
+            let waited = try await Blocking.run {
                 let socket = try RawSocket(port: port)
                 let target = "/api/events?types=tick_update&symbol=QUIET"
                 try socket.send(Data("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
@@ -221,7 +222,7 @@ import WebAPISupport
         configuration.beat = .milliseconds(5)
         try await RunningServer.run(configuration) { server in
             let port = server.port
-            let reader = try await RawHTTP.onThread {
+            let reader = try await Blocking.run {
                 let socket = try RawSocket(port: port, receiveBytes: 4096)
                 try socket.send(Data("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
                 return Box(socket)

@@ -1,6 +1,7 @@
 import Collector
 import Foundation
 import MarketData
+import TestSupport
 import Testing
 import WebAPI
 import WebAPISupport
@@ -39,7 +40,7 @@ import WebAPISupport
     @Test func `a head that does not come ends in time`() async throws {
         try await RunningServer.run(try configuration { $0.idleTimeout = .milliseconds(300) }) { server in
             let port = server.port
-            let byte = try await RawHTTP.onThread {
+            let byte = try await Blocking.run {
                 let socket = try RawSocket(port: port)
                 try socket.send(Data("GET / HTTP/1.1\r\nHost: local".utf8))
                 return try socket.byte()
@@ -55,7 +56,7 @@ import WebAPISupport
         }
         try await RunningServer.run(limits) { server in
             let port = server.port
-            let took = try await RawHTTP.onThread {
+            let took = try await Blocking.run {
                 let socket = try RawSocket(port: port)
                 try socket.send(Data("GET / HTTP/1.1\r\nX: ".utf8))
                 let begun = ContinuousClock.now
@@ -74,7 +75,7 @@ import WebAPISupport
         let limits = try configuration { $0.connections = 20 }
         try await RunningServer.run(limits) { server in
             let port = server.port
-            let held = try await RawHTTP.onThread {
+            let held = try await Blocking.run {
                 try (0..<60).map { _ in
                     let socket = try RawSocket(port: port)
                     try socket.send(Data("GET /health/live HTTP/1.1\r\nHost: local".utf8))
@@ -97,7 +98,7 @@ import WebAPISupport
         let limits = try configuration { $0.connections = 4 }
         try await RunningServer.run(limits) { server in
             let port = server.port
-            let line = try await RawHTTP.onThread {
+            let line = try await Blocking.run {
                 let stream = try RawSocket(port: port)
                 try stream.send(Data("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
                 let first = try stream.line()
@@ -233,7 +234,7 @@ import WebAPISupport
         let port = Box<[RawSocket]>([])
         let time = try await clock.measure {
             try await RunningServer.run(limits) { server in
-                let sockets = try await RawHTTP.onThread { [port = server.port] in
+                let sockets = try await Blocking.run { [port = server.port] in
                     let reader = try RawSocket(port: port)
                     try reader.send(Data("GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8))
                     _ = try reader.line()

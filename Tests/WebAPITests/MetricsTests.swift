@@ -105,7 +105,7 @@ enum Promtool {
 
     /// Runs promtool and returns its status and output.
     static func run(_ arguments: [String], input: String = "") async throws -> (Int32, String) {
-        try await RawHTTP.onThread {
+        try await Blocking.run {
             try Command.result(of: [path ?? ""] + arguments, input: input)
         }
     }

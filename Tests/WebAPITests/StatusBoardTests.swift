@@ -1,5 +1,6 @@
 import Collector
 import Store
+import TestSupport
 import Testing
 import WebAPISupport
 
@@ -12,7 +13,7 @@ import WebAPISupport
         let collector = HangingCollector(staged)
         let board = StatusBoard(collector: { collector.snapshot() }, latency: { [:] })
         collector.keepNext()
-        let early = Task { try await RawHTTP.onThread { board.refresh().snapshot.buffer.gaps } }
+        let early = Task { try await Blocking.run { board.refresh().snapshot.buffer.gaps } }
         while !collector.isKeeping { try await Task.sleep(for: .milliseconds(1)) }
 
         staged.change { $0.snapshot.buffer.gaps = 2 }

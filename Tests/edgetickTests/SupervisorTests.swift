@@ -8,7 +8,7 @@ import Testing
 @testable import Collector
 @testable import edgetick
 
-@Suite(.timeLimit(.minutes(1))) struct SupervisorTests {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct SupervisorTests {
     @Test func `the environment names the socket and the watchdog's patience`() {
         let socket = SupervisorSocket(
             environment: ["NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"], process: 7)

@@ -7,7 +7,7 @@ import Testing
 import Upstream
 
 /// What the database adds to what the file knows.
-@Suite(.timeLimit(.minutes(2))) struct CoverageEvidenceTests {
+@Suite(.blocking, .timeLimit(.minutes(2))) struct CoverageEvidenceTests {
     /// Eight days of trading, with a weekend and a half day.
     private static let span = TradingDay("2026-11-19")!...TradingDay("2026-12-01")!
 

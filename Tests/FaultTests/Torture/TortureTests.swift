@@ -6,7 +6,7 @@ import WebAPISupport
 
 /// The long sets of `make torture`.
 @Suite(
-    .enabled(if: Torture.rounds != nil && PostgresCluster.isInstalled, "run by make torture"), .serialized,
+    .blocking, .enabled(if: Torture.rounds != nil && PostgresCluster.isInstalled, "run by make torture"), .serialized,
     .timeLimit(.minutes(600)))
 struct TortureTests {
     @Test func `random kills`() async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The feed behind an HTTP proxy.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct ProxyTests {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct ProxyTests {
     /// Connects over a proxy until an event came or an error; returns the error.
     private func connect(
         over proxy: ConnectProxy, login: String = "", to feed: ScriptedFeed, scheme: String = "ws",

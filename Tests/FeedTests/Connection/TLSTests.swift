@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Certificates are verified fully; made by openssl for each run.
-@Suite(.serialized, .timeLimit(.minutes(1))) struct TLSTests {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct TLSTests {
     /// Runs a connection to a server with the certificate `name`; answers the first error, or `nil` when it stands.
     private func connect(
         _ certificates: FeedCertificates, _ name: String, host: String = "localhost", caFile: String?

@@ -7,7 +7,7 @@ import Testing
 @testable import Feed
 
 /// A day of real trading, as frames of the feed, where it lies next to the repository.
-@Suite(.timeLimit(.minutes(3))) struct CaptureTests {
+@Suite(.blocking, .timeLimit(.minutes(3))) struct CaptureTests {
     /// `../shared/data/captures`, seen from the package's directory.
     static var directory: URL? {
         var root = URL(fileURLWithPath: #filePath)
