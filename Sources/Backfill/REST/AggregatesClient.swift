@@ -65,6 +65,8 @@ public final class AggregatesClient: Sendable {
             timeout: .init(
                 connect: .seconds(Self.connectSeconds),
                 read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
+        // What fails is told, counted and tried again by the pacer, and not in silence until the time to connect is over.
+        options.connectionPool.retryConnectionEstablishment = false
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
         if let caFile = configuration.caFile {
