@@ -14,6 +14,9 @@ struct Browser: Sendable {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
+    /// So few at a time, since pages are to be quick.
+    private static let places = DispatchSemaphore(value: 2)
+
     private let driver: RawHTTP
     private let session: String
     private let downloads: String
@@ -23,6 +26,8 @@ struct Browser: Sendable {
         width: Int = 1280, height: Int = 900, scheme: String = "light", traces: Bool = false,
         _ body: @Sendable (Browser) async throws -> Void
     ) async throws {
+        _ = try await Blocking.run { places.wait() }
+        defer { places.signal() }
         let workspace = try Workspace()
         let (process, port) = try await startDriver()
         let driver = RawHTTP(port: port)

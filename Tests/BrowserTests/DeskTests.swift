@@ -10,9 +10,7 @@ import WebAPI
 import WebAPISupport
 
 /// What a trading desk does with the page: candles, freshness, links, universes, gaps and dead letters.
-@Suite(
-    .enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .serialized,
-    .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .timeLimit(.minutes(5)))
 struct DeskTests {
     static let isLive = "document.getElementById('contact').dataset.state === 'live'"
     static let readout = "document.querySelector('#candles .readout').textContent.replaceAll('\\u00a0', ' ')"

@@ -4,9 +4,7 @@ import Testing
 import WebAPISupport
 
 /// The page in front of the real program and a simulated feed.
-@Suite(
-    .enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .serialized,
-    .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .timeLimit(.minutes(5)))
 struct LivePageTests {
     private static let isLive = "document.getElementById('contact').dataset.state === 'live'"
     private static let events = "document.querySelectorAll('#events-body tr').length"

@@ -9,9 +9,7 @@ import WebAPI
 import WebAPISupport
 
 /// The page in front of a staged collector: what it asks, what it shows, and who can use it.
-@Suite(
-    .enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .serialized,
-    .timeLimit(.minutes(5)))
+@Suite(.enabled(if: Browser.isInstalled, "Chromium and chromedriver are not installed"), .timeLimit(.minutes(5)))
 struct PageTests {
     private static let isShown =
         "document.getElementById('contact').dataset.state === 'live' && document.querySelector('#connection-list .badge')"

@@ -62,7 +62,7 @@ const withDay = (milliseconds, format) => {
 };
 
 // To the minute.
-export const minute = (milliseconds) => (date(milliseconds) === date(Date.now()) ? hour(milliseconds) : `${date(milliseconds)} ${hour(milliseconds)}`);
+export const minute = (milliseconds) => (day(milliseconds) === day(Date.now()) ? hour(milliseconds) : `${date(milliseconds)} ${hour(milliseconds)}`);
 // With the day where it is not today's.
 export const moment = (milliseconds) => (
   milliseconds === null || milliseconds === undefined ? '–' : withDay(milliseconds, zone.formats.clock));
