@@ -32,20 +32,24 @@ day: ## The whole captured day through a release build, also in company and on C
 		$(SWIFT) test -c release -Xswiftc -enable-testing \
 		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
-# A few tests at a time: they wait for real sockets, servers and files, and some hold one of the few threads while they do.
-# The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
+# Several tests at a time: most of what they do is to wait for real sockets, servers and files.
+# The store's have a process of their own, beside the others': its tests of kills watch every child of the process that runs
+# them, also those of others. What failed of them is printed at the end. A shell without jobs keeps Ctrl-C from them.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
+TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
+STORE_LOG := .build/store-tests.log
 
 test: ## Every test, with what they need installed first
 	@.ci/packages test
 	@$(MAKE) -s python || true
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
-	$(TESTS) --filter '^StoreTests\.'
-	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
+	@$(TESTS) --filter '^StoreTests\.' >$(STORE_LOG) 2>&1 & store=$$!; trap "kill $$store" INT TERM; \
+		EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" \
+		$(TESTS) --skip '^StoreTests\.'; status=$$?; \
+		wait $$store || { cat $(STORE_LOG); exit 1; }; tail -n 1 $(STORE_LOG); exit $$status
 	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
 	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Benchmarks/tests
 
