@@ -264,7 +264,14 @@ struct Browser: Sendable {
 
     /// The parameters of the browser's notices of a kind since the last call.
     private func notices(of method: String) async throws -> [[String: Any]] {
-        let entries = try await call("POST", "/se/log", ["type": "performance"]) as? [[String: Any]] ?? []
+        var entries: [[String: Any]] = []
+        var isWhole = false
+        while !isWhole {
+            let some = try await call("POST", "/se/log", ["type": "performance"]) as? [[String: Any]] ?? []
+            entries += some
+            // The driver's most at once.
+            isWhole = some.count < 100_000
+        }
         return entries.compactMap { entry in
             guard let text = entry["message"] as? String,
                 let outer = try? JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any],
