@@ -34,7 +34,8 @@ day: ## The whole captured day through a release build, also in company and on C
 
 # Several tests at a time: most of what they do is to wait for real sockets, servers and files.
 # The store's have a process of their own, beside the others': its tests of kills watch every child of the process that runs
-# them, also those of others. What failed of them is printed at the end. A shell without jobs keeps Ctrl-C from them.
+# them, also those of others. When one fails, their output follows that of the others. Ctrl-C doesn't reach what a shell runs
+# beside and is passed on.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
 TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
