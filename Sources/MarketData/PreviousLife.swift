@@ -5,15 +5,25 @@ public struct PreviousLife: Sendable, Equatable {
     public var end: Int64
     /// The newest event's time of each kind that the file holds, in milliseconds since the Unix epoch.
     public var newest: [EventKind: Int64]
+    /// When the file was made where that was shortly before the newest event, in milliseconds since the Unix epoch: a
+    /// connection may not have brought anything yet.
+    public var made: Int64?
+    /// How late the events came at least, in milliseconds.
+    public var lateness: Int64
     /// The gaps that the file has already; those that were under way end at ``end``.
     public var told: [Gap]
     /// Whether the clock was wrong then or is now: the file knows later times than the clock shows.
     public var isUncertain: Bool
 
     /// Makes a value; see the properties for meaning and units.
-    public init(end: Int64, newest: [EventKind: Int64] = [:], told: [Gap] = [], isUncertain: Bool = false) {
+    public init(
+        end: Int64, newest: [EventKind: Int64] = [:], made: Int64? = nil, lateness: Int64 = 0, told: [Gap] = [],
+        isUncertain: Bool = false
+    ) {
         self.end = end
         self.newest = newest
+        self.made = made
+        self.lateness = lateness
         self.told = told
         self.isUncertain = isUncertain
     }
@@ -54,8 +64,11 @@ public struct PreviousLife: Sendable, Equatable {
     /// How far the events of a kind had come. Of a kind that the file holds none of, about as far as those of the others:
     /// events come in their order, however late they are read. Of a file without any, as far as the clock says.
     private func newestTime(of kind: EventKind, delay: Int64) -> Int64 {
-        if let own = newest[kind] { return own - Gap.startMargin }
-        return (newest.values.max() ?? end - delay) - Gap.eventLateness
+        let earliest = made.map { $0 - delay - Gap.eventLateness } ?? .max
+        if let own = newest[kind] { return min(own - Gap.startMargin, earliest) }
+        // The last minute's bars may have come, and been thrown away, since.
+        let rhythm: Int64 = kind == .minuteBar && !newest.isEmpty && made == nil ? 60_000 : 0
+        return min((newest.values.max() ?? end - delay) - Gap.eventLateness - rhythm, earliest)
     }
 
     /// For asking about many symbols.

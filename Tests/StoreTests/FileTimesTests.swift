@@ -30,6 +30,25 @@ import Testing
         #expect(life?.ends(delay: 900_000).missedSince(.trade, nil) == now - 905_000 - Gap.eventLateness)
     }
 
+    @Test func `a connection that had brought nothing in a file's first minute is missed from its making`() {
+        var times = file([(now - 7000, now - 6500)], alive: now - 5000)
+        times.made = now - 40_000
+        #expect(times.life(now: now)?.ends(delay: 0).missedSince(.trade, nil) == now - 40_000 - Gap.eventLateness)
+        times.made = now - 70_000
+        #expect(times.life(now: now)?.ends(delay: 0).missedSince(.trade, nil) == now - 7000 - Gap.startMargin)
+        // A pause may have cost the last minute's bars.
+        #expect(times.life(now: now)?.ends(delay: 0).missedSince(.minuteBar, nil) == now - 67_000 - Gap.eventLateness)
+    }
+
+    @Test func `losses that were under way end in the events' own time`() {
+        var times = file([(now - 907_000, now - 6500)], alive: now - 5000)
+        times.lasts[.trade] = times.rows[.trade]
+        #expect(times.life(now: now)?.lossesEnd == now - 5000 - 900_500)
+        // An event that came a day late shows no feed's delay.
+        times.lasts[.trade] = [.init(event: now - 2 * day, received: now - 6500)]
+        #expect(times.life(now: now)?.lossesEnd == now - 5000)
+    }
+
     @Test func `a stop while the clock was 400 days behind makes no gap of 400 days`() {
         let back = now - 400 * day
         let life = file([(now - 60_000, back - 60_000)], alive: back).life(now: now)
@@ -125,6 +144,32 @@ import Testing
             #expect(times.rows[.secondBar]?.count == 500 && times.rows[.trade] == nil)
             #expect(try FileTimes(database, guesses: false).rows[.minuteBar] == nil)
         }
+    }
+
+    @Test func `events are missed from where the slowest connection had come to`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        func offer(_ connection: String, _ time: Int64, received: Int64) {
+            var batch = EventBatch(connection: connection, receivedMicroseconds: received * 1000)
+            batch.trades = [Trade(symbol: Symbol("A")!, time: time, price: 1, size: 1)]
+            #expect(buffer.offer(batch) != .refused)
+        }
+        // One that was silent for longer, one that lags, and rows that no connection brought.
+        offer("removed", now - 900_000, received: now - 900_000)
+        offer("slow", now - 50_000, received: now - 45_000)
+        offer("slow", now - 31_000, received: now - 12_000)
+        offer("backfill", now - 55_000, received: now - 10_000)
+        for back in stride(from: 9000, through: 8000, by: -1) {
+            offer("primary", now - Int64(back), received: now - Int64(back))
+        }
+        try await buffer.flush()
+        await buffer.close()
+        var times = try SoundFile.reading(scratch.ticks) { try FileTimes($0) }
+        #expect(times.life(now: now)?.newest == [.trade: now - 31_000])
+        #expect(times.newest == [.trade: now - 8000])
+        // No further back than a line lags.
+        times.lasts[.trade]?.append(.init(event: now - 500_000, received: now - 8000))
+        #expect(times.life(now: now)?.newest == [.trade: now - 68_000])
     }
 
     @Test func `what gaps tell of already is not missed again, in a chain of them too`() {

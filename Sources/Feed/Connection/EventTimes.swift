@@ -70,7 +70,7 @@ struct EventTimes: Sendable {
     /// How far the clock may be off without a gap's ends being called uncertain, in milliseconds.
     static let clockTolerance: Int64 = 5000
     /// How far the clock may be from the events before it is no longer believed, in milliseconds.
-    private static let clockDisbelief: Int64 = 86_400_000
+    static let clockDisbelief: Int64 = 86_400_000
     /// A gap that the clock says is longer, in milliseconds, is believed when an event says so too.
     private static let longestBelieved: Int64 = 7 * 86_400_000
 

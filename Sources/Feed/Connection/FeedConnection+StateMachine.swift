@@ -231,18 +231,19 @@ extension FeedConnection {
 
         /// Ends for good: at once where no socket is open, else after a close frame.
         mutating func stop(_ now: FeedMoment) -> [Action] {
+            let noted = alive(now)
             switch state {
-            case .idle, .waiting: return stopped(now)
+            case .idle, .waiting: return noted + stopped(now)
             case .connecting:
                 state = .stopping(until: now.monotonic)
-                return [.abandon]
+                return noted + [.abandon]
             case .greeting, .loggingIn, .subscribed:
                 state = .stopping(until: now.monotonic + configuration.closeTimeout)
-                return [.close(code: 1000)]
+                return noted + [.close(code: 1000)]
             case .closing(let until, _):
                 state = .stopping(until: min(until, now.monotonic + configuration.closeTimeout))
-                return []
-            case .stopping, .stopped: return []
+                return noted
+            case .stopping, .stopped: return noted
             }
         }
 
@@ -379,13 +380,15 @@ extension FeedConnection {
         mutating func want(_ interest: Interest, _ now: FeedMoment) -> [Action] {
             self.interest = interest
             guard state != .idle, state != .stopped else { return [] }
+            // A pause concerns what stood before it.
+            var actions = alive(now)
             let (added, removed) = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
-            guard !added.isEmpty || !removed.isEmpty else { return [] }
+            guard !added.isEmpty || !removed.isEmpty else { return actions }
             let ended = losses.gaveUp(removed, of: subscription, now)
             // The others' losses were noted when the last try ended.
             if let outage { losses.lost(added, cause: outage, of: subscription, now) }
-            var actions = record(ended)
+            actions += record(ended)
             actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
             guard case .subscribed = state else { return actions }
             actions += ask(added, now)
@@ -525,7 +528,7 @@ extension FeedConnection {
         /// Watches what comes after a time in which the feed may have thrown events away.
         private mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
             guard case .subscribed = state else { return }
-            losses.watchForJumps(over: length, because: cause, now)
+            losses.watchForJumps(over: length, because: cause, of: subscription, now)
         }
 
         private func refusal() -> FeedError {
@@ -584,10 +587,11 @@ extension FeedConnection {
         }
 
         private mutating func stopped(_ now: FeedMoment) -> [Action] {
+            let over = losses.stopped(subscription, now)
             connectedSince = nil
             subscription.reset()
             state = .stopped
-            return record(losses.endAll(now)) + [.note(.stopped), .finish]
+            return record(over) + [.note(.stopped), .finish]
         }
 
         /// What is recorded about gaps, brought up to date.

@@ -114,9 +114,24 @@ struct LossWatch: Sendable {
     }
 
     /// Watches what comes after a time in which the feed may have thrown events away.
-    mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
-        guard let present = times.presentTime(now) else { return }
-        jumps.watch(times, over: present - Int64(length / .milliseconds(1))...present, because: cause)
+    mutating func watchForJumps(
+        over length: Duration, because cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment
+    ) {
+        let present = times.presentTime(now) ?? now.wall - delay
+        let pause = present - Int64(length / .milliseconds(1))...present
+        jumps.watch(starts(of: subscription), over: pause, because: cause, now: now.wall)
+    }
+
+    /// How far the events of each kind have come: where none has, no farther than when a channel was asked for.
+    private func starts(of subscription: Subscription) -> [EventKind: JumpWatch.Start] {
+        var starts: [EventKind: JumpWatch.Start] = [:]
+        for kind in EventKind.allCases { starts[kind] = times[kind].map { JumpWatch.Start(time: $0.reached) } }
+        for channel in subscription.wanted where times[channel.kind] == nil {
+            guard let asked = subscription.mayFlowSince(channel) else { continue }
+            let time = min(starts[channel.kind]?.time ?? .max, asked - delay - Gap.eventLateness)
+            starts[channel.kind] = JumpWatch.Start(time: time, isGuess: true)
+        }
+        return starts
     }
 
     // MARK: Ends
@@ -137,17 +152,29 @@ struct LossWatch: Sendable {
         _ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment
     ) -> [Gap] {
         jumps.took(batch).compactMap { jump in
-            let channels =
-                subscription.wanted.filter { channel in
-                    channel.kind == jump.kind && subscription.standsSince(channel) != nil && !ledger.contains(channel)
-                } + subscription.leaving.keys.filter { $0.kind == jump.kind }
-            guard !channels.isEmpty else { return nil }
-            let isAll = channels.contains { $0.symbol == nil }
-            return Gap(
-                connection: connection, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
-                events: [jump.kind], from: jump.from - Gap.startMargin, to: jump.to + Gap.endMargin, cause: jump.cause,
-                isUncertain: times.showClockBehind(now))
+            gap(over: jump, of: standing(over: jump, in: subscription), isUncertain: times.showClockBehind(now))
         }
+    }
+
+    /// The channels that were asked for before a pause, of which the feed may have thrown events away in it.
+    private func standing(over jump: JumpWatch.Jump, in subscription: Subscription) -> [FeedChannel] {
+        subscription.wanted.filter { subscription.mayFlowSince($0) != nil && !ledger.contains($0) }
+            + subscription.leaving.filter { $0.value.until < jump.watchedSince }.keys
+    }
+
+    /// What may be missing of channels since a pause whose end no event has shown yet.
+    private func open(_ channels: (JumpWatch.Jump) -> [FeedChannel]) -> [Gap] {
+        EventKind.allCases.compactMap(jumps.open).compactMap { gap(over: $0, of: channels($0), isUncertain: true) }
+    }
+
+    private func gap(over jump: JumpWatch.Jump, of channels: [FeedChannel], isUncertain: Bool) -> Gap? {
+        let channels = channels.filter { $0.kind == jump.kind }
+        guard !channels.isEmpty else { return nil }
+        let isAll = channels.contains { $0.symbol == nil }
+        return Gap(
+            connection: connection, symbols: isAll ? [] : channels.compactMap(\.symbol).sorted(),
+            events: [jump.kind], from: jump.from - Gap.startMargin, to: jump.to + Gap.endMargin, cause: jump.cause,
+            isUncertain: isUncertain)
     }
 
     /// Ends the losses of the channels that stand, as far as it is known when they ended.
@@ -197,16 +224,19 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Ends the losses of channels that are no longer wanted.
+    /// Ends the losses of channels that are no longer wanted. Nobody will see what a pause before cost them.
     mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
-        end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
+        open { _ in channels.filter { subscription.leaving[$0] != nil && !ledger.contains($0) } }
+            + end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
     }
 
     /// Ends the losses of channels that stand, because the connection does no more.
     mutating func endStanding(_ now: FeedMoment) -> [Gap] { end(amidst, at: clockEnd(now)) }
 
-    /// Ends every loss.
-    mutating func endAll(_ now: FeedMoment) -> [Gap] { end(ledger.channels, at: clockEnd(now)) }
+    /// Ends every loss, because the connection is stopped.
+    mutating func stopped(_ subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+        open { standing(over: $0, in: subscription) } + end(ledger.channels, at: clockEnd(now))
+    }
 
     private mutating func end(
         _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
@@ -219,8 +249,9 @@ struct LossWatch: Sendable {
 
     /// Where a loss of a channel begins, in the events' own time.
     func start(of channel: FeedChannel, of subscription: Subscription) -> Int64 {
+        // Another connection may have brought it until it was wanted here.
         guard let asked = subscription.mayFlowSince(channel) else {
-            return (subscription.wantedSince(channel) ?? 0) - delay - Gap.startMargin
+            return (subscription.wantedSince(channel) ?? 0) - delay - Gap.eventLateness
         }
         guard let mark = times[channel.kind], subscription.standsSince(channel) != nil,
             !isLate(channel, of: subscription)

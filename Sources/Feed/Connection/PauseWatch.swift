@@ -35,6 +35,16 @@ struct JumpWatch: Sendable {
         var from: Int64
         var to: Int64
         var cause: Gap.Cause
+        /// When the watch began, in milliseconds since the Unix epoch.
+        var watchedSince: Int64
+    }
+
+    /// How far a kind's events had come before a pause.
+    struct Start: Equatable {
+        /// In milliseconds since the Unix epoch.
+        var time: Int64
+        /// Whether the clock says so, because no event came yet.
+        var isGuess = false
     }
 
     private struct Course {
@@ -45,6 +55,18 @@ struct JumpWatch: Sendable {
         /// How far the next event may be away.
         var allowed: Int64
         var cause: Gap.Cause
+        var watchedSince: Int64
+        /// Whether ``newest`` and ``until`` are the clock's, no event's.
+        var isGuess: Bool
+
+        /// A clock that is a day and more away from the events knows lengths alone.
+        mutating func believe(_ time: Int64) {
+            if isGuess, abs(time - until) > EventTimes.clockDisbelief {
+                newest += time - until
+                until = time
+            }
+            isGuess = false
+        }
     }
 
     private var courses: [EventKind: Course] = [:]
@@ -52,16 +74,30 @@ struct JumpWatch: Sendable {
     /// Whether nothing is watched: every kind has come past what happened.
     var isOver: Bool { courses.isEmpty }
 
-    /// Watches the kinds of which events came before, until they come from after a pause.
-    mutating func watch(_ times: EventTimes, over pause: ClosedRange<Int64>, because cause: Gap.Cause) {
-        for kind in EventKind.allCases {
-            guard let start = times[kind]?.reached else { continue }
+    /// Watches the kinds of which events may have come before, until they come from after a pause.
+    ///
+    /// - Parameter now: milliseconds since the Unix epoch.
+    mutating func watch(
+        _ starts: [EventKind: Start], over pause: ClosedRange<Int64>, because cause: Gap.Cause, now: Int64
+    ) {
+        for (kind, start) in starts {
             let (allowed, until) = JumpWatch.rule(kind, pause)
-            guard start < until || allowed == 0 && start == until else { continue }
-            var course = courses[kind] ?? Course(newest: start, until: until, allowed: allowed, cause: cause)
+            guard start.time < until || allowed == 0 && start.time == until else { continue }
+            var course =
+                courses[kind]
+                ?? Course(
+                    newest: start.time, until: until, allowed: allowed, cause: cause, watchedSince: now,
+                    isGuess: start.isGuess)
             course.until = until
             course.allowed = min(course.allowed, allowed)
             courses[kind] = course
+        }
+    }
+
+    /// Where a kind's events may be missing whose end no event has shown yet.
+    func open(_ kind: EventKind) -> Jump? {
+        courses[kind].map {
+            Jump(kind: kind, from: $0.newest, to: $0.until, cause: $0.cause, watchedSince: $0.watchedSince)
         }
     }
 
@@ -73,15 +109,21 @@ struct JumpWatch: Sendable {
     }
 
     private mutating func look(_ kind: EventKind, _ time: Int64, _ jumps: inout [Jump]) {
-        guard let course = courses[kind], time > course.newest else { return }
+        guard var course = courses[kind] else { return }
+        course.believe(time)
+        guard time > course.newest else { return }
         if time - course.newest > course.allowed {
             if let last = jumps.lastIndex(where: { $0.kind == kind }), jumps[last].to == course.newest {
                 jumps[last].to = time
             } else {
-                jumps.append(Jump(kind: kind, from: course.newest, to: time, cause: course.cause))
+                jumps.append(
+                    Jump(
+                        kind: kind, from: course.newest, to: time, cause: course.cause,
+                        watchedSince: course.watchedSince))
             }
         }
-        if time < course.until { courses[kind]?.newest = time } else { courses[kind] = nil }
+        course.newest = time
+        courses[kind] = time < course.until ? course : nil
     }
 
     private static let minute: Int64 = 60_000

@@ -147,7 +147,9 @@ struct Subscription: Sendable {
         var asked: Set<FeedChannel> = []
         for channel in channels where entries[channel] != nil {
             answered(channel)
-            entries[channel]?.progress = .asked(at: wall)
+            // The feed may have sent events since it was asked first.
+            let first = min(wall, mayFlowSince(channel) ?? wall)
+            entries[channel]?.progress = .asked(at: first)
             asked.insert(channel)
         }
         pending.formUnion(asked)

@@ -23,13 +23,20 @@ struct FileTimes: Sendable, Equatable {
 
     /// The newest rows of each kind, a few hundred at most.
     var rows: [EventKind: [Times]] = [:]
+    /// The last row of each kind that each connection brought.
+    var lasts: [EventKind: [Times]] = [:]
     /// The collector's last sign of life, or the file's beginning when it never had any.
     var alive: Int64?
+    /// When the file was made, of one that has no predecessor.
+    var made: Int64?
 
     static let day: Int64 = 86_400_000
     /// The years 1990 to 2199: others are no event's.
     private static let possible: Range<Int64> = 631_152_000_000..<7_258_118_400_000
     private static let tolerance: Int64 = 5000
+    /// How far a connection may lag behind another for what it had still to read to be missed from there on, in
+    /// milliseconds. One that was silent for longer had nothing to bring.
+    private static let longestLag: Int64 = 60_000
 
     /// How far the file came, as seen at `now`; `nil` when nothing in it says.
     func life(now: Int64, told: [Gap] = []) -> PreviousLife? {
@@ -43,6 +50,7 @@ struct FileTimes: Sendable, Equatable {
             // All still to come: this machine's clock is behind.
             newest[kind] = known.filter { $0 <= latest + behind }.max() ?? known.min()
             if behind > 0 { isUncertain = true }
+            if let known = newest[kind] { newest[kind] = slowest(kind, newest: known, behind: behind) }
         }
         let others = rows.values.joined().map(\.received) + [alive].compactMap(\.self)
         if (others + newest.values).contains(where: { $0 > latest }) { isUncertain = true }
@@ -50,7 +58,15 @@ struct FileTimes: Sendable, Equatable {
         // Where every time is still to come there is nothing better than the least.
         guard let end = (Array(newest.values) + [past].compactMap(\.self)).max() ?? others.min() else { return nil }
         return PreviousLife(
-            end: end, newest: newest, told: told.filter { ($0.to ?? .max) <= max(now, end) }, isUncertain: isUncertain)
+            end: end, newest: newest, made: made.flatMap { end - $0 < Self.longestLag ? $0 : nil }, lateness: lateness,
+            told: told.filter { ($0.to ?? .max) <= max(now, end) },
+            isUncertain: isUncertain)
+    }
+
+    /// How late the events came, as those show that came last: of a delayed feed its delay.
+    private var lateness: Int64 {
+        let late = lasts.flatMap { kind, lasts in lasts.map { $0.received - $0.known(behind: behind(kind)) } }
+        return late.filter { $0 < Self.day }.min().map { max(0, $0) } ?? 0
     }
 
     /// The time of the newest event of each kind; one that was still to come when it was received is not believed.
@@ -59,6 +75,14 @@ struct FileTimes: Sendable, Equatable {
             let behind = behind(entry.key)
             newest[entry.key] = entry.value.map { $0.known(behind: behind) }.filter(Self.possible.contains).max()
         }
+    }
+
+    /// How far the slowest of the connections had come that brought events of a kind lately.
+    private func slowest(_ kind: EventKind, newest: Int64, behind: Int64) -> Int64 {
+        let lasts = lasts[kind] ?? []
+        let recent = (lasts.map(\.received).max() ?? 0) - Self.longestLag
+        let slowest = lasts.filter { $0.received >= recent }.map { $0.known(behind: behind) }.min() ?? newest
+        return min(newest, max(slowest, newest - Self.longestLag))
     }
 
     /// How far the clock was behind when the rows of a kind were received, in milliseconds, as most of them show; 0 for a
@@ -78,9 +102,9 @@ struct FileTimes: Sendable, Equatable {
 }
 
 extension PreviousLife {
-    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch; what comes after is the
-    /// downtime's. A clock that is days ahead of the events may be wrong.
-    var lossesEnd: Int64 { min(end, newest.values.max().map { $0 + FileTimes.day } ?? end) }
+    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch and in the events' own time;
+    /// what comes after is the downtime's. A clock that is days ahead of the events may be wrong.
+    var lossesEnd: Int64 { min(end - lateness, newest.values.max().map { $0 + FileTimes.day } ?? end) }
 
     /// How far the events had come, in milliseconds since the Unix epoch.
     var missedSince: Int64 { min(end, newest.values.max() ?? end) }
@@ -91,6 +115,8 @@ extension FileTimes {
     private static let rowsPerKind = 500
     /// Rows at a table's end among which those are looked for.
     private static let reach = 5000
+    /// Rows at a table's end among which the last of each connection is looked for.
+    private static let connectionReach = 20_000
     /// The longest time from one event of a kind to the next while any come, in milliseconds: a minute bar's.
     private static let rhythm: Int64 = 65_000
 
@@ -100,35 +126,25 @@ extension FileTimes {
     init(_ database: Database, guesses: Bool = true) throws {
         self.init()
         // A collector that was killed before its first row has left nothing but the file.
-        let beginning = "CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END"
-        let hasSigns = try database.columns(in: "buffer").contains { $0.name == "alive_us" }
-        alive = try Int64.fetchOne(
-            database, sql: "SELECT coalesce(\(hasSigns ? "alive_us" : "NULL"), \(beginning)) FROM buffer"
+        made = try Int64.fetchOne(
+            database,
+            sql: "SELECT CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END FROM buffer"
         ).map { $0 / 1000 }
+        let hasSigns = try database.columns(in: "buffer").contains { $0.name == "alive_us" }
+        let sign = hasSigns ? try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer") : nil
+        alive = sign.map { $0 / 1000 } ?? made
         // Damage among these rows is for those who need the rows to deal with.
-        for kind in EventKind.allCases { rows[kind] = try? Self.newest(kind, database, guesses) }
+        for kind in EventKind.allCases {
+            rows[kind] = try? Self.newest(kind, database, guesses)
+            lasts[kind] = try? Self.lasts(kind, database)
+        }
     }
 
+    /// The newest rows of a kind.
     private static func newest(_ kind: EventKind, _ database: Database, _ guesses: Bool) throws -> [Times]? {
         let table = kind.stream.rawValue
-        let condition =
-            switch kind {
-            case .minuteBar: "interval_s = 60 AND source = 'stream'"
-            case .secondBar: "interval_s = 1 AND source = 'stream'"
-            case .trade, .quote, .limitBand, .imbalance, .fairValue: "TRUE"
-            }
-        let select = """
-            SELECT \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
-            WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)
-            """
-        func times(_ rest: String) throws -> [Times] {
-            try Row.fetchAll(database, sql: select + rest).compactMap { row in
-                let row = Cells(row)
-                guard let event: Int64 = row["event"], let received: Int64 = row["received_us"] else { return nil }
-                return Times(event: UnixTime.bounded(event), received: received / 1000)
-            }
-        }
-        let found = try times(" AND \(condition) ORDER BY seq DESC LIMIT \(rowsPerKind)")
+        func times(_ rest: String) throws -> [Times] { try self.times(kind, reach: reach, rest, database) }
+        let found = try times("\(condition(kind)) ORDER BY seq DESC LIMIT \(rowsPerKind)")
         guard found.isEmpty else { return found }
         guard guesses else { return nil }
         // Where older rows are further back or gone, the newest of the kind is among them: it came shortly before those
@@ -141,5 +157,40 @@ extension FileTimes {
             return nil
         }
         return [Times(event: first.event - rhythm, received: first.received)]
+    }
+
+    /// The last row of a kind that each connection brought.
+    private static func lasts(_ kind: EventKind, _ database: Database) throws -> [Times] {
+        let others = EventSource.allCases.filter { $0 != .stream }.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        // Of a group SQLite gives the columns of the row with the greatest.
+        return try times(
+            kind, reach: connectionReach, "\(condition(kind)) AND connection NOT IN (\(others)) GROUP BY connection",
+            greatest: "max(seq)", database)
+    }
+
+    private static func condition(_ kind: EventKind) -> String {
+        switch kind {
+        case .minuteBar: " AND interval_s = 60 AND source = 'stream'"
+        case .secondBar: " AND interval_s = 1 AND source = 'stream'"
+        case .trade, .quote, .limitBand, .imbalance, .fairValue: ""
+        }
+    }
+
+    /// The times of the rows at a table's end that a statement's rest picks.
+    private static func times(
+        _ kind: EventKind, reach: Int, _ rest: String, greatest: String = "seq", _ database: Database
+    ) throws -> [Times] {
+        let table = kind.stream.rawValue
+        return try Row.fetchAll(
+            database,
+            sql: """
+                SELECT \(greatest), \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
+                WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)\(rest)
+                """
+        ).compactMap { row in
+            let row = Cells(row)
+            guard let event: Int64 = row["event"], let received: Int64 = row["received_us"] else { return nil }
+            return Times(event: UnixTime.bounded(event), received: received / 1000)
+        }
     }
 }

@@ -239,7 +239,7 @@ import Testing
         for second in [4.0, 8] { _ = feed.at(second) { $0.alive($1) } }
         _ = feed.tick(at: 10)
         feed.subscribe(from: 10)
-        #expect(feed.confirm("T.A", at: 11).first == "gap A T -36000000--35989000 disconnected")
+        #expect(feed.confirm("T.A", at: 11).first == "gap A T -36004000--35989000 disconnected")
         #expect(feed.trade("A", at: 12, late: 0) == [])
     }
 
@@ -340,6 +340,27 @@ import Testing
         #expect(feed.bar("A", at: 101) == [] && feed.machine.losses.jumps.isOver)
     }
 
+    @Test func `a pause before the first event is one too, from when events may have come`() throws {
+        var feed = try MachineDriver(["A"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        for second in 2...5 { _ = feed.at(Double(second)) { $0.alive($1) } }
+        _ = feed.at(60) { $0.alive($1) }
+        #expect(feed.trade("A", at: 61) == ["gap A T -5000-61000 paused"])
+    }
+
+    @Test func `what a pause cost a symbol that is given up before the feed goes on is told then`() throws {
+        var feed = try MachineDriver(["A", "B"])
+        feed.subscribe()
+        for symbol in ["A", "B"] { _ = feed.confirm("T.\(symbol)", at: 0) }
+        _ = feed.trade("A", at: 10)
+        _ = feed.at(10) { $0.alive($1) }
+        _ = feed.at(60) { $0.alive($1) }
+        let given = feed.at(61) { $0.want(.symbols([Symbol("B")!]), $1) }
+        #expect(given.filter { $0.hasPrefix("gap") } == ["gap A T 10000-60000 paused uncertain"])
+        #expect(feed.trade("B", at: 62) == ["gap B T 10000-62000 paused"])
+    }
+
     /// Silent from 20 s to 62 s; two pings are not answered.
     private func silent() throws -> MachineDriver {
         var feed = try MachineDriver(["A"])
@@ -401,10 +422,8 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct JumpTests {
     private let symbol = Symbol("A")!
 
-    private func times(_ time: Int64) -> EventTimes {
-        var times = EventTimes(delay: 0)
-        times.took(batch([time]), FeedMoment(monotonic: .zero, wall: time))
-        return times
+    private func trades(_ time: Int64, isGuess: Bool = false) -> [EventKind: JumpWatch.Start] {
+        [.trade: JumpWatch.Start(time: time, isGuess: isGuess)]
     }
 
     private func batch(_ times: [Int64]) -> EventBatch {
@@ -419,21 +438,31 @@ import Testing
 
     @Test func `an event that comes late is no way back from which the next one jumps`() {
         var watch = JumpWatch()
-        watch.watch(times(10_000), over: 11_000...60_000, because: .paused)
+        watch.watch(trades(10_000), over: 11_000...60_000, because: .paused, now: 0)
         #expect(jumps(&watch, 14_000, 10_500, 18_000) == [])
         #expect(jumps(&watch, 24_000) == [18_000...24_000])
     }
 
     @Test func `jumps that follow on one another in a batch are one`() {
         var watch = JumpWatch()
-        watch.watch(times(10_000), over: 11_000...60_000, because: .paused)
+        watch.watch(trades(10_000), over: 11_000...60_000, because: .paused, now: 0)
         #expect(jumps(&watch, 20_000, 30_000, 31_000, 40_000) == [10_000...30_000, 31_000...40_000])
+    }
+
+    @Test func `where no event came before, and the clock is far off, the first event says where it ends`() {
+        for clock: Int64 in [0, 400 * 86_400_000, -400 * 86_400_000] {
+            let start = clock + 10_000
+            var watch = JumpWatch()
+            watch.watch(trades(start, isGuess: true), over: start...start + 20_000, because: .paused, now: 0)
+            #expect(jumps(&watch, 31_000) == [(clock == 0 ? 10_000 : 11_000)...31_000])
+            #expect(watch.isOver)
+        }
     }
 
     @Test func `a second pause is watched to its own end`() {
         var watch = JumpWatch()
-        watch.watch(times(10_000), over: 11_000...20_000, because: .paused)
-        watch.watch(times(10_000), over: 25_000...60_000, because: .paused)
+        watch.watch(trades(10_000), over: 11_000...20_000, because: .paused, now: 0)
+        watch.watch(trades(10_000), over: 25_000...60_000, because: .paused, now: 0)
         #expect(jumps(&watch, 14_000, 18_000, 22_000) == [] && !watch.isOver)
         #expect(jumps(&watch, 61_000) == [22_000...61_000] && watch.isOver)
     }

@@ -133,7 +133,7 @@ import Testing
         _ = feed.closed(at: 7)
         _ = feed.tick(at: 17)
         feed.subscribe(from: 18)
-        #expect(feed.confirm("T.A", at: 18).first == "gap A T 0-18000 disconnected")
+        #expect(feed.confirm("T.A", at: 18).first == "gap A T -4000-18000 disconnected")
     }
 
     @Test func `a first connection that works leaves no gap`() throws {
@@ -199,6 +199,7 @@ import Testing
         feed.subscribe()
         _ = feed.confirm("T.A", at: 5)
         _ = feed.closed(at: 20)
+        feed.idle(until: 20)
         #expect(
             feed.at(21) { $0.stop($1) } == ["gap A T -4000-21000 disconnected", "note stopped", "finish"])
         #expect(feed.machine.status == .disconnected)

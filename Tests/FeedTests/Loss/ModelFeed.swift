@@ -52,14 +52,19 @@ struct ModelFeed {
             }
         }
         events.sort { $0.time < $1.time }
+        for index in events.indices {
+            events[index].number = index
+            events[index].sent = events[index].time + delay + Int64.random(in: 0...300, using: &random)
+        }
+        events.sort { $0.sent < $1.sent }
+        // Where it becomes less late, what waited comes in the order in which it was to.
         let lateness = (0..<2).map { _ in Int64.random(in: 0...2700, using: &random) }
         var last = Int64.min
         for index in events.indices {
-            events[index].number = index
-            last = max(last, events[index].time + delay + lateness[2 * index / events.count])
-            events[index].sent = last + Int64.random(in: 0...300, using: &random)
+            last = max(last, events[index].sent + lateness[2 * index / events.count])
+            events[index].sent = last
         }
-        self.events = events.sorted { $0.sent < $1.sent }
+        self.events = events
     }
 }
 
@@ -87,6 +92,8 @@ struct ModelLine {
     let name: String
     var machine: FeedConnection.StateMachine
     var isOpen = false
+    /// Whether the feed still takes requests.
+    var isServed = true
     /// What the feed sends events of.
     var subscribed: Set<FeedChannel> = []
     /// What is on its way, with the time of its arrival.
@@ -108,6 +115,7 @@ struct ModelLine {
 
     mutating func drop() {
         isOpen = false
+        isServed = true
         subscribed = []
         inbound = []
         outbound = []

@@ -9,7 +9,7 @@ import TestSupport
 final class ModelWorld {
     /// What went into the file, in order.
     private enum Entry {
-        case row(ModelEvent, received: Int64)
+        case row(ModelEvent, slot: Int, received: Int64)
         case gaps(GapChange)
     }
 
@@ -43,7 +43,10 @@ final class ModelWorld {
     private let configured: [[Symbol]]
 
     private var log: [(time: Int64, entry: Entry)] = []
+    /// The file's making, and the last sign of life.
     private var alive: Int64 = 0
+    private var made: Int64?
+    private var signOfLife: Int64 = 0
     /// Since when the feed has sent a channel that is wanted.
     private var owed: [FeedChannel: Int64] = [:]
     private var mustHave: [ModelEvent] = []
@@ -95,7 +98,8 @@ final class ModelWorld {
 
     private func begin() {
         isRunning = true
-        alive = time + clock
+        if made == nil { (made, alive) = (time + clock, time + clock) }
+        signOfLife = time + 30_000
         machine = SetMachine(set)
         unplaced = UnplacedLedger()
         brought = BroughtSymbols()
@@ -127,6 +131,7 @@ final class ModelWorld {
         let until = time + 3000
         while lines.values.contains(where: { $0.machine.state != .stopped }), time < until { step(upTo: until) }
         if let change = unplaced.note([], now, configuration(0)) { append(.gaps(change)) }
+        alive = time + clock
         gone()
     }
 
@@ -140,11 +145,15 @@ final class ModelWorld {
 
     /// What the store reads of its file at a start.
     private func readFile() {
-        var times = FileTimes(alive: alive)
-        for case .row(let event, let received) in log.lazy.map(\.entry) {
-            times.rows[event.channel.kind, default: []].append(.init(event: event.time, received: received))
+        var times = FileTimes(alive: alive, made: made)
+        var lasts: [EventKind: [Int: FileTimes.Times]] = [:]
+        for case .row(let event, let slot, let received) in log.lazy.map(\.entry) {
+            let row = FileTimes.Times(event: event.time, received: received)
+            times.rows[event.channel.kind, default: []].append(row)
+            lasts[event.channel.kind, default: [:]][slot] = row
         }
         for kind in kinds { times.rows[kind] = times.rows[kind]?.suffix(500) }
+        times.lasts = lasts.mapValues { Array($0.values) }
         guard let read = times.life(now: time + clock) else { return life = nil }
         let gaps = recorded(endedBy: read)
         log.removeAll { if case .gaps = $0.entry { true } else { false } }
@@ -199,7 +208,7 @@ final class ModelWorld {
         guard !sightings.behind.contains(slot) else { return .outdated }
         var batch = batch
         if !sightings.isEmpty { sightings.filter(&batch, from: slot, now: now.monotonic) }
-        for number in batch.numbers { append(.row(byNumber[number], received: now.wall)) }
+        for number in batch.numbers { append(.row(byNumber[number], slot: slot, received: now.wall)) }
         return .accepted
     }
 
@@ -239,6 +248,7 @@ final class ModelWorld {
         case .record(let change):
             let since = lines.compactMapValues { $0.machine.connectedSince?.wall }
             let rest = lines[slot]!.covered.rest(of: change) { brought.rest(of: $0, on: slot) { since[$0] } }
+            tell("\(slot) has \(change.gaps.map(MachineDriver.text)), records \(rest.gaps.count) of them")
             if !rest.ended.isEmpty || !rest.gaps.isEmpty { append(.gaps(rest)) }
         case .incident, .note, .fault, .finish: break
         }
@@ -253,6 +263,8 @@ final class ModelWorld {
 
     /// The feed takes a request.
     private func serve(_ slot: Int, _ text: String) {
+        guard lines[slot]?.isServed == true || text == "close" else { return }
+        tell("feed \(slot) takes \(text.filter { $0 != "\"" })")
         func answer(_ item: ModelLine.Item) { lines[slot]?.arrive(item, at: time + draw(5...60)) }
         func status(_ word: String, _ message: String = "") {
             answer(.status(FeedStatus(status: word, message: message)))
@@ -365,7 +377,7 @@ final class ModelWorld {
         }
         if pulse <= time {
             pulse = time + 1000
-            if time + clock - alive >= 30_000 { alive = time + clock }
+            if time >= signOfLife { (alive, signOfLife) = (time + clock, time + 30_000) }
             for slot in 0..<slots { input(slot) { $0.alive($1) } }
         }
         if let deadline = machine.deadline, deadline <= now.monotonic { decide() }
@@ -401,9 +413,11 @@ final class ModelWorld {
             let pause = draw(1000...20_000)
             freeze(slot, pause + 1000)
             runUntil(time + pause)
-            discard(slot, since: 0)
             tell("slow consumer \(slot)")
+            let first = lines[slot]?.inbound.firstIndex { if case .event = $0.item { true } else { false } }
+            if let first { lines[slot]?.inbound.removeSubrange(first...) }
             lines[slot]?.arrive(.status(FeedStatus(status: "slow_consumer", message: "")), at: time)
+            lines[slot]?.isServed = false
             lines[slot]?.subscribed = []
         case 4:
             let pause = draw(7000...20_000)
@@ -476,6 +490,7 @@ final class ModelWorld {
             fault()
         }
         runUntil(end)
+        stop()
         return judge()
     }
 
@@ -483,7 +498,7 @@ final class ModelWorld {
         let gaps = recorded()
         var durable: Set<Int> = []
         var wrong: [String] = []
-        for case .row(let event, _) in log.lazy.map(\.entry) where !durable.insert(event.number).inserted {
+        for case .row(let event, _, _) in log.lazy.map(\.entry) where !durable.insert(event.number).inserted {
             wrong.append("doubled \(event.channel) \(event.time - Self.start)")
         }
         func covers(_ gap: Gap, _ channel: FeedChannel) -> Bool {
@@ -502,7 +517,8 @@ final class ModelWorld {
         let channels = Dictionary(grouping: byNumber, by: \.channel)
         for gap in gaps {
             let text = MachineDriver.text(gap)
-            if gap.from < Self.start - delay - 20_000 || gap.to ?? 0 > end + 20_000 {
+            let first = Self.start - delay - (gap.events.contains(.minuteBar) ? 80_000 : 20_000)
+            if gap.from < first || gap.to ?? 0 > end + 20_000 {
                 wrong.append("too long: \(text)")
             }
             for (channel, events) in channels where set.redundant == .none && covers(gap, channel) {

@@ -40,6 +40,11 @@ struct MachineDriver {
         }
     }
 
+    /// The process runs on, and nothing happens.
+    mutating func idle(until seconds: Int) {
+        for second in Int(self.seconds)...seconds { _ = at(Double(second)) { $0.alive($1) } }
+    }
+
     typealias Action = FeedConnection.StateMachine.Action
 
     static func text(_ action: Action) -> String {
