@@ -295,6 +295,10 @@ extension FeedConnection {
                     .slowConsumer, "read",
                     "the feed gave up because its events were read too slowly: \(detail); subscribe to fewer symbols or "
                         + "kinds of events, or use a faster machine", now)
+            case ("slow_consumer", .stopping):
+                // What the feed threw away will not come before the line closes.
+                losses.lostAll(.disconnected, of: subscription, now)
+                return record([])
             case ("success", .subscribed):
                 return confirmed(status.message, now)
             case ("error", .subscribed) where status.isNotAuthorized:

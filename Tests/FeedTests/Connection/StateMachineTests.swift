@@ -194,6 +194,16 @@ import Testing
         #expect(feed.tick(at: 16) == ["connect"])
     }
 
+    @Test func `what the feed threw away of a line that is being closed is in a gap`() throws {
+        var feed = try MachineDriver()
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 0)
+        _ = feed.trade("A", at: 1)
+        #expect(feed.at(2) { $0.stop($1) } == ["close 1000"])
+        _ = feed.at(3) { $0.received(FeedStatus(status: "slow_consumer", message: ""), $1) }
+        #expect(feed.closed(at: 4).first == "gap A T 1000-4000 disconnected")
+    }
+
     @Test func `stopping while the subscription is lost records the gap so far`() throws {
         var feed = try MachineDriver()
         feed.subscribe()
