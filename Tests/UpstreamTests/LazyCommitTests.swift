@@ -55,8 +55,8 @@ struct LazyCommitTests {
 
     @Test func `what a dying server had not written is sent again, once`() async throws {
         // Its WAL writer wakes after ten seconds at the latest, and leaves nothing to be lost.
-        for _ in 0..<3 where try await losesSome() { return }
-        Issue.record("the server lost nothing in three tries")
+        for _ in 0..<10 where try await losesSome() { return }
+        Issue.record("the server lost nothing in ten tries")
     }
 
     /// Stops a server in the middle of a drain and sends what it lost.
@@ -77,11 +77,12 @@ struct LazyCommitTests {
             ))
         let uploader = try sandbox.uploader()
         await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
-        #expect(await list.settled.isEmpty)
+        // None, but for what the WAL writer had written in time.
+        let settled = await list.settled.last?.last ?? 0
         try sandbox.cluster.start()
         let kept = try #require(Int64(sandbox.run(Self.ledger)))
-        #expect(seen.withLock { $0 } >= 200)
-        try await finish(uploader, sandbox, after: 0)
+        #expect(seen.withLock { $0 } >= 200 && kept >= settled)
+        try await finish(uploader, sandbox, after: settled)
         return kept < seen.withLock { $0 }
     }
 

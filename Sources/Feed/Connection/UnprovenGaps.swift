@@ -17,7 +17,7 @@ struct UnprovenGaps: Sendable {
         gaps.removeAll { gap, ended in
             guard let told = gap.to else { return true }
             let stood = feed - now.elapsed(since: ended)
-            if stood - told > EventTimes.clockTolerance {
+            if stood > told {
                 var rest = gap
                 rest.from = told
                 rest.to = feed + Gap.endMargin

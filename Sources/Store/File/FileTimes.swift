@@ -113,10 +113,8 @@ extension PreviousLife {
 extension FileTimes {
     /// Rows looked at for one kind.
     private static let rowsPerKind = 500
-    /// Rows at a table's end among which those are looked for.
+    /// Rows at a table's end among which those, and the last of each connection, are looked for.
     private static let reach = 5000
-    /// Rows at a table's end among which the last of each connection is looked for.
-    private static let connectionReach = 20_000
     /// The longest time from one event of a kind to the next while any come, in milliseconds: a minute bar's.
     private static let rhythm: Int64 = 65_000
 
@@ -143,7 +141,7 @@ extension FileTimes {
     /// The newest rows of a kind.
     private static func newest(_ kind: EventKind, _ database: Database, _ guesses: Bool) throws -> [Times]? {
         let table = kind.stream.rawValue
-        func times(_ rest: String) throws -> [Times] { try self.times(kind, reach: reach, rest, database) }
+        func times(_ rest: String) throws -> [Times] { try self.times(kind, rest, database) }
         let found = try times("\(condition(kind)) ORDER BY seq DESC LIMIT \(rowsPerKind)")
         guard found.isEmpty else { return found }
         guard guesses else { return nil }
@@ -164,7 +162,7 @@ extension FileTimes {
         let others = EventSource.allCases.filter { $0 != .stream }.map { "'\($0.rawValue)'" }.joined(separator: ", ")
         // Of a group SQLite gives the columns of the row with the greatest.
         return try times(
-            kind, reach: connectionReach, "\(condition(kind)) AND connection NOT IN (\(others)) GROUP BY connection",
+            kind, "\(condition(kind)) AND connection NOT IN (\(others)) GROUP BY connection",
             greatest: "max(seq)", database)
     }
 
@@ -178,7 +176,7 @@ extension FileTimes {
 
     /// The times of the rows at a table's end that a statement's rest picks.
     private static func times(
-        _ kind: EventKind, reach: Int, _ rest: String, greatest: String = "seq", _ database: Database
+        _ kind: EventKind, _ rest: String, greatest: String = "seq", _ database: Database
     ) throws -> [Times] {
         let table = kind.stream.rawValue
         return try Row.fetchAll(

@@ -221,6 +221,17 @@ import Testing
         #expect(feed.trade("A", at: 5, late: -3600) == [])
     }
 
+    @Test func `a clock that is a little behind leaves no hole between the downtime and the first event`() throws {
+        var feed = try MachineDriver(["A"]) {
+            $0.previousLife = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
+        }
+        feed.clockStep = -4
+        feed.subscribe()
+        #expect(feed.confirm("T.A", at: 1).first == "gap A T -30000--3000 down")
+        let rest = try #require(feed.trade("A", at: 2).first)
+        #expect(rest == "gap A T 0-2000 down uncertain")
+    }
+
     @Test func `a first event that comes long after the start proves the end of the downtime too`() throws {
         var feed = try MachineDriver(["A"]) {
             $0.previousLife = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
