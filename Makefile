@@ -38,7 +38,7 @@ day: ## The whole captured day through a release build, also in company and on C
 # beside and is passed on.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8 \
+TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
 STORE_LOG := .build/store-tests.log

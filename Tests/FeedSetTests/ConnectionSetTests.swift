@@ -409,9 +409,7 @@ import Testing
         try await SetRig.simulate(
             .ledger(ledger(all, 2_000_000, perSecond: 5000)), pace: .speed(1)
         ) { simulator, rig in
-            var configuration = SetConfiguration()
-            configuration.overlap = .milliseconds(100)
-            try await rig.run(configuration, [try rig.member(1, []), try rig.member(2, all)]) { set in
+            try await rig.run(SetConfiguration(), [try rig.member(1, []), try rig.member(2, all)]) { set in
                 try await Waiting.until("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
                 try set.setInterest(.all, of: "connection_1")
                 try await Waiting.until("the wildcard brings all") {
