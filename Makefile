@@ -33,24 +33,19 @@ day: ## The whole captured day through a release build, also in company and on C
 		--filter 'CapturedDayTests|CompleteDayTests|CompanyDayTests|EngineDayTests'
 
 # Several tests at a time: most of what they do is to wait for real sockets, servers and files.
-# The store's have a process of their own, beside the others': its tests of kills watch every child of the process that runs
-# them, also those of others. When one fails, their output follows that of the others. Ctrl-C doesn't reach what a shell runs
-# beside and is passed on.
+# The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 \
+TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
-STORE_LOG := .build/store-tests.log
 
 test: ## Every test, with what they need installed first
 	@.ci/packages test
 	@$(MAKE) -s python || true
 	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
-	@$(TESTS) --filter '^StoreTests\.' >$(STORE_LOG) 2>&1 & store=$$!; trap "kill $$store" INT TERM; \
-		EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" \
-		$(TESTS) --skip '^StoreTests\.'; status=$$?; \
-		wait $$store || { cat $(STORE_LOG); exit 1; }; tail -n 1 $(STORE_LOG); exit $$status
+	$(TESTS) --filter '^StoreTests\.'
+	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
 	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
 	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Benchmarks/tests
 
