@@ -82,6 +82,12 @@ import Testing
         let wanted = #"--filter it\'s \(slow\)|of two"# + "\n"
         #expect(try await run(most: 2, ["SECOND": "0"]) == (0, wanted))
         #expect(try await run(most: 2, ["SECOND": "1"]) == (1, wanted))
+        // A line that broke off at a NUL, with the next one right behind it.
+        let broken = """
+            ◇ Test "odd" started.
+            ◇ Test case passing 1 argument text → "✔ Test "odd" with 2 test cases passed after 1.0 seconds.
+            """
+        #expect(try await run(most: 2, ["SECOND": "0", "OTHER": broken]) == (0, wanted))
         // Too many; another fault beside them; one that was counted and not seen.
         #expect(try await run(most: 1, ["SECOND": "0"]) == (1, ""))
         let other = #"✘ Test "wrong" recorded an issue at A.swift:1:2: Expectation failed: 1 == 2"#
