@@ -224,7 +224,7 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Ends the losses of channels that are no longer wanted. Nobody will see what a pause before cost them.
+    /// Ends the losses of channels that are no longer wanted. No later event shows what a pause before cost them.
     mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         open { _ in channels.filter { subscription.leaving[$0] != nil && !ledger.contains($0) } }
             + end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
