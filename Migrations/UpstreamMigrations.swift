@@ -46,5 +46,8 @@ public enum UpstreamMigrations {
         UpstreamMigration(
             migration: Migration(17, PackageResources.upstream_0017_quotes_participant_time_sql),
             table: "quotes", columns: ["participant_time"]),
+        UpstreamMigration(
+            migration: Migration(18, PackageResources.upstream_0018_edgetick_uploads_lost_sql),
+            table: "edgetick_uploads", columns: ["lost_from", "lost_through"]),
     ]
 }

@@ -168,6 +168,7 @@ struct IdentityTests {
             try await file.rows(of: stream, after: after, through: through, limit: limit)
         }
         func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+        func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
         func prepare(_ move: UploadMove) {}
         func acknowledge(_ stream: EventStream, through sequence: Int64) {}
         func takeBack(_ stream: EventStream, to sequence: Int64) {}
@@ -390,6 +391,97 @@ struct IdentityTests {
         #expect(text.contains("4500|2023-11-14 22:13:20+00|2"), "\(text)")
         await second.stop()
         await original.stop()
+    }
+
+    private func emptyDatabase() async throws -> String {
+        let empty = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        return empty
+    }
+
+    /// Uploads and deletes all rows but the newest, which stays.
+    private func uploadAndDelete(_ box: UploadBox, through last: Int64) async throws {
+        try await box.upload()
+        let buffer = box.buffer
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == last - 1 }
+    }
+
+    @Test(arguments: [false, true])
+    func `a backup that is put back after the database was emptied counts what the file in its place had counted`(
+        isOfRunning: Bool
+    ) async throws {
+        let first = try box("one", retention: .zero)
+        try await first.collect(1...500)
+        try await uploadAndDelete(first, through: 500)
+        if !isOfRunning { await first.stop() }
+        try copy(workspace.file("one"), to: "two")
+        let empty = try await emptyDatabase()
+        let loser: UploadBox
+        if isOfRunning {
+            await first.uploader.disconnect()
+            #expect(try await pass(of: first, on: empty).report().problem == nil)
+            loser = first
+        } else {
+            loser = try box("one", on: empty)
+            try await loser.upload()
+        }
+        #expect(loser.buffer.statistics.drops == 499)
+        await loser.stop()
+        #expect(try upstream(empty) == [500])
+        // Of the loss only the ledger tells now.
+        for round in 0..<3 {
+            let restored = try box("two", on: empty)
+            try await restored.collect(1000 + round...1000 + round)
+            let report = await restored.pass.report()
+            #expect(report.failures.isEmpty && report.problem == nil)
+            #expect(restored.buffer.statistics.drops == 499)
+            #expect(restored.buffer.statistics.pending == 0)
+            await restored.stop()
+        }
+        #expect(try upstream(empty) == [500, 1000, 1001, 1002])
+    }
+
+    @Test func `rows of a backup that another file had lost, with some behind them that it sent, are a person's`()
+        async throws
+    {
+        let first = try box("one", retention: .zero)
+        try await first.collect(1...500)
+        try await first.upload()
+        try await first.collect(501...700)
+        let buffer = first.buffer
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 500 }
+        try copy(first.directory, to: "two")
+        try await uploadAndDelete(first, through: 700)
+        let empty = try await emptyDatabase()
+        await first.uploader.disconnect()
+        #expect(try await pass(of: first, on: empty).report().problem == nil)
+        #expect(first.buffer.statistics.drops == 699)
+        await first.stop()
+        #expect(try upstream(empty) == [700])
+        let restored = try box("two", on: empty)
+        let failure = await restored.failure()
+        #expect(failure?.reason == .ledger && failure?.description.contains("--again") == true)
+        #expect(restored.buffer.statistics.drops == 500)
+        #expect(try upstream(empty) == [700])
+        try await restored.pass.sendAgain(.trades, from: 501)
+        try await restored.upload()
+        #expect(try upstream(empty) == Set(501...700))
+        #expect(restored.buffer.statistics.pending == 0)
+        await restored.stop()
+    }
+
+    @Test func `a ledger of an earlier version, without columns for what is lost, serves as it did`() async throws {
+        _ = try cluster.psql(
+            "ALTER TABLE edgetick_uploads DROP COLUMN lost_from, DROP COLUMN lost_through", database: database)
+        for round in 0..<2 {
+            let box = try box("one")
+            try await box.collect(1 + 100 * round...100 + 100 * round)
+            try await box.upload()
+            #expect(box.buffer.statistics.pending == 0)
+            await box.stop()
+        }
+        #expect(try upstream() == Set(1...200))
     }
 
     @Test func `when the ledger alone is lost, no row goes up again`() async throws {

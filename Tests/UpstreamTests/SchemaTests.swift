@@ -185,7 +185,7 @@ import Testing
         let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name"
         #expect(try sandbox.run("\(columns) = 'ohlcv_1min'") == "7")
         #expect(try sandbox.run("\(columns) = 'trades'") == "1")
-        #expect(try sandbox.run("\(columns) = 'edgetick_uploads'") == "8")
+        #expect(try sandbox.run("\(columns) = 'edgetick_uploads'") == "10")
     }
 
     @Test func `a table off the search_path is not made a second time, and the way to it is told`() async throws {

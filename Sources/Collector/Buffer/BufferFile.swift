@@ -21,6 +21,10 @@ struct BufferFile: UploadFile {
         try await buffer.refusedRows(of: stream, after: after, through: through)
     }
 
+    func lostRows(of stream: EventStream) async throws -> ClosedRange<Int64>? {
+        try await buffer.lostRows(of: stream)
+    }
+
     func prepare(_ move: UploadMove) async throws { try await buffer.prepare(move) }
 
     func acknowledge(_ stream: EventStream, through sequence: Int64) async throws {

@@ -364,6 +364,15 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.refusedRows(of: stream, after: after, through: through)
     }
 
+    /// From which row through which those are that upstream lost after it had confirmed them, and that the file has no more:
+    /// `drops` counts them. `nil` where there are none.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    public func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
+        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
+        return try await reader.lostRows(of: stream)
+    }
+
     /// The first row of a stream that was received at a moment or later, in microseconds since the Unix epoch. Reads rows.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.

@@ -104,6 +104,21 @@ final class TickReader: Sendable {
         }
     }
 
+    /// From which row through which those are that upstream lost and the file has no more.
+    func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
+        try await ask { queue in
+            try queue.unsafeRead { database in
+                try Row.fetchOne(
+                    database,
+                    sql: """
+                        SELECT min(first_seq) AS first_seq, max(last_seq) AS last_seq FROM drops
+                        WHERE stream = ? AND reason = ?
+                        """, arguments: [stream.rawValue, DropReason.upstreamLost.rawValue]
+                ).flatMap { Cells($0).sequences("first_seq", "last_seq") }
+            }
+        }
+    }
+
     /// Rows that upstream refused: dead letters, and those that were discarded.
     func refusedRows(
         of stream: EventStream, after: Int64, through: Int64

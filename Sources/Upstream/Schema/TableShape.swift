@@ -279,6 +279,7 @@ extension TableShape {
             ("buffer_id", .identifier), ("collector", .text), ("stream", .text), ("last_sequence", .whole),
             ("rows", .whole), ("updated_at", .instant), ("token", .identifier), ("successor", .identifier),
         ],
+        optional: [("lost_from", .whole), ("lost_through", .whole)],
         key: ["buffer_id", "stream"], rights: [.insert, .update, .select])
     static let fleet = TableShape(
         "edgetick_collectors",

@@ -7,6 +7,8 @@ struct LedgerRow: Equatable {
     var token: String?
     /// The identifier that took over what was left.
     var successor: String?
+    /// Rows that the file which wrote it last counts as lost upstream: the first's sequence through the last's.
+    var lost: ClosedRange<Int64>?
 
     /// Whether anything was uploaded under the identifier.
     var isUsed: Bool { token != nil || sequence > 0 }
@@ -15,8 +17,12 @@ struct LedgerRow: Equatable {
 extension LedgerRow {
     /// Reads the columns of ``Ledger/columns``.
     init?(_ row: ArraySlice<String?>) {
-        guard row.count == 3, let text = row[row.startIndex], let sequence = Int64(text) else { return nil }
-        self.init(sequence: sequence, token: row[row.startIndex + 1], successor: row[row.startIndex + 2])
+        let row = Array(row)
+        guard row.count == 5, let text = row[0], let sequence = Int64(text) else { return nil }
+        self.init(sequence: sequence, token: row[1], successor: row[2])
+        if let first = row[3].flatMap({ Int64($0) }), let last = row[4].flatMap({ Int64($0) }), first <= last {
+            lost = first...last
+        }
     }
 }
 
@@ -34,7 +40,17 @@ struct Ledger: Sendable {
     /// What every transaction begins with: see ``UpstreamConfiguration/sessionSQL``.
     let sessionSQL: [String]
 
-    static let columns = "last_sequence, token, successor"
+    /// The columns of a ``LedgerRow``.
+    var columns: String { "last_sequence, token, successor, " + (tellsLost ? "lost_from, lost_through" : "NULL, NULL") }
+
+    /// Whether the table has the columns for lost rows; one of an earlier version, or of another's, has not.
+    private var tellsLost: Bool { table.column("lost_from") != nil && table.column("lost_through") != nil }
+
+    /// Adds to what a row says is lost: another file of the line may have said so before.
+    private func lostSQL(_ lost: ClosedRange<Int64>?) -> String {
+        guard tellsLost, let lost else { return "" }
+        return "lost_from = least(lost_from, \(lost.lowerBound)), lost_through = greatest(lost_through, \(lost.upperBound)), "
+    }
 
     private func condition(_ stream: EventStream, _ id: String? = nil) -> String {
         "buffer_id = \(SQLText.literal(id ?? bufferID)) AND stream = \(SQLText.literal(stream.rawValue))"
@@ -46,13 +62,13 @@ struct Ledger: Sendable {
 
     /// Returns the row of one identifier, if there is one.
     func readSQL(_ stream: EventStream, of id: String) -> String {
-        "SELECT \(Self.columns) FROM \(table.sqlName) WHERE \(condition(stream, id))"
+        "SELECT \(columns) FROM \(table.sqlName) WHERE \(condition(stream, id))"
     }
 
     /// Returns the identifiers' rows, each with the identifier first.
     func readSQL(_ stream: EventStream, of ids: [String]) -> String {
         """
-        SELECT buffer_id, \(Self.columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
+        SELECT buffer_id, \(columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
         AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
         """
     }
@@ -97,7 +113,7 @@ struct Ledger: Sendable {
         return """
             INSERT INTO \(table.sqlName) AS existing (buffer_id, collector, stream, last_sequence, rows, updated_at)
             VALUES (\(values), 0, 0, now())
-            ON CONFLICT (buffer_id, stream) DO UPDATE SET collector = \(name) RETURNING \(Self.columns)
+            ON CONFLICT (buffer_id, stream) DO UPDATE SET collector = \(name) RETURNING \(columns)
             """
     }
 
@@ -118,19 +134,20 @@ struct Ledger: Sendable {
         """
     }
 
-    /// Puts the stream's row where the file's uploads begin, under a token of their own.
-    func placeSQL(_ stream: EventStream, at position: LedgerPosition) -> String {
+    /// Puts the stream's row where the file's uploads begin, under a token of their own, with what the file counts as lost.
+    func placeSQL(_ stream: EventStream, at position: LedgerPosition, lost: ClosedRange<Int64>? = nil) -> String {
         """
         WITH moved AS (
         UPDATE \(table.sqlName) SET last_sequence = \(position.sequence), token = \(SQLText.literal(position.token)),
-        updated_at = now() WHERE \(condition(stream)) RETURNING 1) SELECT 1 / count(*) AS placed FROM moved
+        \(lostSQL(lost))updated_at = now() WHERE \(condition(stream)) RETURNING 1)
+        SELECT 1 / count(*) AS placed FROM moved
         """
     }
 
-    /// Has this file take over what an identifier left.
-    func claimSQL(_ stream: EventStream, from id: String) -> String {
+    /// Has this file take over what an identifier left, and say there what it counts as lost.
+    func claimSQL(_ stream: EventStream, from id: String, lost: ClosedRange<Int64>?) -> String {
         """
-        UPDATE \(table.sqlName) SET successor = \(SQLText.literal(bufferID)), updated_at = now()
+        UPDATE \(table.sqlName) SET successor = \(SQLText.literal(bufferID)), \(lostSQL(lost))updated_at = now()
         WHERE \(condition(stream, id))
         """
     }

@@ -86,8 +86,11 @@ struct LedgerEvidence {
     /// was one of its own, forgotten since, and the database was restored to it. Of a copy's rows, none is in this file.
     nonisolated(nonsending) func holds(through sequence: Int64) async throws(UpstreamError) -> Bool {
         guard isTicks, sequence <= view.marks.last else { return false }
-        let found = try await lookUp(after: view.marks.acknowledged, through: sequence, of: .own)
-        return !found.isEmpty && found.allSatisfy { $0 }
+        let start = view.marks.acknowledged
+        let found = try await lookUp(after: start, through: sequence, of: .own)
+        // Of rows that the file counts as lost, none is left to look up.
+        let isLost = view.lost.map { $0.lowerBound <= start + 1 && $0.upperBound >= sequence } ?? false
+        return (isLost || !found.isEmpty) && found.allSatisfy { $0 }
     }
 
     /// How far what earlier identifiers left is upstream, and those that this file takes it over from.
@@ -104,23 +107,25 @@ struct LedgerEvidence {
     }
 
     /// How far rows that wait are there all the same, sent by a copy of which the ledger knows nothing any more. Rows go up
-    /// in order: if the first ones aren't there, none is.
+    /// in order: if the first ones aren't there, none is, but where another file sent what it had left after a loss.
     nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = view.marks.last
         guard mayDouble, start < last, catalog.allowsReading(stream) else { return start }
-        var end = start
-        while end < last {
-            let limit = end == start ? 100 : 1000
-            let part = try await lookUpPart(after: end, through: last, limit: limit)
-            let found = part.found
-            guard let missing = found.firstIndex(where: { !$0.isThere }) else {
-                end = part.through
-                continue
+        let looksAtAll = view.lostElsewhere != nil
+        var (position, end) = (start, start)
+        var isMissing = false
+        while position < last, looksAtAll || !isMissing {
+            let limit = position == start && !looksAtAll ? 100 : 1000
+            let part = try await lookUpPart(after: position, through: last, limit: limit)
+            for row in part.found {
+                guard !row.isThere || !isMissing else {
+                    throw needsPerson("of the rows that wait some are there, with others missing between them")
+                }
+                isMissing = isMissing || !row.isThere
+                if row.isThere { end = row.sequence }
             }
-            guard found[missing...].allSatisfy({ !$0.isThere }) else {
-                throw needsPerson("of the rows that wait some are there, with others missing between them")
-            }
-            return missing == 0 ? end : found[missing - 1].sequence
+            position = part.through
+            if !isMissing { end = position }
         }
         return end
     }

@@ -7,6 +7,8 @@ struct LedgerView {
     let marks: UploadMarks
     /// The ledger's rows by identifier, those that are not there left out.
     let rows: [String: LedgerRow]
+    /// Which of its rows the file counts as lost upstream.
+    let lost: ClosedRange<Int64>?
 
     /// How the file's own row stands.
     enum Standing: Equatable {
@@ -40,6 +42,23 @@ struct LedgerView {
             return (min(row.sequence, predecessor.through), isOurs(row, under: predecessor.id))
         }
         return (0, true)
+    }
+
+    /// Rows that another file of this line counts as lost upstream, by the newest row of the ledger that says what it proves.
+    var lostElsewhere: ClosedRange<Int64>? {
+        for id in [line.id] + line.predecessors(of: stream).reversed().map(\.id) {
+            guard let row = rows[id], row.isUsed || row.lost != nil else { continue }
+            return row.isUsed && isOurs(row, under: id) ? nil : row.lost
+        }
+        return nil
+    }
+
+    /// Behind which sequence rows count as uploaded that another file of this line knows to be lost, and this one does not.
+    var lossStart: Int64? {
+        guard let other = lostElsewhere, other.lowerBound <= marks.acknowledged else { return nil }
+        let end = min(other.upperBound, marks.acknowledged)
+        if let lost, lost.lowerBound <= other.lowerBound, lost.upperBound >= end { return nil }
+        return other.lowerBound - 1
     }
 
     /// Earlier identifiers with rows that are not acknowledged, oldest first.

@@ -45,10 +45,12 @@ struct Settlement {
     private nonisolated(nonsending) func settle() async throws(UpstreamError) -> Bool {
         let (connection, catalog) = try session.connected()
         let ledger = try session.ledger(in: catalog)
-        let view = try lock(ledger, connection)
+        let lost = try await lostRows()
+        let view = try lock(ledger, connection, lost)
         let evidence = LedgerEvidence(
             view: view, file: file, ledger: ledger, connection: connection, catalog: catalog,
             configuration: session.configuration)
+        if !isTakeover, let start = view.lossStart { return try await takeBack(to: start, over: connection) }
         var acknowledged = view.marks.acknowledged
         var claimed: [String] = []
         var isRestored = false
@@ -74,9 +76,7 @@ struct Settlement {
             case .sound: break
             case .ledgerLost: isRestored = true
             case .rowsLost(let through):
-                try connection.run("ROLLBACK", "roll back")
-                try await tell { try await $0.takeBack(stream, to: through) }
-                return false
+                return try await takeBack(to: through, over: connection)
             }
             if view.rows[view.line.id]?.isUsed != true {
                 (acknowledged, claimed) = try await evidence.remainder()
@@ -92,8 +92,19 @@ struct Settlement {
         return true
     }
 
+    /// - Returns: `false`, because rows wait again.
+    private nonisolated(nonsending) func takeBack(
+        to sequence: Int64, over connection: PostgresConnection
+    ) async throws(UpstreamError) -> Bool {
+        try connection.run("ROLLBACK", "roll back")
+        try await tell { try await $0.takeBack(stream, to: sequence) }
+        return false
+    }
+
     /// Locks the stream's row and those of identifiers with rows that are left, and reads the others.
-    private func lock(_ ledger: Ledger, _ connection: PostgresConnection) throws(UpstreamError) -> LedgerView {
+    private func lock(
+        _ ledger: Ledger, _ connection: PostgresConnection, _ lost: ClosedRange<Int64>?
+    ) throws(UpstreamError) -> LedgerView {
         var line = file.line
         for token in session.places.tokens(of: stream) { line.add(token, of: stream, under: line.id) }
         let marks = file.marks(of: stream)
@@ -116,7 +127,7 @@ struct Settlement {
         for found in others.isEmpty ? [] : results.last?.rows ?? [] {
             if let id = found.first, let id, let row = LedgerRow(found.dropFirst()) { rows[id] = row }
         }
-        return LedgerView(line: line, stream: stream, marks: marks, rows: rows)
+        return LedgerView(line: line, stream: stream, marks: marks, rows: rows, lost: lost)
     }
 
     /// Writes the file's own row, takes over what earlier identifiers left, and forgets the oldest of them.
@@ -128,8 +139,8 @@ struct Settlement {
         let move = session.places.prepare(stream, to: position)
         try await tell { try await $0.prepare(move) }
         let forgotten = view.forgotten(acknowledged: acknowledged)
-        var sql = [ledger.placeSQL(stream, at: position)]
-        sql += claimed.map { ledger.claimSQL(stream, from: $0) }
+        var sql = [ledger.placeSQL(stream, at: position, lost: view.lost)]
+        sql += claimed.map { ledger.claimSQL(stream, from: $0, lost: view.lost) }
         sql += forgotten.done.map { ledger.forgetSQL(stream, $0) }
         do throws(UpstreamError) {
             try connection.run((sql + [Ledger.waitSQL, "COMMIT"]).joined(separator: "; "), "settle with the ledger")
@@ -144,6 +155,14 @@ struct Settlement {
             try await file.forget(forgotten.ids, of: stream)
         }
         session.places.settle(stream, at: position)
+    }
+
+    private nonisolated(nonsending) func lostRows() async throws(UpstreamError) -> ClosedRange<Int64>? {
+        do {
+            return try await file.lostRows(of: stream)
+        } catch {
+            throw UpstreamError(.file, "read which rows are lost", String(describing: error))
+        }
     }
 
     private nonisolated(nonsending) func tell(

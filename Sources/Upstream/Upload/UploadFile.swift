@@ -15,6 +15,9 @@ public protocol UploadFile: Sendable {
     /// The rows after one sequence and through another that upstream refused.
     func refusedRows(of stream: EventStream, after: Int64, through: Int64) async throws -> [ClosedRange<Int64>]
 
+    /// From which row through which those are that the file counts as lost upstream; `nil` where there are none.
+    func lostRows(of stream: EventStream) async throws -> ClosedRange<Int64>?
+
     /// Writes a transaction down before its COMMIT is sent; durable on return.
     func prepare(_ move: UploadMove) async throws
 
@@ -39,6 +42,7 @@ final class NoFile: UploadFile {
         BufferedBatch(stream: stream)
     }
     func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+    func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
     func prepare(_ move: UploadMove) {}
     func acknowledge(_ stream: EventStream, through sequence: Int64) {}
     func takeBack(_ stream: EventStream, to sequence: Int64) {}

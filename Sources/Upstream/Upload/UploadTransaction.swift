@@ -169,7 +169,7 @@ final class UploadTransaction {
         }
         guard answer.tag.hasPrefix("INSERT") else { return }
         guard let row = answer.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
-        guard row == LedgerRow(sequence: start.sequence, token: start.token, successor: nil) else {
+        guard row.sequence == start.sequence, row.token == start.token, row.successor == nil else {
             isElsewhere = true
             throw UpstreamError(
                 .busy, Self.lockOperation, "its row is not where this file left it", object: "table edgetick_uploads")
