@@ -1,5 +1,5 @@
--- Which of its rows the buffer file counts as lost: the database had confirmed them, and came back without. A copy of the
--- file from before learns it from here. Only by the table's owner: elsewhere it is not sent.
+-- Which of its rows the buffer file counts as lost: the database had confirmed them, and came back without. A backup of
+-- the file from before learns it from here. Only by the table's owner: elsewhere it is not sent.
 do $$
 begin
     if exists (

@@ -101,12 +101,18 @@ public struct UploadMove: Sendable, Equatable {
 public struct UploadMarks: Sendable, Equatable {
     /// Rows through this sequence are upstream.
     public var acknowledged: Int64
+    /// Rows through this sequence are no longer in the file.
+    public var deleted: Int64
     /// The last sequence given.
     public var last: Int64
 
+    /// Rows through this sequence don't wait to be uploaded.
+    public var settled: Int64 { max(acknowledged, deleted) }
+
     /// Makes marks; see the properties for meaning.
-    public init(acknowledged: Int64 = 0, last: Int64 = 0) {
+    public init(acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0) {
         self.acknowledged = acknowledged
+        self.deleted = deleted
         self.last = last
     }
 }

@@ -7,7 +7,8 @@
  * do beyond starting, stopping and uploading is switched on by name: KILLS, COPIES, BACKUPS, SNAPSHOTS, RESTORES,
  * EMPTIES, TRUNCATES, DELETES, LAZY, TWOPHASE. With ALONE a copy takes the place of what it was made of, and nothing
  * may ever need a person. With BARS the stream is the bars': sent again they change nothing, and a row may be a newer
- * version of a bar that came before; TRUSTS leaves out the look at them that a copy's position needs.
+ * version of a bar that came before; TRUSTS leaves out the look at them that a copy's position needs. UNTOLD leaves out
+ * what the ledger says of lost rows.
  */
 #ifndef H
 #define H 2 /* boxes; all but the first begin empty, and are what copies go to */
@@ -38,18 +39,18 @@
 #define PKN(h, i) f_pkn[(h) * P + (i)]
 
 /* The server: now, what its disk has, and a backup. */
-byte l_last[I + 1], l_tok[I + 1], l_succ[I + 1], up;
+byte l_last[I + 1], l_tok[I + 1], l_succ[I + 1], l_after[I + 1], l_lost[I + 1], up;
 #ifdef LAZY
-byte d_last[I + 1], d_tok[I + 1], d_succ[I + 1], d_up;
+byte d_last[I + 1], d_tok[I + 1], d_succ[I + 1], d_after[I + 1], d_lost[I + 1], d_up;
 #endif
 #ifdef RESTORES
-byte b_last[I + 1], b_tok[I + 1], b_succ[I + 1], b_up;
+byte b_last[I + 1], b_tok[I + 1], b_succ[I + 1], b_after[I + 1], b_lost[I + 1], b_up;
 bit hasBackup;
 #endif
 
 /* The files. */
 bit f_is[H], f_made[H], f_clean[H];
-byte f_n[H], f_row[H * (N + 1)], f_ack[H], f_del[H], f_id[H], f_known[H], f_told[H];
+byte f_n[H], f_row[H * (N + 1)], f_ack[H], f_del[H], f_id[H], f_known[H], f_told[H], f_drop[H], f_after[H], f_lost[H];
 byte f_np[H], f_gone[H], f_gonethru[H], f_pid[H * P], f_pth[H * P], f_pkn[H * P];
 
 /* The processes: acknowledged, committed, the token expected, and the row that is looked up next. */
@@ -60,7 +61,7 @@ byte m_ack[H], m_at[H], m_tok[H], m_seen[H], m_given[H];
 byte x_on[H], x_id[H], x_from[H], x_ftok[H], x_to[H], x_tok[H];
 bit x_lazy[H];
 
-byte ids, events, faults, dropped, tokens[I + 1];
+byte ids, events, faults, tokens[I + 1];
 #ifdef TRUNCATES
 /* The look for rows that are gone comes before anything else happens to the process: see ledger.md. */
 bit emptied[H];
@@ -72,21 +73,30 @@ bit emptied[H];
 #define FORGOTTEN(h, s) 0
 #endif
 
+/* What files that are still there have counted as gone. */
+#if H > 2
+#define DROPPED (f_drop[0] | f_drop[1] | f_drop[2])
+#else
+#define DROPPED (f_drop[0] | f_drop[1])
+#endif
 #ifdef BARS
 /* What a file still has counts as told by that file alone. */
-#define TOLD(h, s) (f_told[h] | ((s) <= f_del[h] -> dropped : 0))
+#define TOLD(h, s) (f_told[h] | ((s) <= f_del[h] -> DROPPED : 0))
 #else
-#define TOLD(h, s) (dropped | f_told[h])
+#define TOLD(h, s) (DROPPED | f_told[h])
 #endif
 
 /* Of one step only; every step leaves them 0, so that they make no states. */
 byte i, k, e, b, there, waiting, a, lo, from, forgets;
-bit known, conflict, person, behind, unsure, takes;
+bit known, conflict, person, behind, unsure, takes, redo;
 #define TIDY i = 0; k = 0; e = 0; b = 0; there = 0; waiting = 0; a = 0; lo = 0; from = 0; forgets = 0; takes = 0; \
-    known = 0; conflict = 0; person = 0; behind = 0; unsure = 0
+    known = 0; conflict = 0; person = 0; behind = 0; unsure = 0; redo = 0
 
+#define LEDGER(to, from, x) to##_last[x] = from##_last[x]; to##_tok[x] = from##_tok[x]; to##_succ[x] = from##_succ[x]; \
+    to##_after[x] = from##_after[x]; to##_lost[x] = from##_lost[x]
+#define ERASE(x) l_last[x] = 0; l_tok[x] = 0; l_succ[x] = 0; l_after[x] = 0; l_lost[x] = 0
 #ifdef LAZY
-#define DISK for (i : 1 .. I) { d_last[i] = l_last[i]; d_tok[i] = l_tok[i]; d_succ[i] = l_succ[i] } d_up = up
+#define DISK for (i : 1 .. I) { LEDGER(d, l, i) } d_up = up
 #else
 #define DISK skip
 #endif
@@ -172,7 +182,7 @@ inline settle(h) {
     :: a > 0 && a < m_ack[h] ->
         /* What the file has no more is counted as dropped. */
         for (i : 1 .. N) {
-            if :: i > a && i <= f_del[h] -> dropped = dropped | MASK(ROW(h, i)) :: else fi
+            if :: i > a && i <= f_del[h] -> f_drop[h] = f_drop[h] | MASK(ROW(h, i)) :: else fi
         }
         m_ack[h] = a
     :: else
@@ -215,6 +225,45 @@ inline openFile(h) {
         fi;
         ids++; f_id[h] = ids; f_made[h] = 0; f_known[h] = 0
     fi
+}
+
+/* Rows behind one sequence wait again, those that the file has no more are counted, and the file knows from which through
+   which those are. */
+inline takeBack(h, after) {
+    for (i : 1 .. N) {
+        if :: i > after && i <= f_del[h] && i <= m_ack[h] -> f_drop[h] = f_drop[h] | MASK(ROW(h, i)) :: else fi
+    }
+    a = (f_del[h] < m_ack[h] -> f_del[h] : m_ack[h]);
+    if
+    :: a > after ->
+        if :: f_lost[h] == 0 || f_after[h] > after -> f_after[h] = after :: else fi;
+        if :: f_lost[h] < a -> f_lost[h] = a :: else fi
+    :: else
+    fi;
+    m_ack[h] = after; f_ack[h] = after; redo = 1; a = 0
+}
+
+/* What another file of this line counts as lost, this one has lost too: the newest row of the ledger says so, where
+   this file did not write it. */
+inline learn(h) {
+    for (i : 0 .. P) {
+        k = 0;
+        if :: i == 0 -> k = f_id[h] :: i > 0 && i <= f_np[h] -> k = PID(h, f_np[h] - i) :: else fi;
+        if
+        :: !known && k != 0 && (l_tok[k] != 0 || l_lost[k] != 0) ->
+            known = 1;
+            if :: i == 0 -> from = f_known[h] :: else -> from = PKN(h, f_np[h] - i) fi;
+            if
+            :: l_tok[k] != 0 && (from & MASK(l_tok[k])) != 0 && (l_succ[k] == 0 || OFLINE(h, l_succ[k]))
+            :: l_lost[k] == 0 || m_ack[h] <= l_after[k]
+            :: f_lost[h] > 0 && f_after[h] <= l_after[k] && (f_lost[h] >= l_lost[k] || f_lost[h] >= m_ack[h])
+            :: else -> takes = 1; lo = l_after[k]
+            fi
+        :: else
+        fi
+    }
+    if :: takes -> from = lo; takeBack(h, from) :: else fi;
+    known = 0; takes = 0; from = 0; lo = 0; k = 0
 }
 
 /* What the ledger proves: the position of the newest id of this line that uploaded. Of a move that this file did not
@@ -270,11 +319,7 @@ inline regress(h) {
         :: else ->
             if
             :: there == 0 ->
-                for (i : 1 .. N) {
-                    if :: i > b && i <= f_del[h] && i <= m_ack[h] -> dropped = dropped | MASK(ROW(h, i)) :: else fi
-                }
-                m_ack[h] = (f_del[h] <= b -> b : (f_del[h] < m_ack[h] -> f_del[h] : m_ack[h]));
-                f_ack[h] = m_ack[h]
+                takeBack(h, b)
             :: else
             fi
         fi
@@ -289,7 +334,7 @@ inline claim(h) {
     a = m_ack[h]; e = m_ack[h];
     for (i : 0 .. P - 1) {
         if
-        :: i < f_np[h] && PTH(h, i) > m_ack[h] ->
+        :: i < f_np[h] && PTH(h, i) > m_ack[h] && PTH(h, i) > f_del[h] ->
             e = PTH(h, i);
             k = PID(h, i);
             conflict = conflict || (l_succ[k] != 0 && !OFLINE(h, l_succ[k]));
@@ -310,7 +355,7 @@ inline claim(h) {
         skip /* Bars that two copies send are the same bars. */
 #endif
     :: else ->
-        from = m_ack[h]; takes = 1; m_ack[h] = a
+        from = (f_del[h] > m_ack[h] -> f_del[h] : m_ack[h]); takes = 1; m_ack[h] = a
     fi
 }
 
@@ -344,11 +389,22 @@ inline probe(h) {
 inline deleteOld(h) {
     for (i : 1 .. I) {
         if
-        :: i == f_gone[h] || l_succ[i] == f_gone[h] -> l_last[i] = 0; l_tok[i] = 0; l_succ[i] = 0
+        :: i == f_gone[h] || l_succ[i] == f_gone[h] -> ERASE(i)
         :: else
         fi
     }
     f_gone[h] = 0; f_gonethru[h] = 0
+}
+
+/* A row of the ledger says what was lost, whoever of the line counts it. */
+inline noteLost(h, x) {
+    if
+    :: f_lost[h] > 0 && l_lost[x] == 0 -> l_after[x] = f_after[h]; l_lost[x] = f_lost[h]
+    :: f_lost[h] > 0 && l_lost[x] > 0 ->
+        if :: f_after[h] < l_after[x] -> l_after[x] = f_after[h] :: else fi;
+        if :: f_lost[h] > l_lost[x] -> l_lost[x] = f_lost[h] :: else fi
+    :: else
+    fi
 }
 
 /* The row of this id, with a new token. As with every move, those are forgotten that came before the newest on the
@@ -357,6 +413,7 @@ inline place(h) {
     tokens[f_id[h]]++;
     if :: forgets -> f_known[h] = MASK(m_tok[h]) :: else fi;
     l_tok[f_id[h]] = tokens[f_id[h]]; l_last[f_id[h]] = m_ack[h];
+    noteLost(h, f_id[h]);
     f_known[h] = f_known[h] | MASK(l_tok[f_id[h]]);
     f_made[h] = 1
 }
@@ -364,10 +421,18 @@ inline place(h) {
 /* After connecting: the ledger is asked who this is, how far it came, and what of the predecessors' rows is left. */
 inline settle(h) {
     m_stopped[h] = 0; behind = 0; conflict = 0; forgets = (m_at[h] == m_ack[h]);
+    redo = 1;
+    do
+    :: redo ->
+    redo = 0;
+#ifndef UNTOLD
+    learn(h);
+#endif
     k = f_id[h];
     if
-    :: l_succ[k] != 0 -> behind = 1
-    :: l_succ[k] == 0 && l_tok[k] != 0 && !(f_known[h] & MASK(l_tok[k])) && l_last[k] > m_ack[h] ->
+    :: redo
+    :: !redo && l_succ[k] != 0 -> behind = 1
+    :: !redo && l_succ[k] == 0 && l_tok[k] != 0 && !(f_known[h] & MASK(l_tok[k])) && l_last[k] > m_ack[h] ->
         /* Of a copy's own rows none is in this file. Where all are, and are upstream, the move was this file's, forgotten
            since, or a copy's of rows that both have. */
 #ifdef BARS
@@ -375,34 +440,41 @@ inline settle(h) {
 #else
         compare(h, m_ack[h], l_last[k]);
         if
-        :: waiting > 0 && there == waiting -> m_ack[h] = l_last[k]; place(h)
+        :: (waiting > 0 || f_lost[h] >= l_last[k]) && there == waiting -> m_ack[h] = l_last[k]; place(h)
         :: else -> behind = 1
         fi
 #endif
-    :: l_succ[k] == 0 && l_tok[k] != 0 && (f_known[h] & MASK(l_tok[k])) && l_last[k] >= m_ack[h] ->
-        m_ack[h] = l_last[k]
+    :: !redo && l_succ[k] == 0 && l_tok[k] != 0 && (f_known[h] & MASK(l_tok[k])) && l_last[k] >= m_ack[h] ->
+        m_ack[h] = l_last[k];
+        if
+        :: f_lost[h] > 0 && (l_lost[k] < f_lost[h] || l_after[k] > f_after[h]) -> place(h)
+        :: else
+        fi
     :: else ->
         prove(h);
         regress(h);
-        if :: !behind && l_tok[f_id[h]] == 0 -> claim(h) :: else fi;
-        if :: !behind && l_tok[f_id[h]] == 0 -> lookUp(h) :: else fi;
+        if :: !behind && !redo && l_tok[f_id[h]] == 0 -> claim(h) :: else fi;
+        if :: !behind && !redo && l_tok[f_id[h]] == 0 -> lookUp(h) :: else fi;
         if
-        :: !behind ->
+        :: !behind && !redo ->
             place(h);
             /* Each gets this id as its successor, so that nobody else can take it over. */
             for (i : 0 .. P - 1) {
                 if
-                :: takes && i < f_np[h] && PTH(h, i) > from && l_succ[PID(h, i)] == 0 -> l_succ[PID(h, i)] = f_id[h]
+                :: takes && i < f_np[h] && PTH(h, i) > from && l_succ[PID(h, i)] == 0 ->
+                    l_succ[PID(h, i)] = f_id[h]; noteLost(h, PID(h, i))
                 :: else
                 fi
             }
             if :: f_gone[h] != 0 && f_gonethru[h] <= m_ack[h] -> deleteOld(h) :: else fi
         :: else
         fi
-    fi;
+    fi
+    :: else -> break
+    od;
     DISK;
     if
-    :: behind -> tell(h)
+    :: behind -> tell(h); noteMissing(h, m_ack[h])
     :: else ->
         m_at[h] = m_ack[h]; m_tok[h] = l_tok[f_id[h]]; m_ready[h] = 1
     fi;
@@ -420,6 +492,7 @@ inline loseConnections() {
 inline copyFile(src, to) {
     f_is[to] = 1; f_made[to] = f_made[src]; f_n[to] = f_n[src]; f_ack[to] = f_ack[src]; f_del[to] = f_del[src];
     f_id[to] = f_id[src]; f_known[to] = f_known[src]; f_told[to] = f_told[src]; f_np[to] = f_np[src];
+    f_drop[to] = f_drop[src]; f_after[to] = f_after[src]; f_lost[to] = f_lost[src];
     f_gone[to] = f_gone[src]; f_gonethru[to] = f_gonethru[src];
     for (i : 0 .. N) { ROW(to, i) = ROW(src, i) }
     for (i : 0 .. P - 1) { PID(to, i) = PID(src, i); PTH(to, i) = PTH(src, i); PKN(to, i) = PKN(src, i) }
@@ -495,7 +568,7 @@ end:
 #ifdef OLD
             :: i > l_last[k] && i > x_from[h] && i <= x_to[h] ->
 #else
-            :: i > x_from[h] && i <= x_to[h] ->
+            :: i > x_from[h] && i <= x_to[h] && i > f_del[h] ->
 #endif
 #ifndef BARS
                 /* Once, and never twice. */
@@ -550,7 +623,7 @@ end:
     :: d_step { m_run[h] && m_ready[h] && emptied[h] -> probe(h); check(h); emptied[h] = 0; TIDY }
 #endif
 #ifdef ALONE
-#define GONE(h) f_is[h] = 0; forget(h)
+#define GONE(h) f_is[h] = 0; f_drop[h] = 0; f_after[h] = 0; f_lost[h] = 0; forget(h)
 #else
 #define GONE(h) skip
 #endif
@@ -591,16 +664,16 @@ end:
 #ifdef RESTORES
     :: d_step { FAULT && !hasBackup ->
         BLAME; hasBackup = 1; printf("the database is backed up\n"); b_up = up;
-        for (i : 1 .. I) { b_last[i] = l_last[i]; b_tok[i] = l_tok[i]; b_succ[i] = l_succ[i] }; TIDY }
+        for (i : 1 .. I) { LEDGER(b, l, i) }; TIDY }
     :: d_step { FAULT && hasBackup ->
         BLAME; up = b_up; printf("the database is restored\n");
-        for (i : 1 .. I) { l_last[i] = b_last[i]; l_tok[i] = b_tok[i]; l_succ[i] = b_succ[i] }
+        for (i : 1 .. I) { LEDGER(l, b, i) }
         DISK; loseConnections(); TIDY }
 #endif
 #ifdef EMPTIES
     :: d_step { FAULT ->
         BLAME; up = 0; printf("an empty database takes its place\n");
-        for (i : 1 .. I) { l_last[i] = 0; l_tok[i] = 0; l_succ[i] = 0 }
+        for (i : 1 .. I) { ERASE(i) }
         DISK; loseConnections(); TIDY }
 #endif
 #ifdef LAZY
@@ -610,7 +683,7 @@ end:
 #ifndef TWOPHASE
         up = d_up;
 #endif
-        for (i : 1 .. I) { l_last[i] = d_last[i]; l_tok[i] = d_tok[i]; l_succ[i] = d_succ[i] }
+        for (i : 1 .. I) { LEDGER(l, d, i) }
         loseConnections(); TIDY }
 #endif
 #ifdef TRUNCATES

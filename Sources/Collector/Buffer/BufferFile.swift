@@ -10,7 +10,9 @@ struct BufferFile: UploadFile {
 
     func marks(of stream: EventStream) -> UploadMarks {
         let statistics = buffer.statistics[stream]
-        return UploadMarks(acknowledged: statistics.acknowledgedSequence, last: statistics.lastSequence)
+        return UploadMarks(
+            acknowledged: statistics.acknowledgedSequence, deleted: statistics.deletedThrough,
+            last: statistics.lastSequence)
     }
 
     func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch {

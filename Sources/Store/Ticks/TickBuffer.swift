@@ -364,8 +364,8 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.refusedRows(of: stream, after: after, through: through)
     }
 
-    /// From which row through which those are that upstream lost after it had confirmed them, and that the file has no more:
-    /// `drops` counts them. `nil` where there are none.
+    /// From which row through which those are that upstream had confirmed and lost, and that the file has no more: `drops`
+    /// counts them. `nil` where there are none.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {

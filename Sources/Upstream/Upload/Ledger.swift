@@ -7,7 +7,7 @@ struct LedgerRow: Equatable {
     var token: String?
     /// The identifier that took over what was left.
     var successor: String?
-    /// Rows that the file which wrote it last counts as lost upstream: the first's sequence through the last's.
+    /// Rows that files of the line count as lost upstream: the first's sequence through the last's.
     var lost: ClosedRange<Int64>?
 
     /// Whether anything was uploaded under the identifier.
@@ -43,13 +43,18 @@ struct Ledger: Sendable {
     /// The columns of a ``LedgerRow``.
     var columns: String { "last_sequence, token, successor, " + (tellsLost ? "lost_from, lost_through" : "NULL, NULL") }
 
-    /// Whether the table has the columns for lost rows; one of an earlier version, or of another's, has not.
-    private var tellsLost: Bool { table.column("lost_from") != nil && table.column("lost_through") != nil }
+    /// Whether the table has the columns for lost rows, as one of an earlier version has not, and the user may use them.
+    var tellsLost: Bool {
+        ["lost_from", "lost_through"].allSatisfy { name in
+            table.column(name).map { $0.typeName == "int8" && !$0.isGenerated && $0.canSelect && $0.canUpdate } ?? false
+        }
+    }
 
     /// Adds to what a row says is lost: another file of the line may have said so before.
     private func lostSQL(_ lost: ClosedRange<Int64>?) -> String {
         guard tellsLost, let lost else { return "" }
-        return "lost_from = least(lost_from, \(lost.lowerBound)), lost_through = greatest(lost_through, \(lost.upperBound)), "
+        return "lost_from = least(lost_from, \(lost.lowerBound)), "
+            + "lost_through = greatest(lost_through, \(lost.upperBound)), "
     }
 
     private func condition(_ stream: EventStream, _ id: String? = nil) -> String {
@@ -134,7 +139,7 @@ struct Ledger: Sendable {
         """
     }
 
-    /// Puts the stream's row where the file's uploads begin, under a token of their own, with what the file counts as lost.
+    /// Puts the stream's row where the file's uploads begin, under a token of their own, and says what it counts as lost.
     func placeSQL(_ stream: EventStream, at position: LedgerPosition, lost: ClosedRange<Int64>? = nil) -> String {
         """
         WITH moved AS (

@@ -107,11 +107,11 @@ struct LedgerEvidence {
     }
 
     /// How far rows that wait are there all the same, sent by a copy of which the ledger knows nothing any more. Rows go up
-    /// in order: if the first ones aren't there, none is, but where another file sent what it had left after a loss.
+    /// in order: if the first ones aren't there, none is, except after a loss.
     nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = view.marks.last
-        guard mayDouble, start < last, catalog.allowsReading(stream) else { return start }
-        let looksAtAll = view.lostElsewhere != nil
+        let looksAtAll = view.lossEnd > start
+        guard mayDouble, start < last, looksAtAll || catalog.allowsReading(stream) else { return start }
         var (position, end) = (start, start)
         var isMissing = false
         while position < last, looksAtAll || !isMissing {

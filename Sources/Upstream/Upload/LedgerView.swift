@@ -44,26 +44,33 @@ struct LedgerView {
         return (0, true)
     }
 
-    /// Rows that another file of this line counts as lost upstream, by the newest row of the ledger that says what it proves.
-    var lostElsewhere: ClosedRange<Int64>? {
-        for id in [line.id] + line.predecessors(of: stream).reversed().map(\.id) {
-            guard let row = rows[id], row.isUsed || row.lost != nil else { continue }
-            return row.isUsed && isOurs(row, under: id) ? nil : row.lost
-        }
-        return nil
+    /// Whether the own row says all that the file counts as lost.
+    var tellsLost: Bool {
+        guard let lost else { return true }
+        guard let told = rows[line.id]?.lost else { return false }
+        return told.lowerBound <= lost.lowerBound && told.upperBound >= lost.upperBound
     }
 
-    /// Behind which sequence rows count as uploaded that another file of this line knows to be lost, and this one does not.
+    /// Behind which sequence rows count as uploaded that another file of this line counts as lost, and this one does not: by
+    /// the newest row of the line, where the other wrote it.
     var lossStart: Int64? {
-        guard let other = lostElsewhere, other.lowerBound <= marks.acknowledged else { return nil }
+        let ids = [line.id] + line.predecessors(of: stream).reversed().map(\.id)
+        let newest = ids.lazy.compactMap { id in self.rows[id].map { (id, $0) } }.first { $1.isUsed || $1.lost != nil }
+        guard let (id, row) = newest, let other = row.lost, other.lowerBound <= marks.acknowledged else { return nil }
+        let isClaimed = row.successor.map { !line.contains($0) } ?? false
+        guard isClaimed || !row.isUsed || !isOurs(row, under: id) else { return nil }
         let end = min(other.upperBound, marks.acknowledged)
         if let lost, lost.lowerBound <= other.lowerBound, lost.upperBound >= end { return nil }
         return other.lowerBound - 1
     }
 
-    /// Earlier identifiers with rows that are not acknowledged, oldest first.
+    /// Through which sequence files of this line count rows as lost: up to there another file may lack rows that this one
+    /// has, and have sent those behind them.
+    var lossEnd: Int64 { rows.values.compactMap { $0.lost?.upperBound }.max() ?? 0 }
+
+    /// Earlier identifiers with rows that wait, oldest first.
     var remainder: [UploadLine.Predecessor] {
-        line.predecessors(of: stream).filter { $0.through > marks.acknowledged }
+        line.predecessors(of: stream).filter { $0.through > marks.settled }
     }
 
     /// The identifier of another copy that took the remainder over, if one did.

@@ -50,12 +50,15 @@ struct Settlement {
         let evidence = LedgerEvidence(
             view: view, file: file, ledger: ledger, connection: connection, catalog: catalog,
             configuration: session.configuration)
-        if !isTakeover, let start = view.lossStart { return try await takeBack(to: start, over: connection) }
+        if let start = view.lossStart { return try await takeBack(to: start, over: connection) }
         var acknowledged = view.marks.acknowledged
         var claimed: [String] = []
-        var isRestored = false
+        var isAstray = false
         switch view.standing {
         case _ where isTakeover: break
+        case .own(let position) where !view.tellsLost && ledger.tellsLost:
+            acknowledged = position.sequence
+            isAstray = true
         case .own(let position):
             try connection.run("\(Ledger.waitSQL); COMMIT", "settle with the ledger")
             try await tell { try await $0.acknowledge(stream, through: position.sequence) }
@@ -70,11 +73,11 @@ struct Settlement {
                     object: "table edgetick_uploads")
             }
             acknowledged = sequence
-            isRestored = true
+            isAstray = true
         case .unproven:
             switch try await evidence.proof() {
             case .sound: break
-            case .ledgerLost: isRestored = true
+            case .ledgerLost: isAstray = true
             case .rowsLost(let through):
                 return try await takeBack(to: through, over: connection)
             }
@@ -83,7 +86,7 @@ struct Settlement {
                 acknowledged = try await evidence.waiting(after: acknowledged)
             }
         }
-        guard needsRow || isTakeover || isRestored || acknowledged < view.marks.last || !view.remainder.isEmpty else {
+        guard needsRow || isTakeover || isAstray || acknowledged < view.marks.last || !view.remainder.isEmpty else {
             try connection.run("ROLLBACK", "roll back")
             session.places.settle(stream)
             return true
@@ -109,7 +112,7 @@ struct Settlement {
         for token in session.places.tokens(of: stream) { line.add(token, of: stream, under: line.id) }
         let marks = file.marks(of: stream)
         let all = line.predecessors(of: stream)
-        let left = all.filter { $0.through > marks.acknowledged }.map(\.id)
+        let left = all.filter { $0.through > marks.settled }.map(\.id)
         let others = all.map(\.id).filter { !left.contains($0) }
         // All boxes lock in one order, oldest first.
         var sql = [ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
