@@ -455,6 +455,8 @@ inline settle(h) {
         regress(h);
         if :: !behind && !redo && l_tok[f_id[h]] == 0 -> claim(h) :: else fi;
         if :: !behind && !redo && l_tok[f_id[h]] == 0 -> lookUp(h) :: else fi;
+        /* Who is asked is told which rows are missing. */
+        if :: behind && !conflict -> noteMissing(h, m_ack[h]) :: else fi;
         if
         :: !behind && !redo ->
             place(h);
@@ -474,7 +476,7 @@ inline settle(h) {
     od;
     DISK;
     if
-    :: behind -> tell(h); noteMissing(h, m_ack[h])
+    :: behind -> tell(h)
     :: else ->
         m_at[h] = m_ack[h]; m_tok[h] = l_tok[f_id[h]]; m_ready[h] = 1
     fi;
