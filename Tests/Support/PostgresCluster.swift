@@ -173,9 +173,13 @@ public final class PostgresCluster: Sendable {
 
     /// Stops it and waits for its end.
     public func stop(_ mode: StopMode = .fast) throws(Failure) {
-        _ = try asServerUser([
-            binaries + "/pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode.rawValue, "-D", directory + "/data",
-        ])
+        do throws(Failure) {
+            _ = try asServerUser([
+                binaries + "/pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode.rawValue, "-D", directory + "/data",
+            ])
+        } catch {
+            throw Failure(description: Waiting.TimedOut("for the server to stop: \(error.description)").description)
+        }
     }
 
     /// Starts it (again) as a standby: it replays, answers questions and takes no writes. Needs `wal_level` replica.
