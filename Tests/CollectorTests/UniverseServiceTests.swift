@@ -28,8 +28,10 @@ import Upstream
             }
             try rig.add("c", "D")
             try await Waiting.until(within: .seconds(30)) { owner.interest("two") == .symbols(symbols("D")) }
-            let told = rig.log.filter { $0.contains("the universes have changed") }
-            #expect(told.count { $0.contains("connection=one") } == 1 && told.count == 2, "\(told)")
+            @Sendable func told() -> [String] { rig.log.filter { $0.contains("the universes have changed") } }
+            // The line comes after the change.
+            try await Waiting.until(within: .seconds(30)) { told().contains { $0.contains("connection=two") } }
+            #expect(told().count { $0.contains("connection=one") } == 1 && told().count == 2, "\(told())")
         }
     }
 
