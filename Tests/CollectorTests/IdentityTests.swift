@@ -239,6 +239,13 @@ struct IdentityTests {
         }
     }
 
+    private func emptyDatabase() async throws -> String {
+        let empty = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        return empty
+    }
+
     private func pass(of box: UploadBox, on database: String) throws -> UploadPass {
         let uploader = Uploader(
             configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
@@ -280,9 +287,7 @@ struct IdentityTests {
         await box.uploader.disconnect()
         let restored = try cluster.makeDatabase(copying: database)
         try await goOn(box, from: 301)
-        let empty = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        let empty = try await emptyDatabase()
         // It waits again from the first row on when the other comes back.
         #expect(try await pass(of: box, on: empty).settle([.trades]).isEmpty)
         #expect(box.buffer.statistics[.trades].pending == 600)
@@ -321,9 +326,7 @@ struct IdentityTests {
         try await second.collect(501...900)
         try await second.upload()
         await second.stop()
-        let empty = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        let empty = try await emptyDatabase()
         let third = try box("one", on: empty)
         try await third.upload()
         #expect(try upstream(empty) == Set(500...900))
@@ -366,9 +369,7 @@ struct IdentityTests {
         // The copy alone has them from now on, and what it holds counts as uploaded.
         let buffer = original.buffer
         try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].deletedThrough == 2999 }
-        let empty = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        let empty = try await emptyDatabase()
         await original.uploader.disconnect()
         let pass = try pass(of: original, on: empty)
         _ = try await pass.run()
@@ -391,13 +392,6 @@ struct IdentityTests {
         #expect(text.contains("4500|2023-11-14 22:13:20+00|2"), "\(text)")
         await second.stop()
         await original.stop()
-    }
-
-    private func emptyDatabase() async throws -> String {
-        let empty = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
-        return empty
     }
 
     /// Uploads and deletes all rows but the newest, which stays.

@@ -53,12 +53,12 @@ struct Settlement {
         if let start = view.lossStart { return try await takeBack(to: start, over: connection) }
         var acknowledged = view.marks.acknowledged
         var claimed: [String] = []
-        var isAstray = false
+        var needsPlacing = false
         switch view.standing {
         case _ where isTakeover: break
         case .own(let position) where !view.tellsLost && ledger.tellsLost:
             acknowledged = position.sequence
-            isAstray = true
+            needsPlacing = true
         case .own(let position):
             try connection.run("\(Ledger.waitSQL); COMMIT", "settle with the ledger")
             try await tell { try await $0.acknowledge(stream, through: position.sequence) }
@@ -73,11 +73,11 @@ struct Settlement {
                     object: "table edgetick_uploads")
             }
             acknowledged = sequence
-            isAstray = true
+            needsPlacing = true
         case .unproven:
             switch try await evidence.proof() {
             case .sound: break
-            case .ledgerLost: isAstray = true
+            case .ledgerLost: needsPlacing = true
             case .rowsLost(let through):
                 return try await takeBack(to: through, over: connection)
             }
@@ -86,7 +86,7 @@ struct Settlement {
                 acknowledged = try await evidence.waiting(after: acknowledged)
             }
         }
-        guard needsRow || isTakeover || isAstray || acknowledged < view.marks.last || !view.remainder.isEmpty else {
+        guard needsRow || isTakeover || needsPlacing || acknowledged < view.marks.last || !view.remainder.isEmpty else {
             try connection.run("ROLLBACK", "roll back")
             session.places.settle(stream)
             return true
