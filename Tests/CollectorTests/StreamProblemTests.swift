@@ -115,9 +115,7 @@ import Upstream
     {
         let rig = try await UploadRig()
         try rig.sql("ALTER TABLE trades RENAME TO trades_away")
-        let service = SyncService(
-            buffer: rig.buffer, uploader: rig.uploader, interval: .milliseconds(50), batchRows: 150, logger: quiet)
-        let running = Task { try await service.run() }
+        let (service, running) = start(rig)
         for _ in 0..<5 {
             try await append(100, to: rig)
             try await Waiting.until(within: .seconds(30)) { [buffer = rig.buffer] in
@@ -135,6 +133,72 @@ import Upstream
         #expect(try rig.upstream() == "500|500|1|500|0")
         running.cancel()
         _ = try? await running.value
+        await rig.end()
+    }
+
+    @Test func `a stream that failed is told of and tried again, although another one's rows never end`() async throws {
+        let rig = try await UploadRig()
+        try rig.sql("ALTER TABLE trades RENAME TO trades_away")
+        try await rig.append(100)
+        let (service, running) = start(rig)
+        let feed = Task { [buffer = rig.buffer] in
+            var number: Int64 = 0
+            while !Task.isCancelled {
+                var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+                for _ in 0..<50 {
+                    number += 1
+                    batch.quotes.append(
+                        Quote(symbol: Symbol("IBM")!, time: 1_381_239_000_000 + number, bid: 1, sequence: number))
+                }
+                #expect(buffer.offer(batch) != .refused)
+                try await Task.sleep(for: .milliseconds(2))
+            }
+        }
+        try await Waiting.until(within: .seconds(30)) { service.status.failures[.trades] != nil }
+        try rig.sql("ALTER TABLE trades_away RENAME TO trades")
+        try await Waiting.until(within: .seconds(30)) { [buffer = rig.buffer] in
+            buffer.statistics[.trades].pending == 0
+        }
+        #expect(service.status.totals[.quotes].uploaded > 100 && service.status.totals[.trades].uploaded == 100)
+        feed.cancel()
+        _ = try? await feed.value
+        running.cancel()
+        _ = try? await running.value
+        await rig.end()
+    }
+
+    @Test func `who waits for a backlog's upload has it whole, though no pass may go on for so long`() async throws {
+        let rig = try await UploadRig()
+        try await append(1000, to: rig)
+        let (service, running) = start(rig, longestPass: .zero)
+        let report = try #require(await service.pass())
+        #expect(report.failures.isEmpty && report.problem == nil)
+        #expect(rig.buffer.statistics.pending == 0)
+        #expect(service.status.rows == 1000 * EventStream.allCases.count)
+        #expect(try rig.upstream() == "1000|1000|1|1000|0")
+        running.cancel()
+        _ = try? await running.value
+        await rig.end()
+    }
+
+    private func start(
+        _ rig: UploadRig, longestPass: Duration = .seconds(10)
+    ) -> (service: SyncService, running: Task<Void, any Error>) {
+        let service = SyncService(
+            buffer: rig.buffer, uploader: rig.uploader, interval: .milliseconds(50), batchRows: 150,
+            longestPass: longestPass, logger: quiet)
+        return (service, Task { try await service.run() })
+    }
+
+    @Test func `a pass that is cut short says so, and its rest is the next one's`() async throws {
+        let rig = try await UploadRig()
+        try await append(400, to: rig)
+        let first = await rig.pass.report(within: .zero)
+        #expect(first.isCutShort && first.totals.rows == 150 * EventStream.allCases.count)
+        #expect(await !rig.pass.report().isCutShort)
+        let none = await rig.pass.report(within: .zero)
+        #expect(!none.isCutShort && none.totals.rows == 0)
+        #expect(try rig.upstream() == "400|400|1|400|0")
         await rig.end()
     }
 

@@ -59,6 +59,16 @@ import Upstream
         #expect(schedule.due(at: now, isAsked: false) == EventStream.allCases && schedule.failing == [.trades])
     }
 
+    @Test func `the interval is from one pass's beginning to the next one's, and what was cut short goes on at once`() {
+        var schedule = SyncSchedule(interval: .seconds(5))
+        for (took, isCutShort, expected) in [(2.0, false, 3.0), (7, false, 0), (7, true, 0), (2, true, 0)] {
+            let wait = schedule.wait(
+                after: .passed(failures: [:], isCutShort: isCutShort), of: EventStream.allCases, at: now,
+                took: .seconds(took), jitter: 1)
+            #expect(wait == .seconds(expected))
+        }
+    }
+
     @Test func `who asks has all streams tried at once`() {
         var schedule = SyncSchedule(interval: .seconds(5))
         _ = schedule.wait(after: .passed(failures: [.trades: .paused]), of: EventStream.allCases, at: now, jitter: 1)

@@ -99,7 +99,7 @@ import Testing
         let uploader = try sandbox.uploader()
         #expect(try await uploader.upload(batch([bar(close: 1)])).inserted == 1)
         try sandbox.run("ALTER TABLE ohlcv_1min DROP CONSTRAINT ohlcv_1min_pkey")
-        try await uploader.connect(readingTablesAfter: .zero)
+        try await uploader.connect(readsTables: true)
         let error = await failure(uploader, batch([bar(close: 2)], from: 2))
         #expect(error?.reason == .schema && error?.text.contains("unique key on (symbol, timestamp)") == true)
         #expect(try sandbox.run("SELECT count(*), max(close) FROM ohlcv_1min") == "1|1")

@@ -5,8 +5,8 @@ import MarketData
 struct SyncSchedule {
     /// How a pass came out.
     enum Result {
-        /// The streams came to their end, or failed on their own.
-        case passed(failures: [EventStream: SyncPolicy.Outcome])
+        /// The streams came to their end, or failed on their own; or the pass was cut short, with rows left.
+        case passed(failures: [EventStream: SyncPolicy.Outcome], isCutShort: Bool = false)
         /// Nothing can go up.
         case failed(SyncPolicy.Outcome)
     }
@@ -37,18 +37,22 @@ struct SyncSchedule {
 
     /// Takes the result of a pass over some streams.
     ///
-    /// - Parameter jitter: a number from 0 to 1, drawn by the caller.
+    /// - Parameters:
+    ///   - took: How long the pass took: the interval is from one pass's beginning to the next one's.
+    ///   - jitter: a number from 0 to 1, drawn by the caller.
     /// - Returns: How long to wait for the next pass.
     mutating func wait(
-        after result: Result, of streams: [EventStream], at now: ContinuousClock.Instant, jitter: Double
+        after result: Result, of streams: [EventStream], at now: ContinuousClock.Instant, took: Duration = .zero,
+        jitter: Double
     ) -> Duration {
         switch result {
         case .failed(let outcome):
             // When the database is back, it is back for all of them.
             for stream in retries.keys { retries[stream] = now }
             return database.wait(after: outcome, jitter: jitter)
-        case .passed(let failures):
+        case .passed(let failures, let isCutShort):
             var next = database.wait(after: .drained, jitter: jitter)
+            next = isCutShort ? .zero : max(.zero, next - took)
             for stream in streams {
                 let wait = policies[stream]?.wait(after: failures[stream] ?? .drained, jitter: jitter) ?? interval
                 retries[stream] = failures[stream] == nil ? nil : now + wait

@@ -19,6 +19,8 @@ public final class SyncService: Service {
     private let uploader: Uploader
     /// How long it waits between two passes while all goes well.
     public let interval: Duration
+    /// How long a pass goes on with a backlog: what failed in it, or before it, is told and tried again after its end only.
+    private let longestPass: Duration
     private let logger: Logger
     private let doorbell = Doorbell()
     private let work = Mutex(Work())
@@ -30,21 +32,28 @@ public final class SyncService: Service {
         /// Whether the time that a shutdown has is used up.
         var isOver = false
         var pass: Task<UploadReport, Never>?
-        /// Those who wait for the next pass.
-        var waiting: [Int: CheckedContinuation<UploadReport?, Never>] = [:]
+        /// Those who wait for the end of what the next pass begins.
+        var waiting: [Int: Waiter] = [:]
         var tickets = 0
         var hasEnded = false
+    }
+
+    private struct Waiter {
+        let continuation: CheckedContinuation<UploadReport?, Never>
+        /// What passes that were cut short did for it.
+        var report: UploadReport?
     }
 
     /// A service that uploads what `uploader`'s database holds of `buffer` every `interval`; for the rows a transaction see
     /// ``UploadPass``.
     public init(
         buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, mostRows: Int? = nil,
-        logger: Logger
+        longestPass: Duration = .seconds(10), logger: Logger
     ) {
         self.buffer = buffer
         self.uploader = uploader
         self.interval = interval
+        self.longestPass = longestPass
         self.logger = logger
         pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows, mostRows: mostRows)
     }
@@ -72,13 +81,13 @@ public final class SyncService: Service {
             await withCheckedContinuation { continuation in
                 let isWaiting = work.withLock { work in
                     guard !work.hasEnded, !Task.isCancelled else { return false }
-                    work.waiting[ticket] = continuation
+                    work.waiting[ticket] = Waiter(continuation: continuation)
                     return true
                 }
                 if isWaiting { pushNow() } else { continuation.resume(returning: nil) }
             }
         } onCancel: {
-            work.withLock { $0.waiting.removeValue(forKey: ticket) }?.resume(returning: nil)
+            work.withLock { $0.waiting.removeValue(forKey: ticket) }?.continuation.resume(returning: nil)
         }
     }
 
@@ -131,10 +140,12 @@ public final class SyncService: Service {
         var isAsked = false
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             await interludes.carryOut()
-            let streams = schedule.due(at: .now, isAsked: isAsked)
+            let began = ContinuousClock.now
+            let streams = schedule.due(at: began, isAsked: isAsked)
             let result = await onePass(streams, schedule.failing, &failures)
             guard !work.withLock({ $0.isStopping }) else { break }
-            let wait = schedule.wait(after: result, of: streams, at: .now, jitter: .random(in: 0...1))
+            let wait = schedule.wait(
+                after: result, of: streams, at: .now, took: .now - began, jitter: .random(in: 0...1))
             current.withLock { $0.nextPass = .now + wait }
             isAsked = await doorbell.sleep(upTo: wait)
             current.withLock { $0.nextPass = nil }
@@ -156,7 +167,7 @@ public final class SyncService: Service {
             defer { work.waiting = [:] }
             return work.waiting.values
         }
-        for continuation in waiting { continuation.resume(returning: nil) }
+        for waiter in waiting { waiter.continuation.resume(returning: nil) }
     }
 
     private func onePass(
@@ -165,10 +176,10 @@ public final class SyncService: Service {
     ) async -> SyncSchedule.Result {
         let waiting = work.withLock { work in
             defer { work.waiting = [:] }
-            return work.waiting.values
+            return work.waiting
         }
         let task = Task { [self] in
-            await pass.report(of: streams, failing: failing) { moved in
+            await pass.report(of: streams, failing: failing, within: self.longestPass) { moved in
                 self.current.withLock { $0.progressed(moved) }
             } until: {
                 !self.interludes.isEmpty
@@ -182,7 +193,7 @@ public final class SyncService: Service {
         if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
         let report = await task.value
-        for continuation in waiting { continuation.resume(returning: report) }
+        tell(waiting, report, of: streams)
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
         if let problem = report.problem { return .failed(failed(nil, problem, &failures)) }
@@ -195,7 +206,24 @@ public final class SyncService: Service {
                 logger.notice("the upload works again", metadata: ["stream": "\(stream.rawValue)"])
             }
         }
-        return .passed(failures: outcomes)
+        return .passed(failures: outcomes, isCutShort: report.isCutShort)
+    }
+
+    /// Tells those who wait what became of the rows; after a pass that was cut short they wait for the next one.
+    private func tell(_ waiting: [Int: Waiter], _ report: UploadReport, of streams: [EventStream]) {
+        for (ticket, waiter) in waiting {
+            var sum = report
+            if let before = waiter.report {
+                sum.totals = before.totals + report.totals
+                sum.failures.merge(before.failures.filter { !streams.contains($0.key) }) { $1 }
+            }
+            let isBack = work.withLock { work in
+                guard report.isCutShort, !work.hasEnded, !work.isStopping else { return false }
+                work.waiting[ticket] = Waiter(continuation: waiter.continuation, report: sum)
+                return true
+            }
+            if !isBack { waiter.continuation.resume(returning: sum) }
+        }
     }
 
     private func log(_ totals: UploadTotals) {

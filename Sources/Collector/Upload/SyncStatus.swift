@@ -69,7 +69,7 @@ public struct SyncStatus: Sendable, Equatable {
 
     /// What the pass under way has moved so far.
     ///
-    /// Rows that went up end their stream's failure: while more keep coming, a pass has no end that could.
+    /// Rows that went up end their stream's failure, and don't wait for the pass's end to do so.
     public mutating func progressed(_ moved: UploadTotals) {
         let now = before + moved
         for stream in EventStream.allCases where now[stream].uploaded > totals[stream].uploaded {

@@ -30,7 +30,7 @@ public struct UploadPass: Sendable {
         looks = UploadLooks(buffer: buffer, uploader: uploader)
     }
 
-    /// Runs until the buffer has no more rows to send; `progress` hears of every batch.
+    /// Sends every row that the buffer has now; `progress` hears of every batch.
     ///
     /// - Throws: `StoreError` and `UpstreamError`, when all that could go up is upstream; what was acknowledged until then
     ///   stays so.
@@ -38,7 +38,8 @@ public struct UploadPass: Sendable {
         try await report(progress: progress).get()
     }
 
-    /// Runs until the buffer has no more rows of these streams to send, or until each of them has failed.
+    /// Sends every row of these streams that the buffer has now, or runs until each of them has failed. Rows that come
+    /// meanwhile are the next pass's: on a busy feed a pass would have no end, and what failed in it no second try.
     ///
     /// The streams take turns, those with a problem last, so that a backlog of quotes doesn't hold up the bars. The next
     /// batch is read while one is sent. A stream that fails leaves the others theirs: also when the connection was lost with
@@ -47,24 +48,29 @@ public struct UploadPass: Sendable {
     /// - Parameters:
     ///   - streams: Of those that the database holds; `nil` for all of them.
     ///   - failing: The streams that failed the last time.
-    ///   - isOver: Asked before each batch; the pass ends when it is true.
+    ///   - limit: After so long the pass ends, cut short, when each stream has had one batch; `nil`: never.
+    ///   - isOver: Asked before each batch; the pass ends, cut short, when it is true.
     public func report(
-        of streams: [EventStream]? = nil, failing: Set<EventStream> = [],
+        of streams: [EventStream]? = nil, failing: Set<EventStream> = [], within limit: Duration? = nil,
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in },
         until isOver: @escaping @Sendable () -> Bool = { false }
     ) async -> UploadReport {
         let totals = Mutex(UploadTotals())
         var report = UploadReport()
         let streams = streams ?? self.streams
+        let buffered = buffer.statistics
+        let ends = Dictionary(uniqueKeysWithValues: streams.map { ($0, buffered[$0].lastSequence) })
+        let deadline = limit.map { ContinuousClock.now + $0 }
         var left = streams.filter { !failing.contains($0) } + streams.filter(failing.contains)
         var hasMoved = false
         repeat {
             var failures: [EventStream: UpstreamError] = [:]
             do {
-                failures = try await settle(left)
+                failures = try await settle(left, readsTables: !failing.isDisjoint(with: left))
                 report.missing = try await looks.look(left.filter { failures[$0] == nil })
                 let queue = UploadQueue(
-                    buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }, isOver: isOver
+                    buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }, ends: ends,
+                    deadline: deadline, isOver: isOver
                 ) { batch in
                     progress(
                         totals.withLock { totals in
@@ -75,8 +81,10 @@ public struct UploadPass: Sendable {
                 do {
                     try await uploader.drain(queue, of: file)
                     left = []
+                    report.isCutShort = await queue.isCutShort
                 } catch {
                     failures.merge(await queue.failures) { $1 }
+                    report.isCutShort = await queue.isCutShort
                     throw error
                 }
             } catch {
@@ -95,7 +103,6 @@ public struct UploadPass: Sendable {
             report.failures.merge(failures) { $1 }
         } while !left.isEmpty
         report.totals = totals.withLock { $0 }
-        report.isCutShort = isOver()
         return report
     }
 
@@ -129,10 +136,13 @@ public struct UploadPass: Sendable {
     /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
     /// left that knowledge there alone, and a database that was restored knows less than the buffer.
     ///
+    /// - Parameter readsTables: Whether what is known of the tables is read again first.
     /// - Returns: Streams that can't be settled now, and why.
     /// - Throws: `StoreError` and `UpstreamError`, when none can.
-    func settle(_ streams: [EventStream]) async throws -> [EventStream: UpstreamError] {
-        try await uploader.connect()
+    func settle(
+        _ streams: [EventStream], readsTables: Bool = false
+    ) async throws -> [EventStream: UpstreamError] {
+        try await uploader.connect(readsTables: readsTables)
         var failures: [EventStream: UpstreamError] = [:]
         var known: [EventStream: Int64] = [:]
         for stream in streams {

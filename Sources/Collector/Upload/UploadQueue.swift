@@ -33,33 +33,45 @@ final class BatchSizes: Sendable {
 /// The buffer's head as a pass reads it: whose turn it is, how far each stream was read, and what failed.
 actor UploadQueue: UploadSource {
     private(set) var failures: [EventStream: UpstreamError] = [:]
+    /// Whether it ended with rows left, because the pass was to end.
+    private(set) var isCutShort = false
     private let buffer: TickBuffer
     private let sizes: BatchSizes
     private let progress: @Sendable (SettledBatch) -> Void
     private let streams: [EventStream]
+    private let ends: [EventStream: Int64]
+    private let deadline: ContinuousClock.Instant?
     private let isOver: @Sendable () -> Bool
     private var cursors: [EventStream: Int64] = [:]
     private var turn = 0
 
     /// - Parameters:
     ///   - streams: Those that take part, the first one first.
-    ///   - isOver: Whether there is to be no further batch.
+    ///   - ends: The last sequence of each to send.
+    ///   - deadline: No stream has a second batch after it.
+    ///   - isOver: Whether there is to be no further batch at all.
     init(
-        buffer: TickBuffer, sizes: BatchSizes, streams: [EventStream], isOver: @escaping @Sendable () -> Bool,
+        buffer: TickBuffer, sizes: BatchSizes, streams: [EventStream], ends: [EventStream: Int64],
+        deadline: ContinuousClock.Instant?, isOver: @escaping @Sendable () -> Bool,
         progress: @escaping @Sendable (SettledBatch) -> Void
     ) {
         self.buffer = buffer
         self.sizes = sizes
         self.streams = streams
+        self.ends = ends
+        self.deadline = deadline
         self.isOver = isOver
         self.progress = progress
     }
 
     func nextBatch() async throws -> BufferedBatch? {
-        guard !isOver() else { return nil }
         for offset in streams.indices {
             let stream = streams[(turn + offset) % streams.count]
-            guard failures[stream] == nil else { continue }
+            guard failures[stream] == nil, isLeft(stream) else { continue }
+            guard !isOver(), cursors[stream] == nil || !isLate else {
+                isCutShort = true
+                continue
+            }
             let limit = sizes.rows(of: stream)
             guard let batch = try await buffer.nextBatch(of: stream, after: cursors[stream], limit: limit),
                 let last = batch.lastSequence
@@ -69,6 +81,12 @@ actor UploadQueue: UploadSource {
             return batch
         }
         return nil
+    }
+
+    private var isLate: Bool { deadline.map { $0 <= .now } ?? false }
+
+    private func isLeft(_ stream: EventStream) -> Bool {
+        (cursors[stream] ?? buffer.statistics[stream].acknowledgedSequence) < ends[stream] ?? 0
     }
 
     func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {

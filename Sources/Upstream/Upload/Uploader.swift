@@ -35,14 +35,16 @@ public actor Uploader {
     /// Connects, unless connected already to a server that takes writes, and reads and checks the tables.
     ///
     /// A target that can't be used is an error only when rows for it come: who collects minute bars needs no table of
-    /// trades. The ledger must be there. Tables are read again a minute later.
+    /// trades. The ledger must be there.
     ///
+    /// - Parameter readsTables: Whether tables are read again in any case, as after a fault that may be theirs; else they are
+    ///   once a minute.
     /// - Throws: any ``UpstreamError/Reason``.
-    public func connect() async throws(UpstreamError) {
-        try await connect(readingTablesAfter: UploadSession.tablesLast)
+    public func connect(readsTables: Bool = false) async throws(UpstreamError) {
+        try await connect(readingTablesAfter: readsTables ? .zero : UploadSession.tablesLast)
     }
 
-    func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
+    private func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
             // A server, or a pooler, may end a session that is idle for long: that is no problem.
             if self.session.standing?.isOpen == false { self.session.drop() }
