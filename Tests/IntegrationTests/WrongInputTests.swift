@@ -36,12 +36,13 @@ import Testing
         #expect(secret.0 == 78 && secret.1.contains { $0.contains("it is a pipe") }, "\(secret.1)")
     }
 
-    @Test func `doctor warns of secrets that every user may open, and of a data directory that every user may change`()
-        async throws
-    {
+    @Test(arguments: ["HTTP_TOKEN=0123456789abcdef0123456789abcdef", "HTTPS_PROXY=http://box:passphrase@127.0.0.1:9"])
+    func `doctor warns of secrets that every user may open, and of a data directory that every user may change`(
+        secret: String
+    ) async throws {
         let box = try Box(feed: "ws://127.0.0.1:9/stocks")
         let places = [".env", "uri", "data"]
-        _ = try box.workspace.write("HTTP_TOKEN=0123456789abcdef0123456789abcdef\n", to: places[0])
+        _ = try box.workspace.write("\(secret)\n", to: places[0])
         let uri = try box.workspace.write("postgresql://box@127.0.0.1:9/none\n", to: places[1])
         try FileManager.default.createDirectory(
             atPath: box.workspace.file(places[2]), withIntermediateDirectories: true)

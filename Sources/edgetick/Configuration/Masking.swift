@@ -31,6 +31,11 @@ struct Masking: Sendable, ConcealsContents {
             .sorted { ($0.count, $0) > ($1.count, $1) }
     }
 
+    /// Whether a setting's value is one that others must not read: a proxy's is where it has a password.
+    static func holdsSecret(_ text: String, _ display: SettingDisplay) -> Bool {
+        display.isSecret || (display == .proxy && !passwords(in: text).isEmpty)
+    }
+
     /// A setting's value for people's eyes.
     func show(_ text: String, _ display: SettingDisplay) -> String {
         switch display {

@@ -76,10 +76,11 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
 
     /// The files that secrets were read from, sorted.
     var secretPlaces: [String] {
-        let paths = Self.secrets.compactMap { name -> String? in
-            switch values[name]?.origin {
-            case .file(let path, _), .secretFile(let path): path
-            case .environment, .defaultValue, nil: nil
+        let paths = Settings.all.compactMap { setting -> String? in
+            guard let value = values[setting.name], Masking.holdsSecret(value.text, setting.display) else { return nil }
+            switch value.origin {
+            case .file(let path, _), .secretFile(let path): return path
+            case .environment, .defaultValue: return nil
             }
         }
         return Set(paths).sorted()
