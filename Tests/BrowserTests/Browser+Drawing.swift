@@ -16,6 +16,7 @@ extension Browser {
 
     /// The candles, from the left, found by their colours.
     func candles() async throws -> [Candle] {
+        try await waitForFrame()
         let found = try await evaluate(
             """
             \(Self.copy(of: ".candles"))
@@ -80,7 +81,8 @@ extension Browser {
 
     /// Whether the canvas of an element has one of the page's colours at a place, in CSS pixels.
     func hasColor(_ name: String, in selector: String, x: Int, y: Int) async throws -> Bool {
-        try await evaluate(
+        try await waitForFrame()
+        return try await evaluate(
             """
             \(Self.copy(of: selector))
             const [red, green, blue] = copy.getImageData(\(x), \(y), 1, 1).data;

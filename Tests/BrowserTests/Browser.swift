@@ -1,8 +1,7 @@
 import Foundation
 import TestSupport
-import WebAPISupport
 
-/// A headless Chromium, driven through chromedriver by the W3C WebDriver protocol.
+/// A page of a headless Chromium, driven through chromedriver by the W3C WebDriver protocol.
 struct Browser: Sendable {
     /// What the driver answered instead of a value.
     struct Failure: Error, CustomStringConvertible {
@@ -10,85 +9,25 @@ struct Browser: Sendable {
     }
 
     /// Whether Chromium and its driver are on this machine.
-    static let isInstalled = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
-        FileManager.default.isExecutableFile(atPath: $0)
-    }
+    static let isInstalled = Chromium.isInstalled
 
-    /// So few at a time, since pages are to be quick.
-    private static let places = DispatchSemaphore(value: 2)
-
-    private let driver: RawHTTP
-    private let session: String
+    private let chromium: Chromium
     private let downloads: String
 
-    /// Runs `body` with a fresh browser, which is gone afterwards; one that `traces` can say what its tasks took.
+    /// Runs `body` with a fresh page, which is gone afterwards; one that `traces` can say what its tasks took.
     static func run(
         width: Int = 1280, height: Int = 900, scheme: String = "light", traces: Bool = false,
         _ body: @Sendable (Browser) async throws -> Void
     ) async throws {
-        _ = try await Blocking.run { places.wait() }
-        defer { places.signal() }
-        let workspace = try Workspace()
-        let (process, port) = try await startDriver()
-        let driver = RawHTTP(port: port)
-        let arguments = [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-            "--user-data-dir=\(workspace.path)", "--window-size=\(width),\(height)", "--lang=en",
-            // Nothing but this machine is found, so nothing else can be asked.
-            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        ]
-        var options: [String: Any] = ["binary": "/usr/bin/chromium", "args": arguments]
-        if traces {
-            options["perfLoggingPrefs"] = ["enableNetwork": false, "traceCategories": "toplevel,blink.user_timing"]
-        }
-        let value = try await request(
-            driver, "POST", "/session",
-            [
-                "capabilities": [
-                    "alwaysMatch": [
-                        "browserName": "chrome",
-                        "goog:loggingPrefs": ["browser": "ALL", "performance": "ALL"],
-                        "goog:chromeOptions": options,
-                    ]
-                ]
-            ])
-        guard let session = (value as? [String: Any])?["sessionId"] as? String else {
-            throw Failure(description: "no session: \(value)")
-        }
-        let browser = Browser(driver: driver, session: session, downloads: workspace.file("downloads"))
-        let result: Result<Void, any Error>
-        do {
+        try await Chromium.withOne(traces: traces) { chromium in
+            let workspace = try Workspace()
+            let browser = Browser(chromium: chromium, downloads: workspace.path)
             try await browser.resize(width: width, height: height)
             try await browser.prefer(scheme: scheme)
             try await browser.command(
                 "Browser.setDownloadBehavior", ["behavior": "allow", "downloadPath": browser.downloads])
             try await body(browser)
-            result = .success(())
-        } catch {
-            result = .failure(error)
         }
-        _ = try? await browser.call("DELETE", "")
-        _ = try? await request(driver, "GET", "/shutdown", nil)
-        process.send(SIGKILL)
-        try result.get()
-    }
-
-    /// Starts the driver, which takes a free port of IPv6 and ends where the same one of IPv4 is not free.
-    private static func startDriver() async throws -> (ChildProcess, port: Int) {
-        var failure: any Error = Failure(description: "no driver")
-        for _ in 0..<5 {
-            let process = try ChildProcess("/usr/bin/chromedriver", ["--port=0"])
-            do {
-                let line = try await process.line(containing: "started successfully on port", within: .seconds(60))
-                guard let port = Int(line.split(separator: " ").last?.dropLast() ?? "") else {
-                    throw Failure(description: line)
-                }
-                return (process, port)
-            } catch {
-                failure = error
-            }
-        }
-        throw failure
     }
 
     // MARK: Pages
@@ -144,6 +83,12 @@ struct Browser: Sendable {
             }
             try await Task.sleep(for: .milliseconds(50))
         }
+    }
+
+    /// Waits until what the page's text says already is drawn: its canvases are drawn with the next frame.
+    func waitForFrame() async throws {
+        let script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)));"
+        _ = try await call("POST", "/execute/async", ["script": script, "args": [Any]()])
     }
 
     /// Waits for something that is not there yet.
@@ -296,23 +241,6 @@ struct Browser: Sendable {
     }
 
     private func call(_ method: String, _ path: String, _ body: [String: Any]? = nil) async throws -> Any {
-        try await Self.request(driver, method, "/session/\(session)\(path)", body)
-    }
-
-    private static func request(
-        _ driver: RawHTTP, _ method: String, _ path: String, _ body: [String: Any]?
-    ) async throws -> Any {
-        var text = "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(driver.port)\r\nConnection: close\r\n"
-        let data = try body.map { try JSONSerialization.data(withJSONObject: $0) } ?? Data()
-        if body != nil { text += "Content-Type: application/json\r\n" }
-        text += "Content-Length: \(data.count)\r\n\r\n"
-        let reply = try await driver.exchange(Data(text.utf8) + data, within: 120)
-        let value = reply.json["value"] ?? NSNull()
-        guard reply.status == 200 else {
-            let problem = value as? [String: Any]
-            throw Failure(
-                description: "\(method) \(path): \(problem?["error"] ?? reply.status) \(problem?["message"] ?? "")")
-        }
-        return value
+        try await chromium.call(method, path, body)
     }
 }
