@@ -39,7 +39,7 @@ FLAT = {
 MOVED = {"pending", "durable_p50_ms", "durable_p99_ms"}
 
 
-class Trouble(threading.Thread):
+class FaultMaker(threading.Thread):
     """Makes something happen every minute, each kind as often as the others, in an order that the rate seeds."""
 
     def __init__(self, factor: int, server: Server, box: run.Background) -> None:
@@ -164,7 +164,7 @@ def growth(values: list[float]) -> tuple[float, float]:
 def verdicts(samples: list[dict[str, float]]) -> list[tuple[str, float, float, bool]]:
     """Of each figure that must be flat: its growth, its median, and whether it is flat. The first third warms up."""
     settled = samples[len(samples) // 3:]
-    quiet = [sample for sample in settled if not sample["troubled"]]
+    quiet = [sample for sample in settled if not sample["disturbed"]]
     result = []
     for name, (share, amount) in FLAT.items():
         gained, level = growth([sample[name] for sample in (quiet if name in MOVED else settled)])
@@ -216,21 +216,21 @@ def phase(factor: int, seconds: float, place: str, faults: bool = False) -> tupl
                 wait_for("the first trades", lambda: os.path.exists(path) and _has_trades(path), 60)
                 step = max(3.0, seconds / 60)
                 print(f"\nx{factor}: a line every {step:.0f} s\n" + "  ".join(name.rjust(14) for name in COLUMNS), flush=True)
-                trouble = Trouble(factor, server, box)
+                maker = FaultMaker(factor, server, box)
                 if faults:
-                    trouble.start()
+                    maker.start()
                 end = time.monotonic() + seconds
                 while time.monotonic() < end:
-                    troubled = trouble.is_near
+                    disturbed = maker.is_near
                     sample = sampler.sample(step)
-                    troubled = troubled or trouble.is_near or sample["pending"] > 10 * sample["rate"]
-                    samples.append(sample | {"troubled": troubled})
-                    print("  ".join(f"{sample[name]:14.1f}" for name in COLUMNS) + ("  *" if troubled else ""), flush=True)
+                    disturbed = disturbed or maker.is_near or sample["pending"] > 10 * sample["rate"]
+                    samples.append(sample | {"disturbed": disturbed})
+                    print("  ".join(f"{sample[name]:14.1f}" for name in COLUMNS) + ("  *" if disturbed else ""), flush=True)
                 if faults:
-                    trouble.end()
-                    print(f"x{factor} faults: " + ", ".join(f"{count} {name}" for name, count in trouble.count.items()), flush=True)
-                    if trouble.error:
-                        raise RuntimeError(f"a fault could not be made: {trouble.error}")
+                    maker.end()
+                    print(f"x{factor} faults: " + ", ".join(f"{count} {name}" for name, count in maker.count.items()), flush=True)
+                    if maker.error:
+                        raise RuntimeError(f"a fault could not be made: {maker.error}")
                 feed.process.send_signal(signal.SIGTERM)
                 assert feed.process.stdout
                 line = next(line for line in feed.process.stdout if line.startswith("sent "))

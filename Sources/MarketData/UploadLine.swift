@@ -43,6 +43,11 @@ public struct UploadLine: Sendable, Equatable {
         predecessors.filter { $0.stream == stream }
     }
 
+    /// Those of them with rows that wait to be uploaded, oldest first.
+    public func remainder(of stream: EventStream, behind marks: UploadMarks) -> [Predecessor] {
+        predecessors(of: stream).filter { $0.through > marks.settled }
+    }
+
     /// Whether an identifier is or was this file's.
     public func contains(_ id: String) -> Bool { id == self.id || predecessors.contains { $0.id == id } }
 

@@ -24,9 +24,9 @@ struct IdentityTests {
     }
 
     private func box(
-        _ name: String, on database: String? = nil, retention: Duration = .seconds(86_400)
+        _ name: String, on database: String? = nil, as user: String? = nil, retention: Duration = .seconds(86_400)
     ) throws -> UploadBox {
-        let uri = cluster.uri(database ?? self.database)
+        let uri = cluster.uri(database ?? self.database, user: user)
         return try UploadBox(
             workspace.file(name), UpstreamConfiguration(uri: uri, collector: "edge"), retention: retention,
             batchRows: 700)
@@ -401,6 +401,26 @@ struct IdentityTests {
         try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == last - 1 }
     }
 
+    /// Uploads 500 trades, backs the file up with 200 behind them that wait, uploads those too, and moves to an empty database
+    /// when all but the newest are deleted: what the backup does not know. Returns that database.
+    private func loseAfterBackup(of name: String, to backup: String) async throws -> String {
+        let first = try box(name, retention: .zero)
+        try await first.collect(1...500)
+        try await first.upload()
+        try await first.collect(501...700)
+        let buffer = first.buffer
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 500 }
+        try copy(first.directory, to: backup)
+        try await uploadAndDelete(first, through: 700)
+        let empty = try await emptyDatabase()
+        await first.uploader.disconnect()
+        #expect(try await pass(of: first, on: empty).report().problem == nil)
+        #expect(first.buffer.statistics.drops == 699)
+        await first.stop()
+        #expect(try upstream(empty) == [700])
+        return empty
+    }
+
     @Test(arguments: [false, true])
     func `a backup that is put back after the database was emptied counts what the file in its place had counted`(
         isOfRunning: Bool
@@ -439,20 +459,7 @@ struct IdentityTests {
     @Test func `rows of a backup that another file had lost, with some behind them that it sent, are a person's`()
         async throws
     {
-        let first = try box("one", retention: .zero)
-        try await first.collect(1...500)
-        try await first.upload()
-        try await first.collect(501...700)
-        let buffer = first.buffer
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 500 }
-        try copy(first.directory, to: "two")
-        try await uploadAndDelete(first, through: 700)
-        let empty = try await emptyDatabase()
-        await first.uploader.disconnect()
-        #expect(try await pass(of: first, on: empty).report().problem == nil)
-        #expect(first.buffer.statistics.drops == 699)
-        await first.stop()
-        #expect(try upstream(empty) == [700])
+        let empty = try await loseAfterBackup(of: "one", to: "two")
         let restored = try box("two", on: empty)
         let failure = await restored.failure()
         #expect(failure?.reason == .ledger)
@@ -522,18 +529,7 @@ struct IdentityTests {
     @Test func `rows that a backup sends again by hand are not doubled where the upload stops in their midst`()
         async throws
     {
-        let first = try box("one", retention: .zero)
-        try await first.collect(1...500)
-        try await first.upload()
-        try await first.collect(501...900)
-        let buffer = first.buffer
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 500 }
-        try copy(first.directory, to: "two")
-        try await uploadAndDelete(first, through: 900)
-        let empty = try await emptyDatabase()
-        await first.uploader.disconnect()
-        #expect(try await pass(of: first, on: empty).report().problem == nil)
-        await first.stop()
+        let empty = try await loseAfterBackup(of: "one", to: "two")
         let restored = try box("two", on: empty)
         #expect(await restored.failure() != nil)
         try await restored.pass.sendAgain(.trades, from: 501)
@@ -542,8 +538,65 @@ struct IdentityTests {
         #expect(await again.failure()?.description.contains("of the rows that wait some are there") == true)
         try await again.pass.sendAgain(.trades, from: 501)
         try await again.upload()
-        #expect(try upstream(empty) == Set(501...900))
+        #expect(try upstream(empty) == Set(501...700))
         await again.stop()
+    }
+
+    @Test func `rows that are sent again by hand from a backup that has not uploaded yet are not doubled`()
+        async throws
+    {
+        let empty = try await loseAfterBackup(of: "one", to: "two")
+        let restored = try box("two", on: empty)
+        try await restored.pass.sendAgain(.trades, from: 501)
+        try await restored.upload()
+        #expect(try upstream(empty) == Set(501...700))
+        #expect(restored.buffer.statistics.drops == 500)
+        #expect(restored.buffer.statistics.pending == 0)
+        await restored.stop()
+    }
+
+    /// How a ledger can be that can't say what is lost.
+    enum Mute: String, CaseIterable {
+        case hasNoColumns, mayNotRead, mayNotUpdate
+    }
+
+    @Test(arguments: Mute.allCases)
+    func `where the ledger can't say what is lost, the file counts it all the same, and goes on`(
+        mute: Mute
+    ) async throws {
+        let first = try box("one", retention: .zero)
+        try await first.collect(1...500)
+        try await uploadAndDelete(first, through: 500)
+        await first.stop()
+        let empty = try await emptyDatabase()
+        var user: String?
+        if mute == .hasNoColumns {
+            _ = try cluster.psql(
+                "ALTER TABLE edgetick_uploads DROP COLUMN lost_from, DROP COLUMN lost_through", database: empty)
+        } else {
+            let role = "\(mute)_\(empty)".lowercased()
+            let named = "buffer_id, collector, stream, last_sequence, rows, updated_at, token, successor"
+            let read = mute == .mayNotRead ? "SELECT (\(named))" : "SELECT"
+            let update = mute == .mayNotUpdate ? "UPDATE (\(named))" : "UPDATE"
+            _ = try cluster.psql(
+                """
+                CREATE ROLE \(role) LOGIN;
+                GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO \(role);
+                REVOKE SELECT, UPDATE ON edgetick_uploads FROM \(role);
+                GRANT \(read), \(update) ON edgetick_uploads TO \(role)
+                """, database: empty)
+            user = role
+        }
+        for round in 0..<3 {
+            let box = try box("one", on: empty, as: user)
+            try await box.collect(501 + round...501 + round)
+            let report = await box.pass.report()
+            #expect(report.failures.isEmpty && report.problem == nil)
+            #expect(box.buffer.statistics.drops == 499)
+            #expect(box.buffer.statistics.pending == 0)
+            await box.stop()
+        }
+        #expect(try upstream(empty) == Set(500...503))
     }
 
     @Test func `a ledger of an earlier version, without columns for what is lost, serves as it did`() async throws {

@@ -69,9 +69,7 @@ struct LedgerView {
     var lossEnd: Int64 { rows.values.compactMap { $0.lost?.upperBound }.max() ?? 0 }
 
     /// Earlier identifiers with rows that wait, oldest first.
-    var remainder: [UploadLine.Predecessor] {
-        line.predecessors(of: stream).filter { $0.through > marks.settled }
-    }
+    var remainder: [UploadLine.Predecessor] { line.remainder(of: stream, behind: marks) }
 
     /// The identifier of another copy that took the remainder over, if one did.
     var rival: String? {

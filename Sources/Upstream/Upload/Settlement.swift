@@ -111,9 +111,8 @@ struct Settlement {
         var line = file.line
         for token in session.places.tokens(of: stream) { line.add(token, of: stream, under: line.id) }
         let marks = file.marks(of: stream)
-        let all = line.predecessors(of: stream)
-        let left = all.filter { $0.through > marks.settled }.map(\.id)
-        let others = all.map(\.id).filter { !left.contains($0) }
+        let left = line.remainder(of: stream, behind: marks).map(\.id)
+        let others = line.predecessors(of: stream).map(\.id).filter { !left.contains($0) }
         // All boxes lock in one order, oldest first.
         var sql = [ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
         if !others.isEmpty { sql.append(ledger.readSQL(stream, of: others)) }
