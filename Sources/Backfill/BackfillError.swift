@@ -1,4 +1,4 @@
-/// What went wrong while filling gaps, in one line that says what to do and holds no secret.
+/// An error of filling gaps or comparing a day: one line that says what to do and holds no secret.
 public struct BackfillError: Error, Sendable, Equatable {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable, CaseIterable {
@@ -10,19 +10,19 @@ public struct BackfillError: Error, Sendable, Equatable {
         case notAuthorized
         /// The server asks for fewer requests.
         case tooManyRequests
-        /// No answer: no connection, no TLS, or too late.
+        /// No answer came: no connection, no TLS, or a timeout.
         case unreachable
-        /// The server has a problem of its own.
+        /// The server failed.
         case serverProblem
-        /// The answer is not what the route returns.
+        /// The answer is not in the route's format.
         case badAnswer
-        /// The buffer did not take the bars.
+        /// The buffer could not be read or written.
         case buffer
-        /// The database could not be asked, or did not take the bars.
+        /// The database could not be read or written.
         case database
         /// The provider's file can't be opened or read.
         case unreadableFile
-        /// The provider's file is not what it should be.
+        /// The provider's file is not valid.
         case badFile
     }
 
@@ -38,7 +38,7 @@ public struct BackfillError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether another request may succeed all the same: one symbol's answer is bad, another's may be good.
+    /// Whether the failure concerns this request alone: one symbol's answer is bad, but another's may be good.
     public var concernsRequestAlone: Bool {
         switch reason {
         case .badAnswer, .notAuthorized, .serverProblem: true
@@ -56,6 +56,6 @@ public struct BackfillError: Error, Sendable, Equatable {
 }
 
 extension BackfillError: CustomStringConvertible {
-    /// One line.
+    /// The message, in one line.
     public var description: String { message }
 }

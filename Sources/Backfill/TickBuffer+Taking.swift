@@ -2,9 +2,9 @@ import MarketData
 import Store
 
 extension TickBuffer {
-    /// Takes bars that the REST API or a file brought, a few thousand at a time, and waits for room where there is none.
+    /// Takes bars from the REST API or a file, a few thousand at a time. Waits while the buffer has no room.
     ///
-    /// - Parameter source: what brought them; its name takes the place of a connection's.
+    /// - Parameter source: the source of the bars; its name is stored in place of a connection's.
     func take(_ bars: [Bar], as source: EventSource) async throws(BackfillError) {
         var start = 0
         while start < bars.count {
@@ -16,14 +16,15 @@ extension TickBuffer {
         }
     }
 
-    /// Takes a batch, and waits for room where there is none.
+    /// Takes a batch. Waits while the buffer has no room.
     func bring(_ batch: EventBatch) async throws(BackfillError) {
         do { try await take(batch) } catch { throw BackfillError(.buffer, "\(error)") }
     }
 
     /// Waits until what was taken is durable.
     ///
-    /// - Parameter turnedAway: As ``turnedAway`` was before the first batch that must have found room; `nil` when none must.
+    /// - Parameter turnedAway: the value of ``turnedAway`` before the first batch that must have found room; `nil` when
+    ///   none must.
     func durable(since turnedAway: Int? = nil) async throws(BackfillError) {
         do {
             try await flush()
@@ -44,7 +45,7 @@ extension Bar {
             high: tape.high, low: tape.low, close: tape.close, volume: tape.volume, vwap: tape.vwap, isOTC: tape.isOTC)
     }
 
-    /// This bar with the tape's numbers, keeping what the tape lacks.
+    /// Returns this bar with the tape's numbers; fields that the tape lacks keep their value.
     func taking(_ tape: Bar) -> Bar {
         var bar = self
         (bar.open, bar.high, bar.low, bar.close) = (tape.open, tape.high, tape.low, tape.close)

@@ -1,8 +1,8 @@
 import MarketData
 
-/// What a name may be that appears in logs, file rows and metric labels: a collector's or a connection's.
+/// The rules for a name that appears in logs, file rows and metric labels: a collector's or a connection's.
 public enum CollectorName {
-    /// The most characters.
+    /// The most characters of a name.
     public static let maximumLength = 63
 
     /// Whether a character may be in a name.
@@ -13,13 +13,13 @@ public enum CollectorName {
         }
     }
 
-    /// Whether a text is a name.
+    /// Whether a text is a valid name.
     public static func isName(_ text: String) -> Bool {
         (1...maximumLength).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isAllowed)
     }
 
-    /// Whether a text is a name for a connection, which may have blanks between words. What fills gaps has a connection's
-    /// place in the rows, so its names are taken.
+    /// Whether a text is a valid name for a connection, which may have single spaces between words. The names of the
+    /// sources that fill gaps are taken, since rows store them in place of a connection's name.
     public static func isConnectionName(_ text: String) -> Bool {
         (1...maximumLength).contains(text.unicodeScalars.count)
             && text.split(separator: " ", omittingEmptySubsequences: false).allSatisfy { isName(String($0)) }

@@ -1,10 +1,10 @@
-/// Why the collector did not do what was asked of it while running.
+/// Why the running collector did not do what it was asked to do.
 public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What sort of problem it is; decides the HTTP status.
+    /// The kinds of problem; the kind decides the HTTP status.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
         /// What was named does not exist (404).
         case notFound = "not-found"
-        /// The request makes no sense as it is (422).
+        /// The request is not valid (422).
         case invalid
         /// The request does not fit the present state (409).
         case conflict
@@ -14,7 +14,7 @@ public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConverti
         case failed
     }
 
-    /// What sort of problem it is.
+    /// The kind of problem.
     public var kind: Kind
     /// What is wrong and what to do, in one line, without secrets.
     public var detail: String
@@ -28,6 +28,6 @@ public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConverti
         self.nearest = nearest
     }
 
-    /// One line.
+    /// The detail, in one line.
     public var description: String { detail }
 }

@@ -5,18 +5,18 @@ public import ServiceLifecycle
 public import Store
 import Upstream
 
-/// Writes a line a minute about what was collected, so that a log alone distinguishes a quiet market from a dead
-/// collector. The first comes as soon as something was.
+/// Logs one line a minute about what was collected, so that the log alone distinguishes a quiet market from a dead
+/// collector. The first line comes as soon as an event has arrived.
 public struct LogbookService: Service {
     private let connections: ConnectionSet
     private let buffer: TickBuffer
     private let uploads: [SyncService]
     private static let interval: Duration = .seconds(60)
-    /// How often it looks before the first event.
+    /// How often it checks for the first event.
     private static let firstLook: Duration = .seconds(2)
     private let logger: Logger
 
-    /// A logbook of these connections, buffer and, where there are some, uploads.
+    /// Makes a logbook of these connections, this buffer and, if there are any, these uploads.
     public init(
         connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], logger: Logger
     ) {

@@ -1,5 +1,5 @@
 extension Task where Failure == any Error {
-    /// The value; the task is cancelled where it takes longer than `limit`.
+    /// Returns the value. If the task takes longer than `limit`, it is cancelled.
     func value(within limit: Duration) async throws -> Success {
         let timer = Task<Void, any Error> {
             try await Task<Never, Never>.sleep(for: limit)

@@ -1,16 +1,16 @@
 import Glibc
 
-/// Keeps a second export out of a directory: two that write one file would mix their rows. The system gives it up when the
-/// process ends, however it ends.
+/// Keeps a second export out of a directory: two that write one file would mix their rows. The system releases the lock
+/// when the process ends, however it ends.
 final class DirectoryHold {
     private let descriptor: Int32
 
-    /// Holds a directory, which is made where it isn't there.
+    /// Locks a directory, which is created if it is missing.
     init(_ path: String) throws(ExportError) {
         try ExportError.makeDirectory(path)
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw ExportError.last(path) }
-        // Where a file system has no locks there is nothing to hold.
+        // On a file system without locks, the export goes on without one.
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
             close(descriptor)
             throw ExportError(
@@ -21,7 +21,7 @@ final class DirectoryHold {
     }
 
     deinit {
-        // Another thread's child has the descriptor too until it becomes another program, and would hold on to the lock.
+        // Until it calls exec, a child that another thread started shares the descriptor, and would keep the lock.
         flock(descriptor, LOCK_UN)
         close(descriptor)
     }

@@ -22,17 +22,18 @@ public struct ExportOptions: Sendable {
     var streams: [EventStream]
     /// The days, by the events' own time in New York.
     public var days: ClosedRange<TradingDay>
-    /// Only these symbols; all where `nil`.
+    /// Only these symbols; all when `nil`.
     public var symbols: Set<Symbol>?
     /// The files' format.
     public var format: Format
-    /// Whether gzip makes the files smaller: whole files of CSV and JSON, the pages of Parquet.
+    /// Whether gzip compresses the files: whole files of CSV and JSON, the pages of Parquet.
     var isCompressed: Bool
-    /// What one file holds.
+    /// What one file holds of a stream.
     var layout: Layout
-    /// Whether a day of which the file has let rows go replaces what was written of it before.
+    /// Whether a file is replaced even when its successor may hold less: a day whose rows the buffer has partly
+    /// deleted, or fewer symbols.
     var replacesWhole: Bool
-    /// The directory that the files go to.
+    /// The directory that the files are written to.
     public var directory: String
 
     /// Makes options; see the properties for meaning.
@@ -51,7 +52,8 @@ public struct ExportOptions: Sendable {
         self.directory = directory
     }
 
-    /// Where a file goes: `trades/day=2026-11-24/trades.parquet`, or with `symbol=AAPL` a level below the day.
+    /// Returns the path of a file: `trades/day=2026-11-24/trades.parquet`, or with `symbol=AAPL` one level below the
+    /// day.
     public func path(of stream: EventStream, _ day: TradingDay, _ symbol: Symbol?) -> String {
         let folder = symbol.map { "/\(Self.symbolPrefix)\($0.description.percentEncoded(keeping: "."))" } ?? ""
         return "\(folderPath(of: stream, day))\(folder)/\(stream.rawValue)\(suffix)"
@@ -63,7 +65,7 @@ public struct ExportOptions: Sendable {
         "\(directory)/\(stream.rawValue)/day=\(day)"
     }
 
-    /// A file that a day has already, in a layout.
+    /// Returns the path of a file that a day already has in a layout; `nil` when it has none.
     func written(of stream: EventStream, _ day: TradingDay, in layout: Layout) -> String? {
         let folder = folderPath(of: stream, day)
         let places =
@@ -76,13 +78,13 @@ public struct ExportOptions: Sendable {
         return places.lazy.map { "\(folder)\($0)/\(stream.rawValue)\(suffix)" }.first { access($0, F_OK) == 0 }
     }
 
-    /// The layout that this one is not.
+    /// The layout that this export does not use.
     var otherLayout: Layout { layout == .day ? .symbol : .day }
 
-    /// How the names of the files end.
+    /// The suffix of the files' names.
     private var suffix: String { ".\(format.rawValue)\(isCompressed && format != .parquet ? ".gz" : "")" }
 
-    /// Where the last day is kept that an export of these streams, in this form, wrote by itself.
+    /// The path of the mark that holds the last day which `export --watch` wrote, for these streams and this form.
     var markPath: String {
         let names = streams == EventStream.allCases ? [] : streams.map(\.rawValue).sorted()
         let parts = ["written"] + names + (layout == .symbol ? [layout.rawValue] : [])
@@ -98,26 +100,26 @@ public struct ExportReport: Sendable, Equatable {
         public let path: String
         let stream: EventStream
         let day: TradingDay
-        /// Its rows.
+        /// The number of its rows.
         public let rows: Int
-        /// Its size.
+        /// Its size in bytes.
         public let bytes: Int64
     }
 
     /// The files, by path.
     public var files: [File] = []
-    /// Numbers with more decimals than Parquet's columns have, which were rounded.
+    /// How many numbers had more decimals than Parquet's columns, and were rounded.
     public var rounded = 0
-    /// Numbers that the columns can't hold, which were left out: too large for Parquet, or none of their kind upstream.
+    /// How many numbers were left out: too large for Parquet, or upstream not a number of the column's kind.
     public var leftOut = 0
-    /// Rows without a symbol that can be read, which were left out.
+    /// How many rows were left out because their symbol or time can't be read.
     public var unreadable = 0
-    /// Streams and days of which the file has let rows go, so that what was written may lack some.
+    /// By stream, the days of which the buffer's file has already deleted rows, so that what was written may lack some.
     public var partial: [EventStream: [TradingDay]] = [:]
-    /// Streams and days of which the same is so and a file is there already, which was left as it is.
+    /// By stream, the days of which the same is true and a file already exists, which was left as it is.
     public var kept: [EventStream: [TradingDay]] = [:]
 
-    /// The rows of all files.
+    /// The number of rows in all files.
     public var rows: Int { files.reduce(0) { $0 + $1.rows } }
 }
 
@@ -125,7 +127,7 @@ public struct ExportReport: Sendable, Equatable {
 public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The path.
     public let path: String
-    /// What the system says.
+    /// What prevents it: the system's message, or the reason why the export refuses.
     public let cause: String
     /// Whether another export is writing there, so that it can be tried again.
     public let isHeld: Bool
@@ -136,13 +138,13 @@ public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
         self.isHeld = isHeld
     }
 
-    /// One line.
+    /// The error on one line.
     public var description: String { "\(path) can't be written: \(cause)" }
 
-    /// What the system says of its last call.
+    /// Makes the error of the last system call.
     static func last(_ path: String) -> ExportError { ExportError(path: path, cause: String(cString: strerror(errno))) }
 
-    /// Makes a directory and those above it.
+    /// Makes a directory and its parents.
     static func makeDirectory(_ path: String) throws(ExportError) {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {

@@ -5,7 +5,7 @@ import Store
 protocol ExportRow {
     func integer(_ column: Int) -> Int64?
     func number(_ column: Int) -> Double?
-    /// Hands on the text's bytes; `false` where there is none.
+    /// Calls `body` with the text's bytes; returns `false` when there is no text.
     func withText(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Void) -> Bool
 }
 
@@ -39,12 +39,12 @@ struct ValueRow: ExportRow {
     }
 }
 
-/// What a file says of a trade besides the columns of its row: ``TradeAdjustment``, read from the conditions.
+/// The column that a file of trades has besides those of its rows: ``TradeAdjustment``, read from the conditions.
 struct AdjustmentColumn {
     static let name = "adjustment"
     private let conditions: Int
 
-    /// `nil` for a stream without.
+    /// `nil` for streams other than trades.
     init?(_ stream: EventStream) {
         guard stream == .trades, let place = stream.columns.firstIndex(where: { $0.name == "conditions" }) else {
             return nil

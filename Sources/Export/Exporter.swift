@@ -4,19 +4,20 @@ import Store
 import Synchronization
 public import Upstream
 
-/// Writes events into files for other programs: partitioned by day and stream, and by symbol where asked.
+/// Writes events into files for other programs: partitioned by day and stream, and by symbol when asked.
 ///
-/// A file gets its name when it is whole, so a reader never sees half of one; one that is there already is replaced. Days are
-/// written one after another, and of a day's files the one that holds most goes to the disk first, so that memory is bounded
-/// by the symbols of one day. Where an export ends early, no part of a file stays, and it can be run again.
+/// A file gets its name when it is complete, so a reader never sees half of one; a file that is already there is
+/// replaced. Days are written one after another. Of a day's files, the one that holds the most goes to disk first, so
+/// that memory is bounded by the symbols of one day. When an export fails or is cancelled, no part of a file remains,
+/// and it can be run again.
 public struct Exporter: Sendable {
-    /// So many bytes are held for all files.
+    /// The most bytes that are held for all files together.
     private static let mostBytes = 64 << 20
 
     private let options: ExportOptions
     private let mostBytes: Int
 
-    /// An export.
+    /// Makes an export.
     public init(_ options: ExportOptions) { self.init(options, mostBytes: Self.mostBytes) }
 
     init(_ options: ExportOptions, mostBytes: Int) {
@@ -24,9 +25,9 @@ public struct Exporter: Sendable {
         self.mostBytes = mostBytes
     }
 
-    /// Exports rows of a buffer's file: bars each in their newest version. Blocks on the disk.
+    /// Exports rows of a buffer's file; of each bar, only the newest version. Blocks on the disk.
     ///
-    /// - Parameter progress: is called with rows read and those there are of a stream.
+    /// - Parameter progress: is called with the number of rows read of a stream, and the number that there are.
     /// - Throws: ``ExportError``, ``StoreError``, and `CancellationError` when the task was cancelled.
     public func export(
         fileIn directory: String,
@@ -49,7 +50,7 @@ public struct Exporter: Sendable {
         do {
             for stream in options.streams {
                 note(heldSince: try history.heldSince(stream), of: stream, &run.report)
-                // What arrives from here on is left out, in all readings alike.
+                // Rows that arrive after this are left out of every pass alike.
                 guard let rows = try history.sequences(of: stream) else { continue }
                 let superseded =
                     stream == .bars ? try history.supersededBars(among: rows, starts: times, pace: pace) : []
@@ -104,7 +105,7 @@ public struct Exporter: Sendable {
     ///
     /// - Parameters:
     ///   - readers: The database of each stream.
-    ///   - progress: is called with days done and those there are.
+    ///   - progress: is called with the number of days done, and the number that there are.
     /// - Throws: ``ExportError``, ``UpstreamError``, and `CancellationError` when the task was cancelled.
     public func export(
         upstream readers: [EventStream: UpstreamReader],
@@ -144,14 +145,14 @@ public struct Exporter: Sendable {
         }
     }
 
-    /// Notes the days of which rows may have gone already.
+    /// Notes the days whose rows may be partly deleted already.
     private func note(heldSince: Int64?, of stream: EventStream, _ report: inout ExportReport) {
         guard let heldSince else { return }
         let days = options.days.filter { ($0.session?.open ?? $0.span.lowerBound) < heldSince }
         if !days.isEmpty { report.partial[stream] = days }
     }
 
-    /// Whether a day stays as it was written, since the file has less of it by now; notes it then.
+    /// Whether a day's file is left as it is, because the buffer has fewer of its rows by now; notes such a day.
     private func keeps(_ stream: EventStream, _ day: TradingDay, _ report: inout ExportReport) -> Bool {
         guard !options.replacesWhole, report.partial[stream]?.contains(day) == true,
             options.written(of: stream, day, in: options.layout) != nil
@@ -162,7 +163,7 @@ public struct Exporter: Sendable {
     }
 }
 
-/// The files of one export under way.
+/// The files of an export under way.
 private struct Run<Encoder: RowEncoder> {
     private struct Key: Hashable {
         let day: TradingDay
@@ -175,7 +176,7 @@ private struct Run<Encoder: RowEncoder> {
     private var files: [Key: PartitionFile<Encoder>] = [:]
     private var held = 0
     private var hold: DirectoryHold?
-    /// The file of the row before, and the times that belong to its day.
+    /// The file of the previous row, and the times that belong to its day.
     private var last: (key: Key, span: Range<Int64>, file: PartitionFile<Encoder>)?
     private var stream: EventStream?
     private var places = (symbol: 0, time: 0)
@@ -224,7 +225,7 @@ private struct Run<Encoder: RowEncoder> {
         let day = last.flatMap { $0.span.contains(time) ? $0.key.day : nil } ?? TradingDay(at: time)
         let key = Key(day: day, symbol: symbol)
         let span = last.flatMap { $0.key.day == day ? $0.span : nil } ?? day.span
-        // ?? throws any error.
+        // The operator ?? would throw any error.
         let file: PartitionFile<Encoder>
         if let known = files[key] { file = known } else { file = try begin(stream, day, symbol) }
         files[key] = file
@@ -261,7 +262,8 @@ private struct Run<Encoder: RowEncoder> {
     mutating func finish() throws(ExportError) {
         for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
             let note = SymbolsNote(of: file.path)
-            // A file without a note counts as one of all symbols: what ends in between lets nothing be replaced.
+            // A file without a note counts as one of all symbols, so an interruption between these steps lets nothing
+            // be replaced.
             if options.layout == .day { try note.note(nil) }
             try file.finish()
             if options.layout == .day { try note.note(options.symbols) }
@@ -291,7 +293,7 @@ private final class SharedRun<Encoder: RowEncoder>: Sendable {
 
     init(_ run: sending Run<Encoder>) { state = Mutex(State(run: run)) }
 
-    /// Takes a row, until one can't be written: ``finish()`` then says why.
+    /// Appends a row. Once one can't be written, rows are ignored and ``finish()`` throws the reason.
     func append(_ row: [ColumnValue?], of stream: EventStream) {
         state.withLock { state in
             guard state.failure == nil else { return }

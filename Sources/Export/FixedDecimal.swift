@@ -1,19 +1,20 @@
 import MarketData
 
-/// Turns numbers into decimals of a fixed number of digits behind the point.
+/// Turns numbers into decimals with a fixed number of digits after the point.
 struct FixedDecimal {
-    /// Digits behind the point of prices: those that the feed may send.
+    /// Digits after the point of prices: those that the feed may send.
     static let priceScale = 9
-    /// Digits behind the point of numbers of shares, which may be many.
+    /// Digits after the point of numbers of shares, which may be many.
     static let quantityScale = 6
 
-    /// Numbers that have more digits than the decimal, and were rounded.
+    /// How many numbers had more digits than the decimal, and were rounded.
     private(set) var rounded = 0
 
     private static let powers: [UInt64] = (0...18).map { (0..<$0).reduce(1) { power, _ in power * 10 } }
     private static let limit: UInt64 = 1_000_000_000_000_000_000
 
-    /// The number's shortest decimal, in units of its last digit; `nil` for one that is too large or no number.
+    /// Returns the number in units of the last digit, rounded when it has more; `nil` when it is too large or not a
+    /// number.
     mutating func units(of value: Double, scale: Int) -> Int64? {
         if let (digits, decimals) = DecimalText.shortDecimal(of: value.magnitude), decimals <= scale {
             let (units, overflows) = digits.multipliedReportingOverflow(by: Self.powers[scale - decimals])

@@ -1,7 +1,7 @@
 import Glibc
 import MarketData
 
-/// A file that is being written under another name, and gets its own when it is whole.
+/// A file that is written under a temporary name, and gets its own when it is complete.
 final class PartitionFile<Encoder: RowEncoder> {
     let stream: EventStream
     let day: TradingDay
@@ -9,7 +9,7 @@ final class PartitionFile<Encoder: RowEncoder> {
     private(set) var encoder: Encoder
     private(set) var rows = 0
     private(set) var bytes: Int64 = 0
-    /// What the encoder was found to hold last.
+    /// The bytes that the encoder held when it was last measured.
     private(set) var heldBytes = 0
     private let temporary: String
     private var isBegun = false
@@ -23,9 +23,9 @@ final class PartitionFile<Encoder: RowEncoder> {
         temporary = "\(folder)/.\(path[path.index(after: folder.endIndex)...]).partial"
     }
 
-    /// Takes a row, and writes what is ready when it is much.
+    /// Appends a row, and writes what is ready once there is enough of it.
     ///
-    /// - Returns: by how much more is held now.
+    /// - Returns: how many more bytes are held now.
     func append(_ row: some ExportRow) throws(ExportError) -> Int {
         encoder.append(row)
         rows += 1
@@ -43,7 +43,7 @@ final class PartitionFile<Encoder: RowEncoder> {
 
     /// Writes what is held.
     ///
-    /// - Returns: by how much less is held now.
+    /// - Returns: how many fewer bytes are held now.
     func flush() throws(ExportError) -> Int {
         try write(encoder.takeBytes())
         return -measure()
@@ -60,7 +60,7 @@ final class PartitionFile<Encoder: RowEncoder> {
         if isBegun { unlink(temporary) }
     }
 
-    /// Opened for each piece, because there may be more files than a process may have open.
+    /// The file is opened for each piece, because there may be more files than a process may have open.
     private func write(_ piece: [UInt8], isLast: Bool = false) throws(ExportError) {
         if !isBegun {
             try ExportError.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))

@@ -1,7 +1,7 @@
 import MarketData
 import Parquet
 
-/// Makes a file's bytes of rows, piece by piece.
+/// Encodes rows as the bytes of a file, piece by piece.
 protocol RowEncoder: SendableMetatype {
     init(_ stream: EventStream, format: ExportOptions.Format, isCompressed: Bool)
     mutating func append(_ row: some ExportRow)
@@ -10,17 +10,18 @@ protocol RowEncoder: SendableMetatype {
     /// How many bytes are ready for the disk.
     var readyBytes: Int { get }
     mutating func takeReady() -> [UInt8]
-    /// All bytes of the rows so far, as far as they were not taken.
+    /// All bytes of the rows so far that were not taken yet.
     mutating func takeBytes() -> [UInt8]
     /// The bytes that end the file.
     mutating func finish() -> [UInt8]
-    /// Numbers that have more digits than the format keeps.
+    /// How many numbers have more digits than the format keeps, and were rounded.
     var rounded: Int { get }
-    /// Numbers that are too large for the format, and were left out.
+    /// How many numbers are too large for the format, and were left out.
     var tooLarge: Int { get }
 }
 
-/// CSV with a line of titles (RFC 4180, lines end with LF), or a JSON object a line; each piece may be a member of gzip's.
+/// CSV with a header line (RFC 4180, but lines end with LF), or one JSON object per line. Each piece may be a gzip
+/// member.
 struct TextEncoder: RowEncoder {
     private let columns: [Column]
     private let adjustment: AdjustmentColumn?
@@ -79,7 +80,7 @@ struct TextEncoder: RowEncoder {
         }
     }
 
-    /// An empty text is in quotes, so that it isn't taken for none.
+    /// An empty text is in quotes, so that it differs from a missing one.
     private mutating func quote(_ text: UnsafeRawBufferPointer) {
         let isPlain =
             !text.isEmpty
@@ -178,7 +179,7 @@ struct ParquetEncoder: RowEncoder {
 }
 
 extension Column.Content {
-    /// What a Parquet file has for it.
+    /// The kind of column that a Parquet file has for it.
     fileprivate var parquet: ParquetColumn.Kind {
         switch self {
         case .sequence, .whole: .whole

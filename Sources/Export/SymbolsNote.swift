@@ -2,8 +2,8 @@ import FoundationEssentials
 import Glibc
 import MarketData
 
-/// Which symbols a file was written with, kept beside it where these are not all: an export of others must not take the
-/// place of rows that it lacks.
+/// The symbols that a file was written with, stored beside it unless it has all: an export of other symbols must not
+/// replace rows that it lacks.
 struct SymbolsNote {
     private let path: String
 
@@ -19,7 +19,7 @@ struct SymbolsNote {
         }
     }
 
-    /// Keeps the symbols; `nil` for all.
+    /// Stores the symbols; `nil` for all.
     func note(_ symbols: Set<Symbol>?) throws(ExportError) {
         guard let symbols else {
             unlink(path)

@@ -1,7 +1,7 @@
 import FoundationEssentials
 public import MarketData
 
-/// The last day that `export --watch` wrote, kept beside the days: after a restart it goes on with the next one.
+/// The last day that `export --watch` wrote, stored beside the days, so that a restart goes on with the next one.
 public struct WatchMark: Sendable {
     private let directory: String
     private let path: String
@@ -12,7 +12,7 @@ public struct WatchMark: Sendable {
         path = options.markPath
     }
 
-    /// The day; `nil` where none was written, or what is there is no day.
+    /// The day; `nil` when none was written, or the mark does not hold a day.
     public var day: TradingDay? {
         (try? String(contentsOfFile: path, encoding: .utf8)).flatMap { TradingDay(String($0.prefix { !$0.isNewline })) }
     }

@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Which day `export --watch` writes next. Reads no clock.
+/// Decides which day `export --watch` writes next. Reads no clock.
 public struct WatchPlan: Sendable, Equatable {
-    /// What is to be done.
+    /// What to do next.
     public enum Step: Sendable, Equatable {
         /// Write a day that is finished.
         case write(TradingDay)
@@ -10,14 +10,14 @@ public struct WatchPlan: Sendable, Equatable {
         case wait(until: Int64)
     }
 
-    /// The next day to write, or a closed one before it.
+    /// The next day to write, or a closed day before it.
     private var next: TradingDay
 
-    /// Begins with a day.
+    /// Starts with a day.
     public init(from first: TradingDay) { next = first }
 
-    /// What to do at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after its trading,
-    /// when late trades change its bars no more.
+    /// Returns what to do at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after
+    /// its trading, when late trades no longer change its bars.
     public mutating func step(at now: Int64) -> Step {
         while next.session == nil { next = next.after }
         guard !next.isFinal(at: now) else { return .write(next) }

@@ -1,8 +1,9 @@
-/// Puts bars together into longer ones: open, high, low, close, volume and VWAP of several minutes, an hour or a day.
+/// Combines bars into longer ones: the open, high, low, close, volume and VWAP of several minutes, an hour or a day.
 ///
-/// Pure. Intervals of minutes and hours are counted from midnight in New York, so that one begins with the session; a day
-/// is the New York date, with the hours before and after the regular session. VWAP is sum(vwap·volume) / sum(volume), of
-/// the bars that have one. What a feed counts since the day's begin is left out.
+/// Pure. Windows of minutes and hours are counted from midnight in New York, so that those of 5, 10, 15 and 30 minutes
+/// begin with the regular session. A day is the New York date, including the hours before and after the regular
+/// session. VWAP is sum(vwap·volume) / sum(volume) over the bars that have one. What the feed counts from the start of
+/// the day is left out.
 public struct BarRollUp: Sendable, Equatable {
     /// The length of the longer bars.
     public enum Length: Sendable, Equatable {
@@ -10,7 +11,7 @@ public struct BarRollUp: Sendable, Equatable {
         case hours(Int)
         case day
 
-        /// Reads `5m`, `1h` or `1d`; `nil` for anything else, and for a length that a day isn't a multiple of.
+        /// Reads `5m`, `1h` or `1d`; `nil` for anything else, including a length that does not divide a day evenly.
         public init?(_ text: String) {
             guard let unit = text.last, let count = Int(text.dropLast()), count > 0 else { return nil }
             switch unit {
@@ -21,7 +22,7 @@ public struct BarRollUp: Sendable, Equatable {
             }
         }
 
-        /// The length in seconds; of a day as it is without a change of the clocks.
+        /// The length in seconds. A day counts as 24 hours, also when the clocks change.
         public var seconds: Int32 {
             switch self {
             case .minutes(let count): Int32(count) * 60
@@ -47,9 +48,9 @@ public struct BarRollUp: Sendable, Equatable {
         public var close: Double
         /// Shares traded in the window.
         public var volume: Double
-        /// Volume-weighted average price; `nil` where no bar with a volume has one.
+        /// Volume-weighted average price; `nil` when no bar with a volume has one.
         public var vwap: Double?
-        /// How many bars it was made of.
+        /// The number of bars that it was made of.
         public var count: Int
     }
 
@@ -59,7 +60,7 @@ public struct BarRollUp: Sendable, Equatable {
     /// A roll-up to a length.
     public init(to length: Length) { self.length = length }
 
-    /// The longer bars of one symbol's bars, which are in the order of their starts.
+    /// Returns the longer bars of one symbol's bars, which must be sorted by start; impossible starts are skipped.
     public func bars(of bars: [MarketData.Bar]) -> [Bar] {
         var found: [Bar] = []
         var weighted = (price: 0.0, volume: 0.0)
@@ -89,14 +90,14 @@ public struct BarRollUp: Sendable, Equatable {
         return found
     }
 
-    /// Without the last digits that binary sums and quotients have by chance: to six decimals, below 1 to nine.
+    /// Rounds to six decimals, or nine below 1: the digits after that are noise from binary sums and quotients.
     private static func rounded(_ value: Double) -> Double {
         let scale = value.magnitude < 1 ? 1e9 : 1e6
         return value.magnitude < 1e9 ? (value * scale).rounded() / scale : value
     }
 
-    /// A span of moments with the windows at its ends whole, in milliseconds since the Unix epoch: a part of a window would be
-    /// taken for all of it.
+    /// Widens a span to whole windows, in milliseconds since the Unix epoch. Part of a window would be taken for the
+    /// whole window.
     public func whole(from: Int64?, to: Int64?) -> (from: Int64?, to: Int64?) {
         let end = to.map { to in
             let last = window(of: to)
@@ -114,7 +115,7 @@ public struct BarRollUp: Sendable, Equatable {
         case .hours(let count): step = Int64(count) * 3_600_000
         case .day: return day
         }
-        // After a change of the clocks, which is on a Sunday before any trading, midnight is off by an hour.
+        // Counted in elapsed time: an hour off once the clocks have changed, on a Sunday, when nothing trades.
         let start = day.lowerBound + (moment - day.lowerBound) / step * step
         return start..<min(start + step, day.upperBound)
     }

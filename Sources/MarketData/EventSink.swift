@@ -6,29 +6,29 @@ public protocol EventSink: AnyObject, Sendable {
     /// Calls `resume` once, on any thread, when the queue has room again; at once when it has room now.
     func whenRoom(_ resume: @escaping @Sendable () -> Void)
 
-    /// The kinds of which batches are to hold the events as the feed sent them; asked at each read.
+    /// The kinds whose batches must also hold the events as the feed sent them; read at each socket read.
     var wantedText: KindSet { get }
 
-    /// Keeps the knowledge that events were missed; does not block.
+    /// Records that events were missed; does not block.
     func record(_ gap: Gap)
 
-    /// Keeps which gaps began and which are over, all or nothing; does not block.
+    /// Records which gaps began and which are over, all or nothing; does not block.
     func record(_ change: GapChange)
 
-    /// Keeps what happened; does not block.
+    /// Records an incident; does not block.
     func record(_ incident: Incident)
 }
 
 extension EventSink {
-    /// For a sink to which the values are enough.
+    /// The default, for a sink that needs only the values.
     public var wantedText: KindSet { [] }
 
-    /// For a sink that keeps nothing of a gap before it is over.
+    /// The default, for a sink that records a gap only once it is over.
     public func record(_ change: GapChange) {
         for gap in change.gaps where gap.to != nil { record(gap) }
     }
 
-    /// For a sink without a logbook.
+    /// The default, for a sink without a logbook.
     public func record(_ incident: Incident) {}
 }
 
@@ -40,7 +40,7 @@ public enum Admission: Sendable, Equatable {
     case acceptedStopReading
     /// The queue is full and the batch was not taken: close the connection and record a gap.
     case refused
-    /// The batch came too late to tell copies of what another connection brought from new events, and was not taken:
+    /// The batch came too late to tell new events from copies of what another connection brought, and was not taken:
     /// connect again and record a gap.
     case outdated
 }

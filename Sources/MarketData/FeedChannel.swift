@@ -11,13 +11,13 @@ public struct FeedChannel: Hashable, Sendable {
         self.symbol = symbol
     }
 
-    /// By the kind's place, which is quicker than its name.
+    /// Hashes the kind's index, which is faster than hashing its name.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(kind.index)
         hasher.combine(symbol)
     }
 
-    /// Reads a channel as the feed writes it; `nil` when it is none.
+    /// Reads a channel as the feed writes it; `nil` for anything else.
     public init?(_ text: some StringProtocol) {
         guard let dot = text.firstIndex(of: "."), let kind = EventKind(rawValue: String(text[..<dot])) else {
             return nil

@@ -4,7 +4,7 @@ public struct Gap: Sendable, Hashable {
     public enum Cause: String, Sendable, CaseIterable, Codable {
         /// The connection was closed or lost.
         case disconnected
-        /// The connection was open and silent for too long, or silent for a while and then went on later.
+        /// The connection was open but silent for too long, or the events after a silence began at a later time.
         case stalled
         /// The buffer had no room and the connection was dropped.
         case overflow
@@ -16,7 +16,7 @@ public struct Gap: Sendable, Hashable {
         case damaged
         /// This process or its machine was suspended, and the feed did not keep the events.
         case paused
-        /// The box that had the symbol was gone before this one took it over.
+        /// The box that had the symbol was already gone when this one took it over.
         case shardMoved = "shard moved"
     }
 
@@ -26,15 +26,14 @@ public struct Gap: Sendable, Hashable {
     public var symbols: [Symbol]
     /// The kinds of events missed.
     public var events: [EventKind]
-    /// The time of the newest event of these kinds before the interruption, or a little before, in milliseconds since the
-    /// Unix epoch.
+    /// The time of the newest event of these kinds before the interruption, or a little before, in milliseconds since
+    /// the Unix epoch.
     public var from: Int64
-    /// When the subscription was there again, or a little later, in milliseconds since the Unix epoch; `nil` while it is
-    /// not.
+    /// When the subscription was back, or a little later, in milliseconds since the Unix epoch; `nil` while it is not.
     public var to: Int64?
     /// What interrupted the stream.
     public var cause: Cause
-    /// Whether the ends may be off: the clock was wrong, or the file of then can't be read.
+    /// Whether the ends may be off: the clock was wrong, or the earlier file can't be read.
     public var isUncertain: Bool
 
     /// Makes a gap; see the properties for meaning and units.
@@ -53,22 +52,23 @@ public struct Gap: Sendable, Hashable {
 }
 
 extension Gap {
-    /// How long before the newest event that was read a gap begins, in milliseconds: events of a kind come a little out of
-    /// their order.
+    /// How long before the newest event that was read a gap begins, in milliseconds: events of a kind arrive slightly
+    /// out of order.
     public static let startMargin: Int64 = 1000
-    /// How long after the clock or the events show its end a gap ends, in milliseconds: a clock that is looked after may be
-    /// so much behind.
+    /// How long after the clock or the events show its end a gap ends, in milliseconds: even a synchronized clock may
+    /// be this far behind.
     public static let endMargin: Int64 = 2000
-    /// How long after it happened an event is read at most while its feed keeps up, in milliseconds, with what this
-    /// machine's clock is ahead. Where no event shows how far they had come, a gap begins so much before the clock's time.
+    /// The longest time from an event until it is read while its feed keeps up, in milliseconds. It includes how far
+    /// this machine's clock may be ahead. When no event shows how far the events had come, a gap begins this long
+    /// before the clock's time.
     public static let eventLateness: Int64 = 5000
 }
 
-/// What becomes known of gaps at one moment.
+/// What becomes known about gaps at one moment.
 public struct GapChange: Sendable, Equatable {
-    /// Gaps that were recorded as still open and give way to ``gaps``.
+    /// Gaps that were recorded as open and are replaced by ``gaps``.
     public var ended: [Gap]
-    /// What is so now: gaps that are over, and gaps that began.
+    /// What holds now: gaps that are over, and gaps that began.
     public var gaps: [Gap]
 
     /// Makes a change; see the properties for meaning.
@@ -80,7 +80,7 @@ public struct GapChange: Sendable, Equatable {
 
 /// Something that happened to the collector or its files and that a person should find later.
 public struct Incident: Sendable, Equatable {
-    /// What, in a word or two.
+    /// What happened, in a word or two.
     public var what: String
     /// The circumstances, in words.
     public var detail: String

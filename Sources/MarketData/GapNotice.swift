@@ -1,23 +1,23 @@
-/// What a relay says of events that it missed itself: a status `gap`, whose message names the time and the channels, such
-/// as `from 1704205800000 to 1704205860000, disconnected: T.AAPL,T.MSFT`.
+/// A relay's notice of events that it missed itself: a status `gap`, whose message names the time and the channels,
+/// such as `from 1704205800000 to 1704205860000, disconnected: T.AAPL,T.MSFT`.
 public struct GapNotice: Sendable, Equatable {
     /// The status word.
     public static let status = "gap"
-    /// How long the list of channels of one message gets, in bytes; receivers cut long messages.
+    /// About how many bytes of channels one message lists; receivers cut long messages.
     private static let listBytes = 400
 
-    /// The channels of which events are missing.
+    /// The channels whose events are missing.
     public var channels: [FeedChannel]
-    /// Since when, in milliseconds since the Unix epoch.
+    /// When the gap begins, in milliseconds since the Unix epoch.
     public var from: Int64
-    /// Until when; `nil` while they still are missed.
+    /// When the gap ends, in milliseconds since the Unix epoch; `nil` while events are still missed.
     public var to: Int64?
-    /// Why.
+    /// What interrupted the stream.
     public var cause: Gap.Cause
 
-    /// What a gap is to somebody who reads these channels; `nil` when they have no part in it.
+    /// Makes the notice of a gap for a reader of these channels; `nil` when the gap concerns none of them.
     ///
-    /// Where the gap names symbols, a wildcard's part is those symbols.
+    /// When the gap names symbols, a reader of the wildcard is told those symbols.
     public init?(_ gap: Gap, of channels: Set<FeedChannel>) {
         self.init(channels: [], from: gap.from, to: gap.to, cause: gap.cause)
         for kind in gap.events {
@@ -39,7 +39,7 @@ public struct GapNotice: Sendable, Equatable {
         self.cause = cause
     }
 
-    /// The messages; several where there are many channels.
+    /// The messages; several when there are many channels.
     public var messages: [String] {
         let head = "from \(from)\(to.map { " to \($0)" } ?? ""), \(cause.rawValue): "
         var lists: [String] = []
@@ -53,7 +53,7 @@ public struct GapNotice: Sendable, Equatable {
         return lists.map { head + $0 }
     }
 
-    /// Reads a message; `nil` when it is none.
+    /// Reads a message; `nil` when it is not a gap notice.
     public init?(_ message: String) {
         guard let colon = message.firstIndex(of: ":"), let comma = message[..<colon].firstIndex(of: ",") else {
             return nil
@@ -70,7 +70,7 @@ public struct GapNotice: Sendable, Equatable {
         self.to = to
     }
 
-    /// A time that somebody may mean, with which can be computed.
+    /// Reads a time; `nil` when it is not in ``UnixTime/possible``, and so not safe to compute with.
     private static func time(_ text: Substring) -> Int64? {
         Int64(text).flatMap { UnixTime.possible.contains($0) ? $0 : nil }
     }

@@ -4,11 +4,11 @@ public struct HTTPProxy: Sendable, Equatable {
     public let host: String
     /// The TCP port.
     public let port: Int
-    /// `user:password`, decoded; `nil` when the proxy asks for none.
+    /// `user:password`, decoded; `nil` when the URL has none.
     public let credentials: Secret?
 
-    /// Reads `http://[user:password@]host[:port]`; the scheme may be left out. `nil` when it is no such address, and for
-    /// other kinds of proxies.
+    /// Reads `http://[user:password@]host[:port]`; the scheme may be left out, and the port is 80 by default. `nil` for
+    /// anything else, including other kinds of proxies.
     public init?(_ url: String) {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         var rest = url[...]

@@ -1,10 +1,10 @@
-/// The JSON of a batch's events as the feed sent it: where each object lies in the frames that brought them.
+/// The JSON of a batch's events as the feed sent it: where each object is in the frames that brought them.
 ///
-/// Kept only of the kinds that somebody wants (``EventSink/wantedText``), since a frame is copied for it.
+/// Only the kinds that somebody wants are kept (``EventSink/wantedText``), because a frame must be copied to keep them.
 public struct SentEvents: Sendable, Equatable {
-    /// The kinds whose objects are kept; of others the ranges are empty.
+    /// The kinds whose objects are kept; the ranges of other kinds are empty.
     public let kinds: KindSet
-    /// The frames with such events, one after the other.
+    /// The frames that hold such events, one after the other.
     public private(set) var text = TextArena()
     /// The objects of ``EventBatch/bars``, in their order.
     public var bars: [TextRange] = []
@@ -19,10 +19,10 @@ public struct SentEvents: Sendable, Equatable {
     /// The objects of ``EventBatch/fairValues``, in their order.
     public var fairValues: [TextRange] = []
 
-    /// Makes an empty one.
+    /// Makes an empty value that keeps these kinds.
     public init(_ kinds: KindSet = .market) { self.kinds = kinds }
 
-    /// An empty one with room for as much as another has, for `most` events of a kind at most.
+    /// Makes an empty value with room for as much as another holds, but for at most `most` events of each kind.
     init(asIn other: SentEvents, most: Int) {
         self.init(other.kinds)
         text.reserve(min(other.byteCount, most * 256))
@@ -34,19 +34,19 @@ public struct SentEvents: Sendable, Equatable {
         fairValues.reserveCapacity(min(other.fairValues.count, most))
     }
 
-    /// The memory that the frames take.
+    /// The memory that the frames take, in bytes.
     public var byteCount: Int { text.bytes.count }
 
-    /// Keeps a frame, behind those that are kept already.
+    /// Appends a copy of a frame.
     public mutating func keep(_ frame: UnsafeRawBufferPointer) { _ = text.append(frame) }
 }
 
 extension EventBatch {
-    /// Notes where the event lies that was appended last, if one was since the call before.
+    /// Notes where the last appended event is in the frames, if one was appended since the previous call.
     ///
     /// - Returns: Whether its kind is wanted.
     public mutating func noteSent(_ range: TextRange) -> Bool {
-        // Looked at in place: a copy would make each append one of all that came before.
+        // Read in place: with a copy of `sent`, each append would copy everything before it.
         guard let kinds = sent?.kinds else { return false }
         func text(of kind: KindSet) -> TextRange { kinds.contains(kind) ? range : .none }
         if let count = sent?.bars.count, count < bars.count {
@@ -77,7 +77,7 @@ extension EventBatch {
         return false
     }
 
-    /// Whether it may hold events of some kinds.
+    /// Whether the batch may hold events of some kinds. Minute and second bars are not told apart.
     public func mayHold(_ kinds: KindSet) -> Bool {
         !bars.isEmpty && !kinds.isDisjoint(with: .bars) || !trades.isEmpty && kinds.contains(.trade)
             || !quotes.isEmpty && kinds.contains(.quote) || !limitBands.isEmpty && kinds.contains(.limitBand)

@@ -1,6 +1,6 @@
 /// A ticker as the feed writes it (`AAPL`, `BRK.B`, `BACpL`), kept inline: copying one costs two registers.
 ///
-/// Up to 16 bytes of printable ASCII, without the characters that mean something in a subscription
+/// Up to 16 bytes of printable ASCII, without spaces and without the characters that have a meaning in a subscription
 /// (`,` separates channels, `*` is the wildcard) or in JSON (`"`, `\`). Ordered byte by byte, as SQLite and
 /// PostgreSQL's "C" collation order them.
 @frozen
@@ -31,8 +31,8 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         self.init(high: high, low: low)
     }
 
-    /// Reads a symbol from the first `count` of sixteen bytes that two words hold, the first byte in the lowest;
-    /// `nil` as for ``init(utf8:)``. The bytes behind may be anything.
+    /// Reads a symbol from the first `count` of the sixteen bytes in two words, the first byte in the lowest place;
+    /// `nil` as for ``init(utf8:)``. The bytes after `count` may be anything.
     @inlinable
     @inline(__always)
     public init?(littleEndian first: UInt64, _ second: UInt64, count: Int) {
@@ -52,7 +52,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
-    /// An allowed byte in all eight places.
+    /// A word of allowed bytes, for the places that a symbol leaves unused.
     @inlinable
     @inline(__always)
     static var placeholders: UInt64 { 0x4141_4141_4141_4141 }
@@ -63,8 +63,8 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     static func areAllowed(_ bytes: UInt64) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let tops: UInt64 = 0x8080_8080_8080_8080
-        // None below `!`, none above `~`, none of the four excluded ones; a test with a borrow can only err above a
-        // true hit.
+        // Finds a byte below `!` or above `~`, and each of the four excluded characters. A borrow or carry can cause a
+        // false hit only next to a true one.
         let low = (bytes &- ones &* 0x21) & ~bytes
         let high = (bytes &+ ones) | bytes
         let comma = bytes ^ (ones &* UInt64(UInt8(ascii: ",")))
@@ -116,7 +116,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
 }
 
 extension Symbol: Comparable {
-    /// Byte order.
+    /// Orders by bytes.
     @inlinable
     public static func < (left: Symbol, right: Symbol) -> Bool {
         left.high == right.high ? left.low < right.low : left.high < right.high

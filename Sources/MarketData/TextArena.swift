@@ -48,7 +48,7 @@ public struct TextArena: Sendable, Equatable {
         return TextRange(offset: UInt32(start), count: UInt32(storage.count - start))
     }
 
-    /// Makes room for so many bytes at once.
+    /// Reserves memory for this many bytes in all.
     mutating func reserve(_ count: Int) { storage.reserveCapacity(count) }
 
     /// Forgets all texts and keeps the memory.
@@ -56,7 +56,7 @@ public struct TextArena: Sendable, Equatable {
         storage.removeAll(keepingCapacity: true)
     }
 
-    /// Forgets the texts from an offset on, those appended since the arena was that long.
+    /// Forgets the texts from an offset on: those that were appended after the arena had that length.
     public mutating func removeAll(from offset: Int) {
         storage.removeSubrange(offset...)
     }

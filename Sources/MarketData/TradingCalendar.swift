@@ -1,9 +1,10 @@
-/// When the New York Stock Exchange and the markets beside it trade: 2024 to 2030, with holidays and half days.
+/// The trading hours of the New York Stock Exchange, which other US markets share: 2024 to 2030, with holidays and half
+/// days.
 ///
-/// Trading here includes the hours before and after the regular session, 4:00 to 20:00 New York time, because bars come
-/// in those too; on a half day they end at 17:00. In years that are not known, every weekday counts as a full day.
+/// Trading here is 4:00 to 20:00 New York time: it includes the hours before and after the regular session, because
+/// bars come then too. On a half day it ends at 17:00. In other years, every weekday counts as a full day.
 public enum TradingCalendar {
-    /// What kind of day it is.
+    /// The kind of a day.
     public enum Day: Sendable, Equatable {
         /// No trading: a weekend or a holiday.
         case closed
@@ -53,8 +54,8 @@ public enum TradingCalendar {
         return false
     }
 
-    /// A day of New York from midnight to midnight, in milliseconds since the Unix epoch; `nil` for a text that is no date
-    /// (`2024-01-02`).
+    /// Returns a New York day from midnight to midnight, in milliseconds since the Unix epoch; `nil` when the text is
+    /// not a date (`2024-01-02`).
     public static func newYorkDay(_ text: String) -> Range<Int64>? {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.map(\.utf8.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
@@ -62,7 +63,7 @@ public enum TradingCalendar {
         else { return nil }
         let number = dayNumber(year, month, date)
         guard civil(number) == (year, month, date) else { return nil }
-        // The clocks change at two in the morning.
+        // The clocks change at 2:00, so the offset at 5:00 UTC is also that of midnight.
         func midnight(_ number: Int) -> Int64 {
             let time = Int64(number) * 86_400_000
             return time - newYorkOffset(time + 5 * 3_600_000)
@@ -85,13 +86,13 @@ public enum TradingCalendar {
             open: at(4), regularOpen: at(9, 30), regularClose: at(isHalf ? 13 : 16), close: at(isHalf ? 17 : 20))
     }
 
-    /// The days since 1970-01-01 of the New York date at a time.
+    /// Returns the New York date at a time, as days since 1970-01-01.
     fileprivate static func newYorkDay(of milliseconds: Int64) -> Int {
         Int(floorDivided(milliseconds + newYorkOffset(milliseconds), 86_400_000))
     }
 
-    /// New York's distance from UTC at a time: five hours behind, four from the second Sunday of March at 2:00 to the
-    /// first Sunday of November at 2:00 (Energy Policy Act of 2005).
+    /// Returns New York's offset from UTC at a time, in milliseconds: five hours behind, four from the second Sunday of
+    /// March at 2:00 to the first Sunday of November at 2:00 (Energy Policy Act of 2005).
     fileprivate static func newYorkOffset(_ milliseconds: Int64) -> Int64 {
         let (year, _, _) = civil(Int(floorDivided(milliseconds, 86_400_000)))
         func sunday(_ month: Int, _ which: Int) -> Int64 {
@@ -107,10 +108,10 @@ public enum TradingCalendar {
         value >= 0 ? value / divisor : -((-value + divisor - 1) / divisor)
     }
 
-    /// 0 is Sunday; 1970-01-01 was a Thursday.
+    /// The day of the week: 0 is Sunday. 1970-01-01 was a Thursday.
     private static func weekday(_ number: Int) -> Int { ((number + 4) % 7 + 7) % 7 }
 
-    /// The days since 1970-01-01 of a date of the Gregorian calendar, counted in years that begin in March.
+    /// Returns the days since 1970-01-01 of a Gregorian date, counted in years that begin in March.
     fileprivate static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
@@ -131,8 +132,8 @@ public enum TradingCalendar {
 
     // MARK: Facts
 
-    /// Days without trading, weekends apart. 2025-01-09 was a day of mourning. 1 January 2028 is a Saturday and is not
-    /// made up for.
+    /// Days without trading, other than weekends. 2025-01-09 was a day of mourning. 1 January 2028 is a Saturday, and
+    /// no other day is closed for it.
     private static let holidays: Set<Int> = [
         2024_01_01, 2024_01_15, 2024_02_19, 2024_03_29, 2024_05_27, 2024_06_19, 2024_07_04, 2024_09_02, 2024_11_28,
         2024_12_25,
@@ -171,7 +172,7 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// The New York date at a time, in milliseconds since the Unix epoch.
     public init(at milliseconds: Int64) { number = TradingCalendar.newYorkDay(of: milliseconds) }
 
-    /// Reads `2026-11-24`; `nil` for anything else, and for a date that no calendar has.
+    /// Reads `2026-11-24`; `nil` for anything else, including a date that does not exist.
     public init?(_ text: String) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.map(\.utf8.count) == [4, 2, 2], text.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) }),
@@ -181,8 +182,8 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
         guard description == text else { return nil }
     }
 
-    /// The last day whose bars are final at a time, in milliseconds since the Unix epoch: late trades change them for a
-    /// quarter of an hour after the day's trading.
+    /// The last day whose bars are final at a time, in milliseconds since the Unix epoch. Late trades change bars for
+    /// up to a quarter of an hour after the day's trading.
     public static func lastFinal(at milliseconds: Int64) -> TradingDay {
         var day = TradingDay(at: milliseconds)
         while !day.isFinal(at: milliseconds) { day = day.before }
@@ -192,7 +193,7 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// The hours of trading; `nil` on a closed day.
     public var session: TradingCalendar.Session? { TradingCalendar.session(ofDay: number) }
 
-    /// Whether there was trading, and its bars change no more.
+    /// Whether this day had trading and its bars no longer change at a time, in milliseconds since the Unix epoch.
     public func isFinal(at milliseconds: Int64) -> Bool {
         session.map { milliseconds >= $0.close + 15 * 60_000 } ?? false
     }
@@ -202,8 +203,8 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// The calendar day after.
     public var after: TradingDay { TradingDay(number: number + 1) }
 
-    /// When a New York clock shows a time of day, in milliseconds since the Unix epoch. On the Sundays on which clocks
-    /// change, the hours before the change are an hour off.
+    /// The moment when a New York clock shows a time of this day, in milliseconds since the Unix epoch. On the Sundays
+    /// when the clocks change, the hours before the change are an hour off.
     public func moment(minuteOfDay minute: Int) -> Int64 {
         let midnight = Int64(number) * 86_400_000
         return midnight + Int64(minute) * 60_000 - TradingCalendar.newYorkOffset(midnight + 17 * 3_600_000)
@@ -219,6 +220,6 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
         return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
     }
 
-    /// By date.
+    /// Orders by date.
     public static func < (left: TradingDay, right: TradingDay) -> Bool { left.number < right.number }
 }

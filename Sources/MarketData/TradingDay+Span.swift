@@ -1,8 +1,8 @@
 extension TradingDay: Strideable {
-    /// The days from this one to another.
+    /// The number of days from this day to another.
     public func distance(to other: TradingDay) -> Int { other.number - number }
 
-    /// The day so many days later.
+    /// The day that is `days` days later.
     public func advanced(by days: Int) -> TradingDay { TradingDay(number: number + days) }
 
     /// The Monday of the day's week.
@@ -11,9 +11,9 @@ extension TradingDay: Strideable {
     /// The first day of the day's month.
     public var firstOfMonth: TradingDay { TradingDay(description.prefix(8) + "01") ?? self }
 
-    /// From midnight to midnight in New York, in milliseconds since the Unix epoch: 23 or 25 hours where the clocks change.
+    /// From midnight to midnight in New York, in milliseconds since the Unix epoch: 23 or 25 hours if clocks change.
     public var span: Range<Int64> { midnight..<advanced(by: 1).midnight }
 
-    /// The clocks change at 2:00, so the evening before still has the offset of midnight.
+    /// The midnight at which the day begins. The clocks change at 2:00, so it still has the offset of the day before.
     private var midnight: Int64 { advanced(by: -1).moment(minuteOfDay: 24 * 60) }
 }

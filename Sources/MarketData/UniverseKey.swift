@@ -4,7 +4,7 @@
 /// A key only says what to look for. Whether the whole text names one group (older set-ups have names with colons
 /// such as `market_leaders:top_100`) or each part names its own is decided where the groups are known.
 public struct UniverseKey: Hashable, Sendable {
-    /// How many parts a key has as a rule; more work as well and deserve a remark.
+    /// The most parts that a key usually has. More are allowed, but the user is told that there are many.
     public static let customaryParts = 3
 
     /// The key as written, without the spaces around it: possibly the whole name of one group.
@@ -13,7 +13,7 @@ public struct UniverseKey: Hashable, Sendable {
     /// The names between the colons, in the order written: trimmed, none empty, each once.
     public let parts: [String]
 
-    /// Reads a key; `nil` when nothing but spaces and colons is there.
+    /// Reads a key; `nil` when the text has only spaces and colons.
     public init?(_ text: some StringProtocol) {
         var parts: [String] = []
         for piece in text.split(separator: ":") {
@@ -26,7 +26,7 @@ public struct UniverseKey: Hashable, Sendable {
         self.parts = parts
     }
 
-    /// The names that the whole key may be as one group: as written, then with the spaces around colons left out.
+    /// The names that the key may have as a single group: as written, then without spaces around the colons.
     public var wholeNames: [String] {
         let joined = parts.joined(separator: ":")
         return joined == text ? [text] : [text, joined]

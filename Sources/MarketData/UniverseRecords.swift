@@ -5,7 +5,7 @@
 public struct UniverseRecords: Sendable, Equatable {
     /// The groups with their members.
     public var groups: [GroupRecord]
-    /// What is not a stock universe.
+    /// The cache entries that are not stock universes.
     public var entries: [CacheEntryRecord]
 
     /// Makes records.
@@ -14,7 +14,7 @@ public struct UniverseRecords: Sendable, Equatable {
         self.entries = entries
     }
 
-    /// How many memberships there are in all groups.
+    /// The number of memberships in all groups.
     public var membershipCount: Int { groups.reduce(0) { $0 + $1.members.count } }
 }
 
@@ -24,7 +24,7 @@ public struct GroupRecord: Sendable, Equatable {
     public struct Identity: Sendable, Hashable, Comparable {
         /// The group's name.
         public var name: String
-        /// Its type as written; one of UNIVERSE, ETF, THEME, SECTOR, SEGMENT, CUSTOM as a rule.
+        /// Its type as written; usually one of UNIVERSE, ETF, THEME, SECTOR, SEGMENT, CUSTOM.
         public var type: String
         /// Its environment.
         public var environment: String
@@ -36,7 +36,7 @@ public struct GroupRecord: Sendable, Equatable {
             self.environment = environment
         }
 
-        /// By environment, type and name.
+        /// Orders by environment, type and name.
         public static func < (left: Identity, right: Identity) -> Bool {
             (left.environment, left.type, left.name) < (right.environment, right.type, right.name)
         }
@@ -56,7 +56,7 @@ public struct GroupRecord: Sendable, Equatable {
     public var updatedAt: Int64?
     /// When its members were last loaded.
     public var lastUpdate: Int64?
-    /// Its members, each symbol once, by symbol.
+    /// Its members, each symbol once, sorted by symbol.
     public var members: [MemberRecord]
 
     /// Makes a record.
@@ -110,7 +110,7 @@ public struct CacheEntryRecord: Sendable, Equatable {
     /// When it last changed.
     public var updatedAt: Int64?
 
-    /// The types that held lists of stocks before there were groups; no mirror takes them.
+    /// The types that held lists of stocks before there were groups; no mirror stores them.
     public static let legacyTypes = ["stock_universe", "etf_universe", "stock_etf_combo"]
 
     /// Makes a record.
@@ -138,7 +138,7 @@ extension UniverseRecords {
             for time in [group.createdAt, group.updatedAt, group.lastUpdate] {
                 digest.add(field: time.map(String.init))
             }
-            // As a rule they are in order, and there may be a million.
+            // Members are usually sorted already, and there may be a million.
             let isSorted = zip(group.members, group.members.dropFirst()).allSatisfy { $0.symbol <= $1.symbol }
             for member in isSorted ? group.members : group.members.sorted(by: { $0.symbol < $1.symbol }) {
                 digest.add(field: member.symbol)

@@ -1,5 +1,5 @@
-/// What a buffer file knows of its own uploads: the identifiers that it had, and the transactions that it made or tried
-/// under them. See docs/design/ledger.md.
+/// What a buffer file knows about its own uploads: the identifiers that it had, and the transactions that it made or
+/// tried under them. See docs/design/ledger.md.
 public struct UploadLine: Sendable, Equatable {
     /// An earlier identifier of the file.
     public struct Predecessor: Sendable, Equatable {
@@ -7,7 +7,7 @@ public struct UploadLine: Sendable, Equatable {
         public var id: String
         /// The stream.
         public var stream: EventStream
-        /// The last sequence while the file had it.
+        /// The last sequence that the file gave out under this identifier.
         public var through: Int64
 
         /// Makes a predecessor; see the properties for meaning.
@@ -21,7 +21,7 @@ public struct UploadLine: Sendable, Equatable {
     /// How many earlier identifiers a file remembers.
     public static let mostPredecessors = 64
 
-    /// The identifier now.
+    /// The current identifier.
     public var id: String
     /// Earlier identifiers, oldest first.
     public var predecessors: [Predecessor]
@@ -43,7 +43,7 @@ public struct UploadLine: Sendable, Equatable {
         predecessors.filter { $0.stream == stream }
     }
 
-    /// Those of them with rows that wait to be uploaded, oldest first.
+    /// The earlier identifiers with rows that wait to be uploaded, oldest first.
     public func remainder(of stream: EventStream, behind marks: UploadMarks) -> [Predecessor] {
         predecessors(of: stream).filter { $0.through > marks.settled }
     }
@@ -56,17 +56,18 @@ public struct UploadLine: Sendable, Equatable {
         tokens[Key(id: id, stream: stream)]?.contains(token) ?? false
     }
 
-    /// Every transaction's token, with its identifier and stream, in the order in which they were made.
+    /// The token of every transaction, with its identifier and stream. The tokens of one identifier and stream are in
+    /// the order in which they were made.
     public var moves: [(id: String, stream: EventStream, token: String)] {
         tokens.flatMap { key, tokens in tokens.map { (key.id, key.stream, $0) } }
     }
 
-    /// Takes a transaction that was made under an identifier.
+    /// Adds a transaction that was made under an identifier.
     public mutating func add(_ token: String, of stream: EventStream, under id: String) {
         tokens[Key(id: id, stream: stream), default: []].append(token)
     }
 
-    /// Takes a transaction that is made now, and forgets those before the newest that is known to be settled.
+    /// Adds a transaction that is being made, and forgets those before the newest one known to be settled.
     public mutating func add(_ move: UploadMove) {
         let key = Key(id: id, stream: move.stream)
         if let settled = move.settled, let place = tokens[key]?.firstIndex(of: settled) {
@@ -82,15 +83,15 @@ public struct UploadLine: Sendable, Equatable {
     }
 }
 
-/// One transaction of the upload, as it is written down before its COMMIT is sent.
+/// One transaction of the upload, as it is stored before its COMMIT is sent.
 public struct UploadMove: Sendable, Equatable {
     /// The stream.
     public let stream: EventStream
-    /// A random UUID, which the ledger gets with it.
+    /// A random UUID, which the transaction writes to the ledger.
     public let token: String
-    /// The last sequence that is upstream when it commits.
+    /// The last sequence that is upstream once it commits.
     public let through: Int64
-    /// The newest transaction that is known to be on the server's disk: none from before it can come back.
+    /// The newest transaction known to be on the server's disk: none before it can come back.
     public let settled: String?
 
     /// Makes a move; see the properties for meaning.
@@ -102,16 +103,16 @@ public struct UploadMove: Sendable, Equatable {
     }
 }
 
-/// How far a stream of a buffer file is.
+/// How far the upload of a stream of a buffer file has come.
 public struct UploadMarks: Sendable, Equatable {
     /// Rows through this sequence are upstream.
     public var acknowledged: Int64
     /// Rows through this sequence are no longer in the file.
     public var deleted: Int64
-    /// The last sequence given.
+    /// The last sequence that was given out.
     public var last: Int64
 
-    /// Rows through this sequence don't wait to be uploaded.
+    /// Rows through this sequence do not wait to be uploaded.
     public var settled: Int64 { max(acknowledged, deleted) }
 
     /// Makes marks; see the properties for meaning.

@@ -5,13 +5,14 @@ struct ColumnChunk {
     let column: ParquetColumn
     private(set) var rows = 0
     private var numbers: [Int64] = []
-    /// Texts of the rows that have one, each with its length, as PLAIN has them; empty while there is a dictionary.
+    /// The texts of the rows that have one, each with its length, as in PLAIN encoding; empty while there is a
+    /// dictionary.
     private var texts: [UInt8] = []
-    /// Where each text begins.
+    /// Where each text begins in ``texts``.
     private var places: [Int] = []
     /// 1 for each row with a value, 0 for each without; empty while every row has one.
     private var levels: [UInt8] = []
-    /// The texts' numbers in the dictionary, while there is one.
+    /// The texts' indexes in the dictionary, while there is one.
     private var indexes: [UInt32] = []
     private var dictionary: TextDictionary?
 
@@ -26,7 +27,7 @@ struct ColumnChunk {
         rows += 1
     }
 
-    /// - Returns: about how many bytes more are held.
+    /// - Returns: about how many more bytes are held.
     mutating func append(_ text: UnsafeRawBufferPointer) -> Int {
         if !levels.isEmpty { levels.append(1) }
         rows += 1
@@ -42,7 +43,7 @@ struct ColumnChunk {
         return text.count + MemoryLayout<Int>.size + MemoryLayout<UInt32>.size
     }
 
-    /// Gives the dictionary up: the texts are too different for one.
+    /// Gives up the dictionary, because the texts differ too much for one.
     private mutating func spellOut() {
         guard let known = dictionary else { return }
         for index in indexes {
@@ -59,14 +60,14 @@ struct ColumnChunk {
         rows += 1
     }
 
-    /// Puts the chunk's pages behind `bytes` and forgets the values.
+    /// Appends the chunk's pages to `bytes` and forgets the values.
     ///
-    /// - Parameter start: where `bytes` is in the file.
+    /// - Parameter start: where `bytes` begins in the file.
     /// - Returns: the chunk's description, and what its pages would take without compression.
     mutating func write(
         to bytes: inout [UInt8], start: Int64, compression: ParquetWriter.Compression
     ) -> (description: CompactStruct, plainBytes: Int) {
-        // A dictionary of texts of which most come once is longer than the texts.
+        // When most texts occur only once, a dictionary is longer than the texts.
         if let dictionary, dictionary.count * 2 > indexes.count { spellOut() }
         let first = start + Int64(bytes.count)
         var pages = PageWriter(compression: compression)
@@ -108,9 +109,9 @@ struct ColumnChunk {
     private static let pageRows = 1 << 16
 
     private mutating func forget() {
-        // A column whose texts are all different has no use for a dictionary; the next group doesn't try again.
+        // A column whose texts differ too much has no use for a dictionary; the next group doesn't try again.
         if dictionary != nil { dictionary = TextDictionary() }
-        // Many files may be under way at once, so that one which is written early, for want of room, keeps none.
+        // Many files may be under way at once, so one whose group ends early for lack of memory releases it all.
         let keepsRoom = rows == ParquetWriter.groupRows
         rows = 0
         numbers.removeAll(keepingCapacity: keepsRoom)
@@ -120,7 +121,7 @@ struct ColumnChunk {
         levels.removeAll(keepingCapacity: keepsRoom)
     }
 
-    /// Definition levels, a bit each, behind their length.
+    /// Appends definition levels, one bit each, after their length.
     private func addLevels(_ range: Range<Int>, present: Int, to page: inout [UInt8]) {
         var encoded: [UInt8] = []
         if present == range.count || present == 0 {
@@ -184,21 +185,21 @@ struct ColumnChunk {
     }
 }
 
-/// The different texts of a column chunk, as long as they are few.
+/// The distinct texts of a column chunk, as long as there are few.
 struct TextDictionary {
     private(set) var bytes: [UInt8] = []
     private(set) var count = 0
     /// Where each text is in ``bytes``.
     private var places: [Range<Int>] = []
-    /// Open addressing: a text's number and 1, or 0.
+    /// A hash table with open addressing: a text's index plus 1, or 0 for an empty slot.
     private var table = [UInt32](repeating: 0, count: 1 << 4)
 
-    /// What a text takes beside its bytes: its length, its place, and its share of the table.
+    /// The bytes that a text takes besides its own: for its length, its place, and its share of the table.
     static let entryBytes = 32
 
     private static let mostTexts = 1 << 15
 
-    /// The text's number; `nil` once there are too many.
+    /// Returns the text's index, and adds the text when it is new; `nil` once there are too many.
     mutating func index(of text: UnsafeRawBufferPointer) -> UInt32? {
         let mask = table.count - 1
         var slot = Self.hash(text) & mask
@@ -218,13 +219,13 @@ struct TextDictionary {
         return UInt32(count - 1)
     }
 
-    /// A text with its length, as PLAIN has it.
+    /// Returns a text with its length, as in PLAIN encoding.
     func entry(_ index: UInt32) -> ArraySlice<UInt8> {
         let place = places[Int(index)]
         return bytes[place.lowerBound - 4..<place.upperBound]
     }
 
-    /// The least and the greatest text, by their bytes.
+    /// The least and the greatest text, in byte order.
     var bounds: (least: [UInt8], greatest: [UInt8])? {
         let texts = places.map { bytes[$0] }
         guard let least = texts.min(by: { $0.lexicographicallyPrecedes($1) }),
@@ -250,7 +251,7 @@ struct TextDictionary {
         }
     }
 
-    /// FNV-1a, eight bytes at a time; its high bits folded in, since the table takes the low ones.
+    /// FNV-1a, eight bytes at a time. The high bits are folded in, because the table uses the low ones.
     private static func hash(_ text: UnsafeRawBufferPointer) -> Int {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         var index = 0
@@ -268,7 +269,7 @@ struct TextDictionary {
 
 /// The bit-packed half of Parquet's run-length hybrid (parquet-format/Encodings.md).
 enum BitPacking {
-    /// Appends numbers of `width` bits, in groups of eight behind the number of groups.
+    /// Appends numbers of `width` bits in groups of eight, after the number of groups.
     static func append(_ numbers: some Sequence<UInt32>, count: Int, width: Int, to bytes: inout [UInt8]) {
         guard count > 0 else { return }
         let groups = (count + 7) / 8

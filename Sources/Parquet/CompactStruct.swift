@@ -1,4 +1,4 @@
-/// One struct of Thrift's compact protocol, as Parquet's page headers and footer are written
+/// A struct in Thrift's compact protocol, as in Parquet's page headers and footer
 /// (thrift/doc/specs/thrift-compact-protocol.md, parquet-format/src/main/thrift/parquet.thrift).
 ///
 /// Fields are added in the order of their numbers; ``bytes`` ends with the stop field.
@@ -6,7 +6,7 @@ struct CompactStruct {
     private var fields: [UInt8] = []
     private var last = 0
 
-    /// The struct, its end included.
+    /// The struct, including its end.
     var bytes: [UInt8] { fields + [0] }
 
     mutating func add(_ field: Int, _ value: Int32) {
@@ -52,7 +52,7 @@ struct CompactStruct {
         }
     }
 
-    /// Every number here is less than 16 above the one before it.
+    /// Writes the short form of a field's header: each number must be 1 to 15 above the one before.
     private mutating func begin(_ field: Int, type: UInt8) {
         precondition((1...15).contains(field - last))
         fields.append(UInt8(field - last) << 4 | type)
@@ -73,7 +73,7 @@ struct CompactStruct {
 }
 
 extension [UInt8] {
-    /// Seven bits a byte, the least first.
+    /// Appends a number with seven bits per byte, the lowest first.
     mutating func append(varint value: UInt64) {
         var rest = value
         while rest >= 0x80 {
@@ -83,12 +83,12 @@ extension [UInt8] {
         append(UInt8(rest))
     }
 
-    /// The length of a text, as it is written before one.
+    /// Appends the length of a text, as it is written before one.
     mutating func append(length: Int) {
         Swift.withUnsafeBytes(of: UInt32(length).littleEndian) { append(contentsOf: $0) }
     }
 
-    /// The bytes of whole numbers in memory, which is little-endian here as in the file.
+    /// Appends whole numbers as they are in memory, which is little-endian here as in the file.
     mutating func append<Number: FixedWidthInteger>(numbers: ArraySlice<Number>) {
         numbers.withUnsafeBytes { append(contentsOf: $0) }
     }

@@ -1,6 +1,6 @@
 import CZlib
 
-/// Puts pages behind their headers.
+/// Appends pages with their headers.
 struct PageWriter {
     let compression: ParquetWriter.Compression
     /// What the pages and their headers would take without compression.
@@ -40,12 +40,13 @@ struct PageWriter {
     }
 }
 
-/// Compression as gzip does it.
+/// Compression in gzip's format.
 public enum Gzip {
-    /// The bytes as one gzip member.
+    /// Returns the bytes as one gzip member.
     public static func compressed(_ bytes: [UInt8]) -> [UInt8] {
         var stream = z_stream()
-        // 16 more than the window's size asks for gzip's header. The lowest level: the others take several times as long.
+        // Adding 16 to the window's size asks for gzip's header. Level 1 is the lowest: the others take several times
+        // as long.
         let ready = deflateInit2_(
             &stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         precondition(ready == Z_OK, "zlib has no memory")

@@ -8,7 +8,8 @@ public struct ParquetColumn: Sendable, Equatable {
         case small
         /// A whole number of 64 bits.
         case whole
-        /// A decimal of up to 18 digits, so many of them behind the point; appended as the whole number of its last digit.
+        /// A decimal of up to 18 digits, `scale` of them after the point; appended as a whole number of units of its
+        /// last digit.
         case decimal(scale: Int)
         /// A moment in UTC; appended as the number of units since the Unix epoch.
         case timestamp(Unit)
@@ -34,7 +35,7 @@ public struct ParquetColumn: Sendable, Equatable {
         self.kind = kind
     }
 
-    /// The physical type's number.
+    /// The number of the physical type.
     var type: Int32 {
         switch kind {
         case .flag: 0
@@ -44,7 +45,7 @@ public struct ParquetColumn: Sendable, Equatable {
         }
     }
 
-    /// The column's line of the schema.
+    /// The column's element in the schema.
     var schema: CompactStruct {
         var element = CompactStruct()
         element.add(1, type)
@@ -64,7 +65,7 @@ public struct ParquetColumn: Sendable, Equatable {
             decimal.add(2, Int32(18))
             element.add(10, Self.union(5, decimal))
         case .timestamp(let unit):
-            // The older form has no nanoseconds.
+            // The older form of the annotation has no nanoseconds.
             if unit != .nanoseconds { element.add(6, Int32(unit == .milliseconds ? 9 : 10)) }
             var moment = CompactStruct()
             moment.add(1, true)

@@ -1,7 +1,8 @@
-/// Makes a Parquet file of flat rows (parquet-format 2.10; data pages of version 1, PLAIN and dictionary encoding).
+/// Writes a Parquet file of flat rows (parquet-format 2.10; data pages of version 1, PLAIN and dictionary encoding).
 ///
-/// Does no I/O: rows go in, and ``takeBytes()`` gives the file piece by piece. Holds no more rows than one row group has,
-/// besides a description of the row groups before. Values are appended column by column, then ``endRow()`` is called.
+/// Does no I/O: rows go in, and ``takeBytes()`` returns the file piece by piece. Holds the rows of at most one row
+/// group, a description of each earlier group, and the bytes that were not taken. Values are appended column by column,
+/// then ``endRow()`` is called.
 public struct ParquetWriter {
     /// How pages are compressed.
     public enum Compression: String, Sendable, CaseIterable {
@@ -11,19 +12,19 @@ public struct ParquetWriter {
         var codec: Int32 { self == .gzip ? 2 : 0 }
     }
 
-    /// So many rows are one row group.
+    /// The number of rows in a full row group.
     static let groupRows = 1 << 17
 
     private var columns: [ColumnChunk]
     private let compression: Compression
     private let createdBy: String
     private var bytes: [UInt8] = Array("PAR1".utf8)
-    /// Bytes that were taken.
+    /// The number of bytes that were taken.
     private var taken: Int64 = 0
     private var rows = 0
     private var total: Int64 = 0
     private var groups: [CompactStruct] = []
-    /// About what the columns hold.
+    /// About how many bytes the columns hold.
     private var held = 0
 
     /// Begins a file.
@@ -33,24 +34,24 @@ public struct ParquetWriter {
         self.createdBy = createdBy
     }
 
-    /// Gives a row a number, a moment, a decimal or a flag, in the unit that the column says.
+    /// Appends a number, a moment, a decimal or a flag to the row, in the column's unit.
     public mutating func append(_ number: Int64, at column: Int) {
         columns[column].append(number)
         held += MemoryLayout<Int64>.size
     }
 
-    /// Gives a row a text.
+    /// Appends a text to the row.
     public mutating func append(_ text: UnsafeRawBufferPointer, at column: Int) {
         held += columns[column].append(text)
     }
 
-    /// Gives a row no value in a column.
+    /// Appends a null to the row.
     public mutating func appendNull(at column: Int) {
         columns[column].appendNull()
         held += 1
     }
 
-    /// Ends a row, in which every column has had a value or none.
+    /// Ends a row, in which every column has got a value or a null.
     public mutating func endRow() {
         rows += 1
         if rows == Self.groupRows { endGroup() }
@@ -59,7 +60,7 @@ public struct ParquetWriter {
     /// About how many bytes are held.
     public var heldBytes: Int { bytes.count + held }
 
-    /// How many bytes ``takeBytes()`` has.
+    /// How many bytes ``takeBytes()`` would return.
     public var readyBytes: Int { bytes.count }
 
     /// Ends the row group early, so that ``takeBytes()`` has all rows so far.
@@ -76,7 +77,7 @@ public struct ParquetWriter {
         held = 0
     }
 
-    /// The bytes of the file that come next.
+    /// Returns the bytes of the file that come next.
     public mutating func takeBytes() -> [UInt8] {
         let next = bytes
         taken += Int64(next.count)

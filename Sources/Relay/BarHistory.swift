@@ -4,11 +4,12 @@ import MarketData
 import NIOPosix
 import Store
 
-/// Returns the provider's REST aggregates out of the buffer, so that one client object serves history and stream.
+/// Answers requests for the provider's REST aggregates from the buffer, so that one client object serves history and
+/// stream.
 struct BarHistory: Sendable {
     /// Clients wait ten seconds for an answer.
     private static let patience: Duration = .seconds(8)
-    /// The most gaps that one answer names.
+    /// The most missing spans that one answer names.
     private static let maximumGaps = 100
 
     let configuration: RelayConfiguration
@@ -17,7 +18,7 @@ struct BarHistory: Sendable {
     let symbols: any RelayedSymbols
     let logger: Logger
 
-    /// What the range has and the buffer has not.
+    /// A part of the range that the buffer does not have.
     private struct Missing {
         var starts: ClosedRange<Int64>
         var why: String
@@ -27,7 +28,7 @@ struct BarHistory: Sendable {
         }
     }
 
-    /// The answer to a request; `nil` when it is not of this route.
+    /// Returns the answer to a request; `nil` if the request is not for this route.
     func answer(_ request: PlainRequest) async -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
         if reading == .elsewhere { return nil }
@@ -41,7 +42,7 @@ struct BarHistory: Sendable {
 
     private func answer(_ wanted: AggregateRequest, origin: String) async -> PlainAnswer {
         do {
-            // What came before the question is in the answer.
+            // The answer includes everything that came before the request.
             try await buffer.flush()
             let since = try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince
             return try await NIOThreadPool.singleton.runIfActive { try answer(wanted, heldSince: since, origin) }
@@ -96,7 +97,7 @@ struct BarHistory: Sendable {
             guard gap.events.contains(kind), gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol),
                 record.settled[kind]?.contains(wanted.symbol) != true
             else { continue }
-            // A bar comes when its window is over, so the first that may be missing began before the gap.
+            // A bar comes when its window is over, so the first one that may be missing began before the gap.
             let first = gap.from - gap.from % wanted.interval.milliseconds
             let span = first...max(first, gap.to ?? .max)
             guard span.overlaps(wanted.starts) else { continue }

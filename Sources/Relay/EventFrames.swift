@@ -1,10 +1,10 @@
 import FeedServer
 import NIOCore
 
-/// Packs events into text frames, each a JSON array, that any client reads: of some 32 KiB, since many take no message
-/// of more than a megabyte.
+/// Packs events into text frames that any client can read, each a JSON array. A frame has about 32 KiB, since many
+/// clients accept no message of more than a megabyte.
 struct EventFrames {
-    /// A frame is ended past this many bytes of text.
+    /// A frame is ended once its text exceeds this many bytes.
     static let frameBytes = 32 << 10
     /// Up to this length a header takes four bytes.
     private static let mediumBytes = 65_535
@@ -12,7 +12,7 @@ struct EventFrames {
     private(set) var buffer = ByteBuffer()
     /// Where the open frame's header starts; `nil` between two frames.
     private var start: Int?
-    /// The events packed.
+    /// The number of events packed.
     private(set) var events = 0
 
     /// Whether nothing was packed.
@@ -35,14 +35,14 @@ struct EventFrames {
             if buffer.writerIndex - start > EventFrames.frameBytes { close() }
         } else {
             start = buffer.writerIndex
-            // Room for the header, which tells the length.
+            // Room for the header, which contains the length.
             buffer.writeInteger(UInt32(0))
             buffer.writeInteger(UInt8(ascii: "["))
             buffer.writeBytes(event)
         }
     }
 
-    /// Ends the open frame and takes the bytes out.
+    /// Ends the open frame and takes out the bytes.
     mutating func take() -> ByteBuffer {
         close()
         defer {
@@ -58,7 +58,7 @@ struct EventFrames {
         buffer.writeInteger(UInt8(ascii: "]"))
         let length = buffer.writerIndex - start - 4
         if length < 126 {
-            // The shortest form that a length has is the only one allowed.
+            // A length must be written in its shortest form.
             guard let text = buffer.getSlice(at: start + 4, length: length) else { return }
             buffer.moveWriterIndex(to: start)
             WireFrame.appendHeader(.text, length: length, to: &buffer)

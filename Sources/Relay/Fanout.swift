@@ -2,9 +2,10 @@ import FeedServer
 import MarketData
 import NIOCore
 
-/// Packs a run of batches for those who want them: each event once a lane, in the batches' order within its kind.
+/// Packs a run of batches for the lanes that want them: each event once per lane, in the batches' order within its
+/// kind.
 struct Fanout {
-    /// What is packed for all who want every event of a kind, by the kind's place.
+    /// What is packed for all lanes that want every event of a kind, by the kind's index.
     private var shared = [EventFrames](repeating: EventFrames(), count: EventKind.allCases.count)
     private var touched: [Lane] = []
     private var text = RowText()
@@ -25,7 +26,7 @@ struct Fanout {
         _ events: [Event], _ kind: EventKind, _ batch: EventBatch, _ ranges: [TextRange]?, _ index: LaneIndex,
         _ render: (inout RowText, Event) -> Void
     ) {
-        // Clients may be there and want nothing, or nothing of a kind.
+        // Clients may be connected but want nothing, or nothing of this kind.
         let wishes = index[kind]
         guard !events.isEmpty, !wishes.isEmpty else { return }
         let (ranges, isWanted, isMissed) = (
@@ -41,7 +42,8 @@ struct Fanout {
                     put(UnsafeRawBufferPointer(rebasing: object), kind, isWanted, named)
                     continue
                 }
-                // It was read from the feed before its kind had a reader: only one that has what came before it gets it.
+                // The event was read from the feed before its kind had a reader, so its text was not kept. It is sent
+                // only to lanes that follow a replay, which must not miss it.
                 let missing = named.filter(\.followsReplay)
                 guard isMissed || !missing.isEmpty else { continue }
                 render(&text, events[place])
@@ -59,7 +61,7 @@ struct Fanout {
         }
     }
 
-    /// Hands what was packed for everybody to the lanes that want it, and returns the lanes that have something.
+    /// Hands what was packed for all to the lanes that want it, and returns the lanes that have something to send.
     mutating func finish(_ index: LaneIndex) -> [Lane] {
         for kind in EventKind.allCases where !shared[kind.index].isEmpty {
             let events = shared[kind.index].events

@@ -1,13 +1,13 @@
 import MarketData
 import Synchronization
 
-/// The keys that are let in; none lets every key in. They may change while the relay runs; from any thread.
+/// The keys that are accepted; without any, every key is. They may change while the relay runs. Safe on any thread.
 final class KeyRing: Sendable {
     private let keys: Mutex<[Secret]>
 
     init(_ keys: [Secret]) { self.keys = Mutex(keys) }
 
-    /// Whether a key is let in. Takes as long for one that is nearly right as for one that is not.
+    /// Whether a key is accepted. Takes as long for one that is nearly right as for one that is not.
     func admits(_ key: String) -> Bool {
         let keys = keys.withLock { $0 }
         guard !keys.isEmpty else { return true }
@@ -16,15 +16,15 @@ final class KeyRing: Sendable {
         return isKnown
     }
 
-    /// What came of other keys.
+    /// The result of changing the keys.
     enum Change: Equatable {
         case same
         case made
-        /// Whom a relay without keys lets in is decided where it listens, once.
+        /// Whether a relay needs keys is decided once, when it begins to listen.
         case needsRestart
     }
 
-    /// Lets in these keys, and no others.
+    /// Accepts these keys and no others.
     func change(to new: [Secret]) -> Change {
         keys.withLock { keys in
             guard new != keys else { return .same }

@@ -1,19 +1,19 @@
 import MarketData
 import NIOCore
 
-/// What is packed for one reader, or for one reader's replay that is about to join the live events.
+/// What is packed for one reader, or for a reader's replay that is about to join the live events.
 final class Lane {
     /// The reader that it belongs to.
     let reader: Int
-    /// The replay that the events wait for; `nil` when they are sent at once.
+    /// The replay that the events wait for; `nil` if they are sent at once.
     let replay: Int?
     private(set) var frames = EventFrames()
-    /// Frames packed for all who want every event of a kind.
+    /// Frames packed for all lanes that want every event of a kind.
     private(set) var shared: [ByteBuffer] = []
     private var sharedEvents = 0
-    /// The kinds that are wanted whatever the symbol.
+    /// The kinds that are wanted for every symbol.
     var wildcards: KindSet = []
-    /// Whether past events came before the live ones, so that none between them may be missing.
+    /// Whether past events came before the live ones, so that none in between may be missing.
     var followsReplay: Bool
 
     init(reader: Int, replay: Int? = nil) {
@@ -45,7 +45,7 @@ final class Lane {
 
 /// Which lanes want which events.
 struct LaneIndex {
-    /// Who wants events of a kind.
+    /// The lanes that want events of a kind.
     struct Wishes {
         /// The lanes that want every event.
         fileprivate(set) var all: [Lane] = []
@@ -55,7 +55,7 @@ struct LaneIndex {
         var isEmpty: Bool { all.isEmpty && named.isEmpty }
     }
 
-    /// By the kind's place.
+    /// By the kind's index.
     private var wishes = [Wishes](repeating: Wishes(), count: EventKind.allCases.count)
 
     subscript(kind: EventKind) -> Wishes { wishes[kind.index] }

@@ -1,14 +1,14 @@
 import FeedServer
 import MarketData
 
-/// Keeps the web pages of this machine's browser away from a relay that asks for no key: browsers let any page open a
-/// WebSocket anywhere.
+/// Keeps web pages in a browser on this machine away from a relay that asks for no key, since browsers let any page
+/// open a WebSocket anywhere.
 struct PageRule: Sendable {
     private let hosts: ServedHosts
 
     init(host: String) { hosts = ServedHosts(host: host) }
 
-    /// Why a request is refused; `nil` for one that a program sent to this server.
+    /// Returns why a request is refused; `nil` if a program sent it to this server.
     func refusal(of request: PlainRequest) -> PlainAnswer? {
         guard let host = request.host.flatMap({ HostName($0) }) else {
             return .fault(400, "the request has no valid Host header")

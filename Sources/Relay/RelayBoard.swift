@@ -1,7 +1,7 @@
 import Collector
 import Synchronization
 
-/// What is shown of the relay; from any thread.
+/// What is shown of the relay. Safe on any thread.
 final class RelayBoard: Sendable {
     private let state: Mutex<RelayState>
 
@@ -9,7 +9,7 @@ final class RelayBoard: Sendable {
 
     var current: RelayState { state.withLock { $0 } }
 
-    /// Live events were sent.
+    /// Counts live events that were sent.
     func sent(events: Int, bytes: Int) {
         update { state in
             state.events += Int64(events)

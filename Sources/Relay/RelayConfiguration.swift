@@ -1,23 +1,23 @@
 public import FeedServer
 public import MarketData
 
-/// How the relay listens, who may read, and what a reader may cost.
+/// How the relay listens, who may read, and how much a reader may use.
 public struct RelayConfiguration: Sendable {
     /// The address to listen on.
     public var host = "127.0.0.1"
     /// The port to listen on; 0 lets the system choose a free one.
     public var port = 0
-    /// The keys that are let in at the start; none lets every key in.
+    /// The keys accepted at the start; without any, every key is accepted.
     public var keys: [Secret] = []
     /// Serves TLS with these files; `nil` serves plain text.
     public var tls: FeedServerConfiguration.TLSFiles?
     /// The most readers at once; one more gets `max_connections`.
     public var maximumClients = 64
-    /// How many bytes may wait for one reader; one for which more wait gets `slow_consumer`.
+    /// How many bytes may wait for one reader; beyond that it gets `slow_consumer`.
     public var clientBufferBytes = 16 << 20
     /// How long a reader has for its login.
     var loginTimeout: Duration = .seconds(10)
-    /// How many bytes may wait for all readers; beyond, those for which most waits are closed.
+    /// How many bytes may wait for all readers together; beyond that, the readers with the most waiting are closed.
     var allClientsBufferBytes = 256 << 20
     /// How often readers are pinged; one that gives no sign of life for three times as long is closed.
     var pingInterval: Duration = .seconds(20)
@@ -25,13 +25,14 @@ public struct RelayConfiguration: Sendable {
     public var kinds: Set<EventKind> = Set(EventKind.allCases)
     /// How long readers have at the end to read what waits for them.
     var goodbye: Duration = .seconds(2)
-    /// How many bytes of events may wait for the relay's own thread; beyond, its readers are closed.
+    /// How many bytes of events may wait for the relay's own thread; beyond that, its readers are closed.
     public var queueBytes = 64 << 20
-    /// How many symbols may be collected because readers ask for them; `nil` where they may not.
+    /// How many symbols may be collected because readers ask for them; `nil` if none may be.
     public var maximumOnDemand: Int?
     /// The most channels of one reader.
     var maximumChannels = 100_000
-    /// What a reader may ask for: as many channels at once as it may have, then what a person's program asks for.
+    /// How much a reader may request: at once, enough for all the channels that it may have; then the rate of an
+    /// ordinary program.
     var requests = FeedServerConfiguration.Allowance(burstBytes: 1 << 20, bytesPerSecond: 64 << 10)
 
     /// Makes the configuration of a relay on a free port of the loopback.
@@ -56,6 +57,6 @@ public struct RelayConfiguration: Sendable {
         return server
     }
 
-    /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
+    /// Checks that the address can be listened on and that the TLS files are valid; leaves nothing open.
     public func check() async throws(FeedServerError) { try await FeedServer.check(server) }
 }

@@ -7,7 +7,7 @@ import Store
 
 /// The relay's readers: who they are, what they want, and what they get. Lives on the relay's event loop alone.
 final class RelayDesk {
-    /// The most replays of one reader that wait for one another.
+    /// The most replays of one reader that wait in line.
     static let maximumReplays = 100
 
     weak var hub: RelayHub?
@@ -20,12 +20,12 @@ final class RelayDesk {
     private let board: RelayBoard
     private var readers: [Int: RelayReader] = [:]
     private var replays: [Int: Replay] = [:]
-    /// What waits for rows of replays.
+    /// The bytes of live events that wait for the rows of replays.
     private var heldBytes = 0
     private var nextReplay = 1
     private var index = LaneIndex()
     private var lastOverflow: ContinuousClock.Instant?
-    /// How many channels of readers name a symbol.
+    /// How many of the readers' channels name each symbol.
     private var reading: [Symbol: Int] = [:]
     private var warnings = LogThrottle<String, ContinuousClock.Instant>()
 
@@ -61,7 +61,7 @@ final class RelayDesk {
             warn("a login was refused: the key is not in RELAY_KEYS", of: client)
             return .refused
         }
-        // Of those that are in: strangers take nobody's place.
+        // Only readers that have logged in count, so that strangers take nobody's place.
         guard readers.values.count(where: { $0.key != nil }) < configuration.maximumClients else {
             board.update { $0.turnedAway += 1 }
             warn("a reader was turned away: there are as many as RELAY_MAX_CLIENTS", of: client)
@@ -72,10 +72,10 @@ final class RelayDesk {
         return .accepted
     }
 
-    /// A socket on which nobody had logged in made room for another.
+    /// Counts a socket that was closed before login to make room for another.
     func madeRoom() { board.update { $0.crowdedOut += 1 } }
 
-    /// Closes the readers whose keys are no longer let in.
+    /// Closes the readers whose keys are no longer accepted.
     func closeRevoked() {
         for reader in readers.values where !reader.client.isEnding {
             guard let key = reader.key, !keys.admits(key.reveal()) else { continue }
@@ -88,7 +88,7 @@ final class RelayDesk {
         publish()
     }
 
-    /// Warns of what a program may bring about again and again.
+    /// Logs a warning about something that a program may cause again and again.
     private func warn(_ message: Logger.Message, of client: FeedClient) {
         guard let times = warnings.occurred("\(message)", client.address, now: .now) else { return }
         logger.warning(message, metadata: ["client": "\(client.address)", "times": "\(times)"])
@@ -105,12 +105,12 @@ final class RelayDesk {
                 granted.append(channel)
             }
         }
-        // Last, since it may have symbols collected.
+        // Last, because it may start the collection of symbols.
         for (channel, why) in symbols.admit(granted) {
             refusals[channel] = .error("\(channel) is not collected: \(why)")
         }
         if !refusals.isEmpty { board.update { $0.channelsRefused += Int64(refusals.count) } }
-        // What comes after the confirmation is the reader's.
+        // The reader must get whatever comes after the confirmation, so its text is kept from now on.
         let kinds = granted.reduce(tap.wantedText) { refusals[$1] == nil ? $0.union(KindSet($1.kind)) : $0 }
         if kinds != tap.wantedText { tap.listen(kinds) }
         return refusals
@@ -154,7 +154,7 @@ final class RelayDesk {
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
 
-    /// A request for bars was answered.
+    /// Counts a request for bars that was answered.
     func answered(request status: Int) {
         board.update { state in
             state.barRequests += 1
@@ -186,15 +186,15 @@ final class RelayDesk {
         reading[symbol] = count > 1 ? count - 1 : nil
     }
 
-    /// Has the text of events kept, of the kinds that somebody reads or is about to.
+    /// Has the text of events kept for the kinds that somebody reads or is about to read.
     func listen() {
         tap.listen(replays.values.reduce(index.kinds) { $1.span.to == nil ? $0.union($1.kinds) : $0 })
     }
 
     // MARK: Live events
 
-    /// Sends what waits to those who want it. A request does so before it is answered: what waits came before it, and what
-    /// comes after the answer must find the new channels.
+    /// Sends what is queued to the readers that want it. This also happens before a request is answered: what is queued
+    /// came before the request, and what comes after the answer must find the new channels.
     func drain() {
         let (items, overflowed) = tap.take()
         if overflowed > 0 { lose(overflowed) }
@@ -203,7 +203,7 @@ final class RelayDesk {
             switch item {
             case .batch(let batch): fanout.pack(batch, for: index)
             case .mark(let id):
-                // What was packed so far lies before the mark.
+                // What was packed so far is before the mark.
                 deliver(fanout.finish(index))
                 guard let replay = replays[id] else { continue }
                 replay.isHolding = true
@@ -240,8 +240,8 @@ final class RelayDesk {
         if total.events > 0 { board.sent(events: total.events, bytes: total.bytes) }
     }
 
-    /// Closes the readers for which most waits where too much waits for all together: at once, since until its socket is
-    /// closed a reader takes the memory.
+    /// If too much is waiting for all readers together, closes those with the most waiting. It closes them at once,
+    /// because a reader uses the memory until its socket is closed.
     private func boundAll() {
         // One reader may always have its own share.
         let most = max(configuration.allClientsBufferBytes, configuration.clientBufferBytes)
@@ -267,7 +267,8 @@ final class RelayDesk {
         publish()
     }
 
-    /// Events were thrown away because this thread fell behind: whoever was to get some is closed, as on a lost line.
+    /// Handles the loss of events because this thread fell behind: closes every reader that may have wanted some, as if
+    /// its connection was lost.
     private func lose(_ events: Int64) {
         board.update { $0.overflowed += events }
         lastOverflow = .now
@@ -307,7 +308,7 @@ final class RelayDesk {
         replay.task = Task { await job.run() }
     }
 
-    /// Sends rows of a replay, and returns the channels that are still wanted; none when it is over.
+    /// Sends rows of a replay; returns the channels that are still wanted, none if the replay is over.
     func send(_ part: ByteBuffer, events: Int, of id: Int) -> [FeedChannel] {
         guard let (reader, replay) = current(id) else { return [] }
         guard events > 0 else { return replay.channels }
@@ -319,21 +320,21 @@ final class RelayDesk {
         return replay.channels
     }
 
-    /// Tells a replay's reader something.
+    /// Sends a message to a replay's reader.
     func tell(_ message: StatusMessage, of id: Int) {
         guard let (reader, _) = current(id) else { return }
         reader.client.send(message)
     }
 
-    /// Marks the place from which a replay's live events wait.
+    /// Marks the point from which a replay's live events wait.
     func mark(_ id: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
         guard current(id) != nil else { return reached(nil) }
         tap.mark(replay: id, reached)
     }
 
-    /// Ends a replay: what waited for its rows is sent, and its channels go live.
+    /// Ends a replay: sends what waited for its rows, and makes its channels live.
     func complete(_ id: Int, _ message: StatusMessage) {
-        // The mark and what lies behind it may still be in the queue.
+        // The mark and what follows it may still be in the queue.
         drain()
         guard let (reader, replay) = current(id) else { return }
         reader.client.send(message)
@@ -362,7 +363,7 @@ final class RelayDesk {
         return (reader, replay)
     }
 
-    /// A channel is unsubscribed from while its replay is under way.
+    /// Handles an unsubscription from a channel whose replay is under way.
     private func give(up channel: FeedChannel, of reader: RelayReader) {
         guard let id = reader.joining.removeValue(forKey: channel), let replay = replays[id] else { return }
         if replay.isHolding { index.remove(replay.lane, from: channel) }
@@ -384,11 +385,11 @@ final class RelayDesk {
 
     // MARK: Symbols on demand
 
-    /// Gives up the symbols on demand that nobody reads any more, and tells readers of what comes no more.
+    /// Gives up the symbols on demand that nobody reads any more, and tells readers which channels no longer deliver.
     func reviewDemand() {
         guard configuration.maximumOnDemand != nil else { return }
         let (before, now) = (board.current.onDemand, symbols.reviewDemand { reading[$0] != nil })
-        // Before a reader hears of it.
+        // Before any reader is told.
         board.update { $0.onDemand = now }
         for channel in now.refused.subtracting(before.refused) {
             tellReaders(of: channel, "is not collected: the account's plan does not cover it")
@@ -409,7 +410,7 @@ final class RelayDesk {
 
     // MARK: Showing
 
-    /// Brings what is shown up to date.
+    /// Updates what is shown.
     func publish() {
         let shown = readers.values.sorted { $0.client.id < $1.client.id }.map { $0.state() }
         let queued = tap.queuedBytes

@@ -3,17 +3,17 @@ import MarketData
 import NIOCore
 import Store
 
-/// The way to the relay's desk from other threads, and the server's host.
+/// Gives other threads access to the relay's desk, and is the server's host.
 final class RelayHub: FeedHost {
     private let loop: any EventLoop
     private let desk: NIOLoopBound<RelayDesk>
     private let history: BarHistory
-    /// In which replays read the file.
+    /// Lets replays read the file one at a time.
     let turns = Turns()
-    /// `nil` where keys keep strangers out.
+    /// `nil` if keys keep strangers out.
     private let pages: PageRule?
 
-    /// To be called on the event loop that serves the clients.
+    /// Must be called on the event loop that serves the clients.
     init(_ desk: RelayDesk, history: BarHistory, on loop: any EventLoop) {
         self.loop = loop
         self.history = history
@@ -23,13 +23,14 @@ final class RelayHub: FeedHost {
         desk.hub = self
     }
 
-    /// Has the desk do something, and returns what it says; `nil` when nobody waits for it any more.
+    /// Runs `body` with the desk on its event loop and returns the result; `nil` if the task was cancelled or the loop
+    /// has ended.
     func ask<Value: Sendable>(_ body: @escaping @Sendable (RelayDesk) -> Value) async -> Value? {
         guard !Task.isCancelled else { return nil }
         return try? await loop.submit { [desk] in body(desk.value) }.get()
     }
 
-    /// Has the desk do something soon.
+    /// Runs `body` with the desk on its event loop, without waiting.
     func tell(_ body: @escaping @Sendable (RelayDesk) -> Void) {
         loop.execute { [desk] in body(desk.value) }
     }
@@ -64,6 +65,6 @@ final class RelayHub: FeedHost {
         return answer
     }
 
-    /// Called wherever a write ended or a close began.
+    /// Called on any thread when a write has ended or a close has begun.
     func progressed(_ client: FeedClient) { tell { $0.progressed(client) } }
 }

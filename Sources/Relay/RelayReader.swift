@@ -10,16 +10,16 @@ final class RelayReader {
     private let since: Int64
     /// The channels whose events are sent at once.
     var channels: Set<FeedChannel> = []
-    /// The channels whose replay is under way, and which one it is.
+    /// The channels whose replay is under way, with the replay's id.
     var joining: [FeedChannel: Int] = [:]
-    /// What it logged in with; `nil` before.
+    /// The key that it logged in with; `nil` before.
     var key: Secret?
-    /// Some of its channels, by name; `nil` when they have to be chosen again.
+    /// The names of some of its channels; `nil` if they must be chosen again.
     var sample: [String]?
     private(set) var events: Int64 = 0
     private var bytes: Int64 = 0
     private var replayed: Int64 = 0
-    /// Replays that wait for the one before.
+    /// The replays that wait for the current one.
     var waiting: [Replay] = []
     var current: Replay?
     /// Signalled when less waits for the client.
@@ -33,13 +33,13 @@ final class RelayReader {
 
     var channelCount: Int { channels.count + joining.count }
 
-    /// What waits for it: in its socket, and behind the rows of its replay.
+    /// The bytes that are waiting for it, in its socket and behind the rows of its replay.
     var waitingBytes: Int { client.pendingBytes + (current?.heldBytes ?? 0) }
 
     func reads(_ channel: FeedChannel) -> Bool { channels.contains(channel) || joining[channel] != nil }
 
-    /// Why a further channel can't be read beside those it has: what two subscriptions cover would come from the replay and
-    /// live.
+    /// Why a channel can't be read in addition to those it has: events that two subscriptions cover would come both
+    /// from the replay and live.
     func conflict(with channel: FeedChannel, replayed: Bool) -> StatusMessage? {
         if let other = Self.overlap(of: channel, with: joining.keys, has: { joining[$0] != nil }) {
             return .error("\(channel): wait until the replay of \(other) is complete")
@@ -53,7 +53,8 @@ final class RelayReader {
         return nil
     }
 
-    /// Another of some channels that brings events of a channel too. Only a wildcard has them all looked through.
+    /// Returns one of some other channels that also delivers events of `channel`. All are searched only if that is a
+    /// wildcard.
     private static func overlap(
         of channel: FeedChannel, with channels: some Sequence<FeedChannel>, has: (FeedChannel) -> Bool
     ) -> FeedChannel? {
@@ -64,7 +65,7 @@ final class RelayReader {
         return has(wildcard) ? wildcard : nil
     }
 
-    /// Says what is missed of its channels, or of some, in the same order as events.
+    /// Sends notices of gaps in its channels, or in the given ones, in order with the events.
     func tell(_ gaps: some Sequence<Gap>, of channels: Set<FeedChannel>? = nil) {
         let channels = channels ?? self.channels.union(joining.keys)
         for notice in gaps.compactMap({ GapNotice($0, of: channels) }) {
@@ -84,7 +85,7 @@ final class RelayReader {
         bytes += Int64(part.readableBytes)
     }
 
-    /// What is shown of it.
+    /// The state to show for it.
     func state() -> RelayState.Reader {
         let sample = sample ?? Array((channels.map(\.description) + joining.keys.map(\.description)).sorted().prefix(5))
         self.sample = sample

@@ -8,10 +8,10 @@ public import ServiceLifecycle
 public import Store
 import Synchronization
 
-/// Serves what is collected on, in the feed's own protocol: live events byte for byte as the feed sent them, and before
-/// them, on request, what the buffer holds.
+/// Serves what is collected to other programs, in the feed's own protocol: live events byte for byte as the feed sent
+/// them and, on request, what the buffer holds before them.
 ///
-/// Everything that readers cause happens on one thread of the relay's own, behind a bounded queue.
+/// Readers are served on one thread of the relay's own, behind a bounded queue.
 public final class RelayService: Service, Sendable {
     private struct Opened {
         let group: MultiThreadedEventLoopGroup
@@ -29,7 +29,7 @@ public final class RelayService: Service, Sendable {
     private let logger: Logger
     private let opened = Mutex<Opened?>(nil)
 
-    /// A relay of what passes `tap`; nothing is opened yet.
+    /// Makes a relay of what passes through `tap`; opens nothing yet.
     ///
     /// - Parameter symbols: Knows what is collected, and may have more collected for readers.
     public init(
@@ -51,8 +51,8 @@ public final class RelayService: Service, Sendable {
     /// Who reads, and what was sent; from memory.
     public var state: RelayState { board.current }
 
-    /// Lets in other keys from now on, and closes the readers that came with one that is not among them. Whether a key is
-    /// needed at all stays as it was at the start.
+    /// Accepts other keys from now on, and closes the readers that logged in with a key that is not among them. Whether
+    /// a key is needed at all does not change until a restart.
     public func change(keys new: [Secret]) {
         switch keys.change(to: new) {
         case .same: break
@@ -102,13 +102,13 @@ public final class RelayService: Service, Sendable {
         }
     }
 
-    /// Serves readers until the group shuts down, then says goodbye to them.
+    /// Serves readers until graceful shutdown, then closes their connections.
     public func run() async throws {
         try await bind()
         try? await gracefulShutdown()
         guard let opened = opened.withLock({ $0 }) else { return }
         tap.listen([])
-        // "Service restart": on 1000 and 1001 the official clients end for good.
+        // "Service restart": after 1000 or 1001, the official clients do not reconnect.
         await opened.server.close(code: 1012, reason: "the collector stops", timeout: configuration.goodbye)
         tap.attach {}
         try? await opened.group.shutdownGracefully()

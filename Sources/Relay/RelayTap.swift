@@ -2,18 +2,18 @@ public import MarketData
 public import Store
 import Synchronization
 
-/// Stands before the buffer and hands the relay what the buffer took, in the order in which it took it.
+/// Sits in front of the buffer and passes to the relay what the buffer accepted, in the same order.
 ///
-/// The relay's thread takes events out of a bounded queue. A full queue is emptied and counted: a reader can miss
-/// events, the collecting never waits for one. Without readers a batch costs one lock.
+/// The relay's thread takes events from a bounded queue. If the queue is full, it is emptied and its events are
+/// counted: a reader may miss events, but collecting never waits for a reader. Without readers a batch costs one lock.
 public final class RelayTap: EventSink {
     /// What waits for the relay's thread.
     enum Item {
-        /// Events that the buffer took.
+        /// Events that the buffer accepted.
         case batch(EventBatch)
-        /// What comes behind this is behind the buffer's mark of a replay.
+        /// A replay's mark. What follows it here also follows the mark in the buffer.
         case mark(replay: Int)
-        /// What became known of gaps; events before it came before.
+        /// News of gaps. Events before this item came before the news.
         case gaps([Gap])
     }
 
@@ -22,13 +22,13 @@ public final class RelayTap: EventSink {
         var kinds: KindSet = []
         var items: [Item] = []
         var bytes = 0
-        /// Events that were thrown away since the queue was taken.
+        /// Events that were discarded since the queue was last taken.
         var overflowed: Int64 = 0
         /// The gaps that began and are not over.
         var openGaps: Set<Gap> = []
         var wake: (@Sendable () -> Void)?
 
-        /// Adds an item, and returns whom to wake for it.
+        /// Adds an item; returns the function to call to wake the relay, if it must be woken.
         mutating func add(_ item: Item) -> (@Sendable () -> Void)? {
             items.append(item)
             return items.count == 1 ? wake : nil
@@ -40,20 +40,20 @@ public final class RelayTap: EventSink {
     private let state = Mutex(State())
     private let kinds = Atomic<KindSet.RawValue>(0)
 
-    /// A tap before `buffer` whose queue holds at most `limit` bytes.
+    /// Makes a tap in front of `buffer` whose queue holds at most `limit` bytes.
     public init(before buffer: TickBuffer, limit: Int) {
         self.buffer = buffer
         self.limit = limit
     }
 
-    /// The kinds of which a reader wants the events as the feed sent them.
+    /// The kinds of events that readers want as the feed sent them.
     public var wantedText: KindSet { KindSet(rawValue: kinds.load(ordering: .relaxed)) }
 
-    /// Hands a batch on, and keeps it for the readers when it was taken and they want some of it.
+    /// Offers a batch to the buffer, and queues it for the readers if the buffer accepted it and they want some of it.
     public func offer(_ batch: EventBatch) -> Admission {
         var stored = batch
         stored.sent = nil
-        // One lock around both, so that the readers' order is the buffer's.
+        // One lock around both, so that readers get events in the buffer's order.
         let (admission, wake) = state.withLock { state -> (Admission, (@Sendable () -> Void)?) in
             let admission = buffer.offer(stored)
             guard !state.kinds.isEmpty, admission != .refused, batch.mayHold(state.kinds) else {
@@ -74,13 +74,13 @@ public final class RelayTap: EventSink {
         return admission
     }
 
-    /// As the buffer does.
+    /// Forwards to the buffer.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { buffer.whenRoom(resume) }
 
-    /// As the buffer does; readers get a notice.
+    /// Forwards to the buffer; readers get a notice.
     public func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
 
-    /// As the buffer does; readers get a notice.
+    /// Forwards to the buffer; readers get a notice.
     public func record(_ change: GapChange) {
         let wake = state.withLock { state -> (@Sendable () -> Void)? in
             buffer.record(change)
@@ -92,17 +92,17 @@ public final class RelayTap: EventSink {
         wake?()
     }
 
-    /// As the buffer does.
+    /// Forwards to the buffer.
     public func record(_ incident: Incident) { buffer.record(incident) }
 
     // MARK: The relay's side
 
-    /// Has `wake` called when the queue stops being empty.
+    /// Sets the function to call when the queue is no longer empty.
     func attach(_ wake: @escaping @Sendable () -> Void) {
         state.withLock { $0.wake = wake }
     }
 
-    /// Has events of these kinds kept, and no others.
+    /// Keeps events of these kinds from now on, and no others.
     func listen(_ kinds: KindSet) {
         self.kinds.store(kinds.rawValue, ordering: .relaxed)
         state.withLock { state in
@@ -117,10 +117,10 @@ public final class RelayTap: EventSink {
     /// The gaps that began and are not over.
     var openGaps: Set<Gap> { state.withLock { $0.openGaps } }
 
-    /// The bytes that wait.
+    /// The number of bytes waiting.
     var queuedBytes: Int { state.withLock { $0.bytes } }
 
-    /// Takes out what waits, and how many events were thrown away before it.
+    /// Takes out what is waiting, and how many events were discarded before it.
     func take() -> (items: [Item], overflowed: Int64) {
         state.withLock { state in
             defer {
@@ -132,9 +132,10 @@ public final class RelayTap: EventSink {
         }
     }
 
-    /// Marks a place in the queue and the same place in the buffer.
+    /// Marks a point in the queue and the same point in the buffer.
     ///
-    /// - Parameter reached: Told each stream's last sequence before the mark, once all up to it is durable.
+    /// - Parameter reached: Called with each stream's last sequence before the mark, once everything up to it is
+    ///   durable; with `nil` if the buffer is closed first.
     func mark(replay: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
         let wake = state.withLock { state in
             buffer.mark(reached)

@@ -1,15 +1,16 @@
 public import Collector
 public import MarketData
 
-/// What the relay asks about the symbols that are collected. Called on its event loop: nothing in here may block.
+/// What the relay asks about the symbols that are collected. Called on its event loop, so nothing here may block.
 public protocol RelayedSymbols: Sendable {
-    /// Why nothing comes of channels that a reader asks for; the others are collected, or are from now on.
+    /// Returns why some of the channels that a reader asks for deliver nothing; the others are collected already, or
+    /// from now on.
     func admit(_ channels: [FeedChannel]) -> [FeedChannel: String]
 
-    /// Whether a channel is collected already; has nothing collected.
+    /// Whether a channel is collected already; does not start collecting it.
     func collects(_ channel: FeedChannel) -> Bool
 
-    /// Gives up what was collected for readers and is read no more, and returns what goes on.
+    /// Gives up what was collected for readers but is no longer read, and returns what continues.
     func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview
 }
 

@@ -6,21 +6,21 @@ import NIOPosix
 import Store
 import Synchronization
 
-/// Sends what the buffer holds of some channels, and hands over to the live events without a hole or a double.
+/// Sends what the buffer holds of some channels, then hands over to the live events without a gap or a duplicate.
 ///
-/// It chases the file in short reads up to the committed head. Then a mark goes into the queue of live events and, at
-/// the same place, into the writer's queue; live events behind it wait. The writer returns each stream's last sequence
-/// before the mark: what is read up to there is all that came before, and what waits is all that came after.
+/// It follows the file in short reads up to the committed head. Then a mark goes into the queue of live events and, at
+/// the same point, into the writer's queue; live events after it wait. The writer returns each stream's last sequence
+/// before the mark. The rows up to there are all that came before, and the waiting events are all that came after.
 struct ReplayJob: Sendable {
-    /// Rows of one read.
+    /// The most rows in one read.
     private static let step = 10_000
-    /// So few rows behind the head, the live events' waiting is short.
+    /// With at most this many rows left, live events need not wait long.
     private static let near: Int64 = 20_000
-    /// The most rows that are left for it when the head moves as fast as the replay.
+    /// The most rows that may be left for the join if the head moves as fast as the replay.
     private static let far: Int64 = 1_000_000
-    /// No more is read while so many bytes wait for the client.
+    /// Reading pauses while more than this many bytes wait for the client.
     private static let backlog = 1 << 20
-    /// Events may be dated by a clock that is ahead of this one's by so much, in milliseconds.
+    /// How far the clock that dates events may be ahead of this one, in milliseconds.
     private static let clockSlack: Int64 = 60_000
 
     let id: Int
@@ -32,7 +32,7 @@ struct ReplayJob: Sendable {
     let buffer: TickBuffer
     let logger: Logger
 
-    /// The reader has gone or wants it no more.
+    /// The reader has gone or no longer wants the replay.
     private struct Unwanted: Error {}
 
     private struct Progress {
@@ -48,7 +48,7 @@ struct ReplayJob: Sendable {
         }
     }
 
-    /// Runs to the end, or until nobody wants it any more.
+    /// Runs to the end, or until nobody wants the replay any more.
     func run() async {
         let now = WallClock.milliseconds()
         let from = span.from.milliseconds(now: now)
@@ -88,7 +88,7 @@ struct ReplayJob: Sendable {
         return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
     }
 
-    /// Says which events the buffer never got: those of gaps that nothing has filled.
+    /// Tells the reader which events the buffer never got: those in gaps that nothing has filled.
     private func tellGaps(_ times: ClosedRange<Int64>) async throws {
         let directory = buffer.directory
         let gaps = try await NIOThreadPool.singleton.runIfActive {
@@ -101,13 +101,13 @@ struct ReplayJob: Sendable {
         }
     }
 
-    /// Finds where to begin, and says from when there is data.
+    /// Finds where to begin, and tells the reader from when there is data.
     private func start(_ from: Int64, _ progress: inout Progress) async throws {
         for stream in streams {
             let received = (from - Self.clockSlack) * 1000
             var beginning = try await buffer.beginning(of: stream, receivedFrom: received)
             if beginning.heldSince == nil {
-                // The first events may be on their way into the file. A failure to write is told at the join.
+                // The first events may be on their way to the file. If writing fails, the reader is told at the join.
                 try? await buffer.flush()
                 beginning = try await buffer.beginning(of: stream, receivedFrom: received)
             }
@@ -136,7 +136,7 @@ struct ReplayJob: Sendable {
         }
     }
 
-    /// Has live events wait, and reads the rows before them.
+    /// Makes live events wait, and reads the rows before them.
     private func join(_ from: Int64, _ progress: inout Progress) async throws {
         guard let mark = try await mark() else {
             await tell("replay_gap", "the buffer can't be written at the moment: events before this one are missing")
@@ -145,7 +145,7 @@ struct ReplayJob: Sendable {
         for stream in streams { try await read(stream, through: mark[stream], from ... .max, &progress) }
     }
 
-    /// Each stream's last sequence before the mark; `nil` when the buffer doesn't get there.
+    /// Returns each stream's last sequence before the mark; `nil` if the buffer does not get there in time.
     private func mark() async throws -> StreamSequences? {
         let (marks, reached) = AsyncStream.makeStream(of: StreamSequences.self)
         _ = await hub.ask { [id] desk in

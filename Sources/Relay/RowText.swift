@@ -1,12 +1,12 @@
 import MarketData
 
-/// Writes events as the feed does, out of the buffer's columns: field for field what was sent, for the fields that the
+/// Writes events from the buffer's columns as the feed does: field for field what was sent, for the fields that the
 /// buffer keeps.
 ///
-/// A volume or size is kept once, exactly; the feed sends its whole part, and the exact decimal as a text where there are
-/// fractions.
+/// The buffer keeps a volume or size once, exactly. The feed sends its whole part and, if there is a fraction, the
+/// exact decimal as a text.
 struct RowText {
-    /// The object written last.
+    /// The last object written.
     private(set) var bytes: [UInt8] = []
 
     mutating func write(_ bar: Bar) {
@@ -101,7 +101,7 @@ struct RowText {
         add("c", bar.close)
         add("v", bar.volume)
         add("vw", bar.vwap)
-        // Left out where it is false, as the provider does.
+        // Left out if it is false, as the provider does.
         if bar.isOTC == true { raw("otc", "true") }
         close()
     }
@@ -130,7 +130,7 @@ struct RowText {
     }
 
     private mutating func add(_ name: StaticString, _ value: Double?) {
-        // A row that somebody else wrote may hold what is no number.
+        // A row that another program wrote may hold a value that is not a number.
         guard let value, value.isFinite else { return }
         key(name)
         DecimalText.append(value, to: &bytes)
@@ -152,7 +152,7 @@ struct RowText {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// A text that is JSON already.
+    /// Adds a text that is JSON already.
     private mutating func plain(_ name: StaticString, _ arena: TextArena, _ range: TextRange) {
         key(name)
         arena.withUTF8(range) { bytes.append(contentsOf: $0) }

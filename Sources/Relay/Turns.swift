@@ -1,9 +1,9 @@
 import Synchronization
 
-/// One at a time, in the order in which they ask; whose task is cancelled leaves the queue.
+/// Lets tasks take turns, one at a time, in the order in which they ask. A task that is cancelled leaves the queue.
 ///
-/// What waits at the buffer itself can't be taken back: readers that come, ask for everything and vanish would be served
-/// one after the other long after they have gone.
+/// A request that waits in the buffer itself can't be withdrawn: readers that connect, ask for everything and vanish
+/// would be served one after another long after they have gone.
 final class Turns: Sendable {
     private struct State {
         var isTaken = false
@@ -13,9 +13,9 @@ final class Turns: Sendable {
 
     private let state = Mutex(State())
 
-    /// Does something when it is this one's turn.
+    /// Runs `body` when it is this task's turn.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled before; else what `body` throws.
+    /// - Throws: `CancellationError` if the task is cancelled before that; otherwise what `body` throws.
     func take<Value>(_ body: () async throws -> Value) async throws -> Value {
         try await begin()
         defer { end() }

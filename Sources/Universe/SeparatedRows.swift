@@ -1,8 +1,8 @@
-/// Reads rows of separated values (RFC 4180, with LF or CRLF) and knows on which line each began.
+/// Reads rows of separated values (RFC 4180, with LF or CRLF), each with the line on which it began.
 ///
-/// Own code, because SwiftCSV needs all of Foundation, gives rows no line numbers and gives a whole file up at the
-/// first misplaced quote. Here such a row is reported and reading goes on with the line after its first. Works on
-/// bytes, so that a name column in some other encoding does no harm to the symbols.
+/// Implemented here because SwiftCSV needs all of Foundation, gives no line numbers, and gives up a whole file at the
+/// first misplaced quote. This reader reports such a row and goes on with the line after the row's first. It works on
+/// bytes, so that a name column in another encoding does not harm the symbols.
 struct SeparatedRows {
     enum Row: Equatable {
         case fields([[UInt8]])
@@ -11,7 +11,8 @@ struct SeparatedRows {
 
     /// How rows are read.
     private enum Dialect {
-        /// As people and funds publish lists: blank lines and comments are no rows, blanks around fields don't count.
+        /// As people and funds publish lists: blank lines and comments are not rows, and blanks around fields are
+        /// ignored.
         case list
         /// As this program writes backups: every line is a row, and every byte of a field counts.
         case archive
@@ -27,7 +28,7 @@ struct SeparatedRows {
 
     /// Which fields of the row read last were quoted.
     private(set) var areQuoted: [Bool] = []
-    /// Whether the line skipped last, as part of no row, had more than one column.
+    /// Whether the malformed line that was skipped last had more than one column.
     private(set) var lastLineHasSeparator = false
 
     init(_ bytes: [UInt8]) {
@@ -53,7 +54,7 @@ struct SeparatedRows {
 
     private static func start(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
 
-    /// The next row, of a list one that is neither blank nor a comment, with the number of its first line.
+    /// Returns the next row, with the number of its first line. In a list, blank lines and comments are skipped.
     mutating func next() -> (line: Int, row: Row)? {
         while position < bytes.endIndex {
             let start = (position: position, line: line)
@@ -93,7 +94,7 @@ struct SeparatedRows {
         return !isBlank(next) && next != UInt8(ascii: "#")
     }
 
-    /// Whether the line begins with a formula that has no value, as spreadsheets write it.
+    /// Whether the line begins with a spreadsheet's error value, such as `#N/A`.
     private var isFormulaFault: Bool {
         SymbolSpelling.formulaFaults.contains { bytes[position...].starts(with: $0.utf8) }
     }
@@ -170,7 +171,7 @@ struct SeparatedRows {
 
     private var isLineFeedNext: Bool { position < bytes.endIndex && bytes[position] == UInt8(ascii: "\n") }
 
-    /// Whether the byte doesn't count beside a field.
+    /// Whether the byte is ignored beside a field.
     private func isBlank(_ byte: UInt8) -> Bool {
         dialect == .list && (byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") && separator != byte)
     }
@@ -179,8 +180,8 @@ struct SeparatedRows {
         byte == separator || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
     }
 
-    /// The separator of the first line that is no comment: a comma, else a semicolon, a tab or a bar when it has one. Where it
-    /// has one of these, commas between digits are decimal ones.
+    /// Returns the separator of the first line that is not a comment: a comma, or else a semicolon, a tab or a bar when
+    /// the line has one. Beside one of those, commas between digits are decimal commas.
     static func separator(of bytes: [UInt8]) -> UInt8 {
         if let named = namedSeparator(in: bytes) { return named }
         for line in bytes[start(of: bytes)...].split(whereSeparator: {
@@ -206,7 +207,7 @@ struct SeparatedRows {
     /// What may separate columns, the likeliest first.
     static let separators = Array(",;\t|".utf8)
 
-    /// The separator that a first line `sep=;` names, as spreadsheets write and read it.
+    /// The separator that a first line such as `sep=;` names; spreadsheets write and read it.
     private static func namedSeparator(in bytes: [UInt8]) -> UInt8? {
         let line = bytes[start(of: bytes)...].prefix(6)
         guard line.count > 4, line.prefix(4).elementsEqual("sep=".utf8), let separator = line.dropFirst(4).first,

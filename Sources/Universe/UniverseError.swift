@@ -8,7 +8,7 @@ public struct UniverseError: Error, Sendable {
         case emptyKey
         /// The key names no group that exists.
         case unknownKey
-        /// The groups exist and hold no symbol that the feed could send.
+        /// The groups exist but hold no symbol that the feed could send.
         case noSymbols
         /// The mirror could not be read.
         case mirror(StoreError)
@@ -17,7 +17,7 @@ public struct UniverseError: Error, Sendable {
     /// What went wrong.
     public var reason: Reason
 
-    /// What was found on the way: unknown parts, empty groups, symbols left out. Each fits a log line.
+    /// What was found on the way: unknown parts, empty groups, symbols left out. Each fits on a log line.
     public var warnings: [String]
 
     /// Names that exist and resemble those of the key, best first.

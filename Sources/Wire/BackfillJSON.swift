@@ -1,6 +1,6 @@
 package import Store
 
-/// Bars of a span that were asked for: `edgetick backfill --from … --json`.
+/// The result of backfilling a span: `edgetick backfill --from … --json`.
 package struct BackfillJSON: WireObject {
     package var added: Int
     package var present: Int
@@ -18,7 +18,7 @@ package struct BackfillJSON: WireObject {
     }
 }
 
-/// What became of gaps: `edgetick backfill --json`.
+/// The result of filling gaps: `edgetick backfill --json`.
 package struct BackfilledGapsJSON: WireObject {
     package var gaps: [String: Int]
 

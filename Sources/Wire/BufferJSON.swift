@@ -2,7 +2,7 @@ import Collector
 import MarketData
 import Store
 
-/// How the durable queue is.
+/// The state of the durable queue: a part of ``StatusJSON``.
 package struct BufferJSON: WireObject {
     /// Whether events reach the file.
     package enum State: String, Codable, CaseIterable, Sendable {

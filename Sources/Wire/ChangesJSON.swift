@@ -24,7 +24,7 @@ package struct ConnectionRequestJSON: WireObject {
     package static let bounds = ["name": Bounds(1...64)]
 }
 
-/// What a change of subscriptions did.
+/// The result of a change of subscriptions.
 package struct SubscriptionChangeJSON: WireObject {
     package var changed_count: Int
     package var changed: [String: [String]]
@@ -56,9 +56,9 @@ package struct RemovedConnectionJSON: WireObject {
     }
 }
 
-/// What rebalancing moved: `POST /api/websocket/rebalance`.
+/// The moves made by rebalancing: `POST /api/websocket/rebalance`.
 package struct RebalanceJSON: WireObject {
-    /// A symbol that changes its connection.
+    /// A symbol that moves to another connection.
     package struct Move: WireObject {
         package var symbol: String
         package var from: String
@@ -76,9 +76,9 @@ package struct RebalanceJSON: WireObject {
     }
 }
 
-/// Which connections bring a symbol and why: `/api/websocket/symbols/{symbol}`.
+/// The connections that collect a symbol, and why: `/api/websocket/symbols/{symbol}`.
 package struct PlacementJSON: WireObject {
-    /// A connection that brings it.
+    /// A connection that collects the symbol.
     package struct Place: WireObject {
         package var id: String
         package var name: String
@@ -88,7 +88,7 @@ package struct PlacementJSON: WireObject {
         package static let meanings = ["is_refused": "Whether the feed's plan doesn't cover it"]
     }
 
-    /// What names it.
+    /// Why the symbol is collected.
     package struct Reason: WireObject {
         package var origin: SymbolWish.Origin
         package var connection: String?

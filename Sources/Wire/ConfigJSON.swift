@@ -1,6 +1,6 @@
 package import MarketData
 
-/// EdgeTick's own settings as they are in effect: `edgetick config --json`. Holds no secret.
+/// EdgeTick's own settings in effect: `edgetick config --json`. Contains no secret.
 package struct ConfigJSON: WireObject {
     /// Where a value came from.
     package enum Origin: String, Codable, CaseIterable, Sendable {
@@ -26,9 +26,9 @@ package struct ConfigJSON: WireObject {
         }
     }
 
-    /// What was found about one key.
+    /// A finding about one key.
     package struct Finding: WireObject {
-        /// How bad it is.
+        /// The severity of a finding.
         package enum Severity: String, Codable, CaseIterable, Sendable {
             case note
             case warning
@@ -65,7 +65,7 @@ package struct ConfigJSON: WireObject {
     }
 }
 
-/// One thing that `edgetick doctor` looked at: `--json` prints a list.
+/// One result of `edgetick doctor`: `--json` prints a list.
 package struct DoctorFindingJSON: WireObject {
     package enum Level: String, Codable, CaseIterable, Sendable {
         case ok

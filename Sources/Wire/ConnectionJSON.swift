@@ -139,9 +139,9 @@ package struct LatencyJSON: WireObject {
     ]
 }
 
-/// Where a connection's symbols come from, and whether that is what was asked for.
+/// Where a connection's symbols come from, and whether they are the ones asked for.
 package struct SymbolSourceJSON: WireObject {
-    /// What names symbols.
+    /// The kind of source that names the symbols.
     package enum Origin: String, Codable, CaseIterable, Sendable {
         case universe_key
         case list
@@ -196,7 +196,7 @@ package struct ConnectionsJSON: WireObject {
         "timestamp_ms": "When this was so",
     ]
 
-    /// - Parameter connections: those shown; all when `nil`.
+    /// - Parameter connections: The connections to include; all if `nil`.
     package init(_ sample: StatusBoard.Sample, only connections: [ConnectionState]? = nil, removed: [String] = []) {
         self.connections = (connections ?? sample.snapshot.connections).map { ConnectionJSON($0, in: sample) }
         self.removed = removed
@@ -236,7 +236,7 @@ package struct TickersJSON: WireObject {
     }
 }
 
-/// What is collected, symbol by symbol, and how fresh it is: `/api/symbols`.
+/// The collected symbols and the age of their newest event: `/api/symbols`.
 package struct SymbolsJSON: WireObject {
     package struct Entry: WireObject {
         package var symbol: String
@@ -263,9 +263,9 @@ package struct SymbolsJSON: WireObject {
     ]
 
     /// - Parameters:
-    ///   - news: what last came of symbols.
-    ///   - isAll: whether symbols without news are listed too.
-    ///   - time: in milliseconds since the Unix epoch.
+    ///   - news: The newest event of each symbol.
+    ///   - isAll: Whether to include symbols without news.
+    ///   - time: In milliseconds since the Unix epoch.
     package init(_ connections: [ConnectionState], news: [SymbolNews], isAll: Bool, at time: Int64) {
         var entries: [Symbol: Entry] = [:]
         for connection in connections {
@@ -281,7 +281,7 @@ package struct SymbolsJSON: WireObject {
         let takesAll = connections.contains(where: \.feed.takesAll)
         var fresh: Set<Symbol> = []
         for each in news {
-            // What nobody asks for any more is no gap in what is collected.
+            // A symbol that nobody asks for any more is left out, unless a connection takes every symbol.
             if takesAll, entries[each.symbol] == nil {
                 entries[each.symbol] = Entry(symbol: each.symbol.description, connections: [], is_confirmed: true)
             }
@@ -296,7 +296,7 @@ package struct SymbolsJSON: WireObject {
 }
 
 extension DecodeRejects.Tally {
-    /// The counts above zero, by the word that goes out for each kind.
+    /// The counts above zero, under the JSON name of each kind.
     package var byWord: [String: Int] {
         let counts = DecodeRejects.kinds.map { ($0.word, self[$0]) }.filter { $0.1 > 0 }
         return Dictionary(uniqueKeysWithValues: counts)
@@ -304,12 +304,12 @@ extension DecodeRejects.Tally {
 }
 
 extension EventKind? {
-    /// The word that goes out.
+    /// The name of the kind in JSON.
     fileprivate var word: String { self?.rawValue ?? "unknown" }
 }
 
 extension Double {
-    /// The value with so many decimals: what is estimated needs no sixteen digits.
+    /// The value rounded to a number of decimals: an estimate doesn't need sixteen digits.
     func rounded(to decimals: Int) -> Double {
         var power = 1.0
         for _ in 0..<decimals { power *= 10 }

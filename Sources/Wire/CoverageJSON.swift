@@ -1,7 +1,7 @@
 package import Collector
 import MarketData
 
-/// What is known of the minutes of some days: `/api/coverage`, `edgetick coverage`.
+/// What is known about the minutes of some days: `/api/coverage`, `edgetick coverage`.
 package struct CoverageJSON: WireObject {
     /// One day, week or month.
     package struct Period: WireObject {
@@ -60,7 +60,7 @@ package struct CoverageJSON: WireObject {
             minutes = Self.runs(of: row.minutes)
         }
 
-        /// `b120nb269`.
+        /// Encodes minutes as runs: `b120nb269`.
         static func runs(of minutes: [DayCoverage.Minute]) -> String {
             var text = ""
             var index = 0

@@ -1,7 +1,7 @@
 package import MarketData
 package import Store
 
-/// One market event: its kind says which members it has. They are columns of the kind's stream, between what all events
+/// One market event. Its kind determines its members: the columns of the kind's stream, between members that all events
 /// have.
 package struct EventJSON: WireUnion, Sendable {
     private struct Name: CodingKey {
@@ -13,7 +13,7 @@ package struct EventJSON: WireUnion, Sendable {
         init?(intValue: Int) { nil }
     }
 
-    /// The members in order; `nil` goes out as `null`.
+    /// The members in order; `nil` is written as `null`.
     private let members: [(name: String, value: ColumnValue?)]
 
     /// - Parameter ids: the connections' ids by name.
@@ -63,7 +63,7 @@ package struct EventJSON: WireUnion, Sendable {
 
     package static let schemas = EventStream.allCases.map(schema)
 
-    /// What an event in one line shows, and what the page does besides.
+    /// Whether a column is shown: those of an event in one line, and what the page needs besides.
     private static func isShown(_ column: Column) -> Bool {
         column.isBrief || column.name == "vwap" || column.name == "exchange"
     }
@@ -133,7 +133,7 @@ package struct RecentEventsJSON: WireObject {
     }
 }
 
-/// Market events as they come: `tick_update` of the event stream.
+/// Live market events: `tick_update` of the event stream.
 package struct TickUpdateJSON: WireObject {
     package var events: [EventJSON]
     package var seen: Int64
@@ -149,7 +149,7 @@ package struct TickUpdateJSON: WireObject {
     }
 }
 
-/// Messages that a slow reader missed: `messages_dropped` of the event stream.
+/// The number of messages that a slow reader missed: `messages_dropped` of the event stream.
 package struct MessagesDroppedJSON: WireObject {
     package var count: Int
 

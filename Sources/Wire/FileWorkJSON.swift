@@ -1,7 +1,7 @@
 import MarketData
 package import Store
 
-/// What a look through a file found: an element of what `edgetick verify` prints.
+/// The result of verifying one file: an element of the output of `edgetick verify`.
 package struct VerificationJSON: WireObject {
     package struct Stream: WireObject {
         package var rows: Int64
@@ -16,7 +16,7 @@ package struct VerificationJSON: WireObject {
         ]
     }
 
-    /// Something that was found.
+    /// One finding.
     package struct Finding: WireObject {
         package var severity: String
         package var check: String
@@ -74,7 +74,7 @@ package struct VerificationJSON: WireObject {
     }
 }
 
-/// What became of a file: an element of what `edgetick repair` prints.
+/// The result of repairing one file: an element of the output of `edgetick repair`.
 package struct RepairJSON: WireObject {
     package struct Table: WireObject {
         package var name: String
@@ -84,7 +84,7 @@ package struct RepairJSON: WireObject {
         package static let meanings = ["kept": "Rows", "unreadable": "Places that can't be read"]
     }
 
-    /// A run of rows that is lost.
+    /// A run of lost rows.
     package struct Loss: WireObject {
         package var stream: String
         package var first: Int64

@@ -1,7 +1,7 @@
 package import MarketData
 package import Store
 
-/// What the collector's files say, and what the collector says of itself: `edgetick status`.
+/// What the collector's files show, and what the running collector reports about itself: `edgetick status`.
 package struct FilesJSON: WireObject {
     package struct Stream: WireObject {
         package var rows: Int64
@@ -19,7 +19,7 @@ package struct FilesJSON: WireObject {
         ]
     }
 
-    /// Events that were given up, of one stream and for one reason.
+    /// Dropped events of one stream for one reason.
     package struct Drop: WireObject {
         package var stream: EventStream
         package var reason: String
@@ -62,7 +62,7 @@ package struct FilesJSON: WireObject {
         "instance": "The answer of /api/status; null when no collector runs or it does not answer",
     ]
 
-    /// - Parameter instance: what the running collector says of itself.
+    /// - Parameter instance: What the running collector reports about itself.
     package init(_ report: BufferReport, instance: StatusJSON?) {
         path = report.path
         id = report.id

@@ -95,7 +95,7 @@ package struct FleetJSON: WireObject {
         "problem": "Why the database can't be read now; null when it can",
     ]
 
-    /// The fleet as a box knows it.
+    /// The fleet as a box last read it.
     package init(_ view: FleetBoard.View, collector: String) {
         self.init(view.fleet)
         self.collector = collector
@@ -113,7 +113,7 @@ package struct FleetJSON: WireObject {
     }
 }
 
-/// How much of the symbols a box takes: a part of ``StatusJSON``.
+/// The share of the symbols that a box takes: a part of ``StatusJSON``.
 package struct ShardJSON: WireObject {
     package var number: Int
     package var count: Int
@@ -146,7 +146,7 @@ package struct ShardJSON: WireObject {
     }
 }
 
-/// How a box is doing in the fleet: a part of ``StatusJSON``.
+/// The box's own state in the fleet: a part of ``StatusJSON``.
 package struct FleetPlaceJSON: WireObject {
     package var problem: String?
     package var clock_offset_ms: Int64?

@@ -2,7 +2,7 @@ import MarketData
 package import Store
 package import Universe
 
-/// A group that symbols are chosen by.
+/// A group of symbols.
 package struct GroupJSON: WireObject {
     package var name: String
     package var type: GroupType
@@ -72,7 +72,7 @@ package struct GroupMembersJSON: WireObject {
 
     package static let meanings = GroupJSON.meanings
 
-    /// - Parameter sectors: By symbol.
+    /// - Parameter sectors: The sector of each symbol.
     package init(_ found: RelatedGroup, sectors: [String: String]) {
         group = GroupJSON(found.group)
         members = found.members.map { MemberJSON($0, sector: sectors[$0.symbol]) }
@@ -119,7 +119,7 @@ extension Resolution.Unknown: WireObject {
     package static let meanings = ["nearest": "Names that resemble it, best first"]
 }
 
-/// What is known of a stock: `/api/stocks/{symbol}`, `edgetick universe show --stock`.
+/// What is known about a stock: `/api/stocks/{symbol}`, `edgetick universe show --stock`.
 package struct StockJSON: WireObject {
     package var symbol: String
     package var is_known: Bool
@@ -163,7 +163,7 @@ extension StockGroup: WireObject {
     package static let meanings = ["weight": "The stock's share of the group in percent, where known"]
 }
 
-/// What the cache forgot: `POST /api/universes/refresh`.
+/// What the cache dropped: `POST /api/universes/refresh`.
 package struct RefreshJSON: WireObject {
     package var type: RelationshipKind?
     package var key: String?

@@ -45,9 +45,9 @@ package struct GroupDetailJSON: WireObject {
     }
 }
 
-/// What an import did: `edgetick universe import`.
+/// The result of an import: `edgetick universe import`.
 package struct ImportJSON: WireObject {
-    /// Something about one line of a file.
+    /// A problem in one line of a file.
     package struct Problem: WireObject {
         package var line: Int
         package var text: String
@@ -56,7 +56,7 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["fault": "Whether something was left out"]
     }
 
-    /// A member's weight.
+    /// A change of a member's weight.
     package struct Change: WireObject {
         package var symbol: String
         package var from: Double?
@@ -110,7 +110,7 @@ package struct ImportJSON: WireObject {
         }
     }
 
-    /// Sectors that were derived from the sector ETFs.
+    /// The sectors derived from the sector ETFs.
     package struct Sectors: WireObject {
         package var changed: [String]
         package var remarks: [String]
@@ -118,7 +118,7 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["changed": "SECTOR groups"]
     }
 
-    /// How many stocks have a sector.
+    /// The number of stocks with and without a sector.
     package struct Coverage: WireObject {
         package var stocks: Int
         package var classified: Int
@@ -145,7 +145,7 @@ package struct ImportJSON: WireObject {
     }
 }
 
-/// What a backup brought back: `edgetick universe import` of one.
+/// The result of restoring a backup: `edgetick universe import` of one.
 package struct RestoredJSON: WireObject {
     package var groups: Int
     package var memberships: Int
@@ -169,7 +169,7 @@ package struct RestoredJSON: WireObject {
     }
 }
 
-/// What a pull changed: `edgetick universe pull`.
+/// The changes made by a pull: `edgetick universe pull`.
 package struct PullJSON: WireObject {
     /// A group whose members changed.
     package struct Change: WireObject {
@@ -213,7 +213,7 @@ package struct PullJSON: WireObject {
     }
 }
 
-/// What became of a local group: an element of what `edgetick universe push` prints.
+/// The result for one local group: an element of the output of `edgetick universe push`.
 package struct PushJSON: WireObject {
     package var name: String
     package var type: String
@@ -247,7 +247,7 @@ package struct PushJSON: WireObject {
     }
 }
 
-/// A group that is the database's again: `edgetick universe give-back`.
+/// A group given back to the database: `edgetick universe give-back`.
 package struct GivenBackJSON: WireObject {
     package var name: String
     package var type: String
@@ -285,7 +285,7 @@ package struct RemovedGroupJSON: WireObject {
     }
 }
 
-/// What an older list of stocks became: an element of what `edgetick universe migrate-legacy` prints.
+/// The groups made from one old stock list: an element of the output of `edgetick universe migrate-legacy`.
 package struct LegacyListJSON: WireObject {
     package struct Group: WireObject {
         package var name: String
@@ -334,9 +334,9 @@ package struct LegacyListJSON: WireObject {
     }
 }
 
-/// What is wrong with the groups: `edgetick universe validate`.
+/// The faults found in the groups: `edgetick universe validate`.
 package struct ValidationJSON: WireObject {
-    /// Something that was found.
+    /// One finding.
     package struct Finding: WireObject {
         package var severity: String
         package var check: String

@@ -2,7 +2,7 @@ package import Collector
 
 /// Whether the collector does its work: `/health/ready`, `/health/live`, and a part of ``StatusJSON``.
 package struct HealthJSON: WireObject {
-    /// One thing looked at.
+    /// One check of the health report.
     package struct Check: WireObject {
         package var status: Health.Level
         package var detail: String?
@@ -27,9 +27,9 @@ package struct HealthJSON: WireObject {
     ]
 
     /// - Parameters:
-    ///   - checks: those shown; all when `nil`.
-    ///   - showsDetails: for those who may know what the details name.
-    ///   - time: in milliseconds since the Unix epoch.
+    ///   - checks: The checks to include; all if `nil`.
+    ///   - showsDetails: Whether the reader may see the details and the headline.
+    ///   - time: In milliseconds since the Unix epoch.
     package init(_ health: Health, checks: [Health.Check]? = nil, showsDetails: Bool = true, at time: Int64) {
         let checks = checks ?? health.checks
         status = checks.map(\.level).max() ?? .ok

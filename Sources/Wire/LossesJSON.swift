@@ -67,8 +67,8 @@ package struct GapsJSON: WireObject {
     ]
 
     /// - Parameters:
-    ///   - isComplete: whether all gaps were looked at among which these were searched.
-    ///   - symbolLimit: the most symbols that one gap names; the count is always there.
+    ///   - isComplete: Whether all gaps were searched for the given ones.
+    ///   - symbolLimit: The most symbols that one gap lists; the count is always complete.
     package init(_ records: [GapRecord], total: Int64, isComplete: Bool = true, symbolLimit: Int = .max) {
         self.total = total
         is_complete = isComplete
@@ -107,7 +107,7 @@ package struct DeadLettersJSON: WireObject {
         }
     }
 
-    /// Those that were refused alike.
+    /// Dead letters that were refused for the same reason.
     package struct Group: WireObject {
         package var stream: EventStream
         package var sqlstate: String
@@ -150,7 +150,7 @@ package struct DeadLettersJSON: WireObject {
     }
 }
 
-/// Which dead letters are meant: the body of `POST /api/dead-letters/retry` and `/discard`.
+/// Selects dead letters: the body of `POST /api/dead-letters/retry` and `/discard`.
 package struct DeadLetterChoiceJSON: WireObject {
     package var letters: [String]?
     package var stream: EventStream?
@@ -164,7 +164,7 @@ package struct DeadLetterChoiceJSON: WireObject {
         "all": "All of them",
     ]
 
-    /// The choice; `nil` when it is none, or several.
+    /// The choice; `nil` if the body selects nothing, or selects in more than one way.
     package var choice: DeadLetterChoice? {
         switch (letters, stream, all ?? false) {
         case (let letters?, nil, false):
@@ -179,7 +179,7 @@ package struct DeadLetterChoiceJSON: WireObject {
     }
 }
 
-/// What became of dead letters that were to be sent again: `POST /api/dead-letters/retry`.
+/// The result of a retry: `POST /api/dead-letters/retry`.
 package struct DeadLetterRequeueJSON: WireObject {
     package var requeued_count: Int
     package var superseded: [String]
@@ -198,7 +198,7 @@ package struct DeadLetterRequeueJSON: WireObject {
     }
 }
 
-/// Dead letters that were given up: `POST /api/dead-letters/discard`.
+/// Dead letters that were discarded: `POST /api/dead-letters/discard`.
 package struct DeadLetterDiscardJSON: WireObject {
     package var discarded_count: Int
     package var rows: [String]

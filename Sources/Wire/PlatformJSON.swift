@@ -3,10 +3,10 @@ import Feed
 import MarketData
 package import Store
 
-/// The event stream for the page of the platform beside which EdgeTick collects (`/api/events?shape=platform`), in that
-/// page's own names: connections by id, times in Unix seconds.
+/// The event stream in the form of the platform's page (`/api/events?shape=platform`), with that page's own names:
+/// connections by id, times in Unix seconds. EdgeTick collects beside that platform.
 package enum PlatformJSON {
-    /// What a connection has brought: `metrics_update` has it by the connection's id.
+    /// The counts of one connection; `metrics_update` has them by the connection's id.
     package struct Counts: Encodable, Sendable {
         package var message_count: Int64
         package var error_count: Int64
@@ -45,7 +45,7 @@ package enum PlatformJSON {
         }
     }
 
-    /// `connection_status_update`. The page takes a connection that isn't named for one that is off, so all are.
+    /// `connection_status_update`: always all connections, since the page takes one that is missing for disconnected.
     package struct Connections: Encodable, Sendable {
         package var connections: [String: Connection]
 

@@ -88,7 +88,7 @@ package struct ReconcileJSON: WireObject {
     }
 }
 
-/// Where the daily comparison with the tape is: a part of `/api/status`.
+/// The state of the daily comparison with the tape: a part of `/api/status`.
 package struct ReconcileStateJSON: WireObject {
     package struct Day: WireObject {
         package var day: String

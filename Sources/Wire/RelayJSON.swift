@@ -1,9 +1,9 @@
 package import Collector
 import MarketData
 
-/// The relay: who reads, and what was sent: `/api/relay`.
+/// The relay, with its clients and what was sent: `/api/relay`.
 package struct RelayJSON: WireObject {
-    /// A program that reads.
+    /// A client of the relay.
     package struct Client: WireObject {
         package var id: Int
         package var address: String
@@ -30,7 +30,7 @@ package struct RelayJSON: WireObject {
         ]
     }
 
-    /// What is collected because clients ask for it.
+    /// The symbols that are collected because clients ask for them.
     package struct OnDemand: WireObject {
         package var maximum: Int
         package var symbols: [String]

@@ -5,7 +5,7 @@ import Universe
 
 /// Everything that is measured: `/api/status`, and `metrics_update` of the event stream.
 package struct StatusJSON: WireObject {
-    /// How the connections share the symbols.
+    /// How the symbols are spread over the connections.
     package struct Placement: WireObject {
         package var wanted: Int
         package var unplaced: Int
@@ -62,7 +62,7 @@ package struct StatusJSON: WireObject {
         }
     }
 
-    /// What the process takes from the machine.
+    /// The resources that the process uses.
     package struct Process: WireObject {
         package var resident_bytes: Int64
         package var cpu_seconds: Double
@@ -110,7 +110,7 @@ package struct StatusJSON: WireObject {
         "timestamp_ms": "When this was so",
     ]
 
-    /// - Parameter clients: the readers of the event stream.
+    /// - Parameter clients: The number of readers of the event stream.
     package init(_ sample: StatusBoard.Sample, clients: Int, point: History.Point? = nil) {
         let snapshot = sample.snapshot
         collector = snapshot.collector
@@ -139,7 +139,7 @@ package struct StatusJSON: WireObject {
     }
 }
 
-/// What New York's market does.
+/// The state of New York's market.
 package struct MarketHoursJSON: WireObject {
     package var session: MarketHours.Session
     package var until_ms: Int64

@@ -2,7 +2,7 @@ package import Collector
 import MarketData
 import Store
 
-/// How the upload is doing: `/api/sync`.
+/// The state of the upload: `/api/sync`.
 package struct SyncJSON: WireObject {
     package enum State: String, Codable, CaseIterable, Sendable {
         case off

@@ -2,7 +2,7 @@ package import Collector
 import MarketData
 package import Store
 
-/// What one upload did: `edgetick sync`.
+/// The result of one upload: `edgetick sync`.
 package struct UploadJSON: WireObject {
     package struct Stream: WireObject {
         package var uploaded: Int
@@ -45,7 +45,7 @@ package struct UploadJSON: WireObject {
     }
 }
 
-/// What an upload would send: `edgetick sync --dry-run`.
+/// The rows that an upload would send: `edgetick sync --dry-run`.
 package struct PendingJSON: WireObject {
     package var pending: [String: Int64]
 
@@ -56,7 +56,7 @@ package struct PendingJSON: WireObject {
     }
 }
 
-/// What became of dead letters, by their names: `edgetick dead-letters retry`.
+/// The result of a retry of dead letters, by name: `edgetick dead-letters retry`.
 package struct DeadLetterRetryJSON: WireObject {
     package var sent: Int
     package var refused_again: [String]

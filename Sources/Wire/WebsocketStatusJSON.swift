@@ -1,8 +1,8 @@
 package import Collector
 import Feed
 
-/// All connections with totals: `/api/admin/websocket-status`. Other programs read these names, so they stay, and so do
-/// times in Unix seconds.
+/// All connections with totals: `/api/admin/websocket-status`. Other programs read these names, so neither the names
+/// nor the times in Unix seconds may change.
 package struct WebsocketStatusJSON: WireObject {
     package struct Totals: WireObject {
         package var total_connections: Int
@@ -18,7 +18,7 @@ package struct WebsocketStatusJSON: WireObject {
         ]
     }
 
-    /// A connection: the times that others read, and all of ``ConnectionJSON``.
+    /// A connection: the times that other programs read, and all of ``ConnectionJSON``.
     package struct Connection: WireObject {
         package var connection: ConnectionJSON
         package var last_message_time: Double?

@@ -13,10 +13,10 @@ struct HistoryKeeper: Service {
     private let path: String
     private static let interval: Duration = .seconds(60)
     private let logger: Logger
-    /// The disk may hang; nothing else waits for it.
+    /// The disk may hang; nothing else waits on this queue.
     private let queue = DispatchQueue(label: "edgetick.history")
 
-    /// Reads into the board what an earlier life left in the directory.
+    /// Loads what an earlier process left in the directory into the board.
     init(board: StatusBoard, directory: String, logger: Logger) {
         self.board = board
         self.logger = logger
@@ -25,7 +25,7 @@ struct HistoryKeeper: Service {
         board.recall(History(text: text, now: WallClock.milliseconds()))
     }
 
-    /// Writes the hour until graceful shutdown, and once more then.
+    /// Writes the file every minute until graceful shutdown, and once more at the end.
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var isFailing = false

@@ -1,9 +1,9 @@
 import CBuild
 
-/// Which program this is.
+/// The version of this program.
 enum Version {
-    /// The release.
+    /// The release number.
     static let number = "0.2.0"
-    /// The release, and of a release build the commit and the day.
+    /// The release number; in a release build also the commit and the day.
     static let text = edgetick_build_or_null().map { "\(number) (\(String(cString: $0)))" } ?? number
 }

@@ -3,15 +3,15 @@ public import MarketData
 public import ServiceLifecycle
 public import Store
 
-/// Fills gaps soon after they were recorded, as far as the key allows; never in the way of the collecting.
+/// Fills gaps soon after they were recorded, as far as the key allows, without getting in the way of collecting.
 public struct BackfillService: Service {
-    /// What is filled, and when.
+    /// Which gaps are filled, and when.
     public struct Configuration: Sendable {
         /// How long after a gap's end its last bars may still come from the stream.
         public var settleTime: Duration = .seconds(30)
         /// How far back to reach; what is older is left to `edgetick backfill`.
         public var reach: Duration = .seconds(7 * 86_400)
-        /// How long to leave the server alone after a failure that waiting does not end.
+        /// How long to leave the server alone after a failure that waiting does not fix.
         var refusedPause: Duration = .seconds(3600)
 
         /// Makes a configuration with the defaults.
@@ -24,9 +24,10 @@ public struct BackfillService: Service {
     private let identified: @Sendable () async -> Set<EventStream>
     private let logger: Logger
 
-    /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end. One that is never run has to be closed.
+    /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
-    /// - Parameter identified: the streams in which the database recognises events that are there; none without one.
+    /// - Parameter identified: returns the streams in which the database recognises events that it already has; none
+    ///   without a database.
     public init(
         configuration: Configuration, client: AggregatesClient, buffer: TickBuffer,
         identified: @escaping @Sendable () async -> Set<EventStream> = { [] }, logger: Logger
@@ -38,13 +39,13 @@ public struct BackfillService: Service {
         self.logger = logger
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
+    /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await work() }
         await close()
     }
 
-    /// Gives back what a service that never ran holds.
+    /// Releases what a service that was never run holds.
     public func close() async { await client.shutdown() }
 
     private func work() async {
@@ -60,14 +61,14 @@ public struct BackfillService: Service {
             let begun = ContinuousClock.now
             let next = await pass(&queue, &uncovered, &failures)
             await bell.sleep(upTo: next ?? .seconds(3600))
-            // Notes may come with every commit, and one look serves many.
+            // Notes may arrive with every commit, and one pass serves many.
             try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
         }
     }
 
-    /// Fills what can be filled now.
+    /// Fills the gaps that are due now.
     ///
-    /// - Returns: how long until something else is due; `nil` when nothing will be by itself.
+    /// - Returns: how long until another gap is due; `nil` when none will be without a new note.
     private func pass(
         _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
         _ failures: inout LogThrottle<String, ContinuousClock.Instant>
@@ -128,7 +129,7 @@ public struct BackfillService: Service {
         }
     }
 
-    /// A moment of a clock that never jumps.
+    /// The time on a clock that never jumps.
     private static var now: Duration { start.duration(to: .now) }
     private static let start = ContinuousClock.now
 }

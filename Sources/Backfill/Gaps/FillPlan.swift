@@ -1,7 +1,7 @@
 import MarketData
 import Store
 
-/// Decides what to ask for to fill a gap. Reads no clock, knows no network.
+/// Decides what to ask for to fill a gap. Reads no clock and uses no network.
 public struct FillPlan: Sendable, Equatable {
     /// Bars, trades or quotes of one symbol that may be missing.
     struct Request: Sendable, Equatable {
@@ -16,13 +16,14 @@ public struct FillPlan: Sendable, Equatable {
         public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
     }
 
-    /// How long a bar is corrected after its window: a correction that came in the gap is of a bar before it.
+    /// How long after its window a bar may be corrected. A correction that the gap missed belongs to a bar before the
+    /// gap.
     static let reach: Int64 = 15 * 60_000
 
     var requests: [Request] = []
-    /// Whether the gap begins before what may be asked for.
+    /// Whether the gap begins before the earliest time that may be asked for.
     var isCut = false
-    /// What became of the gap, when there is nothing to ask for.
+    /// The gap's new state and the reason, when there is nothing to ask for.
     var verdict: (state: GapState, detail: String)?
 
     /// Compares all parts.
@@ -31,11 +32,11 @@ public struct FillPlan: Sendable, Equatable {
             && left.verdict?.detail == right.verdict?.detail
     }
 
-    /// Plans a gap.
+    /// Plans how to fill a gap.
     ///
     /// - Parameters:
-    ///   - everything: the symbols to ask for where the gap names none.
-    ///   - earliest: what is before is left alone, in milliseconds since the Unix epoch.
+    ///   - everything: the symbols to ask for when the gap names none.
+    ///   - earliest: nothing before this is asked for, in milliseconds since the Unix epoch.
     ///   - ticks: which trades and quotes may be asked for.
     init(
         _ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil, ticks: TickAccess = .all
@@ -64,7 +65,7 @@ public struct FillPlan: Sendable, Equatable {
                 kind.stream == .bars ? FillPlan.starts(kind, from: gap.from, to: to) : gap.from...max(gap.from, to)
             guard var starts = due else { continue }
             if let earliest, starts.lowerBound < earliest {
-                // Of the gap itself, not of the corrections before it.
+                // Only a cut of the gap itself counts, not one of the corrections before it.
                 isCut = isCut || earliest > gap.from
                 guard earliest <= starts.upperBound else { continue }
                 starts = earliest...starts.upperBound
@@ -83,10 +84,10 @@ public struct FillPlan: Sendable, Equatable {
         }
     }
 
-    /// The starts of the bars that were due in a span; `nil` when none was.
+    /// Returns the starts of the bars that were due in a span; `nil` when none was.
     static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
         let length: Int64 = kind == .minuteBar ? 60_000 : 1000
-        // The first window that may have been corrected, the last that ends by `to`.
+        // From the first window that may have been corrected to the last one that ends by `to`.
         let first = max(0, from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil

@@ -1,13 +1,13 @@
 public import MarketData
 public import Store
 
-/// Fills gaps from the REST API, one after another: asks, leaves out what the stream brought, hands the rest to the
-/// buffer, and keeps in the file how far it came.
+/// Fills gaps from the REST API, one after another: asks for the missing events, leaves out those that the stream
+/// delivered, hands the rest to the buffer, and records its progress in the file.
 ///
-/// A bar that is in the buffer already is left out, and one that comes later has the later sequence and wins. One from
-/// shortly before the gap is brought again when late trades have added to it meanwhile: its correction was missed.
+/// A bar that is already in the buffer is left out. One that the stream delivers later has a higher sequence and wins.
+/// A bar from shortly before the gap is fetched again if late trades have added to it, since its correction was missed.
 public struct GapFiller: Sendable {
-    /// How far the filling of one gap, or of a span, has come.
+    /// The progress of filling one gap or span.
     public struct Progress: Sendable, Equatable {
         /// Symbols and kinds asked for so far.
         public var done: Int
@@ -17,36 +17,36 @@ public struct GapFiller: Sendable {
         public var rows: Int
         /// Bars that were there already.
         public var present: Int
-        /// Results of the REST server that are no bars, and that were left out.
+        /// Results of the REST server that are not valid bars. They were left out.
         public var leftOut = 0
     }
 
     private let client: AggregatesClient
     private let buffer: TickBuffer
     private var ticks: TickFiller
-    /// The symbols of gaps that name none, by the streams that they lack.
+    /// The symbols to ask for when a gap names none, by the streams that it lacks.
     private var everything: [Set<EventStream>: Set<Symbol>] = [:]
     private var directory: String { buffer.directory }
 
     /// Makes a filler.
     ///
-    /// - Parameter gaps: those that will be filled, in their order. Each must have ended before the first is filled: what
-    ///   is asked for one is not asked again for another, and is looked up in the file together.
+    /// - Parameter gaps: the gaps that will be filled, in this order. Each must have ended before the first is filled:
+    ///   what is asked for one is not asked again for another, and one read of the file looks up the ticks of several.
     public init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = []) {
         self.client = client
         self.buffer = buffer
         ticks = TickFiller(client: client, buffer: buffer, gaps: gaps)
     }
 
-    /// Fills one gap, from where it was left, and stores what became of it.
+    /// Fills one gap, from where the last attempt ended, and stores its new state.
     ///
     /// - Parameters:
-    ///   - earliest: what is before is left alone, in milliseconds since the Unix epoch. A gap that begins before stays
-    ///     open.
+    ///   - earliest: nothing before this is asked for, in milliseconds since the Unix epoch. A gap that begins earlier
+    ///     stays open.
     ///   - access: which trades and quotes may be fetched, and how many.
-    ///   - uncovered: hears of kinds that the account's plan does not cover.
-    /// - Returns: what became of it.
-    /// - Throws: what asking throws; the gap then stays open, and what was done is not done again.
+    ///   - uncovered: called with each kind that the account's plan does not cover.
+    /// - Returns: the gap's new state.
+    /// - Throws: what asking throws. The gap then stays open, and what was done is not repeated.
     @discardableResult
     public mutating func fill(
         _ record: GapRecord, earliest: Int64? = nil, ticks access: TickAccess = .all,
@@ -66,7 +66,7 @@ public struct GapFiller: Sendable {
         let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
         let bars = plan.requests.filter { $0.event.stream == .bars }
         guard !plan.isCut else {
-            // Not noted as asked for: the rest of it is not.
+            // Not recorded as asked for, because the rest of the gap was not.
             _ = try await bring(bars, received: received, gap: nil, progress)
             return .open
         }
@@ -87,8 +87,8 @@ public struct GapFiller: Sendable {
         return found
     }
 
-    /// The symbols that a connection which takes everything may have had: those of the file's last day, and all of the
-    /// universes.
+    /// Returns the symbols that a connection which takes everything may have had: those of the file's last day, and all
+    /// symbols of the universes.
     public func everySymbol(of events: [EventKind]) throws(BackfillError) -> Set<Symbol> {
         do throws(StoreError) {
             var symbols: Set<Symbol> = []
@@ -109,7 +109,7 @@ public struct GapFiller: Sendable {
         }
     }
 
-    /// Which ticks of a gap may be fetched without being asked for.
+    /// Returns which ticks of a gap may be fetched without a request by a person.
     public func access(
         _ gap: Gap, uncovered: Set<EventKind> = [], identified: () async -> Set<EventStream>
     ) async throws(BackfillError) -> TickAccess {
@@ -126,7 +126,7 @@ public struct GapFiller: Sendable {
         return TickAccess(gap, ends: ends, identified: isInFile ? [] : await identified(), uncovered: uncovered)
     }
 
-    /// Brings what is missing of some symbols over a span of time, whatever gaps there are.
+    /// Fetches the bars of some symbols that are missing in a span of time, whether or not gaps were recorded.
     public func fill(
         _ symbols: [Symbol], _ events: [EventKind], from: Int64, to: Int64,
         progress: @Sendable (Progress) -> Void = { _ in }
@@ -141,18 +141,18 @@ public struct GapFiller: Sendable {
         return try await bring(requests, received: nil, gap: nil, progress)
     }
 
-    /// So many bars are handed to the buffer at once, and no more are held in memory than these and a page.
+    /// The most bars handed to the buffer at once. Memory holds no more than these and one page.
     private static let mostBars = 10_000
-    /// So many symbols share one look at what is in the buffer.
+    /// The most symbols that share one lookup of what is in the buffer.
     private static let mostSymbols = 50
-    /// So many answers in a row that are bad are taken for the server's fault.
+    /// This many bad answers in a row are blamed on the server.
     private static let mostFailures = 3
 
-    /// A symbol whose answer is bad doesn't keep the others from theirs; its failure is thrown in the end.
+    /// Fetches bars. A symbol whose answer is bad doesn't stop the others; its failure is thrown at the end.
     ///
     /// - Parameters:
-    ///   - received: no bar asked for was received before, in milliseconds since the Unix epoch.
-    ///   - gap: where to note what was done; corrections of the bars before it are brought too.
+    ///   - received: no bar that is asked for was received before this, in milliseconds since the Unix epoch.
+    ///   - gap: where to record what was done. Corrections of the bars before it are fetched too.
     private func bring(
         _ requests: [FillPlan.Request], received: Int64?, gap: GapRecord?, _ tell: @Sendable (Progress) -> Void
     ) async throws(BackfillError) -> Progress {
@@ -173,14 +173,14 @@ public struct GapFiller: Sendable {
                     progress.leftOut += unreadable
                     if haul.bars.count >= Self.mostBars { try await store(&haul, received, gap, &progress) }
                 }
-                // Of what is left out nobody knows what it was: the symbol was not answered for.
+                // Nobody knows what was left out, so the symbol is not finished.
                 if progress.leftOut == leftOut { haul.finished.append(request.symbol) }
                 failures = 0
             } catch {
                 failures += 1
                 failure = failure ?? error
                 guard error.concernsRequestAlone, failures < Self.mostFailures else {
-                    // What was brought so far counts.
+                    // What was fetched so far is kept.
                     try await store(&haul, received, gap, &progress)
                     throw error
                 }
@@ -194,13 +194,13 @@ public struct GapFiller: Sendable {
         return progress
     }
 
-    /// What was brought and is not stored yet, all of one kind.
+    /// Bars of one kind that were fetched and are not stored yet.
     private struct Haul {
         var event = EventKind.minuteBar
         var bars: [Bar] = []
-        /// The symbols whose last page is among them.
+        /// The symbols whose last page is included.
         var finished: [Symbol] = []
-        /// Bars added of each symbol that is not finished.
+        /// The number of bars added for each symbol that is not finished.
         var rows: [Symbol: Int] = [:]
     }
 
@@ -211,7 +211,7 @@ public struct GapFiller: Sendable {
             let starts = haul.bars.reduce(first.start...first.start) {
                 min($0.lowerBound, $1.start)...max($0.upperBound, $1.start)
             }
-            // What the stream brought while the answers were on their way must be in the file to be seen.
+            // What the stream has delivered meanwhile must be in the file to be found.
             try await buffer.durable()
             let symbols = Set(haul.bars.map(\.symbol))
             let present = try reading { () throws(StoreError) in
@@ -246,7 +246,7 @@ public struct GapFiller: Sendable {
     }
 }
 
-/// What became of a gap, in a word and in words. Pure.
+/// Decides a gap's new state and describes it. Pure.
 enum FillVerdict {
     static func of(
         _ record: GapRecord, _ bars: GapFiller.Progress, _ ticks: TickFiller.Outcome, _ access: TickAccess,
@@ -294,9 +294,9 @@ enum FillVerdict {
 }
 
 extension Bar {
-    /// This bar with what late trades added, keeping what the aggregates lack; `nil` when they added nothing.
+    /// Returns this bar with what late trades added, keeping what the aggregates lack; `nil` when they added nothing.
     fileprivate func corrected(by later: Bar) -> Bar? {
-        // The stream has fractions of shares, the aggregates need not.
+        // The stream reports fractions of shares; the aggregates may not.
         later.volume - volume >= 1 ? taking(later) : nil
     }
 }

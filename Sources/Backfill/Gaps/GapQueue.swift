@@ -3,16 +3,16 @@ import Store
 
 /// Decides which gaps are filled now and when to look again. Reads no clock.
 ///
-/// A failure that concerns one gap alone makes that gap wait, longer each time; the others go on. A failure that concerns
-/// the server makes all wait.
+/// After a failure that concerns one gap alone, that gap waits, longer each time, and the others go on. After a failure
+/// that concerns the server, all of them wait.
 struct GapQueue: Sendable {
-    /// The times that it goes by.
+    /// The times that the queue uses.
     struct Rules: Sendable {
         /// How long after a gap's end its last bars may still come from the stream, in milliseconds.
         var settleTime: Int64
         /// A gap that ended longer ago is left to `edgetick backfill`, in milliseconds.
         var reach: Int64
-        /// How long the server is left alone after a failure that waiting does not end.
+        /// How long to leave the server alone after a failure that waiting does not fix.
         var refusedPause: Duration
     }
 
@@ -21,7 +21,7 @@ struct GapQueue: Sendable {
         var until: Duration = .zero
         var message = ""
 
-        /// Notes a failure and returns whether it is another than the last one.
+        /// Notes a failure and returns whether it differs from the last one.
         mutating func failed(_ message: String, pause: (_ failures: Int) -> Duration, now: Duration) -> Bool {
             failures += 1
             until = now + pause(failures)
@@ -30,21 +30,21 @@ struct GapQueue: Sendable {
         }
     }
 
-    /// So many failures of single gaps in a row are taken for the server's.
+    /// This many failures of single gaps in a row are blamed on the server.
     static let streakLimit = 3
     let rules: Rules
     private var pauses: [Int64: Pause] = [:]
-    /// Gaps that are filled as far as the reach goes; they stay open for `edgetick backfill`.
+    /// Gaps that are filled as far back as the reach goes. They stay open for `edgetick backfill`.
     private var left: Set<Int64> = []
     private var server = Pause()
     private var streak = 0
 
     init(rules: Rules) { self.rules = rules }
 
-    /// Whether the server is left alone.
+    /// Whether the queue leaves the server alone for now.
     func isResting(now: Duration) -> Bool { now < server.until }
 
-    /// The gaps to be filled now, in their order, and how long until one of the others is due; `nil` when none will be.
+    /// Returns the gaps to fill now, in their order, and how long until another is due; `nil` when none will be.
     mutating func due(_ open: [GapRecord], wall: Int64, now: Duration) -> (now: [GapRecord], next: Duration?) {
         let ids = Set(open.map(\.id))
         pauses = pauses.filter { ids.contains($0.key) }
@@ -52,9 +52,9 @@ struct GapQueue: Sendable {
         var next: Duration?
         left.formIntersection(ids)
         for record in open where !left.contains(record.id) {
-            // One that lasts is due once it has an end, which is a note of its own.
+            // A gap that has not ended is due once it ends, which is recorded as a note.
             guard let end = record.gap.to else { continue }
-            // An end in the future, after the clock was stepped back, is looked at again as a fresh one.
+            // An end in the future, after the clock was set back, is treated as now.
             let age = max(0, wall - end)
             guard age <= rules.reach else { continue }
             let settled = Duration.milliseconds(max(0, rules.settleTime - age))
@@ -64,7 +64,7 @@ struct GapQueue: Sendable {
         return (due, next)
     }
 
-    /// Notes that a gap was looked after, and what became of it.
+    /// Notes that a gap was processed, and its new state.
     mutating func filled(_ gap: Int64, _ state: GapState) {
         pauses[gap] = nil
         if state == .open { left.insert(gap) }
@@ -74,7 +74,7 @@ struct GapQueue: Sendable {
 
     /// Notes a failure.
     ///
-    /// - Returns: whether to tell it: the same again is not told again.
+    /// - Returns: whether to log it. The same failure is logged only once.
     mutating func failed(_ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
         func growing(_ first: Duration, upTo most: Duration) -> (Int) -> Duration {
             { first.backoff(after: $0, upTo: most) }

@@ -1,13 +1,13 @@
 import MarketData
 import Store
 
-/// What distinguishes a trade or quote from others: its symbol, its time, and a hash of the rest of its stream's identity
-/// (``Column/isIdentity``).
+/// What distinguishes a trade or quote from others: its symbol, its time, and a hash of the other columns of its
+/// stream's identity (``Column/isIdentity``).
 struct TickKey: Hashable, Sendable {
     let symbol: Symbol
     /// Its own time, in milliseconds since the Unix epoch.
     let time: Int64
-    /// The hash of the other columns, which is this process's own.
+    /// The hash of the other columns, valid in this process only.
     let rest: Int
 }
 
@@ -33,7 +33,8 @@ struct TickKeys<Event: MarketEvent>: Sendable {
         return TickKey(symbol: event.symbol, time: event.time, rest: hasher.finalize())
     }
 
-    /// The key of a row of the stream's columns, when it is one of some spans and can be an event.
+    /// Returns the key of a row of the stream's columns; `nil` when the row is in none of the spans or can't be an
+    /// event.
     func key(of row: RowColumns, in spans: SymbolSpans) -> TickKey? {
         guard let symbol = Symbol(utf8: row.bytes(symbolPlace)), let time = row.integer(timePlace),
             spans.contains(time, of: symbol)
@@ -49,24 +50,24 @@ extension Column {
     fileprivate var distinguishes: Bool { isIdentity && content != .symbol && content != .milliseconds }
 }
 
-/// The events that the file has in some spans. Times may be a millisecond off: the stream's are rounded in one way, the
-/// REST API's cut off from nanoseconds.
+/// The events that the file has in some spans. Times may differ by a millisecond: the stream rounds them, and those of
+/// the REST API are truncated from nanoseconds.
 ///
-/// Holds 16 bytes of each, of which millions may be there: two events of one symbol and millisecond are mistaken for one
-/// another once in a million million million times.
+/// Holds 16 bytes of each event instead of the event itself. Two events of one symbol and millisecond are mistaken for
+/// one another once in a million million million times.
 struct KnownTicks: Sendable {
     private struct Print: Hashable {
         let time: Int64
         let rest: Int
     }
 
-    /// The spans of which every event is here.
+    /// The spans whose events are all here.
     private(set) var spans = SymbolSpans()
     private var prints: [Symbol: Set<Print>] = [:]
     /// How many events are here.
     private(set) var count = 0
 
-    /// No event yet, of some spans.
+    /// Makes an empty collection for some spans.
     init(of spans: SymbolSpans = SymbolSpans()) { self.spans = spans }
 
     /// Whether an event is here.
@@ -80,7 +81,7 @@ struct KnownTicks: Sendable {
         if prints[key.symbol, default: []].insert(Print(time: key.time, rest: key.rest)).inserted { count += 1 }
     }
 
-    /// Keeps the events of fewer spans, and forgets the others.
+    /// Reduces the spans to those given, and forgets the events outside them.
     mutating func keep(_ spans: SymbolSpans) {
         self.spans = spans
         for (symbol, all) in prints { prints[symbol] = all.filter { spans.contains($0.time, of: symbol) } }

@@ -1,18 +1,18 @@
 import MarketData
 
-/// Spans of time of symbols, in milliseconds since the Unix epoch: of each symbol disjoint and in order. Pure.
+/// Spans of time by symbol, in milliseconds since the Unix epoch. The spans of a symbol are disjoint and sorted. Pure.
 struct SymbolSpans: Sendable, Equatable {
-    /// `nil` has what holds for every symbol.
+    /// The spans by symbol; the key `nil` holds those that apply to every symbol.
     private var spans: [Symbol?: [ClosedRange<Int64>]] = [:]
 
-    /// From the first moment to the last; `nil` where there is none.
+    /// From the first moment to the last; `nil` when there are no spans.
     var bounds: ClosedRange<Int64>? {
         let (firsts, lasts) = (spans.values.compactMap(\.first), spans.values.compactMap(\.last))
         guard let first = firsts.map(\.lowerBound).min(), let last = lasts.map(\.upperBound).max() else { return nil }
         return first...last
     }
 
-    /// Adds a span of a symbol, or of every one, and joins it with those that it touches.
+    /// Adds a span for a symbol, or for every symbol, and joins it with those that it touches.
     mutating func insert(_ span: ClosedRange<Int64>, of symbol: Symbol?) {
         var joined = span
         var others: [ClosedRange<Int64>] = []
@@ -28,7 +28,7 @@ struct SymbolSpans: Sendable, Equatable {
         spans[symbol] = others
     }
 
-    /// The last moment of the span that has a moment; `nil` where none has it.
+    /// Returns the last moment of the span that contains a moment; `nil` when none contains it.
     func end(at time: Int64, of symbol: Symbol) -> Int64? {
         [symbol, nil].compactMap { key in Self.span(at: time, in: spans[key] ?? [])?.upperBound }.max()
     }
@@ -38,7 +38,7 @@ struct SymbolSpans: Sendable, Equatable {
         Self.span(at: time, in: spans[symbol] ?? []) != nil || Self.span(at: time, in: spans[nil] ?? []) != nil
     }
 
-    /// The parts of a span that are in none of those of the symbol, in order.
+    /// Returns the parts of a span that none of the symbol's own spans covers, in order.
     func missing(from span: ClosedRange<Int64>, of symbol: Symbol) -> [ClosedRange<Int64>] {
         var parts: [ClosedRange<Int64>] = []
         var next = span.lowerBound

@@ -1,12 +1,12 @@
 import MarketData
 public import Store
 
-/// Which ticks of a gap may be fetched again, why others may not, and how much at most.
+/// Which ticks of a gap may be fetched, why others may not, and how many at most.
 ///
-/// A bar has a key, a trade or quote has none of its own: what the stream brought around the edges of a gap is recognised
-/// by the rows of the file, or by a unique index upstream. Without both it would be doubled.
+/// A bar has a key, but a trade or quote does not: a tick that the stream delivered around the edges of a gap is
+/// recognised by the rows of the file, or by a unique index upstream. Without either it would be stored twice.
 public struct TickAccess: Sendable, Equatable {
-    /// How much is fetched for one gap.
+    /// The most to fetch for one gap.
     public struct Budget: Sendable, Equatable {
         /// Pages asked for.
         var requests = 2000
@@ -19,21 +19,21 @@ public struct TickAccess: Sendable, Equatable {
 
     /// The kinds that may be asked for.
     var kinds: Set<EventKind>
-    /// Why others are not.
+    /// Why other kinds may not.
     var refusals: [EventKind: String] = [:]
-    /// How much at most; `nil` sets no limit.
+    /// The most to fetch; `nil` sets no limit.
     public var budget: Budget?
 
-    /// Everything, as a person asks for it.
+    /// Everything, for a request by a person.
     public static let all = TickAccess(kinds: possible)
 }
 
 extension TickAccess {
-    /// Decides for a gap that nobody asked about.
+    /// Decides for a gap that is filled without a request by a person.
     ///
     /// - Parameters:
-    ///   - ends: the file's end of old rows of each stream.
-    ///   - identified: streams in which the database recognises events that are there.
+    ///   - ends: where the rows of each stream begin in the file.
+    ///   - identified: streams in which the database recognises events that it already has.
     ///   - uncovered: kinds that the account's plan was found not to cover.
     init(
         _ gap: Gap, ends: [EventStream: FileEnd], identified: Set<EventStream>, uncovered: Set<EventKind>
@@ -60,7 +60,7 @@ extension GapRecord {
     /// Whether trades or quotes of the gap were not asked for.
     public var lacksTicks: Bool { gap.events.contains { TickAccess.possible.contains($0) && lacks($0) } }
 
-    /// Whether events of a kind were not asked for.
+    /// Whether events of a kind have not been asked for yet, for at least one symbol.
     func lacks(_ kind: EventKind) -> Bool {
         let asked = settled[kind] ?? []
         return gap.symbols.isEmpty ? asked.isEmpty : !gap.symbols.allSatisfy(asked.contains)
@@ -71,9 +71,9 @@ extension GapRecord {
 struct FileEnd: Sendable, Equatable {
     /// Whether rows were deleted.
     var hasForgotten: Bool
-    /// The time of the first row that is there, in milliseconds since the Unix epoch.
+    /// The time of the oldest row, in milliseconds since the Unix epoch.
     var oldest: Int64?
 
-    /// Whether the rows of a time, and those received a minute before, are there.
+    /// Whether the file still has the rows of a time, and those received up to a minute before.
     func holds(_ time: Int64) -> Bool { !hasForgotten || oldest.map { $0 <= time - 60_000 } ?? false }
 }

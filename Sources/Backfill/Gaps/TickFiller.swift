@@ -1,18 +1,18 @@
 import MarketData
 import Store
 
-/// Fetches the trades and quotes of gaps again: page by page into the buffer, but for those that the file has.
+/// Fetches the missing trades and quotes of gaps into the buffer, page by page, and leaves out those that the file has.
 ///
-/// Gaps overlap, and there may be many: no moment of a symbol is asked for twice, and one reading of the file does for as
+/// Gaps overlap, and there may be many. No moment of a symbol is asked for twice, and one read of the file serves as
 /// many gaps as memory allows.
 struct TickFiller: Sendable {
-    /// What became of a gap's ticks.
+    /// The result of filling a gap's ticks.
     struct Outcome: Sendable {
         /// Rows stored.
         var rows = 0
         /// Events that were there.
         var present = 0
-        /// Whether a part of them came with an earlier gap.
+        /// Whether some of them were fetched with an earlier gap.
         var isShared = false
         /// Trades that the tape has withdrawn, and that were left out.
         var withdrawn = 0
@@ -20,18 +20,18 @@ struct TickFiller: Sendable {
         var isCut = false
         /// Kinds that the account's plan does not cover.
         var uncovered: Set<EventKind> = []
-        /// Kinds of which the server sent some that can't be read, and that were left out.
+        /// Kinds of which the server sent events that can't be read. They were left out.
         var unreadable: Set<EventKind> = []
     }
 
-    /// Events of the file to look up: of one symbol, or of every one.
+    /// Events to look up in the file: those of one symbol, or of every symbol.
     private struct Piece {
         var symbol: Symbol?
         var span: ClosedRange<Int64>
-        /// None of them was received before, in milliseconds since the Unix epoch; `nil` when that is not known.
+        /// No such event was received before this, in milliseconds since the Unix epoch; `nil` when that is not known.
         var received: Int64?
 
-        /// With the millisecond before and after that an event may be off.
+        /// Adds the millisecond before and after, by which an event's time may differ.
         init(_ symbol: Symbol?, _ times: ClosedRange<Int64>, of gap: Gap) {
             self.symbol = symbol
             span = times.lowerBound - 1...times.upperBound + 1
@@ -49,21 +49,21 @@ struct TickFiller: Sendable {
         }
     }
 
-    /// So many answers in a row that are bad are taken for the server's fault.
+    /// This many bad answers in a row are blamed on the server.
     private static let mostFailures = 3
-    /// So many rows are handed to the buffer at once.
+    /// The most rows handed to the buffer at once.
     private static let rowsAtOnce = 4096
-    /// So many events of the file are kept in mind at once, of each kind.
+    /// The most events of the file, of each kind, that are held in memory.
     private let mostKnown: Int
 
     private let client: AggregatesClient
     private let buffer: TickBuffer
-    /// The gaps that are filled one after another; each had ended before the first was asked for.
+    /// The gaps to fill, in this order. All of them had ended before the first was asked for.
     private let gaps: [GapRecord]
     private var asked: [EventKind: SymbolSpans] = [:]
-    /// Of this, where the server sent some that can't be read.
+    /// The part of `asked` for which the server sent events that can't be read.
     private var unreadable: [EventKind: SymbolSpans] = [:]
-    /// What the file has of what is asked for next.
+    /// What the file has of the events to ask for next.
     private var known: [EventKind: KnownTicks] = [:]
 
     init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = [], mostKnown: Int = 500_000) {
@@ -73,9 +73,9 @@ struct TickFiller: Sendable {
         self.mostKnown = mostKnown
     }
 
-    /// Brings what is missing, symbol by symbol, and notes each that is done.
+    /// Fetches what is missing, symbol by symbol, and records each symbol that is done.
     ///
-    /// - Throws: what asking throws; what was brought before is in the buffer and is recognised the next time.
+    /// - Throws: what asking throws. What was fetched before is in the buffer and is recognised the next time.
     mutating func bring(
         _ requests: [FillPlan.Request], of record: GapRecord, within budget: TickAccess.Budget?
     ) async throws(BackfillError) -> Outcome {
@@ -121,9 +121,9 @@ struct TickFiller: Sendable {
         if let failure { throw failure }
     }
 
-    /// Brings the first request's events.
+    /// Fetches the first request's events.
     ///
-    /// - Returns: whether all came; else the budget is used up.
+    /// - Returns: whether all of them came; `false` means that the budget is used up.
     private mutating func bring<Tick: RESTTick>(
         _: Tick.Type, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
@@ -140,7 +140,7 @@ struct TickFiller: Sendable {
             let known = try await known(from: missing.lowerBound, keys, requests, record)
             let end = known.spans.end(at: missing.lowerBound - 1, of: request.symbol) ?? missing.upperBound + 1
             let span = missing.lowerBound...min(missing.upperBound, max(missing.lowerBound, end - 1))
-            // Of what is cut off, rows are in the file that are not among these.
+            // If the budget cuts this short, the file then has rows that `known` lacks.
             self.known[kind] = nil
             var leftOut = 0
             guard try await bring(Tick.self, request.symbol, span, keys, known, &budget, &outcome, &leftOut) else {
@@ -167,8 +167,8 @@ struct TickFiller: Sendable {
         return true
     }
 
-    /// The events of the file from a moment of the first request on: with them those of the other requests and of later
-    /// gaps, as far as memory allows, so that the file is not read again for each.
+    /// Returns the file's events from a moment of the first request on. Those of the other requests and of later gaps
+    /// are read with them, as far as memory allows, so that the file is not read again for each.
     private mutating func known<Event: MarketEvent>(
         from start: Int64, _ keys: TickKeys<Event>, _ requests: ArraySlice<FillPlan.Request>, _ record: GapRecord
     ) async throws(BackfillError) -> KnownTicks {
@@ -176,7 +176,7 @@ struct TickFiller: Sendable {
         let kind = first.event
         if let known = known[kind], known.spans.end(at: start - 1, of: first.symbol) ?? start > start { return known }
         known[kind] = nil
-        // What the stream brought meanwhile must be in the file to be seen.
+        // What the stream has delivered meanwhile must be in the file to be found.
         try await buffer.durable()
         var pieces = [Piece(first.symbol, start...first.starts.upperBound, of: record.gap)]
         pieces += requests.dropFirst().map { Piece($0.symbol, $0.starts, of: record.gap) }
@@ -222,9 +222,9 @@ struct TickFiller: Sendable {
         return known
     }
 
-    /// Brings one symbol's events of a span.
+    /// Fetches one symbol's events of a span.
     ///
-    /// - Returns: whether all came; else the budget is used up.
+    /// - Returns: whether all of them came; `false` means that the budget is used up.
     private func bring<Tick: RESTTick>(
         _: Tick.Type, _ symbol: Symbol, _ span: ClosedRange<Int64>, _ keys: TickKeys<Tick.Event>, _ known: KnownTicks,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome, _ leftOut: inout Int

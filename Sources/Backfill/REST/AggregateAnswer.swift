@@ -4,13 +4,13 @@ import MarketData
 
 /// One page of a route's answer.
 protocol PagedAnswer: Decodable {
-    /// `OK`, or `DELAYED` where the plan has it later; `nil` where the server says nothing.
+    /// `OK`, or `DELAYED` when the plan gets the data later; `nil` when the server sends no status.
     var status: String? { get }
     /// How many results the page has; `nil` for a page without a list of them.
     var count: Int? { get }
-    /// Whether the server says that it lacks a part of what was asked for, as a relay does whose buffer begins later.
+    /// Whether the server says that part of what was asked for is missing, as a relay does whose buffer begins later.
     var isPartial: Bool { get }
-    /// Where the next page is; `nil` on the last.
+    /// The address of the next page; `nil` on the last page.
     var nextURL: String? { get }
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self
 }
@@ -20,10 +20,11 @@ extension PagedAnswer {
 
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self { try decode(bytes, what) }
 
-    /// Whether the server says that it gives what was asked for: without results that is an answer too, there were no trades.
+    /// Whether the server says that the request succeeded. A successful answer without results means that there were no
+    /// trades.
     var isGiven: Bool { status.map { ["OK", "DELAYED"].contains($0) } ?? (count != nil) }
 
-    /// The status where it is a word, which may be shown.
+    /// The status, if it is a plain word that is safe to show.
     var statusWord: String {
         guard let status, 1...32 ~= status.utf8.count, status.allSatisfy({ $0.isASCII && $0.isLetter || $0 == "_" })
         else { return "unknown" }
@@ -39,7 +40,7 @@ extension PagedAnswer {
     }
 }
 
-/// The results of a page, but for those in a form that can't be read: they don't spoil the others.
+/// The results of a page. Those that can't be read are only counted, so that they don't spoil the others.
 struct PageResults<Value: Decodable>: Decodable {
     private struct Readable: Decodable {
         let value: Value?
@@ -47,9 +48,9 @@ struct PageResults<Value: Decodable>: Decodable {
         init(from decoder: any Decoder) { value = try? Value(from: decoder) }
     }
 
-    /// Those that can be read.
+    /// The results that can be read.
     var values: [Value]
-    /// How many can't.
+    /// The number of results that can't be read.
     var unreadable = 0
     var count: Int { values.count + unreadable }
 
@@ -79,7 +80,7 @@ struct AggregateAnswer: PagedAnswer {
         var otc: Bool?
     }
 
-    /// What the server lacks, whatever it says of it.
+    /// The part that the server says is missing. Its content is not read.
     struct Missing: Decodable {
         init(from decoder: any Decoder) {}
     }
@@ -98,14 +99,14 @@ struct AggregateAnswer: PagedAnswer {
         case nextURL = "next_url"
     }
 
-    /// Reads a page, the usual form of it quickly.
+    /// Reads a page, by the fast path if it has the usual form.
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> AggregateAnswer {
         if let usual = AggregateScan.read(bytes) { return usual }
         return try decode(bytes, what)
     }
 
-    /// The bars of a page that start within the span that was asked for, and how many results are left out: they can't be
-    /// read, start within a window, or have impossible numbers.
+    /// Returns the bars of a page that start within the span that was asked for, and the number of results left out
+    /// because they can't be read, start off a window boundary, or have impossible numbers.
     func bars(
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
     ) -> (bars: [Bar], leftOut: Int) {

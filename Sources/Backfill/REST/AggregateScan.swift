@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Glibc
 
-/// Reads the usual form of a page of aggregates, flat objects of numbers, without a decoder's cost for each number: a day of
-/// five hundred symbols has a million and a half of them.
+/// Reads the usual form of a page of aggregates, flat objects of numbers, without a decoder's cost for each number: a
+/// day of five hundred symbols has a million and a half of them.
 struct AggregateScan {
     private var place: UnsafePointer<UInt8>
     private let end: UnsafePointer<UInt8>
 
     private static let opening = Array(#""results":["#.utf8)
 
-    /// The page; `nil` for one of another form, which is left to the decoder.
+    /// Returns the page; `nil` for one of another form, which is left to the decoder.
     static func read(_ bytes: [UInt8]) -> AggregateAnswer? {
         guard bytes.last == UInt8(ascii: "}"), let opening = bytes.firstRange(of: opening) else { return nil }
         let found: (results: [AggregateAnswer.Result], end: Int)? = bytes.withUnsafeBufferPointer { bytes in
@@ -19,14 +19,14 @@ struct AggregateScan {
             return (results, scan.place - base)
         }
         guard let found else { return nil }
-        // What is around the array is a few words.
+        // What surrounds the array is only a few words.
         let rest = Array(bytes[..<opening.upperBound]) + bytes[found.end...]
         guard var answer = try? JSONDecoder().decode(AggregateAnswer.self, from: Data(rest)) else { return nil }
         answer.results = PageResults(found.results)
         return answer
     }
 
-    /// The array's objects; the place is then at its closing bracket.
+    /// Reads the array's objects and stops at its closing bracket; `nil` for another form.
     private mutating func results() -> [AggregateAnswer.Result]? {
         var results: [AggregateAnswer.Result] = []
         guard !stands(at: "]") else { return results }
@@ -67,7 +67,7 @@ struct AggregateScan {
             t: time, o: open, h: high, l: low, c: close, v: volume, vw: vwap, otc: isOTC)
     }
 
-    /// A name of up to eight bytes, as a number; the place is then behind its closing quote.
+    /// Reads a name of up to eight bytes as a number, and its closing quote.
     private mutating func name() -> UInt64? {
         var value: UInt64 = 0
         for _ in 0..<9 where place < end {
@@ -89,7 +89,7 @@ struct AggregateScan {
             return nil
         }
         if let plain = plainNumber() { return plain }
-        // The object's end is behind every number, so that the reading ends within the bytes.
+        // The page ends with a brace, so `strtod` stops within the bytes.
         var after: UnsafeMutablePointer<CChar>?
         let start = UnsafeRawPointer(place).assumingMemoryBound(to: CChar.self)
         let value = strtod(start, &after)
@@ -98,7 +98,8 @@ struct AggregateScan {
         return value
     }
 
-    /// A decimal of up to 15 digits without an exponent: digits and power of ten are exact, so that one division rounds once.
+    /// Reads a decimal of up to 15 digits without an exponent. The digits and the power of ten are exact, so the one
+    /// division rounds only once.
     private mutating func plainNumber() -> Double? {
         var next = place
         let isNegative = next.pointee == UInt8(ascii: "-")

@@ -8,7 +8,7 @@ import NIOHTTP1
 import NIOSSL
 import Synchronization
 
-/// Asks the REST API for bars, trades and quotes, at most so many requests a minute, TLS checked.
+/// Asks the REST API for bars, trades and quotes over verified TLS, with a limit on requests per minute.
 public final class AggregatesClient: Sendable {
     /// Where and how to ask.
     public struct Configuration: Sendable {
@@ -18,13 +18,13 @@ public final class AggregatesClient: Sendable {
         public var apiKey: Secret
         /// A PEM file of certificates to trust besides the system's.
         var caFile: String?
-        /// The proxy to ask through; `nil` for a direct way.
+        /// The proxy to ask through; `nil` connects directly.
         public var proxy: HTTPProxy?
         /// The most requests a minute; 0 sets no limit.
         public var requestsPerMinute = 300
         /// How long an answer may take.
         var timeout: Duration = .seconds(30)
-        /// How often one request is tried.
+        /// How many times one request is tried.
         var tries = 4
 
         /// Makes a configuration with the defaults.
@@ -42,14 +42,14 @@ public final class AggregatesClient: Sendable {
     private let pacer: Mutex<RequestPacer>
     private let isAsked = Atomic(false)
     private static let connectSeconds: Int64 = 10
-    /// So many pages in a row may be empty and have another after them.
+    /// The most pages in a row that may be empty and still link to another.
     private static let mostEmptyPages = 20
     /// The longest answer that is read: 50,000 bars take about 6 MB.
     private static let maximumBytes = 64 << 20
 
-    /// Makes a client; nothing is asked yet. Call ``shutdown()`` in the end.
+    /// Makes a client; nothing is asked yet. Call ``shutdown()`` when done.
     ///
-    /// - Parameter logger: is told what is waited for, so that nobody looks at a silent program.
+    /// - Parameter logger: logs each wait, so that the program does not seem to hang.
     public init(configuration: Configuration, logger: Logger) throws(BackfillError) {
         guard let url = URL(string: configuration.url), let host = url.host(), !host.isEmpty,
             ["http", "https"].contains(url.scheme)
@@ -65,7 +65,7 @@ public final class AggregatesClient: Sendable {
             timeout: .init(
                 connect: .seconds(Self.connectSeconds),
                 read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
-        // What fails is told, counted and tried again by the pacer, and not in silence until the time to connect is over.
+        // The pacer logs, counts and retries failures. The library would retry silently until the connect timeout.
         options.connectionPool.retryConnectionEstablishment = false
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
@@ -92,11 +92,11 @@ public final class AggregatesClient: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
     }
 
-    /// The server's certificate has a common name and no alternative one.
+    /// The server's certificate has a common name but no subject alternative name.
     private struct NameMissing: Error {}
 
-    /// Fails for a connection whose certificate names its host in the subject alone, which is no name (RFC 9525,
-    /// section 2), though the library takes it.
+    /// Fails for a connection whose certificate names its host only in the subject. That does not count as a name (RFC
+    /// 9525, section 2), though the library accepts it.
     @Sendable private static func checkName(_ channel: any Channel) -> EventLoopFuture<Void> {
         channel.eventLoop.submit {
             guard let tls = try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self) else { return }
@@ -112,9 +112,9 @@ public final class AggregatesClient: Sendable {
 
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
-    /// - Parameter page: takes the bars of a page, and how many of its results are none.
-    /// - Throws: `.keyRefused`, `.notAuthorized`, the others when all tries failed, and what `page` throws. The pages that
-    ///   were handed on before are good.
+    /// - Parameter page: receives the bars of a page, and the number of its results that are not valid bars.
+    /// - Throws: `.keyRefused`, `.notAuthorized` or `.badAnswer` at once, others when all tries failed, and what `page`
+    ///   throws. Pages that were handed on before remain valid.
     public func bars(
         of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
         page: (_ bars: [Bar], _ leftOut: Int) async throws(BackfillError) -> Void
@@ -132,10 +132,11 @@ public final class AggregatesClient: Sendable {
         }
     }
 
-    /// Asks for the trades or quotes of a symbol within a span, in milliseconds since the Unix epoch, oldest first, and
-    /// hands on each page as it comes, with how many of its results are none, until `page` returns `false`.
+    /// Asks for the trades or quotes of a symbol within a span, in milliseconds since the Unix epoch, oldest first.
+    /// Hands on each page as it arrives, with the number of its results that can't be read, until `page` returns
+    /// `false`.
     ///
-    /// - Throws: as ``bars(of:interval:starts:page:)``.
+    /// - Throws: the same as ``bars(of:interval:starts:page:)``.
     func ticks<Tick: RESTTick>(
         of symbol: Symbol, times: ClosedRange<Int64>,
         page: (_ ticks: [Tick], _ leftOut: Int) async throws(BackfillError) -> Bool
@@ -194,9 +195,9 @@ public final class AggregatesClient: Sendable {
         }
     }
 
-    /// What the server's clock shows, to the second, in milliseconds since the Unix epoch; asked once, without the key.
+    /// Returns the server's clock, to the second, in milliseconds since the Unix epoch; asks once, without the key.
     ///
-    /// - Returns: `nil` when its answer doesn't say.
+    /// - Returns: `nil` when the answer has no date.
     /// - Throws: `.unreachable`.
     public func serverTime() async throws(BackfillError) -> Int64? {
         var request = HTTPClientRequest(url: base + "/")
@@ -215,12 +216,12 @@ public final class AggregatesClient: Sendable {
         return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
     }
 
-    /// The server and the way to it, for errors.
+    /// The server and any proxy, for error messages.
     private var place: String {
         configuration.proxy.map { "\(base), asked through the proxy \($0) (HTTPS_PROXY)," } ?? base
     }
 
-    /// The path that all routes stand below, without a slash at its end.
+    /// The path that all routes are below, without a trailing slash.
     private var prefix: String {
         var path = origin.path()
         while path.hasSuffix("/") { path.removeLast() }

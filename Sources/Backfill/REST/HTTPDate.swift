@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// The time that an HTTP server tells with each answer (RFC 9110, 5.6.7).
+/// Reads the date that an HTTP server sends with each answer (RFC 9110, 5.6.7).
 enum HTTPDate {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 

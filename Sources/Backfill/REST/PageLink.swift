@@ -1,13 +1,13 @@
-/// The link to the next page of an answer, led back to the server that was asked.
+/// Redirects the link to an answer's next page to the server that was asked.
 ///
-/// A proxy's answers carry the provider's own name, or a port that was put on twice. Only the link's path and query are
-/// taken, on the own base: the key goes to no other server, and what was read before is not lost.
+/// An answer that came through a proxy may name the provider's own host, or a port that was appended twice. So only the
+/// link's path and query are used, on the configured base: the key goes to no other server, and paging continues.
 enum PageLink {
-    /// The address of the next page; `nil` when the link has no path of printable characters.
+    /// Returns the address of the next page; `nil` when the link has no path of printable characters.
     ///
     /// - Parameters:
     ///   - base: scheme, host and port of the server that was asked.
-    ///   - prefix: the path before its routes, empty or such as `/massive`; it is put on once.
+    ///   - prefix: the path before its routes, empty or like `/massive`; it is added unless the link already has it.
     static func address(_ link: String, base: String, prefix: String) -> String? {
         var target = link[...]
         if let scheme = link.firstRange(of: "://") {

@@ -1,8 +1,9 @@
 import MarketData
 
-/// Decides when the next request may go out and how a refused one is tried again. Reads no clock, draws no number.
+/// Decides when the next request may go out and how a failed one is retried. Reads no clock and draws no random
+/// numbers.
 struct RequestPacer: Sendable {
-    /// What to do after an answer that was none.
+    /// What to do after a failed request.
     enum Next: Equatable {
         case tryAgain(after: Duration)
         case giveUp
@@ -10,14 +11,14 @@ struct RequestPacer: Sendable {
 
     /// The shortest time between two requests.
     let interval: Duration
-    /// How often one request is tried.
+    /// How many times one request is tried.
     let tries: Int
     private var nextRequest: Duration?
 
     /// The longest pause that a server may ask for.
     static let longestPause: Duration = .seconds(120)
 
-    /// The pause that a `Retry-After` asks for; `nil` when it names no number of seconds.
+    /// Returns the pause that a `Retry-After` header asks for; `nil` when it is not a number of seconds.
     static func pause(_ header: String) -> Duration? {
         Int(header).map { min(max(.zero, .seconds($0)), longestPause) }
     }
@@ -27,26 +28,26 @@ struct RequestPacer: Sendable {
         self.tries = tries
     }
 
-    /// How long to wait for the next request's turn, which is taken.
+    /// Takes the next request's turn and returns how long to wait for it.
     mutating func turn(now: Duration) -> Duration {
         let due = max(nextRequest ?? now, now)
         nextRequest = due + interval
         return due - now
     }
 
-    /// What follows a failure of a request.
+    /// Returns what to do after a failed request.
     ///
     /// - Parameters:
-    ///   - tried: how often the request was tried, this time included.
-    ///   - retryAfter: what the server asked for.
-    ///   - jitter: evenly drawn from 0 to 1.
+    ///   - tried: how many times the request was tried, including this time.
+    ///   - retryAfter: the pause that the server asked for.
+    ///   - jitter: a random number, uniform from 0 to 1.
     mutating func failed(
         _ reason: BackfillError.Reason, tried: Int, retryAfter: Duration?, jitter: Double, now: Duration
     ) -> Next {
         guard tried < tries else { return .giveUp }
         switch reason {
         case .tooManyRequests:
-            // Everybody waits, not just this request: the limit is the key's.
+            // Every request waits, not just this one: the limit applies to the key.
             let pause = retryAfter ?? .seconds(15) * (0.5 + jitter)
             nextRequest = max(nextRequest ?? now, now + pause)
             return .tryAgain(after: .zero)

@@ -4,17 +4,17 @@ import MarketData
 protocol RESTTick: Decodable, Sendable {
     /// The route's name: `trades` or `quotes`.
     static var route: String { get }
-    /// The stream's time: when the securities information processor got it, truncated to milliseconds.
+    /// The stream's timestamp: when the securities information processor received it, truncated to milliseconds.
     var milliseconds: Int64 { get }
-    /// Whether the tape has it no more.
+    /// Whether the tape has withdrawn it.
     var isWithdrawn: Bool { get }
-    /// What the stream brings for it.
+    /// The event that the stream delivers for it.
     associatedtype Event: MarketEvent
-    /// The same as the stream brings it; its texts are added to `texts`.
+    /// Returns it as the stream delivers it; its texts are added to `texts`.
     func event(of symbol: Symbol, texts: inout TextArena) -> Event
 }
 
-/// One page of a route of ticks.
+/// One page of trades or quotes.
 struct TickAnswer<Tick: RESTTick>: PagedAnswer {
     var status: String?
     var results: PageResults<Tick>?
@@ -47,8 +47,8 @@ struct RESTTrade: RESTTick {
 
     var milliseconds: Int64 { sip_timestamp / 1_000_000 }
 
-    /// The tape's correction indicators: 0 is a trade as it was, 1 one with its corrected numbers. The others are trades
-    /// that were cancelled (8) or wrong (7), and the records that say so (10, 11) or repeat a correction (12).
+    /// The tape's correction indicators: 0 is an unchanged trade, 1 a trade with corrected numbers. The others are
+    /// trades that were cancelled (8) or wrong (7), and the records that say so (10, 11) or repeat a correction (12).
     var isWithdrawn: Bool { ![0, 1].contains(correction ?? 0) }
 
     func event(of symbol: Symbol, texts: inout TextArena) -> Trade {
@@ -100,6 +100,6 @@ struct Loose: Decodable, Sendable {
 }
 
 extension [Int32] {
-    /// As the buffer keeps lists: `[0,12]`.
+    /// The list in the buffer's form: `[0,12]`.
     fileprivate var jsonArray: String { "[" + map { "\($0)" }.joined(separator: ",") + "]" }
 }

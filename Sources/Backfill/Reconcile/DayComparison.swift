@@ -3,21 +3,21 @@ import Store
 
 /// Compares a symbol's minute bars of a day with the tape's. Pure.
 ///
-/// The database's bars count where there is a database, for the file forgets what it uploaded; else the file's do.
+/// With a database, its bars count, because the file forgets what it uploaded. Without one, the file's bars count.
 struct DayComparison: Sendable {
     /// A bar of the tape that is missing here, or different.
     struct Change: Sendable, Equatable {
         /// The tape's bar.
         var bar: DayBar
-        /// Whether there was none.
+        /// Whether it was missing here.
         var isNew: Bool
-        /// The row of the file that has what the tape lacks; `nil` where the file has none.
+        /// The row of the file that keeps the fields the tape lacks; `nil` when the file has none.
         var sequence: Int64?
     }
 
-    /// What is to be written for all bars to be the tape's.
+    /// The bars to write so that all bars match the tape.
     private(set) var changes: [Change] = []
-    /// Starts of bars that the tape lacks, in their order; none where a part of the tape can't be read.
+    /// Starts of bars that the tape lacks, in order; empty when a part of the tape can't be read.
     private(set) var extra: [Int64] = []
     let symbol: Symbol
     private let day: TradingDay
@@ -26,11 +26,11 @@ struct DayComparison: Sendable {
     private let halted: Int
     private let regular: Range<Int64>
 
-    /// Compares.
+    /// Compares the bars of a day.
     ///
     /// - Parameters:
     ///   - unreadable: bars of the tape that can't be read.
-    ///   - file: the file's bars; of several versions the last is the newest.
+    ///   - file: the file's bars; if there are several versions of one, the last is the newest.
     ///   - upstream: the database's bars; `nil` without a database.
     ///   - rounding: how far the database's prices may be off, since its columns round.
     init(
@@ -63,14 +63,14 @@ struct DayComparison: Sendable {
         }
     }
 
-    /// The starts of the bars of the tape that the database still has otherwise, or not at all.
+    /// Returns the starts of the tape's bars that are different in the database, or missing there.
     func open(in stored: [DayBar], rounding: Double) -> Set<Int64> {
         let stored = stored.newest
         return Set(
             tape.lazy.filter { stored.bar(at: $0.start)?.differs(from: $0, rounding: rounding) ?? true }.map(\.start))
     }
 
-    /// What was found, once the changes are made.
+    /// Returns what was found, after the changes were made.
     ///
     /// - Parameter open: starts of bars of the tape that are still missing or different.
     func finding(open: Set<Int64>, at: Int64) -> DayFinding {
@@ -94,10 +94,10 @@ struct DayComparison: Sendable {
 }
 
 extension DayBar {
-    /// Whether the tape has other numbers.
+    /// Whether the tape's bar has other numbers.
     ///
-    /// The tape's volume may lack the fractions of shares that the stream has, and its average price may be rounded
-    /// otherwise: less than a share, or a ten-thousandth of the price, is no difference.
+    /// The tape's volume may lack the fractions of shares that the stream reports, and its average price may be rounded
+    /// differently. So less than a share, or a ten-thousandth of the price, is not a difference.
     func differs(from bar: DayBar, rounding: Double) -> Bool {
         func isOff(_ price: Double, _ other: Double) -> Bool { !(abs(price - other) <= rounding) }
         if isOff(open, bar.open) || isOff(high, bar.high) || isOff(low, bar.low) || isOff(close, bar.close) {

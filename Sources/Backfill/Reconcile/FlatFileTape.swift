@@ -2,11 +2,11 @@ import CZlib
 import Glibc
 import MarketData
 
-/// A day's minute bars from one of the provider's flat files (`minute_aggs_v1`): CSV, packed by gzip or not, a ticker's
-/// lines together.
+/// A day's minute bars from one of the provider's flat files (`minute_aggs_v1`): CSV, gzipped or not, with each
+/// ticker's lines together.
 ///
-/// Read line by line, so that the whole market takes no more memory than fifty symbols; and twice, so that nothing is compared
-/// with a file that is cut short or sorted otherwise.
+/// The file is read line by line, so that the whole market takes no more memory than two groups of symbols. It is read
+/// twice, so that nothing is compared with a file that is cut short or sorted differently.
 actor FlatFileTape: Tape {
     private let path: String
     private let starts: Range<Int64>
@@ -18,10 +18,10 @@ actor FlatFileTape: Tape {
     private var hasRows = false
     private var isOver = false
     private let count: Int
-    /// The last ticker of a file that has them in their order.
+    /// The last ticker, if the file's tickers are in order.
     private let last: Symbol?
 
-    /// Opens the file and looks through it.
+    /// Opens the file and checks all of it.
     init(
         path: String, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
     ) throws(BackfillError) {
@@ -41,9 +41,9 @@ actor FlatFileTape: Tape {
         last = try Self.check(path, columns)
     }
 
-    /// Finds out whether the file can be read to its end, and each ticker's lines are together.
+    /// Checks that the file can be read to its end, and that each ticker's lines are together.
     ///
-    /// - Returns: the last ticker, where they are in their order as the provider has them.
+    /// - Returns: the last ticker, if the tickers are in order, as they are in the provider's files.
     private static func check(_ path: String, _ columns: FlatFileColumns) throws(BackfillError) -> Symbol? {
         let lines = try GzipLines(path: path)
         _ = try lines.next()
@@ -51,7 +51,7 @@ actor FlatFileTape: Tape {
         var last: Symbol?
         var isSorted = true
         while let line = try lines.next() {
-            // A line that is no bar is reported when it is read.
+            // A line that is not a bar is reported when it is read.
             guard let symbol = columns.symbol(in: line), symbol != last else { continue }
             guard seen.insert(symbol).inserted else {
                 throw BackfillError(
@@ -114,7 +114,8 @@ actor FlatFileTape: Tape {
             current?.bars.append(DayBar(row))
         }
         if isOver {
-            // A symbol that the file lacks had no trades; of one behind the file's end that isn't known.
+            // A symbol that the file lacks had no trades, unless it sorts after the file's last ticker: the file may be
+            // cut short.
             for symbol in wanted.sorted().prefix(max(0, TapeGroup.size - group.bars.count)) {
                 wanted.remove(symbol)
                 if let last, last < symbol {
@@ -130,7 +131,7 @@ actor FlatFileTape: Tape {
     }
 }
 
-/// Where a flat file has its columns.
+/// The positions of a flat file's columns.
 struct FlatFileColumns: Sendable {
     /// The columns that are read.
     static let names = ["ticker", "volume", "open", "close", "high", "low", "window_start"]
@@ -150,7 +151,7 @@ struct FlatFileColumns: Sendable {
         count = found.count
     }
 
-    /// The ticker of a line; `nil` for a line without.
+    /// Returns the ticker of a line; `nil` for a line without one.
     func symbol(in line: ArraySlice<UInt8>) -> Symbol? {
         var cell = line
         for _ in 0..<places[0] {
@@ -160,7 +161,7 @@ struct FlatFileColumns: Sendable {
         return cell.prefix { $0 != UInt8(ascii: ",") }.withUnsafeBytes { Symbol(utf8: $0) }
     }
 
-    /// The bar of a line; `nil` for a line that is none.
+    /// Returns the bar of a line; `nil` for a line that is not one.
     func bar(in line: ArraySlice<UInt8>) -> Bar? {
         let cells = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         guard cells.count == count else { return nil }
@@ -180,7 +181,7 @@ struct FlatFileColumns: Sendable {
     }
 }
 
-/// The lines of a text file, packed by gzip or not.
+/// The lines of a text file, gzipped or not.
 final class GzipLines {
     private let file: gzFile
     private let path: String
@@ -189,7 +190,7 @@ final class GzipLines {
     /// The number of the line last read, from 1.
     private(set) var number = 0
     private static let chunk = 256 << 10
-    /// No line of a table of numbers is longer.
+    /// The longest line. No line of a table of numbers is longer.
     private static let longest = 64 << 10
 
     init(path: String) throws(BackfillError) {
@@ -203,8 +204,8 @@ final class GzipLines {
 
     deinit { gzclose(file) }
 
-    /// The next line without its end (LF or CRLF) and the first without a byte order mark, valid until the next call; `nil`
-    /// after the last.
+    /// Returns the next line without its end (LF or CRLF), valid until the next call; `nil` after the last. The first
+    /// line comes without a byte order mark.
     func next() throws(BackfillError) -> ArraySlice<UInt8>? {
         guard var line = try rawLine() else { return nil }
         if number == 1 { line = ByteOrderMark.dropped(from: line) }
@@ -241,7 +242,7 @@ final class GzipLines {
             }
             guard count == 0 else { continue }
             guard !buffer.isEmpty else { return nil }
-            // What is packed has a sum that shows whether it is whole.
+            // A gzipped file has a checksum that shows whether it is whole; a plain one has none.
             guard gzdirect(file) == 0 else {
                 throw BackfillError(
                     .badFile, "\(path), line \(number + 1): the line has no end: the file is cut short; get it again")

@@ -2,38 +2,38 @@ import MarketData
 
 /// Decides when `run` compares a day with the tape, and which. Reads no clock.
 ///
-/// A day is due at the first time of day at which it is over. One that failed, or that is not complete, is tried again, later
-/// each time, as long as it is one of the last few.
+/// A day is due at the first `RECONCILE_AT` at which it is final. A day that failed or is not complete is retried at
+/// growing intervals, as long as it is one of the last few.
 struct ReconcileSchedule: Sendable, Equatable {
     private struct Retry: Sendable, Equatable {
         var from: Int64
         var failures: Int
     }
 
-    /// So many trading days are seen to.
+    /// The number of recent trading days that are compared.
     static let reach = 7
-    /// How long after the first failure it is tried again, and the longest pause.
+    /// The pause after the first failure, and the longest pause.
     private static let pauses: (first: Duration, longest: Duration) = (.seconds(10 * 60), .seconds(6 * 3600))
 
-    /// The minute of New York's day.
+    /// The time of day in New York, in minutes since midnight.
     let minute: Int
     private let since: Int64
     private var finished: Set<TradingDay> = []
     private var retries: [TradingDay: Retry] = [:]
 
-    /// - Parameter since: days that were due before are left alone, in milliseconds since the Unix epoch: when the file was
-    ///   made.
+    /// - Parameter since: days that were due before this are left alone, in milliseconds since the Unix epoch. It is
+    ///   the time at which the file was made.
     init(minute: Int, since: Int64) {
         self.minute = minute
         self.since = since
     }
 
-    /// The day to compare now, the newest first; `nil` when none is due.
+    /// Returns the newest day to compare now; `nil` when none is due.
     func due(at now: Int64) -> TradingDay? {
         waiting(at: now).first { retries[$0].map { now >= $0.from } ?? true }
     }
 
-    /// How long until something may be due, in milliseconds.
+    /// Returns how long until a day may be due, in milliseconds.
     func wait(at now: Int64) -> Int64 {
         let tries = waiting(at: now).map { retries[$0]?.from ?? now }
         return max(0, (tries + [next(after: now)]).reduce(.max, min) - now)
@@ -52,9 +52,9 @@ struct ReconcileSchedule: Sendable, Equatable {
         retries[day] = Retry(from: now + pause.milliseconds, failures: failures)
     }
 
-    /// Forgets the days that are no longer seen to.
+    /// Forgets the days that are too old to be compared.
     ///
-    /// - Returns: those of them that were never complete.
+    /// - Returns: those of them that were tried and never became complete.
     mutating func forgetPast(at now: Int64) -> [TradingDay] {
         guard let oldest = recent(at: now).last else { return [] }
         finished = finished.filter { $0 >= oldest }

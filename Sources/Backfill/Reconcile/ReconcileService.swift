@@ -5,7 +5,8 @@ public import Store
 import Synchronization
 import Upstream
 
-/// Compares each day's minute bars with the tape at a time of day (`RECONCILE_AT`); never in the way of the collecting.
+/// Compares each day's minute bars with the tape at a time of day (`RECONCILE_AT`), without getting in the way of
+/// collecting.
 public final class ReconcileService: Service {
     private let reconciler: Reconciler
     private let target: Reconciler.Target?
@@ -16,11 +17,11 @@ public final class ReconcileService: Service {
     private let logger: Logger
     private let current: Mutex<ReconcileState>
 
-    /// Makes a service; ``AggregatesClient/shutdown()`` is called at its end. One that is never run has to be closed.
+    /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
     /// - Parameters:
-    ///   - minute: the minute of New York's day.
-    ///   - symbols: what is collected now; `nil` when that is everything.
+    ///   - minute: the time of day in New York, in minutes since midnight.
+    ///   - symbols: returns what is collected now; `nil` when that is everything.
     public init(
         client: AggregatesClient, buffer: TickBuffer, target: Reconciler.Target?, minute: Int,
         symbols: @escaping @Sendable () -> [Symbol]?, logger: Logger
@@ -35,16 +36,16 @@ public final class ReconcileService: Service {
         current = Mutex(ReconcileState(minute: minute))
     }
 
-    /// What it did last, and what it does next; from memory.
+    /// The results of the last runs, and the time of the next; from memory.
     public var state: ReconcileState { current.withLock { $0 } }
 
-    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
+    /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await self.work() }
         await close()
     }
 
-    /// Gives back what a service that never ran holds.
+    /// Releases what a service that was never run holds.
     public func close() async { await client.shutdown() }
 
     private func work() async {
@@ -74,11 +75,11 @@ public final class ReconcileService: Service {
         }
     }
 
-    /// Compares a day, but for the symbols that are complete.
+    /// Compares a day, except for the symbols that are already complete.
     private func reconcile(_ day: TradingDay) async -> ReconcileState.Outcome {
         var outcome = ReconcileState.Outcome(day: day, at: WallClock.milliseconds())
         do throws(BackfillError) {
-            // What is collected now; where that is everything, what came on the day.
+            // The symbols that are collected now; if that is everything, those that the day had.
             let wanted = if let symbols = symbols() { symbols } else { try await reconciler.everySymbol(of: day) }
             let done = Set(try log(of: day, wanted).filter(\.isComplete).map(\.symbol))
             let left = wanted.filter { !done.contains($0) }
@@ -104,7 +105,7 @@ public final class ReconcileService: Service {
         return outcome
     }
 
-    /// What was found of a day so far.
+    /// Returns the findings of a day so far.
     private func log(of day: TradingDay, _ wanted: [Symbol]) throws(BackfillError) -> [ReconciledDay] {
         do {
             let wanted = Set(wanted)

@@ -4,9 +4,9 @@ public import Upstream
 
 /// Compares a day's minute bars with the tape, adds those that are missing and corrects those that are different.
 ///
-/// A bar of the tape goes into the buffer as any other does, and from there upstream: the newest version in the file, and
-/// over what was received before it in the database (``EventSource/reconcile``). What the tape lacks of a bar keeps its
-/// value. What was found is kept in the file, symbol by symbol, so that an interrupted run is not for nothing.
+/// A bar of the tape goes into the buffer like any other, and from there upstream. It is the newest version in the
+/// file, and replaces earlier versions in the database (``EventSource/reconcile``). Fields that the tape lacks keep
+/// their values. Findings are stored in the file symbol by symbol, so that an interrupted run is not wasted.
 public struct Reconciler: Sendable {
     /// Where the day's bars come from.
     public enum Source: Sendable {
@@ -16,7 +16,7 @@ public struct Reconciler: Sendable {
         case file(path: String)
     }
 
-    /// The database that the bars are in besides the file.
+    /// The database that holds the bars besides the file.
     public struct Target: Sendable {
         /// Reads it.
         var uploader: Uploader
@@ -30,14 +30,14 @@ public struct Reconciler: Sendable {
         }
     }
 
-    /// What became of a day.
+    /// The result of comparing a day.
     public struct Report: Sendable {
-        /// What was found, by symbol.
+        /// The findings, one per symbol.
         public var findings: [DayFinding] = []
         /// Symbols that could not be compared, and why.
         public var failures: [Symbol: BackfillError] = [:]
 
-        /// Whether every bar of the tape is here as it is there.
+        /// Whether every bar of the tape is here with the same numbers.
         public var isComplete: Bool { failures.isEmpty && findings.allSatisfy(\.day.isComplete) }
     }
 
@@ -55,10 +55,10 @@ public struct Reconciler: Sendable {
         self.target = target
     }
 
-    /// The symbols of a day where everything is collected: those that have bars in the file or in the database, and those
-    /// that were compared before.
+    /// Returns the symbols of a day when everything is collected: those that have bars in the file or the database, and
+    /// those that were compared before.
     ///
-    /// - Throws: also where there is none: nobody knows then what there was.
+    /// - Throws: also when there are none, since it is then unknown which symbols to compare.
     public func everySymbol(of day: TradingDay) async throws(BackfillError) -> [Symbol] {
         let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
         var symbols = try reading { () throws(StoreError) in
@@ -82,15 +82,15 @@ public struct Reconciler: Sendable {
         return symbols.sorted()
     }
 
-    /// So many symbols' bars are read from the database at once.
+    /// The most symbols whose bars are read from the database at once.
     private static let symbolsAtOnce = 25
 
     /// Compares a day.
     ///
     /// - Parameters:
-    ///   - progress: hears how many symbols the tape was asked for.
-    ///   - found: hears of each symbol when it is done.
-    /// - Throws: what concerns more than one symbol; those that were done before stay done.
+    ///   - progress: called with the number of symbols that the tape was asked for.
+    ///   - found: called with each symbol's finding when it is done.
+    /// - Throws: a failure that concerns more than one symbol. Symbols that were done before stay done.
     public func run(
         _ day: TradingDay, _ symbols: [Symbol], progress: @escaping @Sendable (Int) -> Void = { _ in },
         found: (DayFinding) -> Void = { _ in }
@@ -101,7 +101,7 @@ public struct Reconciler: Sendable {
             case .aggregates(let client): AggregateTape(client, symbols, starts: starts, tell: progress)
             case .file(let path): try FlatFileTape(path: path, symbols, starts: starts, tell: progress)
             }
-        // What waits must not be taken for missing upstream.
+        // Rows that still wait for upload must not count as missing upstream.
         try await buffer.durable()
         try await target?.push()
         var report = Report()
@@ -122,7 +122,7 @@ public struct Reconciler: Sendable {
     private func compare(
         _ group: TapeGroup, _ day: TradingDay, _ starts: Range<Int64>
     ) async throws(BackfillError) -> [DayFinding] {
-        // What the stream brought meanwhile must be in the file to be seen.
+        // What the stream has delivered meanwhile must be in the file to be found.
         try await buffer.durable()
         let symbols = group.bars.keys.sorted()
         let file = try reading { () throws(StoreError) in
@@ -172,7 +172,7 @@ public struct Reconciler: Sendable {
         return all
     }
 
-    /// Hands the tape's bars to the buffer, with what the file's own rows have besides.
+    /// Hands the tape's bars to the buffer, with the fields that only the file's own rows have.
     private func write(_ comparisons: [DayComparison]) async throws(BackfillError) {
         let changed = comparisons.filter { !$0.changes.isEmpty }
         guard !changed.isEmpty else { return }

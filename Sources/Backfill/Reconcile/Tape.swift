@@ -1,31 +1,31 @@
 import MarketData
 
-/// Where a day's bars come from that file and database are compared with.
+/// The source of a day's bars that the file and the database are compared with.
 protocol Tape: Sendable {
-    /// The next symbols; `nil` when all have come. Each symbol comes once.
+    /// Returns the next symbols; `nil` when all have come. Each symbol comes once.
     func next() async -> Result<TapeGroup?, BackfillError>
 }
 
-/// Some symbols' bars of a day.
+/// The bars of some symbols on a day.
 struct TapeGroup: Sendable {
     /// The bars by symbol; none for a symbol without trades.
     var bars: [Symbol: [DayBar]] = [:]
-    /// How many bars of a symbol can't be read, where there are such.
+    /// The number of a symbol's bars that can't be read, when there are any.
     var unreadable: [Symbol: Int] = [:]
     var failures: [Symbol: BackfillError] = [:]
 
-    /// So many symbols are compared at once. For each such group the day's rows in the file are read once; what is held of
-    /// two groups and of the file's rows of one is what a comparison takes in memory.
+    /// The number of symbols compared at once. The day's rows in the file are read once for each group. A comparison
+    /// holds two groups, and the file's rows of one, in memory.
     static let size = 80
 }
 
-/// The REST aggregates of a day, some requests at a time.
+/// The REST aggregates of a day, fetched a few requests at a time.
 ///
-/// A server that hasn't loaded the day yet has no bar of any symbol, as if nothing had been traded. So symbols without bars
-/// wait for one with bars, and where none comes, none was compared.
+/// A server that has not loaded the day yet returns no bars for any symbol, as if nothing had been traded. So symbols
+/// without bars are held back until one has bars. If none has, none is compared.
 actor AggregateTape: Tape {
     private static let requestsAtOnce = 4
-    /// So many bad answers without a good one are taken for the server's fault.
+    /// This many bad answers without a good one are blamed on the server.
     private static let mostFailures = 3
 
     private let client: AggregatesClient
@@ -34,10 +34,10 @@ actor AggregateTape: Tape {
     private var rest: ArraySlice<Symbol>
     private var asked = 0
     private var hasBars = false
-    /// Symbols without bars, while there are no others.
+    /// Symbols without bars, held back until one has bars.
     private var quiet: [Symbol] = []
 
-    /// - Parameter tell: hears how many symbols were asked for.
+    /// - Parameter tell: called with the number of symbols asked for.
     init(
         _ client: AggregatesClient, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
     ) {
@@ -113,14 +113,14 @@ actor AggregateTape: Tape {
     }
 }
 
-/// What the REST server has of a symbol's day.
+/// A symbol's day on the REST server.
 private struct SymbolTape {
     var bars: [DayBar] = []
     var unreadable = 0
 }
 
 extension AggregatesClient {
-    /// A symbol's minute bars that start within a span, all pages together.
+    /// Returns a symbol's minute bars that start within a span, from all pages.
     fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<SymbolTape, BackfillError> {
         var tape = SymbolTape()
         do throws(BackfillError) {

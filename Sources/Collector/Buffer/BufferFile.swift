@@ -2,7 +2,7 @@ import MarketData
 import Store
 import Upstream
 
-/// The buffer, as the ledger's protocol needs it.
+/// The buffer, in the form that the ledger's protocol needs.
 struct BufferFile: UploadFile {
     let buffer: TickBuffer
 

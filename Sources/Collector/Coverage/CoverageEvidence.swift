@@ -2,7 +2,7 @@ public import MarketData
 public import Store
 public import Upstream
 
-/// What the file, and the database where it is asked, say about the minute bars of some days.
+/// What the file, and the database if it is asked, show about the minute bars of some days.
 public struct CoverageEvidence: Sendable {
     private var days: [TradingDay: DayCoverage.Evidence] = [:]
     private let sessions: [(day: TradingDay, session: Range<Int64>)]
@@ -11,11 +11,12 @@ public struct CoverageEvidence: Sendable {
     private var problem: String?
     private var isComplete = true
 
-    /// Reads what a buffer's file knows. Blocks on the disk.
+    /// Reads the evidence in a buffer's file. Blocks on the disk.
     ///
     /// - Parameters:
-    ///   - collected: symbols of which something should be known of every day since the file was made.
-    ///   - pace: asked between two steps of reading; `false` ends it, and the report is marked as not complete.
+    ///   - collected: symbols for which every day since the file was made should have evidence.
+    ///   - pace: called between two steps of reading. If it returns `false`, reading ends and the report is marked
+    ///     incomplete.
     /// - Throws: `.missing` when there is no file, and what reading throws.
     public init(
         directory: String, days span: ClosedRange<TradingDay>, collected: Set<Symbol> = [],
@@ -34,7 +35,7 @@ public struct CoverageEvidence: Sendable {
             var evidence = DayCoverage.Evidence()
             evidence.gaps = gaps.filter { $0.gap.from < session.upperBound && $0.gap.to ?? .max > session.lowerBound }
             evidence.drops = drops.filter { $0.starts.overlaps(session) }
-            // Another program may have written a symbol twice, as a text and as bytes.
+            // Another program may have written a symbol twice, as text and as bytes.
             evidence.reconciled = Dictionary((reconciled[day] ?? []).map { ($0.symbol, $0.withBar) }) { min($0, $1) }
             days[day] = evidence
         }
@@ -55,13 +56,14 @@ public struct CoverageEvidence: Sendable {
         }
     }
 
-    /// So many gaps are looked at: the newest.
+    /// The most gaps that are read; the newest count.
     private static let mostGaps = 100_000
 
-    /// Adds what the database has, the newest days first. Where it can't be asked, the report says why and goes by the file.
+    /// Adds what the database has, newest days first. If the database can't be asked, the report says why and uses only
+    /// the file.
     ///
-    /// - Parameter pace: asked before each query, with the days that were asked about and those there are: how many days to
-    ///   ask about at once. 0 ends it, and the report says so.
+    /// - Parameter pace: called before each query with the number of days asked about so far and the number of all
+    ///   days; returns how many days to ask about next. 0 ends the queries, and the report says so.
     public mutating func add(
         from reader: UpstreamReader, symbols: Set<Symbol>?, pace: (_ done: Int, _ total: Int) -> Int
     ) async {
@@ -83,7 +85,7 @@ public struct CoverageEvidence: Sendable {
                         guard let (place, minute) = finder.find(start) else { continue }
                         let day = sessions[place].day
                         days[day]?.bars[symbol, default: BitSet()].insert(minute)
-                        // A day of which the database has nothing may be one that it keeps no more.
+                        // A day of which the database has nothing may have been deleted by its retention.
                         if isComplete { days[day]?.isWhole = true }
                     }
                 }
@@ -96,19 +98,19 @@ public struct CoverageEvidence: Sendable {
         askedUpstream = true
     }
 
-    /// How many days to ask the database about next, when there is a limit of time: as many as fit into what is left by what
-    /// they took so far, at most as many again.
+    /// Returns how many days to ask the database about next when time is limited: as many as should fit into the time
+    /// that is left, at the pace so far, but at most as many as have been done.
     public static func days(after done: Int, in elapsed: Duration, of limit: Duration) -> Int {
         guard done > 0 else { return 1 }
         guard elapsed < limit else { return 0 }
         return max(1, Int(min(Double(done), Double(done) * ((limit - elapsed) / elapsed))))
     }
 
-    /// What is known of the days.
+    /// Returns what is known about the days.
     ///
     /// - Parameters:
-    ///   - symbols: those that are asked about; `nil` for all that the evidence names.
-    ///   - now: in milliseconds since the Unix epoch.
+    ///   - symbols: the symbols to report; `nil` for all that the evidence names.
+    ///   - now: the present time, in milliseconds since the Unix epoch.
     public func report(symbols: Set<Symbol>?, now: Int64) -> CoverageReport {
         CoverageReport(
             days: span.map { day in
@@ -117,7 +119,7 @@ public struct CoverageEvidence: Sendable {
     }
 }
 
-/// Finds the session of a moment; most are of the same as the one before.
+/// Finds the session of a moment. Most moments are in the same session as the one before.
 private struct SessionFinder {
     let sessions: [(day: TradingDay, session: Range<Int64>)]
     private var last = 0

@@ -1,4 +1,4 @@
-/// What is known of some days, and from where.
+/// What is known about some days, and from which sources.
 public struct CoverageReport: Sendable {
     /// The days, oldest first.
     public var days: [DayCoverage]

@@ -1,26 +1,26 @@
 public import MarketData
 public import Store
 
-/// What is known of each minute of a day's regular session, symbol by symbol: a bar, no trade, a gap, or nothing.
+/// What is known about each minute of a day's regular session, symbol by symbol: a bar, no trade, a gap, or nothing.
 ///
-/// Pure. Nothing is inferred as complete that nobody checked: a minute without a bar is one without trades only where
-/// the REST aggregates were asked for it, by the filling of a gap or by a reconciliation, and where every bar that this
-/// brought would be seen here.
+/// Pure. Nothing counts as complete unless it was checked. A minute without a bar counts as one without trades only if
+/// the REST aggregates were asked for it, by filling a gap or by a reconciliation, and if every bar that they returned
+/// would be seen here.
 public struct DayCoverage: Sendable, Equatable {
-    /// What is known of one minute of one symbol.
+    /// What is known about one minute of one symbol.
     public enum Minute: String, Sendable, CaseIterable {
         /// There is a bar.
         case bar = "b"
         /// Nothing was traded: the REST aggregates said so.
         case noTrade = "n"
-        /// Its bar is missing, by a recorded gap or drop.
+        /// The bar is missing, because of a recorded gap or drop.
         case gap = "g"
         /// Nobody checked.
         case unknown = "u"
         /// It isn't over yet.
         case ahead = "a"
 
-        /// Where it is among all.
+        /// Its position among all cases.
         fileprivate var place: Int {
             switch self {
             case .bar: 0
@@ -43,7 +43,7 @@ public struct DayCoverage: Sendable, Equatable {
         }
     }
 
-    /// What is known of one symbol's minutes; worked out when it is asked, so that a year of rows stays small.
+    /// What is known about one symbol's minutes, computed on demand so that a year of rows stays small.
     public struct Row: Sendable, Equatable {
         /// The symbol.
         public let symbol: Symbol
@@ -53,7 +53,7 @@ public struct DayCoverage: Sendable, Equatable {
         fileprivate let checked: BitSet
         fileprivate let missing: BitSet
         fileprivate let everyone: BitSet
-        /// Whether a bar that anybody collected would be among ``bars``.
+        /// Whether ``bars`` has every bar that was ever collected.
         fileprivate let isWhole: Bool
         /// How many minutes the session has, and how many of them are over.
         fileprivate let count: Int
@@ -62,7 +62,7 @@ public struct DayCoverage: Sendable, Equatable {
         /// The session's minutes in order.
         public var minutes: [Minute] { (0..<count).map(minute) }
 
-        /// How many minutes there are of each kind; none with 0.
+        /// The number of minutes of each kind; kinds without minutes are left out.
         public var counts: [Minute: Int] {
             var counts = Minute.allCases.map { ($0, 0) }
             if isBlank {
@@ -74,7 +74,7 @@ public struct DayCoverage: Sendable, Equatable {
             return Dictionary(uniqueKeysWithValues: counts.filter { $0.1 > 0 })
         }
 
-        /// Whether nothing is known: of a year, and of symbols that were never collected, most rows are so.
+        /// Whether nothing is known. In a year with symbols that were never collected, most rows are blank.
         private var isBlank: Bool {
             !isReconciled && bars.count == 0 && checked.count == 0 && missing.count == 0 && everyone.count == 0
         }
@@ -87,17 +87,18 @@ public struct DayCoverage: Sendable, Equatable {
         }
     }
 
-    /// What the coverage of a day is decided from.
+    /// The evidence for the coverage of a day.
     public struct Evidence: Sendable {
-        /// The minutes of which a bar was found, by symbol.
+        /// The minutes that have a bar, by symbol.
         public var bars: [Symbol: BitSet] = [:]
-        /// Whether every bar of the day that was ever collected is among them.
+        /// Whether `bars` has every bar of the day that was ever collected.
         public var isWhole = false
         /// Gaps that touch the day.
         public var gaps: [GapRecord] = []
-        /// Starts of bars that were given up; of every symbol where none is named.
+        /// The starts of bars that were dropped; without a symbol, those of every symbol.
         public var drops: [(symbol: Symbol?, starts: ClosedRange<Int64>)] = []
-        /// The symbols whose day was compared with the tape and has nothing open, each with the minutes that have a bar.
+        /// The symbols whose day was compared with the tape with nothing left open, each with the number of minutes
+        /// that have a bar.
         public var reconciled: [Symbol: Int] = [:]
     }
 
@@ -107,11 +108,11 @@ public struct DayCoverage: Sendable, Equatable {
     /// The symbols, sorted.
     public let rows: [Row]
 
-    /// Decides what is known of a day.
+    /// Decides what is known about a day.
     ///
     /// - Parameters:
-    ///   - symbols: those that are asked about; `nil` for all that the evidence names.
-    ///   - now: in milliseconds since the Unix epoch.
+    ///   - symbols: the symbols to report; `nil` for all that the evidence names.
+    ///   - now: the present time, in milliseconds since the Unix epoch.
     public init(_ day: TradingDay, symbols: Set<Symbol>?, evidence: Evidence, now: Int64) {
         self.day = day
         let session = day.session.map { $0.regularOpen..<$0.regularClose } ?? 0..<0
@@ -122,7 +123,7 @@ public struct DayCoverage: Sendable, Equatable {
             return
         }
         let over = Int(max(0, min(Int64(count), (now - session.lowerBound) / Self.length)))
-        /// The minutes whose bars are sent in a span: those that end after its begin, up to its end.
+        /// Returns the minutes whose bars are sent in a span: those that end after its start, up to its end.
         func minutes(after from: Int64, through to: Int64) -> Range<Int> {
             let first = (from - session.lowerBound) / Self.length
             let last = (to - session.lowerBound) / Self.length
@@ -137,10 +138,11 @@ public struct DayCoverage: Sendable, Equatable {
             guard !span.isEmpty else { continue }
             let asked = record.settled[.minuteBar] ?? []
             for symbol in asked { for minute in span { checked[symbol, default: BitSet()].insert(minute) } }
-            // Another box has what there was, in the database.
+            // Another box has uploaded what there was to the database.
             guard record.state != .covered else { continue }
             guard !record.gap.symbols.isEmpty else {
-                // A gap of a connection that takes everything, settled: those that nobody asked for had no bars before.
+                // In a settled gap of a connection that takes everything, symbols that were not asked for had no bars
+                // before.
                 if GapState.unsettled.contains(record.state) || record.state == .unfillable {
                     for minute in span { everyone.insert(minute) }
                 }
@@ -167,7 +169,7 @@ public struct DayCoverage: Sendable, Equatable {
             return Row(
                 symbol: symbol, isReconciled: compared != nil, bars: bars, checked: checked[symbol] ?? BitSet(),
                 missing: missing[symbol] ?? BitSet(), everyone: everyone,
-                // Bars that were there when the day was compared and aren't found now are somewhere else.
+                // Bars that were there when the day was compared, but aren't found now, must be somewhere else.
                 isWhole: evidence.isWhole && bars.count >= compared ?? 0, count: count, over: over)
         }
     }
@@ -175,13 +177,14 @@ public struct DayCoverage: Sendable, Equatable {
     private static let length: Int64 = 60_000
 }
 
-/// What is known of some days, in numbers.
+/// What is known about some days, in numbers.
 public struct CoveragePeriod: Sendable, Equatable {
-    /// What a period is, in one word.
+    /// The state of a period, in one word.
     public enum State: String, Sendable, CaseIterable, Codable {
         /// There was no trading.
         case closed
-        /// Every symbol's days were compared with the tape, and what it had is still there; no day of trading is left out.
+        /// Every day of every symbol was compared with the tape, what the tape had is still there, and no trading day
+        /// is left out.
         case complete
         /// Bars are known to be missing.
         case gaps
@@ -189,13 +192,13 @@ public struct CoveragePeriod: Sendable, Equatable {
         case unchecked
     }
 
-    /// How days are put together.
+    /// How days are grouped into periods.
     public enum Length: String, Sendable, CaseIterable, Codable {
         case day
         case week
         case month
 
-        /// The first day of a day's period. Weeks begin on Monday.
+        /// Returns the first day of the period that a day is in. Weeks begin on Monday.
         func first(of day: TradingDay) -> TradingDay {
             switch self {
             case .day: day
@@ -211,18 +214,18 @@ public struct CoveragePeriod: Sendable, Equatable {
     public private(set) var last: TradingDay
     /// Days with trading.
     public private(set) var tradingDays = 0
-    /// The most symbols of one day.
+    /// The largest number of symbols on one day.
     public private(set) var symbols = 0
-    /// Symbols and days, each pair once.
+    /// The number of pairs of symbol and day.
     public private(set) var symbolDays = 0
-    /// Those of them that were compared with the tape and have nothing open.
+    /// The number of those pairs that were compared with the tape with nothing left open.
     public private(set) var reconciled = 0
-    /// Minutes by what is known of them, over all symbols.
+    /// The number of minutes by what is known about them, over all symbols.
     public private(set) var minutes: [DayCoverage.Minute: Int] = [:]
-    /// Whether there is a day with trading of which nothing is known of any symbol.
+    /// Whether nothing is known about any symbol on some trading day.
     private var hasBlankDay = false
 
-    /// What the period is.
+    /// The state of the period.
     public var state: State {
         if tradingDays == 0 { return .closed }
         if minutes[.gap] != nil { return .gaps }
@@ -230,7 +233,7 @@ public struct CoveragePeriod: Sendable, Equatable {
         return !hasBlankDay && reconciled == symbolDays && isKnown ? .complete : .unchecked
     }
 
-    /// The periods of some days, in order.
+    /// Groups some days into periods, in order.
     public static func periods(of days: [DayCoverage], by length: Length) -> [CoveragePeriod] {
         var periods: [CoveragePeriod] = []
         for day in days.sorted(by: { $0.day < $1.day }) {

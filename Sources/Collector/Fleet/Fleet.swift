@@ -1,44 +1,44 @@
 import MarketData
 public import Upstream
 
-/// The boxes that share a database, judged: the worst first. Pure.
+/// The boxes that share a database and the level of each, worst first. Pure.
 ///
-/// The server's clock says who is stale, never the boxes' own.
+/// Whether a box is stale is decided by the server's clock, never by the boxes' own.
 public struct Fleet: Sendable, Equatable {
-    /// Whether a box is heard of.
+    /// Whether a box still reports.
     public enum Standing: String, Sendable, CaseIterable, Codable {
-        /// It is.
+        /// It reports.
         case live
-        /// Its connection to the database has ended, and it has not come again.
+        /// Its connection to the database has ended, and it has not come back.
         case gone
         /// It was not seen for ``Fleet/staleLimit``.
         case stale
-        /// It said that it stops.
+        /// It reported that it stops.
         case stopped
     }
 
     /// One box.
     public struct Box: Sendable, Equatable {
-        /// What it said last, and when.
+        /// Its last report, and when that was seen.
         public var row: FleetRow
-        /// Whether it is heard of.
+        /// Whether it still reports.
         public var standing: Standing
-        /// How it is.
+        /// Its health level.
         public var level: Health.Level
         /// What is wrong, in one line; `nil` when nothing is.
         public var detail: String?
     }
 
-    /// A box that was not seen for so many seconds counts as stale, and loses its symbols with SHARD=auto.
+    /// How many seconds after it was last seen a box counts as stale, and loses its symbols with SHARD=auto.
     static let staleLimit = 60.0
-    /// A box whose connection has ended is given so many seconds to come again, before it counts as gone.
+    /// How many seconds a box whose connection has ended has to come back before it counts as gone.
     static let goneLimit = 2.0
-    /// From here on a box's clock is called wrong, in milliseconds.
+    /// The offset from which a box's clock counts as wrong, in milliseconds.
     static let clockTolerance: Int64 = 2000
 
     /// The boxes, the worst first.
     public var boxes: [Box]
-    /// What concerns several boxes together, a line each.
+    /// Problems that concern several boxes together, one line each.
     public var remarks: [String]
 
     /// The worst level; a fleet without boxes is ok.
@@ -54,7 +54,7 @@ public struct Fleet: Sendable, Equatable {
         return "\(worst.row.report.id)\(more): \(worst.detail ?? worst.standing.rawValue)"
     }
 
-    /// Judges rows.
+    /// Judges the boxes of these rows.
     public init(_ rows: [FleetRow]) {
         boxes = rows.map(Box.init).sorted {
             ($1.level, $0.row.report.id) < ($0.level, $1.row.report.id)
@@ -67,7 +67,8 @@ public struct Fleet: Sendable, Equatable {
         boxes.first { $0.row.report.id == id }.flatMap { Self.groupProblem(of: $0, among: boxes) }
     }
 
-    /// A box is alone in its group, beside boxes without one that collect as many symbols: the group was set on one of them.
+    /// Detects a box that is alone in its group, beside boxes without a group that collect as many symbols: the group
+    /// was set on only one of them.
     private static func groupProblem(of box: Box, among boxes: [Box]) -> String? {
         let report = box.row.report
         guard let group = report.group, box.standing == .live,
@@ -83,7 +84,7 @@ public struct Fleet: Sendable, Equatable {
             + "or none of them"
     }
 
-    /// Boxes of one group that push each other off the account's connections.
+    /// Describes boxes of one group that push each other off the account's connections.
     private static func rivals(_ boxes: [Box]) -> [String] {
         let pushed = boxes.filter { $0.standing == .live && $0.row.report.isPushedOut }
         return Dictionary(grouping: pushed) { $0.row.report.group ?? "" }

@@ -2,15 +2,16 @@ import MarketData
 import Synchronization
 import Upstream
 
-/// What is known of the fleet, from memory: whoever asks waits for nothing.
+/// What is known about the fleet, from memory, so that readers never wait.
 ///
-/// ``FleetService`` writes it. The whole fleet is read while somebody looks at it, and every few minutes by a box of a group.
+/// ``FleetService`` updates it. It reads the whole fleet while somebody looks, and every few minutes if the box is in a
+/// group.
 public final class FleetBoard: Sendable {
-    /// The place of the box in the fleet.
+    /// The state of this box in the fleet.
     public struct Status: Sendable, Equatable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
-        /// For how many seconds.
+        /// How long that has been so, in seconds.
         var problemAge = 0.0
         /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
         public var clockOffset: Int64?
@@ -18,15 +19,15 @@ public final class FleetBoard: Sendable {
         public var hasNamesake = false
         /// What is wrong with its group, in one line; `nil` while nothing is, or before the fleet was read.
         var groupProblem: String?
-        /// Whether the box takes its share of the symbols by what the database says (`SHARD=auto`).
+        /// Whether the box takes its share of the symbols from the database (`SHARD=auto`).
         var isSharing = false
     }
 
     /// The fleet as it was last read.
     public struct View: Sendable, Equatable {
-        /// The boxes; none before the database was read.
+        /// The boxes; none before they were first read.
         public var fleet = Fleet([])
-        /// How many seconds ago they were read; `nil` when they were not yet.
+        /// How many seconds ago they were read; `nil` before they were first read.
         public var age: Double?
         /// Why they can't be read now.
         public var problem: String?
@@ -40,18 +41,18 @@ public final class FleetBoard: Sendable {
         var lookedAt: ContinuousClock.Instant?
     }
 
-    /// Somebody who looked within so long goes on looking.
+    /// How long after a look somebody counts as still looking.
     static let attention: Duration = .seconds(60)
 
     let bell = Doorbell()
     private let state = Mutex(State())
 
-    /// A board that nothing was written on.
+    /// Makes a board with nothing on it yet.
     public init(isSharing: Bool) {
         state.withLock { $0.status.isSharing = isSharing }
     }
 
-    /// The place of the box in the fleet.
+    /// The state of this box in the fleet.
     var status: Status {
         state.withLock { state in
             var status = state.status
@@ -60,7 +61,7 @@ public final class FleetBoard: Sendable {
         }
     }
 
-    /// The fleet as it was last read; has it read in the background from now on, for a minute.
+    /// Returns the fleet as it was last read, and has it read in the background for the next minute.
     public func look() -> View {
         let (view, isFirst) = state.withLock { state in
             let now = ContinuousClock.now
@@ -74,7 +75,7 @@ public final class FleetBoard: Sendable {
         return view
     }
 
-    /// Whether somebody looks.
+    /// Whether somebody is looking.
     var isLookedAt: Bool {
         state.withLock { state in state.lookedAt.map { .now - $0 <= Self.attention } ?? false }
     }
@@ -99,7 +100,7 @@ public final class FleetBoard: Sendable {
     /// When the whole fleet was last read.
     var readAt: ContinuousClock.Instant? { state.withLock(\.readAt) }
 
-    /// The whole fleet was read by the box `id`.
+    /// Notes that the box `id` has read the whole fleet.
     func read(_ rows: [FleetRow], by id: String) {
         state.withLock { state in
             state.view.fleet = Fleet(rows)

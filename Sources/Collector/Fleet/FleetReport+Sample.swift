@@ -3,14 +3,14 @@ import Store
 import Upstream
 
 extension FleetReport {
-    /// For so many milliseconds a connection that was pushed out is spoken of: two boxes that push each other out soon do
-    /// so every quarter of an hour.
+    /// How long a pushed-out connection is reported, in milliseconds. Two boxes that push each other out soon do so
+    /// only every quarter of an hour.
     static let pushedOutMemory: Int64 = 3_600_000
 
-    /// A box that has not collected yet starts for so many seconds, and fails then.
+    /// How many seconds a box that has not collected anything yet counts as starting; after that it is failing.
     static let startingTime = 60.0
 
-    /// Takes in what the collector's own sample says.
+    /// Takes over the figures of the collector's own sample.
     ///
     /// - Parameter gapsOpen: gaps that are not settled.
     mutating func take(_ sample: StatusBoard.Sample, gapsOpen: Int64) {

@@ -5,23 +5,23 @@ import Store
 import Synchronization
 public import Upstream
 
-/// Keeps the box's row in `edgetick_collectors`, whatever becomes of the upload, and with SHARD=auto its share of the
-/// symbols.
+/// Keeps the box's row in `edgetick_collectors` up to date, whether or not the upload works, and with SHARD=auto its
+/// share of the symbols.
 ///
-/// A database that can't be asked, or that doesn't let the row be written, changes nothing else: the upload has a
-/// connection of its own, and the share stays as it is.
+/// If the database can't be reached, or refuses the row, nothing else changes: the upload has its own connection, and
+/// the share stays as it is.
 public final class FleetService: Service {
     /// How often things are done.
     private enum Pace {
-        /// Between two reports where nothing changes. Thirty seconds at most are promised.
+        /// Between two reports while nothing changes. At most thirty seconds are promised.
         static let report: Duration = .seconds(10)
-        /// Between two looks at what changed, from memory.
+        /// Between two checks for changes, from memory.
         static let look: Duration = .seconds(1)
         /// Between two reports while symbols change hands, and two reads while somebody looks at the fleet.
         static let busy: Duration = .seconds(2)
         /// Between two reads of the whole fleet by a box of a group while nobody looks.
         static let fleet: Duration = .seconds(300)
-        /// How long the last report, at a stop, may take.
+        /// How long the last report, at shutdown, may take.
         static let farewell: Duration = .seconds(2)
     }
 
@@ -35,9 +35,9 @@ public final class FleetService: Service {
         let feedDelay: Int64
 
         /// - Parameters:
-        ///   - start: what the box takes at its start.
-        ///   - record: keeps gaps in the file.
-        ///   - keep: keeps the members for the next start.
+        ///   - start: the share that the box takes at its start.
+        ///   - record: stores gaps in the file.
+        ///   - keep: stores the members for the next start.
         ///   - events: the kinds that are collected.
         ///   - feedDelay: how late the feed's events are, in milliseconds.
         public init(
@@ -65,7 +65,7 @@ public final class FleetService: Service {
     /// A service that writes `identity`'s row.
     ///
     /// - Parameters:
-    ///   - directory: where the buffer's file is.
+    ///   - directory: the directory of the buffer's file.
     ///   - sharing: `nil` without SHARD=auto.
     public init(
         table: FleetTable, board: FleetBoard, identity: FleetReport, status: StatusBoard, directory: String,
@@ -80,7 +80,8 @@ public final class FleetService: Service {
         self.logger = logger
     }
 
-    /// Says at once that the box stops, when a stop begins: the others need not wait until the last row is up.
+    /// Reports the stop of the box as soon as it begins, so that the other boxes need not wait until its last row is
+    /// uploaded.
     public struct StopNotice: Service {
         let service: FleetService
 
@@ -92,7 +93,7 @@ public final class FleetService: Service {
         }
     }
 
-    /// Comes last among the services, and so stops first.
+    /// The stop notice. List it last among the services, so that it stops first.
     public var stopNotice: StopNotice { StopNotice(service: self) }
 
     /// Reports until graceful shutdown, and then once more; a server that hangs holds up neither.
@@ -136,8 +137,7 @@ public final class FleetService: Service {
         var told: String?
         /// Gaps of symbols that were taken over, recorded as still open.
         var open: [Gap] = []
-        /// Symbols that are newly taken although whoever has them lives, and from when on that one may have given them
-        /// up.
+        /// Newly taken symbols whose previous owner is alive, as gaps that begin when that box may give them up.
         var late: [Gap] = []
 
         func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
@@ -184,7 +184,7 @@ public final class FleetService: Service {
         return report
     }
 
-    /// Another file in the row that this process wrote is that of another box of the same name.
+    /// Notes whether the row that this process wrote now has another file in it: another box has the same name.
     private func noteNamesake(_ written: FleetTable.Written, _ round: inout Round) {
         if round.hasWritten, let file = written.fileBefore, file.lowercased() != identity.fileID.lowercased() {
             if round.namesakeAt == nil {
@@ -198,7 +198,7 @@ public final class FleetService: Service {
         if let last = round.namesakeAt, .now - last > .seconds(120) { round.namesakeAt = nil }
     }
 
-    /// The last report. What is said then stays until the next start.
+    /// Writes the last report, which stays until the next start.
     private func farewell() async {
         let report = report(status.refresh(), sharesWith: sharing.map { _ in [] })
         let task = Task { [table] in
@@ -212,7 +212,7 @@ public final class FleetService: Service {
         await table.disconnect()
     }
 
-    /// Counts gaps on a thread of its own, one count at a time: a disk that hangs holds up no report.
+    /// Counts gaps in a task of its own, one count at a time, so that a disk that hangs delays no report.
     private func countGaps() {
         let isFree = gapsOpen.withLock { state in
             defer { state.isCounting = true }
@@ -242,7 +242,8 @@ extension FleetService {
         sharing.symbols.take(sharing.keeper.share, because: "the boxes that share the symbols changed")
     }
 
-    /// Records what nobody brings until this box has it, and remembers what may be given up too early.
+    /// Records gaps for symbols that nobody collects until this box does, and remembers those that may be given up too
+    /// early.
     private func noteLosses(of sharing: Sharing, _ before: SymbolShare?, _ round: inout Round) {
         let (lost, late) = sharing.losses(before: before, now: WallClock.milliseconds() - sharing.feedDelay)
         round.late += late
@@ -272,8 +273,8 @@ extension FleetService {
 }
 
 extension FleetService.Sharing {
-    /// The symbols that this box newly takes, as gaps that are open: those that nobody brings, and those that somebody
-    /// brings until a moment to come. `now` is in the events' own time.
+    /// Returns open gaps for the symbols that this box newly takes: those that nobody collects now, and those that
+    /// another box collects until a moment in the future. `now` is in the events' own time.
     fileprivate func losses(before: SymbolShare?, now: Int64) -> (lost: [Gap], late: [Gap]) {
         struct Span: Hashable {
             var connection: String

@@ -1,11 +1,11 @@
 import MarketData
 public import Upstream
 
-/// How long a share of the symbols lasts.
+/// The time limits of a share of the symbols.
 struct ShardPace: Sendable, Equatable {
-    /// Who was not seen for so many seconds is no member.
+    /// How many seconds after it was last seen a box stops being a member.
     var stale = Fleet.staleLimit
-    /// How long symbols that others take are kept at most.
+    /// The longest time for which symbols that others have taken are kept.
     var handOver: Duration = .seconds(60)
 }
 
@@ -19,12 +19,12 @@ public struct ShardStart: Sendable {
     /// How long a start waits for the database.
     static let patience: Duration = .seconds(3)
 
-    /// Says in the database that the box starts, and asks it who else shares the symbols.
+    /// Reports in the database that the box starts, and reads who else shares the symbols.
     ///
     /// - Parameters:
     ///   - identity: the box.
-    ///   - kept: the members of the last assignment, where there was one.
-    /// - Returns: the start, and why the database can't be asked, where it can't.
+    ///   - kept: the members of the last assignment, if there was one.
+    /// - Returns: the start, and why the database can't be asked, if it can't.
     public static func find(
         _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?
     ) async -> (start: ShardStart, problem: String?) {
@@ -52,9 +52,9 @@ public struct ShardStart: Sendable {
 
 /// Decides with whom a box shares the symbols, and when it may give up those that others take now. Pure.
 ///
-/// The members are the live rows of the group, as the server's clock has them. What a box newly takes it subscribes to at
-/// once, and says so in its row; what it gives up it keeps until every other member has said so, or for
-/// ``ShardPace/handOver``.
+/// The members are the live rows of the group, by the server's clock. The box subscribes at once to symbols that it
+/// newly takes, and reports that in its row. It keeps symbols that it gives up until every other member has reported
+/// the same, or for ``ShardPace/handOver``.
 struct ShardKeeper: Sendable, Equatable {
     let member: String
     let pace: ShardPace
@@ -62,27 +62,27 @@ struct ShardKeeper: Sendable, Equatable {
     /// Whether the symbols of ``map`` are subscribed.
     private(set) var isTaken = false
     private var older: [ShardMap] = []
-    /// The map before this one; `nil` where nobody took anything before.
+    /// The previous map; `nil` when nobody had taken anything before.
     private var before: ShardMap?
-    /// Since when ``map`` holds.
+    /// When ``map`` took effect.
     private var since: ContinuousClock.Instant
     private var sinceTime: Int64
-    /// When each box was last seen, in milliseconds since the Unix epoch; also one whose row was removed since.
+    /// When each box was last seen, in milliseconds since the Unix epoch, including boxes whose row has been removed.
     private var heardOf: [String: Int64] = [:]
-    /// Of those, members of ``before`` that are no members any more.
+    /// The last such times of boxes that are not members now; a lost symbol's gap begins there.
     private var lastSeen: [String: Int64] = [:]
-    /// Since when the rows were read again and again. While they were not, the others could not be seen either: nobody is
-    /// taken for gone before they had as long to come again.
+    /// Since when the rows have been read regularly. While they were not, the others could not be seen either, so
+    /// nobody counts as gone before having had the same time to come back.
     private var askedSince: ContinuousClock.Instant
     private var askedAt: ContinuousClock.Instant
 
     /// What the box takes at a start.
     ///
     /// - Parameters:
-    ///   - kept: the members of the last assignment, where there was one.
-    ///   - rows: the group's; `nil` when the database can't be asked: then the last assignment stays, and a box without
-    ///     one takes all symbols, since it knows of nobody else.
-    ///   - time: milliseconds since the Unix epoch, as `now`.
+    ///   - kept: the members of the last assignment, if there was one.
+    ///   - rows: the group's rows; `nil` when the database can't be asked. Then the last assignment stays, and a box
+    ///     without one takes all symbols, since it knows of nobody else.
+    ///   - time: the same moment as `now`, in milliseconds since the Unix epoch.
     ///   - offset: how far this clock is ahead of the server's, in milliseconds.
     init(
         member: String, replicas: Int, pace: ShardPace = ShardPace(), kept: [String]?, rows: [FleetRow]?,
@@ -96,7 +96,7 @@ struct ShardKeeper: Sendable, Equatable {
             map = last ?? ShardMap([member], replicas: replicas)
             return
         }
-        // What the others said last is newer than what this box knew when it stopped.
+        // The others' last reports are newer than what this box knew when it stopped.
         let told = rows.filter { $0.report.id != member && $0.report.sharesWith?.isEmpty == false }
             .min { $0.age < $1.age }?.report.sharesWith
         before = told.map { ShardMap($0, replicas: replicas) } ?? last
@@ -109,15 +109,15 @@ struct ShardKeeper: Sendable, Equatable {
     /// What the box takes now.
     var share: SymbolShare { SymbolShare(of: member, in: map, older: older, isAutomatic: true) }
 
-    /// What its row says: the members among which it has taken its share; none before it has.
+    /// The members to report in the box's row, among which it has taken its share; none until it has.
     var sharesWith: [String] { isTaken ? map.members : [] }
 
     /// Whether symbols are changing hands.
     var isHandingOver: Bool { !isTaken || !older.isEmpty }
 
-    /// The group's rows were read.
+    /// Updates the members from the group's rows.
     ///
-    /// - Returns: whether ``share`` is another one.
+    /// - Returns: whether ``share`` has changed.
     mutating func heard(
         _ rows: [FleetRow], now: ContinuousClock.Instant, time: Int64, offset: Int64
     ) -> Bool {
@@ -144,12 +144,12 @@ struct ShardKeeper: Sendable, Equatable {
         return true
     }
 
-    /// Every symbol of the share stands.
+    /// Notes that every symbol of the share is subscribed.
     mutating func taken() { isTaken = true }
 
-    /// Since when nobody may have brought a symbol that this box newly takes, in milliseconds since the Unix epoch; `nil`
-    /// where it is not known that anybody took it before. May be to come: whoever lives keeps it for
-    /// ``ShardPace/handOver``.
+    /// Returns the time from which a symbol that this box newly takes may be missing, in milliseconds since the Unix
+    /// epoch; `nil` when this box had it before, or nobody is known to have had it. The time may be in the future: a
+    /// live owner keeps the symbol for ``ShardPace/handOver``.
     func lossStart(of symbol: Symbol) -> Int64? {
         guard let owners = before?.owners(of: symbol), !owners.contains(member) else { return nil }
         if owners.contains(where: map.members.contains) {
@@ -167,7 +167,7 @@ struct ShardKeeper: Sendable, Equatable {
         heardOf = heardOf.filter { map.members.contains($0.key) }
     }
 
-    /// The live boxes that share, this one always among them.
+    /// Returns the live boxes that share symbols, always including this one.
     private func members(_ rows: [FleetRow], _ now: ContinuousClock.Instant) -> [String] {
         let mayBeComing = now - askedSince < .seconds(pace.stale)
         let live = rows.filter { row in

@@ -4,7 +4,7 @@ import Store
 struct EventRing: Sendable {
     private var events: [StoredEvent] = []
     private let capacity: Int
-    /// The number of the next event: how many were put in.
+    /// The number of the next event, which is the number of events added so far.
     private(set) var end: UInt64 = 0
 
     /// A ring of at most `capacity` events.
@@ -25,7 +25,7 @@ struct EventRing: Sendable {
         end += 1
     }
 
-    /// The events with numbers in a range, oldest first; those no longer held are left out.
+    /// Returns the events with numbers in a range, oldest first, without those that are no longer held.
     func events(in range: Range<UInt64>) -> [StoredEvent] {
         range.clamped(to: start..<end).map { events[Int($0 % UInt64(capacity))] }
     }

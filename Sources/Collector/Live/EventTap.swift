@@ -2,10 +2,11 @@ public import MarketData
 public import Store
 import Synchronization
 
-/// Looks at what passes from the feed to the buffer, for the pages: the newest events and how old they were.
+/// Samples what passes from the feed to the buffer, for the pages: the newest events and how old they were.
 ///
-/// Stands before the real sink and never holds anything up: a batch goes on first and costs one short lock, a count an
-/// event, a note by symbol and a copy of at most ``perBatch`` events here. What it does not keep is only not shown; the sink has it.
+/// The tap is in front of the real sink and never delays it: a batch is passed on first, and then costs one short lock,
+/// one count and one note by symbol for each event, and a copy of at most ``perBatch`` events of each kind. Events that
+/// are not kept are only not shown; the sink has them.
 public final class EventTap: EventSink {
     /// What passed, for one reader.
     public struct View: Sendable {
@@ -26,49 +27,49 @@ public final class EventTap: EventSink {
 
     /// The most events that are kept of one batch: the newest of each kind.
     static let perBatch = 128
-    /// The most connection names with a histogram of their own.
+    /// The most connection names that get a histogram.
     private static let maximumConnections = 16
 
     private let sink: any EventSink
     private let state: Mutex<State>
 
-    /// A tap before `sink` that keeps the newest `capacity` events in memory (about 160 bytes each).
+    /// Makes a tap in front of `sink` that keeps the newest `capacity` events in memory (about 160 bytes each).
     public init(before sink: any EventSink, capacity: Int = 2048) {
         self.sink = sink
         self.state = Mutex(State(ring: EventRing(capacity: capacity)))
     }
 
-    /// Hands the batch on and, when it was taken, looks at it.
+    /// Passes the batch on and, if it was accepted, samples it.
     public func offer(_ batch: EventBatch) -> Admission {
         let admission = sink.offer(batch)
         if admission == .accepted || admission == .acceptedStopReading { look(at: batch) }
         return admission
     }
 
-    /// As the sink does.
+    /// The sink's value.
     public var wantedText: KindSet { sink.wantedText }
 
-    /// As the sink does.
+    /// Passes the call on to the sink.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
         sink.whenRoom(resume)
     }
 
-    /// As the sink does.
+    /// Passes the gap on to the sink.
     public func record(_ gap: Gap) {
         sink.record(gap)
     }
 
-    /// As the sink does.
+    /// Passes the change on to the sink.
     public func record(_ change: GapChange) {
         sink.record(change)
     }
 
-    /// As the sink does.
+    /// Passes the incident on to the sink.
     public func record(_ incident: Incident) {
         sink.record(incident)
     }
 
-    /// The events put in since number `after`, oldest first, as far as they are held.
+    /// Returns the events added since number `after` that are still held, oldest first.
     public func view(after: UInt64) -> View {
         state.withLock { state in
             let start = min(after, state.ring.end)
@@ -76,12 +77,13 @@ public final class EventTap: EventSink {
         }
     }
 
-    /// The newest events that match, newest first.
+    /// Returns the newest events that match, newest first.
     public func newest(_ limit: Int, where matches: (StoredEvent) -> Bool) -> [StoredEvent] {
         state.withLock { $0.ring.newest(limit, where: matches) }
     }
 
-    /// What last came of each symbol that had an event at a moment or later, in milliseconds since the Unix epoch.
+    /// Returns the latest news of each symbol that had an event at or after a moment, in milliseconds since the Unix
+    /// epoch.
     public func news(since moment: Int64 = 0) -> [SymbolNews] {
         state.withLock { $0.newest.since(moment) }
     }
@@ -97,7 +99,7 @@ public final class EventTap: EventSink {
         state.withLock { state in
             state.seen += UInt64(batch.count)
             if state.latency[batch.connection] != nil || state.latency.count < Self.maximumConnections {
-                // In place: a histogram of its own for each read would cost more than a few events do.
+                // In place: copying a histogram for each read would cost more than recording a few events.
                 func record(_ ages: inout LatencyHistogram) {
                     batch.forEachHead { ages.record(milliseconds: now - Double($0.end)) }
                 }

@@ -1,23 +1,24 @@
 public import MarketData
 
-/// What last came of a symbol.
+/// The latest news of a symbol.
 public struct SymbolNews: Sendable, Equatable {
     /// The symbol.
     public var symbol: Symbol
     /// When an event of it was last read, in milliseconds since the Unix epoch.
     public var received: Int64
-    /// The price of its newest trade, or a bar's close; `nil` before the first.
+    /// The price of its newest trade or the close of its newest bar, whichever came last; `nil` before the first.
     public var price: Double?
 }
 
-/// What last came of each symbol, for the page: a table that costs an event a few nanoseconds, where a dictionary's
-/// look-up would cost more than all the rest that is done with it on its way.
+/// The latest news of each symbol, for the page. The table costs a few nanoseconds per event; a dictionary's lookup
+/// would cost more than all else that is done with an event on its way.
 struct NewestBySymbol: Sendable {
     /// The most symbols; the whole market has a third of that.
     static let limit = 1 << 15
 
     private var news: [SymbolNews] = []
-    /// Places in ``news`` by the symbol's hash, one more than the index; 0 is free. A power of two, at most half full.
+    /// Places in ``news`` by the symbol's hash: the index plus one, or 0 for a free place. The size is a power of two;
+    /// at most half of it is in use.
     private var places = [Int32](repeating: 0, count: 1 << 10)
 
     /// Notes an event; without a price the one before stays.
@@ -28,10 +29,10 @@ struct NewestBySymbol: Sendable {
         if let price { news[index].price = price }
     }
 
-    /// Those that had an event at a moment or later, in milliseconds since the Unix epoch.
+    /// Returns the symbols that had an event at or after a moment, in milliseconds since the Unix epoch.
     func since(_ moment: Int64) -> [SymbolNews] { news.filter { $0.received >= moment } }
 
-    /// Where a symbol's news are, in a new place when it has none; -1 when there is no room.
+    /// Returns the index of a symbol's news, which is added if it is new; -1 when there is no room.
     private mutating func place(of symbol: Symbol) -> Int {
         var slot = Self.hash(symbol) & (places.count - 1)
         while places[slot] != 0 {

@@ -5,7 +5,7 @@ public import ServiceLifecycle
 public import Store
 public import Upstream
 
-/// What a box of a group tells the others and hears from them: each says of which span it has all events upstream, and
+/// Exchanges claims with the other boxes of a group. Each box claims the spans in which it has all events upstream, and
 /// a gap that others cover is reported as covered.
 public struct PairService: Service {
     private let buffer: TickBuffer
@@ -18,15 +18,15 @@ public struct PairService: Service {
     private let recheck: Duration
     private let logger: Logger
 
-    /// A service that looks every `interval`.
+    /// Makes a service that checks every `interval`.
     ///
     /// - Parameters:
-    ///   - symbols: What is subscribed now; `nil` for everything.
+    ///   - symbols: Returns the symbols that are subscribed now; `nil` for everything.
     ///   - kinds: The kinds that are collected.
     ///   - feedDelay: How late the feed's events are, in milliseconds.
-    ///   - tables: One in each database.
-    ///   - patience: How long after an event was the newest a loss before it may still come to light.
-    ///   - recheck: How often gaps that are covered are looked at again.
+    ///   - tables: One for each database.
+    ///   - patience: How long a loss before an event may stay unknown after that event was the newest.
+    ///   - recheck: How often covered gaps are checked again.
     public init(
         buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?, kinds: Set<EventKind>,
         feedDelay: Int64 = 0, tables: [StretchTable],
@@ -44,7 +44,7 @@ public struct PairService: Service {
         self.logger = logger
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
+    /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var log = StretchLog(patience: patience)
@@ -72,7 +72,7 @@ public struct PairService: Service {
     }
 
     private func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
-        // In this order: what is newest was in the file before the rest was looked at.
+        // The order matters: the newest events must have been in the file before the rest is read.
         let newest = try GapLog.newestEvents(directory: buffer.directory).filter { kinds.contains($0.key) }
         let records = try await buffer.gaps(limit: Self.mostGaps)
         let sight = StretchLog.Sight(
@@ -82,7 +82,7 @@ public struct PairService: Service {
             unsaid.removeAll { $0.stretch.kind == claim.stretch.kind && $0.stretch.since == claim.stretch.since }
             unsaid.append(claim)
         }
-        // What can't be published for long is given up, the oldest first: then less is covered than could be.
+        // If claims can't be published for long, the oldest are given up; then less is covered than could be.
         unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
         let left = records.filter {
             $0.gap.to != nil && (GapState.unsettled.contains($0.state) || $0.state == .unfillable)
@@ -113,7 +113,7 @@ public struct PairService: Service {
         if let failure { throw failure }
     }
 
-    /// Opens gaps again of which the database doesn't say any more that they are covered: it was restored, or made again.
+    /// Reopens gaps that the database no longer shows as covered: it was restored or recreated.
     private func lookAgain() async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
@@ -137,7 +137,7 @@ public struct PairService: Service {
 }
 
 extension [GapRecord] {
-    /// From where the first of them begins to where the last ends; `nil` where none has ended.
+    /// From the start of the first gap to the end of the last one that has ended; `nil` when none has.
     fileprivate var span: ClosedRange<Int64>? {
         let ended = compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
         guard let first = ended.map(\.0).min(), let last = ended.map(\.1).max() else { return nil }

@@ -2,29 +2,30 @@ import MarketData
 import Store
 import Upstream
 
-/// Decides what a box may say of itself: of which span it has all events of a kind upstream. Reads no clock.
+/// Decides what a box may claim: the span in which it has all events of a kind upstream. Reads no clock.
 ///
-/// A loss becomes known some time after it began: a silent connection is given up after a minute, and the newest event
-/// before the silence is where its gap begins. So what was the newest event is vouched for only ``patience`` later, when
-/// nothing has come up that says otherwise, and when the database has acknowledged all rows up to it.
+/// A loss becomes known some time after it began: a silent connection is given up after a minute, and its gap begins at
+/// the newest event before the silence. So an event that was the newest is claimed only ``patience`` later, if no loss
+/// has become known meanwhile and the database has acknowledged all rows up to it.
 struct StretchLog {
     /// What the box knows at one moment.
     struct Sight {
-        /// The time of the newest event of each kind in the file, in milliseconds since the Unix epoch; read before the rest.
+        /// The time of the newest event of each kind in the file, in milliseconds since the Unix epoch; read before the
+        /// rest.
         var newest: [EventKind: Int64]
-        /// The streams' rows in the file, and those upstream.
+        /// The counts of the streams' rows, in the file and upstream.
         var buffer: BufferStatistics
-        /// The gaps in the file, the newest so many.
+        /// The newest gaps in the file.
         var gaps: [Gap]
         /// The symbols that are subscribed; `nil` for all.
         var symbols: Set<Symbol>?
-        /// A moment of a clock that never jumps.
+        /// The time on a clock that never jumps.
         var now: Duration
-        /// What the time is in the events' own, by this machine's clock, in milliseconds since the Unix epoch.
+        /// The present time on the events' scale, by this machine's clock, in milliseconds since the Unix epoch.
         var time: Int64
     }
 
-    /// How long after an event was the newest a loss before it may still come to light.
+    /// How long a loss before an event may stay unknown after that event was the newest.
     static let patience: Duration = .seconds(90)
 
     private struct Mark {
@@ -35,15 +36,16 @@ struct StretchLog {
 
     private struct Course {
         var stretch: Stretch
-        /// Events given up or refused when it began.
+        /// The number of drops and dead letters when the stretch began.
         var given: Int64
-        /// What was newest at the last looks, oldest first.
+        /// The newest event at each of the last looks, oldest first.
         var marks: [Mark]
     }
 
-    /// Events that are further behind the clock, in milliseconds, are a replay's, and the clock says nothing of them.
+    /// Events that are further behind the clock than this, in milliseconds, are a replay's; the clock says nothing
+    /// about them.
     private static let longestQuiet: Int64 = 30 * 86_400_000
-    /// So many looks are remembered; while the database is away, the first ones.
+    /// The most looks that are remembered. While the database is away, the first ones are kept.
     private static let mostMarks = 32
 
     private let patience: Duration
@@ -51,9 +53,10 @@ struct StretchLog {
 
     init(patience: Duration = Self.patience) { self.patience = patience }
 
-    /// Takes a look.
+    /// Updates the stretches.
     ///
-    /// - Returns: What is new: stretches that reach further, and those that turned out to end earlier than was said.
+    /// - Returns: The new claims: stretches that reach further, and those that turned out to end earlier than was
+    ///   claimed.
     mutating func look(_ sight: Sight) -> [StretchClaim] {
         sight.newest.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap { look($0.key, newest: $0.value, sight) }
     }
@@ -92,8 +95,8 @@ struct StretchLog {
         return news
     }
 
-    /// Begins behind all that is known to be missing, and now at the earliest: of a kind that comes rarely the newest event
-    /// may be older than the subscription.
+    /// Begins a stretch after everything that is known to be missing, and not before now: the newest event of a rare
+    /// kind may be older than the subscription.
     private func begin(
         _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Int64, _ sight: Sight
     ) -> Course {
@@ -105,7 +108,7 @@ struct StretchLog {
         return Course(stretch: stretch, given: given, marks: [mark])
     }
 
-    /// Ends a stretch, earlier than was said where a gap began earlier.
+    /// Ends a stretch, earlier than was claimed if a gap began earlier.
     private mutating func end(_ kind: EventKind, _ gaps: [Gap]) -> [StretchClaim] {
         guard var stretch = courses.removeValue(forKey: kind)?.stretch else { return [] }
         let breaks = gaps.filter { ($0.to ?? .max) > stretch.since && $0.concerns(stretch.symbols) }.map(\.from)
@@ -116,13 +119,14 @@ struct StretchLog {
 }
 
 extension Gap {
-    /// Whether it is of any of these symbols; `nil` stands for all.
+    /// Whether the gap concerns any of these symbols; `nil` means all symbols.
     fileprivate func concerns(_ others: Set<Symbol>?) -> Bool {
         guard let others, !symbols.isEmpty else { return true }
         return symbols.contains { others.contains($0) }
     }
 
-    /// The other boxes that have all that this gap misses, each symbol and kind of it; `nil` where something is left.
+    /// Returns the other boxes that together have every symbol and kind that this gap misses; `nil` when something is
+    /// left.
     func covering(_ stretches: [String: [Stretch]]) -> [String]? {
         guard let to, !isUncertain, !events.isEmpty else { return nil }
         var boxes: Set<String> = []

@@ -14,7 +14,7 @@ public final class CollectorProbe: Sendable {
         var decoding = DecodeWatch()
     }
 
-    /// No commit for so many seconds while events wait is a failure of the buffer.
+    /// How many seconds without a commit, while events wait, count as a failure of the buffer.
     static let commitLimit = 5.0
     /// The writer counts as stuck from this many seconds on.
     static let writerLimit = 60.0
@@ -40,11 +40,11 @@ public final class CollectorProbe: Sendable {
     ///   - collector: The collector's name (`COLLECTOR_ID`).
     ///   - version: The program's version.
     ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
-    ///   - feedDelay: How late the feed's events are by its plan, in seconds.
-    ///   - uploads: One a database; none where nothing is uploaded.
-    ///   - relay: The relay's state, from memory; `nil` where there is no relay.
-    ///   - reconcile: The daily comparison's, from memory; `nil` where there is none.
-    ///   - fleet: `nil` where there is no upstream.
+    ///   - feedDelay: How late the feed's events are under its plan, in seconds.
+    ///   - uploads: One for each database; none when nothing is uploaded.
+    ///   - relay: Returns the relay's state, from memory; `nil` when there is no relay.
+    ///   - reconcile: Returns the state of the daily comparison, from memory; `nil` when there is none.
+    ///   - fleet: The fleet's board; `nil` when there is no upstream.
     public init(
         collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
         connections: ConnectionSet, uploads: [SyncService], symbols: Symbols, universes: UniverseService,
@@ -65,10 +65,10 @@ public final class CollectorProbe: Sendable {
         self.fleet = fleet
     }
 
-    /// Has the snapshots say that the collector shuts down.
+    /// Makes the snapshots show that the collector is shutting down.
     public func beginStopping() { stopping.store(true, ordering: .relaxed) }
 
-    /// The state of everything now.
+    /// Returns the state of everything now.
     public func snapshot() -> CollectorSnapshot {
         let statistics = buffer.statistics
         let uploads = uploads.map {

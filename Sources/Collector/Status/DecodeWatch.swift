@@ -1,29 +1,29 @@
 import Feed
 import MarketData
 
-/// Events of one kind that can't be used as they come.
+/// A kind of event that can't be used as the feed sends it.
 struct DecodeProblem: Sendable, Equatable {
-    /// The kind; `nil` for what names none.
+    /// The kind; `nil` for messages that name none.
     var kind: EventKind?
     /// Events that were lost within 30 s.
     var rejected: Int64
     /// Fields that were left out of events within 30 s.
     var leftOutFields: Int64
-    /// Events that were taken within 30 s; of all kinds where ``kind`` is `nil`.
+    /// The number of events taken within 30 s; of all kinds if ``kind`` is `nil`.
     public var taken: Int64
     /// What such an event looks like, with secrets masked.
     var sample: String?
 }
 
-/// Notices that a kind of event can't be decoded, from the counts of all connections. Reads no clock.
+/// Detects that a kind of event can't be decoded, from the counts of all connections. Reads no clock.
 ///
-/// A problem begins when more than one in a hundred of a kind within ``span`` can't be used, or all within
-/// ``shortSpan``. It ends when events of the kind come and can be used: bars come once a minute, and between two
-/// minutes nothing has become better. When none is lost for ``memory`` it is over as well.
+/// A problem begins when more than one in a hundred events of a kind within ``span`` can't be used, or all of them
+/// within ``shortSpan``. It ends when events of the kind arrive and can be used: bars come once a minute, and a pause
+/// between two minutes is no improvement. It also ends when none was lost for ``memory``.
 struct DecodeWatch: Sendable {
-    /// How long a share is measured, in seconds.
+    /// The period over which the share is measured, in seconds.
     static let span = 30.0
-    /// Within so many seconds a kind that is lost altogether is noticed, in seconds.
+    /// The period within which the loss of all events of a kind is noticed, in seconds.
     static let shortSpan = 10.0
     /// How long a problem lasts while no event of the kind comes at all, in seconds.
     static let memory = 600.0
@@ -42,11 +42,12 @@ struct DecodeWatch: Sendable {
         var isNegative: Bool { taken < 0 || rejected < 0 || leftOutFields < 0 }
     }
 
-    /// Counts by place in `DecodeRejects.kinds`, oldest first; the first one at or before the span's start.
+    /// Counts in the order of `DecodeRejects.kinds`, oldest first. The first sample is from the start of the span or
+    /// before.
     private var samples: [(time: ContinuousClock.Instant, counts: [Counts])] = []
     private var current: [EventKind?: (problem: DecodeProblem, lastLoss: ContinuousClock.Instant)] = [:]
 
-    /// The problems now, given all counts so far.
+    /// Returns the present problems, given all counts so far.
     mutating func problems(_ connections: [ConnectionState], now: ContinuousClock.Instant) -> [DecodeProblem] {
         let counts = DecodeRejects.kinds.map { Self.counts(of: $0, connections) }
         // Counts fall when a connection is removed.

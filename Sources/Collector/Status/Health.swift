@@ -1,37 +1,44 @@
 /// Whether the collector does its work, decided from one sample: pure.
 ///
-/// *Live* says that the process's loops go round; a process that is not live deserves a restart.
+/// *Live* means that the process's loops make progress; a process that is not live should be restarted.
 ///
-/// *Ready* says that it collects. The levels of its checks:
+/// *Ready* means that it collects. What makes each check failing or degraded:
 ///
-/// | check | failing | degraded |
-/// |---|---|---|
-/// | feed | no connection has symbols; of those that have some, none is connected with a confirmed symbol | a connection is not, whether it has symbols now or not; symbols, or kinds of events of all symbols, refused or unconfirmed; reading paused; no event for 15 minutes of New York's regular session, or none of a kind while bars come |
-/// | symbols | – | symbols have no room on any connection; a universe key gives nothing, or not all, and something else is collected |
-/// | decoding | – | of the events of a kind, more than one in a hundred of the last 30 s, or all of the last 10 s, can't be decoded, or lack a field because of its form |
-/// | buffer | commits fail; the cap or the disk is reached, so that events are dropped or rejected | four fifths of the cap used; a damaged file was set aside and still lies there |
-/// | disk | – | less than 1 GiB free, and less than a twentieth of a small disk |
-/// | sync | – | an upload failure lasts; nothing was settled for 30 s while rows wait; the oldest row waits for more than 15 minutes; a dead letter is left |
-/// | sync_ticks | – | the same of the database in DATABASE_URI_TICKS, where there is one, but for dead letters |
-/// | universes | – | pulling them fails, so that the last good copy is used; universe.sqlite can't be read |
-/// | relay | – | in the last ten minutes it fell behind and closed its clients |
-/// | reconcile | – | one of the last days that were compared with the tape is not complete |
-/// | fleet | – | another box writes the same row; it is alone in its group, beside boxes without one; with SHARD=auto the database can't be asked who else shares the symbols |
-/// | loops | one is stuck | – |
+/// - feed: failing if no connection has symbols, or if none of those that have some is connected with a confirmed
+///   symbol. Degraded if a connection is not connected, or has symbols but none confirmed; if symbols, or kinds of
+///   events of all symbols, are refused or unconfirmed; if reading is paused; if no event comes for 15 minutes of New
+///   York's regular session, or none of a kind while bars come.
+/// - symbols: degraded if symbols have no room on any connection, or if a universe key gives nothing, or not
+///   everything, and something else is collected.
+/// - decoding: degraded if more than one in a hundred events of a kind in the last 30 s, or all in the last 10 s, can't
+///   be decoded, or lack a field because of its form.
+/// - buffer: failing if commits fail, or if the cap or the disk is reached, so that events are dropped or rejected.
+///   Degraded if four fifths of the cap are used, or if a damaged file was set aside and is still there.
+/// - disk: degraded if less than 1 GiB, and less than a twentieth of a small disk, is free.
+/// - sync: degraded if an upload failure lasts; if nothing is settled for 30 s beyond the interval while rows wait; if
+///   the oldest row waits for more than 15 minutes beyond the interval; if there is a dead letter.
+/// - sync_ticks: the same for the database in DATABASE_URI_TICKS, if there is one, except for dead letters.
+/// - universes: degraded if pulling them fails, so that the last good copy is used, or if universe.sqlite can't be
+///   read.
+/// - relay: degraded if it fell behind and closed its clients in the last ten minutes.
+/// - reconcile: degraded if one of the last days that were compared with the tape is not complete.
+/// - fleet: degraded if another box writes the same row; if the box is alone in its group, beside boxes without one;
+///   if, with SHARD=auto, the database can't be asked who else shares the symbols.
+/// - loops: failing if one is stuck.
 ///
-/// A failing check makes the collector not ready. A degraded one does not: while upstream is away the collector does
-/// what it is for.
+/// A failing check makes the collector not ready. A degraded one does not: while upstream is away, the collector still
+/// does its job.
 ///
-/// A new check is a pure function over a snapshot in a file of its own in `Checks`, and a line in
-/// ``init(_:age:)``; status, metrics, page and supervisor show it from there. CONTRIBUTING.md has the rest.
+/// A new check is a pure function of a snapshot in its own file in `Checks`, and a line in ``init(_:age:)``. Status,
+/// metrics, page and supervisor then show it. CONTRIBUTING.md has the details.
 public struct Health: Sendable, Equatable {
-    /// How a check came out.
+    /// The result of a check.
     public enum Level: String, Sendable, CaseIterable, Comparable, Codable {
-        /// All is as the settings say.
+        /// Everything is as the settings say.
         case ok
-        /// Something is wrong, and the collector collects.
+        /// Something is wrong, but the collector collects.
         case degraded
-        /// The collector does not do what it is for.
+        /// The collector does not do its job.
         case failing
 
         /// 0, 1 or 2.
@@ -54,19 +61,19 @@ public struct Health: Sendable, Equatable {
         public var text: String
     }
 
-    /// One thing looked at.
+    /// The result of one check.
     public struct Check: Sendable, Equatable {
-        /// The word that goes out; also a metric's label.
+        /// The name that is shown; also a metric's label.
         public var name: String
-        /// What is wrong; empty when all is well.
+        /// The problems; empty when all is well.
         public var problems: [Problem]
-        /// What is so when nothing is wrong.
+        /// The text to show when there are no problems.
         var summary: String
 
         /// The worst problem's level.
         public var level: Level { problems.map(\.level).max() ?? .ok }
 
-        /// What is so: the problems, the worst first, or the summary.
+        /// The problems, worst first, or the summary if there are none.
         public var detail: String {
             problems.isEmpty
                 ? summary : problems.sorted { $0.level > $1.level }.map(\.text).joined(separator: "; ")
@@ -85,11 +92,11 @@ public struct Health: Sendable, Equatable {
         }
     }
 
-    /// All that was looked at, in the order shown.
+    /// All checks, in the order shown.
     public var checks: [Check]
-    /// Whether all loops go round.
+    /// Whether all loops make progress.
     public var isLive: Bool { loops.level == .ok }
-    /// The check that liveness is made of.
+    /// The check that decides liveness.
     public var loops: Check
 
     var level: Level { checks.map(\.level).max() ?? .ok }
@@ -111,7 +118,7 @@ public struct Health: Sendable, Equatable {
         return "\(worst.check) \(level.rawValue): \(worst.problem.text)\(more)"
     }
 
-    /// Decides about a snapshot that is `age` seconds old.
+    /// Judges a snapshot that is `age` seconds old.
     init(_ snapshot: CollectorSnapshot, age: Double) {
         loops = .loops(snapshot, age: age)
         let looked: [Check?] = [

@@ -1,6 +1,6 @@
-/// The last hour as text, for a file that outlives the process: a line a point, its fields separated by tabs.
+/// The last hour as text, for a file that outlives the process: one line per point, with fields separated by tabs.
 ///
-/// `time pending lag median high`, then `connection=rate` for each connection; `-` where nothing is known.
+/// The fields are `time pending lag median high`, then `connection=rate` for each connection; `-` means unknown.
 extension History {
     /// The points, oldest first.
     public var text: String {
@@ -13,8 +13,8 @@ extension History {
         }.joined()
     }
 
-    /// What a text says of the hour before `now`, in milliseconds since the Unix epoch. Lines that say nothing of it, or
-    /// can't be read, are left out.
+    /// Reads the points of the hour before `now`, in milliseconds since the Unix epoch. Lines outside that hour, out of
+    /// order or unreadable are left out.
     public init(text: String, now: Int64) {
         self.init()
         var newest = now - Int64(Self.interval * 1000) * Int64(Self.capacity)

@@ -1,18 +1,18 @@
 /// The last hour for the charts: a point every five seconds, in a ring of fixed size.
 public struct History: Sendable {
-    /// One moment.
+    /// The values at one moment.
     public struct Point: Sendable, Equatable {
-        /// When, in milliseconds since the Unix epoch.
+        /// When the point was taken, in milliseconds since the Unix epoch.
         public var time: Int64
-        /// Events a second since the point before, by connection id.
+        /// Events per second since the previous point, by connection id.
         public var rates: [String: Double]
         /// Rows that upstream does not have.
         public var pending: Int64
         /// The age of the oldest such row, in seconds; 0 when there is none.
         public var lag: Double
-        /// Half of the events since the point before were younger when read, in seconds; `nil` without events.
+        /// The median age of the events since the previous point when they were read, in seconds; `nil` without events.
         public var latencyMedian: Double?
-        /// 99 of 100 events since the point before were younger when read, in seconds; `nil` without events.
+        /// The 99th percentile of those ages, in seconds; `nil` without events.
         public var latencyHigh: Double?
     }
 
@@ -29,7 +29,7 @@ public struct History: Sendable {
         Array(ring[next...] + ring[..<next])
     }
 
-    /// Adds a point; the oldest makes room.
+    /// Adds a point, which replaces the oldest when the ring is full.
     public mutating func append(_ point: Point) {
         if ring.count < Self.capacity {
             ring.append(point)

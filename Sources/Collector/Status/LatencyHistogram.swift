@@ -1,7 +1,7 @@
-/// How old events were when they were read: in coarse buckets whose bounds suit both trades and minute bars, for
-/// metrics, and in fine ones, for quantiles.
+/// How old events were when they were read. Coarse buckets, whose bounds suit both trades and minute bars, are for
+/// metrics, and fine ones are for quantiles.
 public struct LatencyHistogram: Sendable, Equatable {
-    /// The coarse buckets' upper bounds in seconds; one more bucket takes what is older. Those above 900 are for feeds
+    /// The coarse buckets' upper bounds, in seconds; one more bucket counts older events. Those above 900 are for feeds
     /// that are delayed by a quarter of an hour.
     public static let bounds: [Double] = [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1200, 3600, 21_600, 86_400,
@@ -35,8 +35,8 @@ public struct LatencyHistogram: Sendable, Equatable {
         sum += other.sum
     }
 
-    /// The age in seconds that a share of the events recorded since `earlier` stayed below, to a thirty-second of it; `nil` when
-    /// there were none.
+    /// Returns the age in seconds below which a share of the events recorded since `earlier` stayed, to within a
+    /// thirty-second of it; `nil` when there were none.
     func quantile(_ share: Double, since earlier: LatencyHistogram? = nil) -> Double? {
         var window = fine
         if let earlier {
@@ -54,10 +54,10 @@ public struct LatencyHistogram: Sendable, Equatable {
     }
 }
 
-/// Buckets that are a sixteenth of a millisecond wide at first and a sixteenth of their power of two from 2 ms on, up to
-/// days.
+/// Buckets that are a sixteenth of a millisecond wide up to 2 ms, and from there a sixteenth of their power of two, up
+/// to 99 days.
 private enum FineBucket {
-    /// Buckets of one unit before the first power of two that is divided.
+    /// The number of one-unit buckets before the first power of two that is divided.
     private static let whole = 32
     private static let unitsPerMillisecond = 16.0
     /// The highest power of two, 2^36 sixteenths of a millisecond: 49 days.
@@ -72,7 +72,7 @@ private enum FineBucket {
         return whole + (power - 5) * 16 + Int(units >> UInt64(power - 4)) - 16
     }
 
-    /// The age in a bucket's middle, in seconds.
+    /// Returns the age in the middle of a bucket, in seconds.
     static func middle(_ index: Int) -> Double {
         guard index >= whole else { return (Double(index) + 0.5) / unitsPerMillisecond / 1000 }
         let power = 5 + (index - whole) / 16

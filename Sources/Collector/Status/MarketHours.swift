@@ -1,6 +1,7 @@
 import MarketData
 
-/// What New York's market does at a moment, and until when: tells a quiet feed from a quiet day. Pure.
+/// The state of New York's market at a moment, and when it ends. It distinguishes a silent feed from a closed market.
+/// Pure.
 public struct MarketHours: Sendable, Equatable {
     /// The part of the day.
     public enum Session: String, Sendable, Codable, CaseIterable {
@@ -18,7 +19,7 @@ public struct MarketHours: Sendable, Equatable {
 
     /// The part of the day.
     public var session: Session
-    /// When it ends: the next trading begins, or the next part of the day; milliseconds since the Unix epoch.
+    /// When it ends, that is when trading or the next part of the day begins, in milliseconds since the Unix epoch.
     public var until: Int64
 
     /// - Parameter time: milliseconds since the Unix epoch.

@@ -1,14 +1,15 @@
 import Glibc
 
-/// What the process takes from the machine, as the kernel counts it.
+/// The process's use of the machine, as the kernel counts it.
 public struct ProcessUsage: Sendable, Equatable {
     /// Resident memory in bytes.
     public var residentBytes: Int64 = 0
     /// Processor time of all threads, in seconds.
     public var cpuSeconds = 0.0
-    /// Open file descriptors; `nil` where /proc does not say.
+    /// Open file descriptors; `nil` when /proc does not show them.
     public var openFiles: Int?
-    /// Bytes that the process has caused to be written to disks since it started; `nil` where /proc does not say.
+    /// The number of bytes that the process caused to be written to disks since it started; `nil` when /proc does not
+    /// show it.
     public var writtenBytes: Int64?
 
     /// Asks the kernel; touches no disk.

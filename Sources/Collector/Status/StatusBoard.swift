@@ -4,12 +4,12 @@ import Synchronization
 
 /// The newest sample of the collector, taken on a beat, so that nobody who asks waits for the collector itself.
 ///
-/// What is read "from memory" is read here. When the collector's snapshot ever blocks, the board keeps the last sample,
-/// and ``Sample/age`` says how old that is.
+/// Whatever is read "from memory" is read here. If the collector's snapshot ever blocks, the board keeps the last
+/// sample, and ``Sample/age`` shows how old it is.
 public final class StatusBoard: Sendable {
-    /// The collector at one moment, with what follows from the samples before it.
+    /// The collector at one moment, with values derived from earlier samples.
     public struct Sample: Sendable {
-        /// What the collector said of itself.
+        /// The collector's snapshot.
         public var snapshot: CollectorSnapshot
         /// When, in milliseconds since the Unix epoch.
         public var time: Int64
@@ -17,11 +17,11 @@ public final class StatusBoard: Sendable {
         public var instant: ContinuousClock.Instant
         /// Ages of all events by connection name.
         public var latency: [String: LatencyHistogram] = [:]
-        /// Ages of all events by connection name, about a minute ago.
+        /// The ages of all events up to about a minute ago, by connection name.
         var latencyBefore: [String: LatencyHistogram] = [:]
-        /// What the process takes from the machine.
+        /// The process's use of the machine.
         public var usage: ProcessUsage
-        /// Seconds since the process started answering.
+        /// Seconds since the board was made, about when the process started.
         public var uptime: Double
 
         /// Seconds since the sample was taken.
@@ -68,7 +68,7 @@ public final class StatusBoard: Sendable {
     /// The last hour.
     public var history: History { state.withLock { $0.history } }
 
-    /// Puts what is known of an earlier life of the collector before the points of this one.
+    /// Puts the points of an earlier life of the collector before the points of this one.
     public func recall(_ before: History) {
         state.withLock { state in
             let own = state.history.points
@@ -77,7 +77,8 @@ public final class StatusBoard: Sendable {
         }
     }
 
-    /// Takes a sample now. The collector is asked outside the lock; of two at once, the one that asked later stays.
+    /// Takes a sample now. The collector is asked outside the lock; if two calls overlap, the one that asked later
+    /// wins.
     @discardableResult
     public func refresh() -> Sample {
         let asked = ContinuousClock.now
@@ -131,12 +132,14 @@ public final class StatusBoard: Sendable {
 }
 
 extension StatusBoard.Sample {
-    /// The age that a share of a connection's events of the last minute stayed below, in seconds.
+    /// Returns the age below which a share of a connection's events of the last minute stayed, in seconds; `nil` when
+    /// there were none.
     public func latency(of connection: ConnectionState, quantile share: Double) -> Double? {
         latency[connection.name]?.quantile(share, since: latencyBefore[connection.name])
     }
 
-    /// The age that a share of all events of the last minute stayed below, in seconds.
+    /// Returns the age below which a share of all events of the last minute stayed, in seconds; `nil` when there were
+    /// none.
     public func latency(quantile share: Double) -> Double? {
         var all = LatencyHistogram()
         for histogram in latency.values { all.add(histogram) }

@@ -1,7 +1,7 @@
 import Feed
 import MarketData
 
-/// What changes for a connection whose symbols were decided again. Pure.
+/// What changed when a connection's symbols were decided again. Pure.
 struct InterestChange: Sendable, Equatable {
     /// How many symbols join.
     var added: Int

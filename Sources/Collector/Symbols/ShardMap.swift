@@ -1,13 +1,14 @@
 import MarketData
 
-/// Who takes which symbol, by rendezvous hashing: for each symbol every member has a weight, and the heaviest take it.
+/// Decides who takes which symbol, by rendezvous hashing: every member has a weight for each symbol, and the heaviest
+/// take it.
 ///
-/// When a member comes or goes, only the symbols move that it takes or had. Everybody who knows the members' names
-/// comes to the same result, on any machine and in any version: the hash is part of the protocol.
+/// When a member comes or goes, only the symbols that it takes or had move. Everyone who knows the members' names gets
+/// the same result, on any machine and in any version, because the hash is part of the protocol.
 public struct ShardMap: Sendable, Equatable {
     /// The members' names, sorted, each once.
     public let members: [String]
-    /// How many members take a symbol, as far as there are so many.
+    /// How many members take each symbol, if there are that many.
     public let replicas: Int
     private let hashes: [UInt64]
 
@@ -18,18 +19,18 @@ public struct ShardMap: Sendable, Equatable {
         hashes = self.members.map { Self.hash($0.utf8) }
     }
 
-    /// The map of `SHARD=k/n`: members that are called by their numbers.
+    /// Makes the map of `SHARD=k/n`, whose members are named by their numbers.
     public init(count: Int, replicas: Int) {
         self.init((1...max(1, count)).map(String.init), replicas: replicas)
     }
 
-    /// The members that take a symbol, the heaviest first.
+    /// Returns the members that take a symbol, heaviest first.
     func owners(of symbol: Symbol) -> [String] {
         var best: [(weight: UInt64, member: Int)] = []
         let name = Self.hash(symbol.description.utf8)
         for (member, hash) in hashes.enumerated() {
             let weight = Self.mixed(hash ^ name)
-            // Of equal weights the first name's goes first.
+            // If weights are equal, the first name comes first.
             let place = best.firstIndex { $0.weight < weight } ?? best.endIndex
             guard place < replicas else { continue }
             best.insert((weight, member), at: place)
@@ -40,7 +41,7 @@ public struct ShardMap: Sendable, Equatable {
 
     func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }
 
-    /// FNV-1a, 64 bits, and mixed: names that differ in one letter are far apart.
+    /// FNV-1a, 64 bits, then mixed, so that names that differ in one letter get very different hashes.
     static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
         mixed(bytes.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 })
     }

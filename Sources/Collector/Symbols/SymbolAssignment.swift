@@ -2,15 +2,15 @@ public import Feed
 import MarketData
 public import Universe
 
-/// What a connection is to collect, and why.
+/// What a connection collects, and why.
 public struct SymbolAssignment: Sendable, Equatable {
     /// What was asked for.
     public var wish: SymbolWish
     /// The symbols in force.
     public var interest: Interest
-    /// What named the symbols in force: another key or list than the wish's while that can't be resolved.
+    /// The source of the symbols in force: another key or list than the wish's while that one can't be resolved.
     public var source: SymbolSelection.Origin
-    /// Why what is in force is not what was asked for, in one line; `nil` when it is.
+    /// Why the symbols in force differ from what was asked for, in one line; `nil` when they don't.
     public var problem: String?
 
     /// Whether there is anything to collect.

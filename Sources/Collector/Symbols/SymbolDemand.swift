@@ -1,9 +1,9 @@
 public import MarketData
 
-/// The symbols that are collected because readers of the relay ask for them, each until nobody has read it for a while.
-/// Pure.
+/// The symbols that are collected because readers of the relay ask for them. Each stays until it has had no reader for
+/// a while. Pure.
 struct SymbolDemand: Sendable {
-    /// How long a symbol outlives its last reader: one that connects again finds it collected.
+    /// How long a symbol is collected after its last reader has gone, so that a reader that reconnects still finds it.
     let patience: Duration
     private var lastRead: [Symbol: ContinuousClock.Instant] = [:]
 
@@ -17,13 +17,13 @@ struct SymbolDemand: Sendable {
 
     func contains(_ symbol: Symbol) -> Bool { lastRead[symbol] != nil }
 
-    /// A reader asks for a symbol.
+    /// Notes that a reader asks for a symbol.
     mutating func ask(for symbol: Symbol, now: ContinuousClock.Instant) { lastRead[symbol] = now }
 
-    /// Takes out the symbols that are not wanted any more, whoever decided that.
+    /// Removes the symbols that are no longer wanted, whoever decided that.
     mutating func keep(_ isWanted: (Symbol) -> Bool) { lastRead = lastRead.filter { isWanted($0.key) } }
 
-    /// Notes which symbols are read now, and takes out and returns those that nobody has read for too long.
+    /// Notes which symbols are read now. Removes and returns those that have had no reader for too long.
     mutating func look(now: ContinuousClock.Instant, isRead: (Symbol) -> Bool) -> [Symbol] {
         var over: [Symbol] = []
         for (symbol, time) in lastRead {
@@ -42,6 +42,6 @@ struct SymbolDemand: Sendable {
 public struct DemandReview: Sendable, Equatable {
     /// The symbols, sorted.
     public var symbols: [Symbol] = []
-    /// Channels of theirs that the account's plan does not cover.
+    /// Those of their channels that the account's plan does not cover.
     public var refused: Set<FeedChannel> = []
 }

@@ -2,16 +2,16 @@ import Feed
 import MarketData
 public import Universe
 
-/// Decides what each connection is to collect: wishes and what their keys stand for in, an interest a connection out.
-/// Pure: it resolves nothing, subscribes to nothing and logs nothing.
+/// Decides what each connection collects: the input is wishes and what their keys resolve to, the output an interest
+/// per connection. Pure: it resolves nothing, subscribes to nothing and logs nothing.
 ///
-/// A wish that can't be met any more never empties a connection: the symbols in force stay, and
+/// A wish that can no longer be met never empties a connection: the symbols in force stay, and
 /// ``SymbolAssignment/problem`` says why.
 public struct SymbolPlan: Sendable {
-    /// What universe keys stand for, by key.
+    /// What universe keys resolve to, by key.
     public typealias Resolutions = [String: Result<Resolution, UniverseError>]
 
-    /// A connection that is to collect something else from now on.
+    /// A connection whose interest changes.
     struct Change: Sendable, Equatable {
         var connection: String
         var name: String
@@ -19,30 +19,29 @@ public struct SymbolPlan: Sendable {
         var difference: InterestChange
     }
 
-    /// What is worth a line in the log.
+    /// A remark for the log.
     struct Remark: Sendable, Equatable {
         var name: String
         var level: SymbolSelection.Remark.Level
         var text: String
     }
 
-    /// What a step comes to.
+    /// The result of a step.
     public struct Step: Sendable, Equatable {
         var changes: [Change] = []
         var remarks: [Remark] = []
     }
 
-    /// A symbol that is wanted for itself, not through a connection's key or list.
+    /// A symbol that is wanted by itself, not through a connection's key or list.
     struct SingleWish: Sendable, Equatable {
         var origin: SymbolWish.Origin
-        /// The connection that it was asked for on; `nil` where the strategy places it.
+        /// The connection that it was asked for on; `nil` when the strategy places it.
         var connection: String?
-        /// The name of the removed connection that it is left from.
+        /// The name of the removed connection that it was left by.
         var leftBy: String?
     }
 
-    /// What was decided, in the order of the connections. `interest` is what the wish comes to by itself; see
-    /// ``inForce``.
+    /// What was decided, in the order of the connections. `interest` is what the wish gives by itself; see ``inForce``.
     private var decided: [SymbolAssignment] = []
     private(set) var singles: [Symbol: SingleWish] = [:]
     /// Which of the symbols that the wishes name this box takes; `nil` = all. Symbols that were asked for by themselves
@@ -52,12 +51,12 @@ public struct SymbolPlan: Sendable {
     /// A plan without connections.
     public init() {}
 
-    /// What each connection is to collect, in the order of the connections.
+    /// What each connection collects, in the order of the connections.
     ///
-    /// One connection is enough to collect every symbol: others that are to do so too stand by.
+    /// One connection is enough to collect every symbol, so others that should do the same stand by.
     public private(set) var inForce: [SymbolAssignment] = []
 
-    /// What each connection is named, with the symbols that its wish comes to, whoever takes them.
+    /// The name of each connection with the symbols of its wish, whether or not this box takes them.
     var named: [(connection: String, symbols: [Symbol])] {
         decided.map { assignment in
             guard case .symbols(let symbols) = assignment.interest else { return (assignment.wish.name, []) }
@@ -65,10 +64,10 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    /// Whether the wishes name symbols, whoever takes them.
+    /// Whether the wishes name symbols, whether or not this box takes them.
     public var hasSymbols: Bool { decided.contains(where: \.hasSymbols) }
 
-    /// How much of the symbols this box takes; `nil` where it takes all.
+    /// How many of the symbols this box takes; `nil` when it takes all.
     var shard: ShardState? {
         guard let share else { return nil }
         let total = Set(named.flatMap(\.symbols))
@@ -88,7 +87,7 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    /// Takes another share of the symbols.
+    /// Applies a new share of the symbols.
     @discardableResult
     public mutating func take(_ share: SymbolShare) -> Step {
         step { plan in
@@ -97,10 +96,10 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    /// Connections all of whose symbols come on others where each symbol is brought by one connection, with the names of
-    /// those others.
+    /// Returns the connections that would deliver nothing if each symbol came from only one connection, since others
+    /// have all their symbols, with the names of those others.
     ///
-    /// - Parameter priority: A connection's rank; of several that name a symbol the first brings it.
+    /// - Parameter priority: A connection's rank. If several name a symbol, the first delivers it.
     public func covered(
         by priority: (_ connection: String) -> Int
     ) -> [(assignment: SymbolAssignment, by: [String])] {
@@ -126,13 +125,13 @@ public struct SymbolPlan: Sendable {
     /// The wishes, in the order of the connections.
     public var wishes: [SymbolWish] { decided.map(\.wish) }
 
-    /// The universe keys that the wishes name, as the cache is asked for them.
+    /// The universe keys that the wishes name, in the form that the cache expects.
     var keys: [String] { Self.keys(of: wishes) }
 
-    /// The universe keys that wishes name, as the cache is asked for them.
+    /// Returns the universe keys that wishes name, in the form that the cache expects.
     public static func keys(of wishes: [SymbolWish]) -> [String] { Set(wishes.compactMap(key)).sorted() }
 
-    /// A new connection's wish.
+    /// Adds a new connection's wish.
     ///
     /// - Returns: how its symbols were chosen.
     /// - Throws: The key's error when it gives nothing, there is no list, and the fallback is a refusal.
@@ -147,8 +146,8 @@ public struct SymbolPlan: Sendable {
         return selection
     }
 
-    /// A connection is removed: its wish is followed no more. Its symbols that somebody goes on bringing are wanted for
-    /// themselves from now on.
+    /// Removes a connection: its wish is no longer followed. Those of its symbols that other connections still deliver
+    /// become wanted by themselves.
     mutating func remove(_ connection: String, stillWanted: (Symbol) -> Bool) -> Step {
         step { plan in
             guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return [] }
@@ -164,10 +163,10 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    /// The settings were read again: the wishes of the connections that run are replaced. What was asked for over the
+    /// Replaces the wishes of the running connections after the settings were read again. What was asked for over the
     /// API stays.
     ///
-    /// - Returns: the names of connections that are new in the settings, and of those that left them.
+    /// - Returns: the names of connections that are new in the settings, and of those that are no longer there.
     mutating func adopt(_ wishes: [SymbolWish]) -> (new: [String], gone: [String]) {
         var gone: [String] = []
         for index in decided.indices where decided[index].wish.origin == .settings {
@@ -198,19 +197,20 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    /// Symbols were asked for by themselves.
+    /// Notes that symbols were asked for by themselves.
     mutating func want(_ symbols: [Symbol], on connection: String?, origin: SymbolWish.Origin) {
         for symbol in symbols { singles[symbol] = SingleWish(origin: origin, connection: connection) }
     }
 
-    /// Symbols are wanted by themselves no more: on one connection, or at all.
+    /// Notes that symbols are no longer wanted by themselves, on one connection or at all.
     mutating func unwant(_ symbols: [Symbol], on connection: String?) {
         for symbol in symbols where connection == nil || singles[symbol]?.connection ?? connection == connection {
             singles[symbol] = nil
         }
     }
 
-    /// The connection that collects every symbol, among all or the one named.
+    /// Returns the wish of the connection that collects every symbol, if it is the one named, or any when none is
+    /// named.
     func taker(of connection: String?) -> SymbolWish? {
         inForce.first { $0.interest == .all && $0.wish.connection == connection ?? $0.wish.connection }?.wish
     }

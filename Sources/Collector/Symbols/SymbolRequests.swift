@@ -1,20 +1,20 @@
 public import MarketData
 
-/// What a change of subscriptions did.
+/// The result of a change of subscriptions.
 public struct SubscriptionChange: Sendable, Equatable {
     /// The symbols that changed, by the connection's id.
     public var changed: [String: [Symbol]]
-    /// The symbols that were as asked for already.
+    /// The symbols that already were as asked for.
     public var unchanged: [Symbol] = []
 }
 
-/// What a new connection is to be.
+/// What a new connection should be.
 public struct ConnectionRequest: Sendable, Equatable {
     /// The connection's name; `nil` for the id.
     public var name: String?
     /// The universe key that chooses its symbols.
     var universeKey: String?
-    /// Its symbols where no key is given.
+    /// Its symbols when there is no key.
     public var symbols: [Symbol]
     /// Its priority.
     public var priority: Int?

@@ -1,14 +1,14 @@
 public import MarketData
 
-/// Which of the symbols named a box takes.
+/// Which of the named symbols a box takes.
 public struct SymbolShare: Sendable, Equatable {
     /// This box's name among the members.
     public let member: String
     /// Who takes which symbol.
     public let map: ShardMap
-    /// Maps by which the box goes on taking symbols until those who take them now have them.
+    /// Maps by which the box keeps taking symbols until their new owners have them.
     public let older: [ShardMap]
-    /// Whether the members are boxes that are found by themselves (`SHARD=auto`), or numbers (`SHARD=k/n`).
+    /// Whether the members are boxes found in the database (`SHARD=auto`), or numbers (`SHARD=k/n`).
     public let isAutomatic: Bool
 
     /// Makes a share; see the properties for meaning.
@@ -25,7 +25,7 @@ public struct SymbolShare: Sendable, Equatable {
     }
 }
 
-/// How much of the symbols a box takes, for people.
+/// A summary of the symbols that a box takes, for people.
 public struct ShardState: Sendable, Equatable {
     /// The share.
     public let share: SymbolShare
@@ -43,7 +43,7 @@ public struct ShardState: Sendable, Equatable {
     /// Its place among the members, from 1.
     public var number: Int { (share.map.members.firstIndex(of: share.member) ?? 0) + 1 }
 
-    /// `shard 2 of 5: 120 of 600 symbols`, and who the others are where they are found.
+    /// `shard 2 of 5: 120 of 600 symbols`, and with SHARD=auto the other members.
     var summary: String {
         let others = share.map.members.filter { $0 != share.member }
         return "shard \(number) of \(share.map.members.count): \(symbols) of \(total.counted("symbol"))"

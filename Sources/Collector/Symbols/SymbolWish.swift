@@ -1,10 +1,10 @@
 public import Universe
 
-/// What names a connection's symbols, and who asked for it. What it comes to is decided in ``SymbolPlan``.
+/// What names a connection's symbols, and who asked for it. ``SymbolPlan`` decides the result.
 public struct SymbolWish: Sendable, Equatable {
     /// Who asked.
     public enum Origin: String, Sendable, CaseIterable, Codable {
-        /// The settings, which SIGHUP has read again.
+        /// The settings, which are read again on SIGHUP.
         case settings
         /// A call of the HTTP API; forgotten at the next start.
         case api
@@ -18,7 +18,7 @@ public struct SymbolWish: Sendable, Equatable {
     public var name: String
     /// The universe key, as written.
     public var universeKey: String?
-    /// The plain list, separated by commas, as written; counts where the key is absent or can't be resolved.
+    /// The plain list, separated by commas, as written; used when the key is absent or can't be resolved.
     public var list: String?
     /// What happens when the key can't be resolved at the start and there is no list.
     var fallback: SymbolSelection.Fallback

@@ -4,24 +4,24 @@ public import MarketData
 import Synchronization
 public import Universe
 
-/// The one owner of what each connection is to collect.
+/// The single owner of what each connection collects.
 ///
-/// The settings, the mirror's changes and the HTTP API come here with wishes; their universe keys are resolved by the
-/// relationship cache alone; ``SymbolPlan`` decides; and the connections get just the difference. Status, health
-/// and API read ``assignments`` and ``placement(of:)``.
+/// The settings, the mirror's changes and the HTTP API hand it their wishes. Only the relationship cache resolves their
+/// universe keys. ``SymbolPlan`` decides, and each connection gets only the difference. Status, health and API read
+/// ``assignments`` and ``placement(of:)``.
 public final class Symbols: Sendable {
-    /// What changes while running must keep to.
+    /// The limits for changes while the collector runs.
     public struct Rules: Sendable {
         /// The most connections (`WEBSOCKET_CONNECTIONS_MAX`).
         public var maximum: Int
         /// How symbols are spread (`WEBSOCKET_ROUTING_STRATEGY`).
         var strategy: RoutingStrategy
-        /// How many symbols may be collected because the relay's readers ask for them (`RELAY_ON_DEMAND_MAX`); `nil`
-        /// where they may not.
+        /// How many symbols may be collected because readers of the relay ask for them (`RELAY_ON_DEMAND_MAX`); `nil`
+        /// when none may.
         public var maximumOnDemand: Int?
-        /// How long such a symbol outlives its last reader.
+        /// How long such a symbol is collected after its last reader has gone.
         public var demandPatience: Duration = .seconds(60)
-        /// How a connection of a name reaches the feed.
+        /// Returns how the connection of a name reaches the feed.
         public var configuration: @Sendable (_ name: String) throws(FeedError) -> FeedConfiguration
 
         /// Makes rules; see the properties for meaning.
@@ -36,22 +36,22 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Resolves universe keys, and knows what else the mirror says.
+    /// Resolves universe keys, and knows everything else in the mirror.
     public let cache: RelationshipCache
     private let connections: ConnectionSet
     private let rules: Rules
     private let logger: Logger
-    /// Held while the connections change too, so that no change overtakes another; nothing waits in there.
+    /// Also held while the connections are changed, so that no change overtakes another. Nothing waits under this lock.
     private let book: Mutex<Book>
 
     private struct Book {
         var plan: SymbolPlan
         var demand: SymbolDemand
-        /// Grows each time the keys are resolved again: what was resolved before may be out of date.
+        /// Incremented whenever the keys are resolved again: earlier resolutions may be out of date.
         var round = 0
     }
 
-    /// The owner of a plan that ``open(_:single:cache:logger:)`` made and that `connections` were made from.
+    /// Makes the owner of a plan from ``open(_:single:cache:logger:)``, from which `connections` were made.
     public init(
         plan: SymbolPlan, cache: RelationshipCache, connections: ConnectionSet, rules: Rules, logger: Logger
     ) {
@@ -64,13 +64,13 @@ public final class Symbols: Sendable {
 
     // MARK: Reading
 
-    /// What each connection is to collect and why, in the order of the connections; from memory.
+    /// What each connection collects and why, in the order of the connections; from memory.
     public var assignments: [SymbolAssignment] { book.withLock { $0.plan.inForce } }
 
-    /// How much of the symbols this box takes; `nil` where it takes all. From memory.
+    /// How many of the symbols this box takes; `nil` when it takes all. From memory.
     var shard: ShardState? { book.withLock { $0.plan }.shard }
 
-    /// Which connections bring a symbol, and why; `nil` when nobody asked for it. From memory.
+    /// Returns which connections deliver a symbol, and why; `nil` when nobody asked for it. From memory.
     public func placement(of symbol: Symbol) -> SymbolPlacement? {
         let (plan, isDemanded) = book.withLock { ($0.plan, $0.demand.contains(symbol)) }
         let wanting = connections.wanting(symbol)
@@ -102,7 +102,7 @@ public final class Symbols: Sendable {
         return SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
     }
 
-    /// Symbols that are collected and resemble one that isn't, best first.
+    /// Returns collected symbols that resemble one that isn't collected, best first.
     public func symbols(near symbol: Symbol) -> [String] {
         let collected = Set(connections.snapshot.members.flatMap(\.feed.assigned))
         return NearestNames.nearest(to: symbol.description, among: collected.map(\.description))
@@ -110,12 +110,12 @@ public final class Symbols: Sendable {
 
     // MARK: The settings and the mirror
 
-    /// Decides what the connections of a start are to collect, and logs it.
+    /// Decides what the connections collect at a start, and logs it.
     ///
     /// - Parameters:
     ///   - wishes: A wish for each connection.
-    ///   - single: Takes the place of all of them when none of several has any symbols.
-    /// - Throws: The key's error when a wish refuses to go on without.
+    ///   - single: Replaces all wishes when there are any and none of them has symbols.
+    /// - Throws: The key's error when a wish refuses to start without its symbols.
     public static func open(
         _ wishes: [SymbolWish], single: SymbolWish?, cache: RelationshipCache, logger: Logger
     ) async throws(UniverseError) -> SymbolPlan {
@@ -142,7 +142,7 @@ public final class Symbols: Sendable {
         return plan
     }
 
-    /// Takes over the wishes of settings that were read again; ``follow(because:)`` then does what they say.
+    /// Adopts the wishes of settings that were read again; ``follow(because:)`` then applies them.
     func adopt(_ wishes: [SymbolWish]) {
         let (new, gone) = book.withLock { $0.plan.adopt(wishes) }
         for name in new {
@@ -153,9 +153,9 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Resolves every key again and gives the connections what is different.
+    /// Resolves every key again and gives the connections the differences.
     ///
-    /// The cache must have been invalidated before, as far as it knows what is no longer so.
+    /// Before this, invalidate whatever in the cache may be out of date.
     func follow(because reason: Logger.Message) async {
         let (round, keys) = book.withLock { book in
             book.round += 1
@@ -175,10 +175,10 @@ public final class Symbols: Sendable {
 
     // MARK: The share
 
-    /// What each connection is named, with the symbols that its wish comes to, whoever takes them. From memory.
+    /// The name of each connection with the symbols of its wish, whether or not this box takes them. From memory.
     var named: [(connection: String, symbols: [Symbol])] { book.withLock { $0.plan }.named }
 
-    /// Whether the feed has confirmed, or refused, every symbol that is to be collected and has room. From memory.
+    /// Whether the feed has confirmed, or refused, every symbol that should be collected and has room. From memory.
     var areTaken: Bool {
         let snapshot = connections.snapshot
         var left = Set(
@@ -194,7 +194,7 @@ public final class Symbols: Sendable {
         return left.isEmpty
     }
 
-    /// Takes another share of the symbols, and gives the connections the difference.
+    /// Applies a new share of the symbols, and gives the connections the differences.
     func take(_ share: SymbolShare, because reason: Logger.Message) {
         let step = book.withLock { book -> SymbolPlan.Step in
             let step = book.plan.take(share)
@@ -206,11 +206,10 @@ public final class Symbols: Sendable {
 
     // MARK: The relay's readers
 
-    /// Why nothing comes of channels that a reader of the relay asks for, in words; of the others it does. Waits for
-    /// nothing.
+    /// Returns the channels that a reader of the relay asks for but can't get, each with the reason. Never waits.
     ///
-    /// Symbols that nobody asked for are collected from now on, as far as ``Rules/maximumOnDemand`` has room for them; all
-    /// in one step, since each step takes as long as there are symbols.
+    /// Symbols that nobody asked for are collected from now on, if ``Rules/maximumOnDemand`` has room for them. All are
+    /// added in one step, since the cost of a step grows with the number of symbols.
     public func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
         var refusals: [FeedChannel: String] = [:]
         for channel in connections.refused(channels) { refusals[channel] = "the account's plan does not cover it" }
@@ -239,14 +238,15 @@ public final class Symbols: Sendable {
         return refusals
     }
 
-    /// Whether a channel is collected, by whomever it is asked for. Waits for nothing.
+    /// Whether a channel is collected, whoever asked for it. Never waits.
     public func collects(_ channel: FeedChannel) -> Bool {
         if !connections.refused([channel]).isEmpty { return false }
         return book.withLock { $0.plan.inForce.contains { $0.interest == .all } }
             || channel.symbol.map { connections.wanting($0) != nil } ?? true
     }
 
-    /// Has symbols collected that nobody asked for before, and returns why of those where that can't be.
+    /// Starts to collect symbols that nobody asked for before. Returns those that can't be collected, each with the
+    /// reason.
     private func demand(_ symbols: [Symbol], _ book: inout Book) -> [Symbol: String] {
         guard !symbols.isEmpty else { return [:] }
         guard let maximum = rules.maximumOnDemand else {
@@ -277,13 +277,13 @@ public final class Symbols: Sendable {
         return refused
     }
 
-    /// Gives up the symbols on demand that nobody has read for a minute, and returns what goes on.
+    /// Gives up the on-demand symbols that have had no reader for a minute, and returns those that stay.
     public func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview {
         guard rules.maximumOnDemand != nil else { return DemandReview() }
         let (over, symbols) = book.withLock { book in
             book.demand.keep { connections.wanting($0) != nil }
             let over = book.demand.look(now: .now, isRead: isRead)
-            // What was asked for over the API meanwhile stays, as does what the settings name.
+            // Symbols that were asked for over the API meanwhile stay, and so do those that the settings name.
             connections.release(over.filter { book.plan.singles[$0] == nil })
             return (over, book.demand.symbols)
         }
@@ -317,7 +317,7 @@ public final class Symbols: Sendable {
             let round = book.withLock { $0.round }
             let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: [wish]))
             selection = try book.withLock { book throws(CollectorProblem) in
-                // The groups changed meanwhile.
+                // The groups have changed meanwhile, so the key is resolved again.
                 guard book.round == round else { return nil }
                 return try insert(wish, request.priority, resolutions, &book.plan)
             }
@@ -361,9 +361,9 @@ public final class Symbols: Sendable {
         return selection
     }
 
-    /// Removes a connection: its key is followed no more, and the others go on with its symbols.
+    /// Removes a connection. Its key is no longer followed, and the other connections take over its symbols.
     ///
-    /// - Returns: the symbols that nobody brings any more.
+    /// - Returns: the symbols that no connection delivers any more.
     public func remove(_ id: String) throws(CollectorProblem) -> [Symbol] {
         try book.withLock { book throws(CollectorProblem) in
             try check(id, book.plan)
@@ -376,7 +376,7 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Subscribes to symbols: on the connection named, else where the strategy puts them.
+    /// Subscribes to symbols: on the named connection, or where the strategy places them.
     public func subscribe(_ symbols: [Symbol], to id: String?) throws(CollectorProblem) -> SubscriptionChange {
         try book.withLock { book throws(CollectorProblem) in
             try check(id, book.plan)
@@ -397,14 +397,14 @@ public final class Symbols: Sendable {
             guard homeless.isEmpty || !changed.isEmpty else {
                 throw CollectorProblem(.conflict, "No connection has room for more symbols.")
             }
-            // One that readers of the relay brought here outlives them from now on.
+            // A symbol that was collected for readers of the relay now stays when they have gone.
             let adopted = held.filter(book.demand.contains)
             book.plan.want(changed.values.flatMap { $0 } + adopted, on: id, origin: .api)
             return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
         }
     }
 
-    /// Unsubscribes from symbols: on the connection named, else from whichever has them.
+    /// Unsubscribes from symbols: on the named connection, or wherever they are subscribed.
     public func unsubscribe(_ symbols: [Symbol], from id: String?) throws(CollectorProblem) -> SubscriptionChange {
         try book.withLock { book throws(CollectorProblem) in
             try check(id, book.plan)
@@ -429,7 +429,7 @@ public final class Symbols: Sendable {
         }
     }
 
-    /// Moves symbols between the connections so that they bring about the same.
+    /// Moves symbols between the connections so that they deliver about the same number of events.
     public func rebalance() throws(CollectorProblem) -> [SetMove] {
         guard book.withLock({ $0.plan.wishes.count }) > 1 else {
             throw CollectorProblem(
@@ -504,7 +504,7 @@ extension SymbolSelection.Remark.Level {
 }
 
 extension CollectorProblem {
-    /// Why a universe key gives no symbols.
+    /// Makes the problem of a universe key that gives no symbols.
     public init(_ error: UniverseError) {
         let kind: Kind =
             switch error.reason {

@@ -1,9 +1,9 @@
 public import Store
 public import Upstream
 
-/// One pull before the first connection, for a start that would have nothing to collect without it.
+/// One pull before the first connection, for a start that would otherwise have nothing to collect.
 public struct FirstPull: Sendable {
-    /// How long it may take: a start waits for it.
+    /// How long the pull may take, since the start waits for it.
     public static let limit: Duration = .seconds(10)
 
     private let mirror: UniverseMirror
@@ -15,9 +15,9 @@ public struct FirstPull: Sendable {
         self.source = source
     }
 
-    /// Pulls.
+    /// Runs the pull.
     ///
-    /// - Returns: Why the mirror is not as the database; `nil` when it is.
+    /// - Returns: Why the mirror could not be updated; `nil` when it was.
     public func run() async -> FirstPullFailure? {
         let reading = Task { try await source.read() }
         do {
@@ -33,10 +33,10 @@ public struct FirstPull: Sendable {
     }
 }
 
-/// Why a pull before the start brought nothing.
+/// Why the pull before the start failed.
 public struct FirstPullFailure: Sendable {
-    /// In one line.
+    /// The reason, in one line.
     public let description: String
-    /// The error behind it; `nil` when it was too slow or refused.
+    /// The underlying error; `nil` when the pull was too slow or was refused.
     public let cause: (any Error)?
 }

@@ -9,16 +9,16 @@ public import Upstream
 /// Keeps the local groups up to date, and has the connections' symbols follow them.
 ///
 /// It pulls from the database at an interval, notices when another process changes the mirror (`edgetick universe
-/// import`), and reads the settings again on SIGHUP. Whatever changed, the cache is invalidated and ``Symbols`` decides
-/// again. A pull that fails leaves the last good mirror in use.
+/// import`), and reads the settings again on SIGHUP. After any change, the cache is invalidated and ``Symbols`` decides
+/// again. If a pull fails, the last good mirror stays in use.
 public final class UniverseService: Service {
-    /// What may change while it runs.
+    /// The settings that may change while the service runs.
     public struct Settings: Sendable {
-        /// Whose groups count.
+        /// The environment whose groups are used.
         public var environment: String
-        /// How long the cache's answers are good.
+        /// How long the cache's answers stay valid.
         var cacheTimeToLive: Duration
-        /// How often the mirror is pulled; `nil` = by hand.
+        /// How often the mirror is pulled; `nil` pulls only by hand.
         var pullInterval: Duration?
         /// What names each connection's symbols.
         var wishes: [SymbolWish]
@@ -32,10 +32,11 @@ public final class UniverseService: Service {
         }
     }
 
-    /// How often the file's change counter is looked at; a few microseconds each time.
+    /// How often the file's change counter is read, which takes a few microseconds.
     static let lookInterval: Duration = .seconds(1)
 
-    /// How long a pull waits after a failure that a person must fix; `edgetick universe pull` is noticed at once.
+    /// How long to wait after a pull that failed for a reason a person must fix; `edgetick universe pull` is noticed at
+    /// once.
     static let pauseForPeople: Duration = .seconds(600)
 
     private let symbols: Symbols
@@ -58,14 +59,14 @@ public final class UniverseService: Service {
         var hasNewInterval = false
     }
 
-    /// A service over the mirror.
+    /// Makes a service for the mirror.
     ///
     /// - Parameters:
     ///   - seen: The mirror's change counter before the symbols were resolved; a change since then is followed.
-    ///   - symbols: Follows the changes.
+    ///   - symbols: The symbols that follow the changes.
     ///   - source: Where to pull from; `nil` when there is no database.
     ///   - reread: Reads the settings again, for ``rereadNow()``.
-    ///   - giveBackMemory: Called when a pull or a change is over, which take much more memory than what stays of them.
+    ///   - giveBackMemory: Called after a pull or a change, which needs much more memory than its result.
     public init(
         mirror: UniverseMirror, seen: Int64?, symbols: Symbols, source: UniverseSource?, settings: Settings,
         reread: (@Sendable () throws -> Settings)? = nil, giveBackMemory: @escaping @Sendable () -> Void = {},
@@ -83,20 +84,20 @@ public final class UniverseService: Service {
 
     var status: UniverseStatus { shared.withLock { $0.status } }
 
-    /// Whose groups count now.
+    /// The environment whose groups are used now.
     public var environment: String { shared.withLock { $0.settings.environment } }
 
     var isPulling: Bool { source != nil }
 
-    /// Reads the settings again.
+    /// Has the settings read again.
     public func rereadNow() {
         shared.withLock { $0.wantsReread = true }
         watchBell.ring()
     }
 
-    /// Drops what the cache knows, and has the connections' symbols follow what the file says.
+    /// Drops what the cache knows, and makes the connections' symbols follow the file.
     ///
-    /// - Returns: how many answers were dropped.
+    /// - Returns: The number of answers that were dropped.
     @discardableResult
     public func invalidate(_ scope: RelationshipCache.Scope) -> Int {
         let dropped = cache.invalidate(scope)
@@ -105,12 +106,12 @@ public final class UniverseService: Service {
         return dropped
     }
 
-    /// Works until graceful shutdown. Never throws: a failure is logged and tried again.
+    /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
         await cancelWhenGracefulShutdown { await self.work() }
     }
 
-    /// Looks for changes and pulls side by side, so that a database that hangs delays nothing.
+    /// Watches for changes and pulls at the same time, so that a database that hangs delays nothing.
     private func work() async {
         await warmUp()
         await withTaskGroup(of: Void.self) { group in
@@ -157,7 +158,7 @@ public final class UniverseService: Service {
 
     private var interval: Duration? { shared.withLock { $0.settings.pullInterval } }
 
-    /// Returns whether something was asked for, and forgets it.
+    /// Returns whether a request was pending, and clears it.
     private func take(_ wish: WritableKeyPath<Shared, Bool>) -> Bool {
         shared.withLock { shared in
             defer { shared[keyPath: wish] = false }

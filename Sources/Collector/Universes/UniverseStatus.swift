@@ -8,12 +8,12 @@ public struct UniverseStatus: Sendable, Equatable {
         var since: ContinuousClock.Instant
     }
 
-    /// Pulls that succeeded since the process started, those that found nothing new included.
+    /// The number of successful pulls since the process started, including those that found nothing new.
     var pulls = 0
-    /// When the mirror was last found to be as the database, by whichever process, in milliseconds since the Unix
-    /// epoch; `nil` when there was never a pull.
+    /// When any process last found the mirror to match the database, in milliseconds since the Unix epoch; `nil` before
+    /// the first pull.
     public var mirrorPulledAt: Int64?
-    /// The pull's failure under way, if any.
+    /// The present failure of the pull, if any.
     public var failure: Failure?
     /// Why the mirror can't be read now, if it can't; what was read before stays in use.
     var unreadable: Failure?

@@ -1,13 +1,13 @@
 import MarketData
 
-/// Decides how many rows a stream's next batch has: fewer after one that took too long, and more where each batch takes
-/// the server long whatever is in it, as with an engine of many machines.
+/// Decides how many rows a stream's next batch has: fewer after a batch that took too long, and more when each batch
+/// takes the server long regardless of its size, as in a distributed database.
 struct BatchSize: Sendable {
-    /// So many full batches go up before another size is tried.
+    /// The number of full batches that are uploaded before another size is tried.
     static let steady = 8
     /// Batches that take less than this are large enough.
     static let slow: Duration = .milliseconds(200)
-    /// By how much a larger batch must be faster to stay.
+    /// The factor by which a larger batch must be faster to be kept.
     static let gain = 1.05
 
     private(set) var rows: Int
@@ -15,7 +15,7 @@ struct BatchSize: Sendable {
     private var most: Int
     private var streak = 0
     private var time: Duration = .zero
-    /// The size before it was raised, and the rows a second with it.
+    /// The size before the last increase, and its rate in rows per second.
     private var smaller: (rows: Int, pace: Double)?
 
     /// Begins with the usual number of rows; `most` is as many as a batch may ever have.
@@ -25,16 +25,16 @@ struct BatchSize: Sendable {
         rows = usual
     }
 
-    /// A batch took longer than the database is given.
+    /// Notes that a batch took longer than the database is allowed.
     mutating func tookTooLong() {
         rows = max(1, rows / 2)
-        // What was too large once is not tried again.
+        // A size that was too large once is not tried again.
         most = max(usual, min(most, rows))
         begin()
         smaller = nil
     }
 
-    /// A batch of so many rows went up in a time.
+    /// Notes that a batch of `count` rows was uploaded in a time.
     mutating func wentUp(_ count: Int, in time: Duration) {
         guard rows < most || smaller != nil, count >= rows, time > .zero else { return }
         streak += 1

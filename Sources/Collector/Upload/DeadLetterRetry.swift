@@ -2,12 +2,12 @@ public import MarketData
 public import Store
 public import Upstream
 
-/// Dead letters were named that are not there, or no longer.
+/// The error that some named dead letters do not exist, or no longer do.
 public struct DeadLettersMissing: Error, CustomStringConvertible {
     /// Their names.
     public let names: [DeadLetterChoice.Name]
 
-    /// One line.
+    /// The description, in one line.
     public var description: String {
         "there is no dead letter \(names.map(\.description).joined(separator: ", "))"
     }
@@ -20,26 +20,26 @@ public struct DeadLettersMissing: Error, CustomStringConvertible {
     }
 }
 
-/// Sends refused rows once more: back to the end of the queue, and the queue upstream.
+/// Sends refused rows once more: puts them back at the end of the queue, and uploads the queue.
 ///
-/// The way through the queue is what keeps them from being doubled: the ledger moves with them, whatever happens to the
+/// Going through the queue keeps them from being stored twice: the ledger moves with them, whatever happens to the
 /// connection or to this process.
 public struct DeadLetterRetry: Sendable {
     /// How many rows went back into the queue.
     public private(set) var requeued = 0
     /// How many rows upstream took.
     public private(set) var sent = 0
-    /// Those that were refused again, under their new numbers and with the new reason.
+    /// The rows that were refused again, under their new numbers and with the new reason.
     public private(set) var refusedAgain: [DeadLetter] = []
-    /// Bars of which a newer version is there; they stay dead letters.
+    /// Bars of which a newer version exists; they stay dead letters.
     public private(set) var superseded: [DeadLetter] = []
-    /// Letters without a row that can be read; they stay.
+    /// Letters whose row can't be read; they stay.
     public private(set) var unreadable: [DeadLetter] = []
 
-    /// The result of rows that went back into the queue.
+    /// Makes the result for rows that went back into the queue.
     public init(requeued: Int = 0) { self.requeued = requeued }
 
-    /// Adds what came of further letters.
+    /// Adds the result for other letters.
     public mutating func add(_ other: DeadLetterRetry) {
         requeued += other.requeued
         sent += other.sent
@@ -50,8 +50,8 @@ public struct DeadLetterRetry: Sendable {
 
     /// Sends `letters`, and everything else that waits in `buffer`, to the databases that hold them.
     ///
-    /// - Throws: `StoreError` and `UpstreamError`. Before the letters left their table nothing is changed; afterwards
-    ///   they wait in the queue, and any later upload sends them.
+    /// - Throws: `StoreError` and `UpstreamError`. If the letters have not left their table yet, nothing is changed.
+    ///   Otherwise they wait in the queue, and any later upload sends them.
     public static func run(
         _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], batchRows: Int
     ) async throws -> DeadLetterRetry {
@@ -66,9 +66,9 @@ public struct DeadLetterRetry: Sendable {
 
     /// Puts `letters` back into the queue, for the pass that comes next.
     ///
-    /// - Parameter passes: Those of the letters' streams; none may be under way.
-    /// - Returns: The result so far, and the names that the rows have in the queue.
-    /// - Throws: As ``run(_:buffer:uploaders:batchRows:)``.
+    /// - Parameter passes: The passes of the letters' streams; none may be running.
+    /// - Returns: The result so far, and the names of the rows in the queue.
+    /// - Throws: The same as ``run(_:buffer:uploaders:batchRows:)``.
     static func requeue(
         _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], passes: [UploadPass]
     ) async throws -> (DeadLetterRetry, places: Set<String>) {
@@ -76,7 +76,7 @@ public struct DeadLetterRetry: Sendable {
         for pass in passes {
             if let failure = try await pass.settle(pass.streams).values.first { throw failure }
         }
-        // Of a row that was never settled the letter is gone now, and the row is still in the queue.
+        // The letter of a row that was never settled is gone now, and the row is still in the queue.
         let standing = Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
@@ -84,7 +84,7 @@ public struct DeadLetterRetry: Sendable {
         let readable = letters.filter { $0.event != nil }
         let bars = uploaders.first { $0.configuration.streams.contains(.bars) }
         let held = try await superseded(readable, uploader: bars)
-        // The file comes last: what is collected meanwhile counts too.
+        // The file is changed last, so that bars collected meanwhile count too.
         let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
         let returned = Set(placed.map(\.letter.name))
         result.superseded = readable.filter { !returned.contains($0.name) }
@@ -93,7 +93,7 @@ public struct DeadLetterRetry: Sendable {
         return (result, places)
     }
 
-    /// Takes letters of these streams out of the file for good and returns them; no pass of the streams may be under way.
+    /// Deletes letters of these streams from the file and returns them. No pass of the streams may be running.
     ///
     /// - Throws: `StoreError` and ``DeadLettersMissing``; nothing is changed then.
     public static func discard(
@@ -105,7 +105,7 @@ public struct DeadLetterRetry: Sendable {
         return letters
     }
 
-    /// The names of bars that would replace a newer version upstream.
+    /// Returns the names of bars that would replace a newer version upstream.
     private static func superseded(_ letters: [DeadLetter], uploader: Uploader?) async throws -> Set<String> {
         var late: [(name: String, bar: LateBar)] = []
         for letter in letters where letter.stream == .bars {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What is to be done between two passes of the upload, because a pass under way could be at the very rows.
+/// Work that must run between two passes of the upload, because a running pass could be using the same rows.
 final class Interludes: Sendable {
     private struct Waiting: Sendable {
         let key: UInt64
@@ -18,9 +18,10 @@ final class Interludes: Sendable {
 
     var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
-    /// Waits for its turn, which `ring` announces, and for what `work` returns.
+    /// Queues `work`, calls `ring`, and waits for its turn and its result.
     ///
-    /// - Throws: What `work` does, and `CancellationError` when the task was cancelled, or the upload ended, before its turn.
+    /// - Throws: What `work` does, and `CancellationError` when the task was cancelled, or the upload ended, before its
+    ///   turn.
     func run<Value: Sendable>(
         ring: () -> Void, _ work: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
@@ -59,7 +60,7 @@ final class Interludes: Sendable {
         }
     }
 
-    /// Refuses what waits and what comes.
+    /// Cancels the work that waits, and refuses any that comes later.
     func end() {
         let waiting = state.withLock { state in
             defer { state.waiting = [] }

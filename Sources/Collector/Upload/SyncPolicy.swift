@@ -18,14 +18,14 @@ struct SyncPolicy: Sendable {
     private let interval: Duration
     private var failures = 0
 
-    /// A policy that passes every `interval` while all goes well.
+    /// Makes a policy with a pass every `interval` while all goes well.
     init(interval: Duration) {
         self.interval = interval
     }
 
-    /// The time to wait after a pass.
+    /// Returns the time to wait after a pass.
     ///
-    /// - Parameter jitter: a number from 0 to 1, drawn by the caller: collectors that lost the same database
+    /// - Parameter jitter: a number from 0 to 1, drawn by the caller, so that collectors that lost the same database
     ///   don't come back in step.
     public mutating func wait(after outcome: Outcome, jitter: Double) -> Duration {
         switch outcome {

@@ -1,13 +1,13 @@
 import MarketData
 
-/// Decides when which streams are uploaded: each at its own pace while it has a problem, all of them at one pace while the
-/// database has. Reads no clock and draws no random number.
+/// Decides which streams are uploaded when: each at its own pace while it has a problem, all at one pace while the
+/// database has one. Reads no clock and draws no random numbers.
 struct SyncSchedule {
-    /// How a pass came out.
+    /// The result of a pass.
     enum Result {
-        /// The streams came to their end, or failed on their own; or the pass was cut short, with rows left.
+        /// The streams were finished, or failed on their own; or the pass was cut short and left rows for the next one.
         case passed(failures: [EventStream: SyncPolicy.Outcome], isCutShort: Bool = false)
-        /// Nothing can go up.
+        /// No stream can be uploaded.
         case failed(SyncPolicy.Outcome)
     }
 
@@ -30,7 +30,7 @@ struct SyncSchedule {
     /// The streams that failed when they were last tried.
     var failing: Set<EventStream> { Set(retries.keys) }
 
-    /// The streams to be uploaded now; all of them when a person asks for it.
+    /// Returns the streams to upload now; all of them when a person asked.
     func due(at now: ContinuousClock.Instant, isAsked: Bool) -> [EventStream] {
         streams.filter { stream in isAsked || retries[stream].map { $0 <= now } ?? true }
     }
@@ -38,7 +38,7 @@ struct SyncSchedule {
     /// Takes the result of a pass over some streams.
     ///
     /// - Parameters:
-    ///   - took: How long the pass took: the interval is from one pass's beginning to the next one's.
+    ///   - took: How long the pass took. The interval runs from the start of one pass to the start of the next.
     ///   - jitter: a number from 0 to 1, drawn by the caller.
     /// - Returns: How long to wait for the next pass.
     mutating func wait(

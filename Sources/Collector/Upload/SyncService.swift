@@ -5,7 +5,7 @@ public import Store
 import Synchronization
 public import Upstream
 
-/// The sync task of `run`: a pass every interval, on request, and once more at shutdown.
+/// The upload of `run`: a pass every interval, on request, and once more at shutdown.
 ///
 /// Failures never end it: collection goes on, and so do the other streams and the tries, at the pace that
 /// ``SyncSchedule`` sets.
@@ -17,9 +17,9 @@ public final class SyncService: Service {
     private let pass: UploadPass
     private let buffer: TickBuffer
     private let uploader: Uploader
-    /// How long it waits between two passes while all goes well.
+    /// The time between two passes while all goes well.
     public let interval: Duration
-    /// How long a pass goes on with a backlog: what failed in it, or before it, is told and tried again after its end only.
+    /// The longest that a pass spends on a backlog. A stream that failed is reported and retried only after the pass ends.
     private let longestPass: Duration
     private let logger: Logger
     private let doorbell = Doorbell()
@@ -29,10 +29,10 @@ public final class SyncService: Service {
 
     private struct Work {
         var isStopping = false
-        /// Whether the time that a shutdown has is used up.
+        /// Whether the time for the shutdown is used up.
         var isOver = false
         var pass: Task<UploadReport, Never>?
-        /// Those who wait for the end of what the next pass begins.
+        /// The callers that wait for the next pass, or for the end of what it begins.
         var waiting: [Int: Waiter] = [:]
         var tickets = 0
         var hasEnded = false
@@ -40,12 +40,12 @@ public final class SyncService: Service {
 
     private struct Waiter {
         let continuation: CheckedContinuation<UploadReport?, Never>
-        /// What passes that were cut short did for it.
+        /// The sum of the passes so far, which were cut short.
         var report: UploadReport?
     }
 
-    /// A service that uploads what `uploader`'s database holds of `buffer` every `interval`; for the rows a transaction see
-    /// ``UploadPass``.
+    /// Makes a service that uploads `buffer` every `interval`, in the streams that `uploader`'s database holds; for the
+    /// rows per transaction see ``UploadPass``.
     public init(
         buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, mostRows: Int? = nil,
         longestPass: Duration = .seconds(10), logger: Logger
@@ -58,7 +58,7 @@ public final class SyncService: Service {
         pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows, mostRows: mostRows)
     }
 
-    /// Which of the databases it uploads to.
+    /// The database that it uploads to.
     public var role: UpstreamRole { uploader.configuration.role }
 
     var streams: [EventStream] { pass.streams }
@@ -69,9 +69,9 @@ public final class SyncService: Service {
     /// Starts a pass now instead of after the interval.
     public func pushNow() { doorbell.ring() }
 
-    /// Starts a pass now, of what the buffer holds now, and waits for its end.
+    /// Starts a pass now, which uploads what the buffer holds now, and waits for its end.
     ///
-    /// - Returns: `nil` when the service has ended, or the wait was cancelled.
+    /// - Returns: The pass's report; `nil` when the service has ended or the wait was cancelled.
     public func pass() async -> UploadReport? {
         let ticket = work.withLock { work in
             work.tickets += 1
@@ -91,11 +91,11 @@ public final class SyncService: Service {
         }
     }
 
-    /// Puts dead letters of its streams back into the queue and sends them, as `edgetick dead-letters retry` does
-    /// without a collector; returns when they are in the queue. The pass under way ends with its batch to make room.
+    /// Puts dead letters of its streams back into the queue to be sent, as `edgetick dead-letters retry` does without a
+    /// collector, and returns when they are in the queue. The pass under way ends after its batch to make room.
     ///
-    /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersMissing``, and `CancellationError` when the task was cancelled
-    ///   or the service ended before their turn came. Nothing is changed then.
+    /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersMissing``, and `CancellationError` when the task was
+    ///   cancelled or the service ended before their turn came. Nothing is changed then.
     public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
         try await interludes.run(ring: doorbell.ring) { [self] in
             let letters = try DeadLettersMissing.check(
@@ -107,9 +107,9 @@ public final class SyncService: Service {
         }
     }
 
-    /// Gives dead letters up for good, as `edgetick dead-letters discard` does without a collector, and returns them.
+    /// Deletes dead letters for good, as `edgetick dead-letters discard` does without a collector, and returns them.
     ///
-    /// - Throws: As ``retry(_:)``.
+    /// - Throws: The same as ``retry(_:)``.
     public func discard(_ choice: DeadLetterChoice) async throws -> [DeadLetter] {
         try await interludes.run(ring: doorbell.ring) { [self] in
             try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer)
@@ -209,7 +209,7 @@ public final class SyncService: Service {
         return .passed(failures: outcomes, isCutShort: report.isCutShort)
     }
 
-    /// Tells those who wait what became of the rows; after a pass that was cut short they wait for the next one.
+    /// Hands the report to the callers that wait for it. After a pass that was cut short they wait for the next one.
     private func tell(_ waiting: [Int: Waiter], _ report: UploadReport, of streams: [EventStream]) {
         for (ticket, waiter) in waiting {
             var sum = report
@@ -237,7 +237,7 @@ public final class SyncService: Service {
         }
     }
 
-    /// Notes and logs a failure of a stream, or of all of them.
+    /// Records and logs a failure of one stream, or of all streams.
     private func failed(
         _ stream: EventStream?, _ error: any Error,
         _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>

@@ -1,7 +1,7 @@
 public import MarketData
 import Upstream
 
-/// The state of the upload: what was moved, and what keeps each stream, or all of them, from going on.
+/// The state of the upload: what was uploaded, and what stops each stream, or all of them.
 public struct SyncStatus: Sendable, Equatable {
     /// A failure that lasts.
     public struct Failure: Sendable, Equatable {
@@ -13,25 +13,25 @@ public struct SyncStatus: Sendable, Equatable {
         public let since: ContinuousClock.Instant
     }
 
-    /// What was moved since the process started.
+    /// What was uploaded since the process started.
     public private(set) var totals = UploadTotals()
-    /// When a pass last found everything upstream.
+    /// When a pass last ended with everything upstream.
     public private(set) var lastSuccess: ContinuousClock.Instant?
-    /// The failures of streams; the other streams go on meanwhile.
+    /// The failures of single streams; the other streams go on.
     public private(set) var failures: [EventStream: Failure] = [:]
-    /// The failure that keeps all streams from going on.
+    /// The failure that stops all streams.
     private(set) var problem: Failure?
 
     /// When the next pass begins; `nil` while one is under way.
     public internal(set) var nextPass: ContinuousClock.Instant?
 
-    /// Rows that were uploaded and are gone, in words, by stream.
+    /// The description of uploaded rows that are gone, by stream.
     private(set) var missing: [EventStream: String] = [:]
 
     private var missingSince: ContinuousClock.Instant?
     private var before = UploadTotals()
 
-    /// The same, with what keeps all streams of its database from going on told of each of them.
+    /// Returns this status with the failure that stops all streams listed as the failure of each of these streams.
     func ofStreams(_ streams: [EventStream]) -> SyncStatus {
         guard let problem else { return self }
         var result = self
@@ -40,7 +40,7 @@ public struct SyncStatus: Sendable, Equatable {
         return result
     }
 
-    /// This and the status of another database's upload.
+    /// Returns this status combined with that of another database's upload.
     func joined(with other: SyncStatus) -> SyncStatus {
         var sum = self
         sum.totals = totals + other.totals
@@ -51,12 +51,12 @@ public struct SyncStatus: Sendable, Equatable {
         return sum
     }
 
-    /// Rows that are upstream since the process started.
+    /// The number of rows uploaded since the process started.
     public var rows: Int { totals.rows }
     /// Rows refused upstream since the process started.
     public var refused: Int { totals.refused }
 
-    /// What is wrong in all, each stream named; `nil` when nothing is.
+    /// All failures in one, with each stream named; `nil` when nothing is wrong.
     public var failure: Failure? {
         if let problem { return problem }
         let failures = EventStream.allCases.compactMap { stream in self.failures[stream].map { (stream, $0) } }
@@ -67,9 +67,9 @@ public struct SyncStatus: Sendable, Equatable {
             needsPerson: !gone.isEmpty || failures.contains { $1.needsPerson }, since: since)
     }
 
-    /// What the pass under way has moved so far.
+    /// Takes the counts of the pass under way.
     ///
-    /// Rows that went up end their stream's failure, and don't wait for the pass's end to do so.
+    /// Uploaded rows end their stream's failure at once, not only when the pass ends.
     public mutating func progressed(_ moved: UploadTotals) {
         let now = before + moved
         for stream in EventStream.allCases where now[stream].uploaded > totals[stream].uploaded {
@@ -90,7 +90,7 @@ public struct SyncStatus: Sendable, Equatable {
         if failures.isEmpty, !report.isCutShort { lastSuccess = now }
     }
 
-    /// A failure that lasts; of one stream, or of all.
+    /// Notes a failure of one stream, or of all when `stream` is `nil`.
     public mutating func failed(
         _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
     ) {

@@ -3,11 +3,11 @@ import Store
 import Synchronization
 import Upstream
 
-/// Looks now and then whether rows that were uploaded are still there: somebody may have emptied a table.
+/// Checks every few minutes that uploaded rows are still there, since somebody may have emptied a table.
 ///
-/// Nothing is sent again by itself, since a person may have meant it.
+/// Missing rows are not sent again automatically, because a person may have deleted them on purpose.
 final class UploadLooks: Sendable {
-    /// How often.
+    /// The time between two checks.
     static let interval: Duration = .seconds(300)
     /// How many rows of a stream are looked up.
     static let rows: Int64 = 100
@@ -20,8 +20,8 @@ final class UploadLooks: Sendable {
 
     private struct State {
         var next: ContinuousClock.Instant?
-        /// Rows through these sequences were uploaded before the last look. What was uploaded since says nothing of a table
-        /// that was emptied between.
+        /// Rows up to these sequences were uploaded before the last check. Rows uploaded since then would not show that
+        /// the table was emptied in between.
         var seen: [EventStream: Int64]
         var missing: [EventStream: String] = [:]
     }
@@ -34,9 +34,9 @@ final class UploadLooks: Sendable {
         state = Mutex(State(seen: Dictionary(uniqueKeysWithValues: seen)))
     }
 
-    /// Looks, when it is time to.
+    /// Checks if a check is due.
     ///
-    /// - Returns: What is missing, in words, by stream.
+    /// - Returns: The description of what is missing, by stream.
     /// - Throws: `StoreError` and `UpstreamError`.
     func look(_ streams: [EventStream], at now: ContinuousClock.Instant = .now) async throws -> [EventStream: String] {
         let (isDue, isFirst) = state.withLock { state in
@@ -45,7 +45,7 @@ final class UploadLooks: Sendable {
             return (isDue, state.next == nil)
         }
         guard isDue else { return state.withLock(\.missing) }
-        // The ledger is looked at as well: somebody may have deleted its rows.
+        // The ledger is checked as well, since somebody may have deleted its rows.
         if !isFirst { await uploader.settleAgain() }
         for stream in streams {
             do {
@@ -57,7 +57,8 @@ final class UploadLooks: Sendable {
                 }
                 if isNew, let text { try await buffer.note(incident: "rows are gone upstream", detail: text) }
             } catch let error as UpstreamError {
-                // Who may not read the table, has none of it, or one that can't be read in the time given, can't look.
+                // Nothing can be checked if the table is missing, may not be read, or can't be read in the time
+                // allowed.
                 guard error.reason == .schema || error.sqlState == UpstreamError.canceled else { throw error }
             }
         }

@@ -3,10 +3,10 @@ public import Store
 import Synchronization
 public import Upstream
 
-/// Moves everything that is buffered upstream, once: reads from the head, sends, acknowledges.
+/// Uploads everything that is buffered, once: reads from the head, sends, acknowledges.
 ///
-/// The ledger upstream decides what is already there, so a pass may end anywhere, by an error or a kill, and the next
-/// one neither loses nor doubles a row.
+/// The ledger upstream decides what is already there. So a pass may end anywhere, by an error or a kill, and the next
+/// one neither loses nor duplicates a row.
 public struct UploadPass: Sendable {
     private let buffer: TickBuffer
     private let uploader: Uploader
@@ -20,8 +20,9 @@ public struct UploadPass: Sendable {
     /// A pass from `buffer` through `uploader`.
     ///
     /// - Parameters:
-    ///   - batchRows: So many rows a transaction as a rule.
-    ///   - mostRows: So many where the database takes long for each transaction; `nil`: never more than as a rule.
+    ///   - batchRows: The usual number of rows per transaction.
+    ///   - mostRows: The largest number, for a database that takes long for each transaction; `nil` never exceeds the
+    ///     usual.
     public init(buffer: TickBuffer, uploader: Uploader, batchRows: Int, mostRows: Int? = nil) {
         self.buffer = buffer
         self.uploader = uploader
@@ -30,26 +31,27 @@ public struct UploadPass: Sendable {
         looks = UploadLooks(buffer: buffer, uploader: uploader)
     }
 
-    /// Sends every row that the buffer has now; `progress` hears of every batch.
+    /// Uploads every row that the buffer holds now; `progress` is called after every batch.
     ///
-    /// - Throws: `StoreError` and `UpstreamError`, when all that could go up is upstream; what was acknowledged until then
-    ///   stays so.
+    /// - Throws: `StoreError` and `UpstreamError`, once everything that can be uploaded is upstream. What was
+    ///   acknowledged by then stays acknowledged.
     public func run(progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
         try await report(progress: progress).get()
     }
 
-    /// Sends every row of these streams that the buffer has now, or runs until each of them has failed. Rows that come
-    /// meanwhile are the next pass's: on a busy feed a pass would have no end, and what failed in it no second try.
+    /// Uploads every row of these streams that the buffer holds now, or runs until each of them has failed. Rows that
+    /// arrive meanwhile are left to the next pass: on a busy feed the pass would never end, and a stream that failed in it
+    /// would never be retried.
     ///
-    /// The streams take turns, those with a problem last, so that a backlog of quotes doesn't hold up the bars. The next
-    /// batch is read while one is sent. A stream that fails leaves the others theirs: also when the connection was lost with
-    /// its rows on the way, for they may be what the server can't bear.
+    /// The streams take turns, those with a problem last, so that a backlog of quotes doesn't delay the bars. The next
+    /// batch is read while one is sent. A stream that fails does not stop the others, even if the connection was lost
+    /// while its rows were sent: those rows may be what the server can't handle.
     ///
     /// - Parameters:
-    ///   - streams: Of those that the database holds; `nil` for all of them.
-    ///   - failing: The streams that failed the last time.
-    ///   - limit: After so long the pass ends, cut short, when each stream has had one batch; `nil`: never.
-    ///   - isOver: Asked before each batch; the pass ends, cut short, when it is true.
+    ///   - streams: Some of the streams that the database holds; `nil` for all of them.
+    ///   - failing: The streams that failed last time.
+    ///   - limit: The time after which the pass is cut short, once each stream has had a batch; `nil` for no limit.
+    ///   - isOver: Called before each batch; the pass is cut short when it returns `true`.
     public func report(
         of streams: [EventStream]? = nil, failing: Set<EventStream> = [], within limit: Duration? = nil,
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in },
@@ -91,7 +93,8 @@ public struct UploadPass: Sendable {
                 let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
                 if failure == nil { report.problem = error }
                 left.removeAll { failures[$0] != nil }
-                // Over a new connection the others may go on, and so may a stream whose place is known again.
+                // The others may go on over a new connection, and so may a stream whose place in the ledger is known
+                // again.
                 if failure?.isLostConnection != true { left = [] }
                 let moved = failures.filter { $0.value.isLedgerMoved }.keys
                 if !moved.isEmpty, !hasMoved {
@@ -106,8 +109,8 @@ public struct UploadPass: Sendable {
         return report
     }
 
-    /// As ``report(of:failing:progress:until:)``, and tries streams again that failed with what may be one row's fault or the
-    /// batch's size: for a command that passes once and is over, where the service has its next pass.
+    /// Does the same as ``report(of:failing:progress:until:)``, and retries streams whose failure may be caused by one
+    /// row or by the batch's size. For a command that makes a single pass; the service has its next pass.
     public func reportAfterTries(
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
     ) async -> UploadReport {
@@ -115,11 +118,11 @@ public struct UploadPass: Sendable {
         var tries = 1
         while result.problem == nil, !Task.isCancelled {
             let again = EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true }
-            // Each try of what is too slow halves the batch.
+            // Each retry of a batch that is too slow halves it.
             let isSlow = again.contains { result.failures[$0]?.isSlow == true }
             guard !again.isEmpty, tries < (isSlow ? Self.mostTries : Uploader.triesUntilNarrowed) else { break }
             tries += 1
-            // What passes by itself is given a moment to.
+            // A fault that passes by itself gets a moment to do so.
             try? await Task.sleep(for: .milliseconds(300))
             let before = result.totals
             let next = await report(of: again) { progress(before + $0) }
@@ -133,12 +136,12 @@ public struct UploadPass: Sendable {
     /// Enough to halve the largest batch to a few rows and find the one at fault.
     private static let mostTries = 25
 
-    /// Has the buffer agree with what the ledger says is upstream: a pass that ended between COMMIT and acknowledgement
-    /// left that knowledge there alone, and a database that was restored knows less than the buffer.
+    /// Makes the buffer agree with what the ledger says is upstream. After a pass that ended between COMMIT and
+    /// acknowledgement, only the ledger has that knowledge; a database that was restored knows less than the buffer.
     ///
-    /// - Parameter readsTables: Whether what is known of the tables is read again first.
-    /// - Returns: Streams that can't be settled now, and why.
-    /// - Throws: `StoreError` and `UpstreamError`, when none can.
+    /// - Parameter readsTables: Whether the tables' descriptions are read again first.
+    /// - Returns: The streams that can't be settled now, and why.
+    /// - Throws: `StoreError` and `UpstreamError`, when no stream can be settled.
     func settle(
         _ streams: [EventStream], readsTables: Bool = false
     ) async throws -> [EventStream: UpstreamError] {
@@ -154,13 +157,13 @@ public struct UploadPass: Sendable {
                 failures[stream] = error
             }
         }
-        // Dead letters of rows that wait are judged again.
+        // This also removes the dead letters of rows that still wait, because those rows are judged again.
         try await buffer.agree(withLedger: known)
         return failures
     }
 
-    /// Sends a stream's rows from a sequence on again, whatever the ledger says, and takes over what another copy of the
-    /// file took.
+    /// Makes a stream's rows from a sequence on wait for upload again, whatever the ledger says, and takes back what
+    /// another copy of the file took over. The next pass leaves out rows that it recognises upstream.
     ///
     /// - Throws: `StoreError` and `UpstreamError`.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {

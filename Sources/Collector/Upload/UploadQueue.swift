@@ -3,11 +3,11 @@ import Store
 import Synchronization
 import Upstream
 
-/// The size of each stream's batches, which outlives a pass.
+/// The batch size of each stream, kept from one pass to the next.
 final class BatchSizes: Sendable {
     private let sizes: Mutex<[EventStream: BatchSize]>
 
-    /// What a batch may take in memory, in bytes: one is sent while the next is read.
+    /// The most memory for a batch, in bytes. One batch is sent while the next is read.
     private static let memory = 8 << 20
 
     /// Begins with the usual number of rows; see ``BatchSize``.
@@ -20,7 +20,7 @@ final class BatchSizes: Sendable {
 
     private static func bytes<Event: MarketEvent>(of event: Event.Type) -> Int { MemoryLayout<Buffered<Event>>.stride }
 
-    /// How many rows the stream's next batch has.
+    /// Returns the number of rows in the stream's next batch.
     func rows(of stream: EventStream) -> Int { sizes.withLock { $0[stream]?.rows ?? 1 } }
 
     func tookTooLong(_ stream: EventStream) { sizes.withLock { $0[stream]?.tookTooLong() } }
@@ -30,10 +30,10 @@ final class BatchSizes: Sendable {
     }
 }
 
-/// The buffer's head as a pass reads it: whose turn it is, how far each stream was read, and what failed.
+/// The buffer's head, as a pass reads it: which stream is next, how far each was read, and what failed.
 actor UploadQueue: UploadSource {
     private(set) var failures: [EventStream: UpstreamError] = [:]
-    /// Whether it ended with rows left, because the pass was to end.
+    /// Whether it ended with rows left, because the pass had to end.
     private(set) var isCutShort = false
     private let buffer: TickBuffer
     private let sizes: BatchSizes
@@ -46,10 +46,10 @@ actor UploadQueue: UploadSource {
     private var turn = 0
 
     /// - Parameters:
-    ///   - streams: Those that take part, the first one first.
-    ///   - ends: The last sequence of each to send.
-    ///   - deadline: No stream has a second batch after it.
-    ///   - isOver: Whether there is to be no further batch at all.
+    ///   - streams: The streams that take part, in the order of their first turns.
+    ///   - ends: The last sequence of each stream to send.
+    ///   - deadline: The time after which no stream gets a second batch; `nil` for none.
+    ///   - isOver: Whether the pass should end before the next batch.
     init(
         buffer: TickBuffer, sizes: BatchSizes, streams: [EventStream], ends: [EventStream: Int64],
         deadline: ContinuousClock.Instant?, isOver: @escaping @Sendable () -> Bool,

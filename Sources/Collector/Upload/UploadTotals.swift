@@ -1,15 +1,15 @@
 public import MarketData
 public import Upstream
 
-/// What an upload has moved so far.
+/// What an upload has done so far.
 public struct UploadTotals: Sendable, Equatable {
-    /// What became of one stream's rows.
+    /// The counts of one stream's rows.
     public struct Counts: Sendable, Equatable {
         /// Rows that are upstream.
         public var uploaded = 0
         /// Rows that went to the dead letters.
         public var refused = 0
-        /// Rows that a trigger of their table kept out of it.
+        /// Rows that a trigger kept out of their table.
         public var keptOut = 0
         /// Batches sent.
         public var batches = 0
@@ -17,7 +17,7 @@ public struct UploadTotals: Sendable, Equatable {
 
     private var streams: [EventStream: Counts] = [:]
 
-    /// One stream's.
+    /// The counts of one stream.
     public subscript(stream: EventStream) -> Counts {
         get { streams[stream] ?? Counts() }
         set { streams[stream] = newValue }
@@ -27,11 +27,11 @@ public struct UploadTotals: Sendable, Equatable {
     public var rows: Int { streams.values.reduce(0) { $0 + $1.uploaded } }
     /// Rows of all streams that went to the dead letters.
     public var refused: Int { streams.values.reduce(0) { $0 + $1.refused } }
-    /// Rows of all streams that a trigger of their table kept out of it.
+    /// Rows of all streams that a trigger kept out of their table.
     public var keptOut: Int { streams.values.reduce(0) { $0 + $1.keptOut } }
     /// Batches of all streams.
     public var batches: Int { streams.values.reduce(0) { $0 + $1.batches } }
-    /// Rows of all streams that the queue has done with: uploaded, refused or kept out.
+    /// Rows of all streams that have left the queue: uploaded, refused or kept out.
     public var settled: Int { rows + refused + keptOut }
 
     mutating func add(_ batch: SettledBatch) {
@@ -41,7 +41,7 @@ public struct UploadTotals: Sendable, Equatable {
         self[batch.stream].keptOut += batch.outcome.keptOut
     }
 
-    /// What both moved.
+    /// Returns the sum of both.
     public static func + (left: UploadTotals, right: UploadTotals) -> UploadTotals {
         var sum = left
         for (stream, counts) in right.streams {
@@ -54,15 +54,15 @@ public struct UploadTotals: Sendable, Equatable {
     }
 }
 
-/// How a pass ended.
+/// The result of a pass.
 public struct UploadReport: Sendable {
-    /// What it moved.
+    /// What the pass did.
     public internal(set) var totals = UploadTotals()
-    /// What keeps streams from going on; the others came to their end.
+    /// What stopped single streams; the other streams were finished.
     public internal(set) var failures: [EventStream: UpstreamError] = [:]
-    /// Rows that were uploaded and are gone, in words.
+    /// The description of uploaded rows that are gone, by stream.
     public internal(set) var missing: [EventStream: String] = [:]
-    /// Whether it ended before its time, so that something else could be done.
+    /// Whether the pass ended early so that something else could be done.
     var isCutShort = false
     /// What ended the pass for all streams, if anything did.
     public internal(set) var problem: (any Error)?
@@ -70,7 +70,7 @@ public struct UploadReport: Sendable {
     /// The report of a pass that has done nothing.
     public init() {}
 
-    /// Adds what a pass to another database did.
+    /// Adds the report of a pass to another database.
     public mutating func add(_ other: UploadReport) {
         totals = totals + other.totals
         failures.merge(other.failures) { $1 }
@@ -78,7 +78,7 @@ public struct UploadReport: Sendable {
         problem = problem ?? other.problem
     }
 
-    /// - Throws: What went wrong: of several streams, the first one's failure.
+    /// - Throws: What went wrong; if several streams failed, the first one's failure.
     func get() throws -> UploadTotals {
         if let problem { throw problem }
         for stream in EventStream.allCases {

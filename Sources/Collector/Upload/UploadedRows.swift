@@ -6,13 +6,13 @@ public import Upstream
 public struct UploadedRows: Sendable {
     /// Rows that were looked up.
     public private(set) var count = 0
-    /// The first and the last of the rows that are not there, and how many.
+    /// The first and last of the rows that are missing upstream, and how many there are.
     private(set) var missing: (first: Int64, last: Int64, count: Int)?
-    /// The first of the rows that are there more often than in the file, and how many.
+    /// The first of the rows with more copies upstream than in the file, and how many there are.
     private(set) var doubled: (first: Int64, count: Int)?
-    /// Whether a row that is there comes before one that is missing.
+    /// Whether a row that is upstream comes before one that is missing.
     private(set) var isScattered = false
-    /// Whether rows are told from another collector's.
+    /// Whether rows can be distinguished from another collector's.
     private(set) var isCertain = true
     private var hasFound = false
 
@@ -42,7 +42,7 @@ public struct UploadedRows: Sendable {
         }
     }
 
-    /// - Parameter isEdge: Whether one that is alike may be in the neighbouring batch.
+    /// - Parameter isEdge: Whether an identical row may be in the neighbouring batch.
     mutating func add(_ row: RowCopies, isEdge: Bool) {
         count += 1
         if row.upstream == 0 {
@@ -56,11 +56,11 @@ public struct UploadedRows: Sendable {
         }
     }
 
-    /// Writes down what was found.
+    /// Adds the findings to `result`.
     public func note(_ stream: EventStream, in result: inout FileVerification) {
         let name = stream.rawValue
         if let missing {
-            // The oldest alone may have been deleted by the database's retention.
+            // If only the oldest rows are missing, the database's retention may have deleted them.
             let isOldest = !isScattered && missing.count < count
             result.find(
                 isOldest ? .warning : .fault, at: "\(name) \(missing.first)…\(missing.last)",

@@ -1,8 +1,8 @@
 import MarketData
 
 extension DisplayText {
-    /// `text` without the places in source files that BoringSSL adds to its errors (` at /path/file.cc:123`): they are
-    /// paths of the machine that built the program.
+    /// Returns `text` without the source positions that BoringSSL adds to its errors (` at /path/file.cc:123`). They
+    /// are paths of the machine that built the program.
     static func withoutSourcePlaces(_ text: String) -> String {
         var shown = ""
         var rest = text[...]

@@ -1,9 +1,9 @@
 import MarketData
 
-/// How far the events of a connection have come in their own time, kind by kind.
+/// How far the events of a connection have come in their own time, by kind.
 ///
-/// Bytes that lie in a queue, the feed's or this machine's, are read late; when the queue is thrown away, what is missing
-/// began where the events had come to, not when bytes were last read.
+/// Bytes in a queue, the feed's or this machine's, are read late. If the queue is discarded, what is missing begins
+/// where the events had come to, not when bytes were last read.
 struct EventTimes: Sendable {
     struct Mark: Sendable, Equatable {
         /// The newest event's time: a bar's end, a trade's or quote's own time; in milliseconds since the Unix epoch.
@@ -11,8 +11,8 @@ struct EventTimes: Sendable {
         /// When the last event of the kind was read.
         var received: FeedMoment
 
-        /// How far the events had come: a clock that is behind, or an event from the future, makes it no later. A clock
-        /// that is a day and more behind the events is not believed.
+        /// How far the events had come, but no later than the clock when they were read, so that an event from the
+        /// future does not move it ahead. A clock that is more than a day behind the events is not believed.
         var reached: Int64 { event - received.wall > EventTimes.clockDisbelief ? event : min(event, received.wall) }
     }
 
@@ -24,8 +24,8 @@ struct EventTimes: Sendable {
 
     subscript(_ kind: EventKind) -> Mark? { marks[kind] }
 
-    /// What the time is in the feed's own time, as far as the events tell; an event that was read late, some minutes at
-    /// most, was late then already.
+    /// The present in the feed's own time, judged by the events. If an event was read late, its lateness is added, up
+    /// to ten minutes.
     func presentTime(_ now: FeedMoment) -> Int64? {
         marks.values.map { mark in
             let late = min(max(0, mark.received.wall - delay - mark.event), 600_000)
@@ -33,7 +33,7 @@ struct EventTimes: Sendable {
         }.max()
     }
 
-    /// Where the events would be now if all had come, as far as those that came show.
+    /// Where the events would be by now if they had kept coming, judged by those that came.
     func feedTime(_ now: FeedMoment) -> Int64? {
         marks.values.map { $0.event + max(0, now.elapsed(since: $0.received)) }.max()
     }
@@ -43,10 +43,10 @@ struct EventTimes: Sendable {
         feedTime(now).map { $0 - now.wall + delay > Self.clockTolerance } ?? false
     }
 
-    /// When a loss ended in the events' own time, by a channel that stood at `stood` of the clock.
+    /// Returns when a loss ended, in the events' own time, if its channel was confirmed at `stood` by the clock.
     ///
-    /// The clock may have been set meanwhile. What passed of a clock that can't be set, and where the events are, bound
-    /// what is believed of it.
+    /// The clock may have been set since the loss was noted. The time that passed on a clock that can't be set, and the
+    /// times of the events, limit how far it is believed.
     func end(of loss: LossLedger.Loss, noted: FeedMoment, stood: Int64, _ now: FeedMoment) -> LossLedger.End {
         let step = now.wall - noted.wall - now.elapsed(since: noted)
         var end = LossLedger.End(
@@ -60,7 +60,8 @@ struct EventTimes: Sendable {
         return end
     }
 
-    /// Whether just an event can tell when a loss ended: the clock shows a time before its start, or long after.
+    /// Whether only an event can show when a loss ended: by the clock, the end is before the start or implausibly long
+    /// after it.
     func needsEvent(toEnd loss: LossLedger.Loss, noted: FeedMoment, _ now: FeedMoment) -> Bool {
         let shown = max(now.wall, noted.wall + now.elapsed(since: noted))
         let length = shown - delay - loss.from
@@ -71,7 +72,8 @@ struct EventTimes: Sendable {
     static let clockTolerance: Int64 = 5000
     /// How far the clock may be from the events before it is no longer believed, in milliseconds.
     static let clockDisbelief: Int64 = 86_400_000
-    /// A gap that the clock says is longer, in milliseconds, is believed when an event says so too.
+    /// The longest gap that is believed on the clock's word alone, in milliseconds. A longer one needs an event to
+    /// confirm it.
     private static let longestBelieved: Int64 = 7 * 86_400_000
 
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) {

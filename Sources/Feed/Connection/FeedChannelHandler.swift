@@ -1,9 +1,9 @@
 import NIOCore
 import NIOWebSocket
 
-/// Takes WebSocket frames from NIO: decodes text straight from the read buffer, answers pings, ends a read.
+/// Handles WebSocket frames from NIO: decodes text straight from the read buffer, answers pings, and ends each read.
 ///
-/// Decoding happens here and not later so that a message in one frame is read where it lies; only fragments are copied.
+/// Text is decoded here and not later, so that a message in one frame is read in place; only fragments are copied.
 final class FeedChannelHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
@@ -13,7 +13,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
     private var fragments: ByteBuffer?
     private var context: ChannelHandlerContext?
     private var isReading = false
-    /// Set once nothing that comes counts any more: the connection is being failed or is abandoned.
+    /// Set when further input no longer counts, because the connection is closing, failed or abandoned.
     private var isDeaf = false
     private var hasSentClose = false
     private var socketError: (any Error)?
@@ -51,7 +51,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
         case .skipBinary: owner.intake.skipBinary()
         case .drop, .pong: break
         case .ping:
-            // A peer that pings and reads no answers must not fill this side's memory.
+            // A peer that sends pings without reading the answers must not fill this side's memory.
             if context.channel.isWritable, !hasSentClose { write(.pong, data) }
         case .close:
             endRead()

@@ -14,15 +14,15 @@ public struct FeedConfiguration: Sendable {
     var apiKeyName = "MASSIVE_API_KEY"
     /// The kinds of events to subscribe to.
     public var events: Set<EventKind>
-    /// A PEM file of certificates to trust besides the system's, for a private authority; read at each new connection
-    /// after a failed one, so that a corrected file needs no restart.
+    /// A PEM file of certificates to trust besides the system's, for a private authority. It is read again after each
+    /// certificate failure, so that a corrected file needs no restart.
     public var caFile: String?
-    /// The proxy to reach the feed through; `nil` for a direct way.
+    /// The proxy to reach the feed through; `nil` for a direct connection.
     public var proxy: HTTPProxy?
     /// How many connections this process opens with the key; it may be more than the account allows.
     public var companions = 1
 
-    /// How far the collector before this process came: what came since is recorded as a gap.
+    /// How far the previous collector came; everything since then is recorded as a gap.
     public var previousLife: PreviousLife?
     /// How late the feed's events are, in milliseconds: 15 minutes on the delayed feed.
     public var feedDelay: Int64 = 0
@@ -31,26 +31,26 @@ public struct FeedConfiguration: Sendable {
     public var maximumFrameBytes = 16 << 20
     /// The longest message that is sent, in bytes; the feed takes less than 16 KiB.
     public var maximumRequestBytes = 16_000
-    /// How many bytes of decoded events are gathered before they are handed over within one read: so few that the
-    /// allocator keeps their memory for the next ones, where a large block would be mapped and cleared for each.
+    /// How many bytes of decoded events are gathered within one read before they are handed over. Small enough that the
+    /// allocator keeps the memory for the next batch; a large block would be mapped and cleared each time.
     public var handOverBytes = 192 << 10
 
     /// Time for name look-up, TCP, TLS and WebSocket handshake together.
     public var connectTimeout: Duration = .seconds(10)
-    /// Time from the open WebSocket to the answered login; the feed itself allows 30 s.
+    /// Time from the open WebSocket to the answer to the login; the feed itself allows 30 s.
     public var loginTimeout: Duration = .seconds(20)
     /// Time without a further confirmation until unconfirmed channels are asked for again.
     public var confirmTimeout: Duration = .seconds(10)
     /// Time between later requests for channels that stay unconfirmed.
     var unconfirmedRetry: Duration = .seconds(300)
-    /// Silence after which a ping is sent, and again.
+    /// Silence after which a ping is sent, and the time between further pings.
     public var pingInterval: Duration = .seconds(15)
     /// Silence, pings unanswered, after which the connection counts as lost.
     public var stallTimeout: Duration = .seconds(60)
     /// Time for the peer to answer a close frame.
     public var closeTimeout: Duration = .seconds(2)
 
-    /// When it tries again.
+    /// How long to wait before trying again.
     public var reconnect = ReconnectRules()
 
     /// Makes a configuration with the default durations.

@@ -1,27 +1,27 @@
 import MarketData
 
 extension FeedConnection {
-    /// Decides all that a connection does from the start until it is stopped; performs nothing.
+    /// Makes every decision of a connection, from its start until it is stopped, but performs nothing.
     ///
     /// Each input returns the actions to perform, in order. Deadlines are polled: ``deadline`` says when ``tick(_:)``
-    /// has something to do.
+    /// is due.
     struct StateMachine: Sendable {
         enum Action: Equatable {
-            /// Open a connection; answer with ``opened(_:)`` or ``closed(_:_:jitter:)``.
+            /// Open a connection; report the result with ``opened(_:)`` or ``closed(_:_:jitter:)``.
             case connect
             case login
             case send([String])
             case ping
             /// Send a close frame, and keep reading until the peer closes.
             case close(code: UInt16)
-            /// Drop the socket, or the attempt to open one, now; answer with ``closed(_:_:jitter:)``.
+            /// Drop the socket, or the attempt to open one, now; then call ``closed(_:_:jitter:)``.
             case abandon
             /// Call ``room(_:)`` when the sink has room.
             case awaitRoom
             case record(GapChange)
             case incident(Incident)
             case note(FeedNotice)
-            /// Log a failure; `retry` is the wait until the next try where one follows.
+            /// Log a failure; `retry` is the wait until the next try, if there is one.
             case fault(FeedError, retry: Duration?)
             /// The connection is stopped for good.
             case finish
@@ -39,7 +39,7 @@ extension FeedConnection {
             case subscribed
             /// A close frame was sent or the socket dropped; the ending is known.
             case closing(until: Duration, FeedEnding)
-            /// Between tries; `needsRoom` while the sink has none.
+            /// Waiting for the next try; `needsRoom` until the sink has room.
             case waiting(until: Duration, needsRoom: Bool)
             case stopping(until: Duration)
             case stopped
@@ -51,11 +51,11 @@ extension FeedConnection {
         private(set) var losses: LossWatch
         private var policy: ReconnectPolicy
         private var stall: StallWatch
-        /// Since when the subscription stands, on both clocks.
+        /// When the subscription was confirmed; `nil` while it is not.
         private(set) var connectedSince: FeedMoment?
-        /// Whether the last ending needs a person, until the subscription stands again.
+        /// Whether the last ending needs a person; cleared when the subscription is confirmed again.
         private var isFailing = false
-        /// Why there is no subscription since the last try ended; `nil` in the first try, and once logged in.
+        /// Why the last try ended; `nil` during the first try, and once logged in.
         private var outage: Gap.Cause?
         private var pauses: PauseWatch?
         /// When reading was stopped by this side.
@@ -96,13 +96,13 @@ extension FeedConnection {
             }
         }
 
-        /// Whether the feed has answered all that is wanted.
+        /// Whether the feed has answered for every wanted channel, or the unanswered ones were reported.
         var isSettled: Bool {
             guard case .subscribed = state else { return false }
             return subscription.isSettled
         }
 
-        /// When ``tick(_:)`` is to be called next; may move later by itself when frames come.
+        /// When ``tick(_:)`` is due next; frames may move it later without an action.
         var deadline: Duration? {
             switch state {
             case .idle, .stopped: return nil
@@ -127,7 +127,7 @@ extension FeedConnection {
             return record([]) + connect(now)
         }
 
-        /// The WebSocket is open.
+        /// Handles the opening of the WebSocket.
         mutating func opened(_ now: FeedMoment) -> [Action] {
             guard case .connecting = state else { return [] }
             opens += 1
@@ -140,13 +140,13 @@ extension FeedConnection {
             return [.note(.opened)]
         }
 
-        /// A frame of any kind was read.
+        /// Records that a frame of any kind was read.
         mutating func seen(_ now: FeedMoment) {
             if let silence = stall.overdue(now: now.monotonic) { watchForJumps(over: silence, because: .stalled, now) }
             stall.seen(now: now.monotonic)
         }
 
-        /// A deadline may have passed.
+        /// Does what is due, if a deadline has passed.
         mutating func tick(_ now: FeedMoment) -> [Action] {
             guard let deadline, now.monotonic >= deadline else { return [] }
             switch state {
@@ -176,7 +176,7 @@ extension FeedConnection {
             )
         }
 
-        /// Drops the connection because the sink can't tell its copies of another connection's events from new ones.
+        /// Drops the connection because its events come so late that the sink can't tell copies from new ones.
         mutating func fellBehind(_ now: FeedMoment) -> [Action] {
             if case .stopping = state { losses.lostAll(.disconnected, of: subscription, now) }
             guard case .subscribed = state else { return [] }
@@ -186,7 +186,7 @@ extension FeedConnection {
                     + "again: find out what slows this connection down, or give it fewer symbols", now)
         }
 
-        /// The peer broke the protocol.
+        /// Closes the connection because the peer broke the protocol.
         mutating func violated(_ violation: WebSocketFrameAssembler.Violation, _ now: FeedMoment) -> [Action] {
             guard isOpen else { return [] }
             let error = FeedError(.protocolViolation, operation: "read", message: violation.explanation)
@@ -207,9 +207,10 @@ extension FeedConnection {
             }
         }
 
-        /// The socket is gone, or could not be opened.
+        /// Handles the loss of the socket, or the failure to open one.
         ///
-        /// - Parameter ending: what the socket or the dialler said; an ending known before counts more.
+        /// - Parameter ending: what the socket or the dialler reported; an ending that is already known takes
+        ///   precedence.
         mutating func closed(_ ending: FeedEnding?, _ now: FeedMoment, jitter: Double) -> [Action] {
             switch state {
             case .idle, .waiting, .stopped: return []
@@ -229,7 +230,7 @@ extension FeedConnection {
             return tick(now)
         }
 
-        /// Ends for good: at once where no socket is open, else after a close frame.
+        /// Stops for good: at once if no socket is open, otherwise after a close frame.
         mutating func stop(_ now: FeedMoment) -> [Action] {
             let noted = alive(now)
             switch state {
@@ -269,7 +270,7 @@ extension FeedConnection {
 
         // MARK: Subscribed
 
-        /// A status message of the feed.
+        /// Handles a status message of the feed.
         mutating func received(_ status: FeedStatus, _ now: FeedMoment) -> [Action] {
             var detail: String { DisplayText.escaped(status.message, hiding: configuration.apiKey) }
             switch (status.status, state) {
@@ -296,7 +297,7 @@ extension FeedConnection {
                     "the feed gave up because its events were read too slowly: \(detail); subscribe to fewer symbols or "
                         + "kinds of events, or use a faster machine", now)
             case ("slow_consumer", .stopping):
-                // What the feed threw away will not come before the line closes.
+                // Events that the feed discarded will not arrive before the connection closes.
                 losses.lostAll(.disconnected, of: subscription, now)
                 return record([])
             case ("success", .subscribed):
@@ -319,7 +320,7 @@ extension FeedConnection {
             }
         }
 
-        /// What to do about a limit that is used up: by others, or by this process alone.
+        /// What to do if the account's limit of connections is used up, by others or by this process alone.
         private var limitAdvice: String {
             let key = configuration.apiKeyName
             guard configuration.companions > 1 else {
@@ -330,7 +331,7 @@ extension FeedConnection {
                 + "account allows, or have the limit raised; or another client uses the key: stop it"
         }
 
-        /// Events were handed over and taken.
+        /// Handles a batch that was handed over and accepted.
         mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
             guard !batch.isEmpty else { return [] }
             let gaps = losses.took(batch, of: subscription, now)
@@ -341,14 +342,15 @@ extension FeedConnection {
             return actions
         }
 
-        /// Events came that can't be decoded; called before those that came with them are taken.
+        /// Records events that can't be decoded as lost. Called before the events that came with them are handed over.
         mutating func missed(_ lost: UnreadableEvents, _ now: FeedMoment) -> [Action] {
             guard case .subscribed = state else { return [] }
             losses.unreadable(lost, of: subscription, now)
             return record([])
         }
 
-        /// The process runs; called at least every ``PauseWatch/interval``, and before what was read is looked at.
+        /// Ends losses that are over, and checks whether the process was suspended. Called at least every
+        /// ``PauseWatch/interval``, and before anything that was read is processed.
         mutating func alive(_ now: FeedMoment) -> [Action] {
             let over = losses.endSpells(now)
             let ended = over.isEmpty ? [] : record(over)
@@ -365,13 +367,13 @@ extension FeedConnection {
             ]
         }
 
-        /// Reading stops until the sink has room.
+        /// Records that reading stops until the sink has room.
         mutating func paused(_ now: FeedMoment) {
             stall.paused()
             pausedSince = now
         }
 
-        /// Reading goes on.
+        /// Records that reading continues.
         mutating func resumed(_ now: FeedMoment) {
             stall.resumed(now: now.monotonic)
             if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance {
@@ -380,17 +382,17 @@ extension FeedConnection {
             pausedSince = nil
         }
 
-        /// Changes what is wanted; on a live connection just the difference is sent.
+        /// Changes what is wanted; on a live connection, only the difference is sent.
         mutating func want(_ interest: Interest, _ now: FeedMoment) -> [Action] {
             self.interest = interest
             guard state != .idle, state != .stopped else { return [] }
-            // A pause concerns what stood before it.
+            // A pause affects the channels from before the change.
             var actions = alive(now)
             let (added, removed) = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return actions }
             let ended = losses.gaveUp(removed, of: subscription, now)
-            // The others' losses were noted when the last try ended.
+            // The losses of the other channels were recorded when the last try ended.
             if let outage { losses.lost(added, cause: outage, of: subscription, now) }
             actions += record(ended)
             actions.append(.note(.interestChanged(added: added.count, removed: removed.count)))
@@ -404,7 +406,7 @@ extension FeedConnection {
             return actions + settle(now)
         }
 
-        /// What is due on a live connection.
+        /// Does what is due on a live connection.
         private mutating func tickSubscribed(_ now: FeedMoment) -> [Action] {
             var actions: [Action] = []
             switch subscription.tick(now: now.monotonic) {
@@ -482,7 +484,7 @@ extension FeedConnection {
             return settle(now)
         }
 
-        /// The channels of a refusal, by the names in it or, lacking those, by what is left unanswered.
+        /// Handles a refusal: of the channels that it names or, if it names none, of those that are left unanswered.
         private mutating func notAuthorized(_ message: String, _ now: FeedMoment) -> [Action] {
             let words = message.split { $0 == " " || $0 == "," || $0 == ":" || $0 == "'" || $0 == "\"" }
             let named = words.compactMap { FeedChannel($0) }.filter(subscription.wants)
@@ -497,19 +499,20 @@ extension FeedConnection {
             return settle(now)
         }
 
-        /// A refused channel counts as lost: since its last events where it stood, else since it was wanted.
+        /// Records refused channels as lost: since their last events if they were confirmed, otherwise since they were
+        /// wanted.
         private mutating func refused(_ channels: [FeedChannel], _ starts: [FeedChannel: Int64], _ now: FeedMoment) {
             losses.lost(channels, from: starts, cause: .unsubscribed, of: subscription, now)
             refusalsToReport += channels
         }
 
-        /// The feed is a relay and says what it misses itself.
+        /// Handles a gap that the feed, a relay, reports about itself.
         private mutating func missed(_ message: String, _ now: FeedMoment) -> [Action] {
             guard let notice = GapNotice(message) else { return [] }
             return record(losses.told(notice, of: subscription, now))
         }
 
-        /// Draws the consequences of what is answered: the status, refusals to tell, and gaps that ended.
+        /// Acts on the answers once all are there: reports refusals, ends losses, and updates the status.
         private mutating func settle(_ now: FeedMoment) -> [Action] {
             guard case .subscribed = state, subscription.isSettled else { return [] }
             var actions: [Action] = []
@@ -529,7 +532,7 @@ extension FeedConnection {
             return [.note(.connected(confirmed: subscription.confirmedCount, wanted: subscription.wanted.count))]
         }
 
-        /// Watches what comes after a time in which the feed may have thrown events away.
+        /// Watches for skipped events after a time in which the feed may have discarded some.
         private mutating func watchForJumps(over length: Duration, because cause: Gap.Cause, _ now: FeedMoment) {
             guard case .subscribed = state else { return }
             losses.watchForJumps(over: length, because: cause, of: subscription, now)
@@ -598,7 +601,7 @@ extension FeedConnection {
             return record(over) + [.note(.stopped), .finish]
         }
 
-        /// What is recorded about gaps, brought up to date.
+        /// Brings the record of gaps up to date.
         private mutating func record(_ ended: [Gap]) -> [Action] {
             losses.change(ended).map { [.record($0)] } ?? []
         }
@@ -606,7 +609,7 @@ extension FeedConnection {
 }
 
 extension FeedStatus {
-    /// Whether the feed says that the account may not have something.
+    /// Whether the feed says that the account is not entitled to something.
     fileprivate var isNotAuthorized: Bool {
         let text = message.lowercased()
         return text.contains("not authorized") || text.contains("not entitled")

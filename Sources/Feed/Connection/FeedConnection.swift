@@ -7,8 +7,8 @@ import Synchronization
 
 /// One WebSocket connection to the feed: logs in, subscribes, decodes, and hands the events to a sink.
 ///
-/// It connects again for ever, with growing waits, until it is stopped. What it decides is in
-/// ``FeedConnection/StateMachine``; what it reads never leaves its event loop before it reaches the sink.
+/// It reconnects forever, with growing waits, until it is stopped. ``FeedConnection/StateMachine`` makes its decisions.
+/// Data that was read never leaves the event loop before it reaches the sink.
 public final class FeedConnection: Service, Sendable {
     private let configuration: FeedConfiguration
     private let eventLoop: any EventLoop
@@ -48,12 +48,12 @@ public final class FeedConnection: Service, Sendable {
         stage = Mutex(.unstarted(interest))
     }
 
-    /// Connects and goes on, reconnecting for ever, until graceful shutdown or cancellation.
+    /// Connects, and reconnects forever, until graceful shutdown or cancellation.
     ///
-    /// Then it sends a close frame, waits for the answer at most ``FeedConfiguration/closeTimeout``, hands over what
-    /// it read in that time, and returns.
+    /// It then sends a close frame, waits at most ``FeedConfiguration/closeTimeout`` for the answer, hands over what it
+    /// read in that time, and returns.
     ///
-    /// - Throws: ``FeedError/Reason/misuse`` when it ran before.
+    /// - Throws: ``FeedError/Reason/misuse`` if it ran before.
     public func run() async throws {
         let ended = eventLoop.makePromise(of: Void.self)
         let started = eventLoop.submit { [self] in try start(ended) }
@@ -71,9 +71,9 @@ public final class FeedConnection: Service, Sendable {
         stage.withLock { $0 = .ended }
     }
 
-    /// Changes the symbols while running: subscribes and unsubscribes just the difference.
+    /// Changes the symbols while running: subscribes and unsubscribes only the difference.
     ///
-    /// Before ``run()`` it replaces the interest given at first; afterwards it does nothing.
+    /// Before ``run()`` it replaces the initial interest; after the connection has ended it does nothing.
     public func setInterest(_ interest: Interest) {
         let number = state.assign(interest)
         let isRunning = stage.withLock { stage in
@@ -88,9 +88,9 @@ public final class FeedConnection: Service, Sendable {
         if isRunning { onLoop { $0.want(interest, number: number) } }
     }
 
-    /// Ends the connection as a graceful shutdown does; ``run()`` then returns.
+    /// Ends the connection like a graceful shutdown; ``run()`` then returns.
     ///
-    /// Before ``run()`` it has that return at once.
+    /// If called before ``run()``, that call returns at once.
     func stop() {
         stage.withLock { stage in
             if case .unstarted = stage { stage = .revoked }
@@ -98,10 +98,10 @@ public final class FeedConnection: Service, Sendable {
         onLoop { $0.stop() }
     }
 
-    /// Calls `body` after each change of the status or of what is confirmed, on the connection's event loop.
+    /// Calls `body` on the connection's event loop after each change of the status or of the confirmed channels.
     func onChange(_ body: @escaping @Sendable () -> Void) { state.listen(body) }
 
-    /// What the connection knows of itself, from memory; never blocks on the network.
+    /// What the connection knows about itself, from memory; never blocks on the network.
     public var snapshot: FeedSnapshot { state.snapshot }
 
     private func start(_ ended: EventLoopPromise<Void>) throws {
@@ -127,8 +127,9 @@ public final class FeedConnection: Service, Sendable {
     }
 }
 
-/// Sees the raw text messages of a connection, for recording them.
+/// Receives the raw text messages of a connection, for recording them.
 public protocol FrameTap: AnyObject, Sendable {
-    /// A whole text message, valid during the call only; called on the connection's event loop, must not block.
+    /// Receives a whole text message, which is valid only during the call. Called on the connection's event loop, so it
+    /// must not block.
     func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64)
 }

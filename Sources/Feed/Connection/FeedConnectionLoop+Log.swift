@@ -2,7 +2,7 @@ import Logging
 import MarketData
 
 extension FeedConnectionLoop {
-    /// Logs what the connection does in its ordinary life.
+    /// Logs a routine event of the connection.
     func log(_ notice: FeedNotice) {
         switch notice {
         case .opened:

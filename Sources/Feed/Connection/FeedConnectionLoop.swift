@@ -13,7 +13,8 @@ final class FeedConnectionLoop {
     var intake: FeedIntake
     private let ended: EventLoopPromise<Void>
     private var dialler: FeedDialler
-    /// Told apart by number, so that what an abandoned attempt still does is ignored.
+    /// The number of the current attempt. Anything that an abandoned attempt still does has another number and is
+    /// ignored.
     private var attempt = 0
     private var dial: FeedDial?
     private var handler: FeedChannelHandler?
@@ -23,7 +24,7 @@ final class FeedConnectionLoop {
     private var timer: (task: Scheduled<Void>, deadline: Duration)?
     private var pulse: RepeatedTask?
     private var faults = LogThrottle<FeedError.Reason, MonotonicTime>()
-    /// Their texts are the feed's to choose.
+    /// Limited in variety, because the feed chooses the texts.
     var remarks = LogThrottle<String, MonotonicTime>(variety: 8)
     private var rejectLog = RejectLog()
     private var seenVersion = -1
@@ -73,7 +74,7 @@ final class FeedConnectionLoop {
 
     // MARK: From the channel
 
-    /// The WebSocket of an attempt is open; its frames come next.
+    /// Takes over the open WebSocket of an attempt; its frames come next. Returns `false` if the attempt was abandoned.
     func opened(_ handler: FeedChannelHandler, attempt: Int) -> Bool {
         guard attempt == self.attempt, dial != nil else { return false }
         dial = nil
@@ -92,7 +93,8 @@ final class FeedConnectionLoop {
         machine.seen(now)
     }
 
-    /// A message is next: whoever has begun to wait for the events' text gets it from here on.
+    /// Called before each message. If the sink wants the text of other kinds than before, that applies from this
+    /// message on.
     func messageBegins() {
         let kinds = sink.wantedText
         guard kinds != intake.keptKinds else { return }
@@ -103,12 +105,12 @@ final class FeedConnectionLoop {
     /// Part of a frame was read.
     func bytesSeen() { machine.seen(now) }
 
-    /// The burst grew large: hands over the events so far.
+    /// Hands over the events so far if the burst has grown large.
     func handOverIfLarge() {
         if intake.batch.approximateBytes >= configuration.handOverBytes { offer() }
     }
 
-    /// The burst is over: hands over the events, then takes the feed's words.
+    /// Called when a read burst ends: hands over the events, then handles the feed's status messages.
     func readEnded() {
         let now = now
         offer()
@@ -139,11 +141,11 @@ final class FeedConnectionLoop {
     }
 
     private func offer() {
-        // First, since how far the events had come before is where the loss begins.
+        // This comes first, because the loss begins where the events had come to before this batch.
         if let lost = intake.takeUnreadable() { perform(machine.missed(lost, now)) }
         guard !intake.batch.isEmpty else { return }
         let batch = intake.takeBatch()
-        // The rest of a read in which the connection was dropped lies within its gap.
+        // If the connection was dropped during this read, the rest of the read is within its gap.
         guard handler != nil else { return }
         let admission = sink.offer(batch)
         switch admission {
@@ -191,7 +193,7 @@ final class FeedConnectionLoop {
 
     // MARK: Actions
 
-    /// Performs actions in order; those that an action brings about come after the ones before.
+    /// Performs actions in order. Actions that result from one are performed after those already queued.
     private func perform(_ actions: [FeedConnection.StateMachine.Action]) {
         queue += actions
         guard !isPerforming else { return }
@@ -216,7 +218,7 @@ final class FeedConnectionLoop {
         case .ping: handler?.ping()
         case .close(let code):
             handler?.sendClose(code: code)
-            // What is not read is not answered either.
+            // While reading is paused, the answer to the close frame would not be read.
             if isPaused { abandon() }
         case .abandon: abandon()
         case .awaitRoom: onRoom { loop in loop.perform(loop.machine.room(loop.now)) }
@@ -286,7 +288,7 @@ final class FeedConnectionLoop {
         perform(machine.tick(now))
     }
 
-    /// Brings the snapshot up to date with what the machine knows.
+    /// Updates the snapshot from the machine.
     private func show() {
         let subscription = machine.subscription
         seenVersion = subscription.version
@@ -294,7 +296,7 @@ final class FeedConnectionLoop {
         if isNew { shownVersion = subscription.version }
         state.update { snapshot in
             snapshot.status = machine.status
-            // An interest that is still on its way to this loop is neither answered nor given up.
+            // While a newer interest is on its way to this loop, the answers to the current one say nothing about it.
             let isCurrent = interestNumber == state.interestNumber
             if isCurrent {
                 snapshot.isSettled = machine.isSettled

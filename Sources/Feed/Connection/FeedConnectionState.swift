@@ -1,17 +1,17 @@
 import MarketData
 import Synchronization
 
-/// The snapshot that all threads read and the connection's event loop writes, once a read.
+/// The snapshot of a connection, read by all threads and written by its event loop, once per read.
 final class FeedConnectionState: Sendable {
     private let current: Mutex<FeedSnapshot>
     private let kinds: Int
     private let listener = Mutex(Listener())
     private let interests = Atomic(0)
 
-    /// A type of its own: a function that a generic type holds by itself is wrapped once more by each reading under the
-    /// lock, until a call of it takes minutes and then the stack.
+    /// A separate type, because a function stored directly in a generic type gets another wrapper each time it is read
+    /// under the lock, until a call takes minutes and finally overflows the stack.
     private struct Listener {
-        /// Called after a change that others may wait for: of the status, or of what is confirmed or given up.
+        /// Called after a change that others may wait for: of the status, or of the channels confirmed or given up.
         var body: (@Sendable () -> Void)?
     }
 

@@ -5,7 +5,8 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 
-/// Opens connections: name look-up, TCP over IPv4 or IPv6, a proxy's tunnel where one is set, TLS with everything verified, WebSocket handshake.
+/// Opens connections: name look-up, TCP over IPv4 or IPv6, a proxy's tunnel if one is set, TLS with full verification,
+/// and the WebSocket handshake.
 struct FeedDialler {
     let configuration: FeedConfiguration
     let eventLoop: any EventLoop
@@ -17,7 +18,8 @@ struct FeedDialler {
         trust = TrustCache(caFile: configuration.caFile, closeTimeout: configuration.closeTimeout)
     }
 
-    /// Begins an attempt. Ends with `owner.opened` or, once, with `failed`; after ``FeedDial/cancel()`` with neither.
+    /// Begins an attempt. It ends with `owner.opened` or with one call of `failed`; after ``FeedDial/cancel()``, with
+    /// neither.
     func dial(
         attempt: Int, owner: NIOLoopBound<FeedConnectionLoop>, failed: @escaping @Sendable (FeedEnding) -> Void
     ) -> FeedDial {
@@ -104,7 +106,7 @@ struct FeedDialler {
         try pipeline.addHandler(HandshakeHandler(dial: dial.value, configuration: configuration))
     }
 
-    /// The handshake is answered well: frames follow, perhaps in the same read.
+    /// Adds the frame handler after a successful handshake; frames may follow in the same read.
     private static func upgraded(
         _ channel: any Channel, _ head: HTTPResponseHead, _ configuration: FeedConfiguration, _ dial: FeedDial,
         _ owner: FeedConnectionLoop, _ attempt: Int
@@ -113,7 +115,7 @@ struct FeedDialler {
             handshake.isDone = true
             channel.pipeline.syncOperations.removeHandler(handshake, promise: nil)
         }
-        // A name in the subject alone is none (RFC 9525, section 2), though the library takes it.
+        // A name only in the subject does not count (RFC 9525, section 2), although the library accepts it.
         if let tls = try? channel.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self),
             tls.peerCertificate?._subjectAlternativeNames().contains(where: {
                 [.dnsName, .ipAddress].contains($0.nameType)
@@ -154,7 +156,7 @@ final class FeedDial {
     /// Whether the attempt neither ended nor was cancelled.
     var isLive: Bool { failed != nil }
 
-    /// Takes a channel over, to close it with the attempt; `false` when that is over.
+    /// Takes over a channel, to close it with the attempt. If the attempt is over, closes it and returns `false`.
     func holds(_ channel: any Channel) -> Bool {
         guard isLive else {
             channel.close(promise: nil)
@@ -164,7 +166,7 @@ final class FeedDial {
         return true
     }
 
-    /// The way to the feed is open: sends the handshake.
+    /// Sends the handshake, now that the way to the feed is open.
     func connected(_ channel: any Channel, _ configuration: FeedConfiguration) {
         guard isLive else {
             channel.close(promise: nil)

@@ -28,7 +28,7 @@ extension FeedEnding {
                 message: "\(place) cannot be reached: \(cause); check \(advice), the network and the feed"))
     }
 
-    /// The socket was lost after it stood.
+    /// The socket was lost after it was opened.
     static func lost(_ error: (any Error)?, _ endpoint: FeedEndpoint) -> FeedEnding {
         var message = "the connection to \(endpoint) was lost"
         if let error { message += ": \(text(of: error))" }
@@ -37,7 +37,7 @@ extension FeedEnding {
 
     /// TLS could not be set up or failed.
     ///
-    /// - Parameter certificate: what the server presented, where that is known.
+    /// - Parameter certificate: what the server presented, if known.
     static func tls(
         _ error: any Error, _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
     ) -> FeedEnding {
@@ -58,7 +58,7 @@ extension FeedEnding {
             FeedError(.certificate, operation: "connect", message: "\(endpoint.hostHeader) is not trusted: \(problem)"))
     }
 
-    /// The certificate names no host but in its subject.
+    /// The certificate names a host only in its subject.
     static func withoutName(_ endpoint: FeedEndpoint) -> FeedEnding {
         FeedEnding(
             FeedError(

@@ -19,7 +19,7 @@ struct FeedEnding: Error, Equatable, Sendable {
         self.pace = pace
     }
 
-    /// The end by a handshake answered with an HTTP status other than 101.
+    /// The ending after a handshake was answered with an HTTP status other than 101.
     ///
     /// - Parameter retryAfter: the answer's Retry-After in seconds, if it had one.
     static func handshakeRefused(status: Int, retryAfter: Int?, endpoint: FeedEndpoint, keyName: String) -> FeedEnding {
@@ -44,7 +44,7 @@ struct FeedEnding: Error, Equatable, Sendable {
             pace: pace)
     }
 
-    /// The cause that gaps of this end carry.
+    /// The cause recorded in the gaps that this ending makes.
     var gapCause: Gap.Cause {
         switch error.reason {
         case .stalled: .stalled
@@ -53,7 +53,7 @@ struct FeedEnding: Error, Equatable, Sendable {
         }
     }
 
-    /// Whether a person should look, though tries go on.
+    /// Whether a person should look, although tries continue.
     var needsAttention: Bool {
         switch error.reason {
         case .keyRefused, .connectionLimit, .certificate, .certificateFile, .invalidConfiguration, .plaintextRefused:

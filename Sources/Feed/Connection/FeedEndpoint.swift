@@ -18,8 +18,8 @@ public struct FeedEndpoint: Sendable, Equatable {
 
     /// Checks a URL of the form `wss://host[:port][/path][?query]`.
     ///
-    /// The API key is sent over this connection, so `ws` is taken only to this machine (`localhost`, 127.0.0.0/8,
-    /// `::1`) or when `allowsPlaintext` is set. A user name or a fragment is not allowed (RFC 6455, section 3).
+    /// The API key is sent over this connection, so `ws` is accepted only for this machine (`localhost`, 127.0.0.0/8,
+    /// `::1`) or if `allowsPlaintext` is set. A user name or a fragment is not allowed (RFC 6455, section 3).
     ///
     /// - Throws: ``FeedError/Reason/invalidConfiguration`` or ``FeedError/Reason/plaintextRefused``.
     public init(url: String, allowsPlaintext: Bool) throws(FeedError) {
@@ -56,7 +56,7 @@ public struct FeedEndpoint: Sendable, Equatable {
         (try? SocketAddress(ipAddress: host, port: port)) != nil
     }
 
-    /// The handshake's Host header: with the port when it is not the scheme's own.
+    /// The handshake's Host header, with the port unless it is the scheme's default.
     var hostHeader: String {
         let name = host.contains(":") ? "[\(host)]" : host
         return port == (usesTLS ? 443 : 80) ? name : "\(name):\(port)"
@@ -131,7 +131,7 @@ extension FeedEndpoint: CustomDebugStringConvertible, CustomReflectable {
 }
 
 extension SocketAddress {
-    /// Whether the address is this machine's own: 127.0.0.0/8, `::1`, or the former written as IPv6.
+    /// Whether the address is this machine's own: 127.0.0.0/8, the same mapped to IPv6, or `::1`.
     var isLoopback: Bool {
         guard let text = ipAddress else { return false }
         return text == "::1" || text.hasPrefix("127.") || text.hasPrefix("::ffff:127.")

@@ -4,7 +4,7 @@ public struct FeedError: Error, Sendable, Equatable {
     public enum Reason: String, Sendable, Equatable, CaseIterable {
         /// The URL, or another setting of the connection, cannot be used.
         case invalidConfiguration
-        /// `ws://` to a host that is not this machine, without leave.
+        /// `ws://` to a host that is not this machine, without permission.
         case plaintextRefused
         /// The file of trusted certificates cannot be read.
         case certificateFile
@@ -28,7 +28,7 @@ public struct FeedError: Error, Sendable, Equatable {
         case slowConsumer
         /// The account's plan does not cover a channel.
         case notAuthorized
-        /// The feed confirmed no subscription of some channels.
+        /// The feed did not confirm the subscription of some channels.
         case unconfirmed
         /// The feed reported another error.
         case feedReported
@@ -36,11 +36,11 @@ public struct FeedError: Error, Sendable, Equatable {
         case closed
         /// The connection was open and silent, and no ping was answered.
         case stalled
-        /// The feed sent frames that break RFC 6455, or too long a message.
+        /// The feed sent frames that violate RFC 6455, or a message that is too long.
         case protocolViolation
         /// The buffer had no room and the connection was dropped.
         case overflow
-        /// The events came too long after another connection's to tell copies from new ones.
+        /// The events came so long after another connection's that copies can't be told from new ones.
         case fellBehind
         /// The connection object was used in a way that it does not allow.
         case misuse
@@ -48,11 +48,11 @@ public struct FeedError: Error, Sendable, Equatable {
 
     /// The kind of failure.
     public var reason: Reason
-    /// What was being done: `connect`, `login`, `subscribe`, `read`.
+    /// What was being done: `configure`, `run`, `connect`, `login`, `subscribe` or `read`.
     public var operation: String
     /// What happened and what to do; escaped, one line, without secrets.
     public var message: String
-    /// Whether the connection tries again by itself; it does after all but wrong settings.
+    /// Whether the connection tries again by itself: after everything except wrong settings and misuse.
     public var isRetryable: Bool
 
     /// Makes an error; `message` must already be safe to show.

@@ -1,8 +1,8 @@
 import MarketData
 
-/// What one socket read brings, gathered until it is handed over.
+/// The result of one socket read, gathered until it is handed over.
 struct FeedIntake {
-    /// What was counted since the last hand-over.
+    /// What was counted since the counts were last taken.
     struct Counts {
         var frames: Int64 = 0
         var bytes: Int64 = 0
@@ -18,7 +18,7 @@ struct FeedIntake {
     /// The time of the newest event, in milliseconds since the Unix epoch.
     private var newestTime: Int64
 
-    /// - Parameter newestTime: of an event that is known already.
+    /// - Parameter newestTime: the time of the newest event known so far, in milliseconds since the Unix epoch.
     init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0) {
         self.newestTime = newestTime
         self.name = name
@@ -29,13 +29,13 @@ struct FeedIntake {
     /// The kinds whose events' JSON is kept too.
     var keptKinds: KindSet { batch.sent?.kinds ?? [] }
 
-    /// Has the JSON of events of these kinds kept in the batches from now on; the last one is to be taken out before.
+    /// Keeps the JSON of events of these kinds in the batches from now on. The current batch must be taken out first.
     mutating func keep(_ kinds: KindSet) { batch.sent = kinds.isEmpty ? nil : SentEvents(kinds) }
 
-    /// A read begins: its bytes were just taken from the socket.
+    /// Begins a read, just after its bytes were taken from the socket.
     mutating func begin() {
         batch.receivedMicroseconds = WallClock.microseconds()
-        // A clock that was set back doesn't make the feed's times wrong.
+        // If the clock was set back, the feed's times are still right.
         decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))
     }
 
@@ -60,7 +60,7 @@ struct FeedIntake {
         return next
     }
 
-    /// Takes out which events could not be decoded; `nil` when all could.
+    /// Returns which events could not be decoded since the last call; `nil` if all could be decoded.
     mutating func takeUnreadable() -> UnreadableEvents? { decoder.takeUnreadable() }
 
     mutating func takeStatuses() -> [FeedStatus] {

@@ -1,14 +1,14 @@
 import MarketData
 
 struct FeedMoment: Sendable, Equatable {
-    /// Since a fixed point of a clock that never jumps; for deadlines.
+    /// The time on a clock that never jumps; for deadlines.
     var monotonic: Duration
-    /// Milliseconds since the Unix epoch; for gaps and pages.
+    /// Milliseconds since the Unix epoch; for gaps and for display.
     var wall: Int64
-    /// Since a fixed point of a clock that never jumps and goes on while the machine is suspended; for pauses.
+    /// The time on a clock that never jumps and also runs while the machine is suspended; for pauses.
     var boot: Duration
 
-    /// - Parameter boot: where nothing is suspended, the same as `monotonic`.
+    /// - Parameter boot: the same as `monotonic` by default, as if nothing was ever suspended.
     init(monotonic: Duration, wall: Int64, boot: Duration? = nil) {
         self.monotonic = monotonic
         self.wall = wall
@@ -23,6 +23,6 @@ struct FeedMoment: Sendable, Equatable {
 
     private static let start = ContinuousClock.now
 
-    /// The milliseconds from an earlier moment to this one, whatever the time of day did meanwhile.
+    /// The milliseconds from an earlier moment to this one, even if the time of day was set in between.
     func elapsed(since earlier: FeedMoment) -> Int64 { Int64((boot - earlier.boot) / .milliseconds(1)) }
 }

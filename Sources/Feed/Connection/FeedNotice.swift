@@ -1,16 +1,16 @@
-/// What a connection reports of its ordinary life.
+/// A routine event that a connection reports.
 enum FeedNotice: Equatable, Sendable {
     case opened
     case loggedIn
-    /// Asked for so many channels in so many messages.
+    /// Asked for this many channels in this many messages.
     case subscribing(channels: Int, messages: Int)
-    /// The subscription is confirmed: so many of the wanted channels.
+    /// The subscription is confirmed, for this many of the wanted channels.
     case connected(confirmed: Int, wanted: Int)
-    /// These channels are asked for again.
+    /// This many channels are asked for again.
     case askingAgain(Int)
-    /// The feed said something that has no consequence.
+    /// The feed sent a status message that is logged as it is.
     case remark(status: String, message: String)
-    /// The process or its machine was suspended for so long.
+    /// The process or its machine was suspended for this long.
     case suspended(Duration)
     case interestChanged(added: Int, removed: Int)
     case stopped

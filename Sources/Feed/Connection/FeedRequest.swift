@@ -1,18 +1,18 @@
 import MarketData
 
-/// The texts that a client sends to the feed.
+/// The messages that a client sends to the feed.
 enum FeedRequest {
-    /// The login, with the key; never to be logged.
+    /// Returns the login. It contains the key and must never be logged.
     static func login(_ key: Secret) -> String {
         #"{"action":"auth","params":\#(JSONString.quoted(key.reveal()))}"#
     }
 
-    /// Subscriptions to `channels` in as few messages of at most `maximumBytes` as they take.
+    /// Returns subscriptions to `channels`, in as few messages of at most `maximumBytes` as possible.
     static func subscribe(_ channels: [FeedChannel], maximumBytes: Int) -> [String] {
         messages(action: "subscribe", channels, maximumBytes: maximumBytes)
     }
 
-    /// The like for ending subscriptions.
+    /// Returns requests to end the subscriptions to `channels`, in the same form.
     static func unsubscribe(_ channels: [FeedChannel], maximumBytes: Int) -> [String] {
         messages(action: "unsubscribe", channels, maximumBytes: maximumBytes)
     }

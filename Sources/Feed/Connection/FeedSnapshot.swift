@@ -13,7 +13,7 @@ public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable, Cod
     case error
 }
 
-/// What a feed connection knows of itself; a copy from memory, at most one socket read old.
+/// What a feed connection knows about itself: a copy from memory, at most one socket read old.
 public struct FeedSnapshot: Sendable, Equatable {
     /// The connection's name.
     public var name: String
@@ -21,19 +21,20 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var status: FeedConnectionStatus = .disconnected
     /// Whether the connection subscribes to all symbols; ``assigned`` is empty then.
     public var takesAll = false
-    /// The symbols that the connection is to bring, in the order given.
+    /// The symbols that the connection should deliver, in the order given.
     public var assigned: [Symbol] = []
-    /// The symbols whose every channel stands; brought up to date when a round of subscriptions ends.
+    /// The symbols with every channel confirmed; updated when a round of subscriptions ends.
     public var confirmed: [Symbol] = []
     /// The symbols with a channel that the account's plan does not cover.
     public var refused: [Symbol] = []
     /// The number of channels wanted: symbols times kinds of events, or one for each kind.
     public var channels = 0
-    /// The number of channels that stand; never behind.
+    /// The number of confirmed channels; always up to date.
     public var confirmedChannels = 0
-    /// Whether the feed has answered, confirmed or not, all that the present symbols ask for.
+    /// Whether the feed has answered for every channel of the present symbols, or the unanswered ones were reported.
     public var isSettled = false
-    /// Whether the feed has answered all that the last change of symbols gave up; no event of those comes any more.
+    /// Whether the feed has confirmed the end of every subscription that was given up, so that no more of those events
+    /// come.
     var isQuiet = true
     /// The refused channels as the feed writes them, `T.AAPL`, sorted.
     public var refusedChannels: [String] = []
@@ -42,11 +43,11 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var frames: Int64 = 0
     /// Bytes of text messages read.
     public var bytes: Int64 = 0
-    /// Events handed over and taken, by kind.
+    /// Events handed over and accepted, by kind.
     public var events: [EventKind: Int64] = [:]
     /// Events decoded but lost because the buffer had no room; a gap says when.
     public var overflowed: Int64 = 0
-    /// Binary messages, which the feed has no use for, skipped.
+    /// Binary messages that were skipped; the feed does not use them.
     public var binaryFrames: Int64 = 0
     /// What could not be decoded, since the start.
     public var rejects = DecodeRejects()
@@ -57,11 +58,12 @@ public struct FeedSnapshot: Sendable, Equatable {
 
     /// When anything was last read, in milliseconds since the Unix epoch.
     public var lastMessage: Int64?
-    /// When the newest events were handed over, in milliseconds since the Unix epoch.
+    /// When the newest events were read, in milliseconds since the Unix epoch.
     public var lastEvent: Int64?
-    /// The same of each kind of which events came.
+    /// When the newest events of each kind were read, in milliseconds since the Unix epoch; without kinds that never
+    /// came.
     public var lastEvents: [EventKind: Int64] = [:]
-    /// When the subscription came to stand, in milliseconds since the Unix epoch; `nil` while it does not.
+    /// When the subscription was confirmed, in milliseconds since the Unix epoch; `nil` while it is not.
     public var connectedSince: Int64?
     /// The newest failure.
     public var lastError: FeedError?

@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// Sends the WebSocket handshake's request and says plainly what any answer but 101 means.
+/// Sends the WebSocket handshake request and explains any answer other than 101.
 final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
@@ -24,7 +24,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    /// Sends the request; with TLS it waits in the handler for TLS until the server is verified.
+    /// Sends the request. With TLS, the TLS handler holds it back until the server is verified.
     func begin() {
         hasBegun = true
         if let earlyFailure { return dial.fail(earlyFailure) }
@@ -70,7 +70,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func fail(_ ending: FeedEnding) {
-        // Of several addresses tried at once, only the one that is used reports.
+        // If several addresses are tried at once, only the one that is used reports a failure.
         guard hasBegun else {
             earlyFailure = earlyFailure ?? ending
             return

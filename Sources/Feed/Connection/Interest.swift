@@ -1,6 +1,6 @@
 public import MarketData
 
-/// Which symbols a connection is to bring.
+/// The symbols that a connection should deliver.
 public enum Interest: Sendable, Equatable {
     /// Every symbol of the market: the wildcard channels (`AM.*`).
     case all

@@ -1,16 +1,15 @@
 import MarketData
 
-/// Remembers which channels do not stand, since when and why, until they stand again.
+/// Remembers which channels are lost, since when and why, until the loss is over.
 ///
-/// Every loss is recorded twice: when it begins, as a gap without an end, so that a kill doesn't make it forgotten; and
-/// when it is over, which is when the channel stands again, when it is no longer wanted, or when the connection stops for
-/// good.
+/// Every loss is recorded twice. When it begins, it is recorded as a gap without an end, so that it is not forgotten if
+/// the process is killed. When it is over, it is recorded with its end.
 struct LossLedger: Sendable {
     /// Why and since when a channel is lost.
     struct Loss: Hashable {
         var from: Int64
         var cause: Gap.Cause
-        /// Whether the clock was wrong already.
+        /// Whether the clock was already wrong at the start.
         var isUncertain = false
     }
 
@@ -19,14 +18,14 @@ struct LossLedger: Sendable {
         var noted: FeedMoment
     }
 
-    /// When a loss is over.
+    /// The end of a loss.
     struct End {
         var time: Int64
         var isUncertain = false
     }
 
     private var losses: [FeedChannel: Entry] = [:]
-    /// What was recorded without an end.
+    /// The gaps that were recorded without an end.
     private var open: Set<Gap> = []
     private var isRecorded = true
 
@@ -35,7 +34,8 @@ struct LossLedger: Sendable {
     /// Whether nothing is lost.
     var isEmpty: Bool { losses.isEmpty }
 
-    /// Notes a loss since `from`, in milliseconds since the Unix epoch; an earlier loss of the channel goes on.
+    /// Records a loss since `from`, in milliseconds since the Unix epoch. If the channel is lost already, the earlier
+    /// loss continues.
     mutating func lost(
         _ channel: FeedChannel, from: Int64, cause: Gap.Cause, _ now: FeedMoment, isUncertain: Bool = false
     ) {
@@ -51,10 +51,10 @@ struct LossLedger: Sendable {
         losses[channel].map { isMet($0.loss, $0.noted) } ?? false
     }
 
-    /// Ends the losses of some channels, each at its time, and makes as few gaps of them as their spans allow.
+    /// Ends the losses of some channels, each at its own time, and combines them into as few gaps as their spans allow.
     ///
-    /// Channels that were lost together make one gap that ends when the last of them stood; symbols with the same
-    /// kinds of events share it. Sorted by start, then symbols.
+    /// Channels that were lost together make one gap, which ends with the last of their losses; symbols with the same
+    /// kinds of events share it. The gaps are sorted by start, then symbols.
     mutating func ended(
         _ channels: some Sequence<FeedChannel>, connection: String, at end: (FeedChannel, Loss, FeedMoment) -> End
     ) -> [Gap] {
@@ -72,9 +72,9 @@ struct LossLedger: Sendable {
         return LossLedger.gaps(members, connection: connection) { ends[$0] }
     }
 
-    /// What is to be recorded, so that the record says what is so: `ended` gaps, and the losses under way.
+    /// Returns what must be recorded to bring the record up to date: `ended` gaps, and the losses under way.
     ///
-    /// - Returns: `nil` when the record says so already.
+    /// - Returns: `nil` if the record is up to date.
     mutating func change(_ ended: [Gap], connection: String) -> GapChange? {
         guard !isRecorded || !ended.isEmpty else { return nil }
         isRecorded = true

@@ -1,26 +1,27 @@
 import MarketData
 
-/// Decides what a connection has missed: which channels, since when and why, and when it is over.
+/// Decides what a connection has missed: which channels, since when and why, and until when.
 ///
-/// What is lost goes on until its channel stands again, the feed or the events themselves say that it is over, or it is no
-/// longer wanted. Times are the events' own.
+/// A loss lasts until its channel is confirmed again, until the feed or the events themselves show that it is over, or
+/// until the channel is no longer wanted. Times are the events' own.
 struct LossWatch: Sendable {
     private let connection: String
     /// How late the feed's events are, in milliseconds.
     private let delay: Int64
     private var ledger = LossLedger()
-    /// Those among them that stand: the feed, a relay, misses events itself, or they came and can't be decoded.
+    /// The lost channels that are nevertheless confirmed: the feed is a relay with a gap of its own, or their events
+    /// can't be decoded.
     private var amidst: Set<FeedChannel> = []
     private var spells = UnreadableSpells()
     /// How far the events have come.
     private var times: EventTimes
     /// Whether an event came on the connection that is open.
     private var hasEvents = false
-    /// Gaps of the time before this process that the clock alone has ended.
+    /// Gaps from before this process whose end is known only from the clock.
     private var unproven = UnprovenGaps()
-    /// Whether losses wait for an event to tell when they ended, because the clock can't.
+    /// Whether losses wait for an event to show when they ended, because the clock can't.
     private(set) var awaitsEvents = false
-    /// What to look at after a pause.
+    /// What is watched after a pause.
     private(set) var jumps = JumpWatch()
 
     init(connection: String, delay: Int64) {
@@ -29,7 +30,7 @@ struct LossWatch: Sendable {
         times = EventTimes(delay: delay)
     }
 
-    /// What is to be recorded now that these gaps have ended; `nil` when the record says so already.
+    /// Returns what must be recorded now that these gaps have ended; `nil` if the record is up to date.
     mutating func change(_ ended: [Gap]) -> GapChange? { ledger.change(ended, connection: connection) }
 
     // MARK: Beginnings
@@ -40,7 +41,7 @@ struct LossWatch: Sendable {
         spells = UnreadableSpells()
     }
 
-    /// Notes that channels are lost, from starts that were known before, else from where each began to be missed.
+    /// Records channels as lost, from the given starts or else from where each began to be missed.
     mutating func lost(
         _ channels: [FeedChannel], from starts: [FeedChannel: Int64] = [:], cause: Gap.Cause,
         of subscription: Subscription, _ now: FeedMoment
@@ -50,7 +51,7 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// What came since the file's collector before was missed, and is until the channels stand.
+    /// Records everything since the previous collector of this file as missed, until the channels are confirmed.
     mutating func lostSince(_ life: PreviousLife, of subscription: Subscription, _ now: FeedMoment) {
         let ends = life.ends(delay: delay)
         for channel in subscription.wanted {
@@ -60,10 +61,11 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Every wanted channel is lost: since the newest event of its kind where it stood, else since it was wanted.
+    /// Records every wanted channel as lost: since the newest event of its kind if it was confirmed, otherwise since it
+    /// was asked for or wanted.
     ///
-    /// Channels that came to stand after the last events share one start a kind, the earliest, so that a drop during a
-    /// long round of confirmations makes few gaps.
+    /// Channels that were confirmed after the last events of a kind share one start, the earliest, so that a drop
+    /// during a long round of confirmations makes few gaps.
     mutating func lostAll(_ cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment) {
         var earliest: [EventKind: Int64] = [:]
         for channel in subscription.wanted where isLate(channel, of: subscription) {
@@ -76,7 +78,7 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Events came that can't be decoded; called before those that came with them are taken.
+    /// Records events that can't be decoded as lost. Called before the events that came with them are taken.
     mutating func unreadable(_ lost: UnreadableEvents, of subscription: Subscription, _ now: FeedMoment) {
         for kind in EventKind.allCases {
             let version = subscription.version
@@ -97,11 +99,11 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// The feed is a relay and says what it misses itself.
+    /// Records a gap that the feed, a relay, reports about itself.
     ///
     /// - Returns: the gaps that are over.
     mutating func told(_ notice: GapNotice, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
-        // What is lost here for a reason of its own stays so until its channel stands.
+        // A channel that is lost for another reason stays lost until it is confirmed.
         let channels = notice.channels.filter {
             subscription.covers($0) && (amidst.contains($0) || !ledger.contains($0))
         }
@@ -113,7 +115,7 @@ struct LossWatch: Sendable {
         return end(channels) { _, _, _ in LossLedger.End(time: to) }
     }
 
-    /// Watches what comes after a time in which the feed may have thrown events away.
+    /// Watches for skipped events after a time in which the feed may have discarded some.
     mutating func watchForJumps(
         over length: Duration, because cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment
     ) {
@@ -122,7 +124,8 @@ struct LossWatch: Sendable {
         jumps.watch(starts(of: subscription), over: pause, because: cause, now: now.wall)
     }
 
-    /// How far the events of each kind have come: where none has, no farther than when a channel was asked for.
+    /// How far the events of each kind have come. If none has come, shortly before the first channel of the kind was
+    /// asked for.
     private func starts(of subscription: Subscription) -> [EventKind: JumpWatch.Start] {
         var starts: [EventKind: JumpWatch.Start] = [:]
         for kind in EventKind.allCases { starts[kind] = times[kind].map { JumpWatch.Start(time: $0.reached) } }
@@ -136,9 +139,9 @@ struct LossWatch: Sendable {
 
     // MARK: Ends
 
-    /// Events were taken.
+    /// Handles a batch that was accepted.
     ///
-    /// - Returns: the gaps that they show.
+    /// - Returns: the gaps that its events reveal.
     mutating func took(_ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         let skipped = jumps.isOver ? [] : noteJumps(batch, of: subscription, now)
         times.took(batch, now)
@@ -147,7 +150,7 @@ struct LossWatch: Sendable {
         return skipped + unproven.prove(by: times, now)
     }
 
-    /// Where the feed went on later than it had stopped, the channels that stood have a gap.
+    /// Returns a gap for each jump, in the channels that were subscribed to.
     private mutating func noteJumps(
         _ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment
     ) -> [Gap] {
@@ -156,13 +159,14 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// The channels that were asked for before a pause, of which the feed may have thrown events away in it.
+    /// The channels of which the feed may have discarded events in a pause: those that are asked for and not lost
+    /// already, and those that were given up before the watch began.
     private func standing(over jump: JumpWatch.Jump, in subscription: Subscription) -> [FeedChannel] {
         subscription.wanted.filter { subscription.mayFlowSince($0) != nil && !ledger.contains($0) }
             + subscription.leaving.filter { $0.value.until < jump.watchedSince }.keys
     }
 
-    /// What may be missing of channels since a pause whose end no event has shown yet.
+    /// Returns what may be missing since a pause whose end no event has shown yet.
     private func open(_ channels: (JumpWatch.Jump) -> [FeedChannel]) -> [Gap] {
         EventKind.allCases.compactMap(jumps.open).compactMap { gap(over: $0, of: channels($0), isUncertain: true) }
     }
@@ -177,7 +181,7 @@ struct LossWatch: Sendable {
             isUncertain: isUncertain)
     }
 
-    /// Ends the losses of the channels that stand, as far as it is known when they ended.
+    /// Ends the losses of the channels that are confirmed, if it is known when they ended.
     mutating func settle(_ subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         guard !ledger.isEmpty else { return [] }
         awaitsEvents = false
@@ -196,7 +200,7 @@ struct LossWatch: Sendable {
         return ended
     }
 
-    /// Ends the losses of events that can't be decoded, where they are over.
+    /// Ends the losses of events that can't be decoded, if they are over.
     mutating func endSpells(_ now: FeedMoment) -> [Gap] {
         guard !spells.isEmpty else { return [] }
         spells.reached(reached(now))
@@ -208,9 +212,7 @@ struct LossWatch: Sendable {
         return end(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) }
     }
 
-    /// What was on its way of channels that were given up is lost with the connection.
-    ///
-    /// - Returns: the gaps.
+    /// Returns the gaps of channels that were given up, whose last events are lost with the connection.
     func lostLeaving(_ cause: Gap.Cause, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         var ledger = LossLedger()
         for (channel, leave) in subscription.leaving {
@@ -224,13 +226,14 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Ends the losses of channels that are no longer wanted. No later event shows what a pause before cost them.
+    /// Ends the losses of channels that are no longer wanted. Includes what a pause may have cost them, since no later
+    /// event can show it.
     mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         open { _ in channels.filter { subscription.leaving[$0] != nil && !ledger.contains($0) } }
             + end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
     }
 
-    /// Ends the losses of channels that stand, because the connection does no more.
+    /// Ends the losses of confirmed channels, because the connection has ended.
     mutating func endStanding(_ now: FeedMoment) -> [Gap] { end(amidst, at: clockEnd(now)) }
 
     /// Ends every loss, because the connection is stopped.
@@ -249,7 +252,7 @@ struct LossWatch: Sendable {
 
     /// Where a loss of a channel begins, in the events' own time.
     func start(of channel: FeedChannel, of subscription: Subscription) -> Int64 {
-        // Another connection may have brought it until it was wanted here.
+        // Until the channel was wanted here, another connection may have delivered it.
         guard let asked = subscription.mayFlowSince(channel) else {
             return (subscription.wantedSince(channel) ?? 0) - delay - Gap.eventLateness
         }
@@ -259,18 +262,18 @@ struct LossWatch: Sendable {
         return mark.reached - Gap.startMargin
     }
 
-    /// Whether a channel came to stand after the last event of its kind.
+    /// Whether a channel was confirmed after the last event of its kind was read.
     private func isLate(_ channel: FeedChannel, of subscription: Subscription) -> Bool {
         guard let since = subscription.standsSince(channel) else { return false }
         return since > times[channel.kind]?.received.wall ?? 0
     }
 
-    /// How far the feed has come in its events' time; as far as the clock says where no event has.
+    /// How far the feed has come in its events' time; by the clock if no event has come.
     private func reached(_ now: FeedMoment) -> Int64 {
         (times.feedTime(now) ?? now.wall - delay) + Gap.endMargin
     }
 
-    /// Ends a loss by the clock, as far as it is believed: when its channel stood, or now.
+    /// Ends a loss by the clock, as far as the clock is believed: when its channel was confirmed, or now.
     private func clockEnd(
         _ now: FeedMoment, stood: @escaping (FeedChannel) -> Int64? = { _ in nil }
     ) -> (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End {

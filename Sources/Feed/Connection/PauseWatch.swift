@@ -1,21 +1,21 @@
 import MarketData
 
-/// Finds that this process or its machine was suspended: a timer of one second that comes much too late.
+/// Detects that this process or its machine was suspended, by a one-second timer that fires much too late.
 ///
-/// Times are of CLOCK_BOOTTIME, which goes on while a machine is suspended and does not jump with the time of day.
+/// Times are from CLOCK_BOOTTIME, which also runs while a machine is suspended and does not jump with the time of day.
 struct PauseWatch: Sendable {
-    /// How often ``seen(_:)`` is called at least, while nothing is suspended.
+    /// The longest time between calls of ``seen(_:)`` while nothing is suspended.
     static let interval: Duration = .seconds(1)
-    /// A timer that is so much too late shows a pause.
+    /// A timer that is later than this shows a pause.
     static let tolerance: Duration = .seconds(5)
 
     private var last: Duration
 
     init(now: Duration) { last = now }
 
-    /// The process runs, now.
+    /// Records that the process runs now.
     ///
-    /// - Returns: for how long it was suspended before; `nil` where it was not.
+    /// - Returns: how long it was suspended before; `nil` if it was not.
     mutating func seen(_ now: Duration) -> Duration? {
         defer { last = max(last, now) }
         let passed = now - last
@@ -23,11 +23,11 @@ struct PauseWatch: Sendable {
     }
 }
 
-/// Finds where the feed went on later than it had stopped: after a pause, of this process or of the line, because it threw
-/// away what waited meanwhile.
+/// Detects that the feed skipped events after a pause, of this process or of the network, because it discarded what was
+/// waiting.
 ///
-/// What lay in the sockets' buffers comes first, so the jump may come long after the pause. A quiet market makes a jump
-/// too; a gap says that events *may* have been missed.
+/// The content of the socket buffers comes first, so the jump may come long after the pause. A quiet market makes a
+/// jump too; a gap says that events *may* have been missed.
 struct JumpWatch: Sendable {
     /// A part of a kind's time in which no event came.
     struct Jump: Equatable {
@@ -43,23 +43,23 @@ struct JumpWatch: Sendable {
     struct Start: Equatable {
         /// In milliseconds since the Unix epoch.
         var time: Int64
-        /// Whether the clock says so, because no event came yet.
+        /// Whether the time is the clock's, because no event has come yet.
         var isGuess = false
     }
 
     private struct Course {
         /// The newest event's time.
         var newest: Int64
-        /// What happens later, in milliseconds since the Unix epoch, is not affected.
+        /// Events after this time, in milliseconds since the Unix epoch, are not affected.
         var until: Int64
-        /// How far the next event may be away.
+        /// How far apart two events may be without a jump, in milliseconds.
         var allowed: Int64
         var cause: Gap.Cause
         var watchedSince: Int64
-        /// Whether ``newest`` and ``until`` are the clock's, no event's.
+        /// Whether ``newest`` and ``until`` are the clock's, not an event's.
         var isGuess: Bool
 
-        /// A clock that is a day and more away from the events knows lengths alone.
+        /// Corrects a guess by an event. If the clock is more than a day off, only the length of the span is right.
         mutating func believe(_ time: Int64) {
             if isGuess, abs(time - until) > EventTimes.clockDisbelief {
                 newest += time - until
@@ -71,10 +71,10 @@ struct JumpWatch: Sendable {
 
     private var courses: [EventKind: Course] = [:]
 
-    /// Whether nothing is watched: every kind has come past what happened.
+    /// Whether nothing is watched: every kind has come past the affected time.
     var isOver: Bool { courses.isEmpty }
 
-    /// Watches the kinds of which events may have come before, until they come from after a pause.
+    /// Watches the kinds whose events had not come past the pause, until they do.
     ///
     /// - Parameter now: milliseconds since the Unix epoch.
     mutating func watch(
@@ -94,14 +94,14 @@ struct JumpWatch: Sendable {
         }
     }
 
-    /// Where a kind's events may be missing whose end no event has shown yet.
+    /// Returns the span in which events of a kind may be missing, if no event has shown its end yet.
     func open(_ kind: EventKind) -> Jump? {
         courses[kind].map {
             Jump(kind: kind, from: $0.newest, to: $0.until, cause: $0.cause, watchedSince: $0.watchedSince)
         }
     }
 
-    /// Looks at the events that come.
+    /// Returns the jumps that a batch's events show.
     mutating func took(_ batch: EventBatch) -> [Jump] {
         var jumps: [Jump] = []
         batch.forEachHead { look($0.kind, $0.end, &jumps) }
@@ -127,14 +127,14 @@ struct JumpWatch: Sendable {
     }
 
     private static let minute: Int64 = 60_000
-    /// How long the bars of a minute take to come, after its end.
+    /// How long the bars of a minute take to come after its end, in milliseconds.
     private static let burst: Int64 = 15_000
 
-    /// The longest that two events of a kind may be apart without anything being missed, and until when.
+    /// The longest time between two events of a kind if none is missed, and until when to watch.
     private static func rule(_ kind: EventKind, _ pause: ClosedRange<Int64>) -> (allowed: Int64, until: Int64) {
         switch kind {
         case .minuteBar:
-            // A minute's bars have one time: where they came in a pause, a part of them may be missing without a jump.
+            // All bars of a minute have the same time. If they came during a pause, some may be missing without a jump.
             let last = pause.upperBound / minute * minute
             return pause.lowerBound - burst < last ? (0, last) : (65_000, pause.upperBound)
         case .secondBar: return (6000, pause.upperBound)

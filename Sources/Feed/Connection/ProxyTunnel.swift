@@ -1,14 +1,14 @@
 import MarketData
 import NIOCore
 
-/// Has a proxy open the way to the feed (RFC 9110, section 9.3.6). First and alone in the pipeline; what follows is added
-/// when the way is open.
+/// Asks a proxy to open a tunnel to the feed (RFC 9110, section 9.3.6). It is alone in the pipeline until the tunnel is
+/// open; then the other handlers are added.
 final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// The longest answer that is read.
+    /// The longest answer that is read, in bytes.
     private static let maximumBytes = 16 << 10
 
     private let proxy: HTTPProxy
@@ -27,7 +27,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    /// Asks for the way; `opened` adds the handlers that use it.
+    /// Requests the tunnel; `opened` adds the handlers that use it.
     func open(opened: @escaping () throws -> Void, failed: @escaping (FeedEnding) -> Void) {
         self.opened = opened
         self.failed = failed
@@ -103,7 +103,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         report?(ending)
     }
 
-    /// The number of bytes of the answer's head, its empty line included; `nil` while that is missing.
+    /// The length of the answer's head in bytes, including its empty line; `nil` if the head is incomplete.
     private static func endOfHead(_ bytes: ByteBufferView) -> Int? {
         var line = 0
         for (offset, byte) in bytes.enumerated() {
@@ -118,7 +118,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         return nil
     }
 
-    /// RFC 4648, section 4.
+    /// Encodes bytes as base64 (RFC 4648, section 4).
     private static func base64(_ bytes: [UInt8]) -> String {
         let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
         var text = ""

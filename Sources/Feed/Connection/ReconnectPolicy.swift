@@ -1,6 +1,6 @@
 import MarketData
 
-/// How the end of a connection bears on the next try.
+/// What the end of a connection means for the next try.
 enum FeedClose: Equatable, Sendable {
     /// Refused, lost, closed or given up for whatever ordinary reason.
     case ordinary
@@ -8,11 +8,11 @@ enum FeedClose: Equatable, Sendable {
     case keyRefused
     /// Another client holds the account's connection.
     case connectionLimit
-    /// The server asked for patience, for so long when it said so (HTTP 429, Retry-After).
+    /// The server asked for fewer requests (HTTP 429), with its Retry-After if it sent one.
     case tooManyRequests(Duration?)
 }
 
-/// The times that a connection tries again by.
+/// How long a connection waits before it tries again.
 public struct ReconnectRules: Sendable {
     /// The first wait between failed tries; it doubles up to ``cap``.
     public var firstDelay: Duration = .seconds(5)
@@ -20,14 +20,15 @@ public struct ReconnectRules: Sendable {
     public var cap: Duration = .seconds(60)
     /// The longest wait for the first try after a healthy connection ended.
     public var quickDelay: Duration = .seconds(1)
-    /// How long a connection must have stood for earlier failures to be forgotten.
+    /// How long a connection must have been up for earlier failures to be forgotten.
     var healthyAfter: Duration = .seconds(60)
-    /// After so many failed tries in a row the status is ``FeedConnectionStatus/error`` and tries go on at the slowest
-    /// pace; 0 means never.
+    /// After this many failed tries in a row the status is ``FeedConnectionStatus/error`` and tries continue at the
+    /// slowest pace; 0 means never.
     public var maximumFailures = 0
     /// The first and the longest wait after the feed refused the key.
     public var refusedKeyDelay: ClosedRange<Duration> = .seconds(60) ... .seconds(300)
-    /// The shortest and the longest wait after another client took the account's connection.
+    /// The shortest and the longest wait after another client took the account's connection for the first time. The
+    /// wait doubles each time that this repeats, up to eightfold.
     public var connectionLimitDelay: ClosedRange<Duration> = .seconds(30) ... .seconds(120)
     /// The longest Retry-After that is obeyed.
     var patience: Duration = .seconds(600)
@@ -35,39 +36,40 @@ public struct ReconnectRules: Sendable {
 
 /// Decides when a connection may try again. Reads no clock and draws no random number.
 ///
-/// Ordinary failures: full jitter under a ceiling that doubles from the first delay to the cap (never less than a
-/// tenth of the ceiling, so that no row of low draws makes a tight loop). The first try after a healthy connection is quick.
+/// After an ordinary failure the wait is random (full jitter) below a ceiling that doubles from the first delay to the
+/// cap. It is at least a tenth of the ceiling, so that a series of low draws does not make a tight loop. The first try
+/// after a healthy connection is quick.
 struct ReconnectPolicy: Sendable {
     enum Next: Equatable {
-        /// Try again after so long.
+        /// Try again after this long.
         case wait(Duration)
-        /// Too many failures in a row, or a refused key: someone should look; try again after so long.
+        /// Too many failures in a row, or a refused key: someone should look. Try again after this long.
         case waitInError(Duration)
-        /// The account's connection limit: leave the connection to the other client for so long.
+        /// The account's connection limit: leave the connection to the other client for this long.
         case giveWay(Duration)
     }
 
     private let rules: ReconnectRules
     /// Failed tries since the last healthy connection.
     private(set) var failures = 0
-    /// Refusals of the key since it was last taken.
+    /// Refusals of the key since it was last accepted.
     private(set) var keyRefusals = 0
-    /// How often another client took the connection since it last stood for long.
+    /// How often another client took the connection since it was last up for long; at most 4.
     private(set) var givenWay = 0
 
     init(_ rules: ReconnectRules = ReconnectRules()) {
         var rules = rules
-        // A wait of nothing, or a cap below the first wait, would make a tight loop or a contradiction.
+        // A zero wait would make a tight loop, and a cap below the first wait would be a contradiction.
         rules.firstDelay = max(rules.firstDelay, .milliseconds(10))
         rules.cap = max(rules.cap, rules.firstDelay)
         self.rules = rules
     }
 
-    /// Takes note of a connection's end.
+    /// Records a connection's end and returns when to try again.
     ///
     /// - Parameters:
-    ///   - healthyFor: how long the subscription had stood; zero when it never did.
-    ///   - jitter: evenly drawn from 0 to 1.
+    ///   - healthyFor: how long the subscription had been confirmed; zero if it never was.
+    ///   - jitter: drawn evenly from 0 to 1.
     mutating func ended(_ reason: FeedClose, healthyFor: Duration, jitter: Double) -> Next {
         if reason != .keyRefused, healthyFor > .zero { keyRefusals = 0 }
         let wasHealthy = healthyFor >= rules.healthyAfter
@@ -81,7 +83,8 @@ struct ReconnectPolicy: Sendable {
             return .waitInError(ceiling * (0.9 + 0.1 * jitter))
         case .connectionLimit:
             failures += 1
-            // Each return pushes somebody else out: those who want more than there is must come back ever more rarely.
+            // Each return pushes another client out, so clients that compete for too few connections must return ever
+            // more rarely.
             givenWay = healthyFor >= rules.connectionLimitDelay.upperBound * 10 ? 1 : min(givenWay + 1, 4)
             return .giveWay(limitDelay(jitter) * (1 << (givenWay - 1)))
         case .tooManyRequests(let asked):
@@ -97,7 +100,7 @@ struct ReconnectPolicy: Sendable {
         }
     }
 
-    /// A wait between the shortest and the longest at the account's limit.
+    /// A wait within ``ReconnectRules/connectionLimitDelay``.
     private func limitDelay(_ jitter: Double) -> Duration {
         let delay = rules.connectionLimitDelay
         return delay.lowerBound + (delay.upperBound - delay.lowerBound) * jitter

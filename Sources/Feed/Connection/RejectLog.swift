@@ -8,14 +8,14 @@ struct RejectLog: Sendable {
         enum Loss: Sendable, Equatable {
             /// Events, which are lost.
             case events
-            /// Optional fields of events that were taken without them.
+            /// Optional fields that were left out of accepted events.
             case fields
         }
 
         var loss: Loss
-        /// `nil` for what names no kind of event.
+        /// `nil` if the kind is not known.
         var kind: EventKind?
-        /// How many since the line before.
+        /// How many since the previous line.
         var count: Int
         /// What the newest sample looks like.
         var sample: String
@@ -31,7 +31,7 @@ struct RejectLog: Sendable {
     private var fields = [Entry](repeating: Entry(), count: DecodeRejects.kinds.count)
     private var logged = 0
 
-    /// The lines that are due, given all counts so far; asked after every socket read.
+    /// Returns the lines that are due, given all counts so far; called after every socket read.
     mutating func lines(_ rejects: DecodeRejects, now: Duration) -> [Line] {
         guard rejects.events.total + rejects.fields.total != logged else { return [] }
         var lines: [Line] = []

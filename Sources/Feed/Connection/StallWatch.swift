@@ -23,31 +23,31 @@ struct StallWatch: Sendable {
         lastSeen = now
     }
 
-    /// A frame of any kind came.
+    /// Records that a frame of any kind came.
     mutating func seen(now: Duration) {
         lastSeen = now
         lastPing = nil
     }
 
-    /// Reading was stopped by this side, so silence means nothing.
+    /// Records that this side stopped reading, so that silence means nothing.
     mutating func paused() {
         isPaused = true
     }
 
-    /// Reading goes on.
+    /// Records that reading continues.
     mutating func resumed(now: Duration) {
         isPaused = false
         seen(now: now)
     }
 
-    /// How long nothing came, where a ping has waited for its answer for so long that what the peer had to send meanwhile
-    /// may be gone.
+    /// How long nothing has come, if a ping has gone unanswered for so long that what the peer had to send may be lost;
+    /// otherwise `nil`.
     func overdue(now: Duration) -> Duration? {
         let silence = now - lastSeen
         return !isPaused && lastPing != nil && silence > pingInterval + PauseWatch.tolerance ? silence : nil
     }
 
-    /// When ``tick(now:)`` has something to say; `nil` while paused.
+    /// When ``tick(now:)`` is due next; `nil` while paused.
     var deadline: Duration? {
         guard !isPaused else { return nil }
         return min((lastPing ?? lastSeen) + pingInterval, lastSeen + stallTimeout)
@@ -55,8 +55,8 @@ struct StallWatch: Sendable {
 
     /// Judges the silence.
     ///
-    /// A tick that comes much too late shows that this process itself was suspended (SIGSTOP, a suspended machine) with
-    /// frames perhaps waiting in the socket: the silence is measured again from then on.
+    /// A tick that comes much too late shows that this process itself was suspended (SIGSTOP, a suspended machine), and
+    /// frames may be waiting in the socket. The silence is then measured again from this tick.
     mutating func tick(now: Duration) -> Verdict {
         guard let deadline, now >= deadline else { return .fine }
         if now - deadline >= stallTimeout / 2 {

@@ -2,15 +2,15 @@ import MarketData
 
 /// Which channels are wanted, asked for, confirmed and refused on one connection. Reads no clock, sends nothing.
 ///
-/// The feed answers a subscription with one `success` for each channel, does not answer one that already stands, and
-/// need not name the channel that it refuses. So an event of a channel confirms it too, and refusals without a name
-/// are held until they account for all that is unanswered.
+/// The feed answers a subscription with one `success` for each channel. It does not answer for a channel that is
+/// subscribed already, and need not name a channel that it refuses. An event therefore confirms its channel too, and
+/// refusals without a name are held until they account for all unanswered channels.
 struct Subscription: Sendable {
     /// What is due when ``deadline`` has passed.
     enum Step: Equatable {
-        /// These were not answered: ask again, each in a message of its own when `singly`.
+        /// These were not answered: ask again, in one message for each if `singly`.
         case askAgain([FeedChannel], singly: Bool)
-        /// These were not answered the second time either: tell, and ask again later.
+        /// These were not answered the second time either: report them, and ask again later.
         case report([FeedChannel])
     }
 
@@ -23,12 +23,13 @@ struct Subscription: Sendable {
     }
 
     private struct Entry {
-        /// Since when the channel is wanted, in milliseconds since the Unix epoch.
+        /// Since when the channel has been wanted, in milliseconds since the Unix epoch.
         var wantedSince: Int64
         var progress = Progress.unasked
     }
 
-    /// A channel that was given up and of which events may be on their way. Times in milliseconds since the Unix epoch.
+    /// A channel that was given up but whose events may still be on their way. Times are in milliseconds since the Unix
+    /// epoch.
     struct Leave {
         /// When it was asked for.
         var askedSince: Int64
@@ -36,7 +37,7 @@ struct Subscription: Sendable {
         var until: Int64
     }
 
-    /// One request, and what is left of it.
+    /// One request, with the channels that are still unanswered.
     private struct Ask {
         /// Not answered yet.
         var channels: Set<FeedChannel>
@@ -52,21 +53,21 @@ struct Subscription: Sendable {
     let unconfirmedRetry: Duration
     /// The wanted channels in the order given.
     private(set) var wanted: [FeedChannel] = []
-    /// Asked for and not answered.
+    /// The channels that were asked for and not answered.
     private(set) var pending: Set<FeedChannel> = []
     private(set) var confirmedCount = 0
     private(set) var refused: Set<FeedChannel> = [] {
         didSet { if refused.isEmpty { refusedKinds = [] } }
     }
-    /// The kinds of what is refused, and maybe of what was: few events are of these.
+    /// The kinds of the refused channels, and perhaps of some refused earlier. Few events are of these kinds.
     private var refusedKinds: KindSet = []
-    /// No longer wanted, and the feed has not said yet that they ended.
+    /// The channels that are no longer wanted, until the feed confirms that they ended.
     private(set) var leaving: [FeedChannel: Leave] = [:]
     private var entries: [FeedChannel: Entry] = [:]
-    /// Each with a time of its own, so that new requests put off no older one.
+    /// The unanswered requests. Each has its own deadline, so that new requests do not postpone older ones.
     private var asks: [Ask] = []
     private var namelessRefusals = 0
-    /// Changes whenever anything here does.
+    /// Changes whenever the state of a channel does.
     private(set) var version = 0
 
     init(confirmTimeout: Duration, unconfirmedRetry: Duration) {
@@ -74,7 +75,7 @@ struct Subscription: Sendable {
         self.unconfirmedRetry = unconfirmedRetry
     }
 
-    /// When ``tick(now:)`` has something to say.
+    /// When ``tick(now:)`` is due next.
     var deadline: Duration? { asks.lazy.map(\.deadline).min() }
 
     func wants(_ channel: FeedChannel) -> Bool { entries[channel] != nil }
@@ -84,14 +85,14 @@ struct Subscription: Sendable {
         wants(channel) || wants(FeedChannel(kind: channel.kind, symbol: nil))
     }
 
-    /// Since when a channel stands, in milliseconds since the Unix epoch; `nil` while it does not.
+    /// Since when a channel has been confirmed, in milliseconds since the Unix epoch; `nil` while it is not.
     func standsSince(_ channel: FeedChannel) -> Int64? {
         guard case .confirmed(let since, _)? = entries[channel]?.progress else { return nil }
         return since
     }
 
     /// Since when the feed may have sent events of a channel, in milliseconds since the Unix epoch: since it was asked
-    /// for. When the confirmation is read says nothing of when it was sent.
+    /// for. The time at which a confirmation is read does not show when it was sent.
     func mayFlowSince(_ channel: FeedChannel) -> Int64? {
         switch entries[channel]?.progress {
         case .asked(let asked): asked
@@ -100,12 +101,12 @@ struct Subscription: Sendable {
         }
     }
 
-    /// Since when a channel is wanted, in milliseconds since the Unix epoch.
+    /// Since when a channel has been wanted, in milliseconds since the Unix epoch.
     func wantedSince(_ channel: FeedChannel) -> Int64? { entries[channel]?.wantedSince }
 
     /// Changes what is wanted.
     ///
-    /// - Returns: what is new, and what is no longer wanted, each in its list's order.
+    /// - Returns: the channels that are new, and those that are no longer wanted, each in the order of its list.
     mutating func want(_ channels: [FeedChannel], wall: Int64) -> (added: [FeedChannel], removed: [FeedChannel]) {
         version += 1
         let new = Set(channels)
@@ -123,7 +124,7 @@ struct Subscription: Sendable {
         return (added, removed)
     }
 
-    /// Forgets all answers: a new connection begins with none.
+    /// Forgets all answers, because a new connection starts without any.
     mutating func reset() {
         version += 1
         for channel in wanted { entries[channel]?.progress = .unasked }
@@ -135,19 +136,19 @@ struct Subscription: Sendable {
         namelessRefusals = 0
     }
 
-    /// Takes the feed's word that subscriptions ended.
+    /// Records the feed's confirmation that subscriptions ended.
     mutating func ended(_ channels: some Sequence<FeedChannel>) {
         version += 1
         for channel in channels { leaving[channel] = nil }
     }
 
-    /// Notes that a new subscription to `channels` is being sent.
+    /// Records that a subscription to `channels` is being sent.
     mutating func asked(_ channels: [FeedChannel], now: Duration, wall: Int64) {
         version += 1
         var asked: Set<FeedChannel> = []
         for channel in channels where entries[channel] != nil {
             answered(channel)
-            // The feed may have sent events since it was asked first.
+            // The feed may have been sending events since the first request.
             let first = min(wall, mayFlowSince(channel) ?? wall)
             entries[channel]?.progress = .asked(at: first)
             asked.insert(channel)
@@ -156,9 +157,9 @@ struct Subscription: Sendable {
         if !asked.isEmpty { asks.append(Ask(channels: asked, deadline: now + confirmTimeout)) }
     }
 
-    /// Takes the feed's confirmation, or an event that shows the same.
+    /// Records the feed's confirmation of a channel, or an event that proves the same.
     ///
-    /// - Returns: whether the channel came to stand by it.
+    /// - Returns: whether the channel was not confirmed before.
     mutating func confirmed(_ channel: FeedChannel, now: Duration, wall: Int64) -> Bool {
         guard let entry = entries[channel] else { return false }
         if case .confirmed = entry.progress { return false }
@@ -168,7 +169,7 @@ struct Subscription: Sendable {
         entries[channel]?.progress = .confirmed(at: wall, asked: asked)
         confirmedCount += 1
         refused.remove(channel)
-        // The others of the request may be on their way.
+        // The answers for the other channels of the request may be on their way.
         if let ask = asks.firstIndex(where: { $0.channels.contains(channel) }), !asks[ask].isReported {
             asks[ask].deadline = now + confirmTimeout
         }
@@ -176,7 +177,7 @@ struct Subscription: Sendable {
         return true
     }
 
-    /// Takes the feed's refusal of a channel.
+    /// Records the feed's refusal of a channel.
     ///
     /// - Returns: whether the channel was not refused before.
     mutating func refuse(_ channel: FeedChannel) -> Bool {
@@ -190,23 +191,22 @@ struct Subscription: Sendable {
         return true
     }
 
-    /// Takes a refusal that names no channel.
+    /// Records a refusal that names no channel.
     mutating func refusedNameless() {
         namelessRefusals += 1
     }
 
-    /// The channels that refusals without a name show refused: all that are unanswered, once there are as many
-    /// refusals as those.
+    /// Counts all unanswered channels as refused once there are as many refusals without a name, and returns them.
     mutating func resolveNameless() -> [FeedChannel] {
         guard namelessRefusals > 0, !pending.isEmpty, namelessRefusals >= pending.count else { return [] }
         let unanswered = wanted.filter(pending.contains)
         return unanswered.filter { refuse($0) }
     }
 
-    /// Whether there are channels that events may show to stand: unanswered ones, and refused ones.
+    /// Whether an event could confirm a channel: some are unanswered or refused.
     var awaitsEvents: Bool { !pending.isEmpty || !refused.isEmpty }
 
-    /// The unanswered and refused channels that the events of a batch show to stand.
+    /// The unanswered and refused channels that the events of a batch confirm.
     func shown(by batch: EventBatch) -> Set<FeedChannel> {
         var found: Set<FeedChannel> = []
         func awaits(_ channel: FeedChannel) -> Bool { pending.contains(channel) || refused.contains(channel) }
@@ -223,7 +223,7 @@ struct Subscription: Sendable {
         return found
     }
 
-    /// Says what is due, and counts it as done.
+    /// Returns what is due, and counts it as done.
     mutating func tick(now: Duration) -> Step? {
         guard let due = asks.firstIndex(where: { now >= $0.deadline }) else { return nil }
         let unanswered = wanted.filter(asks[due].channels.contains)
@@ -237,7 +237,7 @@ struct Subscription: Sendable {
     /// Whether every channel was answered, or those that were not have been reported.
     var isSettled: Bool { asks.allSatisfy(\.isReported) }
 
-    /// The symbols whose every channel stands, in the order given.
+    /// The symbols with every channel confirmed, in the order given.
     var confirmedSymbols: [Symbol] {
         var missing: Set<Symbol> = []
         for channel in wanted where standsSince(channel) == nil {
@@ -256,7 +256,7 @@ struct Subscription: Sendable {
         }
     }
 
-    /// A channel is no longer waited for.
+    /// Stops waiting for an answer for a channel.
     private mutating func answered(_ channel: FeedChannel) {
         guard pending.remove(channel) != nil else { return }
         for ask in asks.indices { asks[ask].channels.remove(channel) }

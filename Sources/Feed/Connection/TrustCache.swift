@@ -7,7 +7,7 @@ import Synchronization
 
 /// The certificates that are trusted, read once, and again after a certificate was refused.
 ///
-/// Reading the system's roots takes milliseconds and blocks, so it happens on a thread of its own.
+/// Reading the system's roots takes milliseconds and blocks, so it happens on another thread.
 final class TrustCache: Sendable {
     private let caFile: String?
     private let closeTimeout: Duration
@@ -28,7 +28,7 @@ final class TrustCache: Sendable {
         }
     }
 
-    /// Has the files read again before the next connection.
+    /// Forgets the certificates, so that the files are read again before the next connection.
     func forget() {
         kept.withLock { $0 = nil }
     }
@@ -50,7 +50,7 @@ final class TrustCache: Sendable {
                 throw FeedEnding.certificateFile(caFile, "cannot be read")
             }
         }
-        // A peer that answers nothing must not hold up the next try.
+        // A peer that does not answer must not delay the next try.
         tls.shutdownTimeout = TimeAmount(closeTimeout)
         return try NIOSSLContext(configuration: tls)
     }

@@ -1,7 +1,7 @@
-/// Checks whether bytes are UTF-8, quickly where they are ASCII, as the feed's are.
+/// Checks whether bytes are UTF-8, with a fast path for ASCII, which is what the feed sends.
 ///
-/// RFC 6455, section 8.1, has a client fail a connection whose text is not UTF-8; the text then cannot be trusted to
-/// mean what it says, and the reconnect records a gap.
+/// RFC 6455, section 8.1, requires a client to fail a connection whose text is not UTF-8. Such text can't be trusted,
+/// and the reconnect records a gap.
 enum UTF8Check {
     /// Whether `bytes` are well-formed UTF-8.
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -13,7 +13,7 @@ enum UTF8Check {
         }
     }
 
-    /// The length of a run of ASCII at the start: whole blocks of 32 bytes, then of 8, then bytes.
+    /// The length of the run of ASCII at the start, found in blocks of 32 bytes and then byte by byte.
     private static func asciiPrefix(_ bytes: UnsafeRawBufferPointer) -> Int {
         let highBits: UInt64 = 0x8080_8080_8080_8080
         var offset = 0

@@ -1,16 +1,16 @@
 import MarketData
 
-/// Gaps of the time before this process that the clock alone has ended, until the first events show whether it was right:
-/// on a box without a clock of its own it may have shown the time of the last shutdown.
+/// Gaps from before this process whose end is known only from the clock, until the first events show whether it was
+/// right. On a machine without a battery-backed clock it may have shown the time of the last shutdown.
 struct UnprovenGaps: Sendable {
     private var gaps: [(gap: Gap, ended: FeedMoment)] = []
 
-    /// Takes gaps that the clock ends now.
+    /// Adds gaps that were just ended by the clock.
     mutating func add(_ ended: [Gap], _ now: FeedMoment) { gaps += ended.map { ($0, now) } }
 
-    /// Compares what the clock said with where the events are.
+    /// Compares the ends that the clock gave with where the events are.
     ///
-    /// - Returns: what is missing beyond the ends that the clock gave.
+    /// - Returns: the gaps beyond those ends.
     mutating func prove(by times: EventTimes, _ now: FeedMoment) -> [Gap] {
         guard !gaps.isEmpty, let feed = times.feedTime(now) else { return [] }
         var missing: [Gap] = []

@@ -1,25 +1,27 @@
 import MarketData
 
-/// Decides which events that can't be decoded make one gap: those of a kind that come no further apart than a minute's bars.
+/// Decides which events that can't be decoded make one gap: those of a kind that come at most ``quiet`` apart, which is
+/// longer than the interval of minute bars.
 ///
-/// An event costs no gap of its own, and a kind of which one is bad every minute doesn't keep its gap open for ever.
+/// A bad event does not make a gap of its own, and a kind with one bad event every minute does not keep its gap open
+/// forever.
 struct UnreadableSpells: Sendable {
     struct Spell: Sendable, Equatable {
-        /// Where the events had come to before, in milliseconds since the Unix epoch.
+        /// Where the events had come to before the spell, in milliseconds since the Unix epoch.
         let from: Int64
-        /// Where they had come to after the last that can't be decoded; `nil` until that is known.
+        /// Where they had come to after the last bad event; `nil` until that is known.
         var to: Int64?
-        /// Of which symbols.
+        /// The symbols affected.
         var extent = UnreadableEvents.Extent()
-        /// Which channels the connection had.
+        /// The version of the connection's channels.
         fileprivate var version: Int
         fileprivate let began: Duration
         fileprivate var last: Duration
     }
 
-    /// A spell is over when no such event has come for so long.
+    /// A spell is over when no bad event has come for this long.
     static let quiet: Duration = .seconds(90)
-    /// And after so long in any case: what is missing is not fetched before.
+    /// A spell is over after this long in any case, because what is missing is not fetched before.
     static let longest: Duration = .seconds(900)
 
     private var spells: [EventKind: Spell] = [:]
@@ -29,10 +31,11 @@ struct UnreadableSpells: Sendable {
     /// Whether no spell is under way.
     var isEmpty: Bool { spells.isEmpty }
 
-    /// Events of a kind came that can't be decoded.
+    /// Adds bad events of a kind to the spell under way, if they affect nothing new.
     ///
-    /// - Parameter version: of the connection's channels.
-    /// - Returns: whether they are of the spell that is under way, and of nothing else than its events so far.
+    /// - Parameter version: the version of the connection's channels.
+    ///
+    /// - Returns: whether they were added.
     mutating func goesOn(_ kind: EventKind, _ extent: UnreadableEvents.Extent, version: Int, now: Duration) -> Bool {
         guard let spell = spells[kind], spell.version == version, spell.extent.covers(extent) else { return false }
         spells[kind]?.last = now
@@ -40,10 +43,11 @@ struct UnreadableSpells: Sendable {
         return true
     }
 
-    /// Events of a kind came that can't be decoded, which begin a spell or add to one.
+    /// Adds bad events of a kind to the spell under way, or begins one.
     ///
     /// - Parameter from: where the kind's events had come to before.
-    /// - Returns: the spell that they are of.
+    ///
+    /// - Returns: the spell that they belong to.
     mutating func came(
         _ kind: EventKind, _ extent: UnreadableEvents.Extent, from: Int64, version: Int, now: Duration
     ) -> Spell {
@@ -58,12 +62,12 @@ struct UnreadableSpells: Sendable {
         return spell
     }
 
-    /// The events have come to `time`.
+    /// Records that the events have come to `time`.
     mutating func reached(_ time: Int64) {
         for (kind, spell) in spells where spell.to == nil { spells[kind]?.to = max(time, spell.from) }
     }
 
-    /// Takes out the spells that are over.
+    /// Removes the spells that are over; returns where each ended.
     mutating func takeEnded(now: Duration) -> [EventKind: Int64] {
         let over = spells.filter { _, spell in
             spell.to != nil && (now - spell.last >= Self.quiet || now - spell.began >= Self.longest)

@@ -1,12 +1,12 @@
-/// Follows the rules of RFC 6455 from frame to frame: fragments, control frames between them, reserved bits, close codes.
+/// Applies the rules of RFC 6455 across frames: fragments, control frames between them, reserved bits, close codes.
 ///
-/// Sees only headers and small payloads, so a message in one frame is never copied.
+/// It sees only headers and small payloads, so a message in one frame is never copied.
 struct WebSocketFrameAssembler: Sendable {
-    /// The parts of a frame's header that the rules speak of.
+    /// The parts of a frame's header that the rules concern.
     struct Header: Equatable {
         /// The last, or only, frame of a message.
         var isFinal = true
-        /// The three reserved bits; RSV1, the highest, marks compression where it was negotiated (RFC 7692).
+        /// The three reserved bits. RSV1, the highest, marks compression if it was negotiated (RFC 7692).
         var reservedBits: UInt8 = 0
         var opcode: UInt8
         /// Whether the payload is masked; a server's must not be.
@@ -21,9 +21,9 @@ struct WebSocketFrameAssembler: Sendable {
         case text
         /// A part of a text message: keep the payload.
         case keep
-        /// The last part of a text message: append the payload, the message is whole.
+        /// The last part of a text message: append the payload to complete the message.
         case joined
-        /// A whole binary message, or its last part: the feed sends none that matter, count it.
+        /// A whole binary message, or its last part: count it. The feed sends none that matter.
         case skipBinary
         /// A part of a binary message: drop the payload.
         case drop
@@ -114,7 +114,7 @@ struct WebSocketFrameAssembler: Sendable {
 
     /// Reads a close frame's payload.
     ///
-    /// - Returns: the notice, or the violation that the payload is (RFC 6455, sections 5.5.1 and 7.4).
+    /// - Returns: the notice, or the violation if the payload breaks the rules (RFC 6455, sections 5.5.1 and 7.4).
     static func readClose(_ payload: some Collection<UInt8>) -> Result<CloseNotice, Violation> {
         guard let high = payload.first else { return .success(CloseNotice(code: nil, reason: "")) }
         guard let low = payload.dropFirst().first else {

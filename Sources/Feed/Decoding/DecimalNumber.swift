@@ -9,7 +9,7 @@
 /// A JSON number of any length and form, read exactly.
 struct DecimalNumber {
     private var isNegative = false
-    /// The first 19 significant digits; the number is `digits × 10^exponent` when nothing was cut.
+    /// The first 19 significant digits. The number is `digits × 10^exponent` if no nonzero digit was cut.
     private var digits: UInt64 = 0
     private var exponent = 0
     /// Whether digits other than zeros follow the first 19.
@@ -18,10 +18,11 @@ struct DecimalNumber {
 
     /// 10^19 is the largest power of ten below 2^64.
     private static let mostDigits = 19
-    /// Exponents beyond this are all the same; sums with the length of any text stay within `Int`.
+    /// Larger written exponents are clamped to this. They overflow or underflow anyway, and the sum with the length of
+    /// any text stays within `Int`.
     private static let exponentCap = 1 << 50
 
-    /// Reads the number that is the whole of `text`; `nil` when `text` is not a JSON number.
+    /// Parses `text`; returns `nil` if `text` as a whole is not one JSON number.
     init?(_ text: UnsafeRawBufferPointer) {
         let bytes = FrameBytes(base: text.baseAddress ?? UnsafeRawPointer(bitPattern: 1)!, count: text.count)
         guard let end = try? JSONScan.number(bytes, 0), end == bytes.count else { return nil }
@@ -64,10 +65,10 @@ struct DecimalNumber {
         return isNegative ? -value : value
     }
 
-    /// The value when it is an integer that fits.
+    /// The value as an integer; `nil` if it has a fraction or does not fit.
     var integer: Int64? {
         guard digits != 0 else { return 0 }
-        // Cut, it has more than 19 digits, the last no zero: a fraction, or too large.
+        // A cut number has more than 19 significant digits, so it has a fraction or is too large.
         guard !isCut else { return nil }
         var magnitude = digits
         if exponent < 0 {
@@ -111,8 +112,8 @@ struct DecimalNumber {
         return isNegative ? -magnitude : magnitude
     }
 
-    /// `digits / 10^power`, rounded once: an integer quotient of at least 63 bits, its last bit set when there is a
-    /// rest, rounds as the true quotient does.
+    /// `digits / 10^power`, rounded once. The integer quotient has at least 63 bits. With its last bit set if there is
+    /// a remainder, it rounds as the true quotient does.
     private static func quotient(_ digits: UInt64, _ power: Int) -> Double {
         let divisor = powerOfTen(power)
         let digitShift = digits.leadingZeroBitCount
@@ -134,8 +135,8 @@ struct DecimalNumber {
         return Double(top | (rest == 0 ? 0 : 1)) * Double(sign: .plus, exponent: 64 - shift, significand: 1)
     }
 
-    /// The magnitude through the C library, which rounds correctly; the text it gets has no point, so that no locale
-    /// matters, and at most as many digits as can decide the rounding (768 of them can).
+    /// The magnitude, converted by the C library, which rounds correctly. The text passed to it has no point, so the
+    /// locale does not matter, and enough digits to decide the rounding (at most 768 matter).
     private var parsed: Double {
         let mostDigits = 800
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: mostDigits + 32) { buffer in
@@ -168,7 +169,7 @@ struct DecimalNumber {
                 count += 1
                 exponent -= 1
             }
-            // Beyond ±5000 all is infinite or zero, whatever 801 digits stand before it.
+            // Beyond ±5000 the result is infinite or zero, whatever the 801 digits before the exponent are.
             var rest = min(exponent.magnitude, 5000)
             buffer[count] = CChar(bitPattern: UInt8(ascii: "e"))
             buffer[count + 1] = CChar(bitPattern: exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))

@@ -1,7 +1,7 @@
 public import MarketData
 
-/// What a decoder could not make an event of, and which fields it left out of those that it made: how much, of which
-/// kind, why, and a few redacted samples.
+/// Counts of rejected events, by kind and by reason, and of the fields left out of accepted events, by kind, with a few
+/// redacted samples.
 public struct DecodeRejects: Sendable, Equatable {
     /// Why something was left out.
     public enum Reason: String, Sendable, Hashable, CaseIterable {
@@ -9,30 +9,31 @@ public struct DecodeRejects: Sendable, Equatable {
         case malformedJSON = "malformed_json"
         /// The frame ended, or lost its structure, before the event did.
         case unterminated = "unterminated"
-        /// Arrays and objects stand in each other deeper than ``FrameDecoder/maximumDepth``.
+        /// Arrays and objects are nested deeper than ``FrameDecoder/maximumDepth``.
         case tooDeep = "too_deep"
         /// An element of the frame is not a JSON object.
         case notAnObject = "not_an_object"
-        /// There is no `ev` that says what the event is.
+        /// The object has no `ev` to say what kind of event it is.
         case missingEvent = "missing_event"
         /// `ev` names a kind of event that the decoder does not know.
         case unknownEvent = "unknown_event"
-        /// A field that the event can't be without is absent or `null`.
+        /// A required field is absent or `null`.
         case missingField = "missing_field"
-        /// A field holds another JSON type than the feed's description says.
+        /// A field's JSON type is not the one that the feed documents.
         case wrongType = "wrong_type"
-        /// The symbol is empty, too long, or holds a character that no symbol has.
+        /// The symbol is empty, too long, or contains a character that symbols can't have.
         case badSymbol = "bad_symbol"
-        /// A number is infinite, or out of its field's range, or has a fraction where an integer is meant.
+        /// A number is infinite, outside its field's range, or has a fraction although the field is an integer.
         case badNumber = "bad_number"
-        /// A time is no number of milliseconds from 1990 until tomorrow, as far as this machine's clock knows.
+        /// A time is not an integer or is outside its range. An event's own time must be between 1990 and tomorrow by
+        /// this machine's clock.
         case badTime = "bad_time"
-        /// A text to be kept is not valid UTF-8, or has half a surrogate pair.
+        /// A text to keep is not valid UTF-8 or has half a surrogate pair.
         case badText = "bad_text"
-        /// The batch's texts have reached the size that their 32-bit offsets can address.
+        /// The batch has as much text as 32-bit offsets can address.
         case textOverflow = "text_overflow"
 
-        /// The reason's place in ``allCases``.
+        /// The reason's index in ``allCases``.
         var index: Int {
             switch self {
             case .malformedJSON: 0
@@ -52,20 +53,20 @@ public struct DecodeRejects: Sendable, Equatable {
         }
     }
 
-    /// Counts by kind of event, with a sample of each kind.
+    /// Counts by kind of event, with the newest sample of each kind.
     ///
-    /// What names no kind, because it is no JSON or because `ev` is missing or unknown, is counted under `nil`.
+    /// A piece without a known kind is counted under `nil`: it is not JSON, or its `ev` is missing or unknown.
     public struct Tally: Sendable, Equatable {
         private var counts = [Int](repeating: 0, count: kinds.count)
         private var newest = [Sample?](repeating: nil, count: kinds.count)
-        /// How many frames are still to go without another sample.
+        /// How many frames must pass before a kind that has a sample is sampled again.
         private var wait = 0
         private static let samplingInterval = 64
 
-        /// How many of all kinds.
+        /// The count over all kinds.
         public var total: Int { counts.reduce(0, +) }
 
-        /// How many of one kind.
+        /// The count for one kind.
         public subscript(_ kind: EventKind?) -> Int { counts[Self.index(kind)] }
 
         /// The newest sample of one kind.
@@ -75,8 +76,8 @@ public struct DecodeRejects: Sendable, Equatable {
 
         fileprivate mutating func beginFrame() { if wait > 0 { wait -= 1 } }
 
-        /// Whether a sample is to be kept: the first of a kind, and then one now and then, since writing one costs more
-        /// than counting thousands.
+        /// Whether to keep a sample: the first of each kind, then one now and then, since writing a sample costs more
+        /// than counting thousands of pieces.
         fileprivate func isSampleDue(_ kind: EventKind?) -> Bool { wait == 0 || newest[Self.index(kind)] == nil }
 
         fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) {
@@ -89,7 +90,7 @@ public struct DecodeRejects: Sendable, Equatable {
 
     /// What one rejected piece looked like.
     public struct Sample: Sendable, Equatable, CustomStringConvertible {
-        /// Why it, or a field of it, was left out.
+        /// Why the piece, or a field of it, was left out.
         var reason: Reason
         /// The field at fault, as the feed names it; `nil` when the piece as a whole is.
         var field: String?
@@ -102,20 +103,20 @@ public struct DecodeRejects: Sendable, Equatable {
         }
     }
 
-    /// The kinds that are counted apart; `nil` for what names none.
+    /// The kinds that are counted separately; `nil` is for pieces without a known kind.
     public static let kinds: [EventKind?] = EventKind.allCases.map(Optional.some) + [nil]
 
     private var counts = [Int](repeating: 0, count: Reason.allCases.count)
 
-    /// The events, or pieces that should have been one, that were left out.
+    /// The rejected events, including pieces that should have been one.
     public private(set) var events = Tally()
-    /// The optional fields that were left out of events that were taken, since their form is not the feed's.
+    /// The optional fields that were left out of accepted events because their form was wrong.
     public private(set) var fields = Tally()
 
-    /// All that was left out: events, or pieces that should have been one.
+    /// The number of rejected events, including pieces that should have been one.
     public var total: Int { counts.reduce(0, +) }
 
-    /// How many were left out for a reason.
+    /// The number of events rejected for a reason.
     public subscript(_ reason: Reason) -> Int { counts[reason.index] }
 
     mutating func beginFrame() {
@@ -123,7 +124,7 @@ public struct DecodeRejects: Sendable, Equatable {
         fields.beginFrame()
     }
 
-    /// Counts `count` pieces, and keeps one as a sample if it is time for one.
+    /// Counts `count` rejected pieces, and keeps `piece` as a sample if one is due.
     mutating func record(
         _ reason: Reason, field: FieldKey? = nil, kind: EventKind? = nil, count: Int = 1,
         piece: UnsafeRawBufferPointer
@@ -134,9 +135,9 @@ public struct DecodeRejects: Sendable, Equatable {
         events.keep(Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece)), of: kind)
     }
 
-    /// Counts the fields that an event was taken without, and keeps the event as a sample if it is time for one.
+    /// Counts the fields that were left out of an accepted event, and keeps the event as a sample if one is due.
     ///
-    /// - Parameter reason: The ``Reason/index`` of the last of them.
+    /// - Parameter reason: The ``Reason/index`` of the last field left out.
     mutating func leaveOut(keys: UInt64, reason: UInt64, kind: EventKind?, piece: UnsafeRawBufferPointer) {
         fields.count(kind, keys.nonzeroBitCount)
         guard fields.isSampleDue(kind) else { return }

@@ -1,37 +1,37 @@
-/// Tests and arithmetic on eight bytes at once, the first byte of the text in the lowest byte of the word.
+/// Tests and arithmetic on eight bytes at once. The first byte of the text is the lowest byte of the word.
 ///
-/// Masks have a byte's top bit set where the test holds.
+/// The tests return masks: a byte's top bit is set if the test holds for that byte.
 enum EightBytes {
     @inline(__always) private static var ones: UInt64 { 0x0101_0101_0101_0101 }
     @inline(__always) private static var tops: UInt64 { 0x8080_8080_8080_8080 }
     @inline(__always) private static var rests: UInt64 { 0x7F7F_7F7F_7F7F_7F7F }
 
-    /// `byte` in all eight places.
+    /// `byte` in all eight positions.
     @inline(__always)
     static func all(_ byte: UInt8) -> UInt64 { ones &* UInt64(byte) }
 
-    /// Where bytes equal `byte`; exact up to and including the lowest hit, above it there may be false ones.
+    /// The bytes equal to `byte`. Exact up to and including the lowest hit; higher hits may be false.
     @inline(__always)
     static func firstEqual(_ word: UInt64, to byte: UInt8) -> UInt64 {
         let difference = word ^ all(byte)
         return (difference &- ones) & ~difference & tops
     }
 
-    /// Where bytes equal `byte`, exactly.
+    /// The bytes equal to `byte`, exactly.
     @inline(__always)
     static func equal(_ word: UInt64, to byte: UInt8) -> UInt64 {
         let difference = word ^ all(byte)
         return ~(((difference & rests) &+ rests) | difference) & tops
     }
 
-    /// Where bytes are below 0x20; exact up to and including the lowest hit.
+    /// The bytes below 0x20. Exact up to and including the lowest hit.
     @inline(__always)
     static func firstControl(_ word: UInt64) -> UInt64 {
         (word &- all(0x20)) & ~word & tops
     }
 
-    /// Where a JSON string may not simply go on: a quote, a backslash, a control character; exact up to and
-    /// including the lowest hit.
+    /// The bytes that interrupt a JSON string: quotes, backslashes and control characters. Exact up to and including
+    /// the lowest hit.
     @inline(__always)
     static func firstSpecial(_ word: UInt64) -> UInt64 {
         firstEqual(word, to: UInt8(ascii: "\"")) | firstEqual(word, to: UInt8(ascii: "\\")) | firstControl(word)
@@ -41,13 +41,14 @@ enum EightBytes {
     @inline(__always)
     static func digitValues(_ word: UInt64) -> UInt64 { word ^ all(UInt8(ascii: "0")) }
 
-    /// Where ``digitValues(_:)`` holds no digit; exact up to and including the lowest byte that is not ASCII.
+    /// The bytes of ``digitValues(_:)`` that are not digits. Exact up to and including the lowest byte that is not
+    /// ASCII.
     @inline(__always)
     static func nonDigits(ofValues values: UInt64) -> UInt64 {
         ((values &+ all(0x76)) | values) & tops
     }
 
-    /// The bits below the lowest hit's byte: 0, 8, … 56; `mask` is not 0.
+    /// The number of bits below the byte of the lowest hit: 0, 8, … 56. Meaningless if `mask` is 0.
     @inline(__always)
     static func bitsBelow(_ mask: UInt64) -> UInt64 {
         UInt64(truncatingIfNeeded: mask.trailingZeroBitCount) & 56

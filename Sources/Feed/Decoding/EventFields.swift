@@ -1,8 +1,8 @@
-/// The fields of one JSON object by name: plain numbers already read, all else as a place in the frame.
+/// The fields of one JSON object by name. Plain numbers are already parsed; any other value is a range of the frame.
 ///
-/// The last field of a name wins. A slot holds something only where one of the masks has its bit.
+/// If a name occurs twice, the last field wins. A slot is valid only if one of the masks has its bit.
 struct EventFields {
-    /// What a slot that isn't a plain number holds.
+    /// The type of a value that isn't a plain number.
     struct Kind: Equatable {
         let rawValue: UInt8
 
@@ -12,30 +12,30 @@ struct EventFields {
         @inline(__always) static var null: Kind { Kind(rawValue: 0) }
         @inline(__always) static var boolTrue: Kind { Kind(rawValue: 1) }
         @inline(__always) static var boolFalse: Kind { Kind(rawValue: 2) }
-        /// A string without escapes; the place is between the quotes.
+        /// A string without escapes; the range excludes the quotes.
         @inline(__always) static var string: Kind { Kind(rawValue: 3) }
-        /// A string with escapes; the place is between the quotes.
+        /// A string with escapes; the range excludes the quotes.
         @inline(__always) static var escapedString: Kind { Kind(rawValue: 4) }
         /// A number in any form.
         @inline(__always) static var number: Kind { Kind(rawValue: 5) }
-        /// An array of small non-negative integers, without spaces; the place has the brackets.
+        /// An array of small non-negative integers without spaces; the range includes the brackets.
         @inline(__always) static var plainArray: Kind { Kind(rawValue: 6) }
-        /// Any other array; the place has the brackets.
+        /// Any other array; the range includes the brackets.
         @inline(__always) static var array: Kind { Kind(rawValue: 7) }
         @inline(__always) static var object: Kind { Kind(rawValue: 8) }
     }
 
     struct Slot {
-        /// A plain number's digits, or the place's start.
+        /// A plain number's digits, or the start of the range.
         var payload: UInt64
-        /// How many of the digits are decimals, or the place's length and kind.
+        /// How many of the digits are decimals, or the length of the range and the kind.
         var detail: UInt64
     }
 
     let slots: UnsafeMutablePointer<Slot>
-    /// Keys that hold a plain number: non-negative, at most 15 digits, without exponent.
+    /// The keys whose value is a plain number: non-negative, at most 15 digits, no exponent.
     var numbers: UInt64 = 0
-    /// Keys that hold something else.
+    /// The keys with any other value.
     var others: UInt64 = 0
 
     init(slots: UnsafeMutablePointer<Slot>) {
@@ -43,9 +43,9 @@ struct EventFields {
         forgetLeftOut()
     }
 
-    /// Optional fields that were left out of the event because of their form, and why the last of them was.
+    /// The optional fields that were left out of the event because of their form, and why the last one was.
     ///
-    /// Kept in a slot that no field has, so that reading a field changes nothing but memory off the usual path.
+    /// Kept in a slot that no field uses, so that reading a field never mutates the struct and rarely writes memory.
     @inline(__always)
     var leftOut: (keys: UInt64, reason: UInt64) {
         (slots[EventFields.leftOutSlot].payload, slots[EventFields.leftOutSlot].detail)
@@ -53,14 +53,14 @@ struct EventFields {
 
     private static let leftOutSlot = 62
 
-    /// Notes that a field had to be left out.
+    /// Records that a field was left out.
     @inline(never)
     func leaveOut(_ key: FieldKey, _ reason: DecodeRejects.Reason) {
         slots[EventFields.leftOutSlot].payload |= key.bit
         slots[EventFields.leftOutSlot].detail = UInt64(reason.index)
     }
 
-    /// Begins an event of which nothing was left out.
+    /// Clears ``leftOut`` for the next event.
     @inline(__always)
     func forgetLeftOut() { slots[EventFields.leftOutSlot] = Slot(payload: 0, detail: 0) }
 
@@ -81,7 +81,7 @@ struct EventFields {
     @inline(__always)
     func length(_ key: FieldKey) -> Int { Int(truncatingIfNeeded: slots[Int(key.index)].detail &>> 8) }
 
-    /// Keeps a plain number.
+    /// Stores a plain number.
     @inline(__always)
     static func set(
         _ key: FieldKey, digits: UInt64, decimals: UInt64, slots: UnsafeMutablePointer<Slot>,
@@ -92,7 +92,7 @@ struct EventFields {
         others &= ~key.bit
     }
 
-    /// Keeps a place in the frame.
+    /// Stores a range of the frame.
     @inline(__always)
     static func set(
         _ key: FieldKey, _ kind: Kind, from start: Int, to end: Int, slots: UnsafeMutablePointer<Slot>,

@@ -1,7 +1,7 @@
 import MarketData
 
 extension EventReader {
-    /// What an object says that it is.
+    /// The kinds of message that `ev` can name.
     enum Event {
         case bar(Bar.Interval)
         case trade
@@ -12,7 +12,7 @@ extension EventReader {
         case status
     }
 
-    /// The kind of event that `ev` names.
+    /// Returns the kind of message that `ev` names; throws if `ev` is missing or unknown.
     @inline(__always)
     func event() throws(Rejection) -> Event {
         if fields.others & FieldKey.ev.bit != 0, fields.kind(.ev) == .string {
@@ -33,7 +33,7 @@ extension EventReader {
         return try otherEvent()
     }
 
-    /// The kind of event that `ev` names; `nil` for a status message and what is no event.
+    /// The kind of event that `ev` names; `nil` for a status message and for anything that is not an event.
     var kind: EventKind? {
         switch try? event() {
         case .bar(.minute): .minuteBar
@@ -52,7 +52,7 @@ extension EventReader {
         return true
     }
 
-    /// The symbol of a kind's event, which must be there.
+    /// Returns the symbol of an event of a kind; throws if it is missing or invalid.
     func symbol(of kind: EventKind) throws(Rejection) -> Symbol {
         switch kind {
         case .limitBand, .imbalance: try symbol(.ticker)
@@ -84,7 +84,7 @@ extension EventReader {
         }
     }
 
-    /// An `AM` or `A` message.
+    /// Reads an `AM` or `A` message.
     @inline(__always)
     func bar(_ interval: Bar.Interval) throws(Rejection) -> Bar {
         let symbol = try symbol()
@@ -106,7 +106,7 @@ extension EventReader {
             dayVWAP: number("a"), averageSize: number("z"), isOTC: flag(.otc))
     }
 
-    /// A `T` message; its texts go to the arena.
+    /// Reads a `T` message and appends its texts to the arena.
     @inline(__always)
     func trade(in arena: inout TextArena, limit: Int) throws(Rejection) -> Trade {
         let size = try requiredNumber(exact: .ds, rounded: "s")
@@ -125,7 +125,7 @@ extension EventReader {
         return trade
     }
 
-    /// A `Q` message; its texts go to the arena.
+    /// Reads a `Q` message and appends its texts to the arena.
     @inline(__always)
     func quote(in arena: inout TextArena, limit: Int) throws(Rejection) -> Quote {
         Quote(
@@ -135,7 +135,7 @@ extension EventReader {
             tape: smallInteger("z"), sequence: integer("q"), participantTime: moment(.pt))
     }
 
-    /// An `LULD` message; its texts go to the arena.
+    /// Reads an `LULD` message and appends its texts to the arena.
     @inline(never)
     func limitBand(in arena: inout TextArena, limit: Int) throws(Rejection) -> LimitBand {
         let (time, nanoseconds) = try requiredMoment("t")
@@ -144,7 +144,7 @@ extension EventReader {
             indicators: try integers("i", in: &arena, limit: limit), tape: smallInteger("z"), sequence: integer("q"))
     }
 
-    /// A `NOI` message; its texts go to the arena.
+    /// Reads a `NOI` message and appends its texts to the arena.
     @inline(never)
     func imbalance(in arena: inout TextArena, limit: Int) throws(Rejection) -> Imbalance {
         let (time, nanoseconds) = try requiredMoment("t")
@@ -154,7 +154,7 @@ extension EventReader {
             exchange: smallInteger("x"), imbalance: number("o"), paired: number("p"), clearingPrice: number("b"))
     }
 
-    /// An `FMV` message.
+    /// Reads an `FMV` message.
     @inline(never)
     func fairValue() throws(Rejection) -> FairValue {
         let (time, nanoseconds) = try requiredMoment("t")

@@ -1,7 +1,7 @@
 import MarketData
 
 extension EventReader {
-    /// The symbol, which must be there.
+    /// Returns the symbol in `sym`, which is required.
     @inline(__always)
     func symbol() throws(Rejection) -> Symbol {
         if fields.others & FieldKey.sym.bit != 0, fields.kind(.sym) == .string {
@@ -16,7 +16,7 @@ extension EventReader {
         return try symbol(.sym)
     }
 
-    /// The symbol at a key, which must be there.
+    /// Returns the symbol at a key, which is required.
     @inline(never)
     func symbol(_ key: FieldKey) throws(Rejection) -> Symbol {
         guard has(key) else { throw Rejection(.missingField, key) }
@@ -32,11 +32,11 @@ extension EventReader {
         return symbol
     }
 
-    /// Appends a text to the arena; `nil` when absent or left out. Nothing is appended when it throws.
+    /// Appends a text to the arena; returns `nil` if it is absent or left out. If it throws, nothing was appended.
     ///
-    /// An integer is kept as its digits.
+    /// An integer is stored as its digits.
     ///
-    /// - Throws: ``DecodeRejects/Reason/textOverflow`` alone.
+    /// - Throws: Only ``DecodeRejects/Reason/textOverflow``.
     @inline(__always)
     func keptText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
@@ -65,11 +65,11 @@ extension EventReader {
         return try keep(plain, of: key, in: &arena, limit: limit)
     }
 
-    /// Appends an array of integers to the arena as JSON without spaces; `nil` when absent or left out.
+    /// Appends an array of integers to the arena as JSON without spaces; returns `nil` if it is absent or left out.
     ///
-    /// An integer alone is kept as an array of one.
+    /// A single integer is stored as an array of one.
     ///
-    /// - Throws: ``DecodeRejects/Reason/textOverflow`` alone.
+    /// - Throws: Only ``DecodeRejects/Reason/textOverflow``.
     @inline(__always)
     func integers(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
@@ -91,7 +91,7 @@ extension EventReader {
         return try keep(plain, of: key, in: &arena, limit: limit)
     }
 
-    /// Integers that are written in another form, as plain ones.
+    /// Returns an array of integers rewritten in plain form; throws if an element is not a 32-bit integer.
     private func plainIntegers(_ key: FieldKey) throws(Rejection) -> [UInt8]? {
         let array = text(key)
         var plain: [UInt8] = [UInt8(ascii: "[")]
@@ -145,7 +145,7 @@ extension EventReader {
         return text.withUnsafeBytes { arena.append($0) }
     }
 
-    /// Appends an integer's digits to the arena, in brackets where it means an array of one.
+    /// Appends an integer's digits to the arena, in brackets if it stands for an array of one.
     private func keep(
         _ value: Int64, asArray: Bool = false, of key: FieldKey, in arena: inout TextArena, limit: Int
     ) throws(Rejection) -> TextRange {
@@ -159,7 +159,7 @@ extension EventReader {
         })
     }
 
-    /// A text as a `String`; `nil` when absent.
+    /// Returns a text as a `String`; `nil` if it is absent or `null`.
     func string(_ key: FieldKey) throws(Rejection) -> String? {
         if !has(key) { return nil }
         guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }

@@ -1,6 +1,6 @@
 import MarketData
 
-/// Why an object is no event of ours.
+/// Why an object was rejected.
 struct Rejection: Error {
     var reason: DecodeRejects.Reason
     var field: FieldKey?
@@ -11,16 +11,16 @@ struct Rejection: Error {
     }
 }
 
-/// Reads one object's fields as the types that an event has, each checked. Absent and `null` are the same.
+/// Reads one object's fields as the types that events have, and checks each. An absent field and `null` mean the same.
 ///
-/// A field that an event can be without is left out when it has another form than it should, and is noted in
-/// ``EventFields/leftOut``. One that must be there throws.
+/// An optional field in the wrong form is left out and recorded in ``EventFields/leftOut``. A required field that is
+/// absent or in the wrong form throws.
 struct EventReader {
     let bytes: FrameBytes
     let fields: EventFields
     let times: ClosedRange<Int64>
 
-    /// Whether the key is in the object with any value, `null` included.
+    /// Whether the object has the key with any value, including `null`.
     @inline(__always)
     func has(_ key: FieldKey) -> Bool { (fields.numbers | fields.others) & key.bit != 0 }
 
@@ -32,7 +32,7 @@ struct EventReader {
         return optional(otherNumber, key)
     }
 
-    /// A number that must be there.
+    /// A required number.
     @inline(__always)
     func requiredNumber(_ key: FieldKey) throws(Rejection) -> Double {
         if fields.numbers & key.bit != 0 { return plainDouble(key) }
@@ -42,22 +42,22 @@ struct EventReader {
         return value
     }
 
-    /// A number that the feed sends twice, exactly as a decimal string, or else rounded; `nil` when both are absent or
-    /// left out.
+    /// A number that the feed sends in two fields, exactly as a decimal string and rounded; `nil` when both are absent
+    /// or left out. The exact one is preferred.
     @inline(__always)
     func number(exact: FieldKey, rounded: FieldKey) -> Double? {
         if has(exact), let value = optional(decimalString, exact) { return value }
         return number(rounded)
     }
 
-    /// A number that the feed sends twice, one of which must be there.
+    /// A number that the feed sends in two fields, at least one of which is required.
     @inline(__always)
     func requiredNumber(exact: FieldKey, rounded: FieldKey) throws(Rejection) -> Double {
         if has(exact), let value = optional(decimalString, exact) { return value }
         return try requiredNumber(rounded)
     }
 
-    /// The value of a field that the event can be without; notes it when it has to be left out.
+    /// Reads an optional field. If `read` throws, records the field as left out and returns `nil`.
     @inline(__always)
     func optional<Value>(
         _ read: (FieldKey) throws(Rejection) -> Value?, _ key: FieldKey
@@ -124,7 +124,7 @@ struct EventReader {
         return optional({ key throws(Rejection) in try otherInteger(key, orElse: .badNumber) }, key)
     }
 
-    /// An integer that is not written as plain digits.
+    /// An integer that is not written as plain digits, such as `1.0` or `1e3`.
     @inline(never)
     func otherInteger(_ key: FieldKey, orElse fault: DecodeRejects.Reason) throws(Rejection) -> Int64? {
         if fields.numbers & key.bit != 0 {
@@ -160,26 +160,25 @@ struct EventReader {
         return optional({ key throws(Rejection) in try presentTime(key, in: least...Int64.max) }, key)
     }
 
-    /// A time in milliseconds, from nanoseconds where it is sent so; `nil` when absent or left out.
+    /// A time in milliseconds, converted if it was sent in nanoseconds; `nil` when absent or left out.
     @inline(__always)
     func moment(_ key: FieldKey) -> Int64? {
         time(key, atLeast: 0).map { Self.isNanoseconds($0) ? $0 / 1_000_000 : $0 }
     }
 
-    /// Whether a time's size shows that it is in nanoseconds: the year 1973, in milliseconds some three million years from
-    /// now.
+    /// Whether a time is so large that it must be in nanoseconds. The threshold is in the year 1973 as nanoseconds, and
+    /// some three million years away as milliseconds.
     @inline(__always)
     private static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
 
-    /// A time that an event may have, in milliseconds, and that must be there.
+    /// A required time within ``times``, in milliseconds.
     @inline(__always)
     func requiredTime(_ key: FieldKey) throws(Rejection) -> Int64 {
         guard has(key), let value = try presentTime(key, in: times) else { throw Rejection(.missingField, key) }
         return value
     }
 
-    /// A time that an event may have and that must be there: in milliseconds, and in nanoseconds where it is sent so, which
-    /// its size shows.
+    /// A required time within ``times``, in milliseconds; also in nanoseconds if its size shows that it was sent so.
     func requiredMoment(_ key: FieldKey) throws(Rejection) -> (milliseconds: Int64, nanoseconds: Int64?) {
         guard has(key), let value = try presentTime(key, in: .min ... .max) else {
             throw Rejection(.missingField, key)
@@ -221,14 +220,14 @@ struct EventReader {
         }
     }
 
-    /// The bytes at a key that holds no plain number.
+    /// The bytes of a value that is not a plain number.
     @inline(__always)
     func text(_ key: FieldKey) -> UnsafeRawBufferPointer {
         let start = fields.start(key)
         return bytes.slice(start, start &+ fields.length(key))
     }
 
-    /// Calls `body` with a string's text; `nil` when the text is not valid.
+    /// Calls `body` with a string's unescaped text; returns `nil` if the text is not valid.
     func withUnescaped<Result>(_ key: FieldKey, _ body: (UnsafeRawBufferPointer) -> Result?) -> Result? {
         var plain: [UInt8] = []
         guard KeptText.appendUnescaped(text(key), to: &plain) else { return nil }

@@ -1,16 +1,16 @@
-/// A status message of the feed, in its own words: an answer to a login or a subscription, or a warning.
+/// A status message in the feed's own words: a reply to a login or a subscription, or a warning.
 public struct FeedStatus: Sendable, Equatable {
     /// The longest ``status`` that is kept, in bytes of UTF-8.
     static let maximumStatusBytes = 64
     /// The longest ``message`` that is kept, in bytes of UTF-8.
     static let maximumMessageBytes = 512
 
-    /// The word that says what kind of message it is (`status`), such as `auth_success`.
+    /// The kind of message (`status`), such as `auth_success`.
     var status: String
     /// The explanation (`message`); empty when not sent.
     var message: String
 
-    /// Makes a status; what is longer than the limits is cut.
+    /// Makes a status; text beyond the limits is cut.
     public init(status: String, message: String) {
         self.status = FeedStatus.cut(status, to: FeedStatus.maximumStatusBytes)
         self.message = FeedStatus.cut(message, to: FeedStatus.maximumMessageBytes)

@@ -1,11 +1,12 @@
-/// A field's name as a small number, its slot in ``EventFields``.
+/// A field's name as a small number: the index of its slot in ``EventFields``.
 ///
-/// Names of one letter take the letter's place in the alphabet; the known longer ones follow; all others share one.
+/// One-letter names have the letter's position in the alphabet. The known longer names follow. All other names share
+/// one index.
 struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     /// 0…63.
     let index: UInt64
 
-    /// Slots that ``EventFields`` needs.
+    /// The number of slots that ``EventFields`` needs.
     static let slotCount = 64
 
     @inline(__always)
@@ -15,7 +16,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     @inline(__always)
     init(unicodeScalarLiteral letter: Unicode.Scalar) { index = UInt64(letter.value &- 0x61) }
 
-    /// The first of the keys in a mask that isn't empty.
+    /// The lowest key in a mask, which must not be empty.
     init(firstOf mask: UInt64) { index = UInt64(mask.trailingZeroBitCount) }
 
     /// The slot's bit in a mask.
@@ -46,7 +47,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
     /// `T`: the ticker of events that don't have `sym`.
     @inline(__always) static var ticker: FieldKey { FieldKey(index: 47) }
     @inline(__always) static var pt: FieldKey { FieldKey(index: 48) }
-    /// Any name that no event of ours has.
+    /// Any name that the decoder does not know.
     @inline(__always) static var unknown: FieldKey { FieldKey(index: 63) }
 
     private static let longNames = [
@@ -61,7 +62,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
         return place < FieldKey.longNames.count ? FieldKey.longNames[place] : "?"
     }
 
-    /// The key of a name of two bytes, the first in the low byte.
+    /// The key of a two-byte name, with the first byte in the low byte.
     @inline(__always)
     init(pair: UInt16) {
         switch pair {
@@ -82,12 +83,12 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
         }
     }
 
-    /// The key of any name, its bytes after unescaping.
+    /// The key of any name, given as its unescaped bytes.
     init(_ name: UnsafeRawBufferPointer) {
         switch name.count {
         case 1 where name[0] >= 0x61 && name[0] <= 0x7A:
             self.init(index: UInt64(name[0] - 0x61))
-        // Rare names are left to this way, so that the quick one has no more to compare.
+        // Rare names are matched only here, so that the fast path has fewer comparisons.
         case 1 where name[0] == UInt8(ascii: "T"):
             self = .ticker
         case 2 where name.elementsEqual("at".utf8):
@@ -99,7 +100,7 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
             for place in 13..<FieldKey.longNames.count where name.elementsEqual(FieldKey.longNames[place].utf8) {
                 key = FieldKey(index: UInt64(26 + place))
             }
-            // `sym` comes before the names of two letters.
+            // `sym` precedes the two-letter names in the list, so the loop does not reach it.
             if key == .unknown, name.elementsEqual("sym".utf8) { key = .sym }
             self = key
         default:

@@ -1,4 +1,4 @@
-/// A frame's bytes. Every read names its place; callers keep it in bounds, which debug builds assert.
+/// A frame's bytes, read by position. Callers must keep positions in bounds; only debug builds check them.
 struct FrameBytes {
     let base: UnsafeRawPointer
     let count: Int

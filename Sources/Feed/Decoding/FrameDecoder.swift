@@ -2,43 +2,44 @@ public import MarketData
 
 /// Turns the feed's text frames into events.
 ///
-/// A frame is a JSON array of events, or one event alone. Fields may come in any order, be absent, or be new; numbers
-/// may be written in any way that JSON has. What is no event is counted and sampled in ``rejects``, and the rest of the
-/// frame goes on. Makes no allocation per event other than the growth of the batch, and takes time that grows
-/// with the frame's length alone, whatever the frame holds.
+/// A frame is a JSON array of events, or a single event. Fields may come in any order, be absent, or be unknown, and
+/// numbers may use any notation that JSON allows. Whatever is not an event is counted and sampled in ``rejects``, and
+/// decoding continues with the rest of the frame. An event in the usual form causes no allocation other than the growth
+/// of the batch. The time is linear in the frame's length, whatever the frame contains.
 public struct FrameDecoder: Sendable {
-    /// How deep arrays and objects may stand in each other, the frame's own array and its events included.
+    /// The maximum nesting depth of arrays and objects, including the frame's own array and its events.
     public static let maximumDepth = 32
 
     /// What could not be decoded since the decoder was made.
     public private(set) var rejects = DecodeRejects()
 
-    /// The events that could not be decoded since they were last taken out.
+    /// The events that could not be decoded since the last ``takeUnreadable()``.
     private var unreadable = UnreadableEvents()
 
-    /// The times that events may have, in milliseconds since the Unix epoch: others are mistakes.
+    /// The range of valid event times, in milliseconds since the Unix epoch. Other times are errors.
     var times: ClosedRange<Int64> = 1...Int64.max
 
-    /// From 1990 until tomorrow, by a clock in milliseconds since the Unix epoch.
+    /// The range from 1990 until a day after `now`, in milliseconds since the Unix epoch.
     static func believableTimes(now: Int64) -> ClosedRange<Int64> {
         let first: Int64 = 631_152_000_000
         return first...max(first, now + 86_400_000)
     }
 
-    /// How many bars are still to be read without trying whether they are written as usual.
+    /// How many more bars to read without trying ``UsualBar`` first.
     private var unusualBars = 0
-    /// How many are, after one that is not: a feed that writes its bars in another way is not slowed down.
+    /// The number of those bars after ``UsualBar`` fails on one, so that a feed with another form of bar is not slowed
+    /// down.
     private static let unusualRun = 15
 
-    /// Where the frame begins in what the batch keeps, if it does; `nil` when it keeps nothing.
+    /// The frame's offset in the text that the batch keeps; `nil` if the batch keeps none.
     private var sentStart: Int?
-    /// Whether the frame brought an event whose text the batch keeps.
+    /// Whether the frame has an event whose text the batch keeps.
     private var hasWanted = false
 
-    /// How many bytes of text a batch may hold: what 32-bit offsets address.
+    /// The maximum number of bytes of text in a batch: what 32-bit offsets can address.
     private let textLimit: Int
 
-    /// The containers open inside an event: the frame's array and the event.
+    /// The nesting depth inside an event: the frame's array and the event.
     static let eventDepth = 2
 
     /// Makes a decoder.
@@ -52,8 +53,8 @@ public struct FrameDecoder: Sendable {
 
     /// Appends a frame's events to `batch` and its status messages to `statuses`, in the order sent.
     ///
-    /// Does not throw and does not block. What can't be decoded is counted in ``rejects``: an event is appended whole
-    /// or not at all.
+    /// Does not throw and does not block. An event is appended whole or not at all; what can't be decoded is counted in
+    /// ``rejects``.
     public mutating func decode(
         _ frame: UnsafeRawBufferPointer, into batch: inout EventBatch, statuses: inout [FeedStatus]
     ) {
@@ -97,7 +98,8 @@ public struct FrameDecoder: Sendable {
         if place < bytes.count { lose(.malformedJSON, bytes.slice(place, bytes.count)) }
     }
 
-    /// Decodes an array's elements; returns the place behind its bracket, or the frame's end when it has none.
+    /// Decodes an array's elements. Returns the position after the closing bracket, or the frame's end if there is
+    /// none.
     private mutating func array(
         _ bytes: FrameBytes, from start: Int, _ fields: EventFields, into batch: inout EventBatch,
         statuses: inout [FeedStatus]
@@ -133,14 +135,15 @@ public struct FrameDecoder: Sendable {
         }
     }
 
-    /// Keeps where the event lies that was decoded last.
+    /// Records where the event decoded last is in the frame.
     @inline(never)
     private mutating func noteSent(from start: Int, to end: Int, in batch: inout EventBatch) {
         guard let sentStart else { return }
         if batch.noteSent(TextRange(offset: UInt32(sentStart + start), count: UInt32(end - start))) { hasWanted = true }
     }
 
-    /// Decodes the element at `place` and returns the place behind it; one that is JSON and no event is counted.
+    /// Decodes the element at `place` and returns the position after it. An element that is JSON but not an event is
+    /// counted as rejected.
     @inline(__always)
     private mutating func element(
         at place: Int, _ scan: inout ObjectScan, into batch: inout EventBatch, statuses: inout [FeedStatus]
@@ -191,7 +194,7 @@ public struct FrameDecoder: Sendable {
         reader.fields.forgetLeftOut()
         rejects.record(
             rejection.reason, field: rejection.field, kind: reader.kind, piece: reader.bytes.slice(start, end))
-        // What names no symbol that there is, or another kind of event, is nobody's.
+        // Nobody can have subscribed to an unknown kind of event or an impossible symbol, so nobody misses it.
         guard rejection.reason != .unknownEvent, !reader.isStatus else { return }
         guard let kind = reader.kind else { return unreadable.add(reader.bytes.slice(start, end)) }
         do throws(Rejection) {
@@ -201,20 +204,21 @@ public struct FrameDecoder: Sendable {
         }
     }
 
-    /// Counts a piece that is no object, or no JSON.
+    /// Counts a piece that is not an object or not JSON.
     private mutating func lose(_ reason: DecodeRejects.Reason, _ piece: UnsafeRawBufferPointer) {
         rejects.record(reason, piece: piece)
         unreadable.add(piece)
     }
 
-    /// Takes out which events could not be decoded; `nil` when all could.
+    /// Returns which events could not be decoded since the last call, and clears the record; `nil` if all could be
+    /// decoded.
     mutating func takeUnreadable() -> UnreadableEvents? {
         guard !unreadable.isEmpty else { return nil }
         defer { unreadable = UnreadableEvents() }
         return unreadable
     }
 
-    /// Counts the fields that an event was taken without.
+    /// Counts the fields that were left out of an accepted event.
     @inline(never)
     private mutating func leaveOut(_ reader: EventReader, from start: Int, to end: Int) {
         rejects.leaveOut(

@@ -1,4 +1,4 @@
-/// Why a text is not taken as JSON.
+/// Why a text was not accepted as JSON.
 enum JSONFault: Error {
     case malformed
     case tooDeep
@@ -11,9 +11,9 @@ enum JSONFault: Error {
     }
 }
 
-/// Reads JSON (RFC 8259) token by token, every byte checked, to find where things end.
+/// Scans JSON (RFC 8259) token by token to find where values end, and checks every byte.
 ///
-/// Takes the place of a token's first byte and returns the place behind its last one.
+/// Each function takes the position of a token's first byte and returns the position after its last byte.
 enum JSONScan {
     @inline(__always)
     static func skipSpace(_ bytes: FrameBytes, _ start: Int) -> Int {
@@ -27,7 +27,7 @@ enum JSONScan {
         byte <= 0x20 && (byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09)
     }
 
-    /// A string, from its quote on.
+    /// Scans a string, from its opening quote.
     static func string(_ bytes: FrameBytes, _ start: Int) throws(JSONFault) -> (end: Int, escaped: Bool) {
         guard start < bytes.count, bytes[start] == UInt8(ascii: "\"") else { throw .malformed }
         var place = start &+ 1
@@ -56,7 +56,7 @@ enum JSONScan {
         }
     }
 
-    /// An escape, from its backslash on.
+    /// Scans an escape, from its backslash.
     private static func escape(_ bytes: FrameBytes, _ start: Int) throws(JSONFault) -> Int {
         guard start &+ 1 < bytes.count else { throw .malformed }
         switch bytes[start &+ 1] {
@@ -74,7 +74,7 @@ enum JSONScan {
         }
     }
 
-    /// A number, from its sign or first digit on.
+    /// Scans a number, from its sign or first digit.
     static func number(_ bytes: FrameBytes, _ start: Int) throws(JSONFault) -> Int {
         var place = start
         if place < bytes.count, bytes[place] == UInt8(ascii: "-") { place &+= 1 }
@@ -104,7 +104,7 @@ enum JSONScan {
         return place
     }
 
-    /// `true`, `false` or `null`.
+    /// Scans `text`, which is `true`, `false` or `null`.
     static func literal(_ bytes: FrameBytes, _ start: Int, _ text: StaticString) throws(JSONFault) -> Int {
         guard bytes.count &- start >= text.utf8CodeUnitCount else { throw .malformed }
         for offset in 0..<text.utf8CodeUnitCount where bytes[start &+ offset] != text.utf8Start[offset] {
@@ -113,7 +113,7 @@ enum JSONScan {
         return start &+ text.utf8CodeUnitCount
     }
 
-    /// A value of any kind; `depth` containers are open around it.
+    /// Scans a value of any kind, with `depth` containers open around it.
     static func value(
         _ bytes: FrameBytes, _ start: Int, depth: Int
     ) throws(JSONFault) -> (end: Int, kind: EventFields.Kind) {
@@ -139,8 +139,8 @@ enum JSONScan {
         }
     }
 
-    /// An array or object with all that it holds, from its bracket on; without recursion, the open containers are
-    /// the bits of a word.
+    /// Scans an array or object with all its content, from its opening bracket. The open containers are the bits of a
+    /// word, so that there is no recursion.
     private static func container(_ bytes: FrameBytes, _ start: Int, depth: Int) throws(JSONFault) -> Int {
         var objects: UInt64 = 0
         var open = 0
@@ -164,7 +164,7 @@ enum JSONScan {
             } else {
                 place = skipSpace(bytes, try value(bytes, place, depth: depth).end)
             }
-            // Behind a value, or at the bracket that closes an empty container.
+            // After a value, or at the bracket that closes an empty container.
             while true {
                 guard place < bytes.count else { throw .malformed }
                 let inObject = objects & 1 == 1
@@ -185,7 +185,7 @@ enum JSONScan {
         }
     }
 
-    /// A field's name and colon, up to its value.
+    /// Scans a field's name and colon; returns the position of its value.
     private static func name(_ bytes: FrameBytes, _ start: Int) throws(JSONFault) -> Int {
         let colon = skipSpace(bytes, try string(bytes, start).end)
         guard colon < bytes.count, bytes[colon] == UInt8(ascii: ":") else { throw .malformed }

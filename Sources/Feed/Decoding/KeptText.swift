@@ -33,8 +33,8 @@ enum KeptText {
         return true
     }
 
-    /// Appends a string's text to `output`; the escapes were checked by ``JSONScan``. Returns whether the text is
-    /// valid: UTF-8, and surrogates in pairs only. What was appended of an invalid one is left there.
+    /// Appends a string's unescaped text to `output`; ``JSONScan`` has already checked the escapes. Returns whether the
+    /// text is valid: UTF-8, with surrogates in pairs only. Part of an invalid text may remain in `output`.
     static func appendUnescaped(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
         var place = 0
         while place < text.count {
@@ -62,7 +62,8 @@ enum KeptText {
         return true
     }
 
-    /// The scalar of one `\uXXXX`, or of two that make a surrogate pair; `place` is behind the first `u`.
+    /// The scalar of one `\uXXXX`, or of two that form a surrogate pair. `place` starts after the first `u` and is
+    /// moved past the escape.
     private static func unicodeEscape(_ text: UnsafeRawBufferPointer, _ place: inout Int) -> Unicode.Scalar? {
         guard let first = fourHexDigits(text, place) else { return nil }
         place &+= 4
@@ -84,7 +85,7 @@ enum KeptText {
         return value
     }
 
-    /// A hexadecimal digit's value.
+    /// The value of a hexadecimal digit; `nil` for any other byte.
     static func hexValue(_ byte: UInt8) -> UInt32? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte &- UInt8(ascii: "0"))

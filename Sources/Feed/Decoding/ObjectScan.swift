@@ -1,16 +1,17 @@
 /// Reads one JSON object into ``EventFields``.
 ///
-/// Each field is first tried as the feed writes it: a short name, no spaces, a plain number or string. Whatever looks
-/// different in any way, and whatever is near the frame's end, goes through ``JSONScan``.
+/// Each field is first tried on a fast path, in the form that the feed uses: a short name, at most one space before the
+/// name and the value, and a plain number, string, array of small integers or literal. Any other field, and any field
+/// near the frame's end, goes through ``JSONScan``.
 struct ObjectScan {
     let bytes: FrameBytes
     var fields: EventFields
 
-    /// How far behind a field's first byte the quick way may read: name and colon (7), two spaces, a number's two
-    /// words (16).
+    /// How far past a field's first byte the fast path may read: name and colon (7), two spaces, and the two words of a
+    /// number (16).
     private static let quickReach = 25
 
-    /// Reads the object whose `{` is before `start`; returns the place behind its `}`.
+    /// Reads the object whose `{` is just before `start`; returns the position after its `}`.
     @inline(never)
     mutating func object(from start: Int) throws(JSONFault) -> Int {
         let bytes = self.bytes
@@ -87,7 +88,7 @@ struct ObjectScan {
         }
     }
 
-    /// The key that a word starts with, and the length of `"name":`; 0 when it isn't one of one to four letters.
+    /// The key that a word starts with, and the length of `"name":`; 0 if the fast path does not know the name.
     @inline(__always)
     private static func quickName(_ word: UInt64) -> (key: FieldKey, length: Int) {
         let quoteColon: UInt16 = 0x3A22
@@ -130,7 +131,7 @@ struct ObjectScan {
         }
     }
 
-    /// The place of the quote that closes a string without escapes; 0 when there is none or the frame's end is near.
+    /// The position of the quote that closes a string without escapes; 0 if there is none or the frame's end is near.
     @inline(__always)
     private static func quickString(_ bytes: FrameBytes, _ start: Int) -> Int {
         var place = start
@@ -145,8 +146,8 @@ struct ObjectScan {
         return 0
     }
 
-    /// The place behind an array of small integers without spaces, at most seven bytes between its brackets; 0 when
-    /// it is another one.
+    /// The position after an array of small integers without spaces and with at most seven bytes between its brackets;
+    /// 0 for any other array.
     @inline(__always)
     private static func quickArray(_ bytes: FrameBytes, _ start: Int) -> Int {
         let word = bytes.word(at: start &+ 1)
@@ -159,7 +160,7 @@ struct ObjectScan {
         let nonDigits = EightBytes.nonDigits(ofValues: EightBytes.digitValues(word)) & inside
         let firsts = ((commas &<< 8) | 0x80) & inside
         let lasts = (commas &>> 8) | (bits == 0 ? 0 : 0x80 &<< (bits &- 8))
-        // Digits and commas alone, no number empty, none with a zero in front.
+        // Only digits and commas, no empty number, and no number with a leading zero.
         let digits = ~nonDigits & inside & 0x8080_8080_8080_8080
         guard nonDigits == commas, firsts & ~digits == 0, lasts & ~digits == 0,
             zeros & firsts & (digits &>> 8) == 0
@@ -167,7 +168,7 @@ struct ObjectScan {
         return start &+ 2 &+ Int(truncatingIfNeeded: bits &>> 3)
     }
 
-    /// Reads one field of any shape and the comma or bracket behind it.
+    /// Reads one field of any shape and the comma or bracket after it.
     @inline(never)
     private mutating func field(from start: Int, isFirst: Bool) throws(JSONFault) -> (behind: Int, isLast: Bool) {
         let name = JSONScan.skipSpace(bytes, start)
@@ -192,10 +193,10 @@ struct ObjectScan {
         }
     }
 
-    /// The key of a name, which may hold escapes; a name that is not valid text is one that no event has.
+    /// The key of a name, which may contain escapes. A name that is not valid text is unknown.
     private static func key(_ name: UnsafeRawBufferPointer, escaped: Bool) -> FieldKey {
         guard escaped else { return FieldKey(name) }
-        // The longest known name, each byte written as `\uXXXX`.
+        // The longest known name has seven bytes, and each may be written as `\uXXXX`.
         guard name.count <= 7 * 6 else { return .unknown }
         var plain: [UInt8] = []
         guard KeptText.appendUnescaped(name, to: &plain) else { return .unknown }

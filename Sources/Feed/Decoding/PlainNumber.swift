@@ -1,10 +1,10 @@
-/// A number as the feed writes nearly all: non-negative, at most 15 digits, without exponent.
+/// A number in the form of nearly all that the feed sends: non-negative, at most 15 digits, no exponent.
 struct PlainNumber {
     /// The digits without the point.
     var digits: UInt64
-    /// How many of them stand behind the point.
+    /// How many of the digits follow the point.
     var decimals: UInt64
-    /// The place behind the number; 0 when it is written in another way.
+    /// The position after the number; 0 if it is written in another way.
     var end: Int
 
     @inline(__always)
@@ -20,7 +20,7 @@ struct PlainNumber {
         return decimals == 0 ? whole : whole / doublePowerOfTen(decimals)
     }
 
-    /// Reads a number at `place`, with 16 bytes readable from there. What follows the number is the caller's to check.
+    /// Reads a number at `place`, from which 16 bytes must be readable. The caller checks what follows the number.
     @inline(__always)
     static func read(_ bytes: FrameBytes, at place: Int) -> PlainNumber {
         let text = bytes.word(at: place)
@@ -30,7 +30,8 @@ struct PlainNumber {
         return read(bytes, at: place, text: text, values: values, nonDigits: nonDigits)
     }
 
-    /// As ``read(_:at:)``, for a word that is known to start with a digit, and its forms.
+    /// Like ``read(_:at:)``, for a word that is known to start with a digit. The caller passes the word, its digit
+    /// values and its mask of non-digits.
     @inline(__always)
     static func read(
         _ bytes: FrameBytes, at place: Int, text: UInt64, values: UInt64, nonDigits: UInt64
@@ -40,7 +41,7 @@ struct PlainNumber {
             return startsWithZero ? other : withLongWhole(bytes, at: place, head: EightBytes.number(values))
         }
         let whole = EightBytes.bitsBelow(nonDigits)
-        // A zero is alone in front of the point (RFC 8259, section 6).
+        // A leading zero must be the only digit before the point (RFC 8259, section 6).
         if startsWithZero, whole != 8 { return other }
         guard UInt8(truncatingIfNeeded: text &>> whole) == UInt8(ascii: ".") else {
             return PlainNumber(
@@ -61,7 +62,7 @@ struct PlainNumber {
             end: place &+ Int(truncatingIfNeeded: all &>> 3))
     }
 
-    /// A number with its point, and `decimals` digits behind it, in the first word.
+    /// A number whose first word contains the point and `decimals` digits after it.
     @inline(__always)
     private static func withLongFraction(
         _ bytes: FrameBytes, at place: Int, head: UInt64, decimals: UInt64
@@ -76,7 +77,7 @@ struct PlainNumber {
             end: place &+ 8 &+ Int(truncatingIfNeeded: more))
     }
 
-    /// A number whose first eight digits, `head`, stand before any point.
+    /// A number that starts with eight digits, `head`, before any point.
     @inline(__always)
     private static func withLongWhole(_ bytes: FrameBytes, at place: Int, head: UInt64) -> PlainNumber {
         let text = bytes.word(at: place &+ 8)
@@ -100,7 +101,7 @@ struct PlainNumber {
             end: place &+ 8 &+ Int(truncatingIfNeeded: end &>> 3))
     }
 
-    /// The word with the byte that has `bits` below it taken out.
+    /// The word without the byte that has `bits` below it; the bytes above it move down.
     @inline(__always)
     private static func withoutPoint(_ values: UInt64, at bits: UInt64) -> UInt64 {
         let below: UInt64 = (1 &<< bits) &- 1

@@ -1,17 +1,17 @@
-/// Shows the beginning of bytes that could not be decoded, fit for a log: short, printable, without secrets.
+/// Renders the start of bytes that could not be decoded for a log: short, printable, without secrets.
 ///
-/// Masked are the values of names that speak of credentials (`params`, `auth…`, `…key…`, `…token…`, `…secret…`,
-/// `…pass…`), wherever they stand, and long runs of letters and digits that could be a credential themselves.
+/// Two things are masked: the values of names that contain `params`, `auth`, `key`, `token`, `secret`, `pass`, `bearer`
+/// or `credential`, wherever they occur, and long runs of letters and digits that could be credentials themselves.
 enum RedactedText {
-    /// How many bytes of the piece are looked at.
+    /// The maximum number of bytes of the piece that are examined.
     static let maximumBytes = 200
     private static let mask = "••••"
     private static let sensitive = ["params", "auth", "key", "token", "secret", "pass", "bearer", "credential"]
         .map { [UInt8]($0.utf8) }
-    /// Shorter runs of letters and digits are shown.
+    /// The length from which a run of letters and digits is masked, unless it is all digits.
     private static let opaqueRun = 20
 
-    /// The piece's beginning; an ellipsis in place of the rest.
+    /// Returns the start of the piece, with an ellipsis in place of the rest.
     static func excerpt(of piece: UnsafeRawBufferPointer) -> String {
         let bytes = [UInt8](piece.prefix(maximumBytes))
         var output = ""
@@ -25,7 +25,7 @@ enum RedactedText {
             var end = place
             while end < bytes.count, isWord(bytes[end]) { end += 1 }
             let word = bytes[place..<end]
-            // A run that the excerpt cuts may be longer than what is seen of it.
+            // A run that the excerpt cuts is judged by the part that is visible here.
             if isOpaque(word) {
                 output += mask
             } else {
@@ -51,18 +51,18 @@ enum RedactedText {
     }
 
     private static func isSensitive(_ word: ArraySlice<UInt8>) -> Bool {
-        // Sets the bit by which small letters differ from capitals.
+        // Setting this bit turns capitals into small letters.
         let text = word.map { $0 | 0x20 }
         return sensitive.contains { name in text.indices.contains { text[$0...].starts(with: name) } }
     }
 
-    /// Long, and no plain number: the feed's own words and numbers are shorter.
+    /// Whether a run is long and not just digits. The feed's own words are shorter.
     private static func isOpaque(_ word: ArraySlice<UInt8>) -> Bool {
         word.count >= opaqueRun && word.contains { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
     }
 
-    /// Where the value of a name begins that ends before `place`: behind a colon or equals sign, at the second quote
-    /// where those are missing, behind the space of `Bearer …`; `nil` when no value follows.
+    /// Returns where the value begins of the name that ends before `place`: after a colon or equals sign, at the second
+    /// quote if there is neither, or after the space of `Bearer …`. Returns `nil` if no value follows.
     private static func valueStart(_ bytes: [UInt8], _ place: Int, after name: ArraySlice<UInt8>) -> Int? {
         var next = place
         var quotes = 0
@@ -85,8 +85,8 @@ enum RedactedText {
         return nil
     }
 
-    /// Where the value ends that begins at `start`: a plain string at its quote, bare text where it stops, anything
-    /// else (nested, escaped) with the excerpt.
+    /// Returns where the value that begins at `start` ends: a plain string at its closing quote, bare text at the next
+    /// delimiter, anything else (nested, escaped) at the end of the excerpt.
     private static func valueEnd(_ bytes: [UInt8], _ start: Int) -> Int {
         guard start < bytes.count else { return start }
         var place = start

@@ -1,16 +1,16 @@
-/// Finds the next event of a frame behind one that is not JSON.
+/// Finds the next event of a frame after one that is not JSON.
 struct Resynchronisation {
     let bytes: FrameBytes
-    /// Whether brackets and quotes have once been followed to the frame's end without success. They are not tried
-    /// again, which keeps the whole work in proportion to the frame.
+    /// Whether matching brackets and quotes has failed once. It is not tried again, which keeps the total work linear
+    /// in the frame's length.
     private var lostStructure = false
 
     init(bytes: FrameBytes) {
         self.bytes = bytes
     }
 
-    /// Skips from a malformed element on. Returns the place of the comma or bracket of the frame's array behind it,
-    /// or the frame's end, and how many events seem to be lost.
+    /// Skips a malformed element. Returns the position of the comma or bracket of the frame's array that follows it, or
+    /// the frame's end, and the number of events that seem to be lost.
     mutating func skip(from start: Int) -> (end: Int, events: Int) {
         if !lostStructure {
             if let end = delimiter(from: start) { return (end, 1) }
@@ -19,11 +19,12 @@ struct Resynchronisation {
         return nextEvent(from: start)
     }
 
-    /// Follows brackets and strings to the comma or bracket that ends the element; `nil` when they don't fit
-    /// together or the frame ends first.
+    /// Follows brackets and strings to the comma or bracket that ends the element; returns `nil` if they don't match or
+    /// the frame ends first.
     private func delimiter(from start: Int) -> Int? {
         var place = start
-        // The open brackets, as bits: 1 for an object. More than a word has bits are just counted.
+        // The open brackets as bits, 1 for an object. An element nested deeper than 64 levels is no longer checked for
+        // matching brackets, only counted.
         var objects: UInt64 = 0
         var depth = 0
         var deepest = 0
@@ -73,7 +74,7 @@ struct Resynchronisation {
         return nil
     }
 
-    /// Looks for `},{"ev"`, which is between two events and, for its bare quotes, in no string.
+    /// Looks for `},{"ev"`, which occurs between two events but not in a string, where its quotes would be escaped.
     private func nextEvent(from start: Int) -> (end: Int, events: Int) {
         let name: StaticString = "\"ev\""
         var events = 0
@@ -95,13 +96,13 @@ struct Resynchronisation {
         return true
     }
 
-    /// The comma of `},{` before the name at `place`.
+    /// Returns the comma of the `},{` before the name at `place`; `nil` if there is none.
     private func comma(before place: Int, after start: Int) -> Int? {
         var comma: Int?
         var before = place
         for byte in [UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: "}")] {
             before &-= 1
-            // A frame with more space than this between two events is not the feed's.
+            // The feed does not put more space than this between two events.
             let limit = before &- 8
             while before > start, before > limit, JSONScan.isSpace(bytes[before]) { before &-= 1 }
             guard before > start, bytes[before] == byte else { return nil }

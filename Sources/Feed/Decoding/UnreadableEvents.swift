@@ -1,20 +1,20 @@
 import MarketData
 
-/// Of which symbols and kinds events came that can't be decoded, as far as what came of them says.
+/// The kinds and symbols of the events that could not be decoded, as far as they are known.
 struct UnreadableEvents: Sendable, Equatable {
-    /// Of one kind.
+    /// The symbols affected in one kind.
     struct Extent: Sendable, Equatable {
-        /// More symbols than these are not told apart.
+        /// Above this number, all symbols count as affected.
         static let mostSymbols = 100
 
         private(set) var symbols: Set<Symbol> = []
-        /// Whether an event may have been any symbol's.
+        /// Whether any symbol may be affected.
         private(set) var isWhole = false
 
-        /// Whether all of another is in it.
+        /// Whether this extent includes all of another.
         func covers(_ other: Extent) -> Bool { isWhole || !other.isWhole && other.symbols.isSubset(of: symbols) }
 
-        /// Adds an event's symbol; `nil` where it can't be read.
+        /// Adds an event's symbol; `nil` if it can't be read.
         mutating func add(_ symbol: Symbol?) {
             guard !isWhole else { return }
             if let symbol { symbols.insert(symbol) }
@@ -25,12 +25,12 @@ struct UnreadableEvents: Sendable, Equatable {
     }
 
     private var kinds: [EventKind: Extent] = [:]
-    /// Whether an event may have been of any kind.
+    /// Whether an event of any kind may be affected.
     private(set) var isOfAnyKind = false
 
     var isEmpty: Bool { kinds.isEmpty && !isOfAnyKind }
 
-    /// What is lost of a kind; `nil` where nothing is.
+    /// What was lost of a kind; `nil` if nothing was.
     subscript(_ kind: EventKind) -> Extent? {
         guard isOfAnyKind else { return kinds[kind] }
         var whole = Extent()
@@ -40,7 +40,7 @@ struct UnreadableEvents: Sendable, Equatable {
 
     mutating func add(_ kind: EventKind, _ symbol: Symbol?) { kinds[kind, default: Extent()].add(symbol) }
 
-    /// Adds text that is not JSON, or no event: without a brace it held none.
+    /// Adds text that is not JSON or not an event. Text without a brace is ignored, since it held no event.
     mutating func add(_ piece: UnsafeRawBufferPointer) {
         guard !isOfAnyKind, piece.contains(UInt8(ascii: "{")) else { return }
         isOfAnyKind = true

@@ -1,17 +1,18 @@
 import MarketData
 
-/// Reads a bar that is written as the feed usually does: its fields in the feed's order, some perhaps absent, none
-/// unknown, no spaces, plain numbers.
+/// Reads a bar in the feed's usual form: fields in the feed's order (some may be absent, none unknown), no spaces,
+/// plain numbers.
 ///
-/// All that it takes, ``ObjectScan`` and ``EventReader`` take too, with the same result; what it does not take is
-/// theirs to judge.
+/// ``ObjectScan`` and ``EventReader`` accept every bar that this accepts, with the same result. They also decide about
+/// every bar that this does not accept.
 struct UsualBar {
     let bytes: FrameBytes
-    /// At the comma in front of a field, or the bracket behind the last. 0 once anything unusual came: no comma is
-    /// there, so that no field is found any more.
+    /// The position of the comma before the next field, or of the brace after the last. 0 after anything unusual: there
+    /// is no comma at 0, so no further field matches.
     private var place: Int
 
-    /// No bar taken here is longer: 40 bytes up to the symbol's end, and 16 fields of at most 30 bytes.
+    /// An upper bound for the length of a bar accepted here: 40 bytes up to the symbol's end, and 16 fields of at most
+    /// 30 bytes.
     private static let longest = 40 + 16 * 30
 
     /// Whether a bar that begins as usual is at `start`, far enough from the frame's end.
@@ -21,8 +22,8 @@ struct UsualBar {
         bytes.count &- start >= longest && bytes.word(at: start) == 0x4122_3A22_7665_227B
     }
 
-    /// Reads the bar whose `{` is at `start`, where one is possible. Returns the place behind its `}`; 0 when it
-    /// is written in another way or is no valid bar, and then nothing is appended.
+    /// Reads the bar whose `{` is at `start`; ``isPossible(_:at:)`` must hold. Returns the position after its `}`.
+    /// Returns 0 and appends nothing if the bar has another form or is not valid.
     @inline(never)
     static func append(
         _ bytes: FrameBytes, from start: Int, times: ClosedRange<Int64>, to bars: inout [Bar]
@@ -168,7 +169,7 @@ struct UsualBar {
         return kind == .null ? nil : kind == .boolTrue
     }
 
-    // Behind one call each, for all fields: inlined, they would be too much for the optimizer.
+    // Not inlined: a copy for each field would be too much for the optimizer.
 
     @inline(never)
     private static func number(_ bytes: FrameBytes, at place: Int) -> (value: Double, end: Int) {
@@ -189,7 +190,7 @@ struct UsualBar {
         return (number.double, isQuoted && number.end > 0 ? checked(number.end &+ 1, bytes) : 0)
     }
 
-    /// The place behind a value when a comma or bracket is there, else 0.
+    /// Returns `end` if a comma or closing brace is there, otherwise 0.
     @inline(__always)
     private static func checked(_ end: Int, _ bytes: FrameBytes) -> Int {
         let next = bytes[end]

@@ -1,12 +1,12 @@
 import MarketData
 import Synchronization
 
-/// Joins the events of a set's connections into one stream for the sink, one copy of each.
+/// Joins the events of a set's connections into one stream for the sink, with one copy of each.
 ///
-/// While no symbol comes from two connections a batch passes at the price of one atomic load. While some do, batches pass
-/// one at a time, so that what was left out because another connection brought it is in the sink before.
+/// While no symbol comes from two connections, a batch passes at the cost of one atomic load. Otherwise batches pass
+/// one at a time, so that an event that is left out as a copy is already in the sink.
 final class Confluence: Sendable {
-    /// What passed through, since the start.
+    /// What was left out or forgotten since the start.
     struct Counts: Equatable {
         var duplicates: Int64 = 0
         var forgotten: Int64 = 0
@@ -21,7 +21,7 @@ final class Confluence: Sendable {
         sightings = Mutex(Sightings(memory: memory, limit: limit))
     }
 
-    /// Takes over who brings what; in force on return.
+    /// Takes over which connections deliver which symbols; in force on return.
     func share(_ changes: [SetMachine.Sharing]) {
         sightings.withLock { sightings in
             sightings.share(changes)
@@ -29,7 +29,7 @@ final class Confluence: Sendable {
         }
     }
 
-    /// Takes over whether a connection is up, and how often it was connected again before.
+    /// Takes over whether a connection is up, and how often it had reconnected; `nil` while it is down.
     func observe(_ slot: Int, line: Int64?) {
         let now = MonotonicTime.now().sinceBoot
         sightings.withLock { $0.observe(slot, line: line, now: now) }

@@ -5,10 +5,11 @@ import NIOPosix
 public import ServiceLifecycle
 import Synchronization
 
-/// The feed connections of a collector as one: they share the symbols, stand in for each other, and bring one stream.
+/// The feed connections of a collector as one: they share the symbols, take over for each other, and deliver one
+/// stream.
 ///
-/// All connect at the same time and none waits for another. What belongs where is decided in ``SetMachine``; the sink
-/// gets one copy of each event, whichever connections brought it. A set of one does the same with nothing to decide.
+/// All connect at the same time, and none waits for another. ``SetMachine`` decides what belongs where. The sink gets
+/// one copy of each event, whichever connections delivered it. A set of one does the same with nothing to decide.
 public final class ConnectionSet: Service, Sendable {
     private let configuration: SetConfiguration
     private let sharesLoad: Bool
@@ -25,9 +26,9 @@ public final class ConnectionSet: Service, Sendable {
     /// Makes a set that does nothing until ``run()``.
     ///
     /// - Parameters:
-    ///   - sink: takes the events of all connections; called on their event loops.
-    ///   - isFixed: whether the set stays as it is: symbols are then not counted one by one.
-    /// - Throws: ``FeedError/Reason/misuse`` for two members of one id, or more members than there are slots.
+    ///   - sink: receives the events of all connections; called on their event loops.
+    ///   - isFixed: whether the set never changes; events are then not counted by symbol.
+    /// - Throws: ``FeedError/Reason/misuse`` if two members have the same id, or there are more members than slots.
     public init(
         configuration: SetConfiguration, members: [SetMember], sink: any EventSink, isFixed: Bool = false,
         logger: Logger
@@ -44,7 +45,9 @@ public final class ConnectionSet: Service, Sendable {
         settle()
     }
 
-    /// Runs the connections until graceful shutdown or cancellation, then waits for their ends.
+    /// Runs the connections until graceful shutdown or cancellation, then waits for them to end.
+    ///
+    /// - Throws: ``FeedError/Reason/misuse`` if it ran before.
     public func run() async throws {
         guard isRunning.compareExchange(expected: false, desired: true, ordering: .sequentiallyConsistent).exchanged
         else {
@@ -85,7 +88,7 @@ public final class ConnectionSet: Service, Sendable {
                     try await connection.run()
                 }
             }
-            // A deadline that has passed and brought nothing about must not make this loop spin.
+            // A deadline that has passed without effect must not make this loop spin.
             await bell.sleep(upTo: deadline.map { max(.milliseconds(20), $0 - moment.monotonic) } ?? .seconds(3600))
         }
         let end = moment
@@ -97,22 +100,22 @@ public final class ConnectionSet: Service, Sendable {
 
     // MARK: Changes
 
-    /// Replaces what a connection is configured to bring; live, just the difference.
+    /// Replaces what a connection is configured to deliver; while it runs, only the difference is sent.
     ///
-    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
     public func setInterest(_ interest: Interest, of id: String) throws(FeedError) {
         let slot = try slot(of: id)
         core.withLock { $0.configure(slot, interest) }
         settle()
     }
 
-    /// Subscribes to symbols while running: on the connection named, and bound to it, else where the strategy puts them.
+    /// Subscribes to symbols while running: on the given connection, bound to it, or else where the strategy puts them.
     ///
-    /// - Parameter waiting: whether symbols that no connection has room for wait for it; else it is as if nobody had
-    ///   asked for them.
-    /// - Returns: the symbols that are new, by the id of the connection that is to bring them; under an empty id those
-    ///   that no connection has room for.
-    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    /// - Parameter waiting: whether symbols that no connection has room for wait for room; otherwise it is as if nobody
+    ///   had asked for them.
+    /// - Returns: the symbols that are new, by the id of the connection that should deliver them; under an empty id
+    ///   those that no connection has room for.
+    /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
     @discardableResult
     public func subscribe(
         _ symbols: [Symbol], to id: String? = nil, waiting: Bool = true
@@ -129,10 +132,10 @@ public final class ConnectionSet: Service, Sendable {
         return grouped(new).merging(homeless.isEmpty ? [:] : ["": homeless], uniquingKeysWith: +)
     }
 
-    /// Unsubscribes from symbols while running: on the connection named, else on all.
+    /// Unsubscribes from symbols while running: on the given connection, or else on all.
     ///
     /// - Returns: the symbols that ended, by the id of the connection that had them.
-    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
     @discardableResult
     public func unsubscribe(_ symbols: [Symbol], from id: String? = nil) throws(FeedError) -> [String: [Symbol]] {
         let slot = try id.map { id throws(FeedError) in try self.slot(of: id) }
@@ -150,28 +153,29 @@ public final class ConnectionSet: Service, Sendable {
         return places
     }
 
-    /// Takes back what was subscribed to wherever the strategy put it; symbols that connections are configured to bring
-    /// stay.
+    /// Takes back subscriptions that were made wherever the strategy put them; symbols that connections are configured
+    /// to deliver stay.
     public func release(_ symbols: [Symbol]) {
         guard !symbols.isEmpty else { return }
         core.withLock { $0.machine.release(symbols) }
         settle()
     }
 
-    /// Adds a connection while running; symbols are shared out again as the strategy says.
+    /// Adds a connection while running; the strategy then distributes the symbols again.
     ///
-    /// - Throws: ``FeedError/Reason/misuse`` when the id is taken or all slots are.
+    /// - Throws: ``FeedError/Reason/misuse`` if the id or all slots are taken.
     public func add(_ member: SetMember) throws(FeedError) {
         try insert(member)
         settle()
     }
 
-    /// Removes a connection while running: the others subscribe to its symbols, as far as they have room, before it ends.
+    /// Removes a connection while running: the others subscribe to its symbols, as far as they have room, before it
+    /// ends.
     ///
-    /// Its id is free at once. What it goes on bringing until then counts among ``SetSnapshot/former``.
+    /// Its id is free at once. What it delivers until its end counts in ``SetSnapshot/former``.
     ///
-    /// - Returns: the symbols that nobody brings any more.
-    /// - Throws: ``FeedError/Reason/misuse`` when there is no such connection.
+    /// - Returns: the symbols that no connection delivers any more.
+    /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
     @discardableResult
     public func remove(_ id: String) throws(FeedError) -> [Symbol] {
         let slot = try slot(of: id)
@@ -184,22 +188,22 @@ public final class ConnectionSet: Service, Sendable {
         return core.withLock { core in before.filter { core.machine.goals[$0] == nil } }
     }
 
-    /// Evens out what the connections bring, now; the symbols keep coming while they move.
+    /// Evens out the load of the connections now; the symbols keep coming while they move.
     ///
-    /// Does nothing where the strategy says where a symbol belongs (round-robin, priority).
+    /// Does nothing if the strategy determines where a symbol belongs (round-robin, priority).
     public func rebalance() -> [SetMove] {
         rebalance(isAsked: true)
     }
 
     // MARK: Look-ups
 
-    /// The ids of the connections that bring a symbol; from memory, without waiting for changes under way.
+    /// The ids of the connections that deliver a symbol, from memory; does not wait for changes under way.
     public func connections(of symbol: Symbol) -> [String] {
         let routes = routes.withLock { $0 }
         return (routes.slots[symbol] ?? []).compactMap { routes.ids[$0] }
     }
 
-    /// The ids of the connections that a symbol is wanted on, none where the strategy places it; `nil` when nobody wants
+    /// The ids of the connections that a symbol is wanted on, empty if the strategy places it; `nil` if nobody wants
     /// it.
     public func wanting(_ symbol: Symbol) -> [String]? {
         core.withLock { core in
@@ -207,8 +211,8 @@ public final class ConnectionSet: Service, Sendable {
         }
     }
 
-    /// Those of some channels of which every connection that is to bring them has heard from the feed that the account's
-    /// plan does not cover them.
+    /// Returns the channels that the account's plan does not cover, as the feed told every connection that should
+    /// deliver them.
     public func refused(_ channels: [FeedChannel]) -> Set<FeedChannel> {
         let connections = core.withLock { $0.entries.mapValues(\.connection) }
         let refused = connections.mapValues { Set($0.snapshot.refusedChannels) }
@@ -228,13 +232,13 @@ public final class ConnectionSet: Service, Sendable {
         }
     }
 
-    /// Takes events as if a connection had brought them, for replaying recorded ones and for measuring; `nil` when there
-    /// is no such connection.
+    /// Returns a sink that takes events as if a connection had delivered them, for replaying recorded ones and for
+    /// measuring; `nil` if there is no such connection.
     public func entrance(of id: String) -> (any EventSink)? {
         core.withLock { core in core.slot(of: id).flatMap { core.entries[$0]?.inlet } }
     }
 
-    /// What the set knows of itself, from memory.
+    /// What the set knows about itself, from memory.
     public var snapshot: SetSnapshot {
         let counts = confluence.counts
         return core.withLock { core in
@@ -297,15 +301,15 @@ public final class ConnectionSet: Service, Sendable {
         }
     }
 
-    /// Has something changed decided about at once, and the loop look after what follows.
+    /// Decides about a change at once, and wakes the loop for what follows from it.
     private func settle() {
         _ = decide()
         bell.ring()
     }
 
-    /// Lets the machine decide and does it.
+    /// Lets the machine decide, and performs its decisions.
     ///
-    /// - Returns: when the machine is to be asked again.
+    /// - Returns: when the machine must be asked again.
     private func decide() -> Duration? {
         let now = moment
         return core.withLock { core -> Duration? in
@@ -352,7 +356,8 @@ public final class ConnectionSet: Service, Sendable {
             let seconds = configuration.healthInterval.inSeconds
             for symbol in core.machine.order {
                 let rate = Double(seen[symbol] ?? 0) / seconds
-                // A guess is in a unit of its own and gives way to the first rates; they fade by half each time.
+                // A guess is in a unit of its own, so the first rates replace it. Later, old rates fade by half each
+                // time.
                 let before = core.hasRates ? core.machine.weights[symbol] ?? rate : rate
                 core.machine.weights[symbol] = (before + rate) / 2
             }
@@ -364,7 +369,7 @@ public final class ConnectionSet: Service, Sendable {
     private func rebalance(isAsked: Bool) -> [SetMove] {
         let moves = core.withLock { core -> [SetMove] in
             if isAsked, !core.hasRates {
-                // Asked before the first look at the rates: what was counted so far says more than nothing.
+                // Asked before the rates were first compared: the counts so far are better than nothing.
                 for entry in core.entries.values {
                     for (symbol, count) in entry.inlet.currentTally {
                         core.machine.weights[symbol] = Double(count)

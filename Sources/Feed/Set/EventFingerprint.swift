@@ -1,9 +1,9 @@
 import MarketData
 
-/// An event's identity while two connections may bring it: its kind and everything it says, folded into 128 bits.
+/// An event's identity while two connections may deliver it: its kind and everything it says, folded into 128 bits.
 ///
-/// Two events with the same fingerprint are taken for the same one. A corrected bar says something else, and so is
-/// another event. Among a million events held at a time two different ones share a fingerprint with a probability of
+/// Two events with the same fingerprint are taken for the same one. A corrected bar says something else, so it is
+/// another event. Among a million events held at a time, two different ones share a fingerprint with a probability of
 /// about 10⁻²⁷.
 struct EventFingerprint: Hashable, Sendable {
     private let high: UInt64
@@ -16,7 +16,7 @@ struct EventFingerprint: Hashable, Sendable {
         low = folder.low
     }
 
-    /// - Parameter era: distinguishes one time of sharing from the next.
+    /// - Parameter era: distinguishes one period of sharing from the next.
     init(_ bar: Bar, era: UInt32) {
         var folder = Folder(kind: bar.interval == .minute ? 1 : 2, era: era)
         folder.add(bar.symbol)
@@ -86,9 +86,9 @@ struct EventFingerprint: Hashable, Sendable {
     }
 }
 
-/// Folds words into 128 bits by full multiplications, in two lanes with secrets of their own.
+/// Folds words into 128 bits by full multiplications, in two lanes with separate secrets.
 private struct Folder {
-    /// Drawn once a process, so that nobody outside can aim at equal fingerprints.
+    /// Drawn once per process, so that nobody outside can construct equal fingerprints.
     private static let secrets = (
         UInt64.random(in: .min ... .max) | 1, UInt64.random(in: .min ... .max) | 1,
         UInt64.random(in: .min ... .max) | 1,
@@ -109,7 +109,7 @@ private struct Folder {
     mutating func add(_ first: UInt64, _ second: UInt64) {
         let left = (first ^ secrets.2 ^ low).multipliedFullWidth(by: second ^ secrets.3 ^ high)
         let right = (first ^ secrets.1 ^ high.byteSwapped).multipliedFullWidth(by: second ^ secrets.0 ^ low.byteSwapped)
-        // Adding what came before keeps a product of zero from forgetting it.
+        // Adding the previous state keeps a product of zero from erasing it.
         high = (left.high ^ left.low) &+ (high &* 0x9E37_79B9_7F4A_7C15) &+ second
         low = (right.high ^ right.low) &+ (low &* 0xD6E8_FEB8_6659_FD93) &+ first
     }

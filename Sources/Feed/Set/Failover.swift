@@ -1,29 +1,30 @@
 import MarketData
 
-/// The times that failover goes by.
+/// The times that govern failover.
 public struct FailoverRules: Sendable {
     /// How long a connection may be down before its symbols are given away.
     public var grace: Duration = .seconds(10)
-    /// How long it must stand before it gets them back; doubled with each failure within an hour.
+    /// How long a failed connection must be up before it gets its symbols back; doubled with each failure within an
+    /// hour.
     public var recovery: Duration = .seconds(30)
-    /// The most that it is doubled to.
+    /// The longest that ``recovery`` becomes by doubling.
     var longestRecovery: Duration = .seconds(600)
-    /// How long a trusted connection must have stood for its earlier failures to be forgotten.
+    /// How long a trusted connection must have been up for its earlier failures to be forgotten.
     var forgetsAfter: Duration = .seconds(3600)
 }
 
 /// Decides when a connection's symbols are given away and when it gets them back. Reads no clock.
 ///
-/// A connection that was down for longer than the grace period fails. It is trusted again after it stood for the healthy
-/// period without a break; that period doubles with every failure that follows within an hour, so that a connection
-/// which keeps breaking does not have its symbols carried to and fro.
+/// A connection that was down for longer than the grace period fails. It is trusted again after it has been up for the
+/// recovery period without a break. That period doubles with every further failure within an hour, so that the symbols
+/// of a connection that keeps breaking are not moved back and forth.
 struct Failover: Sendable {
     private enum Phase: Equatable {
         case up(since: Duration)
         case down(since: Duration)
         /// Down, and its symbols are given away.
         case failed
-        /// Up again, and not yet trusted.
+        /// Up again, but not trusted yet.
         case recovering(since: Duration)
     }
 
@@ -50,7 +51,7 @@ struct Failover: Sendable {
             })
     }
 
-    /// When ``tick(now:)`` has something to decide.
+    /// When ``tick(now:)`` is due next.
     var deadline: Duration? {
         records.values.compactMap { record in
             switch record.phase {
@@ -61,7 +62,7 @@ struct Failover: Sendable {
         }.min()
     }
 
-    /// A connection is new; it counts as down until it stands.
+    /// Adds a connection; it counts as down until it is reported up.
     mutating func add(_ slot: Int, now: Duration) {
         records[slot] = Record(phase: .down(since: now))
     }
@@ -70,7 +71,7 @@ struct Failover: Sendable {
         records[slot] = nil
     }
 
-    /// A connection stands, or does not.
+    /// Records whether a connection is up.
     mutating func observe(_ slot: Int, isUp: Bool, now: Duration) {
         guard let record = records[slot] else { return }
         switch (record.phase, isUp) {
@@ -84,7 +85,7 @@ struct Failover: Sendable {
         }
     }
 
-    /// Draws what follows from time alone.
+    /// Does what is due by time alone.
     ///
     /// - Returns: whether ``failed`` changed.
     mutating func tick(now: Duration) -> Bool {
@@ -104,7 +105,7 @@ struct Failover: Sendable {
         return changed
     }
 
-    /// How long a connection must stand after so many failures.
+    /// How long a connection must be up after this many failures.
     private func recovery(_ failures: Int) -> Duration {
         rules.recovery.backoff(after: failures, upTo: max(rules.recovery, rules.longestRecovery))
     }

@@ -1,7 +1,7 @@
 import MarketData
 import Synchronization
 
-/// A connection's way into the confluence: counts what each symbol brings on the way.
+/// A connection's entry to the confluence; counts the events of each symbol on the way.
 final class Inlet: EventSink {
     private let confluence: Confluence
     private let slot: Int
@@ -33,7 +33,7 @@ final class Inlet: EventSink {
 
     func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
 
-    /// Leaves out the symbols that another connection brought all the while.
+    /// Leaves out the symbols that another connection delivered all the while.
     func record(_ change: GapChange) {
         let rest = coveredGaps.withLock { $0.rest(of: change) { cover.rest(of: $0, on: slot) } }
         if !rest.ended.isEmpty || !rest.gaps.isEmpty { confluence.record(rest) }
@@ -53,12 +53,12 @@ final class Inlet: EventSink {
     }
 }
 
-/// Remembers how gaps that began were recorded: what another connection brings may differ when they end.
+/// Remembers how gaps were recorded when they began, because what another connection delivers may differ when they end.
 struct CoveredGaps {
-    /// As recorded, by the gap as the connection knows it; `nil` for one that was covered and not recorded.
+    /// The gaps as recorded, by the gap as the connection knows it; `nil` for one that was covered and not recorded.
     private var open: [Gap: Gap?] = [:]
 
-    /// What is left of a change without what `uncovered` leaves out.
+    /// Returns a change with its new gaps as `uncovered` leaves them, and ended gaps as they were recorded.
     mutating func rest(of change: GapChange, _ uncovered: (Gap) -> Gap?) -> GapChange {
         var rest = GapChange(gaps: [])
         for gap in change.ended {
@@ -74,8 +74,8 @@ struct CoveredGaps {
 }
 
 extension Inlet.Tally {
-    /// Events of a small batch are all counted, of a large one every eighth, and that eight times: a look-up for each
-    /// would cost more than all the rest of the way.
+    /// Counts all events of a small batch. Of a large one it counts every eighth eight times, since a look-up for each
+    /// would cost more than the rest of the path.
     mutating func count(_ batch: EventBatch) {
         let step = batch.count < 64 ? 1 : 8
         if step > 1 { offset = (offset + 3) % step }

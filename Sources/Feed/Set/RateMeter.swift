@@ -5,7 +5,7 @@ struct RateMeter: Sendable {
     struct Sample: Equatable, Sendable {
         var time: Duration
         var events: Int64
-        /// Events that could not be decoded or taken, lost connections, and errors that the feed reported.
+        /// Events that could not be decoded or accepted, lost connections, and errors that the feed reported.
         var errors: Int64
     }
 
@@ -21,13 +21,13 @@ struct RateMeter: Sendable {
         }
     }
 
-    /// Events a second over about `span`, from the newest sample back; 0 before the second sample.
+    /// Events per second over about `span` up to the newest sample; 0 before the second sample.
     func eventRate(over span: Duration) -> Double {
         guard let (first, last) = ends(of: span) else { return 0 }
         return Double(last.events - first.events) / (last.time - first.time).inSeconds
     }
 
-    /// Errors among all events and errors of about the last minute, 0 to 1.
+    /// The share of errors among all events and errors of about the last minute, 0 to 1.
     var errorRate: Double {
         guard let (first, last) = ends(of: .seconds(60)) else { return 0 }
         let errors = last.errors - first.errors
@@ -35,7 +35,7 @@ struct RateMeter: Sendable {
         return all > 0 ? Double(errors) / Double(all) : 0
     }
 
-    /// The newest sample and the oldest that is not much older than `span` before it.
+    /// The newest sample, and the oldest that is not much more than `span` older.
     private func ends(of span: Duration) -> (first: Sample, last: Sample)? {
         guard samples.count > 1 else { return nil }
         let ordered = samples[next...] + samples[..<next]

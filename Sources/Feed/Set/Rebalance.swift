@@ -1,10 +1,10 @@
 import MarketData
 
-/// Decides which symbols to move so that the connections bring about the same number of messages.
+/// Decides which symbols to move so that the connections deliver about the same number of messages.
 ///
-/// Moves as few as it can: the heaviest symbol that brings the busiest and the idlest connection together, again and
-/// again, until the busiest brings less than the square root of ``factor`` times the idlest. Stopping well below the
-/// factor that starts it keeps the next look from starting again.
+/// It moves as few as it can. It repeatedly moves the heaviest symbol that narrows the difference between the busiest
+/// and the idlest connection, until the busiest delivers no more than the square root of ``factor`` times the idlest.
+/// It stops well below the factor at which it starts, so that the next comparison does not start it again.
 struct Rebalance: Sendable {
     /// One symbol's move.
     struct Move: Equatable, Sendable {
@@ -18,11 +18,11 @@ struct Rebalance: Sendable {
     /// The most symbols moved at once.
     var mostMoves = 500
 
-    /// The moves, none where the rates are near enough.
+    /// Returns the moves; none if the rates are close enough.
     ///
     /// - Parameters:
     ///   - places: the symbols of each connection that takes part, without those that must stay.
-    ///   - fixed: the rate that each connection brings from symbols that must stay.
+    ///   - fixed: the rate of each connection from symbols that must stay.
     ///   - room: how many more symbols each connection takes.
     ///   - always: whether to even out rates that differ by less than the factor too.
     func moves(
@@ -48,7 +48,7 @@ struct Rebalance: Sendable {
             let limit = isStarted ? stop : factor
             guard busiest.value > limit * idlest.value else { break }
             isStarted = true
-            // The heaviest that does not overshoot the middle: every move then lessens the difference.
+            // The heaviest symbol that does not overshoot the middle, so that every move reduces the difference.
             let half = (busiest.value - idlest.value) / 2
             guard let index = symbols[busiest.key]?.firstIndex(where: { $0.weight <= half }),
                 let chosen = symbols[busiest.key]?[index], chosen.weight > 0

@@ -12,9 +12,9 @@ public enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
     case priority
 }
 
-/// Which symbols are taken from two connections at once.
+/// Which symbols are subscribed to on two connections at once.
 public enum RedundantSymbols: Sendable, Equatable {
-    /// These, where there are two connections.
+    /// These, if there are two connections.
     case some(Set<Symbol>)
     /// Every one.
     case all
@@ -30,11 +30,11 @@ public enum RedundantSymbols: Sendable, Equatable {
     }
 }
 
-/// Decides which connection brings which symbol. Reads no clock, knows no socket.
+/// Decides which connection delivers which symbol. Reads no clock, knows no socket.
 ///
-/// Two steps: ``homes(of:previous:)`` spreads the symbols over all connections that are meant to work, as the strategy
-/// says; ``goals(of:homes:down:previous:)`` finds another place for those whose home is down. Both are stable: a symbol
-/// stays where it was unless that place is gone or above its share.
+/// It takes two steps. ``homes(of:previous:)`` distributes the symbols over all connections that should work, according
+/// to the strategy. ``goals(of:homes:down:previous:)`` finds another place for those whose home is down. Both are
+/// stable: a symbol stays where it was unless that place is gone or has more than its share.
 struct Router: Sendable {
     /// A connection as the router sees it.
     struct Seat: Equatable, Sendable {
@@ -48,29 +48,31 @@ struct Router: Sendable {
     /// A wanted symbol.
     struct Wish: Equatable, Sendable {
         var symbol: Symbol
-        /// The connections that name the symbol, where the strategy is manual, and those that it is bound to.
+        /// The connections that name the symbol, which place it if the strategy is manual, or those that it is bound
+        /// to.
         var seats: SlotSet
-        /// Whether the symbol stays on ``seats`` whatever the strategy, as long as these work.
+        /// Whether the symbol stays on ``seats`` whatever the strategy, as long as they work.
         var isBound = false
-        /// Whether the symbol is wanted wherever the strategy puts it, besides what ``seats`` name.
+        /// Whether the symbol is also wanted wherever the strategy puts it, besides on ``seats``.
         var isFree = false
     }
 
     var strategy: RoutingStrategy
     var redundant: RedundantSymbols
-    /// By slot.
+    /// The connections, by slot.
     var seats: [Seat]
-    /// How many messages a symbol brings, in any one unit; 1 for those not listed.
+    /// How many messages a symbol brings, in any unit that all share; 1 for symbols not listed.
     var weights: [Symbol: Double] = [:]
 
-    /// Where the wishes, the most important first, are at home.
+    /// Returns the homes of the wishes, which are given with the most important first.
     func homes(of wishes: [Wish], previous: [Symbol: SlotSet]) -> [Symbol: SlotSet] {
         guard !seats.isEmpty else { return [:] }
         let units = wishes.reduce(0) { $0 + copies(of: $1.symbol) }
         var load = Load(self, quotas: quotas(for: units))
         var homes: [Symbol: SlotSet] = [:]
         homes.reserveCapacity(wishes.count)
-        // Those that the configuration places, then those that stay, then the rest: nobody is pushed out by a guest.
+        // First the symbols that the configuration places, then those that stay, then the rest, so that no newcomer
+        // displaces another.
         for wish in wishes where strategy == .manual || wish.isBound {
             for slot in ranked(wish.seats).prefix(copies(of: wish.symbol)) where load.hasRoom(slot) {
                 load.place(wish.symbol, slot, &homes)
@@ -92,10 +94,10 @@ struct Router: Sendable {
         return homes
     }
 
-    /// Where the wishes are to be brought from, while some connections are down.
+    /// Returns where the wishes should be delivered from while some connections are down.
     ///
-    /// Symbols whose home is down go to the others as far as those have room, the most important first; one that finds
-    /// none stays on its home.
+    /// Symbols whose home is down go to the other connections as far as those have room, the most important first. A
+    /// symbol that finds no room stays on its home.
     ///
     /// - Parameters:
     ///   - down: the seats that have given their symbols away.
@@ -137,7 +139,7 @@ struct Router: Sendable {
         return goals
     }
 
-    /// On how many connections a symbol belongs.
+    /// How many connections a symbol belongs on.
     func copies(of symbol: Symbol) -> Int {
         seats.count > 1 && redundant.contains(symbol) ? 2 : 1
     }
@@ -155,7 +157,7 @@ struct Router: Sendable {
             : seats.filter { slots.contains($0.slot) }.stablySorted { $0.priority < $1.priority }.map(\.slot)
     }
 
-    /// How many symbols each seat may keep from before; empty where the strategy sets no share.
+    /// How many symbols each seat may keep from before; empty if the strategy sets no share.
     private func quotas(for units: Int) -> [Int: Int] {
         var quotas: [Int: Int] = [:]
         switch strategy {
@@ -209,8 +211,8 @@ struct Router: Sendable {
             weights[slot] += router.weight(symbol)
         }
 
-        /// The seat for one more symbol: within its share before beyond it, then the least loaded, by the strategy's
-        /// measure.
+        /// The best seat for one more symbol: seats within their share come first, then the least loaded by the
+        /// strategy's measure.
         func best(for symbol: Symbol, _ taken: SlotSet, among allowed: SlotSet? = nil) -> Int? {
             var best: (slot: Int, rank: (Bool, Double, Int))?
             for seat in router.seats {
@@ -236,7 +238,7 @@ private func < (left: (Bool, Double, Int), right: (Bool, Double, Int)) -> Bool {
 }
 
 extension Array {
-    /// Sorted; equal elements keep their order.
+    /// Returns the sorted elements; equal ones keep their order.
     func stablySorted(by isBefore: (Element, Element) -> Bool) -> [Element] {
         enumerated().sorted { left, right in
             if isBefore(left.element, right.element) { return true }

@@ -12,18 +12,18 @@ struct SetCore: Sendable {
 
     var machine: SetMachine
     var entries: [Int: Entry] = [:]
-    /// Made and not yet running.
+    /// Connections that were created but do not run yet.
     private var unstarted: [FeedConnection] = []
-    /// Slots of members that wait for the end of one that leaves, oldest first. The machine doesn't know them yet: it
-    /// would keep symbols on the one that leaves until they stand here, and so both would wait for each other.
+    /// Slots of members that wait for another one to end, oldest first. The machine doesn't know them yet: it would
+    /// keep symbols on the leaving connection until they are confirmed here, so each would wait for the other.
     private var waiting: [Int] = []
-    /// Removed, and not yet at its end.
+    /// Connections that were removed but have not ended yet.
     private var ending: [FeedConnection] = []
     private var ended = FeedTotals()
     private var running = 0
     var isEnded = false
     private var unplaced = UnplacedLedger()
-    /// Whether the machine's weights are rates that were seen, not guesses.
+    /// Whether the machine's weights are observed rates, not guesses.
     var hasRates = false
     private let logger: Logger
 
@@ -45,20 +45,20 @@ struct SetCore: Sendable {
             .map { (slot: $0.key, entry: $0.value) }
     }
 
-    /// What connections brought that are no members any more.
+    /// What former members delivered, including those that are being removed.
     var former: FeedTotals {
         let leaving = entries.filter { machine.stations[$0.key]?.removedSince != nil }.map(\.value.connection)
         return (leaving + ending).reduce(into: ended) { $0.add($1.snapshot) }
     }
 
-    /// Takes a connection that is new. Where `limit` of them are there already, one that leaves among them, it waits.
+    /// Adds a new connection. If there are already `limit` of them, including any that are leaving, it waits.
     mutating func insert(_ entry: Entry, slot: Int, limit: Int?, now: Duration) {
         entries[slot] = entry
         waiting.append(slot)
         seat(limit: limit, now: now)
     }
 
-    /// Gives those that wait their seats, as far as the limit lets them.
+    /// Seats waiting members as far as the limit allows.
     mutating func seat(limit: Int?, now: Duration) {
         while let slot = waiting.first, running + unstarted.count < limit ?? .max {
             waiting.removeFirst()
@@ -70,7 +70,7 @@ struct SetCore: Sendable {
         }
     }
 
-    /// Replaces what a member is configured to bring.
+    /// Replaces what a member is configured to deliver.
     mutating func configure(_ slot: Int, _ interest: Interest) {
         entries[slot]?.member.interest = interest
         guard !waiting.contains(slot) else { return }
@@ -80,21 +80,21 @@ struct SetCore: Sendable {
         }
     }
 
-    /// Begins to remove a member; one that waits is gone at once.
+    /// Begins to remove a member; one that is waiting is gone at once.
     mutating func remove(_ slot: Int, now: Duration) {
         guard let index = waiting.firstIndex(of: slot) else { return machine.remove(slot, now: now) }
         waiting.remove(at: index)
         entries[slot] = nil
     }
 
-    /// The connections to run now.
+    /// Returns the connections to start now, and counts them as running.
     mutating func takeUnstarted() -> [FeedConnection] {
         defer { unstarted = [] }
         running += unstarted.count
         return unstarted
     }
 
-    /// A connection's run is over.
+    /// Records that a connection's run is over.
     mutating func finished(_ connection: FeedConnection) {
         running -= 1
         guard let index = ending.firstIndex(where: { $0 === connection }) else { return }
@@ -107,7 +107,7 @@ struct SetCore: Sendable {
         return SetRoutes(slots: machine.placed, ids: ids)
     }
 
-    /// Brings the machine up to date with the connections, and does what it decides.
+    /// Brings the machine up to date with the connections, and performs what it decides.
     mutating func advance(now: FeedMoment, confluence: Confluence, cover: GapCover) {
         for (slot, entry) in entries { observe(slot, entry, now, confluence, cover) }
         for action in machine.advance(now: now.monotonic) {
@@ -142,19 +142,19 @@ struct SetCore: Sendable {
         }
     }
 
-    /// Whether there is another connection that could take a connection's symbols.
+    /// Whether there is more than one connection, so that one could take another's symbols.
     var hasOthers: Bool { machine.stations.values.count { $0.removedSince == nil } > 1 }
 
-    /// Says in the log which symbols are not collected for want of room, when that changes.
+    /// Logs which symbols are not collected for lack of room, when that changes.
     ///
-    /// - Parameter isOver: Whether the set ends, and with it every gap.
-    /// - Returns: what is to be recorded of their gaps.
+    /// - Parameter isOver: whether the set ends, and with it every gap.
+    /// - Returns: the change to record in their gaps.
     mutating func noteUnplaced(_ now: FeedMoment, isOver: Bool = false) -> GapChange? {
         guard let first = entries.min(by: { $0.key < $1.key })?.value.member else { return nil }
         let homeless = isOver ? [] : machine.unplaced
         let before = unplaced.symbols.count
         let change = unplaced.note(homeless, now, first.configuration)
-        // Symbols that give way to as many others make a gap as well.
+        // If symbols are displaced by the same number of others, that makes a gap as well.
         guard change != nil, !isOver else { return change }
         guard !homeless.isEmpty else {
             if before > 0 { logger.notice("the connections have room for all symbols again") }
@@ -169,7 +169,7 @@ struct SetCore: Sendable {
         return change
     }
 
-    /// Logs what changed about who has failed. A connection that is alone has nobody to give its symbols to.
+    /// Logs which connections have failed or recovered. A connection that is alone has nobody to give its symbols to.
     func logFailures(before: SlotSet) {
         let after = machine.failover.failed
         guard after != before, machine.configuration.failsOver, hasOthers else { return }

@@ -1,54 +1,57 @@
 import MarketData
 
-/// Decides which of a set's connections subscribes to what, moment by moment; performs nothing, reads no clock.
+/// Decides which of a set's connections subscribes to what, moment by moment. Performs nothing, reads no clock.
 ///
-/// Where a symbol belongs comes from ``Router`` and ``Failover`` (its goal). On the way there a symbol is subscribed at
-/// its new place first and given up at its old one only when the new one stands: every event of the time between comes
-/// twice and none is missed. ``Action/share(_:)`` informs the sink's front which symbols those are.
+/// ``Router`` and ``Failover`` determine where a symbol belongs (its goal). On the way there, a symbol is first
+/// subscribed at its new place, and the old place is given up only when the new one is confirmed. In between every
+/// event comes twice, and none is missed. ``Action/share(_:)`` informs ``Confluence`` which symbols those are.
 struct SetMachine: Sendable {
-    /// Which connections may bring a symbol at the moment.
+    /// Which connections may deliver a symbol at the moment.
     struct Sharing: Equatable, Sendable {
         var symbol: Symbol
         var slots: SlotSet
-        /// Those among them that bring no new events any more.
+        /// Those of the slots that deliver no new events any more.
         var ended: SlotSet = []
     }
 
     enum Action: Equatable, Sendable {
-        /// From now on, before what follows is done, these symbols may come from several connections, or from one alone.
+        /// From now on, and before any later action is performed, these symbols may come from several connections, or
+        /// from only one.
         case share([Sharing])
-        /// The connection is to bring exactly this, the most important first.
+        /// The connection must subscribe to exactly this, the most important first.
         case interest(Int, Interest)
-        /// The connection has no symbols left and ends for good.
+        /// The connection must stop for good: it has no symbols left, or has been leaving for too long.
         case stop(Int)
     }
 
-    /// What a connection knows of itself.
+    /// What a connection knows about itself.
     struct Observation: Sendable {
         /// Whether it is logged in and subscribed.
         var isUp: Bool
-        /// The symbols whose every channel stands.
+        /// The symbols with every channel confirmed.
         var standing: Set<Symbol>
-        /// Whether the feed has answered all that the last interest asked for.
+        /// Whether the feed has answered for everything that the last interest asked for.
         var isSettled: Bool
-        /// Whether the feed has answered all that the last interest gave up.
+        /// Whether the feed has confirmed the end of everything that the last interest gave up.
         var isQuiet: Bool
-        /// Whether every wildcard channel stands, and so every symbol.
+        /// Whether every wildcard channel is confirmed, and so every symbol.
         var standsAll = false
     }
 
     struct Station: Sendable {
         var seat: Router.Seat
-        /// Whether it is to bring everything.
+        /// Whether it should deliver everything.
         var takesAll = false
-        /// Whether its interest is everything: what is to come from others alone comes from it until it stands there.
+        /// Whether its interest is everything. It remains so until the symbols that it gives up are confirmed
+        /// elsewhere.
         var asksAll = false
-        /// Whether it asks for everything no more, and the feed has not answered that yet.
+        /// Whether it no longer asks for everything but the feed has not confirmed that yet.
         var endsAll = false
         var isUp = false
         var standing: Set<Symbol> = []
         var standsAll = false
-        /// Joined since the feed last answered everything: what is known to stand is from before.
+        /// The symbols that joined since the feed last answered everything; earlier reports of them as confirmed do not
+        /// count.
         var fresh: Set<Symbol> = []
         var isSettled = false
         /// Since when the connection is being removed.
@@ -64,9 +67,9 @@ struct SetMachine: Sendable {
     /// A place that was given up.
     private struct Leave: Sendable {
         var since: Duration
-        /// When the feed said that it ended.
+        /// When the feed confirmed the end, or the wait for that was over.
         var quietSince: Duration?
-        /// Whether none of its events comes any more.
+        /// Whether none of its events can come any more.
         var isOver = false
     }
 
@@ -76,14 +79,14 @@ struct SetMachine: Sendable {
     /// The wanted symbols, the most important first.
     private(set) var order: [Symbol] = []
     private(set) var wishes: [Symbol: Router.Wish] = [:]
-    /// Symbols that were given up by hand, where: a change of what is configured does not bring them back.
+    /// Symbols that were given up by hand, and where. A change of the configuration does not bring them back.
     private var dismissed: Set<Place> = []
     private(set) var homes: [Symbol: SlotSet] = [:]
     private(set) var goals: [Symbol: SlotSet] = [:]
-    /// What the connections' interests hold.
+    /// The slots whose interest holds each symbol.
     private(set) var placed: [Symbol: SlotSet] = [:]
     var weights: [Symbol: Double]
-    /// Joined places that have not replaced another yet, and since when they stand.
+    /// Joined places that have not replaced another yet, and since when they have been confirmed.
     private var joining: [Place: Duration?] = [:]
     private var leaving: [Place: Leave] = [:]
     private var shared: [Symbol: Sharing] = [:]
@@ -105,7 +108,7 @@ struct SetMachine: Sendable {
         isDirty = true
     }
 
-    /// Begins to remove a connection: its symbols go to the others, and then it stops.
+    /// Begins to remove a connection: its symbols go to the others, then it stops.
     mutating func remove(_ slot: Int, now: Duration) {
         guard stations[slot] != nil, stations[slot]?.removedSince == nil else { return }
         stations[slot]?.removedSince = now
@@ -118,13 +121,13 @@ struct SetMachine: Sendable {
         isDirty = true
     }
 
-    /// Replaces what a connection is configured to bring; symbols that no connection wants any more are given up.
+    /// Replaces what a connection is configured to deliver; symbols that no connection wants any more are given up.
     ///
-    /// - Parameter all: whether it is to bring everything.
+    /// - Parameter takesAll: whether it should deliver everything.
     mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
         let symbols = symbols.filter { !dismissed.contains(Place(symbol: $0, slot: slot)) }
         let new = Set(symbols)
-        // What was subscribed to by hand stays.
+        // Symbols that were subscribed to by hand stay.
         for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) && !wish.isBound {
             wish.seats.remove(slot)
             wishes[symbol] = wish.seats.isEmpty && !wish.isFree ? nil : wish
@@ -133,9 +136,9 @@ struct SetMachine: Sendable {
         want(symbols, on: slot)
     }
 
-    /// Wants symbols, on a connection or wherever the strategy puts them.
+    /// Adds wishes for symbols, on a connection or wherever the strategy puts them.
     ///
-    /// - Returns: those that were not wanted so before.
+    /// - Returns: the symbols that were not wanted in this way before.
     @discardableResult
     mutating func want(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> [Symbol] {
         var new: [Symbol] = []
@@ -155,14 +158,14 @@ struct SetMachine: Sendable {
             guard wish != before else { continue }
             wishes[symbol] = wish
             if before == nil { order.append(symbol) }
-            // One that a connection names comes wherever it is.
+            // Without a connection, a symbol that is already wanted is already delivered, so it is not new.
             if before == nil || slot != nil { new.append(symbol) }
         }
         reorder()
         return new
     }
 
-    /// Those among some symbols that would find no room if they were wanted as ``want(_:on:bound:)`` has it.
+    /// Returns the symbols that would find no room if ``want(_:on:bound:)`` were called with the same arguments.
     func homeless(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> Set<Symbol> {
         var trial = self
         trial.want(symbols, on: slot, bound: bound)
@@ -170,9 +173,10 @@ struct SetMachine: Sendable {
         return Set(symbols.filter { trial.goals[$0] == nil })
     }
 
-    /// Wants symbols no more: on one connection, where another may go on bringing them, or on all.
+    /// Removes wishes for symbols: on all connections, or on one. With the manual strategy, another connection may
+    /// continue to deliver them.
     ///
-    /// - Returns: those that were wanted there.
+    /// - Returns: the symbols that were wanted there.
     @discardableResult
     mutating func unwant(_ symbols: [Symbol], on slot: Int?) -> [Symbol] {
         var gone: [Symbol] = []
@@ -194,7 +198,7 @@ struct SetMachine: Sendable {
         return gone
     }
 
-    /// Takes back that symbols are wanted wherever the strategy puts them; what connections name stays.
+    /// Takes back wishes for symbols wherever the strategy puts them; what connections name stays.
     mutating func release(_ symbols: [Symbol]) {
         for symbol in symbols where wishes[symbol]?.isFree == true {
             wishes[symbol]?.isFree = false
@@ -203,8 +207,8 @@ struct SetMachine: Sendable {
         reorder()
     }
 
-    /// The most important first: those named for redundancy, then by the best priority of the connections that want
-    /// them, then in the order in which they came.
+    /// Puts the most important first: those named for redundancy, then by the best priority of the connections that
+    /// want them, then in the order in which they came.
     private mutating func reorder() {
         let ranks = order.compactMap { symbol -> (symbol: Symbol, rank: Int)? in
             guard let wish = wishes[symbol] else { return nil }
@@ -217,7 +221,7 @@ struct SetMachine: Sendable {
 
     // MARK: What happens
 
-    /// A connection's state changed.
+    /// Records the state of a connection.
     mutating func observe(_ slot: Int, _ observation: Observation, now: Duration) {
         guard let station = stations[slot] else { return }
         if station.isUp != observation.isUp {
@@ -248,7 +252,7 @@ struct SetMachine: Sendable {
         }
     }
 
-    /// When ``advance(now:)`` has something to do by itself.
+    /// When ``advance(now:)`` is due by time alone.
     var deadline: Duration? {
         var times: [Duration] = []
         if configuration.failsOver, let due = failover.deadline { times.append(due) }
@@ -261,7 +265,7 @@ struct SetMachine: Sendable {
         return times.min()
     }
 
-    /// Draws the consequences of all that happened, and of the time.
+    /// Works out what follows from all that has happened and from the time.
     mutating func advance(now: Duration) -> [Action] {
         if configuration.failsOver, failover.tick(now: now) { isDirty = true }
         if isDirty { plan() }
@@ -278,15 +282,15 @@ struct SetMachine: Sendable {
             if !moved.freed, done.isEmpty { break }
         }
         for symbol in unsettled { share(symbol, &sharings) }
-        // Those that ask for everything ask for a symbol more or less already.
+        // The interest of connections that ask for everything does not change with single symbols.
         changed = changed.subtracting(asking).union(started).union(ended)
         unsettled = unsettled.filter { placed[$0] ?? [] != goals[$0] ?? [] }
-        // One that stood long enough needs no deadline, though others may keep its old place for a while.
+        // A place that was confirmed for long enough needs no deadline, even if other places keep the symbol unsettled.
         joining = joining.filter { place, stood in
             unsettled.contains(place.symbol) && stood.map { now < $0 + configuration.overlap } ?? true
         }
         var actions: [Action] = []
-        // What becomes shared must be so before the second connection brings it.
+        // A symbol must be shared before the second connection delivers it.
         if !sharings.isEmpty { actions.append(.share(sharings.values.sorted { $0.symbol < $1.symbol })) }
         for slot in changed {
             let symbols = order.filter { placed[$0]?.contains(slot) == true }
@@ -305,9 +309,9 @@ struct SetMachine: Sendable {
         return actions
     }
 
-    /// Moves symbols so that the connections bring about the same; where the strategy lets it.
+    /// Moves symbols so that the connections deliver about the same, if the strategy allows it.
     ///
-    /// - Parameter isAsked: whether a person asked: then manual places are moved too, and small differences evened out.
+    /// - Parameter isAsked: whether a person asked. Manual places are then moved too, and small differences evened out.
     mutating func rebalance(isAsked: Bool) -> [Rebalance.Move] {
         guard configuration.strategy == .loadBalanced || isAsked && configuration.strategy == .manual else { return [] }
         let down = failover.failed
@@ -342,7 +346,7 @@ struct SetMachine: Sendable {
     /// The wanted symbols that no connection has room for, the most important first.
     var unplaced: [Symbol] { order.filter { goals[$0] == nil } }
 
-    /// The number of symbols that are not where they belong yet.
+    /// The number of symbols that are not yet where they belong.
     var moving: Int { unsettled.count { placed[$0] != goals[$0] } }
 
     // MARK: Parts
@@ -360,7 +364,7 @@ struct SetMachine: Sendable {
         let down = configuration.failsOver ? failover.failed : []
         let wildcards = wildcards
         let isCovered = !wildcards.subtracting(down).isEmpty
-        // A connection that takes everything brings these already.
+        // A connection that takes everything delivers these already.
         let wanted = order.compactMap { symbol in
             isCovered && !configuration.redundant.contains(symbol) ? nil : wishes[symbol]
         }
@@ -377,7 +381,7 @@ struct SetMachine: Sendable {
 
     // MARK: From place to place: joined before it is left, and shared while both bring it
 
-    /// Makes every step towards the goals that can be made now.
+    /// Takes every step towards the goals that is possible now.
     private mutating func move(_ now: Duration, _ changed: inout SlotSet) -> (symbols: [Symbol], freed: Bool) {
         var moved: [Symbol] = []
         var freed = false
@@ -388,7 +392,8 @@ struct SetMachine: Sendable {
             let before = placed[symbol] ?? []
             let goal = goals[symbol] ?? []
             guard before != goal else { continue }
-            // What comes by a wildcard when it is wanted goes on coming there until it stands elsewhere.
+            // A symbol that already comes by a wildcard when it is first wanted continues to come there until it is
+            // confirmed elsewhere.
             if before.isEmpty {
                 for slot in asking { join(symbol, slot, now) }
                 for slot in stations.keys where stations[slot]?.endsAll == true {
@@ -414,20 +419,20 @@ struct SetMachine: Sendable {
         return station.takesAll || station.count < station.seat.capacity ?? .max
     }
 
-    /// Whether all that the feed has of a symbol comes from a connection.
+    /// Whether a connection delivers all that the feed has of a symbol.
     private func stands(_ symbol: Symbol, _ slot: Int) -> Bool {
         guard let station = stations[slot] else { return false }
         return station.standsAll || station.standing.contains(symbol)
     }
 
-    /// Whether an old place may be given up: nobody wants the symbol, or another place stands.
+    /// Whether an old place may be given up: nobody wants the symbol, or another place is confirmed.
     private func mayLeave(_ symbol: Symbol, _ slot: Int, _ goal: SlotSet, _ now: Duration) -> Bool {
         if goal.isEmpty { return true }
         let isBringing = stands(symbol, slot)
         return goal.contains { other in
             guard placed[symbol]?.contains(other) == true, let station = stations[other] else { return false }
             guard stands(symbol, other) else {
-                // Refused at the new place, and not coming from the old one either.
+                // The feed refused it at the new place, and the old one does not deliver it either.
                 return station.isSettled && !isBringing
             }
             guard isBringing, case .some(let stood) = joining[Place(symbol: symbol, slot: other)] else { return true }
@@ -435,7 +440,7 @@ struct SetMachine: Sendable {
         }
     }
 
-    /// Gives up a new place that the feed refuses while an old one still brings the symbol.
+    /// Gives up a new place that the feed refuses while an old one still delivers the symbol.
     private mutating func turnBack(_ symbol: Symbol, _ now: Duration, _ freed: inout Bool) {
         let goal = goals[symbol] ?? []
         let slots = placed[symbol] ?? []
@@ -456,11 +461,12 @@ struct SetMachine: Sendable {
         let isFirst = placed[symbol] == nil
         placed[symbol, default: []].insert(slot)
         stations[slot]?.count += 1
-        // Until the interest is sent and answered, what the connection says is of the one before.
+        // Until the new interest is sent and answered, the connection's reports are about the previous one.
         stations[slot]?.isSettled = false
         stations[slot]?.fresh.insert(symbol)
         leaving[Place(symbol: symbol, slot: slot)] = nil
-        // Where everything comes already nothing is asked for, so no answer will show that it is subscribed.
+        // A connection that already subscribes to everything sends no request for the symbol, so no answer will confirm
+        // it.
         if !isFirst { joining[Place(symbol: symbol, slot: slot)] = .some(stands(symbol, slot) ? now : nil) }
     }
 
@@ -494,7 +500,7 @@ struct SetMachine: Sendable {
     private mutating func drop(_ slot: Int, _ now: Duration) {
         for (symbol, slots) in placed where slots.contains(slot) { leave(symbol, slot, now) }
         if stations[slot]?.asksAll == true { endWildcard(slot, now) }
-        // The others may still bring again what it brought last.
+        // The others may still deliver copies of what it delivered last.
         for place in leaving.keys where place.slot == slot && leaving[place]?.quietSince == nil {
             leaving[place]?.quietSince = now
         }
@@ -503,7 +509,7 @@ struct SetMachine: Sendable {
         isDirty = true
     }
 
-    /// Works out who may bring a symbol, and says so where it changed.
+    /// Works out which connections may deliver a symbol, and adds the sharing if it changed.
     private mutating func share(_ symbol: Symbol, _ sharings: inout [Symbol: Sharing]) {
         let here = placed[symbol] ?? []
         var slots = here
@@ -513,7 +519,7 @@ struct SetMachine: Sendable {
             slots.insert(slot)
             if leave.isOver { ended.insert(slot) }
         }
-        // A wildcard brings it too, whether the symbol has its place there or not.
+        // A wildcard connection delivers it too, whether the symbol is placed there or not.
         if !slots.isEmpty { slots = slots.union(asking) }
         let sharing = Sharing(symbol: symbol, slots: slots, ended: ended.subtracting(asking))
         if slots.count > 1 {
@@ -527,27 +533,28 @@ struct SetMachine: Sendable {
 
     // MARK: Connections that bring everything, and give it back
 
-    /// The connections that are to bring everything.
+    /// The connections that should deliver everything.
     private var wildcards: SlotSet {
         SlotSet(stations.values.lazy.filter { $0.takesAll && $0.removedSince == nil }.map(\.seat.slot))
     }
 
-    /// The connections that may bring everything at the moment.
+    /// The connections whose interest is everything at the moment.
     private var asking: SlotSet { SlotSet(stations.values.lazy.filter(\.asksAll).map(\.seat.slot)) }
 
-    /// Has the connections that are to bring everything ask for it.
+    /// Makes the connections that should deliver everything ask for it.
     private mutating func startWildcards() -> SlotSet {
         let started = wildcards.subtracting(asking)
         for slot in started {
             stations[slot]?.asksAll = true
             stations[slot]?.endsAll = false
         }
-        // Whatever the others bring comes from these too.
+        // Whatever the others deliver now comes from these too.
         if !started.isEmpty { unsettled = unsettled.union(placed.keys).union(leaving.keys.map(\.symbol)) }
         return started
     }
 
-    /// Has those that are to bring everything no more ask for less, when all that they give up stands elsewhere.
+    /// Ends the wildcards of connections that should no longer deliver everything, once all that they give up is
+    /// confirmed elsewhere.
     private mutating func endWildcards(_ now: Duration) -> SlotSet {
         var ended: SlotSet = []
         for slot in asking.subtracting(wildcards) {
@@ -560,11 +567,11 @@ struct SetMachine: Sendable {
         return ended
     }
 
-    /// Has a connection that asks for everything do so no more.
+    /// Makes a connection stop asking for everything.
     private mutating func endWildcard(_ slot: Int, _ now: Duration) {
         stations[slot]?.asksAll = false
         stations[slot]?.endsAll = true
-        // It brought these besides others, though they have no place there.
+        // It also delivered these symbols, although they are not placed there.
         for (symbol, sharing) in shared where sharing.slots.contains(slot) && placed[symbol]?.contains(slot) != true {
             leaving[Place(symbol: symbol, slot: slot)] = Leave(since: now)
         }

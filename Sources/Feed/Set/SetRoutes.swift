@@ -1,6 +1,6 @@
 import MarketData
 
-/// Which connection brings a symbol: a copy for readers, replaced as a whole.
+/// Which connections deliver a symbol: a copy for readers, replaced as a whole.
 final class SetRoutes: Sendable {
     let slots: [Symbol: SlotSet]
     /// The members' ids by slot.

@@ -1,23 +1,23 @@
 import MarketData
 
-/// Keeps one copy of each event that several connections bring. Reads no clock.
+/// Keeps one copy of each event that several connections deliver. Reads no clock.
 ///
-/// Each connection brings the events of a symbol in the feed's order, a run of the one sequence that the feed sends. The
-/// sequence is what each event's greatest count over the connections says: an event that one connection brings for the
-/// second time is a second event unless another one brought it twice before. So an event is kept when its count on its
-/// own connection exceeds all counts before. Within one time of sharing this neither misses nor doubles an event,
-/// whichever connection is ahead, and the first arrivals come in the feed's order.
+/// Each connection delivers the events of a symbol in the feed's order, a run of the one sequence that the feed sends.
+/// How often an event occurs in that sequence is its greatest count over the connections: an event that one connection
+/// delivers a second time is a second event, unless another connection has delivered it twice already. So an event is
+/// kept if its count on its own connection exceeds all earlier counts. Within one period of sharing, this neither
+/// misses nor doubles an event, whichever connection is ahead, and first arrivals come in the feed's order.
 ///
-/// What every connection has brought is forgotten at once; what one of them still owes is remembered for a while. A
-/// connection that comes so late that what it owes may be forgotten is ``behind``: nothing more is to be taken from it
-/// until it is connected again, because its copies would pass for new events.
+/// An event that every connection has delivered is forgotten at once. One that a connection still owes is remembered
+/// for a while. A connection that is so late that what it owes may be forgotten is ``behind``: nothing more is taken
+/// from it until it reconnects, because its copies would pass for new events.
 struct Sightings: Sendable {
     private struct Sighting {
-        /// How many times each connection brought the event.
+        /// How many times each connection delivered the event.
         var counts = SIMD16<UInt8>()
         /// When it came first.
         var since: MonotonicTime
-        /// Those that were to bring it then.
+        /// The other connections that were expected to deliver it then.
         var owing: SlotSet
         /// The greatest count.
         var kept: UInt8 = 0
@@ -25,11 +25,11 @@ struct Sightings: Sendable {
 
     private struct Due {
         var fingerprint: EventFingerprint
-        /// Of the sighting: tells it apart from an older one of the same event.
+        /// The time of the sighting, which distinguishes it from an older one of the same event.
         var since: MonotonicTime
     }
 
-    /// A connection that is up, distinguished from its earlier ones.
+    /// A period in which a connection is up, distinguished from its earlier ones.
     private struct Line {
         var number: Int64
         var since: MonotonicTime
@@ -41,23 +41,23 @@ struct Sightings: Sendable {
         var era: UInt32
     }
 
-    /// How long an event is remembered that not all connections brought.
+    /// How long to remember an event that not all connections have delivered.
     let memory: Duration
-    /// The most events remembered that not all connections brought.
+    /// The most events to remember that not all connections have delivered.
     let limit: Int
-    /// The connections whose copies can't be told from new events any more.
+    /// The connections whose copies can no longer be told from new events.
     private(set) var behind: SlotSet = []
     private var lines = [Line?](repeating: nil, count: SlotSet.capacity)
     private var sharings: [Symbol: Sharing] = [:]
     private var seen: [EventFingerprint: Sighting] = [:]
     private var dues: [Due] = []
     private var firstDue = 0
-    /// What the last batch changed, for taking it back.
+    /// What the last batch changed, so that it can be taken back.
     private var journal: [(fingerprint: EventFingerprint, before: Sighting?)] = []
     private var eras: UInt32 = 0
-    /// Events left out because another connection had brought them.
+    /// Events left out because another connection had delivered them.
     private(set) var duplicates: Int64 = 0
-    /// Events forgotten before their time because there were too many, while a connection that is up owed them.
+    /// Events forgotten early because there were too many, while a connection that is up owed them.
     private(set) var forgotten: Int64 = 0
 
     init(memory: Duration, limit: Int) {
@@ -70,14 +70,14 @@ struct Sightings: Sendable {
 
     /// Takes over whether a connection is up.
     ///
-    /// - Parameter line: the number of times that it was connected again; `nil` while it is not up.
+    /// - Parameter line: how often it had reconnected; `nil` while it is not up.
     mutating func observe(_ slot: Int, line: Int64?, now: Duration) {
         guard lines[slot]?.number != line else { return }
         lines[slot] = line.map { Line(number: $0, since: MonotonicTime(sinceBoot: now)) }
         behind.remove(slot)
     }
 
-    /// Takes over who brings what.
+    /// Takes over which connections deliver which symbols.
     mutating func share(_ changes: [SetMachine.Sharing]) {
         for change in changes {
             if change.slots.count < 2 {
@@ -99,12 +99,12 @@ struct Sightings: Sendable {
         }
     }
 
-    /// Leaves out of a batch what another connection brought before.
+    /// Removes from a batch the events that another connection delivered before.
     mutating func filter(_ batch: inout EventBatch, from slot: Int, now: Duration) {
         let before = batch.count
         let now = MonotonicTime(sinceBoot: now)
         journal.removeAll(keepingCapacity: true)
-        // Taken out, so that what lies beside the columns is thinned in place.
+        // Taken out of the batch, so that what belongs to the columns is filtered in place.
         var taken: SentEvents?
         swap(&taken, &batch.sent)
         let keepsSent = taken != nil
@@ -142,7 +142,7 @@ struct Sightings: Sendable {
         forget(now)
     }
 
-    /// Takes the last batch back: the sink did not take it, so nobody has brought its events.
+    /// Takes back the last batch: the sink refused it, so nobody has delivered its events.
     mutating func undo() {
         for entry in journal.reversed() { seen[entry.fingerprint] = entry.before }
         journal.removeAll(keepingCapacity: true)
@@ -153,7 +153,7 @@ struct Sightings: Sendable {
     ) -> Bool {
         guard var sighting = seen[fingerprint] else {
             let owing = sharing.slots.subtracting(sharing.ended).subtracting([slot])
-            // Nobody else brings any more what comes for the first time now.
+            // No other connection will deliver this event, so it need not be remembered.
             if owing.isEmpty { return true }
             var sighting = Sighting(since: now, owing: owing, kept: 1)
             sighting.counts[slot] = 1
@@ -166,16 +166,16 @@ struct Sightings: Sendable {
         let count = sighting.counts[slot] &+ (sighting.counts[slot] == .max ? 0 : 1)
         sighting.counts[slot] = count
         let isNew = count > sighting.kept
-        // What came so late in a steady stream is soon followed by what comes too late.
+        // In a steady stream, a copy this late is soon followed by one that comes too late.
         if !isNew, owes(sighting, slot), now.since(sighting.since) > memory / 2 { behind.insert(slot) }
         sighting.kept = max(sighting.kept, count)
-        // What everybody brought as often is settled; when it comes once more it is another event.
+        // An event that all have delivered equally often is settled. If it comes once more, it is another event.
         let isSettled = !isNew && sharing.slots.allSatisfy { sighting.counts[$0] == sighting.kept }
         seen[fingerprint] = isSettled ? nil : sighting
         return isNew
     }
 
-    /// Whether a connection was to bring an event when it came first, and has been up since.
+    /// Whether a connection was expected to deliver an event when it first came, and has been up since.
     private func owes(_ sighting: Sighting, _ slot: Int) -> Bool {
         guard sighting.owing.contains(slot), let line = lines[slot] else { return false }
         return !(sighting.since < line.since)
@@ -194,7 +194,7 @@ struct Sightings: Sendable {
             behind = behind.union(SlotSet(late))
             if !late.isEmpty { forgotten += 1 }
         }
-        // What was settled meanwhile is left out once it is more than half.
+        // Entries settled meanwhile are removed once they are more than half.
         guard dues.count > 4096, dues.count > 2 * seen.count else { return }
         dues.removeFirst(firstDue)
         dues.removeAll { seen[$0.fingerprint]?.since != $0.since }
@@ -203,8 +203,8 @@ struct Sightings: Sendable {
 }
 
 extension Array {
-    /// Leaves out in place, in order, what does not satisfy the condition, and what is beside it in `ranges`;
-    /// touches nothing where all do.
+    /// Removes the elements that do not satisfy the condition, in place and in order, and their ranges in `ranges`.
+    /// Changes nothing if all do.
     fileprivate mutating func keep(along ranges: inout [TextRange], where isKept: (Element) -> Bool) {
         guard !isEmpty else { return }
         let hasRanges = ranges.count == count

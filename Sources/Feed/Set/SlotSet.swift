@@ -1,4 +1,4 @@
-/// Some of a set's connections, by their slots 0 to 15: copying and comparing one costs a register.
+/// Some of a set's connections, by their slots 0 to 15. Copying or comparing one costs a register operation.
 struct SlotSet: Hashable, Sendable {
     /// The number of slots.
     static let capacity = 16

@@ -1,19 +1,19 @@
 import MarketData
 
-/// Remembers since when symbols have had no room on any connection, until they do or nobody wants them. Pure.
+/// Remembers since when symbols have had no room on any connection, until they have room or nobody wants them. Pure.
 ///
-/// What has no room is collected by nobody, so it is a gap like any other, recorded from when it begins.
+/// A symbol without room is not collected, so it has a gap like any other, recorded from when it begins.
 struct UnplacedLedger: Sendable {
-    /// The symbols without room as last noted.
+    /// The symbols without room, as last recorded.
     private(set) var symbols: Set<Symbol> = []
     private var losses = LossLedger()
     private var hasBegun = false
 
-    /// Notes which symbols have no room now.
+    /// Records which symbols have no room now.
     ///
-    /// Those that have none from the start were missed before as well, while no collector ran.
+    /// Symbols without room from the start were also missed before that, while no collector ran.
     ///
-    /// - Returns: what is to be recorded: gaps that are over, and those that began.
+    /// - Returns: the gaps to record: those that are over, and those that began.
     mutating func note(_ unplaced: [Symbol], _ now: FeedMoment, _ configuration: FeedConfiguration) -> GapChange? {
         let life = hasBegun ? nil : configuration.previousLife
         let ends = life?.ends(delay: configuration.feedDelay)

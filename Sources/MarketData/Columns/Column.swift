@@ -1,9 +1,9 @@
 /// One column of a stream's table: its name, what it holds, where the feed has the value, and where it goes upstream.
 ///
-/// The columns of a stream are described once, by ``MarketEvent/columns``. What a file's rows are verified by, how rows
-/// are recognised in a damaged one, SELECT lists, JSON, dead letters and the tables upstream are loops over them.
-/// Decoding, the inserter, the upload's reader and COPY name the columns by hand, because they are the hot path; tests
-/// hold them to this.
+/// The columns of a stream are described once, in ``MarketEvent/columns``. Checks of a file's rows, the recognition of
+/// rows in a damaged file, SELECT lists, JSON, dead letters and the tables upstream are loops over them. Decoding, the
+/// inserter, the upload's reader and COPY name the columns by hand, because they are the hot path; tests check that
+/// they agree.
 public struct Column: Sendable, Equatable {
     /// What a column holds.
     public enum Content: Sendable, Equatable {
@@ -38,10 +38,10 @@ public struct Column: Sendable, Equatable {
         /// What brought the row: ``EventSource``.
         case source
 
-        /// Whether it is kept as a binary floating-point number. SQLite has no NaN and keeps NULL for it.
+        /// Whether it is stored as a binary floating-point number. SQLite has no NaN and stores NULL for it.
         public var isReal: Bool { self == .price || self == .quantity }
 
-        /// Whether it is kept as a text.
+        /// Whether it is stored as text.
         public var isText: Bool {
             switch self {
             case .symbol, .text, .list, .name, .source: true
@@ -60,22 +60,22 @@ public struct Column: Sendable, Equatable {
             /// A set of roles.
             public init(rawValue: UInt8) { self.rawValue = rawValue }
 
-            /// A table without it can't be used.
+            /// A table without this column can't be used.
             public static let required = Role(rawValue: 1)
-            /// It is unique in its table, together with the others of the key.
+            /// It is part of its table's unique key.
             public static let key = Role(rawValue: 2)
-            /// It distinguishes events: two rows that are equal in all such columns, NULLs included, are one event,
+            /// It identifies events: two rows that are equal in all such columns, NULLs included, are one event,
             /// whoever received it and however often.
             ///
-            /// A time in milliseconds is part of it. What gives nanoseconds gets there by truncation, and a provider may
-            /// round where the feed truncated: of two trades from different sources, one millisecond apart is the same
-            /// event when everything else is equal and the sequence is known.
+            /// The identity includes a time in milliseconds. Nanoseconds are truncated to it, and a provider may round
+            /// where the feed truncates. So two trades from different sources that are one millisecond apart are the
+            /// same event when everything else is equal and the sequence is known.
             public static let identity = Role(rawValue: 4)
-            /// Another value makes a row with the same key another version of it.
+            /// A row with the same key but another value here is another version of the event.
             public static let compared = Role(rawValue: 8)
             /// The REST aggregates don't have it.
             public static let streamOnly = Role(rawValue: 16)
-            /// It distinguishes rows of one identity when they are looked up.
+            /// It tells rows with the same identity apart when they are looked up.
             public static let lookedUp = Role(rawValue: 32)
         }
 
@@ -91,13 +91,13 @@ public struct Column: Sendable, Equatable {
     public let name: String
     /// What it holds.
     public let content: Content
-    /// Whether every row has a value. A number that is required and was not one is NULL.
+    /// Whether every row has a value. A required number that is NaN is stored as NULL.
     public let isRequired: Bool
-    /// Whether an event in one line shows it.
+    /// Whether it is shown when an event is printed on one line.
     public let isBrief: Bool
-    /// The version of the file's schema that added it to its table; 1 where the table was made with it.
+    /// The version of the file's schema that added the column; 1 when its table was created with it.
     public let since: Int
-    /// The fields of the feed's message that have the value, the exact one first; empty for what the feed doesn't send.
+    /// The fields of the feed's message that hold the value, the exact one first; empty when the feed doesn't send it.
     public let fields: [String]
     /// The column that this one's value must be greater than.
     public let follows: String?
@@ -106,7 +106,7 @@ public struct Column: Sendable, Equatable {
     /// What it means, for people.
     public let meaning: String
 
-    /// Whether it distinguishes events, wherever they come from and however often; of bars, the key does.
+    /// Whether it identifies events, wherever they come from and however often; for bars, the key does.
     public var isIdentity: Bool { targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
 
     init(
@@ -173,8 +173,8 @@ extension EventStream {
     private static let imbalanceColumns = tickColumns(Imbalance.columns)
     private static let fairValueColumns = tickColumns(FairValue.columns)
 
-    /// Without a key, the time of receipt distinguishes rows from those of another collector. What a later version added is at
-    /// the end of a row.
+    /// Ticks have no key, so the time of receipt tells their rows from those of another collector. Columns that a later
+    /// version added are at the end of a row.
     private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
         let all = columns.map(\.column)
         return [.sequence] + all.filter { $0.since == 1 } + [.received(.lookedUp), .connection]

@@ -7,7 +7,7 @@ public enum ColumnValue: Sendable, Hashable {
     /// A text.
     case text(String)
 
-    /// The value as JSON; a number that is none is `null`.
+    /// The value as JSON; a number that is not finite is `null`.
     public var json: String {
         switch self {
         case .integer(let value): return String(value)

@@ -1,6 +1,6 @@
 /// A column of a stream, and where its value is in an event.
 public struct EventColumn<Event: Sendable>: Sendable {
-    /// Where an event has the value. Its form says what the column holds, and whether a row can be without.
+    /// Where an event has the value. The case determines what the column holds, and whether a row may lack it.
     enum Place: Sendable {
         case symbol(any WritableKeyPath<Event, Symbol> & Sendable)
         case interval(any WritableKeyPath<Event, Bar.Interval> & Sendable)
@@ -35,7 +35,7 @@ public struct EventColumn<Event: Sendable>: Sendable {
             }, meaning)
     }
 
-    /// What an event has in the column; `nil` for nothing.
+    /// Returns an event's value in the column; `nil` for none.
     public func value(of event: Event, in texts: TextArena) -> ColumnValue? {
         switch place {
         case .symbol(let path): .text(event[keyPath: path].description)
@@ -51,7 +51,7 @@ public struct EventColumn<Event: Sendable>: Sendable {
         }
     }
 
-    /// Gives an event a value.
+    /// Sets the column's value in an event.
     ///
     /// - Returns: whether the column can hold the value.
     func set(_ value: ColumnValue, in event: inout Event, texts: inout TextArena) -> Bool {
@@ -100,7 +100,7 @@ extension EventColumn.Place {
     }
 }
 
-/// A column upstream as a stream's table names it: by default with the name and content of the column in the file.
+/// A column upstream, as a stream's columns name it; by default it has the name and content of the column in the file.
 struct EventTarget {
     var name: String?
     var content: Column.Content?

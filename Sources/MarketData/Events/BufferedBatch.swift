@@ -73,10 +73,10 @@ public struct BufferedBatch: Sendable {
         }
     }
 
-    /// A row's number in its stream; `nil` where there is no such row.
+    /// A row's number in its stream; `nil` when there is no such row.
     public func sequence(at index: Int) -> Int64? { mark(at: index)?.sequence }
 
-    /// When a row was read from the socket, in microseconds since the Unix epoch; `nil` where there is no such row.
+    /// When a row was read from the socket, in microseconds since the Unix epoch; `nil` when there is no such row.
     public func received(at index: Int) -> Int64? { mark(at: index)?.received }
 
     /// The first row's sequence; `nil` when empty.

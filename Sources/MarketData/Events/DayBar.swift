@@ -14,9 +14,9 @@ public struct DayBar: Sendable, Equatable {
     public var volume: Double
     /// Volume-weighted average price of the window.
     public var vwap: Double?
-    /// Whether the ticker trades over the counter; `nil` where that isn't said.
+    /// Whether the ticker trades over the counter; `nil` when not known.
     public var isOTC: Bool?
-    /// The number of its row in a buffer's file; `nil` where it isn't of one.
+    /// The number of its row in a buffer's file; `nil` when it does not come from one.
     public var sequence: Int64?
 
     /// Makes a bar; see the properties for meaning and units.
@@ -44,13 +44,13 @@ public struct DayBar: Sendable, Equatable {
 }
 
 extension [DayBar] {
-    /// In the order of their starts, each once: of several versions the last.
+    /// The bars sorted by start, one for each start: the last of several versions.
     public var newest: [DayBar] {
         if zip(self, dropFirst()).allSatisfy({ $0.start < $1.start }) { return self }
         return Dictionary(map { ($0.start, $0) }) { $1 }.values.sorted { $0.start < $1.start }
     }
 
-    /// The bar that starts at a time, where they are in the order of their starts.
+    /// Returns the bar that starts at a time; the bars must be sorted by start.
     public func bar(at start: Int64) -> DayBar? {
         var (low, high) = (0, count)
         while low < high {

@@ -1,6 +1,6 @@
 /// The events of one socket read of one connection, in the order received within each kind.
 ///
-/// The unit that is handed from the feed to the buffer: one hand-over a read, never one an event.
+/// The unit that the feed hands to the buffer: one hand-over per socket read, never one per event.
 public struct EventBatch: Sendable, Equatable {
     /// The name of the connection that brought the events.
     public var connection: String
@@ -50,11 +50,11 @@ public struct EventBatch: Sendable, Equatable {
             + text.bytes.count + (sent?.byteCount ?? 0)
     }
 
-    /// Calls `body` with what all events have, one event after the other, stream by stream.
+    /// Calls `body` with the head of each event, stream by stream.
     ///
     /// - Parameters:
-    ///   - start: how many events of each stream are left out at its beginning.
-    ///   - step: how many events it goes on by.
+    ///   - start: how many events are skipped at the beginning of each stream.
+    ///   - step: the distance from one event to the next; 1 for all.
     @inlinable
     @inline(__always)
     public func forEachHead(from start: Int = 0, by step: Int = 1, _ body: (EventHead) -> Void) {
@@ -90,7 +90,7 @@ public struct EventBatch: Sendable, Equatable {
         body(.fairValue, fairValues.count)
     }
 
-    /// When the last event of a stream was over that was over last, in milliseconds since the Unix epoch.
+    /// The latest end of the streams' last events, in milliseconds since the Unix epoch; `nil` for an empty batch.
     public var newestEnd: Int64? {
         var newest: Int64?
         func look(_ end: Int64?) {
@@ -105,7 +105,7 @@ public struct EventBatch: Sendable, Equatable {
         return newest
     }
 
-    /// The heads of each kind's last event.
+    /// The head of the last event of each kind.
     public var lastHeads: [EventHead] {
         var heads: [EventHead] = []
         for interval in Bar.Interval.allCases {
@@ -131,8 +131,8 @@ public struct EventBatch: Sendable, Equatable {
         }
     }
 
-    /// Makes room for as many events of each stream as another batch has, and for `most` at most; keeps their JSON where
-    /// the other does.
+    /// Makes room for as many events of each stream as another batch has, at most `most`; keeps their JSON if that
+    /// does.
     public mutating func reserve(asIn other: EventBatch, most: Int) {
         bars.reserveCapacity(min(other.bars.count, most))
         trades.reserveCapacity(min(other.trades.count, most))

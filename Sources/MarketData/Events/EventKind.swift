@@ -1,4 +1,4 @@
-/// The kinds of market events that the feed sends, named as its channels are.
+/// The kinds of market events that the feed sends, named like its channels.
 public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
     /// `AM`: an aggregate of one minute.
     case minuteBar = "AM"

@@ -3,9 +3,9 @@
 public struct FairValue: Sendable, Equatable, BitwiseCopyable {
     /// The ticker (`sym`).
     public var symbol: Symbol
-    /// When it was so, in milliseconds since the Unix epoch (`t`).
+    /// The time of the estimate, in milliseconds since the Unix epoch (`t`).
     public var time: Int64
-    /// The same in nanoseconds, where the feed sent those.
+    /// The same time in nanoseconds, when the feed sent it.
     public var timeNanoseconds: Int64?
     /// The value (`fmv`), in dollars.
     public var value: Double

@@ -3,14 +3,14 @@
 public struct Imbalance: Sendable, Equatable, BitwiseCopyable {
     /// The ticker (`T`).
     public var symbol: Symbol
-    /// When it was so, in milliseconds since the Unix epoch (`t`).
+    /// The time of the imbalance, in milliseconds since the Unix epoch (`t`).
     public var time: Int64
-    /// The same in nanoseconds, where the feed sent those.
+    /// The same time in nanoseconds, when the feed sent it.
     public var timeNanoseconds: Int64?
-    /// When the auction is planned, as hours and minutes in New York (`at`): 1600 is four in the afternoon.
+    /// The auction's scheduled time in New York, as hours and minutes (`at`): 1600 is four in the afternoon.
     public var auctionTime: Int32?
-    /// The kind of auction (`a`), a letter: `O` early opening, `M` core opening, `H` reopening, `C` closing, `P` extreme and
-    /// `R` regulatory closing imbalance.
+    /// The kind of auction (`a`), a letter: `O` early opening, `M` core opening, `H` reopening, `C` closing, `P`
+    /// extreme and `R` regulatory closing imbalance.
     public var auctionType: TextRange?
     /// The order of events of one ticker (`i`).
     public var sequence: Int64?
@@ -18,7 +18,7 @@ public struct Imbalance: Sendable, Equatable, BitwiseCopyable {
     public var exchange: Int32?
     /// Shares without a counterpart (`o`).
     public var imbalance: Double?
-    /// Shares with one (`p`).
+    /// Shares with a counterpart (`p`).
     public var paired: Double?
     /// The price at which the book would clear (`b`), in dollars.
     public var clearingPrice: Double?

@@ -1,7 +1,7 @@
-/// A set of event kinds, with places for what no channel of the feed covers.
+/// A set of event kinds, with bits also for messages that no channel of the feed covers.
 @frozen
 public struct KindSet: OptionSet, Sendable, Hashable {
-    /// One bit a kind.
+    /// One bit per kind.
     public let rawValue: UInt16
 
     /// `AM`.
@@ -29,7 +29,7 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     public static let market: KindSet = [
         .minuteBar, .secondBar, .trade, .quote, .limitBand, .imbalance, .fairValue,
     ]
-    /// How many kinds there are.
+    /// The number of kinds, including ``status`` and ``other``.
     public static let count = 9
 
     /// The set with these bits.
@@ -48,7 +48,7 @@ public struct KindSet: OptionSet, Sendable, Hashable {
         }
     }
 
-    /// The kind that an event's `ev` names.
+    /// The kind that an event's `ev` names; ``other`` for an unknown name.
     public init(name: UnsafeRawBufferPointer) {
         switch name.count {
         case 1:
@@ -67,6 +67,6 @@ public struct KindSet: OptionSet, Sendable, Hashable {
         }
     }
 
-    /// The place of a set of one kind among the kinds.
+    /// The number of the bit that is set, for a set of one kind.
     @inlinable public var index: Int { rawValue.trailingZeroBitCount }
 }

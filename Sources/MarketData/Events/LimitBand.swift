@@ -3,9 +3,9 @@
 public struct LimitBand: Sendable, Equatable, BitwiseCopyable {
     /// The ticker (`T`).
     public var symbol: Symbol
-    /// When it was so, in milliseconds since the Unix epoch (`t`).
+    /// The time of the bands or the halt, in milliseconds since the Unix epoch (`t`).
     public var time: Int64
-    /// The same in nanoseconds, where the feed sent those.
+    /// The same time in nanoseconds, when the feed sent it.
     public var timeNanoseconds: Int64?
     /// The upper price band (`h`), in dollars.
     public var high: Double?

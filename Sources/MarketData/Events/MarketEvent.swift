@@ -1,9 +1,9 @@
-/// What the feed says of one symbol at one time: a bar, a trade, a quote.
+/// What the feed says about one symbol at one time, such as a bar, a trade or a quote.
 public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
-    /// The columns of the events' table, in the order of a row, but for those that every row has.
+    /// The columns of the events' table in the order of a row, without those that every stream's rows have.
     static var columns: [EventColumn<Self>] { get }
 
-    /// An event of which nothing else is known; its required numbers are NaN.
+    /// Makes an event of which nothing else is known; its required numbers are NaN.
     init(symbol: Symbol, time: Int64)
 
     /// The ticker.
@@ -22,14 +22,14 @@ public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
 }
 
 extension MarketEvent {
-    /// Its time; a bar's end is its own.
+    /// The default: the event's time. Only a bar has a different end.
     @inlinable public var end: Int64 { time }
 
-    /// The event whose columns have these values; `nil` when a required one has none or one that it can't have.
+    /// Makes the event with these column values; `nil` when a required column has no value or one that it can't hold.
     ///
     /// - Parameters:
-    ///   - takesNaN: Whether a required number may be missing, and is NaN then: a file holds NULL for it.
-    ///   - texts: gets the event's texts.
+    ///   - takesNaN: Whether a required number may be missing and is then NaN, because a file stores NULL for NaN.
+    ///   - texts: receives the event's texts.
     ///   - value: a column's value, by its name.
     public init?(takesNaN: Bool = false, texts: inout TextArena, _ value: (String) -> ColumnValue?) {
         guard let symbol = value("symbol")?.text.flatMap({ Symbol($0) }) else { return nil }
@@ -40,7 +40,7 @@ extension MarketEvent {
         }
     }
 
-    /// The wanted columns that have a value, with the value; `texts` may lack those of others.
+    /// Returns the wanted columns that have a value, with the value; `texts` need not hold the texts of other columns.
     public func values(
         in texts: TextArena, where isWanted: (Column) -> Bool = { _ in true }
     ) -> [(column: Column, value: ColumnValue)] {
@@ -78,8 +78,8 @@ public enum AnyMarketEvent: Sendable, Equatable {
         }
     }
 
-    /// The event with the one text without which it says little, in an arena of its own: the indicators of price bands,
-    /// the kind of an auction.
+    /// Returns the event with only the text that matters most, in a new arena: the indicators of price bands, the kind
+    /// of an auction.
     public func keepingDetail(in texts: TextArena) -> (event: AnyMarketEvent, texts: TextArena) {
         var kept = TextArena()
         switch self {
@@ -93,7 +93,7 @@ public enum AnyMarketEvent: Sendable, Equatable {
         }
     }
 
-    /// The wanted columns that have a value, with the value; `texts` may lack those of others.
+    /// Returns the wanted columns that have a value, with the value; `texts` need not hold the texts of other columns.
     public func values(
         in texts: TextArena, where isWanted: (Column) -> Bool = { _ in true }
     ) -> [(column: Column, value: ColumnValue)] {

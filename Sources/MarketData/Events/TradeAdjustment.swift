@@ -1,11 +1,11 @@
-/// What a trade's conditions say that makes it no trade of its own.
+/// What a trade's conditions say when it is not an ordinary trade.
 ///
-/// A bar's volume is never worked out again from it: the provider's bars are what they are, and `edgetick reconcile` brings
-/// those that the tape has changed.
+/// A bar's volume is never recomputed from it: the provider's bars are stored as they are, and `edgetick reconcile`
+/// fetches those that the tape has changed.
 public enum TradeAdjustment: String, Sendable, CaseIterable, Codable {
-    /// Another trade is taken back.
+    /// It cancels another trade.
     case cancelled
-    /// Another trade, or the close, has other numbers.
+    /// It corrects another trade, or the close.
     case corrected
     /// It was sent in error.
     case wrong
@@ -20,14 +20,14 @@ public enum TradeAdjustment: String, Sendable, CaseIterable, Codable {
         54: .wrong,  // errored
     ]
 
-    /// What a list of conditions says, written as the buffer keeps it: `[0,44]`. `nil` for an ordinary trade.
+    /// Reads a list of conditions as the buffer stores it, such as `[0,44]`; `nil` for an ordinary trade.
     public init?(conditions text: some StringProtocol) {
         var text = String(text)
         guard let found = text.withUTF8({ TradeAdjustment(conditions: UnsafeRawBufferPointer($0)) }) else { return nil }
         self = found
     }
 
-    /// The same of the text's bytes.
+    /// Reads the same list from its bytes.
     public init?(conditions text: UnsafeRawBufferPointer) {
         var number = 0
         for byte in text {

@@ -1,8 +1,8 @@
-/// A set of small whole numbers, a bit each.
+/// A set of small whole numbers, stored as one bit each.
 public struct BitSet: Sendable, Equatable {
     private var words: [UInt64] = []
 
-    /// No number.
+    /// Makes an empty set.
     public init() {}
 
     /// Whether a number is in the set.
@@ -12,7 +12,7 @@ public struct BitSet: Sendable, Equatable {
 
     /// Adds a number that is not less than 0.
     ///
-    /// - Returns: Whether it was not there.
+    /// - Returns: Whether it was not in the set before.
     @discardableResult
     public mutating func insert(_ number: Int) -> Bool {
         let (place, bit) = (number >> 6, UInt64(1) << UInt64(number & 63))
@@ -21,6 +21,6 @@ public struct BitSet: Sendable, Equatable {
         return words[place] & bit == 0
     }
 
-    /// How many there are.
+    /// The number of members.
     public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 }

@@ -1,6 +1,7 @@
-/// Shows whether content is the same as before: SHA-256 (FIPS 180-4), fed piece by piece.
+/// Detects whether content has changed: SHA-256 (FIPS 180-4), fed piece by piece.
 ///
-/// Own code, because nothing else here needs a cryptography package; it guards against change, not against attackers.
+/// Implemented here because nothing else needs a cryptography package. It detects change, and does not resist
+/// attackers.
 public struct ContentDigest: Sendable {
     private var state: [UInt32] = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
@@ -8,7 +9,7 @@ public struct ContentDigest: Sendable {
     private var block: [UInt8] = []
     private var length: UInt64 = 0
 
-    /// A digest of nothing yet.
+    /// Makes a digest without content.
     public init() {
         block.reserveCapacity(64)
     }
@@ -29,7 +30,7 @@ public struct ContentDigest: Sendable {
         }
     }
 
-    /// Adds a text and its end, so that two neighbours can't be mistaken for others; `nil` differs from an empty one.
+    /// Adds a text and its end, so that neighbouring fields can't run together; `nil` differs from an empty text.
     mutating func add(field text: String?) {
         guard let text else { return add([0]) }
         add([1])
@@ -37,7 +38,7 @@ public struct ContentDigest: Sendable {
         add([0])
     }
 
-    /// Ends the content and gives the digest as 64 hexadecimal digits.
+    /// Ends the content and returns the digest as 64 hexadecimal digits.
     public consuming func hex() -> String {
         let bits = length
         block.append(0x80)

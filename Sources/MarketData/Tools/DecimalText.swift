@@ -5,8 +5,8 @@
 public enum DecimalText {
     /// Appends `value` to `output` as ASCII; a value that is not finite is a programming error.
     ///
-    /// Without an exponent when the decimal has at most 15 digits, 9 of them behind the point; beyond that as
-    /// `Double.description` writes it (`1e-10`, `1e+16`), which PostgreSQL and SQLite read as well.
+    /// Without an exponent when the decimal has at most 15 digits, at most 9 of them after the point. Beyond that, as
+    /// `Double.description` writes it (`1e-10`, `1e+16`), which PostgreSQL and SQLite read too.
     @inlinable
     public static func append(_ value: Double, to output: inout [UInt8]) {
         if let (digits, decimals) = shortDecimal(of: value.magnitude), value != 0 || value.sign == .plus {
@@ -37,7 +37,7 @@ public enum DecimalText {
     /// `value` back, the decimal of at most 15 digits is the only such one. The product is off by less than a quarter,
     /// so that rounding it finds the digits if there are any.
     ///
-    /// `nil` when the shortest decimal has more than 15 digits, or more than nine behind the point.
+    /// `nil` when the shortest decimal has more than 15 digits, or more than nine after the point.
     @inlinable
     public static func shortDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
         guard value < 1e15 else { return nil }
@@ -60,13 +60,13 @@ public enum DecimalText {
         return (UInt64(digits), decimals)
     }
 
-    /// A decimal of one to three decimals, for values that leave no room for four.
+    /// Finds a decimal with one to three places, for values that leave no room for four.
     @usableFromInline
     static func nearIntegerDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
         firstDecimal(of: value, decimals: 1...3)
     }
 
-    /// A decimal of five to nine decimals.
+    /// Finds a decimal with five to nine places.
     @usableFromInline
     static func longDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
         firstDecimal(of: value, decimals: 5...9)

@@ -1,7 +1,7 @@
 /// Makes text that came from elsewhere safe for a log line, a terminal or a page's field.
 ///
-/// Line breaks would forge log lines, control characters steer terminals, and marks of direction hide what is written:
-/// they are written as `\n`, `\t` or `\u{1b}`. All else stays as it is.
+/// Line breaks would forge log lines, control characters would steer terminals, and direction marks would hide what is
+/// written. They are written as `\n`, `\t` or `\u{1b}`; everything else stays as it is.
 public enum DisplayText {
     /// `text` on one line, cut at `limit` scalars.
     public static func escaped(_ text: some StringProtocol, limit: Int = 200) -> String {
@@ -27,8 +27,8 @@ public enum DisplayText {
         "\"\(escaped(text, limit: limit))\""
     }
 
-    /// As ``escaped(_:limit:)``, and with `secret` masked wherever the text repeats it, also where the text ends in
-    /// the middle of it.
+    /// As ``escaped(_:limit:)``, with `secret` masked wherever the text repeats it, also when the text ends in the
+    /// middle of it.
     public static func escaped(_ text: String, hiding secret: Secret, limit: Int = 200) -> String {
         let value = secret.reveal()
         guard !value.isEmpty else { return escaped(text, limit: limit) }
@@ -47,7 +47,7 @@ public enum DisplayText {
         return escaped(shown + rest, limit: limit)
     }
 
-    /// The first few of `names` and how many there are in all: `AM.A, AM.B and 498 more`.
+    /// The first few of `names`, and how many more there are: `AM.A, AM.B and 498 more`.
     public static func list(_ names: some Collection<String>, showing limit: Int = 5) -> String {
         let shown = names.prefix(limit).joined(separator: ", ")
         return names.count > limit ? "\(shown) and \(names.count - limit) more" : shown

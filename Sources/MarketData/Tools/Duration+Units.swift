@@ -2,19 +2,19 @@ extension Duration {
     /// The length in seconds.
     public var inSeconds: Double { self / .seconds(1) }
 
-    /// Whole nanoseconds, toward zero; beyond 292 years the longest that fits.
+    /// The length in whole nanoseconds, rounded toward zero; clamped beyond 292 years.
     public var nanoseconds: Int64 { whole(perSecond: 1_000_000_000) }
 
-    /// Whole milliseconds, toward zero; the longest that fits where it is longer.
+    /// The length in whole milliseconds, rounded toward zero; clamped to what fits.
     public var milliseconds: Int64 { whole(perSecond: 1000) }
 
-    /// Whole milliseconds, rounded up: 0 for no length above zero.
+    /// The length in whole milliseconds, rounded up, so that no length above zero becomes 0.
     public var millisecondsUp: Int64 {
         let below = milliseconds
         return self > .milliseconds(below) && below < .max ? below + 1 : below
     }
 
-    /// The pause after so many failures in a row: this length after the first, doubled by each further one, never longer than
+    /// The pause after `failures` failures in a row: this length after the first, doubled for each further one, at most
     /// `longest`.
     public func backoff(after failures: Int, upTo longest: Duration) -> Duration {
         var pause = min(self, longest)

@@ -1,6 +1,6 @@
 extension StringProtocol {
-    /// The text with `escape` before every `scalar`, also where it is part of a larger grapheme: those who read quoted
-    /// text (SQL, CSV, a log) look at bytes, and a combining mark or a prepended letter must not hide a quote from it.
+    /// Returns the text with `escape` before every `scalar`, also where it is part of a larger grapheme. Readers of
+    /// quoted text (SQL, CSV, a log) look at bytes, so a combining mark or a prepended letter must not hide a quote.
     public func escaping(_ scalar: Unicode.Scalar, with escape: Unicode.Scalar) -> String {
         var result = String.UnicodeScalarView()
         for next in unicodeScalars {
@@ -10,7 +10,7 @@ extension StringProtocol {
         return String(result)
     }
 
-    /// The text as a part of a path or URL: all but ASCII letters, digits and `kept` as `%2F`.
+    /// Returns the text for a path or URL: everything but ASCII letters, digits and `kept` is written like `%2F`.
     public func percentEncoded(keeping kept: StaticString = "") -> String {
         let plain = Set(kept.withUTF8Buffer { Array($0) })
         return utf8.map { byte in

@@ -1,8 +1,8 @@
-/// A host with an optional port, as `Host` and `Origin` carry it: lower case, without a final dot.
+/// A host with an optional port, as the headers `Host` and `Origin` carry it: in lower case, without a final dot.
 public struct HostName: Equatable, Sendable {
     /// The name or address; an IPv6 address without its brackets.
     public var name: String
-    /// The port, where one is written.
+    /// The port, when one is given.
     public var port: Int?
 
     /// Reads `name`, `name:port`, `[address]` or `[address]:port`; `nil` for anything else.
@@ -15,7 +15,7 @@ public struct HostName: Equatable, Sendable {
             guard name.contains(":") else { return nil }
             rest = rest[rest.index(after: end)...]
         } else if rest.count(where: { $0 == ":" }) > 1 {
-            // A bare IPv6 address, as a setting may have it.
+            // A bare IPv6 address, which a setting may hold.
             name = String(rest)
             rest = ""
         } else {
@@ -30,14 +30,15 @@ public struct HostName: Equatable, Sendable {
         self.port = Int(port)
     }
 
-    /// Whether the name is an IP address: a page cannot make a browser believe that its own name leads here then.
+    /// Whether the name is an IP address. A page can't have made that name lead here, as it can its own (DNS
+    /// rebinding).
     public var isAddress: Bool {
         if name.contains(":") { return true }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.first != "+" }
     }
 
-    /// Whether a name or address means this machine alone.
+    /// Whether a name or address refers to this machine only.
     public static func isLoopback(_ text: String) -> Bool {
         guard let host = HostName(text) else { return false }
         if host.name == "localhost" || host.name == "::1" { return true }
@@ -57,10 +58,10 @@ public struct HostName: Equatable, Sendable {
     }
 }
 
-/// The names by which clients may address a server: those of the loopback and its own.
+/// The names by which clients may address a server: those of the loopback interface and its own.
 ///
-/// A page on a foreign name that resolves to this machine could read everything (DNS rebinding), so others are refused.
-/// Ports are not looked at, so that a tunnel to another local port works.
+/// A page whose own name resolves to this machine could read everything (DNS rebinding), so other names are refused.
+/// Ports are not checked, so that a tunnel from another local port works.
 public struct ServedHosts: Sendable {
     private let names: Set<String>
     private let takesAnyAddress: Bool
@@ -73,6 +74,6 @@ public struct ServedHosts: Sendable {
         takesAnyAddress = host == "0.0.0.0" || host == "::"
     }
 
-    /// Whether a name is one of them.
+    /// Whether a host is one of these names, or any address when the server listens on all.
     public func contain(_ host: HostName) -> Bool { names.contains(host.name) || (takesAnyAddress && host.isAddress) }
 }

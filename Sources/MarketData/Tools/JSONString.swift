@@ -1,7 +1,7 @@
 /// Writes text as a JSON string (RFC 8259, section 7), quotes included.
 ///
-/// Besides what JSON asks for, everything that steers a terminal or hides what is written is escaped, so that a document
-/// can be shown as it is.
+/// Besides what JSON requires, everything that steers a terminal or hides what is written is escaped, so that a
+/// document can be shown as it is.
 public enum JSONString {
     /// The text as a JSON string.
     public static func quoted(_ text: String) -> String {

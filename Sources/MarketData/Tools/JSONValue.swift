@@ -1,18 +1,18 @@
-/// A JSON document of any shape, for what is looked into or compared: blanks, the order of keys and the form of numbers
-/// make no difference.
+/// A JSON document of any shape, for content that is searched or compared: whitespace, the order of keys and the form
+/// of numbers make no difference.
 public enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case number(Double)
     case string(String)
     case array([JSONValue])
-    /// Of a key that comes twice, the last value counts.
+    /// When a key occurs twice, the last value counts.
     case object([String: JSONValue])
 
-    /// How deep arrays and objects may lie in one another.
+    /// How deeply arrays and objects may be nested.
     public static let maximumDepth = 64
 
-    /// Reads a document as RFC 8259 has it; `nil` when the text is none, or deeper than ``maximumDepth``.
+    /// Reads a document as RFC 8259 defines it; `nil` for anything else, or when nested deeper than ``maximumDepth``.
     public init?(parsing text: String) {
         var text = text
         let document = text.withUTF8 { bytes in
@@ -23,7 +23,7 @@ public enum JSONValue: Sendable, Equatable {
         self = document
     }
 
-    /// The document without blanks, keys sorted.
+    /// The document without whitespace, its keys sorted.
     public var text: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
@@ -58,7 +58,7 @@ public enum JSONValue: Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Reads the bytes from front to back; every method leaves out what it has read.
+    /// Reads the bytes from front to back; every method consumes what it reads.
     private struct Reader {
         let bytes: UnsafeBufferPointer<UInt8>
         private var place = 0
@@ -72,7 +72,7 @@ extension JSONValue {
             return value
         }
 
-        /// The next byte that is no blank, not read yet.
+        /// The next byte that is not whitespace, without consuming it.
         private mutating func next() -> UInt8? {
             while place < bytes.count {
                 switch bytes[place] {
@@ -83,7 +83,7 @@ extension JSONValue {
             return nil
         }
 
-        /// Reads a byte if it comes next.
+        /// Consumes a byte if it comes next.
         private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
             guard next() == UInt8(ascii: byte) else { return false }
             place += 1
@@ -176,7 +176,7 @@ extension JSONValue {
             return nil
         }
 
-        /// What follows a backslash.
+        /// Reads what follows a backslash.
         private mutating func escape() -> Unicode.Scalar? {
             guard let byte else { return nil }
             place += 1
@@ -196,7 +196,7 @@ extension JSONValue {
             }
         }
 
-        /// Four hexadecimal digits.
+        /// Reads four hexadecimal digits.
         private mutating func unit() -> UInt16? {
             var value: UInt16 = 0
             for _ in 0..<4 {

@@ -1,8 +1,8 @@
-/// Decides which repeated messages are logged: a new one at once, the same again every 30 s with its count.
+/// Decides which repeated messages are logged: a new one at once, a repeated one every 30 s with its count.
 ///
-/// Messages are distinguished, so two that alternate are logged as rarely as one; and of each key only a few within one
-/// interval, so messages that always differ can't fill the log. What is not logged is counted in a later line. Bounded
-/// when the keys come from a small set. Reads no clock.
+/// Messages are distinguished, so two that alternate are each logged as rarely as one. Only a few messages of a key are
+/// logged within one interval, so messages that always differ can't fill the log. What is not logged is counted in a
+/// later line. Memory is bounded when the keys come from a small set. Reads no clock.
 public struct LogThrottle<Key: Hashable & Sendable, Moment: InstantProtocol>: Sendable
 where Moment.Duration == Duration {
     private struct Message {
@@ -12,7 +12,7 @@ where Moment.Duration == Duration {
 
     private struct Entry {
         var messages: [String: Message] = [:]
-        /// Of messages that were too many to be distinguished, or are no longer remembered.
+        /// Counts messages that were too many to distinguish, or that are no longer remembered.
         var unlogged = 0
         var isReported = false
     }
@@ -21,16 +21,16 @@ where Moment.Duration == Duration {
     private let variety: Int
     private var entries: [Key: Entry] = [:]
 
-    /// - Parameter variety: How many messages of one key are logged within one interval.
+    /// - Parameter variety: How many different messages of one key are logged within one interval.
     public init(interval: Duration = .seconds(30), variety: Int = 4) {
         self.interval = interval
         self.variety = variety
     }
 
-    /// Takes note of a message.
+    /// Notes a message.
     ///
-    /// - Returns: How many the line reports: this one and those before it that were not logged; `nil` when this one is
-    ///   not to be logged now.
+    /// - Returns: How many messages the line reports: this one and earlier ones that were not logged; `nil` when this
+    ///   one should not be logged now.
     public mutating func occurred(_ key: Key, _ message: String, now: Moment) -> Int? {
         var entry = entries[key] ?? Entry()
         defer { entries[key] = entry }

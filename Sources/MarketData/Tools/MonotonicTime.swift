@@ -1,41 +1,42 @@
 import Glibc
 
-/// A moment of a clock that only ever grows (CLOCK_MONOTONIC); a change of the time of day doesn't move it.
+/// A moment of a clock that only moves forward (CLOCK_MONOTONIC); setting the time of day doesn't change it.
 ///
-/// For what this process alone times: it stops while the machine is suspended. What people or other machines can notice
-/// is timed with `ContinuousClock`.
+/// It is for what only this process times, because it stops while the machine is suspended. What people or other
+/// machines can notice is timed with `ContinuousClock`.
 public struct MonotonicTime: InstantProtocol {
-    /// Since the machine was started.
+    /// Nanoseconds since the machine was started.
     public var nanoseconds: UInt64
 
-    /// The moment at so many nanoseconds.
+    /// Makes the moment that is this many nanoseconds after the machine was started.
     public init(nanoseconds: UInt64) {
         self.nanoseconds = nanoseconds
     }
 
-    /// The moment at so long after the machine was started.
+    /// Makes the moment that is this long after the machine was started.
     public init(sinceBoot: Duration) {
         nanoseconds = UInt64(max(0, sinceBoot.nanoseconds))
     }
 
-    /// This moment.
+    /// The current moment.
     public static func now() -> MonotonicTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
-    /// This moment, a few milliseconds coarse and a quarter of the price: for what is asked millions of times a second.
+    /// The current moment to a few milliseconds, at a quarter of the cost, for what is asked millions of times a
+    /// second.
     public static func coarse() -> MonotonicTime {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
         return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
     }
 
-    /// How long after the machine was started.
+    /// The time since the machine was started.
     public var sinceBoot: Duration { .nanoseconds(Int64(clamping: nanoseconds)) }
 
-    /// The moment so much later, or earlier for a negative duration, but not before the machine was started.
+    /// Returns a later moment, or an earlier one for a negative duration, but none before the machine was started.
     public func advanced(by duration: Duration) -> MonotonicTime {
         let change = duration.nanoseconds
         let (sum, overflows) =
@@ -52,10 +53,10 @@ public struct MonotonicTime: InstantProtocol {
             : .nanoseconds(Int64(clamping: other.nanoseconds - nanoseconds))
     }
 
-    /// How long this moment is after an earlier one; zero when it is not.
+    /// How long this moment is after an earlier one; zero when it is not later.
     public func since(_ earlier: MonotonicTime) -> Duration { max(.zero, earlier.duration(to: self)) }
 
-    /// The moment so much earlier.
+    /// Returns the moment that is earlier by a duration.
     public static func - (moment: MonotonicTime, duration: Duration) -> MonotonicTime {
         moment.advanced(by: .zero - duration)
     }

@@ -1,7 +1,8 @@
 /// Finds the names that somebody who mistyped one may have meant.
 public enum NearestNames {
-    /// The candidates nearest to a name, best first: those equal but for case, then by ``distance(_:_:)``, then by
-    /// name. A candidate counts when few letters differ for its length, or when one begins with the other.
+    /// Returns the candidates nearest to a name, best first: those equal except for case, then by ``distance(_:_:)``,
+    /// then by name. A candidate counts when few letters differ for the name's length, or when one begins with the
+    /// other.
     ///
     /// - Parameters:
     ///   - name: What was written.
@@ -25,8 +26,8 @@ public enum NearestNames {
         return found.prefix(limit).map(\.name)
     }
 
-    /// How many letters must be put in, left out, replaced or swapped with their neighbour to turn one text into the
-    /// other (the optimal string alignment distance).
+    /// Returns how many letters must be inserted, deleted, replaced or swapped with their neighbour to turn one text
+    /// into the other (the optimal string alignment distance).
     public static func distance(_ left: String, _ right: String) -> Int {
         let left = Array(left)
         let right = Array(right)

@@ -1,11 +1,11 @@
 /// Percent-encoding (RFC 3986, section 2.1).
 public enum PercentText {
-    /// The text that is meant; `nil` for a broken sequence or bytes that are no UTF-8.
+    /// Returns the decoded text; `nil` for a broken sequence or bytes that are not UTF-8.
     public static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         bytes(of: text, plusIsSpace: plusIsSpace).flatMap { String(validating: $0, as: UTF8.self) }
     }
 
-    /// The bytes that are meant; `nil` for a broken sequence.
+    /// Returns the decoded bytes; `nil` for a broken sequence.
     public static func bytes(of text: some StringProtocol, plusIsSpace: Bool = false) -> [UInt8]? {
         var bytes: [UInt8] = []
         var rest = text.utf8.makeIterator()

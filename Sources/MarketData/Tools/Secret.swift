@@ -9,7 +9,7 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
         self.value = value
     }
 
-    /// Whether a text is the value. Takes as long for one that is nearly right as for one that isn't; the length shows.
+    /// Whether a text is the value. The time taken reveals the length, but not how much of the text is right.
     public func matches(_ text: String) -> Bool {
         let (mine, theirs) = (Array(value.utf8), Array(text.utf8))
         guard mine.count == theirs.count else { return false }

@@ -1,10 +1,10 @@
-/// Lets so many in at once that one more always finds room: of those that wait, the one that has waited longest goes. So
-/// nobody keeps others out by waiting.
+/// Admits a limited number of guests, yet always has room for one more: the guest that has waited longest must leave.
+/// So nobody keeps others out by waiting.
 public struct WaitingRoom<ID: Hashable, Guest> {
     private struct Place {
         let guest: Guest
         var isServed = false
-        /// Grows with each change: the lowest has been as it is for the longest time.
+        /// Grows with each change: the place with the lowest turn has been unchanged for longest.
         var turn: UInt64
     }
 
@@ -15,8 +15,8 @@ public struct WaitingRoom<ID: Hashable, Guest> {
     /// A room for at most `limit`.
     public init(limit: Int) { self.limit = limit }
 
-    /// Takes in a guest, who waits; returns the one that has to go for it. One that is served goes only where nobody
-    /// waits.
+    /// Admits a guest, who waits, and returns the one that must leave for it. A guest being served leaves only when
+    /// nobody waits.
     public mutating func enter(_ id: ID, _ guest: Guest) -> Guest? {
         var leaving: Guest?
         if places.count >= limit, let first = places.min(by: { Self.goesBefore($0.value, $1.value) }) {

@@ -15,15 +15,15 @@ public enum WallClock {
     /// Seconds since the Unix epoch.
     public static func seconds() -> Int64 { microseconds() / 1_000_000 }
 
-    /// `2026-08-01T09:30:00Z` of seconds since the Unix epoch.
+    /// Formats seconds since the Unix epoch as `2026-08-01T09:30:00Z`.
     public static func text(seconds: Int64) -> String { formatted(seconds, "%Y-%m-%dT%H:%M:%SZ") }
 
-    /// `2026-08-01T09:30:00Z` of milliseconds since the Unix epoch, cut to the second.
+    /// Formats milliseconds since the Unix epoch as `2026-08-01T09:30:00Z`, rounded down to the second.
     public static func text(milliseconds: Int64) -> String {
         text(seconds: milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0))
     }
 
-    /// `20260801T093000Z`, for file names.
+    /// Formats seconds since the Unix epoch as `20260801T093000Z`, for file names.
     public static func compactText(seconds: Int64) -> String { formatted(seconds, "%Y%m%dT%H%M%SZ") }
 
     private static func formatted(_ seconds: Int64, _ format: String) -> String {

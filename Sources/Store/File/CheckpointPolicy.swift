@@ -8,24 +8,24 @@ struct CheckpointPolicy: Sendable {
     /// What to do with the log.
     enum Step: Equatable {
         case none
-        /// Move what no reader needs any more; readers and the log's length stay as they are.
+        /// Move what no reader needs any more; don't disturb readers or shorten the log file.
         case passive
-        /// Move everything and cut the log's file to nothing.
+        /// Move everything and truncate the log file to nothing.
         case truncate
     }
 
-    /// How long the log's file may stay after it was emptied, in bytes.
+    /// The size up to which an emptied log file is kept, in bytes.
     static let keptBytes: Int64 = 16 << 20
 
-    /// The log's unmoved part that is worth a step when nothing waits to be written, in bytes.
+    /// How many unmoved bytes of log are worth a step when nothing waits to be written.
     var quietBytes: Int64 = 1 << 20
-    /// The log's unmoved part that is moved although events wait, in bytes.
+    /// How many unmoved bytes of log are moved even though events wait.
     var busyBytes: Int64 = 8 << 20
     /// The log's length at which a reader's old snapshot is reported, in bytes.
     var reportedBytes: Int64 = 64 << 20
     /// The log's length at which nothing more is written, in bytes.
     var maximumBytes: Int64 = 256 << 20
-    /// The pause before a step is tried again that a reader's snapshot kept from finishing.
+    /// How long to wait before retrying a step that a reader's snapshot kept from finishing.
     var pause: Duration = .milliseconds(200)
 
     private var nextTry: MonotonicTime?

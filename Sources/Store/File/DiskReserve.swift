@@ -1,9 +1,9 @@
 import Glibc
 
-/// A file that keeps a little of the disk, to be given back when the disk is full.
+/// A file that reserves a little disk space, to be released when the disk is full.
 ///
 /// Moving the log into the file makes the file longer, and deleting rows takes a few pages of log before it frees any.
-/// On a full disk the room for both is what this file held.
+/// On a full disk both use the space that this file held.
 struct DiskReserve {
     let path: String
     private(set) var isHeld = false
@@ -32,7 +32,7 @@ struct DiskReserve {
         unlink(path)
     }
 
-    /// The file system's size and what of it may still be used, in bytes.
+    /// Returns the file system's size and how much of it may still be used, in bytes.
     static func space(in directory: String) -> (total: Int64, free: Int64)? {
         var information = statvfs()
         guard statvfs(directory, &information) == 0 else { return nil }

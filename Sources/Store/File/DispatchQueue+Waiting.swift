@@ -1,7 +1,7 @@
 public import Dispatch
 
 extension DispatchQueue {
-    /// Runs what blocks on this queue and waits for it; cancellation doesn't end the wait.
+    /// Runs a blocking `body` on this queue and waits for it; cancellation doesn't end the wait.
     public func waiting<Value: Sendable, Failure: Error>(
         for body: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {

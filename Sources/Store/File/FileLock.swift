@@ -2,12 +2,12 @@ import Glibc
 import MarketData
 import Synchronization
 
-/// Keeps a second process away from a file, by `flock(2)` on a lock file beside it.
+/// Keeps other processes away from a file with `flock(2)` on a lock file beside it.
 ///
 /// The kernel drops the lock when its holder ends, however it ends: a killed process leaves no stale lock. The lock
-/// file itself stays, because removing it would let two processes lock two different files of the same name. Somebody may
-/// remove it all the same, so the directory can be locked as well. Who finds that both are gone takes the lock again, or
-/// leaves the files to whoever was quicker: see ``renew()``.
+/// file itself stays, because removing it would let two processes lock two different files of the same name. Somebody
+/// may remove it all the same, so the directory can be locked as well. A holder whose lock file is gone takes the lock
+/// again, or leaves the files to a process that was quicker: see ``renew()``.
 public final class FileLock: Sendable {
     /// Who holds a lock.
     public struct Holder: Sendable, Equatable {
@@ -19,10 +19,10 @@ public final class FileLock: Sendable {
 
     /// The lock file.
     public let path: String
-    /// Whether the holder before did not give the lock up: it was killed, or the machine went down.
+    /// Whether the previous holder did not release the lock: it was killed, or the machine went down.
     let wasAbandoned: Bool
-    /// When a holder before is known to have held the lock, in seconds since the Unix epoch: when it gave it up, or, for
-    /// one that didn't, when it took it; `nil` for a lock that nobody had before.
+    /// When a previous holder is known to have held the lock, in seconds since the Unix epoch: when it released the
+    /// lock, or, if it didn't, when it took it. `nil` for a new lock file.
     let lastHeld: Int64?
     private let descriptors: Mutex<Descriptors>
 
@@ -30,7 +30,8 @@ public final class FileLock: Sendable {
         var file: Int32?
         var directory: Int32?
 
-        /// Another thread's child has the descriptors too until it becomes another program, and would hold on to the locks.
+        /// Unlocks explicitly: a child that another thread has forked shares the descriptors until it execs, and would
+        /// keep the locks.
         func close() {
             for descriptor in [file, directory].compactMap(\.self) {
                 flock(descriptor, LOCK_UN)
@@ -56,9 +57,9 @@ public final class FileLock: Sendable {
     ///
     /// - Parameters:
     ///   - path: The lock file; created with mode 0600.
-    ///   - patience: How long to wait for a holder. The default only outlasts the blink of ``holder(of:)``.
-    ///   - locksDirectory: Whether the lock is to hold although the lock file is removed.
-    /// - Throws: `.inUse` with the holder's process id; `.notWritable`.
+    ///   - patience: How long to wait for a holder. The default only outlasts the moment for which ``holder(of:)``
+    ///     locks.
+    ///   - locksDirectory: Whether to lock the directory too, so that the lock holds even if the lock file is removed.
     public static func acquire(
         _ path: String, patience: Duration = .milliseconds(60), locksDirectory: Bool = false
     ) throws(StoreError) -> FileLock {
@@ -79,7 +80,7 @@ public final class FileLock: Sendable {
         return lock
     }
 
-    /// Opens and locks the file; one that is removed meanwhile is made again.
+    /// Opens and locks the file; if it is removed meanwhile, creates it again.
     private static func lock(_ path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32 {
         while true {
             let descriptor = PrivateFile.open(path, O_RDWR)
@@ -104,7 +105,7 @@ public final class FileLock: Sendable {
         }
     }
 
-    /// Locks the directory of a lock file; `nil` on a file system that can't.
+    /// Locks the directory of a lock file; returns `nil` if the file system can't lock directories.
     private static func lockDirectory(of path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32? {
         let directory = StoreFile(path: path, schema: .ticks).directory
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -126,15 +127,16 @@ public final class FileLock: Sendable {
         return descriptor
     }
 
-    /// Whether the lock file is still the one that is locked. Who may not say so writes nothing and moves no file.
+    /// Whether the lock file is still the one that is locked. If it isn't, this process must not write or move any
+    /// file.
     var isInPlace: Bool {
         descriptors.withLock { $0.file.map { FileLock.isSame($0, path) } ?? false }
     }
 
-    /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked; its directory too,
-    /// which is made again where it is gone.
+    /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked. Its directory
+    /// is created again if it is gone, and locked again if it was replaced.
     ///
-    /// - Throws: `.inUse` where another process was quicker, and what keeps the directory from being made.
+    /// - Throws: `.inUse` if another process was quicker, and whatever keeps the directory from being created.
     func renew() throws(StoreError) {
         let deadline = MonotonicTime.now().advanced(by: .milliseconds(60))
         let place = StoreFile(path: path, schema: .ticks).directory
@@ -158,9 +160,9 @@ public final class FileLock: Sendable {
         }
     }
 
-    /// Who holds the lock at `path`; `nil` when nobody does.
+    /// Returns who holds the lock at `path`; `nil` if nobody does.
     ///
-    /// Looks by taking a shared lock for a blink, so it needs the right to read the file alone.
+    /// Tests the lock by taking a shared one for a moment, so it needs only the right to read the file.
     public static func holder(of path: String) -> Holder? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
@@ -197,7 +199,7 @@ public final class FileLock: Sendable {
             && held.st_dev == there.st_dev
     }
 
-    /// What the holder wrote; it may be a moment away from writing it.
+    /// Reads what the holder wrote. A holder writes it just after it takes the lock, so the read is tried a few times.
     private static func readHolder(_ descriptor: Int32) -> Holder? {
         for _ in 0..<10 {
             var bytes = [UInt8](repeating: 0, count: 64)
@@ -215,14 +217,15 @@ public final class FileLock: Sendable {
 
 /// The kernel's list of locks, `/proc/locks`.
 enum SystemLocks {
-    /// The process that holds a lock on the open file or directory; `nil` where the list doesn't say.
+    /// Returns the process that holds a lock on the open file or directory; `nil` if the list doesn't show it.
     static func holder(of descriptor: Int32) -> Int32? {
         var status = stat()
         guard fstat(descriptor, &status) == 0, let list = open() else { return nil }
         return holder(of: UInt64(status.st_ino), in: list)
     }
 
-    /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:12345 0 EOF`; those who wait for a lock have an arrow in front.
+    /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:12345 0 EOF`; a process that waits for a lock has `->` after the
+    /// number.
     static func holder(of inode: UInt64, in list: String) -> Int32? {
         for line in list.split(separator: "\n") {
             let words = line.split(separator: " ")

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Notices when the files that a connection has open are no longer the ones that their names lead to.
+/// Notices when the names of a connection's open files no longer lead to those files.
 ///
-/// SQLite goes on in a file that was removed, and all that it reports durable is gone at its end; in a log that was cut
-/// off it goes on behind a hole, and what comes after the hole is lost. Reads the file system alone; looked at between
-/// writes.
+/// SQLite continues to write to a file that was removed, and everything that it reports durable is gone when it closes
+/// the file. If the log was truncated, SQLite continues after a hole, and what comes after the hole is lost. Reads only
+/// the file system; checked between writes.
 struct FilePlaces: Sendable, Equatable {
     /// What somebody did to the files.
     enum Fault: Sendable, Equatable {
@@ -15,7 +15,7 @@ struct FilePlaces: Sendable, Equatable {
         case logReplaced
         case logShortened
 
-        /// In words, for an error.
+        /// The text for an error.
         var text: String {
             switch self {
             case .missing: "it was removed or renamed"
@@ -33,7 +33,7 @@ struct FilePlaces: Sendable, Equatable {
         var inode: UInt64
         var bytes: Int64
 
-        /// `nil` when there is none.
+        /// `nil` if there is no file.
         init?(_ path: String) {
             var information = stat()
             guard stat(path, &information) == 0 else { return nil }
@@ -45,15 +45,15 @@ struct FilePlaces: Sendable, Equatable {
     private var file: Entry?
     private var log: Entry?
 
-    /// Takes what is there for what the connection, opened just now, has open.
+    /// Assumes that what is there now is what the connection, opened just now, has open.
     init(file: Entry?, log: Entry?) {
         self.file = file
         self.log = log
     }
 
-    /// Compares what is there with what was.
+    /// Compares what is there with what was there before.
     ///
-    /// - Parameter logBytes: the least length of the log that the connection relies on.
+    /// - Parameter logBytes: The length of the log that the connection relies on, at least.
     mutating func look(file: Entry?, log: Entry?, logBytes: Int64) -> Fault? {
         guard let file else { return .missing }
         if let before = self.file {
@@ -70,6 +70,6 @@ struct FilePlaces: Sendable, Equatable {
 }
 
 extension StoreFile {
-    /// The number of the file on its file system; `nil` when there is none.
+    /// The file's inode number; `nil` if there is no file.
     var inode: UInt64? { FilePlaces.Entry(path)?.inode }
 }

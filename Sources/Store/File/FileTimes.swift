@@ -1,11 +1,11 @@
 import GRDB
 import MarketData
 
-/// The times that a file's newest rows show, and what is believed of them. Reads no clock.
+/// What the newest rows of a file show about how far it came. Reads no clock.
 ///
-/// The feed's own times come from a good clock, this machine's may have been anything. So a gap begins at the newest
-/// event of its kind. One event from the future moves nothing: it happened at its receipt at the latest. Where most events
-/// were received before they happened, it is the clock that was behind, and receipts count so much later.
+/// The feed's times come from a good clock; this machine's clock may have been wrong. So a gap begins at the newest
+/// event of its kind. A single event from the future has no effect: it happened at its receipt at the latest. If most
+/// events were received before they happened, this machine's clock was behind, and receipts are corrected by that much.
 struct FileTimes: Sendable, Equatable {
     /// A row's times in milliseconds since the Unix epoch.
     struct Times: Sendable, Equatable {
@@ -13,8 +13,9 @@ struct FileTimes: Sendable, Equatable {
         var event: Int64
         var received: Int64
 
-        /// When the event had come at the latest, and had happened, by a clock that was so much behind: one that was a day
-        /// and more behind still is not believed.
+        /// Returns the latest time at which the event can have happened, given a clock that was `behind` milliseconds
+        /// behind. If the event is still more than a day ahead of its receipt, the clock is not believed and the
+        /// event's own time counts.
         func known(behind: Int64) -> Int64 {
             let latest = received + behind
             return event - latest > FileTimes.day ? event : min(event, latest)
@@ -23,31 +24,32 @@ struct FileTimes: Sendable, Equatable {
 
     /// The newest rows of each kind, a few hundred at most.
     var rows: [EventKind: [Times]] = [:]
-    /// The last row of each kind that each connection brought.
+    /// The last row of each kind from each connection.
     var lasts: [EventKind: [Times]] = [:]
-    /// The collector's last sign of life, or the file's beginning when it never had any.
+    /// The collector's last sign of life, or when the file was made if there never was one.
     var alive: Int64?
-    /// When the file was made, of one that has no predecessor.
+    /// When the file was made; `nil` if rows were deleted from it or it continues another file.
     var made: Int64?
 
     static let day: Int64 = 86_400_000
-    /// The years 1990 to 2199: others are no event's.
+    /// The years 1990 to 2199; no event has a time outside them.
     private static let possible: Range<Int64> = 631_152_000_000..<7_258_118_400_000
     private static let tolerance: Int64 = 5000
-    /// How far a connection may lag behind another for what it had still to read to be missed from there on, in
-    /// milliseconds. One that was silent for longer had nothing to bring.
+    /// How far a connection may lag behind another and still have had events to deliver, in milliseconds. What it had
+    /// not delivered is missing from its last event on; one that was silent for longer had nothing to deliver.
     private static let longestLag: Int64 = 60_000
 
-    /// How far the file came, as seen at `now`; `nil` when nothing in it says.
+    /// Returns how far the file came, as seen at `now`; `nil` if nothing in it shows that.
     func life(now: Int64, told: [Gap] = []) -> PreviousLife? {
         var newest: [EventKind: Int64] = [:]
         var isUncertain = false
-        // A little later than now: the clock was set a little back, and the time is none that is still to come.
+        // A little later than now: if the clock was set back by a few seconds, times just ahead of it are not in the
+        // future.
         let latest = now + Self.tolerance
         for (kind, rows) in rows {
             let behind = behind(kind)
             let known = rows.map { $0.known(behind: behind) }.filter(Self.possible.contains)
-            // All still to come: this machine's clock is behind.
+            // If all of them are in the future, this machine's clock is behind.
             newest[kind] = known.filter { $0 <= latest + behind }.max() ?? known.min()
             if behind > 0 { isUncertain = true }
             if let known = newest[kind] { newest[kind] = slowest(kind, newest: known, behind: behind) }
@@ -55,7 +57,7 @@ struct FileTimes: Sendable, Equatable {
         let others = rows.values.joined().map(\.received) + [alive].compactMap(\.self)
         if (others + newest.values).contains(where: { $0 > latest }) { isUncertain = true }
         let past = others.filter { $0 <= latest }.max()
-        // Where every time is still to come there is nothing better than the least.
+        // If every time is in the future, the earliest is the best estimate.
         guard let end = (Array(newest.values) + [past].compactMap(\.self)).max() ?? others.min() else { return nil }
         return PreviousLife(
             end: end, newest: newest, made: made.flatMap { end - $0 < Self.longestLag ? $0 : nil }, lateness: lateness,
@@ -63,13 +65,13 @@ struct FileTimes: Sendable, Equatable {
             isUncertain: isUncertain)
     }
 
-    /// How late the events came, as those show that came last: of a delayed feed its delay.
+    /// How late the events arrived, judged by the last row of each connection: for a delayed feed, its delay.
     private var lateness: Int64 {
         let late = lasts.flatMap { kind, lasts in lasts.map { $0.received - $0.known(behind: behind(kind)) } }
         return late.filter { $0 < Self.day }.min().map { max(0, $0) } ?? 0
     }
 
-    /// The time of the newest event of each kind; one that was still to come when it was received is not believed.
+    /// The time of the newest event of each kind. An event that was dated after its receipt counts from its receipt.
     var newest: [EventKind: Int64] {
         rows.reduce(into: [:]) { newest, entry in
             let behind = behind(entry.key)
@@ -77,7 +79,7 @@ struct FileTimes: Sendable, Equatable {
         }
     }
 
-    /// How far the slowest of the connections had come that brought events of a kind lately.
+    /// Returns how far the slowest of the connections that recently delivered events of a kind had come.
     private func slowest(_ kind: EventKind, newest: Int64, behind: Int64) -> Int64 {
         let lasts = lasts[kind] ?? []
         let recent = (lasts.map(\.received).max() ?? 0) - Self.longestLag
@@ -85,8 +87,8 @@ struct FileTimes: Sendable, Equatable {
         return min(newest, max(slowest, newest - Self.longestLag))
     }
 
-    /// How far the clock was behind when the rows of a kind were received, in milliseconds, as most of them show; 0 for a
-    /// few seconds. Where there are few of the kind, most of all show it.
+    /// Returns how far the clock was behind when the rows of a kind were received, in milliseconds: the median of those
+    /// rows, or of all rows if there are fewer than three of the kind. A few seconds count as 0.
     private func behind(_ kind: EventKind) -> Int64 {
         var leads = leads(rows[kind] ?? [])
         if leads.count < 3 { leads = self.leads(rows.values.joined()) }
@@ -95,15 +97,15 @@ struct FileTimes: Sendable, Equatable {
         return usual > Self.tolerance ? usual : 0
     }
 
-    /// How long after their receipt the events happened.
+    /// Returns how long after its receipt each event happened.
     private func leads(_ rows: some Sequence<Times>) -> [Int64] {
         rows.filter { Self.possible.contains($0.event) }.map { $0.event - $0.received }
     }
 }
 
 extension PreviousLife {
-    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch and in the events' own time;
-    /// what comes after is the downtime's. A clock that is days ahead of the events may be wrong.
+    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch and in the events' own
+    /// time; what comes after belongs to the downtime. A clock that is days ahead of the events may be wrong.
     var lossesEnd: Int64 { min(end - lateness, newest.values.max().map { $0 + FileTimes.day } ?? end) }
 
     /// How far the events had come, in milliseconds since the Unix epoch.
@@ -111,11 +113,11 @@ extension PreviousLife {
 }
 
 extension FileTimes {
-    /// Rows looked at for one kind.
+    /// The number of rows that are read for one kind.
     private static let rowsPerKind = 500
-    /// Rows at a table's end among which those, and the last of each connection, are looked for.
+    /// The number of rows at a table's end that are searched for those and for the last row of each connection.
     private static let reach = 5000
-    /// The longest time from one event of a kind to the next while any come, in milliseconds: a minute bar's.
+    /// The longest time from one event of a kind to the next while any arrive, in milliseconds: that of minute bars.
     private static let rhythm: Int64 = 65_000
 
     /// Reads the times of a file, over any connection.
@@ -123,7 +125,7 @@ extension FileTimes {
     /// - Parameter guesses: Whether a kind without rows is taken to have come shortly before the rows that are here.
     init(_ database: Database, guesses: Bool = true) throws {
         self.init()
-        // A collector that was killed before its first row has left nothing but the file.
+        // If a collector was killed before its first row, the file's creation is all that is known of it.
         made = try Int64.fetchOne(
             database,
             sql: "SELECT CASE WHEN (SELECT max(deleted_through) FROM streams) = 0 THEN created_us END FROM buffer"
@@ -131,7 +133,7 @@ extension FileTimes {
         let hasSigns = try database.columns(in: "buffer").contains { $0.name == "alive_us" }
         let sign = hasSigns ? try Int64.fetchOne(database, sql: "SELECT alive_us FROM buffer") : nil
         alive = sign.map { $0 / 1000 } ?? made
-        // Damage among these rows is for those who need the rows to deal with.
+        // Damage among these rows is handled by whoever needs the rows.
         for kind in EventKind.allCases {
             rows[kind] = try? Self.newest(kind, database, guesses)
             lasts[kind] = try? Self.lasts(kind, database)
@@ -145,8 +147,8 @@ extension FileTimes {
         let found = try times("\(condition(kind)) ORDER BY seq DESC LIMIT \(rowsPerKind)")
         guard found.isEmpty else { return found }
         guard guesses else { return nil }
-        // Where older rows are further back or gone, the newest of the kind is among them: it came shortly before those
-        // that are here at the latest.
+        // If older rows lie further back or were deleted, the newest row of this kind is among them: it came shortly
+        // before the first row that is here, at the latest.
         let count = try Int.fetchOne(
             database, sql: "SELECT count(*) FROM \(table) WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)")
         let deleted = try Int64.fetchOne(
@@ -157,10 +159,10 @@ extension FileTimes {
         return [Times(event: first.event - rhythm, received: first.received)]
     }
 
-    /// The last row of a kind that each connection brought.
+    /// Returns the last row of a kind from each connection.
     private static func lasts(_ kind: EventKind, _ database: Database) throws -> [Times] {
         let others = EventSource.allCases.filter { $0 != .stream }.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-        // Of a group SQLite gives the columns of the row with the greatest.
+        // With max() in a GROUP BY, SQLite takes the other columns from the row that has the maximum.
         return try times(
             kind, "\(condition(kind)) AND connection NOT IN (\(others)) GROUP BY connection",
             greatest: "max(seq)", database)
@@ -174,7 +176,7 @@ extension FileTimes {
         }
     }
 
-    /// The times of the rows at a table's end that a statement's rest picks.
+    /// Returns the times of those rows at a table's end that the rest of a statement selects.
     private static func times(
         _ kind: EventKind, _ rest: String, greatest: String = "seq", _ database: Database
     ) throws -> [Times] {

@@ -1,29 +1,29 @@
 import GRDB
 import MarketData
 
-/// What is known of a buffer's file that can't be used any more, found so at a start.
+/// What is known of a buffer's file that turned out at a start to be unusable.
 struct LostFile: Sendable, Equatable {
     /// Rows of a stream that waited for upload.
     struct Waiting: Sendable, Equatable {
         var count: Int64
-        /// Their events' times, in milliseconds since the Unix epoch, where they can be read.
+        /// The times of the first and the last of them, in milliseconds since the Unix epoch, if they can be read.
         var from: Int64?
         var to: Int64?
     }
 
-    /// How far the file came; `nil` when nobody had it before.
+    /// How far the file came; `nil` if no collector used it before.
     var life: PreviousLife?
     var waiting: [EventStream: Waiting] = [:]
-    /// Whether it is known how many rows waited.
+    /// Whether the number of rows that waited is known.
     var isCounted = false
-    /// What its successor is to fill.
+    /// The gaps that its successor has to fill.
     var gaps = UnfilledGaps.unknown
 
-    /// A file of which nothing can be read.
+    /// Makes the value for a file of which nothing can be read.
     ///
     /// - Parameters:
-    ///   - lastUsed: when a collector last used the file, as far as is known without it, in milliseconds since the Unix epoch.
-    ///   - now: the present time, likewise.
+    ///   - lastUsed: When a collector last used the file, judged from outside it, in milliseconds since the Unix epoch.
+    ///   - now: The present time, in the same unit.
     init(lastUsed: Int64?, now: Int64) {
         life = lastUsed.map { PreviousLife(end: min($0, now), isUncertain: true) }
     }
@@ -31,10 +31,10 @@ struct LostFile: Sendable, Equatable {
     /// Reads what can be read of a damaged file, without changing it.
     init(_ path: String, lastUsed: Int64?, now: Int64) {
         self.init(lastUsed: lastUsed, now: now)
-        // Of a file without bytes SQLite would remove the log, which may hold everything.
+        // If the file has no bytes, SQLite would remove its log, which may hold everything.
         guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
-        // Without a transaction: its COMMIT fails where a page read before was bad.
+        // Without a transaction: its COMMIT fails if a page read before it was bad.
         if let times = reader.unsafeRead({ try? FileTimes($0) }), var known = times.life(now: now) {
             known.isUncertain = true
             life = known
@@ -62,7 +62,7 @@ struct LostFile: Sendable, Equatable {
         }
     }
 
-    /// The rows that waited, as drops; the numbers that they had are not those of the fresh file.
+    /// The rows that waited, as drops without sequences: their numbers mean nothing in the fresh file.
     var drops: DropTally {
         var tally = DropTally()
         for (stream, waiting) in waiting {
@@ -73,7 +73,7 @@ struct LostFile: Sendable, Equatable {
         return tally
     }
 
-    /// In words, for the log and the incident.
+    /// The text for the log and the incident.
     var text: String {
         let count = waiting.values.reduce(0) { $0 + $1.count }
         let rows =
@@ -85,7 +85,7 @@ struct LostFile: Sendable, Equatable {
         return "\(rows); \(gaps.text)" + extent
     }
 
-    /// That it is a guess since when events are missing, where it is one.
+    /// A note that the start of the gap is a guess, if it is one.
     private var extent: String {
         guard let life, life.newest.isEmpty else { return "" }
         let since = WallClock.text(milliseconds: life.end)

@@ -3,8 +3,8 @@ import GRDBSQLite
 
 /// A statement on the writer's or a reader's connection, used through SQLite's own functions.
 ///
-/// The hot path binds and steps it directly: GRDB's arguments cost more than the insert itself. Must be let go before
-/// its connection is closed.
+/// The hot path binds and steps it directly: GRDB's arguments cost more than the insert itself. It must be released
+/// before its connection is closed.
 final class PreparedStatement {
     let handle: OpaquePointer
     private let database: OpaquePointer
@@ -21,7 +21,7 @@ final class PreparedStatement {
         self.operation = operation
     }
 
-    /// Prepares a query on a connection of GRDB's.
+    /// Prepares a query on one of GRDB's connections.
     convenience init(reading sql: String, on database: Database) throws(StoreError) {
         guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "read") }
         try self.init(sql, on: handle, to: "read")
@@ -31,15 +31,15 @@ final class PreparedStatement {
         sqlite3_finalize(handle)
     }
 
-    /// Binds its parameters, in turn, to copies of values; values behind the last parameter are left out.
+    /// Binds copies of the values to the parameters in order; extra values are ignored.
     func bind(_ values: [any StatementBinding]) {
         for (place, value) in zip(Int32(1)..., values) { _ = value.bind(to: handle, at: place) }
     }
 
-    /// The row that it is at, valid until the next step.
+    /// The current row, valid until the next step.
     var row: RowColumns { RowColumns(handle: handle) }
 
-    /// Goes to the next row; `false` after the last one.
+    /// Moves to the next row; returns `false` after the last one.
     func step() throws(StoreError) -> Bool {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
@@ -58,16 +58,16 @@ final class PreparedStatement {
 
     /// Runs a statement that has no rows.
     ///
-    /// - Returns: how many rows it changed, if it is one that changes any.
+    /// - Returns: How many rows it changed, for a statement that changes rows.
     @discardableResult
     func run(_ values: [any StatementBinding] = []) throws(StoreError) -> Int64 {
         try rows(values) { _ in true }
         return Int64(sqlite3_changes(database))
     }
 
-    /// Runs a statement, and hands out its rows until `body` returns `false`.
+    /// Runs a statement and passes its rows to `body` until that returns `false`.
     ///
-    /// - Returns: whether these were all.
+    /// - Returns: Whether all rows were passed.
     @discardableResult
     func rows(_ values: [any StatementBinding] = [], _ body: (RowColumns) -> Bool) throws(StoreError) -> Bool {
         bind(values)
@@ -76,7 +76,7 @@ final class PreparedStatement {
         return true
     }
 
-    /// Runs a statement that has one row of one number; `nil` when it has no row or the number is NULL.
+    /// Runs a statement that returns one row with one number; `nil` if there is no row or the number is NULL.
     func number(_ values: [any StatementBinding] = []) throws(StoreError) -> Int64? {
         bind(values)
         defer { reset() }
@@ -85,7 +85,7 @@ final class PreparedStatement {
 }
 
 extension StoreError {
-    /// Takes the words for a result code from the connection that gave it.
+    /// Takes the message for a result code from the connection that returned it.
     init(code: Int32, on database: OpaquePointer, operation: String) {
         self.init(
             code: sqlite3_extended_errcode(database) & 0xFF == code & 0xFF ? sqlite3_extended_errcode(database) : code,

@@ -1,13 +1,14 @@
 import Glibc
 
-/// Files and directories that only their owner may use, whatever the umask is: it can only take rights away at first,
-/// so they are set once more.
+/// Files and directories that only their owner may use, whatever the umask is: the umask can take rights away at
+/// creation, so the mode is set again afterwards.
 ///
-/// The owner is whoever makes them; but what root makes in another user's directory gets that directory's owner, as
-/// SQLite's own logs do. A command of root's, run beside a service, so leaves nothing that the service can't open.
+/// The owner is whoever creates them. But what root creates in another user's directory is given to that directory's
+/// owner, as SQLite does with its logs, so a command that root runs beside a service leaves nothing that the service
+/// can't open.
 public enum PrivateFile {
-    /// Opens a file for writing, and makes it with mode 0600 where there is none; -1 with `errno` set on failure,
-    /// `ELOOP` where the name is a symbolic link.
+    /// Opens a file for writing, and creates it with mode 0600 if there is none. Returns -1 with `errno` set on
+    /// failure, `ELOOP` if the name is a symbolic link.
     public static func open(_ path: String, _ flags: Int32) -> Int32 {
         let flags = flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW
         var descriptor = Glibc.open(path, flags | O_EXCL, 0o600)
@@ -16,7 +17,7 @@ public enum PrivateFile {
         } else if errno == EEXIST, flags & O_EXCL == 0 {
             descriptor = Glibc.open(path, flags, 0o600)
         }
-        // The descriptor is open as asked for, also where the umask took the owner's own rights.
+        // The descriptor is already open with the access asked for, even if the umask removed the owner's own rights.
         if descriptor >= 0 { fchmod(descriptor, 0o600) }
         return descriptor
     }
@@ -31,7 +32,8 @@ public enum PrivateFile {
         return 0
     }
 
-    /// Puts a file with these bytes into the place of the one at `path`, at once; `false` with `errno` set on failure.
+    /// Atomically replaces the file at `path` with one that holds these bytes; returns `false` with `errno` set on
+    /// failure.
     public static func replace(_ path: String, with bytes: [UInt8]) -> Bool {
         let temporary = "\(path).\(getpid())"
         let descriptor = open(temporary, O_WRONLY | O_TRUNC)
@@ -45,8 +47,8 @@ public enum PrivateFile {
         return true
     }
 
-    /// Whether users other than owner and group may read or write a file, or put others' files in the place of those in a
-    /// directory, which are private even where it can be listed; `false` of what is neither.
+    /// Whether users other than owner and group may read or write a file, or replace the files in a directory. A
+    /// directory that others can only list is not open, since the files in it are private. `false` for anything else.
     public static func isOpenToAll(_ path: String) -> Bool {
         var information = stat()
         guard stat(path, &information) == 0 else { return false }
@@ -57,7 +59,8 @@ public enum PrivateFile {
         }
     }
 
-    /// Only of what was just made: a file that was there may be another's, put in its place to be given away.
+    /// Call it only for what was just created: a file that was there before may be somebody else's, planted to be given
+    /// away.
     private static func giveToOwner(of directory: String, _ descriptor: Int32) {
         var information = stat()
         guard geteuid() == 0, stat(directory, &information) == 0, information.st_uid != 0 else { return }

@@ -13,7 +13,7 @@ enum StoreConnection {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
         configuration.busyMode = .timeout(1)
-        // A transaction whose rollback fails too must end in an error that can be recovered from, not in a trap.
+        // A transaction whose rollback fails too must end in an error that the writer can recover from, not in a trap.
         configuration.allowsUnsafeTransactions = true
         configuration.label = "EdgeTick.writer"
         configuration.prepareDatabase { database in
@@ -54,7 +54,7 @@ enum StoreConnection {
         }
     }
 
-    /// Turns write-ahead logging on; a file system without shared memory can't have it.
+    /// Turns on write-ahead logging; fails on a file system without shared memory.
     static func turnOnWAL(_ database: Database) throws {
         let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = WAL")
         guard mode == "wal" else {
@@ -62,7 +62,7 @@ enum StoreConnection {
                 .inputOutput, operation: "turn on write-ahead logging for",
                 underlying: "SQLite answered \(mode ?? "nothing"): a local file system is needed")
         }
-        // What a checkpoint has emptied stays allocated up to this size and is written again.
+        // After a checkpoint the log file keeps up to this size and is overwritten.
         try database.execute(sql: "PRAGMA journal_size_limit = \(CheckpointPolicy.keptBytes)")
     }
 }

@@ -6,7 +6,7 @@ import Glibc
 public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of failure that callers treat differently.
     public enum Reason: Sendable, Equatable {
-        /// Another process holds the file; its id where known.
+        /// Another process holds the file; its process id, if known.
         case inUse(holder: Int32?)
         /// The file or its directory can't be written: rights, or a read-only file system.
         case notWritable
@@ -48,7 +48,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     let operation: String
     /// The file or directory concerned.
     public let path: String?
-    /// The system's or SQLite's own words.
+    /// The message of the system or of SQLite.
     let underlying: String?
 
     /// Makes an error.
@@ -149,7 +149,7 @@ extension StoreError {
         self.init(reason, operation: operation, path: path, underlying: "\(words), SQLite \(code)")
     }
 
-    /// Translates the system's error number.
+    /// Translates a system error number.
     init(systemError: Int32, operation: String, path: String?) {
         let reason: Reason =
             switch systemError {
@@ -176,7 +176,7 @@ extension StoreError {
         }
     }
 
-    /// The system's words for an error number.
+    /// Returns the system's message for an error number.
     static func text(ofSystemError number: Int32) -> String {
         String(cString: strerror(number))
     }

@@ -2,7 +2,7 @@ import GRDB
 import Glibc
 import MarketData
 
-/// A local SQLite file on disk: what it is before it is opened, and how a bad one is put out of the way.
+/// A local SQLite file on disk: what it is before it is opened, and how a bad one is set aside.
 struct StoreFile: Sendable {
     let path: String
     let schema: StoreSchema
@@ -13,7 +13,7 @@ struct StoreFile: Sendable {
         case fresh
         /// One of ours, of a version that can be opened.
         case ours
-        /// Not a file of ours, or one that can't be read; with the reason.
+        /// Not a file of ours, or one that can't be read; the text is the reason.
         case bad(String)
     }
 
@@ -23,10 +23,10 @@ struct StoreFile: Sendable {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Looks at the file without changing it, over SQLite alone: closing a plain descriptor would drop the locks that
-    /// another connection of this process holds on it.
+    /// Examines the file without changing it. Goes through SQLite alone: closing a plain descriptor would drop the
+    /// locks that another connection of this process holds on the file.
     ///
-    /// - Throws: `.schemaTooNew`, and what keeps the file from being read at all.
+    /// - Throws: `.schemaTooNew`, and whatever keeps the file from being read at all.
     func inspect() throws(StoreError) -> Condition {
         guard let size = try size(), size > 0 else {
             return StoreFile.size(of: path + "-wal") > 0 ? .bad("empty or gone, beside a write-ahead log") : .fresh
@@ -34,7 +34,8 @@ struct StoreFile: Sendable {
         return try probe()
     }
 
-    /// Creates an empty file, where there is none, that only its owner can read and write; SQLite gives its companions the same rights.
+    /// Creates an empty file that only its owner can read and write, unless there is one; SQLite gives its companion
+    /// files the same rights.
     func create() throws(StoreError) {
         let descriptor = PrivateFile.open(path, O_RDWR | O_EXCL)
         guard descriptor >= 0 else {
@@ -45,11 +46,11 @@ struct StoreFile: Sendable {
         syncDirectory()
     }
 
-    /// What the names of files set aside have in common, after the name of their schema.
+    /// What the names of all files set aside contain, after the name of their schema.
     private static let badMark = "-bad-"
 
-    /// The paths of the files that were set aside and still lie in the directory, those of every schema, sorted; empty
-    /// also when the directory can't be read.
+    /// Returns the paths of the files of every schema that were set aside and are still in the directory, sorted. Empty
+    /// too if the directory can't be read.
     func filesSetAside() -> [String] {
         guard let listing = opendir(directory) else { return [] }
         defer { closedir(listing) }
@@ -65,7 +66,7 @@ struct StoreFile: Sendable {
         return paths.sorted()
     }
 
-    /// Renames the file and its log, so that they can be looked at and repaired later, and returns the new name.
+    /// Renames the file and its log, so that they can be examined and repaired later, and returns the new path.
     func setAside(now seconds: Int64) throws(StoreError) -> String {
         let target = freeName(now: seconds)
         for suffix in ["-wal", ""] where access(path + suffix, F_OK) == 0 {
@@ -73,13 +74,13 @@ struct StoreFile: Sendable {
                 throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
             }
         }
-        // The index of the log holds nothing of its own: SQLite builds it again.
+        // The log's index holds nothing that is not in the log: SQLite rebuilds it.
         unlink(path + "-shm")
         syncDirectory()
         return target
     }
 
-    /// Renames a log that is not the file's own, so that SQLite doesn't take it for that.
+    /// Renames a log that belongs to another file, so that SQLite doesn't apply it to this one.
     func setLogAside(now seconds: Int64) throws(StoreError) {
         guard rename(path + "-wal", freeName(now: seconds) + "-wal") == 0 else {
             throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
@@ -87,7 +88,7 @@ struct StoreFile: Sendable {
         syncDirectory()
     }
 
-    /// A name for a bad file that nothing has yet.
+    /// Returns an unused name for a bad file.
     func freeName(now seconds: Int64) -> String {
         let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
         var target = stem + ".sqlite"
@@ -99,7 +100,7 @@ struct StoreFile: Sendable {
         return target
     }
 
-    /// Makes a renamed or created name durable; file systems that can't sync a directory are left alone.
+    /// Makes a rename or a creation durable; does nothing on a file system that can't sync a directory.
     func syncDirectory() {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { return }
@@ -107,7 +108,7 @@ struct StoreFile: Sendable {
         close(descriptor)
     }
 
-    /// The directory, made with mode 0700 where it doesn't exist.
+    /// Creates the directory with mode 0700 if it doesn't exist, and checks that it can be written.
     static func makeDirectory(_ path: String) throws(StoreError) {
         guard !path.isEmpty else {
             throw StoreError(.invalid, operation: "make the data directory", underlying: "its name is empty")
@@ -131,8 +132,8 @@ struct StoreFile: Sendable {
         }
     }
 
-    /// When the file or its log was written last, whichever is the longer ago, in milliseconds since the Unix epoch; `nil` where
-    /// there is neither.
+    /// When the file or its log was last written, whichever is longer ago, in milliseconds since the Unix epoch; `nil`
+    /// if there is neither.
     var lastWritten: Int64? {
         ["", "-wal"].compactMap { suffix in
             var information = stat()
@@ -141,7 +142,7 @@ struct StoreFile: Sendable {
         }.min()
     }
 
-    /// The size of the file at `path` in bytes; 0 when there is none.
+    /// Returns the size of the file at `path` in bytes; 0 if there is none.
     static func size(of path: String) -> Int64 {
         var information = stat()
         return stat(path, &information) == 0 ? Int64(information.st_size) : 0
@@ -164,8 +165,8 @@ struct StoreFile: Sendable {
         return Int64(information.st_size)
     }
 
-    /// Asks SQLite, which sees what is in the log too. The connection can't write, except where a crash left a
-    /// rollback journal that has to be played back first.
+    /// Asks SQLite, which sees what is in the log too. The connection is read-only, except after a crash that left a
+    /// rollback journal: it has to be played back first.
     private func probe() throws(StoreError) -> Condition {
         do {
             let unfinished = access(path + "-journal", F_OK) == 0

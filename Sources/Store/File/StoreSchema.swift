@@ -1,14 +1,14 @@
 import GRDB
 import Migrations
 
-/// Which of the local files a file is, and the steps that lead to its newest schema.
+/// Which of the local files a file is, and the migrations that lead to its newest schema.
 ///
 /// The header's `application_id` distinguishes EdgeTick's files from others; `user_version` is the schema's version.
 struct StoreSchema: Sendable {
-    /// What the file is called in messages and what its set-aside copies begin with.
+    /// What the file is called in messages; the names of its set-aside copies begin with it.
     let name: String
     let applicationID: Int32
-    /// The steps, oldest first.
+    /// The migrations, oldest first.
     let migrations: [Migration]
 
     /// The newest version known here.
@@ -24,7 +24,8 @@ struct StoreSchema: Sendable {
     /// Every file that EdgeTick keeps.
     static let all = [ticks, universe]
 
-    /// Brings a file up to the newest version, each step in a transaction of its own with its number.
+    /// Brings a file up to the newest version. Each migration runs in a transaction of its own together with its
+    /// number.
     ///
     /// - Returns: Whether anything was done.
     /// - Throws: `.schemaTooNew` before anything is written.

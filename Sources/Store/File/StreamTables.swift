@@ -1,7 +1,7 @@
 import MarketData
 
 extension EventStream {
-    /// The version of the schema of `ticks.sqlite` since which the stream has its table.
+    /// The version of the schema of `ticks.sqlite` that introduced the stream's table.
     private var since: Int {
         switch self {
         case .bars, .trades, .quotes: 1
@@ -9,10 +9,11 @@ extension EventStream {
         }
     }
 
-    /// The streams that a file of a version has tables of.
+    /// The streams that have tables in a file of a version.
     static func inFile(ofVersion version: Int) -> [EventStream] { allCases.filter { $0.since <= version } }
 
-    /// What a SELECT lists of a file of a version: the stream's columns, and NULL for those that the version lacks.
+    /// Returns what a SELECT lists in a file of a version: the stream's columns, with NULL for those that the version
+    /// lacks.
     func selection(inFileOfVersion version: Int) -> String {
         columns.map { $0.since <= version ? $0.name : "NULL" }.joined(separator: ", ")
     }

@@ -1,29 +1,30 @@
 import GRDB
 import MarketData
 
-/// The gaps that wait to be filled in a buffer's file that can't be used any more: its successor takes them over.
+/// The unfilled gaps of a buffer's file that can't be used any more: its successor takes them over.
 ///
-/// What filled a part of one may be lost with the file, so each waits as a whole again.
+/// What filled a part of a gap may be lost with the file, so each gap is taken over whole.
 struct UnfilledGaps: Sendable, Equatable {
     /// In the order in which they were recorded.
     private(set) var gaps: [Gap] = []
     /// Whether there may be others: a part of the table can't be read, or there are too many.
     private(set) var isPart = false
 
-    /// So many are taken over at most, the newest.
+    /// The number of gaps that are taken over at most; the newest are preferred.
     static let most = 1000
 
-    /// Those of a file of which nothing can be read.
+    /// The value for a file of which nothing can be read.
     static let unknown = UnfilledGaps(isPart: true)
 
     private init(isPart: Bool) { self.isPart = isPart }
 
     /// Reads a file without changing it, whatever else in it is damaged.
     ///
-    /// - Parameter id: The file's own, where it is known: another collector's gaps are none of this one.
+    /// - Parameter id: The identifier that the file should have, if known: a file of another collector contributes no
+    ///   gaps.
     init(_ path: String, id: String? = nil) {
         self = .unknown
-        // Of a file without bytes SQLite would remove the log, which may hold everything.
+        // If the file has no bytes, SQLite would remove its log, which may hold everything.
         guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
         defer { try? reader.close() }
         self = reader.unsafeRead { database in
@@ -33,7 +34,7 @@ struct UnfilledGaps: Sendable, Equatable {
         }
     }
 
-    /// Reads them over any connection.
+    /// Reads the gaps over any connection.
     init(_ database: Database) {
         self = .unknown
         guard let columns = try? database.columns(in: "gaps").map(\.name) else { return }
@@ -60,7 +61,7 @@ struct UnfilledGaps: Sendable, Equatable {
         gaps = found.sorted { $0.key < $1.key }.map(\.value)
     }
 
-    /// A row's gap; `nil` where damage made of it what no gap is.
+    /// Returns a row's gap; `nil` if damage turned the row into something that can't be a gap.
     private static func sound(_ row: Row) -> Gap? {
         let gap = Gap(row)
         let cells = Cells(row)
@@ -71,7 +72,7 @@ struct UnfilledGaps: Sendable, Equatable {
         return gap
     }
 
-    /// Ends those that are under way, which nobody else does any more.
+    /// Ends the gaps that are still open, since nothing else will end them.
     mutating func end(at time: Int64) {
         for place in gaps.indices where gaps[place].to == nil {
             gaps[place].to = max(gaps[place].from, time)
@@ -79,7 +80,7 @@ struct UnfilledGaps: Sendable, Equatable {
         }
     }
 
-    /// In words, for the log and the incident.
+    /// The text for the log and the incident.
     var text: String {
         let advice = "edgetick backfill --from fetches the bars of a time"
         return switch (gaps.count, isPart) {

@@ -1,9 +1,9 @@
 import Glibc
 import MarketData
 
-/// Wakes the writer's thread, or lets it sleep until a moment of the clock that never jumps.
+/// Wakes the writer's thread, or lets it sleep until a moment of the monotonic clock.
 ///
-/// Dispatch's semaphore waits by the time of day on Linux: a clock set back would let the writer oversleep.
+/// On Linux, Dispatch's semaphore waits by the time of day: if the clock were set back, the writer would oversleep.
 final class WakeSignal: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>

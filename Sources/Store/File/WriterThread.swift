@@ -1,6 +1,6 @@
 import Glibc
 
-/// The thread on which a writer lives: its waiting and its syncs must not take a thread from the concurrency pool.
+/// The thread on which a writer runs: its waits and syncs must not take a thread from the concurrency pool.
 enum WriterThread {
     /// Starts the writer's loop; nothing else may touch the writer afterwards.
     static func start(_ writer: sending TickWriter) throws(StoreError) {

@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Everything that the mirror file holds, for a backup or a whole look.
+/// Everything in the mirror file, for a backup or an overview.
 public struct MirrorContents: Sendable, Equatable {
-    /// A group and what the mirror knows of it besides.
+    /// A group and what else the mirror knows of it.
     public struct Group: Sendable, Equatable {
         /// The group with its members.
         public var record: GroupRecord
@@ -21,7 +21,7 @@ public struct MirrorContents: Sendable, Equatable {
 
     /// The groups, by environment, type and name.
     public var groups: [Group]
-    /// What is not a stock universe, by environment, type, name and key.
+    /// The cache entries, by environment, type, name and key.
     public var entries: [CacheEntryRecord]
     /// The last pull; `nil` when there was none.
     public var pull: PullNote?
@@ -42,7 +42,7 @@ public struct ImportNote: Sendable, Equatable {
     public var format: String
     /// The digest of its content.
     public var checksum: String
-    /// When, in milliseconds since the Unix epoch; set by the mirror where it is 0.
+    /// When it was imported, in milliseconds since the Unix epoch; the mirror replaces 0 with the present time.
     public var importedAt: Int64
 
     /// Makes a note.
@@ -56,19 +56,19 @@ public struct ImportNote: Sendable, Equatable {
 
 /// What the mirror knows of the last pull.
 public struct PullNote: Sendable, Equatable {
-    /// Which database, without secrets.
+    /// The database, without secrets.
     public var source: String
-    /// When the mirror last changed by a pull, in milliseconds since the Unix epoch.
+    /// When a pull last changed the mirror, in milliseconds since the Unix epoch.
     public var pulledAt: Int64
-    /// When a pull last succeeded, also one that found nothing new; in milliseconds since the Unix epoch.
+    /// When a pull last succeeded, even if it found nothing new, in milliseconds since the Unix epoch.
     public var checkedAt: Int64
     /// The digest of what was pulled; empty when a local change has replaced a part of it.
     public var checksum: String
-    /// How many groups came.
+    /// The number of groups pulled.
     public var groups: Int
-    /// How many memberships came.
+    /// The number of memberships pulled.
     public var memberships: Int
-    /// How many cache entries came.
+    /// The number of cache entries pulled.
     public var entries: Int
 
     /// Makes a note.
@@ -87,11 +87,11 @@ public struct PullNote: Sendable, Equatable {
 
 /// A group's new state, as ``UniverseMirror/apply(_:)`` writes it.
 public struct GroupChange: Sendable, Equatable {
-    /// What the group is; a missing description leaves the one there is.
+    /// What the group is; without a description, the stored one stays.
     public var definition: UniverseGroup.Definition
-    /// Its members from now on; metadata that is `nil` leaves what the member had.
+    /// Its members from now on; a member without metadata keeps what is stored.
     public var members: [MemberRecord]
-    /// The group's JSON document; `nil` leaves the one there is.
+    /// The group's JSON document; `nil` keeps the stored one.
     var metadata: String?
     /// What the group was made from.
     var imported: ImportNote?

@@ -6,7 +6,7 @@ public enum PullOutcome: Sendable, Equatable {
     case unchanged
     /// The database offers so little that something must be wrong there; nothing was written. One line says what.
     case refused(String)
-    /// The mirror is as the database now.
+    /// The mirror now equals the database.
     case replaced(PullChanges)
 }
 
@@ -28,15 +28,15 @@ public struct PullChanges: Sendable, Equatable {
     public var added: [GroupRecord.Identity] = []
     /// Groups that are gone.
     public var removed: [GroupRecord.Identity] = []
-    /// Groups that were there and have changed.
+    /// Groups whose members changed.
     public var changed: [Group] = []
     /// Groups of the database that stay hidden, because a local one has the same name, type and environment.
     public var shadowed: [GroupRecord.Identity] = []
-    /// How many cache entries are new, other or gone.
+    /// How many cache entries were added, changed or removed.
     public var entries = 0
 }
 
-/// Decides whether a pull would take so much away that a person should look first. Pure.
+/// Decides whether a pull would remove so much that a person should check first. Pure.
 struct PullGuard {
     /// Groups and memberships, by environment.
     struct Amount: Equatable {

@@ -26,7 +26,7 @@ public enum GroupOrigin: String, Sendable, Hashable, CaseIterable, Codable {
 
 /// A row of `definition_groups` in the mirror.
 public struct UniverseGroup: Sendable, Equatable {
-    /// What a user says of a group when making it.
+    /// What a user specifies when making a group.
     public struct Definition: Sendable, Equatable {
         /// The group's name, unique with its type and environment.
         public var name: String
@@ -68,7 +68,7 @@ public struct UniverseGroup: Sendable, Equatable {
 public struct GroupMember: Sendable, Hashable {
     /// The ticker, as upstream writes it.
     public var symbol: String
-    /// Its share of the group in percent, where the source gives one.
+    /// Its share of the group in percent, if the source gives one.
     public var weight: Double?
 
     /// Makes a member.
@@ -78,7 +78,7 @@ public struct GroupMember: Sendable, Hashable {
     }
 }
 
-/// A group's place and name, without what must be counted: all that resolving a key needs.
+/// A group's row number and name, without its member count: all that resolving a key needs.
 public struct GroupHeading: Sendable, Hashable {
     /// The row's number in the mirror.
     public let id: Int64
@@ -94,7 +94,7 @@ public struct GroupHeading: Sendable, Hashable {
 public struct GroupSymbols: Sendable, Equatable {
     /// The symbols, sorted, each once.
     public var symbols: [Symbol]
-    /// Members that are no symbols the feed could send, as written.
+    /// Members that can't be symbols of the feed, as written.
     public var refused: [String]
 }
 
@@ -104,7 +104,7 @@ public struct SymbolMembership: Sendable, Equatable {
     public var symbol: String
     /// The group's row.
     var groupID: Int64
-    /// Its share of the group in percent, where the source gives one.
+    /// Its share of the group in percent, if the source gives one.
     public var weight: Double?
     /// The industry that the membership's document names.
     public var industry: String?

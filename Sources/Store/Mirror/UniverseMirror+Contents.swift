@@ -12,7 +12,7 @@ extension UniverseMirror {
         try withSnapshot { try $0.pullNote() }
     }
 
-    /// Cache entries by type, name, key and environment, of one environment and type or of all.
+    /// Returns the cache entries of one environment and type, or of all, sorted by environment, type, name and key.
     public func entries(environment: String?, type: String? = nil) throws(StoreError) -> [CacheEntryRecord] {
         try withSnapshot { try $0.entries(environment: environment, type: type) }
     }
@@ -25,7 +25,7 @@ extension UniverseMirror.Snapshot {
             groups: try groupsWithMembers().map(\.group), entries: try entries(environment: nil), pull: try pullNote())
     }
 
-    /// Cache entries by type, name, key and environment.
+    /// Returns the cache entries, sorted by environment, type, name and key.
     func entries(environment: String?, type: String? = nil) throws(StoreError) -> [CacheEntryRecord] {
         var entries: [CacheEntryRecord] = []
         let sql = """
@@ -59,7 +59,7 @@ extension UniverseMirror.Snapshot {
         return note
     }
 
-    /// What one file, or legacy row, was last made into a group.
+    /// Returns from which file, or legacy row, a group was last made.
     func importNote(of groupID: Int64) throws(StoreError) -> ImportNote? {
         var note: ImportNote?
         try rows("SELECT source, format, checksum, imported_at FROM group_imports WHERE group_id = ?", groupID) {
@@ -89,7 +89,7 @@ extension UniverseMirror.Snapshot {
         return found
     }
 
-    /// How many members each group has that has any, by the groups' row numbers.
+    /// Returns the number of members of each group that has any, by the groups' row numbers.
     func memberCounts() throws(StoreError) -> [Int64: Int] {
         var counts: [Int64: Int] = [:]
         try rows("SELECT group_id, count(*) FROM group_memberships GROUP BY group_id") { row in
@@ -98,7 +98,7 @@ extension UniverseMirror.Snapshot {
         return counts
     }
 
-    /// As ``groupsWithMembers(where:_:_:_:)``, what the groups' own rows say alone.
+    /// Like ``groupsWithMembers(where:_:_:_:)``, but only with what the groups' own rows hold.
     func groupsWithoutMembers(
         where condition: String = "?1 IS ?2 AND ?3 IS NULL", _ first: String? = nil, _ second: String? = nil,
         _ third: String? = nil
@@ -121,8 +121,8 @@ extension UniverseMirror.Snapshot {
         return found
     }
 
-    /// A group's members with all that is stored of them, by the bytes of their symbols: those behind `symbol`, at most
-    /// `limit` where one is given.
+    /// Returns a group's members with everything stored about them, in the order of their symbols' bytes: those after
+    /// `symbol`, at most `limit` if one is given.
     func memberRecords(
         of groupID: Int64, after symbol: String = "", limit: Int? = nil
     ) throws(StoreError) -> [MemberRecord] {

@@ -11,7 +11,7 @@ extension UniverseMirror {
         }
     }
 
-    /// A consistent state of the mirror; of use only inside ``UniverseMirror/withSnapshot(_:)``.
+    /// A consistent state of the mirror; valid only inside ``UniverseMirror/withSnapshot(_:)``.
     public struct Snapshot {
         let database: Database
         let path: String
@@ -71,7 +71,7 @@ extension UniverseMirror {
             return groups
         }
 
-        /// The memberships of one symbol in groups of a type and environment, by the groups' names.
+        /// Returns the memberships of one symbol in groups of a type and environment, sorted by the groups' names.
         public func memberships(
             of symbol: String, in type: GroupType, environment: String
         ) throws(StoreError) -> [(group: String, membership: SymbolMembership)] {
@@ -87,7 +87,7 @@ extension UniverseMirror {
             return found
         }
 
-        /// All memberships in groups of a type and environment, by symbol and then by the groups' names.
+        /// Returns all memberships in groups of a type and environment, sorted by symbol and then by the groups' names.
         public func memberships(
             in type: GroupType, environment: String
         ) throws(StoreError) -> [(group: String, membership: SymbolMembership)] {
@@ -107,7 +107,8 @@ extension UniverseMirror {
             "CASE WHEN json_valid(m.metadata) AND json_type(m.metadata) = 'object' "
             + "THEN json_extract(m.metadata, '$.industry') END"
 
-        /// Steps through a statement's rows with SQLite's own functions: a third of the time of decoded rows.
+        /// Steps through a statement's rows with SQLite's own functions, which takes a third of the time of decoding
+        /// rows.
         func rows(
             _ sql: String, _ arguments: (any DatabaseValueConvertible)?..., body: (RowColumns) -> Void
         ) throws(StoreError) {

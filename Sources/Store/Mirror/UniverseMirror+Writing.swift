@@ -4,12 +4,12 @@ public import MarketData
 extension UniverseMirror {
     /// Writes groups' new states, all in one transaction.
     ///
-    /// The groups become local, also where a pull had brought them; the next pull then reads everything again. Members
-    /// that stay keep their document and date.
+    /// The groups become local, even those that a pull had brought; in that case the next pull reads everything again.
+    /// Members that stay keep their document and date.
     ///
     /// - Returns: The groups' numbers, in the order given.
-    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and others of the disk,
-    ///   after which the mirror is as it was.
+    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and other disk errors,
+    ///   after which the mirror is unchanged.
     @discardableResult
     public func apply(_ changes: [GroupChange]) throws(StoreError) -> [Int64] {
         for change in changes {
@@ -35,7 +35,7 @@ extension UniverseMirror {
         }
     }
 
-    /// Takes groups away, all in one transaction; those that don't exist are passed over.
+    /// Removes groups, all in one transaction; groups that don't exist are ignored.
     public func removeGroups(_ identities: [GroupRecord.Identity]) throws(StoreError) {
         guard !identities.isEmpty else { return }
         try write("remove groups from") { database in
@@ -48,7 +48,7 @@ extension UniverseMirror {
         }
     }
 
-    /// Says that the database has these local groups now: from here on a pull keeps them up to date.
+    /// Records that the database now has these local groups: from now on a pull keeps them up to date.
     public func markPulled(_ identities: [GroupRecord.Identity]) throws(StoreError) {
         guard !identities.isEmpty else { return }
         try write("hand groups over in") { database in
@@ -64,7 +64,7 @@ extension UniverseMirror {
         }
     }
 
-    /// Replaces everything in the file, in one transaction: how a backup comes back.
+    /// Replaces everything in the file, in one transaction, to restore a backup.
     public func restore(_ contents: MirrorContents) throws(StoreError) {
         let now = WallClock.microseconds() / 1000
         try write("restore") { database in
@@ -81,13 +81,13 @@ extension UniverseMirror {
 
     /// Makes the pulled part of the mirror equal to what the database has, in one transaction.
     ///
-    /// Local groups stay; a group of the database that has the name, type and environment of a local one stays hidden.
-    /// When the checksum says that nothing changed since the last pull, nothing is written.
+    /// Local groups stay; a group of the database with the name, type and environment of a local one stays hidden. If
+    /// the checksum shows that nothing changed since the last pull, nothing is written.
     ///
     /// - Parameters:
     ///   - source: The database, without secrets.
     ///   - force: Whether the mirror may be emptied or more than halved.
-    /// - Throws: as ``apply(_:)``; the mirror is as it was then.
+    /// - Throws: The errors of ``apply(_:)``; the mirror is then unchanged.
     public func replacePulled(
         with records: UniverseRecords, source: String, force: Bool = false
     ) throws(StoreError) -> PullOutcome {
@@ -189,11 +189,11 @@ struct GroupWriter {
     /// How many of a group's stored members are in memory at a time.
     private static let chunk = 10_000
 
-    /// Makes a group's members equal to those given, writing only what differs. Where a symbol is given twice, the last
-    /// counts.
+    /// Makes a group's members equal to those given, writing only what differs. If a symbol is given twice, the last
+    /// one counts.
     ///
-    /// Goes through what is stored and what is given side by side, in the order of the symbols' bytes, so that a group
-    /// of a million members takes no more memory than a small one.
+    /// Merges the stored members and the given ones in the order of their symbols' bytes, and reads the stored ones in
+    /// pieces: a group of a million members takes no more memory for them than a small one.
     func writeMembers(
         of id: Int64, _ members: [MemberRecord], keepingMetadata: Bool
     ) throws -> (added: Int, removed: Int, altered: Int) {
@@ -259,7 +259,7 @@ struct GroupWriter {
 }
 
 extension [MemberRecord] {
-    /// The members in the order of their symbols' bytes, as SQLite compares them; each symbol's last.
+    /// The members in the order of their symbols' bytes, as SQLite compares them; of each symbol only the last.
     fileprivate func inOrderOfBytes() -> [MemberRecord] {
         let isInOrder = zip(self, dropFirst()).allSatisfy { $0.symbol.isBefore($1.symbol) }
         guard !isInOrder else { return self }
@@ -273,15 +273,15 @@ extension String {
     fileprivate func isBefore(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
 }
 
-/// The transaction that puts what was pulled in place of what was pulled before.
+/// The transaction that replaces what was pulled before with what is pulled now.
 struct PulledReplacement {
     let database: Database
     let path: String
     let now: Int64
-    /// What is there, without the members.
+    /// The groups in the mirror, without their members.
     var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
 
-    /// Reads what is there and returns why the pull should not go on; `nil` when it may.
+    /// Reads what the mirror has and returns why the pull is refused; `nil` if it may go on.
     mutating func plan(_ records: UniverseRecords) throws -> String? {
         let snapshot = UniverseMirror.Snapshot(database: database, path: path)
         var pullGuard = PullGuard()

@@ -10,7 +10,7 @@ import Synchronization
 public final class UniverseMirror: Sendable {
     /// What a caller may do.
     public enum Access: Sendable {
-        /// Read and write; makes directory and file where they are missing.
+        /// Read and write; creates the directory and the file if they are missing.
         case readWrite
         /// Read an existing file.
         case readOnly
@@ -27,17 +27,17 @@ public final class UniverseMirror: Sendable {
     private struct Reader {
         var queue: DatabaseQueue
         var inode: UInt64?
-        /// How many files were open before.
+        /// The number of files that were open before this one.
         var generation: Int64 = 0
 
         init(_ file: StoreFile) throws(StoreError) {
-            // First, so that a file that comes between is noticed.
+            // Read before the file is opened, so that a file that takes its place in between is noticed.
             inode = file.inode
             queue = try StoreConnection.openReader(file.path)
         }
     }
 
-    /// When a bad file was found on opening and set aside, its new name.
+    /// The new path of a bad file that was found on opening and set aside; `nil` if there was none.
     public let setAside: String?
 
     private init(file: StoreFile, access: Access, setAside: String?) throws(StoreError) {
@@ -50,7 +50,7 @@ public final class UniverseMirror: Sendable {
     /// Opens the mirror in a data directory.
     ///
     /// With `.readWrite` a file that is damaged or belongs to another program is renamed and a fresh one is started:
-    /// see ``setAside``. With `.readOnly` nothing is changed, but that a file of an older version is brought up to date.
+    /// see ``setAside``. With `.readOnly` nothing is changed, except that a file of an older version is migrated.
     ///
     /// - Throws: `.missing` (read-only), `.damaged`, `.foreign`, `.schemaTooNew`, `.notWritable`, `.inUse`.
     public static func open(directory: String, access: Access) throws(StoreError) -> UniverseMirror {
@@ -72,10 +72,11 @@ public final class UniverseMirror: Sendable {
         return try UniverseMirror(file: file, access: access, setAside: setAside)
     }
 
-    /// Changes whenever any process has written to the file, or another file took its place; says nothing about what
-    /// changed. A few microseconds.
+    /// Returns a number that changes whenever any process has written to the file, or another file has taken its place;
+    /// it says nothing about what changed. Takes a few microseconds.
     ///
-    /// - Throws: `.missing`, `.damaged` and others of the file that is there now; what was read stays readable.
+    /// - Throws: `.missing`, `.damaged` and other errors of the file that is there now; the file opened before stays
+    ///   readable.
     public func changeCounter() throws(StoreError) -> Int64 {
         if file.inode != reader.withLock({ $0.inode }) {
             try Self.check(file)
@@ -88,7 +89,7 @@ public final class UniverseMirror: Sendable {
         }
         let generation = reader.withLock { $0.generation }
         return try read("look for changes of") { database in
-            // 32 bits, counted by this connection alone.
+            // `data_version` has 32 bits and counts for this connection only.
             generation << 32 | (try Int64.fetchOne(database, sql: "PRAGMA data_version") ?? 0)
         }
     }
@@ -105,12 +106,11 @@ public final class UniverseMirror: Sendable {
 
     /// Makes a group, or replaces the one of the same name, type and environment, in one transaction.
     ///
-    /// The group becomes local, also when a pull had brought it. A symbol that occurs twice counts once; the last
-    /// weight wins.
+    /// The group becomes local, even if a pull had brought it. If a symbol occurs twice, the last weight counts.
     ///
     /// - Returns: The group's number.
-    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and others of the disk,
-    ///   after which the mirror is as it was.
+    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and other disk errors,
+    ///   after which the mirror is unchanged.
     @discardableResult
     public func replaceGroup(
         _ group: UniverseGroup.Definition, members: [GroupMember]
@@ -153,7 +153,7 @@ public final class UniverseMirror: Sendable {
         return try body()
     }
 
-    /// Looks whether the file is a mirror, and migrates one that an older version made.
+    /// Checks that the file is a mirror, and migrates one that an older version made.
     private static func check(_ file: StoreFile) throws(StoreError) {
         switch try file.inspect() {
         case .ours: try bringUpToDate(file)
@@ -164,7 +164,7 @@ public final class UniverseMirror: Sendable {
         }
     }
 
-    /// Migrates a file that an older version made; one that is new enough is only looked at.
+    /// Migrates a file that an older version made; only reads one that is new enough.
     private static func bringUpToDate(_ file: StoreFile) throws(StoreError) {
         let reader = try StoreConnection.openReader(file.path)
         let isOld = try StoreError.translating("open", path: file.path) {
@@ -175,7 +175,7 @@ public final class UniverseMirror: Sendable {
         if isOld { try locked(file) { () throws(StoreError) in try withWriter(file) { _ in } } }
     }
 
-    /// Opens the writing connection for `body` alone, and leaves no frame in the log that a later one must move.
+    /// Opens the writing connection only for `body`, and leaves no frame in the log that a later writer must move.
     private static func withWriter<Result>(
         _ file: StoreFile, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A database file's pages as they lie on the disk, with those of its write-ahead log over them; read without SQLite,
+/// A database file's pages as they are on the disk, overlaid with those of its write-ahead log; read without SQLite,
 /// which gives up where a page is damaged.
 ///
 /// Nobody may write the file meanwhile, and this process may have no connection to it: closing a plain descriptor drops
-/// the locks of every other one.
+/// all locks that this process holds on the file.
 final class DatabaseImage {
     /// The page size that EdgeTick's files have.
     static let usualPageSize = 4096
@@ -12,12 +12,12 @@ final class DatabaseImage {
     /// The file's header; `nil` when it is damaged.
     let header: DatabaseHeader?
     let pageSize: Int
-    /// The bytes of a page that hold content.
+    /// The number of bytes of a page that can hold content.
     let usableBytes: Int
-    /// How many pages there are, in the file or in the log.
+    /// The number of pages, in the file or in the log.
     let pageCount: UInt32
     let log: LogImage
-    /// Whether the file is shorter than it was.
+    /// Whether the file is shorter than it should be.
     let isCut: Bool
     /// How many pages the disk could not read.
     private(set) var failedReads = 0
@@ -60,8 +60,8 @@ final class DatabaseImage {
         if logFile >= 0 { close(logFile) }
     }
 
-    /// A page's content; `nil` when it lies beyond the file or the disk can't read it. Of a page that was cut only what
-    /// is there: zeros in place of the rest would make other values.
+    /// Returns a page's content; `nil` if it lies beyond the file or the disk can't read it. Of a truncated page only
+    /// what is there: padding it with zeros would make up values.
     func page(_ number: UInt32) -> [UInt8]? {
         guard number > 0, number <= pageCount else { return nil }
         var bytes = [UInt8](repeating: 0, count: pageSize)

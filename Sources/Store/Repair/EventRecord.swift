@@ -1,8 +1,8 @@
 import MarketData
 
-/// Judges whether a record read from a damaged file is a row of a stream, by what such a row can hold.
+/// Decides whether a record read from a damaged file is a row of a stream, by the values that a row can hold.
 enum EventRecord {
-    /// The stream whose row this is; `nil` when it is none's.
+    /// Returns the stream that the row belongs to; `nil` if it belongs to none.
     static func stream(of row: TreeWalk.Row) -> EventStream? {
         EventStream.allCases.first { isRow(row, of: $0) }
     }
@@ -44,7 +44,7 @@ enum EventRecord {
 }
 
 extension TreeWalk.Row {
-    /// The record with the columns that were added to the stream since it was written.
+    /// The record extended by the columns that were added to the stream since it was written.
     fileprivate func completed(for stream: EventStream) -> TreeWalk.Row {
         let added = stream.columns.dropFirst(values.count)
         guard !added.isEmpty, added.allSatisfy({ $0.since > 1 }) else { return self }

@@ -4,17 +4,17 @@ import GRDBSQLite
 import Glibc
 public import MarketData
 
-/// Makes a fresh file of what can be read in a damaged one, and puts it in its place; the damaged one is kept.
+/// Makes a fresh file from what can be read in a damaged one, and puts it in its place; the damaged one is kept.
 ///
 /// ## Identity
-/// A repaired file has an identifier of its own and the rows keep their numbers. Numbers behind the last readable row
-/// may have been given before, so under the old identifier the upload's ledger could take new rows for ones that are
-/// upstream. The old identifier is kept as a predecessor: at the first upload its place in the ledger shows which of
-/// the rows that came from there are upstream, so none is sent twice and none is left out.
+/// A repaired file gets its own identifier, and the rows keep their numbers. Numbers after the last readable row may
+/// have been given before, so under the old identifier the upload's ledger could take new rows for ones that are
+/// upstream. The old identifier is kept as a predecessor: at the first upload its mark in the ledger shows which of the
+/// rows that came from there are upstream, so none is sent twice and none is left out.
 public enum FileRepair {
     /// How to repair.
     public struct Options: Sendable {
-        /// Find out what would be done, in a file that is removed again.
+        /// Find out what would be done, in a temporary file.
         public var isDryRun = false
         /// Repair a file that has no fault, such as an older copy.
         public var isForced = false
@@ -22,20 +22,21 @@ public enum FileRepair {
         public var id: String?
         /// Send every row that is not known to be upstream, although the identifier is lost.
         public var sendsAgain = false
-        /// The kinds that are collected: of a stream of which nothing is left the file may not tell.
+        /// The kinds of events that are collected: if nothing is left of a stream, the file may not show that it was
+        /// collected.
         public var events: Set<EventKind> = []
 
-        /// The usual way.
+        /// Makes the default options.
         public init() {}
     }
 
-    /// How far a repair is: pages read, of so many.
+    /// Called with the number of pages read and the number of all pages.
     public typealias Progress = (_ done: Int, _ total: Int) -> Void
 
     /// Repairs a file. Blocks on the disk; needs room for the fresh file beside the old one.
     ///
     /// - Throws: `.inUse` with the process that holds the file; `.missing`, `.foreign`, `.schemaTooNew`, `.diskFull`,
-    ///   `.notWritable`, `.inputOutput`. The file is then as it was.
+    ///   `.notWritable`, `.inputOutput`. The file is then unchanged.
     public static func repair(
         _ path: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
     ) throws(StoreError) -> RepairReport {
@@ -53,7 +54,8 @@ public enum FileRepair {
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)
         try refuseForeign(found)
-        // A file that was set aside never goes up by itself, sound or not: one that is named always gets its copy.
+        // A file that was set aside is never uploaded by itself, sound or not, so naming one always makes a repaired
+        // copy.
         guard options.isForced || !found.isSound || !isInPlace else { return report }
         let now = WallClock.microseconds()
         let draft = "\(file.directory)/\(kind.rawValue)-repairing-\(getpid())-\(now).sqlite"
@@ -125,7 +127,7 @@ public enum FileRepair {
         return salvage
     }
 
-    /// The fresh file must be without a fault before it takes the old one's place.
+    /// Checks that the fresh file has no fault before it takes the old one's place.
     private static func check(_ database: Database) throws {
         let answer = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
         guard answer == ["ok"] else {
@@ -140,7 +142,7 @@ public enum FileRepair {
         guard fsync(descriptor) == 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
     }
 
-    /// A repaired copy of a file that was set aside gets a directory of its own, from which `edgetick sync` sends it.
+    /// Moves a repaired copy of a file that was set aside into its own directory, from which `edgetick sync` sends it.
     private static func moveBeside(
         _ draft: String, _ file: StoreFile, _ kind: LocalFile, now seconds: Int64
     ) throws(StoreError) -> String {
@@ -165,10 +167,10 @@ public enum FileRepair {
 }
 
 extension StoreFile {
-    /// Puts a finished file in this one's place and keeps this one under a new name, which is answered.
+    /// Replaces this file with a finished one, keeps this one under a new name, and returns that name.
     ///
-    /// The old file gets its second name first, so that it has one at every moment; its log goes before the fresh file
-    /// comes, which would take that log for its own.
+    /// The old file gets its second name first, so that it has one at every moment. Its log is removed before the fresh
+    /// file takes its place, since SQLite would apply that log to the fresh file.
     func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
         let target = freeName(now: seconds)
         for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {

@@ -1,10 +1,11 @@
 import GRDB
 import MarketData
 
-/// Between which times a damaged file's rows came, and what was collected into it, as far as what is left of it shows.
+/// The span of time in which a damaged file's rows were received, and what was collected into it, judged by what is
+/// left of it.
 ///
-/// A hole between two rows lies between their times. One at a stream's beginning or end, or in place of all its rows, is
-/// bounded by this alone.
+/// A hole between two rows lies between their times. One at a stream's beginning or end, or in place of all its rows,
+/// is bounded only by this span.
 struct FileSpan {
     /// A time in milliseconds since the Unix epoch.
     struct Bound {
@@ -23,7 +24,7 @@ struct FileSpan {
 
     /// When the file was made, in milliseconds since the Unix epoch; `nil` when that is lost.
     private let made: Int64?
-    /// The first rows that are left.
+    /// The first row that is left of each stream.
     private let firsts: [EventStream: Row]
     /// The last time that the file shows, in milliseconds since the Unix epoch; `nil` when it shows none.
     private let last: Int64?
@@ -35,8 +36,9 @@ struct FileSpan {
     /// Reads what is left.
     ///
     /// - Parameters:
-    ///   - collected: the kinds that are known to be collected anyway.
-    ///   - now: in microseconds since the Unix epoch; the repaired file's own time where the damaged one's was lost.
+    ///   - collected: Kinds that are known to be collected.
+    ///   - now: The time of the repair, in microseconds since the Unix epoch. A file that was made then is the repaired
+    ///     one, and the damaged one's time is lost.
     init(_ database: Database, collected: Set<EventKind>, now: Int64) throws {
         let times = try GRDB.Row.fetchOne(database, sql: "SELECT created_us, alive_us FROM buffer").map(Cells.init)
         let created: Int64? = times?["created_us"]
@@ -47,7 +49,7 @@ struct FileSpan {
         var kinds = collected
         var connections: [String] = []
         for stream in EventStream.allCases {
-            // Another program may have written anything: such a row shows nothing.
+            // A row that another program wrote may hold anything: if its times are impossible, it shows nothing.
             func row(_ order: String) throws -> (Row, connection: String)? {
                 let found = try GRDB.Row.fetchOne(
                     database,
@@ -84,14 +86,14 @@ struct FileSpan {
         connection = connections.first { !$0.isEmpty } ?? ""
     }
 
-    /// Since when rows of a stream may be missing before the first that is left.
+    /// Returns since when rows of a stream may be missing before the first that is left.
     ///
-    /// - Parameter hasDeleted: whether earlier rows had been deleted before the damage. Rows of all streams are kept equally
-    ///   long, so that the others' first ones show about when.
+    /// - Parameter hasDeleted: Whether earlier rows had been deleted before the damage. Rows of all streams are kept
+    ///   for the same time, so the first ones of the others show it approximately.
     func beginning(of stream: EventStream, hasDeleted: Bool) -> Bound? {
         let first = firsts[stream]
         let delay = first?.delay ?? firsts.values.map(\.delay).max() ?? 0
-        // A file can't be younger than its rows: where it seems so, the clock was wrong.
+        // A file can't be younger than its rows: if it seems to be, the clock was wrong.
         func isPossible(_ time: Int64) -> Bool { time <= first?.event ?? .max }
         let made = self.made.map { $0 - delay }.flatMap { isPossible($0) ? $0 - Gap.eventLateness : nil }
         let others = hasDeleted ? firsts.filter { $0.key != stream }.values.map(\.event).filter(isPossible).min() : nil
@@ -99,11 +101,11 @@ struct FileSpan {
         return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
     }
 
-    /// Until when rows may be missing behind the last one that is left: the file shows to the half minute how long a
-    /// collector was alive, and less where its end is lost.
+    /// Until when rows may be missing after the last one that is left. The file shows how long a collector was alive to
+    /// within half a minute, and less exactly if its end is lost.
     var end: Bound? { last.map { Bound(time: $0, isUncertain: true) } }
 
-    /// The gap of a hole between times of which some may not be known.
+    /// Returns the gap for a hole between two times, either of which may be unknown.
     func gap(
         of stream: EventStream, hasDeleted: Bool, connection: String, events: [EventKind], from: Int64?, to: Int64?
     ) -> Gap? {

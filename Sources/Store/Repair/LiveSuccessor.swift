@@ -1,12 +1,12 @@
 import GRDB
 import MarketData
 
-/// The file that a collector went on with when it set a damaged one aside: it had the same identifier then, so the ledger
-/// upstream is about both. What waited in the damaged file was written down as dropped.
+/// The file with which a collector continued when it set a damaged one aside. It had the same identifier then, so the
+/// ledger upstream applies to both. The rows that waited in the damaged file were recorded as dropped.
 struct LiveSuccessor {
     private var waiting: [EventStream: [ClosedRange<Int64>]] = [:]
 
-    /// `nil` when the file in the same directory that is in use is of another line, or is the damaged one itself.
+    /// `nil` if the file in use in the same directory does not continue the damaged one, or is the damaged one itself.
     init?(of id: String, besides path: String) throws(StoreError) {
         let directory = StoreFile(path: path, schema: .ticks).directory
         let live = "\(directory)/\(TickBuffer.fileName)"
@@ -14,7 +14,8 @@ struct LiveSuccessor {
         let reader = try StoreConnection.openReader(live)
         let rows: [Row]? = try StoreError.translating("read", path: live) {
             let rows = try reader.read { database -> [Row]? in
-                // By its identifier, or when it was opened since by an earlier one and the note of that day.
+                // It is recognised by its identifier. If it was opened since, it has another one: then by a
+                // predecessor's, and by the incident that names the damaged file.
                 let isSuccessor = try Bool.fetchOne(
                     database,
                     sql: """
@@ -41,7 +42,7 @@ struct LiveSuccessor {
         }
     }
 
-    /// The last sequence that was upstream when a file whose rows end at `last` was set aside.
+    /// Returns the last sequence that was upstream when a file whose rows end at `last` was set aside.
     func uploaded(_ stream: EventStream, through last: Int64) -> Int64 {
         // Rows through `last` that were not written down as waiting were upstream.
         let spans = (waiting[stream] ?? []).filter { $0.lowerBound <= last && $0.upperBound >= last }

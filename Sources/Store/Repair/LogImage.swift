@@ -1,20 +1,20 @@
 import Glibc
 
-/// A write-ahead log as it lies on the disk: where the newest committed version of each page is.
+/// A write-ahead log as it is on the disk: where the newest committed version of each page is.
 ///
-/// SQLite ends its recovery at the first frame whose checksum is wrong. Here the frames behind a damaged one count as
-/// well, when they continue the checksum that the damaged frame carries (sqlite.org/fileformat2.html, section 4).
+/// SQLite ends its recovery at the first frame whose checksum is wrong. Here the frames after a damaged one count too,
+/// if they continue the checksum that the damaged frame carries (sqlite.org/fileformat2.html, section 4).
 struct LogImage {
     private static let headerBytes = 32
     private static let frameHeaderBytes = 24
 
     /// The offset of a page's newest committed content.
     private(set) var places: [UInt32: Int64] = [:]
-    /// The file's size in pages after the last commit; 0 without one.
+    /// The file's size in pages after the last commit; 0 if there is none.
     private(set) var pageCount: UInt32 = 0
-    /// Committed frames.
+    /// The number of committed frames.
     private(set) var frames = 0
-    /// Frames before the last commit that are damaged: a version of a page that is lost.
+    /// The number of damaged frames before the last commit: each is a lost version of a page.
     private(set) var brokenFrames = 0
 
     /// A log without frames.
@@ -57,7 +57,8 @@ struct LogImage {
             sum = stored
             let page = frame.bigEndian32(at: 0)
             guard found == salts, let computed, computed == stored, page > 0 else {
-                // Frames of an older generation end the log; a damaged one only leaves a hole.
+                // A damaged frame only leaves a hole. Frames of an older generation come after the log's end: no commit
+                // follows that would count them.
                 pendingBroken += 1
                 continue
             }

@@ -8,7 +8,7 @@ public struct RepairReport: Sendable, Equatable {
         case sound
         /// What could be read is in a fresh file.
         case repaired
-        /// What would be done was found out, and nothing was changed.
+        /// It was determined what would be done; nothing was changed.
         case dryRun = "dry-run"
         /// The file's identifier can't be read, so nobody can tell which rows are upstream; nothing was changed.
         case identityLost = "identity-lost"
@@ -22,7 +22,7 @@ public struct RepairReport: Sendable, Equatable {
         public var name: String
         /// Rows that are in the fresh file.
         public var kept: Int64
-        /// Rows that were found and could not be read, as far as that can be counted.
+        /// Rows that were found but could not be read, if they can be counted.
         public var unreadable: Int64
     }
 
@@ -34,14 +34,14 @@ public struct RepairReport: Sendable, Equatable {
         public var first: Int64
         /// The last number missing.
         public var last: Int64
-        /// The feed time of the row before, in milliseconds since the Unix epoch; `nil` without one.
+        /// The feed time of the row before the loss, in milliseconds since the Unix epoch; `nil` if there is none.
         public var from: Int64?
-        /// The feed time of the row behind, in milliseconds since the Unix epoch; `nil` without one.
+        /// The feed time of the row after the loss, in milliseconds since the Unix epoch; `nil` if there is none.
         public var to: Int64?
-        /// Symbols of the rows around it, the likeliest to be among the lost ones.
+        /// Symbols of the rows around the loss, the most likely to be affected.
         public var symbolsAround: [String]
 
-        /// How many rows.
+        /// The number of rows lost.
         public var count: Int64 { last - first + 1 }
     }
 
@@ -53,7 +53,7 @@ public struct RepairReport: Sendable, Equatable {
     public var outcome = Outcome.sound
     /// The fresh file; `nil` when none was made.
     public var output: String?
-    /// Where the damaged file is now, when it had to give way.
+    /// The new path of the damaged file, if the fresh one took its place.
     public var setAside: String?
     /// The damaged file's identifier.
     public var id: String?
@@ -63,14 +63,14 @@ public struct RepairReport: Sendable, Equatable {
     public var tables: [Table] = []
     /// What is lost, by stream and number.
     public var losses: [Loss] = []
-    /// Rows may be lost behind the last one that was read: how many can't be known.
+    /// Whether rows after the last one that was read may be lost; how many can't be known.
     public var losesEnd = false
-    /// What else is to be known, a line each.
+    /// What else a person should know, one line each.
     public var remarks: [String] = []
 
-    /// Rows in the fresh file.
+    /// The number of rows in the fresh file.
     public var kept: Int64 { tables.reduce(0) { $0 + $1.kept } }
 
-    /// Event rows that are lost.
+    /// The number of event rows that are lost.
     public var lost: Int64 { losses.reduce(0) { $0 + $1.count } }
 }

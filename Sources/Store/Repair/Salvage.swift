@@ -2,16 +2,16 @@ import GRDB
 import GRDBSQLite
 import MarketData
 
-/// Reads everything that can be read from a damaged file into a fresh one.
+/// Copies everything that can be read in a damaged file into a fresh one.
 struct Salvage {
     let image: DatabaseImage
     private var walk: TreeWalk
     private var roots: [String: UInt32] = [:]
-    /// The damaged file's own marks, as far as they could be read.
+    /// The damaged file's own marks, if they could be read.
     private(set) var deletedThrough: [EventStream: Int64] = [:]
     private(set) var acknowledged: [EventStream: Int64] = [:]
     private(set) var tables: [RepairReport.Table] = []
-    /// Rows of a stream that its tree does not lead to any more.
+    /// The rows of each stream that its tree no longer leads to.
     private var unreached: [EventStream: [ClosedRange<Int64>]] = [:]
     private let progress: (Int, Int) -> Void
 
@@ -21,19 +21,19 @@ struct Salvage {
         walk = TreeWalk(image)
     }
 
-    /// The streams that the damaged file had tables of, as far as its header says.
+    /// The streams for which the damaged file had tables, according to its header.
     var streams: [EventStream] {
         guard let version = image.header?.userVersion, version > 0 else { return EventStream.allCases }
         return EventStream.inFile(ofVersion: version)
     }
 
-    /// Whether newer versions of pages are lost, so that a tree may seem whole and lack its end.
+    /// Whether newer versions of pages are lost, so that a tree may look complete and lack its end.
     var isOutdated: Bool { image.log.brokenFrames > 0 || image.isCut || image.header == nil || roots.isEmpty }
 
-    /// Whether rows may be missing behind the last one that was found.
+    /// Whether rows may be missing after the last one that was found.
     var losesEnd: Bool { EventStream.allCases.contains(where: losesEnd) }
 
-    /// Whether rows of a stream may be missing behind the last one that was found.
+    /// Whether rows of a stream may be missing after the last one that was found.
     func losesEnd(of stream: EventStream) -> Bool {
         isOutdated || unreached[stream]?.contains { $0.upperBound == .max } ?? false
     }
@@ -46,7 +46,7 @@ struct Salvage {
         deletedThrough[stream] == nil && unreached[stream]?.contains { $0.lowerBound == .min } ?? false
     }
 
-    /// Reads where the tables begin.
+    /// Reads the root pages of the tables.
     mutating func readSchema() throws(StoreError) {
         walk.begin()
         var found: [String: UInt32] = [:]
@@ -60,7 +60,7 @@ struct Salvage {
         roots = found
     }
 
-    /// Reads a table that is not a stream's.
+    /// Copies a table that is not a stream's.
     mutating func copy(_ name: String, into database: Database) throws {
         let target = try target(name, database)
         walk.begin()
@@ -90,7 +90,7 @@ struct Salvage {
         deletedThrough = marks.mapValues(\.1)
     }
 
-    /// Reads the streams' rows: along their trees, then on pages that no tree leads to.
+    /// Copies the streams' rows: along their trees, then from pages that no tree leads to.
     mutating func copyEvents(into database: Database) throws {
         var targets: [EventStream: SalvageTarget] = [:]
         var read = 0
@@ -126,10 +126,10 @@ struct Salvage {
         progress(total, total)
     }
 
-    /// Reads leaves whose way from the root is lost.
+    /// Copies rows from leaves that no tree leads to any more.
     ///
-    /// A page that was freed still holds the rows that it held. Those were deleted from the head, so they end at the
-    /// mark; and rows are never changed, so any copy of a row is the row.
+    /// A freed page still holds its old rows. Those were deleted from the head, so they are not beyond the mark and are
+    /// left out. Rows never change, so any copy of a row is the row.
     private mutating func copyStrays(into targets: [EventStream: SalvageTarget]) throws {
         markFree()
         for number in 2...max(2, image.pageCount) where Int(number) < walk.reached.count && !walk.reached[Int(number)] {

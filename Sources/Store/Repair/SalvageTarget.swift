@@ -1,13 +1,13 @@
 import GRDB
 
-/// Puts salvaged rows into a table of the fresh file; a row that is there already stays as it is.
+/// Inserts salvaged rows into a table of the fresh file; a row that is already there is left unchanged.
 final class SalvageTarget {
     let layout: TableLayout
     private let database: OpaquePointer
     private var statements: [Int: PreparedStatement] = [:]
-    /// Rows that were taken.
+    /// The number of rows that were inserted.
     private(set) var kept: Int64 = 0
-    /// Rows that the table refused.
+    /// The number of rows that the table refused.
     private(set) var refused: Int64 = 0
 
     init(_ layout: TableLayout, on database: OpaquePointer) {
@@ -15,7 +15,7 @@ final class SalvageTarget {
         self.database = database
     }
 
-    /// Takes a row. Columns that were added to the table since are at the record's end and get their defaults.
+    /// Inserts a row. Columns that were added to the table since it was written come last, and get their defaults.
     func add(_ row: TreeWalk.Row) throws(StoreError) {
         let count = row.values.count
         guard count > 0, count <= layout.columns.count else {
@@ -35,7 +35,7 @@ final class SalvageTarget {
         do throws(StoreError) {
             kept += try statement.run(values)
         } catch {
-            // A value that the table's rules forbid; what the disk refuses ends the repair.
+            // The table's rules forbid a value; an error of the disk ends the repair.
             guard error.reason == .statement else { throw error }
             refused += 1
         }

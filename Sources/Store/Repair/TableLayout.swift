@@ -5,11 +5,11 @@ struct TableLayout {
     let name: String
     /// The columns in the order of the record.
     let columns: [String]
-    /// The column that is in the tree in place of the record; `nil` when there is none.
+    /// The column that is the row's key in the tree and therefore not in the record; `nil` if there is none.
     let rowidColumn: Int?
-    /// Whether the rows are in an index's tree.
+    /// Whether the rows are in an index tree, as those of a WITHOUT ROWID table are.
     let isWithoutRowid: Bool
-    /// The first page of the table's tree in a file that was made at once.
+    /// The root page of the table's tree in a file that was created with the newest schema.
     let usualRoot: UInt32
 
     /// Reads a table's layout from a sound file (sqlite.org/fileformat2.html, sections 2.3 and 2.4).

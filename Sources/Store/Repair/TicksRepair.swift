@@ -5,11 +5,11 @@ import MarketData
 
 /// Fills a fresh `ticks.sqlite` from a damaged one, and writes down what is lost.
 struct TicksRepair {
-    /// Losses that are kept apart; further ones are merged with their neighbours.
+    /// The number of losses that are kept apart; further ones are merged into the last one.
     static let mostLosses = 500
-    /// Rows around a loss whose symbols are reported.
+    /// The number of rows on each side of a loss whose symbols are reported.
     static let rowsAround = 200
-    /// Symbols of a loss that are reported.
+    /// The number of symbols that are reported per loss.
     static let mostSymbols = 50
 
     let database: Database
@@ -17,7 +17,7 @@ struct TicksRepair {
     let options: FileRepair.Options
     let now: Int64
 
-    /// Fills the fresh file; its transaction is the caller's.
+    /// Fills the fresh file, in the caller's transaction.
     func fill(_ salvage: inout Salvage, _ report: inout RepairReport) throws {
         try salvage.readMarks(database)
         try salvage.copy("buffer", into: database)
@@ -98,7 +98,7 @@ struct TicksRepair {
             if let successor {
                 marks.acknowledged = max(
                     marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))
-                // What was left of earlier identifiers is the successor's.
+                // The successor continues what earlier identifiers left.
                 for table in ["predecessors", "moves"] {
                     try database.execute(
                         sql: "DELETE FROM \(table) WHERE stream = ?", arguments: [stream.rawValue])
@@ -187,7 +187,7 @@ struct TicksRepair {
                     lastSequence: loss.last))
             try notes.add(tally, episode: now + Int64(index), now: now)
         }
-        // Of these it is not known how many rows they had.
+        // How many rows are missing at a stream's beginning or end is not known, so these losses only become gaps.
         for stream in EventStream.allCases {
             let rows = try Row.fetchAll(
                 database,
@@ -208,7 +208,8 @@ struct TicksRepair {
         }
     }
 
-    /// The connection and the kinds of events of the rows beside a sequence; where none is left, those of the file.
+    /// Returns the connection and the kinds of events of the rows beside a sequence; if none is left, those of the
+    /// file.
     private func neighbour(
         _ stream: EventStream, of sequence: Int64, _ span: FileSpan
     ) throws -> (String, [EventKind]) {

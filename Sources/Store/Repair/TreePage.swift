@@ -1,4 +1,4 @@
-/// A value as a record holds it.
+/// A value of a record.
 enum RecordValue: Equatable, Sendable {
     case null
     case integer(Int64)
@@ -18,14 +18,14 @@ struct TreePage {
 
     let kind: Kind
     let bytes: [UInt8]
-    /// Where the cells begin; those that lie outside the page are left out.
+    /// The offsets of the cells; those outside the page are left out.
     let cells: [Int]
-    /// The page behind the last cell, of an inner page.
+    /// The rightmost child of an inner page.
     let last: UInt32?
-    /// Whether the page says more than it holds.
+    /// Whether a cell lies outside the page.
     let isDamaged: Bool
 
-    /// `nil` when the bytes are no tree's page.
+    /// `nil` if the bytes are not a page of a tree.
     init?(_ bytes: [UInt8], number: UInt32, usableBytes: Int) {
         let start = number == 1 ? 100 : 0
         let end = min(usableBytes, bytes.count)
@@ -48,7 +48,7 @@ struct TreePage {
         last = isInner ? bytes.bigEndian32(at: start + 8) : nil
     }
 
-    /// A number of variable length and the offset behind it; `nil` beyond the page.
+    /// Returns a number of variable length and the offset after it; `nil` if it extends beyond the page.
     static func varint(_ bytes: [UInt8], at offset: Int) -> (value: Int64, next: Int)? {
         var value: UInt64 = 0
         for index in 0..<9 {
@@ -62,7 +62,7 @@ struct TreePage {
     }
 }
 
-/// Reads records strictly: whatever does not add up to the last byte is no record.
+/// Reads records strictly: bytes that don't add up exactly are not a record.
 enum RecordReading {
     /// The greatest payload that is believed, in bytes.
     static let mostBytes = 16 << 20

@@ -1,6 +1,6 @@
-/// Reads the rows of trees page by page, goes around what is damaged and remembers where that was.
+/// Reads the rows of trees page by page, skips what is damaged and remembers which rows that affects.
 ///
-/// Every page is read once: a link that leads to a page seen before is damage.
+/// Every page is read once: a link to a page that was seen before is damage.
 struct TreeWalk {
     /// A row of a table, or of a WITHOUT ROWID table, which has no number.
     struct Row {
@@ -11,11 +11,11 @@ struct TreeWalk {
     private static let deepest = 24
 
     let image: DatabaseImage
-    /// Pages that a tree led to, by number.
+    /// Whether a tree led to a page, by the page's number.
     private(set) var reached: [Bool]
-    /// Rows of the tree under way that can't be reached any more, by number.
+    /// The ranges of row numbers in the current tree that can't be reached.
     private(set) var damaged: [ClosedRange<Int64>] = []
-    /// Pages, cells or links that were given up since ``begin()``.
+    /// The number of pages, cells or links that were given up since ``begin()``.
     private(set) var faults = 0
 
     init(_ image: DatabaseImage) {
@@ -29,17 +29,17 @@ struct TreeWalk {
         faults = 0
     }
 
-    /// Hands out the rows of a table's tree in the order of their numbers.
+    /// Passes the rows of a table's tree to `body` in the order of their numbers.
     mutating func table(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
         try table(root, after: .min, through: .max, depth: 0, body)
     }
 
-    /// Hands out the records of a WITHOUT ROWID table's tree.
+    /// Passes the records of a WITHOUT ROWID table's tree to `body`.
     mutating func index(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
         try index(root, depth: 0, body)
     }
 
-    /// Marks a page as one that no tree has lost: free, or part of a long value.
+    /// Marks a free page, so that it is not taken for one that a tree no longer leads to.
     mutating func mark(_ number: UInt32) {
         if number > 0, Int(number) < reached.count { reached[Int(number)] = true }
     }
@@ -66,7 +66,7 @@ struct TreeWalk {
         for cell in page.cells {
             let child = page.bytes.bigEndian32(at: cell)
             guard let key = TreePage.varint(page.bytes, at: cell + 4)?.value, key > from, key <= high else {
-                // The key is wrong, so nothing is known of the child's range but that it ends before the next one.
+                // The key is wrong, so the child's range is unknown, except that it ends before the next key.
                 faults += 1
                 lose(from, high)
                 continue
@@ -89,7 +89,7 @@ struct TreeWalk {
         for row in rows { try body(row) }
     }
 
-    /// The rows of a leaf, in the order of their numbers, without those that contradict their neighbours.
+    /// Returns the rows of a leaf in the order of their numbers, without those that contradict their neighbours.
     mutating func rows(of page: TreePage) -> [Row] {
         var rows: [Row] = []
         var places: [Int64] = []
@@ -103,7 +103,8 @@ struct TreeWalk {
             places.append(rowid &- Int64(place))
         }
         guard zip(rows, rows.dropFirst()).contains(where: { $0.rowid >= $1.rowid }) else { return rows }
-        // Numbers run on from cell to cell: of two that contradict each other, the one in the run is right.
+        // Numbers increase by one from cell to cell: of two that contradict each other, the one that fits the run is
+        // right.
         var counts: [Int64: Int] = [:]
         for place in places { counts[place, default: 0] += 1 }
         let run = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
@@ -131,7 +132,7 @@ struct TreeWalk {
         if let last = page.last { try index(last, depth: depth + 1, body) }
     }
 
-    /// A cell's payload, with the pages that it continues on.
+    /// Returns a cell's payload, including the overflow pages that continue it.
     private mutating func payload(_ page: TreePage, _ size: Int64, at start: Int, isIndex: Bool) -> [UInt8]? {
         guard size > 0, size <= Int64(RecordReading.mostBytes) else { return nil }
         let usable = image.usableBytes

@@ -3,7 +3,8 @@ import MarketData
 
 /// Fills a fresh `universe.sqlite` from a damaged one.
 enum UniverseRepair {
-    /// Takes groups, members and settings over. What the last pull brought is not noted, so the next one reads everything again.
+    /// Copies groups, members, cache entries and import notes. The last pull is not recorded, so the next one reads
+    /// everything again.
     static func fill(_ salvage: inout Salvage, _ database: Database, _ report: inout RepairReport) throws {
         for table in ["definition_groups", "group_memberships", "cache_entries", "group_imports"] {
             try salvage.copy(table, into: database)

@@ -3,25 +3,25 @@ import MarketData
 /// A batch while its rows are read: what could be read, and where the reading ended.
 struct BatchRun {
     var batch: BufferedBatch
-    /// Rows that can't be events, because somebody else wrote them.
+    /// Rows that are not valid events, because another program wrote them.
     var unreadable = DropTally()
     /// The last row's sequence; `nil` when there was no row.
     var end: Int64?
-    /// Numbers between the rows, and before the first, that no row has.
+    /// The missing numbers between the rows and before the first.
     private(set) var holes: [ClosedRange<Int64>] = []
     /// Unreadable rows through this sequence were counted by an earlier reading.
     private let countedThrough: Int64
     private var last: Int64?
     private var lastConnection: (bytes: [UInt8], index: Int32)?
 
-    /// - Parameter after: The row before the first one; `nil` when that is none's business.
+    /// - Parameter after: The number before the first row; `nil` if missing numbers before it don't matter.
     init(stream: EventStream, after: Int64? = nil, countedThrough: Int64 = 0) {
         batch = BufferedBatch(stream: stream)
         last = after
         self.countedThrough = countedThrough
     }
 
-    /// Takes the statement's row.
+    /// Adds the statement's current row.
     mutating func append(_ row: RowColumns) {
         let sequence = row.integer(0) ?? 0
         end = sequence
@@ -77,7 +77,7 @@ struct BatchRun {
             close: row.number(8) ?? .nan, volume: row.number(9) ?? .nan, vwap: row.number(10),
             dayVolume: row.number(11), dayOpen: row.number(12), dayVWAP: row.number(13), averageSize: row.number(14),
             isOTC: row.integer(15).map { $0 != 0 })
-        // The first letter identifies the source without making a text.
+        // The first letter identifies the source without allocating a string.
         let source: EventSource =
             switch row.bytes(18).first {
             case UInt8(ascii: "b"): .backfill
@@ -106,7 +106,7 @@ struct BatchRun {
         row.isNull(column) ? nil : batch.text.append(row.bytes(column))
     }
 
-    /// The place of a connection's name; rows of one connection come together.
+    /// Returns the index of a connection's name; rows of one connection are usually adjacent.
     private mutating func connection(_ name: UnsafeRawBufferPointer) -> Int32 {
         if let lastConnection, lastConnection.bytes.elementsEqual(name) { return lastConnection.index }
         let text = String(decoding: name, as: UTF8.self)

@@ -1,7 +1,7 @@
 import MarketData
 import Synchronization
 
-/// What the buffer's parts know in common, and what statistics show: from memory, under a lock held for moments.
+/// What the buffer's parts share, and what statistics show: in memory, under locks that are held briefly.
 final class Board: Sendable {
     private let statistics = Mutex(BufferStatistics())
     private let handedOut = Mutex(StreamSequences())
@@ -15,12 +15,12 @@ final class Board: Sendable {
 
     var current: BufferStatistics { statistics.withLock { $0 } }
 
-    /// Has a function called after each commit of notes: gaps, drops, dead letters.
+    /// Registers a function to be called after each commit of notes: gaps, drops, dead letters.
     func onNotes(_ ring: @escaping @Sendable () -> Void) {
         listeners.withLock { $0.append(ring) }
     }
 
-    /// Tells that notes were committed.
+    /// Calls the functions registered for notes.
     func notesChanged() {
         for ring in listeners.withLock({ $0 }) { ring() }
     }
@@ -33,7 +33,7 @@ final class Board: Sendable {
         uploads.withLock { body(&$0) }
     }
 
-    /// Counts the files opened, so that readers notice a fresh one.
+    /// The number of times the file was opened again, by which readers notice a fresh one.
     var generation: Int { generationNumber.load(ordering: .acquiring) }
 
     /// Has readers open the file again.
@@ -41,7 +41,7 @@ final class Board: Sendable {
         generationNumber.wrappingAdd(1, ordering: .releasing)
     }
 
-    /// Notes that rows up to a sequence were given to an upload, or stood in the file when it was opened.
+    /// Records that rows up to a sequence were given to an upload, or were in the file when it was opened.
     func handOut(_ stream: EventStream, through sequence: Int64) {
         handedOut.withLock { $0[stream] = max($0[stream], sequence) }
     }

@@ -2,7 +2,8 @@ import GRDB
 public import MarketData
 
 /// What a file holds of a feed that numbers its events without a break, as the synthetic market does: trades by their
-/// id, trades and quotes together by their sequence, bars by their start. What is missing shows, and what is there twice.
+/// id, trades and quotes together by their sequence, bars by their start. Shows which events are missing and which are
+/// there twice.
 ///
 /// Reads every row; made for demonstrations and tests.
 public struct BufferAudit: Sendable, Equatable {

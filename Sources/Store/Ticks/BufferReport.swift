@@ -19,12 +19,12 @@ public struct BufferReport: Sendable, Equatable {
         public var newestMilliseconds: Int64?
     }
 
-    /// Events that were given up, of one stream and for one reason.
+    /// Events that were dropped, of one stream and for one reason.
     public struct Drop: Sendable, Equatable {
         /// The stream.
         public var stream: EventStream
-        /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`,
-        /// `closed`, `discarded`, `upstream_lost`.
+        /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`, `closed`,
+        /// `discarded`, `letter_dropped`, `upstream_lost`.
         public var reason: String
         /// How many events.
         public var count: Int64
@@ -44,11 +44,11 @@ public struct BufferReport: Sendable, Equatable {
     public var collector: String
     /// The schema's version.
     public var schemaVersion: Int
-    /// The process that holds the buffer; `nil` when no collector runs, 0 when it can't be told.
+    /// The process that holds the buffer; `nil` if no collector runs, 0 if the process is not known.
     public var holder: Int32?
     /// The streams.
     public var streams: [EventStream: Stream]
-    /// Events given up, by stream and reason.
+    /// Dropped events, by stream and reason.
     public var drops: [Drop]
     /// Rows in `gaps`.
     public var gaps: Int64
@@ -60,7 +60,7 @@ public struct BufferReport: Sendable, Equatable {
     public var walBytes: Int64
     /// What happened to the file itself, newest first: time, and what in words.
     public var incidents: [String]
-    /// Paths of damaged or foreign files that were set aside and still lie in the data directory.
+    /// Paths of damaged or foreign files that were set aside and are still in the data directory.
     public var setAside: [String]
 
     /// One stream's numbers.
@@ -71,8 +71,8 @@ public struct BufferReport: Sendable, Equatable {
 
     /// Reads the report in one snapshot; takes milliseconds, whatever the file's size. Blocks on the disk.
     ///
-    /// - Throws: `.missing` when there is no file, `.foreign`, `.damaged`, `.schemaTooNew`, `.notWritable` when this
-    ///   user may not read it.
+    /// - Throws: `.missing` if there is no file, `.foreign`, `.damaged`, `.schemaTooNew`, `.notReadable` if this user
+    ///   may not read it.
     public static func read(directory: String) throws(StoreError) -> BufferReport {
         let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
         let holder = FileLock.holder(of: file.path + ".lock")?.processID
@@ -122,8 +122,8 @@ public struct BufferReport: Sendable, Equatable {
         }
     }
 
-    /// Reads a stream's numbers by its table's first and last rows: rows are in one run without holes, so that
-    /// nothing has to be counted.
+    /// Reads a stream's numbers from its table's first and last rows instead of counting: rows are contiguous. After a
+    /// repair some may be missing, and ``Stream/rows`` includes those.
     private static func stream(
         _ stream: EventStream, _ contents: TickConnection.Contents, _ database: Database
     ) throws -> Stream {

@@ -1,16 +1,16 @@
 public import MarketData
 
-/// The buffer at one moment, from memory.
+/// The buffer's statistics at one moment, from memory.
 public struct BufferStatistics: Sendable, Equatable {
     /// Whether events reach the file.
     public enum State: Sendable, Equatable {
         /// They do.
         case writing
-        /// The file's limit is reached and the full policy is at work.
+        /// The file's limit is reached and the full policy is in effect.
         case full
-        /// The disk gives no more room and the full policy is at work.
+        /// The disk is full and the full policy is in effect.
         case diskFull
-        /// They don't, or soon won't; the line says why and what to do. It is tried again without end.
+        /// They don't, or soon won't; the message says why and what to do. The write is retried indefinitely.
         case failing(message: String)
     }
 
@@ -22,7 +22,7 @@ public struct BufferStatistics: Sendable, Equatable {
         public var lastSequence: Int64 = 0
         /// The last sequence known to be upstream.
         public var acknowledgedSequence: Int64 = 0
-        /// Rows that are no longer in the file end here.
+        /// The last sequence up to which rows are no longer in the file.
         public var deletedThrough: Int64 = 0
         /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
@@ -30,8 +30,8 @@ public struct BufferStatistics: Sendable, Equatable {
         /// Rows that wait for upload.
         public var pending: Int64 { max(0, lastSequence - max(acknowledgedSequence, deletedThrough)) }
 
-        /// Uploaded rows through this sequence may go. The newest row of a stream stays, uploaded or not: it shows the
-        /// next process how far the events had come.
+        /// Uploaded rows through this sequence may be deleted. The newest row of a stream stays, uploaded or not: it
+        /// shows the next process how far the events had come.
         var deletableThrough: Int64 { min(acknowledgedSequence, lastSequence - 1) }
     }
 
@@ -39,7 +39,7 @@ public struct BufferStatistics: Sendable, Equatable {
     public var streams: [EventStream: Stream] = [:]
     /// Events in memory that are not durable yet.
     public var queuedEvents = 0
-    /// Roughly the memory of those, in bytes.
+    /// Approximately how much memory they take, in bytes.
     public var queuedBytes = 0
     /// The part of the file in use, in bytes; what BUFFER_MAX_BYTES limits.
     public var usedBytes: Int64 = 0
@@ -47,26 +47,26 @@ public struct BufferStatistics: Sendable, Equatable {
     public var fileBytes: Int64 = 0
     /// The size of the write-ahead log's file on disk, in bytes.
     public var walBytes: Int64 = 0
-    /// What of the file system may still be used, in bytes; `nil` before it was looked at.
+    /// How much of the file system may still be used, in bytes; `nil` before the first check.
     public var diskFreeBytes: Int64?
-    /// The file system's size in bytes; `nil` before it was looked at.
+    /// The file system's size in bytes; `nil` before the first check.
     public var diskSizeBytes: Int64?
-    /// Events given up since the file was made, by whatever reason, including those not yet noted in the file.
+    /// Events dropped since the file was made, for any reason, including those not yet stored in the file.
     public var drops: Int64 = 0
-    /// Batches that did not fit into the queue, in the life of the process; their events are in ``drops``.
+    /// Batches that did not fit into the queue since the process started; their events are in ``drops``.
     public var refusedBatches: Int64 = 0
     /// Rows in `dead_letters`.
     public var deadLetters: Int64 = 0
     /// Rows in `gaps`.
     public var gaps: Int64 = 0
-    /// Commits in the life of the process.
+    /// Commits since the process started.
     public var commits: Int64 = 0
     /// How long the last commit took, from the first insert until the sync returned.
     public var lastCommit: Duration = .zero
     /// Whether events reach the file.
     public var state: State = .writing
-    /// Paths of damaged or foreign files that were set aside, by this process or before, and still lie in the data
-    /// directory.
+    /// Paths of damaged or foreign files that were set aside, by this process or an earlier one, and are still in the
+    /// data directory.
     public var setAside: [String] = []
 
     /// Makes the statistics of an empty buffer.
@@ -80,8 +80,8 @@ public struct BufferStatistics: Sendable, Equatable {
         set { streams[stream] = newValue }
     }
 
-    /// Whether the disk has so little room left that a person should make some: less than 1 GiB, and less than a
-    /// twentieth of a small disk.
+    /// Whether the disk has so little room left that a person should make some: less than 1 GiB and less than a
+    /// twentieth of the disk.
     public var diskIsLow: Bool {
         guard let diskFreeBytes, let diskSizeBytes else { return false }
         return diskFreeBytes < min(1 << 30, diskSizeBytes / 20)

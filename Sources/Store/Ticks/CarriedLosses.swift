@@ -1,13 +1,13 @@
 import MarketData
 
-/// What was given up and what befell the file, until a commit stores it. Reads no clock.
+/// What was dropped and what happened to the file, until a commit stores it. Reads no clock.
 struct CarriedLosses {
-    /// Drops that follow one another within this time share a row a symbol.
+    /// Drops that follow one another within this time share one row per symbol.
     static let episodeGap: Duration = .seconds(600)
 
     private(set) var drops = DropTally()
     private(set) var incidents: [Incident] = []
-    /// Those of a file that was given up, which the next one takes over.
+    /// The gaps of a file that was given up; the next file takes them over.
     private(set) var gaps: [Gap] = []
     private var episode: (number: Int64, lastDrop: MonotonicTime)?
 
@@ -30,17 +30,17 @@ struct CarriedLosses {
         add(lost.gaps)
     }
 
-    /// The drops are in the file, or counted where no file takes them.
+    /// Forgets the drops: they are in the file, or were counted because no file takes them.
     mutating func dropsAreStored() { drops = DropTally() }
 
-    /// Everything is in the file, or in the log where no file takes it.
+    /// Forgets everything: it is in the file, or in the log because no file takes it.
     mutating func areStored() {
         drops = DropTally()
         incidents = []
         gaps = []
     }
 
-    /// The number of the running episode of drops, or of a new one, which begins at `wall`, in microseconds since the
+    /// Returns the number of the current episode of drops, or starts a new one at `wall`, in microseconds since the
     /// Unix epoch.
     mutating func episode(now: MonotonicTime, wall: Int64) -> Int64 {
         var number = wall

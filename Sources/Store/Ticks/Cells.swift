@@ -1,23 +1,23 @@
 import GRDB
 
-/// A row's columns as what they should be, or `nil`.
+/// A row's columns read as the expected types, or `nil`.
 ///
-/// GRDB's own subscripts end the process when a column holds something else. A damaged file, or a row that another program
-/// wrote, may hold anything, NOT NULL or not, and must not be able to do that.
+/// GRDB's own subscripts end the process if a column holds something else. A damaged file, or a row that another
+/// program wrote, may hold anything, even in a NOT NULL column, and must not end the process.
 struct Cells {
     private let row: Row
 
     init(_ row: Row) { self.row = row }
 
-    /// The value; `nil` when there is none or one of another type.
+    /// The value; `nil` if there is none or it has another type.
     subscript<Value: DatabaseValueConvertible>(_ column: String) -> Value? {
         Value.fromDatabaseValue(row[column] as DatabaseValue)
     }
 
-    /// A count; so bounded that sums of counts are none that can't be.
+    /// A count, bounded so that sums of counts can't overflow.
     func count(_ column: String) -> Int { min(max(self[column] ?? 0, 0), 1 << 40) }
 
-    /// The numbers of rows from one column's through another's; `nil` where these are none that rows can have.
+    /// The row numbers from one column's value through another's; `nil` if rows can't have them.
     func sequences(_ first: String, _ last: String) -> ClosedRange<Int64>? {
         guard let first: Int64 = self[first], let last: Int64 = self[last], first <= last,
             TickConnection.possibleSequences.contains(first), TickConnection.possibleSequences.contains(last)
@@ -25,7 +25,7 @@ struct Cells {
         return first...last
     }
 
-    /// The value that a column must have.
+    /// Returns the value of a column that must have one.
     ///
     /// - Throws: `.damaged`.
     func required<Value: DatabaseValueConvertible>(_ column: String) throws(StoreError) -> Value {

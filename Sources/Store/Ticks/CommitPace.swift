@@ -9,7 +9,7 @@ public enum CommitInterval: Sendable, Hashable {
     case automatic
 }
 
-/// When the next commit is due. Pure.
+/// Decides when the next commit is due. Pure.
 struct CommitPace {
     static let shortest = Duration.milliseconds(50)
     static let longest = Duration.seconds(1)
@@ -28,7 +28,7 @@ struct CommitPace {
             }
     }
 
-    /// Starts the interval of what came at `now`, the first since the last commit, and returns its end.
+    /// Starts the interval at `now`, when the first work since the last commit arrived, and returns its end.
     mutating func start(at now: MonotonicTime) -> MonotonicTime {
         if setting == .automatic {
             let isSteady = lastDue.map { $0.duration(to: now) < Self.longest } ?? false

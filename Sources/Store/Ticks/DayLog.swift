@@ -1,17 +1,17 @@
 import GRDB
 public import MarketData
 
-/// Reads from a buffer's file what is known of whole days: without the lock, whether a collector runs or not.
+/// Reads what a buffer's file knows of whole days: without the lock, whether a collector runs or not.
 public enum DayLog {
-    /// What comparisons with the tape found, by day and symbol.
+    /// Returns what comparisons with the tape found, by day and symbol.
     ///
-    /// - Parameter days: only these; all unless given.
+    /// - Parameter days: Returns only these days; all by default.
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func reconciled(
         directory: String, days: ClosedRange<TradingDay>? = nil
     ) throws(StoreError) -> [ReconciledDay] {
         try GapLog.reading(directory) { database in
-            // A file of an earlier version has not been opened by a collector since.
+            // A file of an earlier version that no collector has opened since lacks the table.
             guard try database.tableExists("reconciled") else { return [] }
             let span = days.map { "WHERE day BETWEEN '\($0.lowerBound)' AND '\($0.upperBound)'" } ?? ""
             return try Row.fetchAll(
@@ -20,8 +20,8 @@ public enum DayLog {
         }
     }
 
-    /// The minute bars of some symbols that start within a span, in the order of their rows: of several versions the last
-    /// is the newest. Reads the rows received since a day before the span.
+    /// Returns the minute bars of some symbols that start within a span, in the order of their rows: of several
+    /// versions the last is the newest. Reads the rows received since a day before the span.
     public static func minuteBars(
         directory: String, symbols: Set<Symbol>, starts: Range<Int64>
     ) throws(StoreError) -> [Symbol: [DayBar]] {
@@ -46,7 +46,7 @@ public enum DayLog {
         }
     }
 
-    /// The rows of some numbers as whole bars, by number; those that are gone are left out.
+    /// Returns the rows with some numbers as whole bars, by number; rows that are gone are left out.
     public static func bars(directory: String, sequences: [Int64]) throws(StoreError) -> [Int64: Bar] {
         guard !sequences.isEmpty else { return [:] }
         return try GapLog.reading(directory) { database in
@@ -61,14 +61,14 @@ public enum DayLog {
         }
     }
 
-    /// When the file was made, in milliseconds since the Unix epoch.
+    /// Returns when the file was made, in milliseconds since the Unix epoch.
     public static func made(directory: String) throws(StoreError) -> Int64? {
         try GapLog.reading(directory) { database in
             try Int64.fetchOne(database, sql: "SELECT created_us / 1000 FROM buffer")
         }
     }
 
-    /// The symbols that have minute bars which start within a span.
+    /// Returns the symbols with minute bars that start within a span.
     public static func symbols(directory: String, starts: Range<Int64>) throws(StoreError) -> [Symbol] {
         try GapLog.reading(directory) { database in
             let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
@@ -82,7 +82,8 @@ public enum DayLog {
         }
     }
 
-    /// The trading halts of some symbols within a span, as LULD messages told: from indicator 17 to 18, else to the end.
+    /// Returns the trading halts of some symbols within a span, from LULD messages: each lasts from indicator 17 to
+    /// indicator 18, or to the end of the span.
     public static func halts(
         directory: String, symbols: Set<Symbol>, within span: Range<Int64>
     ) throws(StoreError) -> [Symbol: [Range<Int64>]] {

@@ -1,12 +1,12 @@
 import FoundationEssentials
 public import MarketData
 
-/// A dead letter that leaves the file, and the event that takes its place in the queue; without one it is given up.
+/// A dead letter that leaves the file, and the event that replaces it in the queue; without an event it is discarded.
 struct SettledLetter: Sendable {
     let stream: EventStream
     let sequence: Int64
     let batch: EventBatch?
-    /// No bar through this row is a newer version of this one.
+    /// No bar through this row is a newer version of this letter's bar.
     let lookedThrough: Int64
     /// Called with the number that the event has in the queue, once it is durable there.
     let placed: @Sendable (Int64) -> Void

@@ -8,28 +8,28 @@ public struct DeadLetter: Sendable, Equatable {
     public var sequence: Int64
     /// The database's SQLSTATE.
     public var sqlState: String
-    /// The database's words.
+    /// The database's message.
     public var reason: String
     /// The row as a JSON object.
     public var row: String
     /// When it was refused, in milliseconds since the Unix epoch.
     public var time: Int64
 
-    /// How people name it: `bars:4711`.
+    /// Its name for people: `bars:4711`.
     public var name: String { "\(stream.rawValue):\(sequence)" }
 
-    /// The constraint that the database's words name: `price_sane`; `nil` where they name none.
+    /// The constraint that the database's message names, for instance `price_sane`; `nil` if it names none.
     public var constraint: String? { Self.constraint(in: reason) }
 
     static func constraint(in reason: String) -> String? {
-        // `violates check constraint "price_sane"`; the row's own texts come behind.
+        // `violates check constraint "price_sane"`; the row's own texts come later in the message.
         guard let start = reason.firstRange(of: "constraint \"")?.upperBound,
             let end = reason[start...].firstIndex(of: "\"")
         else { return nil }
         return String(reason[start..<end])
     }
 
-    /// Makes a dead letter, of now when no time is given; see the properties for meaning and units.
+    /// Makes a dead letter, refused now if no time is given; see the properties for meaning and units.
     public init(
         stream: EventStream, sequence: Int64, sqlState: String, reason: String, row: String, time: Int64? = nil
     ) {

@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Which dead letters are meant.
+/// Which dead letters to act on.
 public enum DeadLetterChoice: Sendable, Equatable {
-    /// What a letter is called: its row's stream and number.
+    /// A letter's name: its row's stream and number.
     public struct Name: Sendable, Hashable, CustomStringConvertible {
         /// The row's stream.
         var stream: EventStream
@@ -18,20 +18,20 @@ public enum DeadLetterChoice: Sendable, Equatable {
             (self.stream, self.sequence) = (stream, sequence)
         }
 
-        /// As people write it.
+        /// The name as people write it.
         public var description: String { "\(stream.rawValue):\(sequence)" }
     }
 
-    /// Those named.
+    /// The letters with these names.
     case named([Name])
-    /// A stream's.
+    /// The letters of a stream.
     case stream(EventStream)
     /// Those of a stream that were refused alike: with this SQLSTATE, and by this constraint if any is named.
     case alike(EventStream, sqlState: String, constraint: String?)
     /// All of them.
     case all
 
-    /// The letters chosen, oldest first, and the names that belong to none; what is of other streams is left out.
+    /// Returns the chosen letters, oldest first, and the names without a letter; letters of other streams are left out.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func found(
@@ -64,7 +64,7 @@ public struct DeadLetterGroup: Sendable, Equatable {
     public var stream: EventStream
     /// The database's SQLSTATE.
     public var sqlState: String
-    /// The constraint that refused them; `nil` where none did.
+    /// The constraint that refused them; `nil` if there was none.
     public var constraint: String?
     /// How many there are.
     public var count: Int
@@ -72,6 +72,6 @@ public struct DeadLetterGroup: Sendable, Equatable {
     public var first: Int64
     /// When the last of them was.
     public var last: Int64
-    /// The database's words about the last of them.
+    /// The database's message about the last of them.
     public var reason: String
 }

@@ -1,10 +1,10 @@
 import MarketData
 
-/// Why events were given up: `drops.reason`.
+/// Why events were dropped: `drops.reason`.
 enum DropReason: String, Sendable, CaseIterable {
     /// The file's limit was reached and its oldest rows made room.
     case oldestDropped = "oldest_dropped"
-    /// The file's limit or the disk's was reached and new events were not taken.
+    /// The file's limit or the disk's was reached and new events were rejected.
     case newRejected = "new_rejected"
     /// The queue in memory was full; the connection was closed.
     case queueFull = "queue_full"
@@ -20,15 +20,15 @@ enum DropReason: String, Sendable, CaseIterable {
     case discarded
     /// The oldest dead letters made room: for newer ones, or for rows that wait.
     case letterDropped = "letter_dropped"
-    /// Upstream lost rows that it had confirmed, and the file keeps them no more.
+    /// Upstream lost rows that it had confirmed, and the file no longer has them.
     case upstreamLost = "upstream_lost"
 }
 
-/// Counts events that are given up, by stream, symbol and reason, with their span of feed time.
+/// Counts events that are dropped, by stream, symbol and reason, with their span of feed time.
 ///
-/// Bounded by the number of symbols: past ``maximumEntries`` further symbols count as unknown.
+/// Bounded by the number of symbols: from ``maximumEntries`` on, further symbols count as unknown.
 struct DropTally: Sendable, Equatable {
-    /// What a count is kept for.
+    /// What is counted separately.
     struct Key: Hashable, Sendable {
         var stream: EventStream
         /// `nil` when not known.
@@ -49,7 +49,7 @@ struct DropTally: Sendable, Equatable {
     /// How many keys are kept apart.
     static let maximumEntries = 50_000
 
-    /// The events that rows of `drops` count together, in SQL: bounded, since a sum that is too large would be an error.
+    /// The SQL for the number of events in rows of `drops`: bounded, since a sum that is too large would be an error.
     static let sum = "CAST(min(max(total(count), 0), 1e15) AS INTEGER)"
 
     private(set) var entries: [Key: Entry] = [:]
@@ -83,7 +83,7 @@ struct DropTally: Sendable, Equatable {
         total += addition.count
     }
 
-    /// Counts rows whose symbols nobody can tell any more.
+    /// Counts rows whose symbols are no longer known.
     mutating func addUnknown(_ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>) {
         add(
             Key(stream: stream, symbol: nil, reason: reason),

@@ -4,7 +4,7 @@ extension GapChange {
     /// Whether nothing changes.
     var isEmpty: Bool { ended.isEmpty && gaps.isEmpty }
 
-    /// Takes a later change in before this one is written; past `limit` gaps that are over, further ones are merged.
+    /// Adds a later change before this one is written; from `limit` gaps on, further gaps that are over are merged.
     mutating func add(_ change: GapChange, limit: Int) {
         for gap in change.ended {
             if let place = gaps.firstIndex(of: gap) { gaps.remove(at: place) } else { ended.append(gap) }
@@ -16,7 +16,7 @@ extension GapChange {
 }
 
 extension Gap {
-    /// Whether this is how a gap was recorded when it began.
+    /// Whether this is how another gap was recorded when it began.
     func isBeginning(of gap: Gap) -> Bool {
         to == nil && connection == gap.connection && symbols == gap.symbols && events == gap.events && from == gap.from
             && cause == gap.cause
@@ -24,8 +24,8 @@ extension Gap {
 }
 
 extension [Gap] {
-    /// Widens the last gap of the same connection and cause that is over, where there is one; its symbols and kinds become
-    /// those of both.
+    /// Widens the last gap of the same connection and cause that is over, or appends the gap if there is none. The
+    /// widened gap has the symbols and kinds of both.
     mutating func merge(_ gap: Gap) {
         let like = lastIndex { $0.connection == gap.connection && $0.cause == gap.cause && $0.to != nil }
         guard let index = like, let to = gap.to, let last = self[index].to else {

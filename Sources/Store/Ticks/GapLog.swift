@@ -3,11 +3,11 @@ public import MarketData
 
 /// What became of a gap.
 public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
-    /// Not looked after yet, or not all of it.
+    /// Not backfilled yet, or only in part.
     case open
     /// What the REST API has is in the buffer.
     case filled
-    /// Some of it is in the buffer: the bars, for instance, but no trades. The detail says what is missing.
+    /// Part of it is in the buffer, for instance the bars but no trades. The detail says what is missing.
     case partial
     /// Nothing was traded then.
     case empty
@@ -16,13 +16,14 @@ public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     /// Other boxes of the group missed nothing then, and their rows are upstream.
     case covered
 
-    /// Events are missing that may still come: from the REST API when it is asked again, or from another box.
+    /// The states in which missing events may still come: from the REST API when it is asked again, or from another
+    /// box.
     public static let unsettled: Set<GapState> = [.open, .partial]
-    /// Events are missing in the buffer's file, whether they may still come or are elsewhere.
+    /// The states in which events are missing in the buffer's file, whether they may still come or are elsewhere.
     public static let lacking: Set<GapState> = [.open, .partial, .unfillable, .covered]
 }
 
-/// A gap as the buffer's file has it.
+/// A gap as it is stored in the buffer's file.
 public struct GapRecord: Sendable, Equatable {
     /// The row's number.
     public var id: Int64
@@ -30,11 +31,11 @@ public struct GapRecord: Sendable, Equatable {
     public var gap: Gap
     /// What became of it.
     public var state: GapState
-    /// Why, in words.
+    /// The reason for the state, in words.
     public var detail: String?
-    /// Bars that filled it.
+    /// The number of bars that filled it.
     public var rows: Int
-    /// Trades and quotes that filled it.
+    /// The number of trades and quotes that filled it.
     public var ticks = 0
     /// When it was recorded, in milliseconds since the Unix epoch.
     public var recorded: Int64
@@ -46,16 +47,16 @@ public struct GapRecord: Sendable, Equatable {
 public struct GapFill: Sendable, Equatable {
     /// The gap's number.
     public var gap: Int64
-    /// The end that the gap had when it was looked after, in milliseconds since the Unix epoch: where it has another one
-    /// by now, it went on, and nothing is stored.
+    /// The end that the gap had when the backfill began, in milliseconds since the Unix epoch. If it has another end by
+    /// now, it was extended, and nothing is stored.
     public var to: Int64?
-    /// What was asked for, with the number of bars that it brought.
+    /// The symbols that were asked for, with the number of rows that each brought.
     public var symbols: [(symbol: Symbol, rows: Int)]
-    /// The kind of bar that was asked for.
+    /// The kind of event that was asked for.
     public var event: EventKind
-    /// What became of the gap; `nil` leaves it as it is.
+    /// The gap's new state; `nil` leaves it unchanged.
     public var state: GapState?
-    /// Why, in words.
+    /// The reason for the state, in words.
     public var detail: String?
 
     /// Makes a step; see the properties for meaning.
@@ -81,7 +82,7 @@ public struct GapFill: Sendable, Equatable {
 
 /// Reads gaps, and the bars around them, from a buffer's file: without the lock, whether a collector runs or not.
 public enum GapLog {
-    /// How many gaps are in one of these states.
+    /// Returns how many gaps are in one of these states.
     ///
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func count(directory: String, states: Set<GapState>) throws(StoreError) -> Int64 {
@@ -91,11 +92,11 @@ public enum GapLog {
         }
     }
 
-    /// The gaps in the order in which they were recorded.
+    /// Returns the gaps in the order in which they were recorded.
     ///
     /// - Parameters:
-    ///   - states: only these.
-    ///   - limit: the newest so many.
+    ///   - states: Returns only gaps in these states.
+    ///   - limit: The maximum number of gaps; the newest are returned.
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func read(
         directory: String, states: Set<GapState> = Set(GapState.allCases), limit: Int = 10_000
@@ -113,11 +114,10 @@ public enum GapLog {
         }
     }
 
-    /// The newest versions of the bars that are in the buffer, of some symbols and one length, within a span of their
-    /// starts.
+    /// Returns the newest versions of the buffer's bars of some symbols and one length, within a span of their starts.
     ///
-    /// - Parameter received: no bar of them was received before, in milliseconds since the Unix epoch; `nil` when that
-    ///   is not known. All rows since are read.
+    /// - Parameter received: A time before which none of them was received, in milliseconds since the Unix epoch; `nil`
+    ///   if that is not known. All rows since then are read.
     public static func bars(
         directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
     ) throws(StoreError) -> [Symbol: [Int64: Bar]] {
@@ -140,16 +140,17 @@ public enum GapLog {
         }
     }
 
-    /// The time of the newest event of each kind that the stream brought into the file, in milliseconds since the Unix
-    /// epoch; a kind of which no row is near the end is left out. A time that is still to come is not believed.
+    /// Returns the time of the newest event of each kind that the feed brought into the file, in milliseconds since the
+    /// Unix epoch; a kind without a row near the end is left out. An event that was dated after its receipt counts from
+    /// its receipt.
     public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
         try reading(directory) { database in
             try FileTimes(database, guesses: false).newest
         }
     }
 
-    /// Whether rows of a stream are no longer here, since they were deleted or another file had them before this one, and
-    /// the time of the first that is there, in milliseconds since the Unix epoch.
+    /// Returns whether rows of a stream are no longer here, because they were deleted or were in a file that this one
+    /// replaced, and the time of the first row that is here, in milliseconds since the Unix epoch.
     public static func beginning(
         of stream: EventStream, directory: String
     ) throws(StoreError) -> (hasForgotten: Bool, oldest: Int64?) {
@@ -166,7 +167,7 @@ public enum GapLog {
         }
     }
 
-    /// Reads the file of a directory over a connection of its own.
+    /// Reads the file in a directory over a connection of its own.
     static func reading<Result>(
         _ directory: String, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {
@@ -213,7 +214,7 @@ public enum GapLog {
         return record
     }
 
-    /// The first row of `bars` received at a time or later.
+    /// Returns the first row of `bars` that was received at a time or later.
     static func sequence(receivedFrom microseconds: Int64, _ database: Database) throws -> Int64 {
         guard let bounds = try TickHistory.bounds(database, .bars) else { return 0 }
         return try ReceiptOrder.first(of: .bars, in: bounds, receivedFrom: microseconds, database)

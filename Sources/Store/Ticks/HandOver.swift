@@ -3,8 +3,8 @@ import Synchronization
 
 /// The bounded queue between the connections' event loops and the writer's thread.
 ///
-/// Offering takes a lock for a few instructions and never waits. What the writer took keeps counting until it is
-/// durable, so the bound holds for the memory of both.
+/// Offering takes a lock for a few instructions and never waits. What the writer has taken counts until it is durable,
+/// so the bound covers the memory of both.
 final class HandOver: Sendable {
     /// What the writer makes durable in one transaction.
     struct Work: Sendable {
@@ -12,14 +12,14 @@ final class HandOver: Sendable {
         var events = 0
         var bytes = 0
         var notes = Notes()
-        /// Whether marks of the upload have moved.
+        /// Whether the upload's acknowledged sequences have moved.
         var acknowledged = false
         /// Damage that a reader came upon.
         var damage: StoreError?
-        /// Everything up to this ticket is in this work or was before.
+        /// Everything up to this ticket is in this work or was in earlier work.
         var ticket: UInt64 = 0
 
-        /// The same in pieces of about `most` events; the first one carries everything else.
+        /// Splits the work into pieces of about `most` events; the first piece carries everything else.
         func split(most: Int) -> [Work] {
             var pieces: [Work] = []
             var piece = self
@@ -44,7 +44,7 @@ final class HandOver: Sendable {
     /// What the writer is to do next.
     enum Next {
         case work(Work)
-        /// Nothing is due; see to the file.
+        /// Nothing is due; time for upkeep.
         case idle
         /// The buffer is closing and the queue is empty.
         case end
@@ -55,16 +55,17 @@ final class HandOver: Sendable {
         var continuation: CheckedContinuation<StoreError?, Never>
     }
 
-    /// A place between what was handed over before and after.
+    /// A position between what was handed over before it and after it.
     struct Mark {
         var ticket: UInt64
-        /// Told once all before the mark is durable and nothing after it is written; an error when that will never be.
+        /// Called once everything before the mark is durable and nothing after it is written; with an error if that
+        /// will never be.
         var reached: @Sendable (StoreError?) -> Void
     }
 
     enum Sleep {
         case awake
-        /// Until the interval's end; only much to do wakes the writer.
+        /// Until the interval's end; only urgent work wakes the writer.
         case collecting
         /// Until something comes.
         case idle
@@ -84,10 +85,10 @@ final class HandOver: Sendable {
         var tickets: UInt64 = 0
         var pace: CommitPace
         var due: MonotonicTime?
-        /// How long before the interval's end the writer starts: what its waking and its inserts take, so that the
+        /// How long before the interval's end the writer starts: the time that waking and inserting take, so that the
         /// commit itself starts at the end.
         var lead: Duration = .zero
-        /// When the work under way was to be committed; `nil` when it was taken before its time.
+        /// When the work under way was due to be committed; `nil` if it was taken early.
         var taken: MonotonicTime?
         var isUrgent = false
         var closesAt: MonotonicTime?
@@ -105,7 +106,7 @@ final class HandOver: Sendable {
         }
     }
 
-    /// This many events are written without waiting for the interval's end.
+    /// From this many events on, the writer doesn't wait for the interval's end.
     private static let muchEvents = 10_000
     /// About this many events go into one transaction.
     private static let mostEvents = 40_000
@@ -120,15 +121,17 @@ final class HandOver: Sendable {
         state = Mutex(State(pace: CommitPace(interval)))
     }
 
-    /// How many batches found no room in the file though the queue had taken them, of those whose owner has them still.
+    /// The number of batches that the queue had taken but the file had no room for, among those whose owner still has
+    /// them.
     var turnedAway: Int { away.load(ordering: .relaxed) }
 
-    /// Notes such batches.
+    /// Counts batches for which the file had no room.
     func turnAway(_ count: Int) { away.add(count, ordering: .relaxed) }
 
     /// Takes a batch.
     ///
-    /// - Parameter counts: whether one for which there is no room is lost, and counted so; else its owner keeps it.
+    /// - Parameter counts: Whether a batch for which there is no room is lost and counted as a drop; if not, its owner
+    ///   keeps it.
     func offer(_ batch: EventBatch, countsRefusal counts: Bool = true) -> Admission {
         guard !batch.isEmpty else { return .accepted }
         let size = batch.approximateBytes
@@ -136,7 +139,7 @@ final class HandOver: Sendable {
         let (admission, wakes) = state.withLock { state -> (Admission, Bool) in
             guard state.closesAt == nil, !state.isClosed else { return (.refused, false) }
             let held = state.bytes + state.bytesTaken
-            // A batch that is greater than the whole queue is taken when it comes alone.
+            // A batch that is larger than the whole queue is taken if the queue is empty.
             guard held + size <= limit || held == 0 else {
                 guard counts else { return (.refused, false) }
                 state.notes.drops.add(batch, .queueFull)
@@ -170,10 +173,10 @@ final class HandOver: Sendable {
         }
     }
 
-    /// Counts events that were given up outside the writer.
+    /// Counts events that were dropped outside the writer.
     func record(_ drops: DropTally) { leave { $0.notes.drops.add(drops) } }
 
-    /// Marks the place behind everything handed over so far.
+    /// Marks the position after everything handed over so far.
     func mark(_ reached: @escaping @Sendable (StoreError?) -> Void) {
         let (isClosed, wakes) = state.withLock { state in
             guard !state.isClosed else { return (true, false) }
@@ -185,13 +188,13 @@ final class HandOver: Sendable {
         if isClosed { reached(StoreError(.closed, operation: "mark a place in the buffer")) }
     }
 
-    /// Has the acknowledged sequences stored with the next commit.
+    /// Makes the next commit store the acknowledged sequences.
     func noteAcknowledged() { leave { $0.acknowledged = true } }
 
-    /// Has the writer set a file aside that can't be read any more.
+    /// Makes the writer set aside a file that can't be read any more.
     func report(damage: StoreError) { leave(urgent: true) { $0.damage = damage } }
 
-    /// Waits until everything handed over before the call, and what is added, is durable.
+    /// Waits until everything handed over before the call, and what `add` adds, is durable.
     func flush(adding add: @Sendable (inout Notes) -> Void = { _ in }) async throws(StoreError) {
         let failure: StoreError? = await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
@@ -210,7 +213,7 @@ final class HandOver: Sendable {
         if let failure { throw failure }
     }
 
-    /// Has the writer write what is queued, and end after `patience` at the latest.
+    /// Makes the writer write what is queued, and end after `patience` at the latest.
     func close(patience: Duration) {
         state.withLock { state in
             if state.closesAt == nil { state.closesAt = .now().advanced(by: patience) }
@@ -230,7 +233,7 @@ final class HandOver: Sendable {
         }
     }
 
-    /// What waits in memory.
+    /// What waits in memory, and what was refused or dropped.
     var load: (events: Int, bytes: Int, drops: Int64, refusedBatches: Int64) {
         state.withLock { state in
             (
@@ -273,7 +276,7 @@ final class HandOver: Sendable {
         work.ticket = state.tickets
         state.isWorking = true
         var count = 0
-        // What lies behind a mark is written later, so that the numbers after this work are the mark's.
+        // What comes after a mark is written later, so that the sequences after this work are those of the mark.
         let barrier = state.marks.first?.ticket ?? .max
         while count < state.batches.count, work.events < Self.mostEvents, state.batches[count].ticket <= barrier {
             let batch = state.batches[count].batch
@@ -329,7 +332,7 @@ final class HandOver: Sendable {
         }
     }
 
-    /// Notes that everything is inserted and the commit starts, and learns from it when to start the next time.
+    /// Records that everything is inserted and the commit starts, and adjusts `lead` to how late that is.
     func committing() {
         let now = MonotonicTime.now()
         state.withLock { state in
@@ -341,7 +344,7 @@ final class HandOver: Sendable {
         }
     }
 
-    /// Whether something waits that must not wait longer.
+    /// Whether nothing is waiting that should be written soon.
     var isQuiet: Bool { state.withLock { !$0.isUrgent && $0.events < Self.muchEvents } }
 
     /// When the writer must have ended; `nil` while the buffer is open.
@@ -359,7 +362,7 @@ final class HandOver: Sendable {
         }
     }
 
-    /// Frees what `work` held, and tells those who wait for it or for room.
+    /// Frees what `work` held, and resumes those who wait for it or for room.
     func finished(_ work: Work) {
         let (waiters, marks, resumes) = state.withLock { state in
             state.eventsTaken = 0
@@ -378,7 +381,7 @@ final class HandOver: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: nil) }
     }
 
-    /// Tells those who wait that an attempt failed; what they wait for stays and is tried again.
+    /// Tells waiters that an attempt failed; their events stay queued and the write is tried again.
     func failed(_ error: StoreError) {
         let waiters = state.withLock { state in
             defer { state.waiters = [] }
@@ -387,7 +390,7 @@ final class HandOver: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: error) }
     }
 
-    /// Ends the queue, and returns what nobody will write any more.
+    /// Ends the queue, and returns what will never be written.
     func end() -> Work {
         let (rest, waiters, marks, resumes) = state.withLock { state in
             state.isClosed = true

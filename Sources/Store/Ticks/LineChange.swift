@@ -1,6 +1,6 @@
 import MarketData
 
-/// What is to be written down of a file's uploads.
+/// What has to be recorded about a file's uploads.
 struct LineChange: Sendable {
     var moves: [UploadMove] = []
     var forgotten: [(id: String, stream: EventStream)] = []

@@ -1,9 +1,9 @@
 import GRDB
 import MarketData
 
-/// Finds refused bars of which the file holds a newer version, so that they don't go back to the end of the queue.
+/// Finds refused bars of which the file holds a newer version, so that they are not put back at the end of the queue.
 ///
-/// There is no index by a bar's key: rows are read once, each look goes on where the one before ended.
+/// There is no index by a bar's key, so each row is read once: every call continues where the previous one ended.
 struct NewerBars: Sendable {
     private struct Key: Hashable {
         let symbol: Symbol
@@ -28,18 +28,18 @@ struct NewerBars: Sendable {
         }
     }
 
-    /// The sequences that the bars had.
+    /// The sequences of the refused bars.
     private let wanted: [Key: [Int64]]
-    /// The same keys for SQLite, which compares rows by the million: a JSON array of arrays.
+    /// The same keys as a JSON array of arrays, for SQLite, which compares millions of rows.
     private let keys: String
-    /// The sequences that bars had of which there is a newer version.
+    /// The sequences of those refused bars that have a newer version.
     private(set) var found: Set<Int64> = []
     /// The last row that was looked at.
     private(set) var through: Int64
 
     /// - Parameters:
-    ///   - bars: with the sequences that they had when they were refused.
-    ///   - through: rows up to this one need no look; `nil` for those of before the first of the bars alone.
+    ///   - bars: The bars, with the sequences that they had when they were refused.
+    ///   - through: The last row that needs no check; `nil` for the one before the first of the bars.
     init(_ bars: some Sequence<(sequence: Int64, bar: Bar)>, after through: Int64? = nil) {
         var first = Int64.max
         var wanted: [Key: [Int64]] = [:]
@@ -52,12 +52,12 @@ struct NewerBars: Sendable {
         self.through = through ?? max(first, 1) - 1
     }
 
-    /// Rows that one look reads at most.
+    /// The number of rows that one call reads at most.
     static let step: Int64 = 1 << 20
 
-    /// Looks at rows that came since the last look, through one at most.
+    /// Checks the rows after the last one that was checked, through `end` at most.
     ///
-    /// - Parameter own: Rows that are such bars themselves, put back meanwhile.
+    /// - Parameter own: Rows that are refused bars themselves, put back meanwhile.
     mutating func look(_ database: Database, through end: Int64, except own: Set<Int64> = []) throws {
         let last = min(end, through + Self.step)
         let rows = try Row.fetchCursor(
@@ -78,7 +78,7 @@ struct NewerBars: Sendable {
 }
 
 extension TickConnection {
-    /// The letters without those of bars of which a newer version came since they were looked for.
+    /// Returns the letters, except those of bars of which a newer version was added since they were checked.
     func standing(_ letters: [SettledLetter], through last: Int64) throws(StoreError) -> [SettledLetter] {
         let bars = letters.compactMap { letter in
             letter.batch?.bars.first.map { (sequence: letter.sequence, bar: $0) }

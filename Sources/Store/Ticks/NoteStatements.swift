@@ -1,12 +1,12 @@
 import GRDB
 import MarketData
 
-/// The writer's statements beside the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
+/// The writer's statements other than the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
 final class NoteStatements {
     private let notes: [Note: PreparedStatement]
     private let streamNotes: [StreamNote: [EventStream: PreparedStatement]]
 
-    /// Prepares all of them, so that a file that lacks a table is noticed when it is opened.
+    /// Prepares all of them, so that a missing table is noticed when the file is opened.
     init(on database: OpaquePointer) throws(StoreError) {
         var notes: [Note: PreparedStatement] = [:]
         for note in Note.allCases { notes[note] = try PreparedStatement(note.sql, on: database) }
@@ -35,8 +35,8 @@ final class NoteStatements {
         try self[.marks, stream].run([acknowledged, deletedThrough])
     }
 
-    /// Sets a stream's acknowledged sequence, also to a lower one, and takes out dead letters of the rows behind it: those
-    /// are sent, and judged, again.
+    /// Sets a stream's acknowledged sequence, even to a lower one, and removes the dead letters of later rows: those
+    /// rows are sent, and judged, again.
     func takeBack(_ stream: EventStream, to acknowledged: Int64) throws(StoreError) {
         try self[.lowering, stream].run([acknowledged])
         try self[.unsettledLetters, stream].run([acknowledged])
@@ -47,17 +47,17 @@ final class NoteStatements {
         try self[.delete, stream].run([sequence])
     }
 
-    /// When a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
+    /// Returns when a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
     func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
         try self[.received, stream].number([sequence])
     }
 
-    /// When a stream's rows through a sequence were received: see ``ReceiptOrder``.
+    /// Returns when a stream's rows through a sequence were received: see ``ReceiptOrder``.
     func receipt(_ stream: EventStream, through sequence: Int64) throws(StoreError) -> Int64? {
         try self[.receipt, stream].number([sequence])
     }
 
-    /// Counts a stream's rows after a sequence and through another.
+    /// Counts a stream's rows after one sequence and through another.
     func count(
         _ stream: EventStream, after: Int64, through: Int64, as reason: DropReason, into tally: inout DropTally
     ) throws(StoreError) {
@@ -68,9 +68,9 @@ final class NoteStatements {
         }
     }
 
-    /// Stores which gaps began and which are over.
+    /// Stores which gaps began and which ended.
     ///
-    /// - Returns: how many rows more there are.
+    /// - Returns: By how many rows the table grew.
     func add(_ change: GapChange, now microseconds: Int64) throws(StoreError) -> Int64 {
         var ended = change.ended
         var added: Int64 = 0
@@ -89,8 +89,8 @@ final class NoteStatements {
 
     /// Stores a gap.
     ///
-    /// - Returns: whether it has a row of its own: a symbol that the plan refuses on one connection after the other has one
-    ///   gap, which goes on.
+    /// - Returns: Whether the gap got a row of its own. A symbol that the plan refuses on one connection after another
+    ///   has one gap, which is extended.
     @discardableResult
     func add(_ value: Gap, now microseconds: Int64) throws(StoreError) -> Bool {
         if value.cause == .unsubscribed, try self[.gapGoesOn].run(values(of: value)) > 0 { return false }
@@ -110,7 +110,7 @@ final class NoteStatements {
         ]
     }
 
-    /// Stores a step of filling a gap; a gap that went on meanwhile stays as it is.
+    /// Stores a step of filling a gap, unless the gap has been extended meanwhile.
     func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
         for (symbol, rows) in value.symbols {
             try self[.fill].run([value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to])
@@ -119,7 +119,7 @@ final class NoteStatements {
         try self[.settle].run([value.gap, state.rawValue, value.detail, microseconds, value.to])
     }
 
-    /// Stores what comparing a day with the tape found, in place of what was found before.
+    /// Stores what comparing a day with the tape found; replaces an earlier finding.
     func add(_ value: ReconciledDay) throws(StoreError) {
         try self[.reconciled].run([value.symbol.description, value.day.description] + value.counts + [value.at])
     }
@@ -129,7 +129,7 @@ final class NoteStatements {
         try self[.alive].run([microseconds])
     }
 
-    /// Stores a transaction of the upload, and takes out those that can't come back.
+    /// Stores a transaction of the upload, and removes older ones to which the server can no longer fall back.
     func add(_ value: UploadMove, under id: String) throws(StoreError) {
         try self[.move].run([id, value.stream.rawValue, value.token, value.through])
         if let settled = value.settled { try self[.oldMoves].run([id, value.stream.rawValue, settled]) }
@@ -141,7 +141,7 @@ final class NoteStatements {
         try self[.moves].run([id, stream.rawValue])
     }
 
-    /// Stores counts of events given up.
+    /// Stores counts of dropped events.
     func add(_ tally: DropTally, episode: Int64, now microseconds: Int64) throws(StoreError) {
         for (key, entry) in tally.entries {
             try self[.drop].run([
@@ -151,14 +151,14 @@ final class NoteStatements {
         }
     }
 
-    /// Stores a dead letter, or brings the one of the same row up to date.
+    /// Stores a dead letter, or updates the one of the same row.
     func add(_ value: DeadLetter) throws(StoreError) {
         try self[.letter].run([
             value.stream.rawValue, value.sequence, value.sqlState, value.reason, value.row, value.time,
         ])
     }
 
-    /// Takes a dead letter out.
+    /// Removes a dead letter.
     func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) {
         try self[.removal].run([stream.rawValue, sequence])
     }
@@ -168,9 +168,9 @@ final class NoteStatements {
         try self[.letters].number() ?? 0
     }
 
-    /// Deletes the oldest dead letters of rows that wait no more, counted in `tally`.
+    /// Deletes the oldest dead letters of rows that no longer wait, and counts them in `tally`.
     ///
-    /// The letter of a row that waits stays: a COMMIT may be about to move past that row.
+    /// The letter of a row that still waits is kept: a COMMIT may be about to move past that row.
     func deleteOldestLetters(
         _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
     ) throws(StoreError) {
@@ -184,15 +184,15 @@ final class NoteStatements {
         }
     }
 
-    /// Stores what was given up and what befell the file.
+    /// Stores what was dropped and what happened to the file.
     ///
-    /// - Returns: how many gaps more there are.
+    /// - Returns: How many gaps were added.
     func add(_ carried: CarriedLosses, episode: @autoclosure () -> Int64, now microseconds: Int64) throws(StoreError)
         -> Int64
     {
         var gaps: Int64 = 0
         for gap in carried.gaps {
-            // The next file may be a copy of the one before.
+            // The next file may be a copy of the previous one and have the gap already.
             if try self[.sameGap].number(values(of: gap)) == nil, try add(gap, now: microseconds) { gaps += 1 }
         }
         for incident in carried.incidents {
@@ -207,13 +207,13 @@ final class NoteStatements {
         try self[.incident].run([microseconds, what, detail])
     }
 
-    /// Stores the number of transactions with notes, by which one of unknown outcome is recognised.
+    /// Stores the number of transactions with notes, by which a transaction of unknown outcome is recognised.
     func count(notes: Int64) throws(StoreError) {
         try self[.counted].run([notes])
     }
 }
 
-/// What is noted of the file as a whole, by statement.
+/// The statements for the file as a whole.
 private enum Note: CaseIterable {
     case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, fill, settle
     case drop, letter, letters, removal, oldestLetters, incident, counted, reconciled, alive
@@ -232,10 +232,10 @@ private enum Note: CaseIterable {
             AND cause = ?6 LIMIT 1
             """
         case .gapEnd: "UPDATE gaps SET to_ms = ?5, uncertain = ?7 WHERE id = \(Self.underWay)"
-        // What it went on from stays as it was.
+        // If the gap continued an earlier row, that row's own part is kept.
         case .gapCut: "UPDATE gaps SET to_ms = ?4 WHERE id = \(Self.underWay) AND from_ms < ?4"
         case .gapRemoval: "DELETE FROM gaps WHERE id = \(Self.underWay)"
-        // Losses for want of a subscription that are no further apart than a minute are one.
+        // Losses for want of a subscription that are at most a minute apart are one gap.
         case .gapGoesOn:
             """
             UPDATE gaps SET to_ms = CASE WHEN ?5 IS NOT NULL THEN max(to_ms, ?5) END, connection = ?1,
@@ -297,13 +297,13 @@ private enum Note: CaseIterable {
         }
     }
 
-    /// The row of a gap under way; one that went on from an earlier row has that row's start.
+    /// The row of a gap under way; a gap that continued an earlier row has that row's start.
     private static let underWay = """
         (SELECT max(id) FROM gaps WHERE to_ms IS NULL AND connection = ?1 AND symbols = ?2 AND events = ?3
         AND from_ms <= ?4 AND cause = ?6)
         """
 
-    /// A gap's end as it is read from a row: with a possible time.
+    /// A gap's end as ``Gap`` reads it from a row: bounded to possible times.
     private static let end: String = {
         let bounds = UnixTime.possible
         let times = ["from_ms", "to_ms"].map { "min(max(\($0), \(bounds.lowerBound)), \(bounds.upperBound))" }
@@ -314,7 +314,7 @@ private enum Note: CaseIterable {
         .joined(separator: " OR ")
 }
 
-/// What is noted of a stream, by statement.
+/// The statements for a stream.
 private enum StreamNote: CaseIterable {
     case marks, lowering, unsettledLetters, delete, received, receipt, summary
 

@@ -1,10 +1,10 @@
 import MarketData
 
-/// What the writer stores beside events and the upload's marks.
+/// What the writer stores besides events and the upload's marks.
 struct Notes: Sendable {
-    /// Past this many gaps in memory, further ones are merged.
+    /// From this many gaps in memory on, further ones are merged.
     static let maximumGaps = 1000
-    /// Past this many incidents in memory, further ones are left to the log.
+    /// From this many incidents in memory on, further ones are only logged.
     static let maximumIncidents = 100
 
     private struct LetterKey: Hashable {
@@ -19,9 +19,9 @@ struct Notes: Sendable {
     var settled: [SettledLetter] = []
     var reconciled: [ReconciledDay] = []
     var drops = DropTally()
-    /// What the ledger upstream says, to be agreed with; `nil` when it wasn't asked.
+    /// What the ledger upstream says, to be adopted; `nil` if it wasn't asked.
     private(set) var ledger: [EventStream: Int64]?
-    /// What is to be written down of the uploads.
+    /// What has to be recorded about the uploads.
     var line = LineChange()
 
     var isEmpty: Bool {
@@ -34,14 +34,14 @@ struct Notes: Sendable {
         lettersByRow.values.sorted { ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence) }
     }
 
-    /// Takes what one database's ledger says, beside what another's says of other streams.
+    /// Adds what one database's ledger says to what another's says about other streams.
     mutating func agree(with ledger: [EventStream: Int64]) {
         self.ledger = (self.ledger ?? [:]).merging(ledger) { _, newer in newer }
     }
 
     mutating func add(_ change: GapChange) { gaps.add(change, limit: Self.maximumGaps) }
 
-    /// Takes dead letters; of two of one row the later.
+    /// Adds dead letters; a later letter of the same row replaces an earlier one.
     mutating func add(_ letters: [DeadLetter]) {
         for letter in letters {
             lettersByRow[LetterKey(stream: letter.stream, sequence: letter.sequence)] = letter

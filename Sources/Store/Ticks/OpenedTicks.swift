@@ -2,29 +2,29 @@ import FoundationEssentials
 import Logging
 import MarketData
 
-/// The buffer's file as its opening left it.
+/// The buffer's file and what its opening found.
 struct OpenedTicks {
     let connection: TickConnection
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
     let totals: (gaps: Int64, deadLetters: Int64, drops: Int64)
-    /// How far the file came before; `nil` for a file that was made just now.
+    /// How far the file, or the bad file that it replaced, came before; `nil` if that is not known.
     let previousLife: PreviousLife?
-    /// As ``TickConnection/greatestReceipt()``.
+    /// See ``TickConnection/greatestReceipt()``.
     let greatestReceipt: Int64
     /// What the file knows of its uploads.
     let line: UploadLine
-    /// What befell the file before, as far as the disk had no room for it.
+    /// What happened to the file before, if the disk had no room to store it.
     let carried: CarriedLosses
 
-    /// Opens the file, of which `lock` is held; a bad one is set aside first.
+    /// Opens the file, whose `lock` is held; a bad file is set aside first.
     static func open(
         _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
         var carried = CarriedLosses()
         var lost: LostFile?
-        // Of a collector that was killed, when it took the lock: what it had collected since may be gone with the file. Without
-        // its lock, as of a backup that was put back, the file has nothing but its date.
+        // If the collector was killed, this is when it took the lock: what it collected since may be gone with the
+        // file. Without a previous holder of the lock, as for a restored backup, only the file's date is known.
         let lastUsed = lock.lastHeld.map { $0 * 1000 } ?? file.lastWritten
         func putAway(_ why: String) throws(StoreError) {
             let now = WallClock.microseconds()
@@ -54,14 +54,14 @@ struct OpenedTicks {
             do throws(StoreError) {
                 let identity = TickConnection.Identity(
                     id: UUID().uuidString.lowercased(), collector: options.collector)
-                // Whoever collects next must know since when, also when this process doesn't, or ends at once.
+                // The next collector must know since when events are missing, even if this process ends immediately.
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: TickConnection.Contents(missedSince: lost?.life?.missedSince))
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
-                // All that is read to begin with comes before the first write: a bad file stays as it is.
+                // Everything needed at the start is read before the first write: a bad file stays as it is.
                 let greatestReceipt = try connection.greatestReceipt()
                 _ = (try connection.totals(), try connection.line())
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
@@ -80,7 +80,7 @@ struct OpenedTicks {
                     previousLife: life, greatestReceipt: greatestReceipt,
                     line: try connection.line(), carried: carried)
             } catch {
-                // Damage may hide behind a sound header, in any page that is read to begin with.
+                // Damage may hide behind a sound header, in any page that the start reads.
                 guard error.reason == .damaged, attempt == 0 else { throw error }
                 attempt += 1
                 try putAway(error.underlying ?? "damaged")
@@ -90,7 +90,7 @@ struct OpenedTicks {
 }
 
 extension TickConnection {
-    /// Writes down what happened to the file before, at once: nothing else may be written for a long time.
+    /// Stores what happened to the file before, immediately: nothing else may be written for a long time.
     fileprivate func note(_ carried: CarriedLosses) throws(StoreError) {
         guard !carried.isEmpty else { return }
         let now = WallClock.microseconds()

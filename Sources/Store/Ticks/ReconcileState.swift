@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Where the daily comparison with the tape is (`RECONCILE_AT`).
+/// The state of the daily comparison with the tape (`RECONCILE_AT`).
 public struct ReconcileState: Sendable, Equatable {
-    /// What became of a day.
+    /// The outcome of a day's comparison.
     public struct Outcome: Sendable, Equatable {
         /// The day.
         public var day: TradingDay
@@ -15,32 +15,32 @@ public struct ReconcileState: Sendable, Equatable {
         /// Why one of them, or the day, could not be compared.
         public var problem: String?
 
-        /// Whether every bar of the tape is here as it is there.
+        /// Whether every bar of the tape is here and the same.
         public var isComplete: Bool { problem == nil && totals.missing == 0 }
 
-        /// A day of which nothing is known yet.
+        /// Makes the outcome of a day of which nothing is known yet.
         public init(day: TradingDay, at: Int64) {
             self.day = day
             self.at = at
         }
     }
 
-    /// The minute of New York's day at which the last day that is over is compared.
+    /// The minute of the day in New York at which the last finished day is compared.
     public var minute: Int
     /// The day that is being compared.
     public var underWay: TradingDay?
-    /// What became of the last days, the newest first.
+    /// The outcomes of the last days, the newest first.
     public private(set) var days: [Outcome] = []
     /// When a day is compared next, in milliseconds since the Unix epoch; `nil` before that is known.
     public var next: Int64?
 
-    /// Nothing was compared yet.
+    /// Makes a state in which nothing has been compared yet.
     public init(minute: Int) { self.minute = minute }
 
-    /// Those of the days that are not complete.
+    /// The days that are not complete.
     public var open: [Outcome] { days.filter { !$0.isComplete } }
 
-    /// Notes what became of a day.
+    /// Records the outcome of a day.
     public mutating func note(_ outcome: Outcome, atMost count: Int) {
         underWay = nil
         days = (days.filter { $0.day != outcome.day } + [outcome]).sorted { $0.day > $1.day }

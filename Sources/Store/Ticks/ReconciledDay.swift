@@ -1,9 +1,9 @@
 public import MarketData
 
-/// What the last comparison of a symbol's minute bars with the tape found, of one day: a row of the table `reconciled`.
+/// What the last comparison of a symbol's minute bars with the tape found for one day: a row of the table `reconciled`.
 ///
-/// Every minute of the regular session is `present`, `halted` or `untraded`, but for those that are `missing` and those of
-/// which the tape lacks the bar that is here.
+/// Every minute of the regular session is `present`, `halted` or `untraded`, except those that are `missing` and those
+/// whose bar the tape lacks.
 public struct ReconciledDay: Sendable, Equatable {
     /// The ticker.
     public var symbol: Symbol
@@ -17,7 +17,7 @@ public struct ReconciledDay: Sendable, Equatable {
     public var halted = 0
     /// Of these, minutes without a bar that no halt explains.
     public var untraded = 0
-    /// Bars of the tape, those outside the regular session too.
+    /// Bars of the tape, including those outside the regular session.
     public var tape = 0
     /// Bars of the tape that were missing and were added.
     public var added = 0
@@ -30,17 +30,17 @@ public struct ReconciledDay: Sendable, Equatable {
     /// When it was found, in milliseconds since the Unix epoch.
     public var at: Int64
 
-    /// A day without any bars.
+    /// Makes a day without any bars.
     public init(symbol: Symbol, day: TradingDay, at: Int64) {
         self.symbol = symbol
         self.day = day
         self.at = at
     }
 
-    /// Minutes of the regular session that have a bar, also one that the tape lacks; of a complete day.
+    /// Minutes of the regular session with a bar, even one that the tape lacks; correct only for a complete day.
     public var withBar: Int { regular - halted - untraded }
 
-    /// Whether every bar of the tape is here, as it is there.
+    /// Whether every bar of the tape is here and the same.
     public var isComplete: Bool { missing == 0 }
 
     /// The counts, in the order of the table's columns.
@@ -57,7 +57,7 @@ public struct ReconciledDay: Sendable, Equatable {
     /// The columns of the table `reconciled`.
     static let columnList = (["symbol", "day"] + countNames + ["at_ms"]).joined(separator: ", ")
 
-    /// Reads a row; `nil` for one that somebody else wrote.
+    /// Reads a row; `nil` for an invalid one that another program wrote.
     init?(_ cells: Cells) {
         guard let name: String = cells["symbol"], let symbol = Symbol(name), let text: String = cells["day"],
             let day = TradingDay(text), let at: Int64 = cells["at_ms"]
@@ -95,9 +95,9 @@ public struct DayFinding: Sendable, Equatable {
     }
 }
 
-/// Several symbols' days together.
+/// The sums over several symbols' days.
 public struct DayTotals: Sendable, Equatable {
-    /// How many days of symbols.
+    /// The number of days of symbols.
     public var symbols = 0
     /// Minutes of the regular session.
     var regular = 0
@@ -114,10 +114,10 @@ public struct DayTotals: Sendable, Equatable {
     /// Bars of the tape that are still missing or different, or that can't be read.
     public var missing = 0
 
-    /// Bars of the tape that are here as they are there.
+    /// Bars of the tape that are here and the same.
     public var have: Int { tape - missing }
 
-    /// The sum.
+    /// Sums up some days.
     public init(_ days: [ReconciledDay]) {
         symbols = days.count
         for day in days {
@@ -131,6 +131,7 @@ public struct DayTotals: Sendable, Equatable {
         }
     }
 
-    /// The share of the tape's bars that are here, in whole percent, rounded down: 100 means all; 0 where nothing was compared.
+    /// The share of the tape's bars that are here, in whole percent, rounded down: 100 means all; 0 if nothing was
+    /// compared.
     public var percent: Int { symbols == 0 ? 0 : tape == 0 ? 100 : have * 100 / tape }
 }

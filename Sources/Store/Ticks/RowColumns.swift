@@ -1,7 +1,7 @@
 import GRDBSQLite
 public import MarketData
 
-/// The row that a statement is at, by the places of its columns.
+/// The current row of a statement, by column index.
 ///
 /// Valid until the statement moves on.
 public struct RowColumns {
@@ -9,9 +9,9 @@ public struct RowColumns {
 
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
-    // NULL reads as zero, and so does a text without digits, so that only a zero needs a second look.
+    // NULL reads as zero, and so does a text without digits, so only a zero needs a check of its type.
 
-    /// A whole number; `nil` for what is none.
+    /// A whole number; `nil` if the column holds no number.
     public func integer(_ column: Int32) -> Int64? {
         let value = sqlite3_column_int64(handle, column)
         return value == 0 && !isNumber(column) ? nil : value
@@ -19,7 +19,7 @@ public struct RowColumns {
 
     func smallInteger(_ column: Int32) -> Int32? { integer(column).flatMap { Int32(exactly: $0) } }
 
-    /// A number; `nil` for what is none.
+    /// A number; `nil` if the column holds no number.
     public func number(_ column: Int32) -> Double? {
         let value = sqlite3_column_double(handle, column)
         return value == 0 && !isNumber(column) ? nil : value
@@ -36,7 +36,7 @@ public struct RowColumns {
         return UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, column)))
     }
 
-    /// What a column of some content holds; `nil` for NULL.
+    /// The value of a column with some content; `nil` for NULL.
     public func value(_ column: Int32, _ content: Column.Content) -> ColumnValue? {
         if content.isReal { return number(column).map { .real($0) } }
         return content.isText ? optionalText(column).map { .text($0) } : integer(column).map { .integer($0) }

@@ -1,11 +1,11 @@
 import GRDBSQLite
 import MarketData
 
-/// Inserts rows into one table, several a statement: a statement's fixed costs are a sixth of a row's.
+/// Inserts rows into one table, several per statement: a statement's fixed cost is a sixth of a row's.
 final class RowInserter {
     /// How many rows one statement inserts.
     static let rowsPerStatement = 20
-    /// Room for a symbol's bytes, which must stay in place until the statement ran.
+    /// Room for a symbol's bytes, which must stay in place until the statement has run.
     static let symbolBytes = 16
 
     private let many: PreparedStatement
@@ -32,8 +32,9 @@ final class RowInserter {
 
     /// Inserts `rows`, numbered from `first`.
     ///
-    /// `bind` binds one row: the statement, the number of its first parameter less one, the row, its sequence and room
-    /// for its symbol's bytes. Texts are bound by reference and must stay in place until this call returns.
+    /// `bind` binds one row. Its parameters are the statement, the number of the row's first parameter less one, the
+    /// row, its sequence, and room for its symbol's bytes. Texts are bound by reference and must stay in place until
+    /// this call returns.
     @inline(__always)
     func insert<Row>(
         _ rows: [Row], first: Int64,

@@ -1,7 +1,7 @@
 import GRDB
 public import MarketData
 
-/// An event with how it came: as a row of the buffer's file has it, or, without texts, on its way there.
+/// An event with its origin: as a row of the buffer's file has it, or, without most of its texts, on its way there.
 public struct StoredEvent: Sendable, Equatable {
     /// The event.
     public let event: AnyMarketEvent
@@ -14,7 +14,7 @@ public struct StoredEvent: Sendable, Equatable {
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public let receivedMicroseconds: Int64
 
-    /// Makes an event that is on its way to the file; of its texts it keeps the one without which it says little.
+    /// Makes an event that is on its way to the file; keeps only the text without which it would say little.
     public init(
         _ event: AnyMarketEvent, texts: TextArena = TextArena(), connection: String, receivedMicroseconds: Int64
     ) {
@@ -31,7 +31,7 @@ public struct StoredEvent: Sendable, Equatable {
     /// The event's time in milliseconds since the Unix epoch; a bar's is its window's start.
     public var time: Int64 { event.head.time }
 
-    /// The event of a row; `nil` for a row that holds no valid symbol, time or number that its events can't be without.
+    /// The event of a row; `nil` if the row lacks a valid symbol, time or number that its kind of event requires.
     init?(_ row: Row, of stream: EventStream) {
         var texts = TextArena()
         let cells = Cells(row)
@@ -51,7 +51,7 @@ public struct StoredEvent: Sendable, Equatable {
 }
 
 extension MarketEvent {
-    /// The event of a row that has the columns of its stream, but for those that the file's version lacks.
+    /// The event of a row that has the columns of its stream, except those that the file's version lacks.
     init?(_ row: Row, texts: inout TextArena) {
         self.init(texts: &texts) { name in (row[name] as DatabaseValue?).flatMap { ColumnValue($0) } }
     }
@@ -66,7 +66,7 @@ extension Bar {
 }
 
 extension ColumnValue {
-    /// `nil` for NULL and for what no column holds.
+    /// `nil` for NULL and for a type that no column holds.
     fileprivate init?(_ value: DatabaseValue) {
         switch value.storage {
         case .int64(let value): self = .integer(value)
@@ -78,7 +78,7 @@ extension ColumnValue {
 }
 
 extension Gap {
-    /// The gap of a row, with possible times.
+    /// The gap of a row, its times bounded to possible ones.
     init(_ row: Row) {
         let row = Cells(row)
         let from = UnixTime.bounded(row["from_ms"] ?? 0)

@@ -3,21 +3,23 @@ public import Logging
 public import MarketData
 import Synchronization
 
-/// The durable queue between feed and upload: append at the tail, read from the head, forget on acknowledgement.
+/// The durable queue between feed and upload: events are appended at the tail, read from the head, and released by
+/// acknowledgement.
 ///
-/// `ticks.sqlite` in the data directory, in write-ahead-log mode, may be read by any SQLite program while a collector
-/// writes it. A row leaves the head only after ``acknowledge(_:through:)``, so a crash sends a batch again and never
-/// loses one. What has to go before, because the disk or the limit is reached, is counted in the table `drops`.
+/// Any SQLite program may read `ticks.sqlite`, in the data directory and in write-ahead-log mode, while a collector
+/// writes it. A row leaves the head only after ``acknowledge(_:through:)``, so after a crash a batch may be sent again
+/// but is never lost. Rows that have to go earlier, because the disk or the limit is full, are counted in the table
+/// `drops`.
 public final class TickBuffer: EventSink, Sendable {
     /// When a commit counts as durable.
     public enum Synchronous: String, Sendable, Hashable, CaseIterable {
         /// When the disk has synced it.
         case full
-        /// When the system has it: a power cut may take the last seconds, and leaves the file consistent.
+        /// When the operating system has it: a power cut may lose the last seconds, but leaves the file consistent.
         case normal
     }
 
-    /// Who goes when the limit is reached and nothing uploaded is left to delete.
+    /// What is given up when the limit is reached and no uploaded row is left to delete.
     public enum FullPolicy: String, Sendable, Hashable, CaseIterable {
         /// The oldest rows.
         case dropOldest = "drop-oldest"
@@ -25,7 +27,7 @@ public final class TickBuffer: EventSink, Sendable {
         case rejectNew = "reject-new"
     }
 
-    /// How a buffer works.
+    /// The settings of a buffer.
     public struct Options: Sendable {
         /// The collector's name, kept in the file.
         public var collector: String
@@ -33,21 +35,22 @@ public final class TickBuffer: EventSink, Sendable {
         public var commitInterval: CommitInterval
         /// When a commit counts as durable.
         var synchronous: Synchronous
-        /// The limit of the file's used part, in bytes.
+        /// The limit of the part of the file in use, in bytes.
         public var maximumBytes: Int64
-        /// Who goes when the limit is reached.
+        /// What is given up when the limit is reached.
         public var fullPolicy: FullPolicy
-        /// How many dead letters the file keeps; the oldest go first, and before any row that waits.
+        /// How many dead letters the file keeps; the oldest are dropped first, before any row that waits.
         public var maximumLetters: Int64 = 100_000
         /// How long uploaded rows stay for local queries, from when they were received.
         public var retention: Duration
-        /// The limit of what waits in memory, in bytes; from half of it on, sockets are asked to pause.
+        /// The limit of what waits in memory, in bytes; from half of it on, connections are asked to stop reading.
         public var queueBytes: Int
-        /// The write-ahead log's limit in bytes, for when a reader's open snapshot keeps it from being emptied: past a
-        /// quarter at most 64 MiB it is reported, at the limit nothing more is written until the reader is gone.
+        /// The write-ahead log's limit in bytes, for when a reader's open snapshot keeps it from being emptied. A log
+        /// longer than half of this, or than 64 MiB if that is less, is reported; at the limit nothing more is written
+        /// until the reader is gone.
         public var maximumLogBytes: Int64 = 256 << 20
 
-        /// Whether events are collected: then the file is told from time to time that a collector is alive.
+        /// Whether events are collected: if so, a sign of life is written to the file from time to time.
         public var isCollecting = true
 
         /// Makes options; see the properties for meaning and units.
@@ -72,21 +75,21 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// The file's own identifier, by which the upload's ledger knows it.
     ///
-    /// Stays the same for the life of this object, also when a damaged file had to be replaced meanwhile: the
-    /// sequences go on. The next open has another one. A fresh file at the start counts from 1.
+    /// It stays the same for the life of this object, even if a damaged file has to be replaced: the sequences
+    /// continue. The next open normally gets another one. A file that is created at the start counts from 1.
     public let id: String
 
-    /// How far the file came before this collector; `nil` for a fresh file.
+    /// How far the file, or the bad file that it replaced, came before this collector; `nil` if that is not known.
     ///
-    /// What came since was missed: the collector was down.
+    /// Whatever happened since then was missed, because no collector ran.
     public let previousLife: PreviousLife?
 
     private let handOver: HandOver
     private let board: Board
     private let reader: TickReader
-    /// For those who read beside the upload, over a connection and a queue of its own.
+    /// For readers beside the upload, over a connection and a queue of its own.
     private let visitors: TickReader
-    /// Whether dead letters may be of rows whose upload did not come to its end.
+    /// Whether there may be dead letters whose upload was not completed.
     private let mayHaveUnsettledLetters = Atomic(true)
     private let file: StoreFile
 
@@ -109,9 +112,9 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Opens the buffer in a data directory and starts its writer.
     ///
-    /// Makes the directory (0700) and the file (0600) where they are missing, brings an older schema up to date, and
-    /// renames a file that is damaged or belongs to another program before starting a fresh one: see
-    /// ``BufferStatistics/setAside``. After a crash, SQLite's recovery runs here without help. Blocks on the disk.
+    /// Creates the directory (0700) and the file (0600) if they are missing, migrates an older schema, and renames a
+    /// file that is damaged or belongs to another program before starting a fresh one: see
+    /// ``BufferStatistics/setAside``. After a crash, SQLite's recovery runs here by itself. Blocks on the disk.
     ///
     /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, with the file unchanged;
     ///   `.notWritable`, `.diskFull`, `.inputOutput`.
@@ -159,20 +162,22 @@ public final class TickBuffer: EventSink, Sendable {
         handOver.offer(batch)
     }
 
-    /// Takes a batch that its owner can bring again, and waits until there is room: collecting goes first. Cancellation
-    /// doesn't end the wait. Whether the file had room for it shows after ``flush()``, by ``turnedAway``.
+    /// Takes a batch that its owner can deliver again, and waits until there is room: live events come first.
+    /// Cancellation doesn't end the wait. Whether the file had room for the batch shows after ``flush()``, in
+    /// ``turnedAway``.
     ///
-    /// - Throws: `.closed`, and what keeps the buffer from being written; nothing is taken or counted as lost then.
+    /// - Throws: `.closed`, and whatever keeps the buffer from being written; the batch is then neither taken nor
+    ///   counted as lost.
     public func take(_ batch: EventBatch) async throws(StoreError) {
         await withCheckedContinuation { continuation in whenRoom { continuation.resume() } }
-        // What is collected may take the room first.
+        // Live events may take the room first.
         while handOver.offer(batch, countsRefusal: false) == .refused {
             try await handOver.flush()
             guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "append to", path: file.path) }
         }
     }
 
-    /// How many batches that were taken so found no room in the file.
+    /// The number of batches passed to ``take(_:)`` for which the file had no room.
     public var turnedAway: Int { handOver.turnedAway }
 
     /// Calls `resume` once, on any thread, when the queue is less than half full; at once when it is now.
@@ -180,30 +185,30 @@ public final class TickBuffer: EventSink, Sendable {
         handOver.whenRoom(resume)
     }
 
-    /// Has `ring` called after each commit that changed gaps, drops or dead letters, on the writer's thread: it must not
-    /// block.
+    /// Registers `ring` to be called after each commit that changed gaps, drops or dead letters. It is called on the
+    /// writer's thread and must not block.
     public func onNotes(_ ring: @escaping @Sendable () -> Void) {
         board.onNotes(ring)
     }
 
-    /// Keeps a gap with the next commit; does not block.
+    /// Stores a gap with the next commit; does not block.
     public func record(_ gap: Gap) {
         handOver.record(GapChange(gaps: [gap]))
     }
 
-    /// Keeps with the next commit which gaps began and which are over; does not block.
+    /// Stores with the next commit which gaps began and which ended; does not block.
     public func record(_ change: GapChange) {
         handOver.record(change)
     }
 
-    /// Keeps what happened with the next commit; does not block.
+    /// Stores an incident with the next commit; does not block.
     public func record(_ incident: Incident) {
         handOver.record(incident)
     }
 
     /// Waits until everything offered before the call is durable. Cancellation doesn't end the wait.
     ///
-    /// - Throws: What made an attempt to write fail. The events stay queued and are tried again.
+    /// - Throws: The error of a failed attempt to write. The events stay queued, and the write is tried again.
     public func flush() async throws(StoreError) {
         try await handOver.flush()
     }
@@ -211,10 +216,11 @@ public final class TickBuffer: EventSink, Sendable {
     /// The data directory that the file is in.
     public var directory: String { file.directory }
 
-    /// Marks the place behind everything offered so far; does not block.
+    /// Marks the position after everything offered so far; does not block.
     ///
-    /// - Parameter reached: Told, on the writer's thread, each stream's last sequence before the mark, once all up to it
-    ///   is durable and before anything offered later is written; `nil` when the buffer was closed before.
+    /// - Parameter reached: Called on the writer's thread with each stream's last sequence before the mark, once
+    ///   everything up to it is durable and before anything offered later is written; with `nil` if the buffer is
+    ///   closed first.
     public func mark(_ reached: @escaping @Sendable (StreamSequences?) -> Void) {
         handOver.mark { [board] error in
             guard error == nil else { return reached(nil) }
@@ -225,18 +231,18 @@ public final class TickBuffer: EventSink, Sendable {
         }
     }
 
-    /// Where a stream's rows of a time begin: the row before them, and from when the file holds what was collected.
+    /// Where a stream's rows from a moment on begin, and since when the file holds what was collected.
     public struct Beginning: Sendable, Equatable {
-        /// The last row before; 0 when there is none.
+        /// The sequence of the last row before them; 0 if there is none.
         public var after: Int64
-        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; where rows
-        /// were deleted, not before the first one's receipt, since it may be an older event that was brought later. `nil`
-        /// when it holds none.
+        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; `nil`
+        /// if it holds none. If rows were deleted, it is not before the receipt of the first row, since that may be an
+        /// older event that was added later.
         public var heldSince: Int64?
     }
 
-    /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch, by a
-    /// few rows on the way: rows are in the order of their receipt.
+    /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch. Uses
+    /// binary search, since rows are in the order of their receipt.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func beginning(
@@ -246,9 +252,9 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.beginning(of: stream, receivedFrom: microseconds)
     }
 
-    /// Rows after one sequence and through another, at most `limit`, beside the upload and without holding it up.
+    /// Reads the rows after one sequence and through another, at most `limit`, without holding up the upload.
     ///
-    /// - Returns: The rows, and the sequence up to which all is read.
+    /// - Returns: The rows, and the sequence through which everything was read.
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func read(
         _ stream: EventStream, after: Int64, through: Int64, limit: Int
@@ -257,9 +263,9 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.run(of: stream, after: after, through: through, limit: limit)
     }
 
-    /// The gaps in some of the states, as ``GapLog/read(directory:states:limit:)`` returns them.
+    /// Returns the gaps in some of the states, as ``GapLog/read(directory:states:limit:)`` does.
     ///
-    /// - Throws: `.damaged` after their table turned out to be unreadable (the file is then set aside), `.inputOutput`.
+    /// - Throws: `.damaged` if their table turned out to be unreadable (the file is then set aside), `.inputOutput`.
     public func gaps(
         states: Set<GapState> = Set(GapState.allCases), limit: Int
     ) async throws(StoreError) -> [GapRecord] {
@@ -267,7 +273,7 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.gaps(states: states, limit: limit)
     }
 
-    /// The buffer at this moment, from memory alone.
+    /// The buffer's statistics at this moment, from memory alone.
     public var statistics: BufferStatistics {
         var statistics = board.current
         let load = handOver.load
@@ -278,12 +284,12 @@ public final class TickBuffer: EventSink, Sendable {
         return statistics
     }
 
-    /// The first rows of a stream that wait for upload, at most `limit`; `nil` when none waits.
+    /// Returns the first rows of a stream that wait for upload, at most `limit`; `nil` if none waits.
     ///
-    /// The same rows come again until ``acknowledge(_:through:)`` is called for them.
+    /// The same rows are returned again until ``acknowledge(_:through:)`` is called for them.
     ///
-    /// - Parameter sequence: the rows after it, to read ahead while a batch is under way.
-    /// - Throws: `.damaged` after the file turned out to be unreadable (it is then set aside), `.inputOutput`.
+    /// - Parameter sequence: Returns rows after this one, to read ahead while a batch is being sent.
+    /// - Throws: `.damaged` if the file turned out to be unreadable (it is then set aside), `.inputOutput`.
     public func nextBatch(
         of stream: EventStream, after sequence: Int64? = nil, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
@@ -291,16 +297,16 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.nextBatch(of: stream, after: sequence, limit: limit)
     }
 
-    /// Notes that a stream's rows are upstream, up to a sequence; a lower one than before is ignored.
+    /// Records that a stream's rows are upstream, up to a sequence; one that is lower than before is ignored.
     ///
-    /// Takes effect at once, and is stored with the next commit. A crash before that is harmless: the upload's ledger
-    /// upstream says the same at the next start.
+    /// Takes effect immediately, and is stored with the next commit. A crash before that is harmless: at the next start
+    /// the upload's ledger upstream says the same.
     ///
-    /// - Throws: `.sequenceAhead` when the sequence is of rows that this file never handed out: the file is an older
-    ///   copy, and rows would be taken for uploaded that are not. `.closed`.
+    /// - Throws: `.sequenceAhead` if this file never handed out a row with the sequence: the file is an older copy, and
+    ///   rows that were not uploaded would be taken for uploaded. `.closed`.
     public func acknowledge(_ stream: EventStream, through sequence: Int64) async throws(StoreError) {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "acknowledge", path: file.path) }
-        // Rows that made room while they were on their way are no longer counted as handed out.
+        // Rows that were deleted to make room during their upload no longer count as handed out.
         let known = max(board.lastHandedOut(stream), board.current[stream].deletedThrough)
         guard sequence <= known else {
             throw StoreError(
@@ -315,11 +321,11 @@ public final class TickBuffer: EventSink, Sendable {
         if isNew { handOver.noteAcknowledged() }
     }
 
-    /// Agrees with what the upload's ledger says is upstream, of the streams that it knows; durable on return.
+    /// Adopts what the upload's ledger says is upstream, for the streams that it covers; durable on return.
     ///
-    /// Rows that were acknowledged beyond it are not there any more and wait again; those that the file no longer has are
-    /// counted in `drops`. Dead letters of rows that still wait go, because those rows are judged again: one that is then
-    /// taken must leave no letter to be retried. To be called when no upload is under way.
+    /// Rows that were acknowledged beyond it are no longer upstream and wait again; those that the file no longer has
+    /// are counted in `drops`. Dead letters of rows that still wait are removed, because those rows are judged again:
+    /// one that is then accepted must leave no letter to be retried. Call it only while no upload is under way.
     public func agree(withLedger uploaded: [EventStream: Int64]) async throws(StoreError) {
         let statistics = board.current
         let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
@@ -331,7 +337,7 @@ public final class TickBuffer: EventSink, Sendable {
     /// What the file knows of its uploads.
     public var line: UploadLine { board.line }
 
-    /// Writes a transaction of the upload down before its COMMIT is sent; durable on return.
+    /// Writes a transaction of the upload to the file before its COMMIT is sent; durable on return.
     public func prepare(_ move: UploadMove) async throws(StoreError) {
         board.updateLine { $0.add(move) }
         try await handOver.flush { $0.line.moves.append(move) }
@@ -344,7 +350,7 @@ public final class TickBuffer: EventSink, Sendable {
         try await handOver.flush { $0.line.forgotten += ids.map { ($0, stream) } }
     }
 
-    /// Rows that are in the file after one sequence and through another, at most `limit`, uploaded or not.
+    /// Reads the rows after one sequence and through another, at most `limit`, uploaded or not.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func rows(
@@ -354,7 +360,7 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.rows(of: stream, after: after, through: through, limit: limit)
     }
 
-    /// The rows after one sequence and through another that upstream refused: they are not there, and need not be.
+    /// Returns which rows after one sequence and through another upstream refused: they are not there, and need not be.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func refusedRows(
@@ -364,8 +370,8 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.refusedRows(of: stream, after: after, through: through)
     }
 
-    /// From which row through which those are that upstream had confirmed and lost, and that the file has no more: `drops`
-    /// counts them. `nil` where there are none.
+    /// Returns the range of the rows that upstream had confirmed and then lost, and that the file no longer has:
+    /// `drops` counts them. `nil` if there are none.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
@@ -373,7 +379,8 @@ public final class TickBuffer: EventSink, Sendable {
         return try await reader.lostRows(of: stream)
     }
 
-    /// The first row of a stream that was received at a moment or later, in microseconds since the Unix epoch. Reads rows.
+    /// Returns the first row of a stream that was received at a moment or later, in microseconds since the Unix epoch.
+    /// Scans rows.
     ///
     /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
     public func firstRow(
@@ -388,7 +395,8 @@ public final class TickBuffer: EventSink, Sendable {
         try await handOver.flush { $0.incidents.append(Incident(what, detail: detail)) }
     }
 
-    /// Stores rows that the database will never take; durable on return. The same row again replaces its reason.
+    /// Stores rows that the database will never take; durable on return. If a row has a letter already, its reason is
+    /// replaced.
     public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         mayHaveUnsettledLetters.store(true, ordering: .relaxed)
@@ -397,10 +405,10 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
     ///
-    /// Letter and row change places in one transaction, and the upload sends the row as any other, so that it is never
-    /// lost and never sent twice. A letter whose row can't be read stays, and so does a bar of which the file holds a newer
-    /// version. The oldest comes first, so that of two versions of a bar the newer one has the greater number. A row keeps
-    /// the time of its receipt, by which it is recognised upstream: see ``ReceiptOrder``.
+    /// A letter is replaced by its row in one transaction, and the upload sends that row like any other, so it is never
+    /// lost and never sent twice. A letter stays if its row can't be read, or if it is a bar of which the file holds a
+    /// newer version. The oldest is put back first, so that of two versions of a bar the newer one gets the greater
+    /// number. A row keeps its time of receipt, by which it is recognised upstream: see ``ReceiptOrder``.
     ///
     /// - Returns: The letters that were put back, with their new numbers.
     public func requeue(
@@ -430,8 +438,8 @@ public final class TickBuffer: EventSink, Sendable {
         return numbers.withLock { $0 }
     }
 
-    /// Takes dead letters out of the file, counted in `drops`; durable on return. A letter whose row still waits counts
-    /// for nothing: the row is judged again.
+    /// Removes dead letters from the file and counts them in `drops`; durable on return. A letter whose row still waits
+    /// is not counted: the row is judged again.
     public func discard(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         var tally = DropTally()
@@ -446,21 +454,22 @@ public final class TickBuffer: EventSink, Sendable {
         }
     }
 
-    /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` before for the bars themselves.
+    /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` first for the bars themselves.
     public func settle(_ fills: [GapFill]) async throws(StoreError) {
         guard !fills.isEmpty else { return }
         try await handOver.flush { $0.fills += fills }
     }
 
-    /// Stores what comparing days with the tape found; durable on return. Call ``flush()`` before for the bars themselves.
+    /// Stores what comparing days with the tape found; durable on return. Call ``flush()`` first for the bars
+    /// themselves.
     public func record(_ days: [ReconciledDay]) async throws(StoreError) {
         guard !days.isEmpty else { return }
         try await handOver.flush { $0.reconciled += days }
     }
 
-    /// Commits what is queued, empties the log into the file and releases the lock; later calls answer `.closed`.
+    /// Commits what is queued, empties the log into the file and releases the lock; later calls throw `.closed`.
     ///
-    /// Takes 5 seconds at most while the disk fails; what could not be written then is counted in the log.
+    /// Takes at most 5 seconds while the disk fails; the log then reports how many events could not be written.
     public func close() async {
         await reader.close()
         await visitors.close()

@@ -2,12 +2,12 @@ import GRDB
 import MarketData
 
 extension TickConnection {
-    /// What the file knows of its uploads.
+    /// Returns what the file knows of its uploads.
     func line() throws(StoreError) -> UploadLine {
         try StoreError.translating("read", path: path) { try queue.read(TickConnection.line) }
     }
 
-    /// What a file knows of its uploads, over any connection.
+    /// Returns what a file knows of its uploads, over any connection.
     static func line(_ database: Database) throws -> UploadLine {
         func stream(_ row: Cells, in table: String) throws -> EventStream {
             guard let stream = EventStream(rawValue: try row.required("stream")) else {
@@ -31,7 +31,7 @@ extension TickConnection {
         return line
     }
 
-    /// Writes a line into a fresh file that goes on for another.
+    /// Writes a line into a fresh file that continues another one.
     static func store(_ line: UploadLine, _ database: Database) throws {
         for (place, predecessor) in line.predecessors.enumerated() {
             try database.execute(
@@ -45,12 +45,12 @@ extension TickConnection {
         }
     }
 
-    /// Has the file go on under another identifier, with the old one as a predecessor.
+    /// Gives the file another identifier, with the old one as a predecessor.
     ///
-    /// Every open does: what stands in a file may also stand in a copy of it, and after a kill the log may be shorter than
-    /// it was. Numbers that are given from now on must not be taken for rows that went up under the old identifier.
-    /// An identifier under which nothing went up and nothing waits leaves no trace. A file that has as many
-    /// predecessors as it may, and uploaded nothing under its identifier, keeps it.
+    /// This happens at every open. What is in a file may also be in a copy of it, and after a kill the log may be
+    /// shorter than it was. So numbers that are given from now on must not be taken for rows that were uploaded under
+    /// the old identifier. An identifier under which nothing was uploaded and nothing waits leaves no trace. A file
+    /// that has the most predecessors allowed, and uploaded nothing under its identifier, keeps it.
     func renamed(_ contents: Contents, to id: String) throws(StoreError) -> Contents {
         var isRenamed = false
         do throws(StoreError) {
@@ -78,7 +78,7 @@ extension TickConnection {
         let isKnownUpstream = try number("SELECT count(*) FROM moves WHERE id = ?", [contents.id]) > 0
         let known = try number("SELECT count(DISTINCT id) FROM predecessors")
         if known >= UploadLine.mostPredecessors, !isKnownUpstream { return false }
-        // A file of a version that wrote no moves down may have uploaded all the same.
+        // A file of a version that did not record moves may have uploaded rows all the same.
         let mayBeKnown = try isKnownUpstream || number("SELECT count(*) FROM moves") == 0
         let waits = EventStream.allCases.contains { contents.acknowledged[$0] < contents.last[$0] }
         if mayBeKnown || waits {

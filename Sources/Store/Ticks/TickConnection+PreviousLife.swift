@@ -2,12 +2,13 @@ import GRDB
 import MarketData
 
 extension TickConnection {
-    /// Gaps that may still matter to what comes.
+    /// How many gaps are read at most, the newest first.
     private static let recentGaps = 2000
 
-    /// How far the file came before now, in milliseconds since the Unix epoch; gaps that were under way then end there.
+    /// Returns how far the file came before `now`, in milliseconds since the Unix epoch. Ends the gaps that were under
+    /// way then, at ``PreviousLife/lossesEnd``.
     ///
-    /// - Returns: `nil` when nothing in the file says.
+    /// - Returns: `nil` if nothing in the file shows it.
     func endPreviousLife(now: Int64) throws(StoreError) -> PreviousLife? {
         let times = try StoreError.translating("read", path: path) { try queue.read { try FileTimes($0) } }
         guard let life = times.life(now: now) else { return nil }
@@ -18,8 +19,8 @@ extension TickConnection {
             guard error.reason != .damaged else { throw error }
         }
         let start = min(life.end, life.newest.values.min() ?? life.end)
-        // Others say nothing of the time since the newest events. Nor does one that was looked after: of a feed that lags,
-        // what happened before its end may have been still to come.
+        // Gaps that end earlier say nothing about the time since the newest events. Nor does a gap whose backfill has
+        // begun: if the feed lagged, events from before its end may not have arrived yet.
         let told = try StoreError.translating("read", path: path) {
             try queue.read { database in
                 try Row.fetchAll(
@@ -50,10 +51,11 @@ extension TickConnection {
         }
     }
 
-    /// What the next file is to fill when this one is gone.
+    /// Returns the gaps that the next file has to fill when this one is gone.
     func unfilledGaps() -> UnfilledGaps { queue.unsafeRead { UnfilledGaps($0) } }
 
-    /// The greatest time at which a row was received, in microseconds since the Unix epoch: no later row has a smaller one.
+    /// Returns the latest time at which a row was received, in microseconds since the Unix epoch: no later row may have
+    /// an earlier one.
     func greatestReceipt() throws(StoreError) -> Int64 {
         try StoreError.translating("read", path: path) {
             try queue.read { database in

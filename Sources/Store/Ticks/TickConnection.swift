@@ -6,10 +6,10 @@ import MarketData
 /// The one connection that writes `ticks.sqlite`, with its prepared statements. Belongs to the writer's thread.
 ///
 /// ## Sequences
-/// Rows get their numbers from the writer, which counts on from the greatest of a table's last `seq`, the stream's
-/// `acknowledged` and its `deleted_through`. Whatever deletes rows raises `deleted_through` in the same transaction, so
-/// the greatest of the three is always the last number ever given, also when a table is empty, and a commit need not
-/// write a counter: an append touches the table's pages alone. AUTOINCREMENT would update `sqlite_sequence` each time.
+/// The writer numbers rows, counting on from the greatest of a table's last `seq`, the stream's `acknowledged` and its
+/// `deleted_through`. Whatever deletes rows raises `deleted_through` in the same transaction, so the greatest of the
+/// three is always the last number ever given, even if a table is empty. A commit need not write a counter: an append
+/// touches only the table's pages. AUTOINCREMENT would update `sqlite_sequence` each time.
 final class TickConnection {
     /// What identifies a buffer file.
     struct Identity: Sendable, Equatable {
@@ -25,18 +25,18 @@ final class TickConnection {
         var last = StreamSequences()
         var acknowledged = StreamSequences()
         var deletedThrough = StreamSequences()
-        /// What a fresh file that goes on for another takes over of its uploads.
+        /// What a fresh file that continues another one takes over about its uploads.
         var line: UploadLine?
-        /// Since when events may be missing that a fresh file knows nothing of, as it took the place of another; in
-        /// milliseconds since the Unix epoch.
+        /// Since when events may be missing in a fresh file that took the place of another, in milliseconds since the
+        /// Unix epoch.
         var missedSince: Int64?
     }
 
-    /// A frame of the log: a page and its header.
+    /// The size of a frame of the log: a page and its header.
     static let frameBytes: Int64 = 4096 + 24
-    /// What is in front of the frames.
+    /// The size of the log's header, which precedes the frames.
     static let logHeaderBytes: Int64 = 32
-    /// The numbers that rows and marks can have; others are damage, and could not be counted on from.
+    /// The numbers that rows and marks can have; others are damage, and counting could not continue from them.
     static let possibleSequences: Range<Int64> = 0..<1 << 62
 
     let path: String
@@ -77,7 +77,7 @@ final class TickConnection {
         logFrames.deallocate()
     }
 
-    /// Opens the file, creating or migrating it; `seed` fills the file when it is fresh.
+    /// Opens the file, and creates or migrates it; `seed` fills a fresh file.
     ///
     /// - Throws: `.schemaTooNew`, `.damaged`, and the disk's errors.
     static func open(
@@ -102,7 +102,7 @@ final class TickConnection {
         }
     }
 
-    /// Lets go of all statements and closes; the variable must hold the one reference.
+    /// Releases all statements and closes; the variable must hold the only reference.
     static func close(_ connection: inout TickConnection?) throws(StoreError) {
         guard let queue = connection?.queue else { return }
         let path = connection?.path
@@ -110,7 +110,8 @@ final class TickConnection {
         try StoreError.translating("close", path: path) { try queue.close() }
     }
 
-    /// Has closing neither move the log into the file nor remove it: they are no longer what this connection opened.
+    /// Makes closing leave the log as it is, neither moved into the file nor removed: the files' names no longer lead
+    /// to what this connection opened.
     func leaveFiles() throws(StoreError) {
         try perform { () throws(StoreError) in _ = edgetick_sqlite3_leave_log(UnsafeMutableRawPointer(database)) }
     }
@@ -122,7 +123,7 @@ final class TickConnection {
         }
     }
 
-    /// Runs `body` in a transaction that is durable on return; rolled back when anything fails.
+    /// Runs `body` in a transaction that is durable on return; rolls it back if anything fails.
     func transaction<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         try perform { () throws(StoreError) in
             try begin.run()
@@ -149,7 +150,7 @@ final class TickConnection {
     /// - Returns: Whether everything was moved.
     func checkpoint(_ mode: Int32) throws(StoreError) -> Bool {
         try perform { () throws(StoreError) in
-            // With patience, a reader's snapshot would hold up the writer.
+            // With a timeout, a reader's snapshot would hold up the writer.
             sqlite3_busy_timeout(database, 0)
             defer { sqlite3_busy_timeout(database, 1000) }
             var frames: Int32 = 0

@@ -1,18 +1,18 @@
 import GRDB
 public import MarketData
 
-/// What tells which minute bars a file has, and which it knows to be missing.
+/// Finds out which minute bars a file has, and which it knows to be missing.
 extension TickHistory {
     /// How far ``minuteBars(starts:pace:each:)`` came.
     public struct MinuteReading: Sendable, Equatable {
-        /// Whether all rows were read that may hold such a bar.
+        /// Whether all rows that may hold such a bar were read.
         public var isComplete = true
-        /// When the oldest row was received, in milliseconds since the Unix epoch; `nil` where no row was ever deleted.
+        /// When the oldest row was received, in milliseconds since the Unix epoch; `nil` if no row was ever deleted.
         public var heldSince: Int64?
     }
 
-    /// Tells of the minute bars that start within a span, one call a row, from the newest row backwards: a bar of several
-    /// versions comes several times.
+    /// Reports the minute bars that start within a span, one call per row, from the newest step of rows backwards: a
+    /// bar that has several versions is reported several times.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func minuteBars(
@@ -41,7 +41,7 @@ extension TickHistory {
         }
     }
 
-    /// Spans of the starts of bars that were given up, as far as they are within a span, by symbol; `nil` where the symbol is
+    /// Returns the spans of the starts of bars that were dropped, clamped to a span, by symbol; `nil` if the symbol is
     /// not known.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.

@@ -1,16 +1,17 @@
 import GRDB
 public import MarketData
 
-/// All rows of a span, for those who write them elsewhere.
+/// Reads all rows of a span, for those who write them elsewhere.
 extension TickHistory {
-    /// The numbers of the rows that a stream has now; `nil` when it has none.
+    /// Returns the numbers of the rows that a stream has now; `nil` if it has none.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func sequences(of stream: EventStream) throws(StoreError) -> ClosedRange<Int64>? {
         try reading { connection in try connection.read { try Self.bounds($0, stream) } }
     }
 
-    /// Between which of some rows of a stream those of each day are; days without rows are left out.
+    /// Returns, for each day, the range among some of a stream's rows in which that day's rows are; days without rows
+    /// are left out.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func sequences(
@@ -46,14 +47,14 @@ extension TickHistory {
         }
     }
 
-    /// Hands on some rows of a stream whose event's time is within a span, in the order of their numbers, with the columns
-    /// of the stream in their order; NULL for a column that the file's version lacks.
+    /// Passes to `each` those rows of a stream whose event's time is within a span, in the order of their numbers. The
+    /// columns are those of the stream in their order, with NULL for a column that the file's version lacks.
     ///
     /// - Parameters:
-    ///   - sequences: the rows' numbers.
-    ///   - pace: asked between two steps of reading; `false` ends the reading.
-    ///   - each: `false` ends the reading too.
-    /// - Returns: Whether all were handed on.
+    ///   - sequences: The rows' numbers.
+    ///   - pace: Called between two steps of reading; returning `false` ends the reading.
+    ///   - each: Called with each row; returning `false` ends the reading too.
+    /// - Returns: Whether all rows were passed.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func rows(
         of stream: EventStream, among sequences: ClosedRange<Int64>, times: Range<Int64>,
@@ -68,10 +69,11 @@ extension TickHistory {
         }
     }
 
-    /// Hands on the rows of a stream whose event's time is within a span, as ``rows(of:among:times:pace:each:)`` does.
+    /// Passes to `each` the rows of a stream whose event's time is within a span, as
+    /// ``rows(of:among:times:pace:each:)`` does.
     ///
-    /// - Parameter received: none of them was received before, in milliseconds since the Unix epoch; `nil` when that is
-    ///   not known. All rows since are read.
+    /// - Parameter received: A time before which none of them was received, in milliseconds since the Unix epoch; `nil`
+    ///   if that is not known. All rows since then are read.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func rows(
         of stream: EventStream, received: Int64?, times: Range<Int64>, each: (RowColumns) -> Void
@@ -102,7 +104,7 @@ extension TickHistory {
         }
     }
 
-    /// Where rows are that may be of events from a time on.
+    /// Returns the range of rows that may be of events from a time on.
     private static func rows(
         among sequences: ClosedRange<Int64>, of stream: EventStream, near time: Int64, _ connection: DatabaseQueue
     ) throws -> Range<Int64> {
@@ -110,9 +112,9 @@ extension TickHistory {
         return first..<sequences.upperBound + 1
     }
 
-    /// Reads rows forwards, a snapshot a step; numbers that no row has are passed over, however many.
+    /// Reads rows forwards, one snapshot per step; missing numbers are skipped, however many there are.
     ///
-    /// - Returns: whether `pace` and `body` never returned `false`.
+    /// - Returns: Whether neither `pace` nor `body` returned `false`.
     private func steps(
         _ connection: DatabaseQueue, _ stream: EventStream, _ sequences: Range<Int64>, _ pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
@@ -149,9 +151,9 @@ extension TickHistory {
             [sequences.lowerBound, sequences.upperBound, times.lowerBound, times.upperBound], body)
     }
 
-    /// The newest events of a stream and of some symbols whose own time is within a span, oldest first.
+    /// Returns the newest events of a stream and of some symbols whose own time is within a span, oldest first.
     ///
-    /// - Parameter limit: the most of one symbol.
+    /// - Parameter limit: The maximum number of events per symbol.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func events(
         of stream: EventStream, symbols: Set<Symbol>, from: Int64?, to: Int64?, limit: Int,
@@ -159,7 +161,7 @@ extension TickHistory {
     ) throws(StoreError) -> Answer<StoredEvent> {
         try reading { connection in
             var found: [Symbol: [StoredEvent]] = [:]
-            // When the last row was received by which there were enough of each symbol.
+            // When the row was received that completed the limit for every symbol.
             var enoughSince: Int64?
             guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return Answer(values: []) }
             let first = try connection.read { database in
@@ -192,7 +194,7 @@ extension TickHistory {
                         try enoughSince ?? ReceiptOrder.receipt(stream, through: range.lowerBound, database)
                 }
                 for symbol in symbols {
-                    // While there is not enough of another symbol, now and then is often enough.
+                    // Until every symbol has enough events, trimming now and then is sufficient.
                     guard enoughSince != nil || found[symbol, default: []].count / 2 >= max(limit, Int(Self.step))
                     else {
                         continue
@@ -206,9 +208,10 @@ extension TickHistory {
         }
     }
 
-    /// The numbers of some rows of bars that start within a span and of which there is a newer version among them.
+    /// Returns the numbers of those bar rows, among some, that start within a span and have a newer version among the
+    /// same rows.
     ///
-    /// Holds a bit for each second or minute that a symbol may have a bar of.
+    /// Uses one bit of memory for each second or minute of a symbol's day.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func supersededBars(
@@ -246,7 +249,8 @@ extension TickHistory {
         }
     }
 
-    /// When the oldest row was received, in milliseconds since the Unix epoch; `nil` where no row was ever deleted.
+    /// Returns when the oldest row was received, in milliseconds since the Unix epoch; `nil` if no row was ever
+    /// deleted, and `Int64.max` if none is left.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func heldSince(_ stream: EventStream) throws(StoreError) -> Int64? {
@@ -262,8 +266,8 @@ extension TickHistory {
         return oldest.map { $0 / 1000 } ?? .max
     }
 
-    /// Where rows begin that may be of events from a time on: they are received after it, and the clock may have been
-    /// wrong by a day.
+    /// Returns the first row that may be of an event from a time on: events are received after they happen, and the
+    /// clock may have been wrong by a day.
     private static func firstRow(
         of stream: EventStream, in bounds: ClosedRange<Int64>, near time: Int64, _ database: Database
     ) throws -> Int64 {
@@ -273,7 +277,7 @@ extension TickHistory {
 }
 
 extension [StoredEvent] {
-    /// Leaves the newest, oldest first.
+    /// Keeps only the newest events, oldest first.
     fileprivate mutating func keepNewest(_ limit: Int) {
         sort(by: StoredEvent.isOlder)
         if count > limit { removeFirst(count - limit) }

@@ -2,12 +2,14 @@ import GRDB
 public import MarketData
 
 extension TickHistory {
-    /// The longest span of a stream that is read in full, in steps; of a longer one as many steps, evenly spread.
+    /// The number of steps up to which a span is read in full; of a longer span, this many steps are read, evenly
+    /// spread.
     private static let symbolSteps: Int64 = 64
 
-    /// The symbols of a stream's rows of the last day that the file has, for a connection that takes everything.
+    /// Returns the symbols of a stream's rows of the last day in the file, for a connection that subscribes to
+    /// everything.
     ///
-    /// Reads about four million rows at most. Where there are more, a symbol with a few rows a day may be left out.
+    /// Reads about four million rows at most. If there are more, a symbol with only a few rows a day may be left out.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func recentSymbols(of stream: EventStream) throws(StoreError) -> Set<Symbol> {

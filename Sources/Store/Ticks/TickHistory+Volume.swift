@@ -2,9 +2,10 @@ import GRDB
 public import MarketData
 
 extension TickHistory {
-    /// How much was traded of each symbol by the newest bars in the file, as a multiple of the average symbol's volume.
+    /// Returns how much each symbol was traded according to the newest bars in the file, as a multiple of the average
+    /// symbol's volume.
     ///
-    /// Of about 65,000 bars at most, so that a start is not held up; empty where there are none.
+    /// Reads about 65,000 bars at most, so that a start is not held up; empty if there are none.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func relativeVolume() throws(StoreError) -> [Symbol: Double] {

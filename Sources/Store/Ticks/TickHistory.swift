@@ -1,13 +1,13 @@
 import GRDB
 public import MarketData
 
-/// What stands in a buffer's file, for people and programs that ask: bars of a symbol, the newest events, gaps and
-/// rows that upstream refused.
+/// Queries over a buffer's file, for people and programs: bars of a symbol, the newest events, gaps and rows that
+/// upstream refused.
 ///
-/// Lives beside the collector without costing it anything: every question opens a read-only connection, and reads the
-/// tables backwards from their newest row in short snapshots, so that no question holds the write-ahead log for long.
-/// There is no index by symbol, because one would slow every append: a question reads the rows themselves, and says
-/// how far it came. All calls block on the disk.
+/// It costs the collector nothing: every query opens a read-only connection, and reads the tables backwards from their
+/// newest row in short snapshots, so that no query holds the write-ahead log for long. There is no index by symbol,
+/// because one would slow every append: a query scans the rows and reports how far it came. All calls block on the
+/// disk.
 public struct TickHistory: Sendable {
     /// Which bars are asked for.
     public struct BarQuery: Sendable, Equatable {
@@ -17,9 +17,9 @@ public struct TickHistory: Sendable {
         public var interval: Bar.Interval
         /// The first window's start, in milliseconds since the Unix epoch; `nil` for no bound.
         public var from: Int64?
-        /// The windows start before this, in milliseconds since the Unix epoch; `nil` for no bound.
+        /// The windows start before this time, in milliseconds since the Unix epoch; `nil` for no bound.
         public var to: Int64?
-        /// The most bars; the newest are kept.
+        /// The maximum number of bars; the newest are kept.
         public var limit: Int
 
         /// Makes a query; see the properties for units.
@@ -32,7 +32,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// What was found.
+    /// The result of a query.
     public struct Answer<Value: Sendable>: Sendable {
         /// The values.
         public var values: [Value]
@@ -40,14 +40,16 @@ public struct TickHistory: Sendable {
         public var isComplete = true
     }
 
-    /// Asked between two steps of reading, with the rows read so far and those there are; `false` ends the reading.
+    /// Called between two steps of reading with the number of rows read so far and the number of all rows; returning
+    /// `false` ends the reading.
     public typealias Pace = (_ read: Int64, _ total: Int64) -> Bool
 
-    /// Rows of one snapshot.
+    /// The number of rows that are read in one snapshot.
     static let step: Int64 = 65_536
-    /// Bars are sent again for 15 minutes; a bar that arrived later than this after another is not older than it.
+    /// The feed resends bars for 15 minutes: a bar that arrived more than this after another is not an older version.
+    /// In microseconds.
     static let lateness: Int64 = 16 * 60 * 1_000_000
-    /// A bar may be dated by a clock that is ahead of this one's by so much, in microseconds.
+    /// How far the clock that dated a bar may be ahead of this one's, in microseconds.
     static let clockSlack: Int64 = 60 * 1_000_000
 
     private let file: StoreFile
@@ -57,15 +59,16 @@ public struct TickHistory: Sendable {
         file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
     }
 
-    /// The newest bars in the query's range, each in its newest version, oldest first.
+    /// Returns the newest bars in the query's range, each in its newest version, oldest first.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func bars(_ query: BarQuery, pace: Pace = { _, _ in true }) throws(StoreError) -> Answer<Bar> {
         try reading { database in
             var newest: [Int64: Bar] = [:]
-            // When the last bar that was needed arrived: those shortly before it may still be newer than others found.
+            // When the last bar that was needed arrived: bars that arrived shortly before it may still be newer than
+            // others found.
             var enoughSince: Int64?
-            // What was received before a time is of windows that began before it.
+            // What was received before a time belongs to windows that began before it.
             let first = query.from.map { Self.microseconds($0) - Self.clockSlack }
             let isComplete = try walk(database, .bars, pace: pace) { database, range in
                 let enough = enoughSince.flatMap { since in
@@ -103,7 +106,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// The newest events of all streams, newest first; of one symbol, or of all.
+    /// Returns the newest events of all streams, newest first; of one symbol, or of all.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func newest(
@@ -135,10 +138,10 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// The rows of a stream after a sequence, in order, at most `limit`; with `nil` only the last sequence is told.
+    /// Returns the rows of a stream after a sequence, in order, at most `limit`; with `nil`, only the last sequence.
     ///
-    /// - Returns: The events, and the sequence from which to go on; where the file has not come that far, because it is
-    ///   another one by now, that of its last row.
+    /// - Returns: The events, and the sequence to continue from. If the file has not come that far, because another
+    ///   file took its place, that is the sequence of its last row.
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func events(
         of stream: EventStream, after sequence: Int64?, limit: Int
@@ -158,7 +161,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// The rows that upstream refused, newest first; of one stream, or of all.
+    /// Returns the rows that upstream refused, newest first; of one stream, or of all.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func deadLetters(of stream: EventStream? = nil, limit: Int) throws(StoreError) -> [DeadLetter] {
@@ -182,7 +185,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// How many rows upstream refused for which reasons, the newest first.
+    /// Returns how many rows upstream refused for which reasons, the most recently refused first.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func deadLetterGroups() throws(StoreError) -> [DeadLetterGroup] {
@@ -219,18 +222,18 @@ public struct TickHistory: Sendable {
         return groups
     }
 
-    /// Before which receipt, in microseconds, there is nothing newer than what was found.
+    /// Returns the receipt, in microseconds, before which there is nothing newer than what was found.
     ///
-    /// What a backfill brought is received last and may be old, so that enough rows need not be the newest.
+    /// Backfilled rows are received last and may be old, so enough rows are not necessarily the newest.
     ///
     /// - Parameters:
-    ///   - received: When the last row of enough was received, in microseconds.
+    ///   - received: When the row that completed the limit was received, in microseconds.
     ///   - oldest: The time of the oldest event that is kept, in milliseconds.
     static func enough(since received: Int64, oldest: Int64) -> Int64 {
         min(received, microseconds(oldest) - clockSlack)
     }
 
-    /// Milliseconds in microseconds; a row that somebody else wrote may have any time.
+    /// Converts milliseconds to microseconds; bounded, since a row that another program wrote may have any time.
     private static func microseconds(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 1 << 50) * 1000 }
 
     func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
@@ -243,7 +246,7 @@ public struct TickHistory: Sendable {
         }
     }
 
-    /// Reads a stream backwards, a snapshot a step, until `body` has enough; returns whether nothing was left out.
+    /// Reads a stream backwards, one snapshot per step, until `body` has enough; returns whether nothing was left out.
     func walk(
         _ connection: DatabaseQueue, _ stream: EventStream, pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
@@ -252,7 +255,7 @@ public struct TickHistory: Sendable {
         return try walk(connection, stream, bounds, pace: pace, body)
     }
 
-    /// Reads rows backwards, a snapshot a step; numbers that no row has are passed over, however many.
+    /// Reads rows backwards, one snapshot per step; missing numbers are skipped, however many there are.
     func walk(
         _ connection: DatabaseQueue, _ stream: EventStream, _ bounds: ClosedRange<Int64>, pace: Pace,
         _ body: (Database, ClosedRange<Int64>) throws -> Bool
@@ -274,13 +277,13 @@ public struct TickHistory: Sendable {
         return true
     }
 
-    /// The first and the last number of a stream's rows; `nil` where it has none. A row before the first number that is ever
-    /// given is another program's, and is none of the stream.
+    /// Returns the first and the last number of a stream's rows; `nil` if it has none. A row before the first number
+    /// that is ever given was written by another program and doesn't count.
     ///
-    /// - Throws: `.damaged` where the last number was never given.
+    /// - Throws: `.damaged` if the last number was never given.
     static func bounds(_ database: Database, _ stream: EventStream) throws -> ClosedRange<Int64>? {
         let table = stream.rawValue
-        // A file of an older version has not all streams.
+        // A file of an older version lacks some streams.
         guard try database.tableExists(table),
             let first = try Int64.fetchOne(
                 database, sql: "SELECT seq FROM \(table) WHERE seq > 0 ORDER BY seq LIMIT 1"),

@@ -1,7 +1,7 @@
 import GRDBSQLite
 public import MarketData
 
-/// Inserts events into their tables, without an allocation an event.
+/// Inserts events into their tables, without an allocation per event.
 final class TickInserter {
     private let bars: RowInserter
     private let trades: RowInserter
@@ -19,7 +19,7 @@ final class TickInserter {
         fairValues = try RowInserter(.fairValues, on: database)
     }
 
-    /// Inserts a batch's events; `last` are the streams' last sequences, and are moved on.
+    /// Inserts a batch's events; `last` holds the streams' last sequences and is advanced.
     func insert(_ batch: EventBatch, last: inout StreamSequences) throws(StoreError) {
         let connection = Array(batch.connection.utf8)
         let source = Array(batch.source.rawValue.utf8)
@@ -179,7 +179,7 @@ final class TickInserter {
     }
 }
 
-/// One number a stream.
+/// One number per stream.
 public struct StreamSequences: Sendable, Equatable {
     private var numbers = SIMD8<Int64>()
 
@@ -192,18 +192,18 @@ public struct StreamSequences: Sendable, Equatable {
         set { numbers[stream.index] = newValue }
     }
 
-    /// Moves each stream's number on by a batch's events of it.
+    /// Advances each stream's number by the batch's events of that stream.
     mutating func advance(by batch: EventBatch) {
         for stream in EventStream.allCases { self[stream] += Int64(batch.count(of: stream)) }
     }
 }
 
-/// Binds the columns of one row of a statement of several.
+/// Binds the columns of one row in a statement that inserts several.
 private struct RowBinding {
     let handle: OpaquePointer
     let base: Int32
 
-    /// An empty text that stays in place.
+    /// An empty text with a stable address.
     private static let empty: StaticString = ""
     private static var noText: UnsafePointer<CChar> {
         UnsafeRawPointer(empty.utf8Start).assumingMemoryBound(to: CChar.self)

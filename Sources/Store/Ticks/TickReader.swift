@@ -4,9 +4,9 @@ import Glibc
 import MarketData
 import Synchronization
 
-/// Reads batches from the buffer's head for the upload, over a read-only connection and a queue of its own.
+/// Reads batches from the buffer's head for the upload, over a read-only connection and on a queue of its own.
 ///
-/// Lives beside the writer without waiting for it. Each batch is read in one short snapshot.
+/// It works beside the writer without waiting for it. Each batch is read in one short snapshot.
 final class TickReader: Sendable {
     /// The connection and its statements, opened when first needed and again when the file was replaced.
     private struct Connection {
@@ -22,10 +22,10 @@ final class TickReader: Sendable {
     private let commitsAreDurable: Bool
     private let queue = DispatchQueue(label: "EdgeTick.buffer-reader")
     private let connection = Mutex<Guarded?>(nil)
-    /// How far unreadable rows were counted: the same rows are read again until something behind them is settled.
+    /// How far unreadable rows were counted: the same rows are read again until a row after them is settled.
     private let counted = Mutex(StreamSequences())
 
-    /// Used on the queue alone.
+    /// Used only on the queue.
     private struct Guarded: @unchecked Sendable {
         var connection: Connection
     }
@@ -37,7 +37,7 @@ final class TickReader: Sendable {
         self.commitsAreDurable = commitsAreDurable
     }
 
-    /// The rows after a sequence, at most `limit`; `nil` when there is none.
+    /// Returns the rows after a sequence, at most `limit`; `nil` if there are none.
     func nextBatch(
         of stream: EventStream, after sequence: Int64?, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
@@ -46,7 +46,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Rows after one sequence and through another, whatever became of them.
+    /// Returns the rows after one sequence and through another, uploaded or not.
     func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> BufferedBatch {
@@ -56,7 +56,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// As ``rows(of:after:through:limit:)``, with the sequence up to which all is read.
+    /// Like ``rows(of:after:through:limit:)``, with the sequence through which everything was read.
     func run(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
@@ -67,7 +67,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Where a stream's rows begin that were received at a moment or later. Each step is a snapshot of its own.
+    /// Returns where a stream's rows received at a moment or later begin. Each step is a snapshot of its own.
     func beginning(
         of stream: EventStream, receivedFrom microseconds: Int64
     ) async throws(StoreError) -> TickBuffer.Beginning {
@@ -90,12 +90,12 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Looks whether the rows that came since the last look are newer versions of some refused bars. Each step is a snapshot
-    /// of its own.
+    /// Checks whether the rows that were added since the last check are newer versions of some refused bars. Each step
+    /// is a snapshot of its own.
     func look(for newer: NewerBars, except own: Set<Int64>) async throws(StoreError) -> NewerBars {
         try await ask { queue in
             var newer = newer
-            // What comes meanwhile is the writer's to look at.
+            // The writer checks what is added meanwhile.
             let last = self.board.current[.bars].lastSequence
             while newer.through < last {
                 try queue.unsafeRead { try newer.look($0, through: last, except: own) }
@@ -104,7 +104,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// From which row through which those are that upstream lost and the file has no more.
+    /// Returns the range of the rows that upstream lost and that the file no longer has.
     func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
         try await ask { queue in
             try queue.unsafeRead { database in
@@ -119,7 +119,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Rows that upstream refused: dead letters, and those that were discarded.
+    /// Returns the rows that upstream refused: dead letters, and those that were discarded.
     func refusedRows(
         of stream: EventStream, after: Int64, through: Int64
     ) async throws(StoreError) -> [ClosedRange<Int64>] {
@@ -146,7 +146,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// The first row that was received at a moment or later.
+    /// Returns the first row that was received at a moment or later.
     func firstRow(of stream: EventStream, receivedFrom microseconds: Int64) async throws(StoreError) -> Int64? {
         try await ask { queue in
             try queue.unsafeRead { database in
@@ -157,7 +157,7 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Reads on the queue, over the open connection.
+    /// Runs `body` on the queue, over the open connection.
     private func ask<Value: Sendable>(
         _ body: @escaping @Sendable (DatabaseQueue) throws -> Value
     ) async throws(StoreError) -> Value {
@@ -191,7 +191,7 @@ final class TickReader: Sendable {
                 stream, after: after, through: marks.lastSequence, limit: limit, missesNone: true)
             if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
             guard let end = run.end else {
-                // Rows of which none is left: somebody deleted them.
+                // No row is left there: somebody deleted them.
                 return nil
             }
             counted.withLock { $0[stream] = max($0[stream], end) }
@@ -205,7 +205,7 @@ final class TickReader: Sendable {
         return nil
     }
 
-    /// Reads again over a new connection before damage is believed; the writer then sets the file aside.
+    /// Repeats the read over a new connection before damage is believed; the writer then sets the file aside.
     private func twiceIfDamaged<Value>(_ read: () throws(StoreError) -> Value) throws(StoreError) -> Value {
         do {
             return try read()
@@ -223,8 +223,8 @@ final class TickReader: Sendable {
         }
     }
 
-    /// - Parameter missesNone: Whether a number that no row has, and nothing in the file explains, is damage too: a page may
-    ///   be readable and lack rows.
+    /// - Parameter missesNone: Whether a missing row that nothing in the file explains is damage too: a page may be
+    ///   readable and lack rows.
     private func readTwiceIfDamaged(
         _ stream: EventStream, after: Int64, through: Int64, limit: Int, missesNone: Bool = false
     ) throws(StoreError) -> BatchRun {
@@ -250,7 +250,7 @@ final class TickReader: Sendable {
                 do throws(StoreError) {
                     while try statement.step() { run.append(statement.row) }
                 } catch {
-                    // What is before the damage is good.
+                    // The rows before the damage are good.
                     guard error.reason == .damaged, run.batch.count > 0 else { throw error }
                 }
                 return run
@@ -258,13 +258,13 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Sees to it that rows which are not there were deleted, or are counted as lost.
+    /// Checks that rows that are missing were deleted, or are counted as lost.
     ///
     /// - Throws: `.damaged` when they are neither.
     private func explain(_ holes: [ClosedRange<Int64>], of stream: EventStream) throws(StoreError) {
         let opened = try open()
         let known: [ClosedRange<Int64>] = try StoreError.translating("read", path: file.path) {
-            // One snapshot of both: rows may be deleted at this moment.
+            // Both in one snapshot: rows may be deleted at this moment.
             try opened.queue.read { database in
                 let deleted = try Int64.fetchOne(
                     database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
@@ -313,12 +313,12 @@ final class TickReader: Sendable {
             defer { held = nil }
             return held?.connection.queue
         }
-        // A connection that doesn't close is let go of; SQLite frees it with its last statement.
+        // A connection that fails to close is abandoned; SQLite frees it with its last statement.
         try? queue?.close()
     }
 
-    /// With `synchronous` normal, a commit may still be on its way to the disk. What is handed to an upload must not
-    /// be lost to a power cut afterwards, since its numbers would be given again.
+    /// With `synchronous` normal, a commit may not have reached the disk yet. What is handed to an upload must not be
+    /// lost in a later power cut, since its numbers would be given again.
     private func sync() throws(StoreError) {
         let log = file.path + "-wal"
         let descriptor = Glibc.open(log, O_RDONLY | O_CLOEXEC)

@@ -5,10 +5,11 @@ import MarketData
 /// What happens when a write fails.
 ///
 /// After a failed write or sync nobody knows what is on the disk (fsync(2) reports an error once and may drop the
-/// pages). So the connection is closed, the file opened again, everything in its log moved and synced, and only then is
-/// the batch looked for: it is written again from memory, under the same numbers, unless it is there.
+/// pages). So the connection is closed, the file is opened again, and everything in its log is moved and synced. Only
+/// then does the writer check whether the batch is there; if not, it writes it again from memory, under the same
+/// numbers.
 extension TickWriter {
-    /// Does what the failure asks for before the next try.
+    /// Does what the failure requires before the next attempt.
     func prepareNextTry(after error: StoreError, work: inout HandOver.Work) {
         switch error.reason {
         case .busy, .pinned:
@@ -27,7 +28,7 @@ extension TickWriter {
         }
     }
 
-    /// Says that writing fails: in the statistics, and in the log at once and then every half minute.
+    /// Reports that writing fails: in the statistics, and in the log immediately and then every half minute.
     func publishFailure(_ error: StoreError) {
         board.update { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
         if error.reason == .diskFull { lookAtDisk() }
@@ -57,7 +58,7 @@ extension TickWriter {
         board.update { $0.state = state }
     }
 
-    /// Says that a reader's snapshot makes the log grow, while it still may.
+    /// Reports that a reader's snapshot makes the log grow, while the log may still grow.
     func pinned(length: Int64) {
         isPinned = true
         let error = pinnedError(length: length)
@@ -77,7 +78,7 @@ extension TickWriter {
         publishState()
     }
 
-    /// The error of a log that a reader keeps from being emptied.
+    /// Returns the error for a log that a reader keeps from being emptied.
     func pinnedError(length: Int64) -> StoreError {
         StoreError(
             .pinned, operation: "empty the write-ahead log of", path: file.path,
@@ -95,7 +96,7 @@ extension TickWriter {
 
     /// Opens the file again and compares it with what memory says is durable.
     ///
-    /// - Returns: Whether the transaction of unknown outcome is in the file, durable.
+    /// - Returns: Whether the transaction of unknown outcome is in the file and durable.
     func reopen() throws(StoreError) -> Bool {
         try holdLock()
         switch try file.inspect() {
@@ -154,11 +155,11 @@ extension TickWriter {
         return attempt.notes > notes && contents.notes >= attempt.notes
     }
 
-    /// Brings memory and file together. What memory knew to be durable and the file lacks is counted.
+    /// Reconciles memory with the file. What memory knew to be durable and the file lacks is counted.
     private func reconcile(_ contents: TickConnection.Contents, isThere: Bool) {
         if !isThere {
             attempt = nil
-            // A deletion of unknown outcome took its counts along.
+            // A deletion of unknown outcome that did happen included its counts.
             if contents.notes == notes + 1 { carried.dropsAreStored() }
             notes = contents.notes
         }
@@ -190,8 +191,9 @@ extension TickWriter {
         }
     }
 
-    /// Takes acknowledgements back to where the ledger upstream is: a server without its last transactions, a standby or
-    /// a restored backup, took the other's place. Ledger and rows are one transaction, so what is behind is sent again.
+    /// Lowers acknowledgements to where the ledger upstream is: a server without its last transactions, a standby or a
+    /// restored backup, took the other's place. Ledger and rows are one transaction, so everything after the ledger's
+    /// mark is sent again.
     func agree(with ledger: [EventStream: Int64]) {
         for (stream, uploaded) in ledger {
             let marks = board.current[stream]
@@ -213,7 +215,7 @@ extension TickWriter {
         }
     }
 
-    /// Counts the rows that waited in a file that is gone.
+    /// Counts the rows that waited in a file that is gone as drops.
     private func writeOffWaitingRows(_ reason: DropReason) {
         var waiting = DropTally()
         board.update { statistics in
@@ -234,12 +236,12 @@ extension TickWriter {
             metadata: ["rows": "\(waiting.total)", "reason": "\(reason.rawValue)", "path": "\(file.path)"])
     }
 
-    /// Puts a bad file out of the way and counts the rows that waited in it; the next try starts a fresh file, which
-    /// counts on where the old one ended and has the gaps that it was still to fill.
+    /// Sets a bad file aside and counts the rows that waited in it. The next attempt starts a fresh file, which
+    /// continues the old file's sequences and takes over its unfilled gaps.
     func setAside(because error: StoreError) {
         closeAfterFailure()
         attempt = nil
-        // Another process's file is not touched.
+        // Another process's file must not be touched.
         guard lock.isInPlace else { return }
         do {
             let gaps = UnfilledGaps(file.path, id: identity.id)

@@ -2,12 +2,12 @@ import GRDBSQLite
 import Logging
 import MarketData
 
-/// Room: the file's limit, the disk's, and who has to go.
+/// Making room: the file's limit, the disk's, and what has to go.
 extension TickWriter {
     /// How many rows one transaction deletes: a few milliseconds.
     static let deletionStep: Int64 = 5000
 
-    /// Sees to it that `work` fits under the limit: uploaded rows go first, then what the policy says.
+    /// Makes `work` fit under the limit: uploaded rows go first, then whatever the policy says.
     func makeRoom(for work: inout HandOver.Work) throws(StoreError) {
         guard let connection else { return }
         var used = try connection.usage().used
@@ -23,24 +23,24 @@ extension TickWriter {
                 used = try connection.usage().used
             }
             let now = board.current
-            // Dead letters that made room are no events.
+            // Dropped dead letters are not lost events.
             room.madeRoom(
                 isFull: used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters)
         } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
-            // While all rows wait, the little room that is left says nothing: soon it is full again.
+            // While every row waits for upload, a little free room means nothing: the file is soon full again.
             room.hasRoom()
         }
         board.update { $0.usedBytes = used }
         if options.fullPolicy == .rejectNew, used > wanted || room.isRefused(now: .now()) { reject(&work) }
     }
 
-    /// Whether some rows may go without a loss.
+    /// Whether some rows can be deleted without a loss.
     private var hasUploadedRows: Bool {
         let statistics = board.current
         return EventStream.allCases.contains { statistics[$0].deletableThrough > statistics[$0].deletedThrough }
     }
 
-    /// Looks again whether the file is full, while nothing comes that would be written.
+    /// Checks again whether the file is full, for when no events arrive to be written.
     func lookForRoom() throws(StoreError) {
         guard room.isFull, !room.isDiskTight else { return }
         var nothing = HandOver.Work()
@@ -48,7 +48,8 @@ extension TickWriter {
         if !room.isFull { publishState() }
     }
 
-    /// Counts new events and forgets them. What was fetched is not lost by that: who brought it hears that it has no room.
+    /// Counts new events as dropped and forgets them. Fetched events are not lost: whoever fetched them learns that
+    /// there was no room.
     private func reject(_ work: inout HandOver.Work) {
         for batch in work.batches where batch.source == .stream { carried.add(batch, .newRejected) }
         handOver.turnAway(work.batches.count { $0.source != .stream })
@@ -57,10 +58,11 @@ extension TickWriter {
         room.rejected()
     }
 
-    /// After the disk refused to give room: gives back the reserve, empties the log, and deletes as the policy says.
+    /// After the disk turned out to be full: releases the reserve, moves the log into the file, and deletes as the
+    /// policy says.
     ///
-    /// Rows that wait are deleted only while the file has no free pages for what has to be written; a file that has
-    /// them and still can't be written is not helped by losing more.
+    /// Rows that wait are deleted only while the file has too few free pages for what has to be written. A file that
+    /// has them and still can't be written would gain nothing from losing more.
     func freeRoomOnFullDisk(work: inout HandOver.Work) {
         attempt = nil
         reserve.release()
@@ -88,9 +90,9 @@ extension TickWriter {
 
     /// Deletes some of the oldest rows: uploaded ones, else dead letters, else waiting ones when allowed.
     ///
-    /// A waiting row that an upload is carrying at this moment is counted as dropped and may still arrive.
+    /// A waiting row that an upload is sending at this moment is counted as dropped and may still arrive.
     ///
-    /// - Returns: How many rows.
+    /// - Returns: How many rows were deleted.
     func deleteStep(_ rows: Int64, dropsWaiting: Bool) throws(StoreError) -> Int64 {
         guard connection != nil else { return 0 }
         let statistics = board.current
@@ -105,7 +107,7 @@ extension TickWriter {
             if deleted > 0 { return deleted }
         }
         guard dropsWaiting else { return 0 }
-        // The newest row stays here too.
+        // Here too, the newest row stays.
         if let stream = try oldest(where: { $0.pending > 1 }) {
             let marks = statistics[stream]
             let first = max(marks.deletedThrough, marks.acknowledgedSequence)
@@ -118,7 +120,7 @@ extension TickWriter {
 
     /// Deletes the oldest dead letters.
     ///
-    /// - Returns: How many.
+    /// - Returns: How many were deleted.
     private func deleteLetters(_ rows: Int64) throws(StoreError) -> Int64 {
         guard let connection else { return 0 }
         let statistics = board.current
@@ -134,7 +136,7 @@ extension TickWriter {
         return deleted
     }
 
-    /// Reports dead letters that made room.
+    /// Logs that dead letters were dropped to make room.
     func logLettersDropped(_ count: Int64) {
         guard let times = problems.occurred(.dropping, "letters", now: .now()) else { return }
         logger.error(
@@ -189,7 +191,7 @@ extension TickWriter {
             ])
     }
 
-    /// The stream, of those that qualify, whose first row was received first.
+    /// Returns the stream, among those that qualify, whose first row was received first.
     private func oldest(
         where qualifies: (BufferStatistics.Stream) -> Bool
     ) throws(StoreError) -> EventStream? {

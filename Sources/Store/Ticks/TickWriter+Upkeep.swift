@@ -3,7 +3,7 @@ import Glibc
 import Logging
 import MarketData
 
-/// What the writer does between commits: the log, old rows, the disk. One small step a call.
+/// What the writer does between commits: the log, old rows, the disk. One small step per call.
 extension TickWriter {
     /// Does what is due.
     ///
@@ -31,7 +31,7 @@ extension TickWriter {
         }
     }
 
-    /// Tells the file that the collector is alive, for the next one to know since when none was.
+    /// Writes a sign of life to the file, so that the next collector knows since when none was running.
     func signLife() throws(StoreError) {
         schedule.gaveSignOfLife(now: .now())
         guard let connection else { return }
@@ -40,7 +40,7 @@ extension TickWriter {
         }
     }
 
-    /// Refuses to make the log longer than its limit.
+    /// Empties a log that has reached its limit; throws if it can't, so that the log doesn't grow beyond that.
     func holdLogBound() throws(StoreError) {
         guard let connection, connection.logBytes.length >= checkpoints.maximumBytes else { return }
         guard try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { return }
@@ -48,7 +48,7 @@ extension TickWriter {
         throw pinnedError(length: connection.logBytes.length)
     }
 
-    /// Looks at the disk and at the file's place on it, and opens the file again after a failure.
+    /// Checks the disk, the lock and whether the files are still in place, and opens the file again after a failure.
     private func watch(_ now: MonotonicTime) throws(StoreError) {
         schedule.watched(now: now)
         noteFilesSetAside()
@@ -72,7 +72,7 @@ extension TickWriter {
         }
     }
 
-    /// Shows what room the disk has, and says when little is left and when there is enough again.
+    /// Publishes how much room the disk has, and logs when it becomes low and when there is enough again.
     func lookAtDisk() {
         guard let space = DiskReserve.space(in: file.directory) else { return }
         board.update { statistics in
@@ -91,16 +91,16 @@ extension TickWriter {
         }
     }
 
-    /// Makes the lock hold again that somebody removed: the directory's lock has kept others out meanwhile, unless that was
-    /// removed too.
+    /// Renews a lock whose file somebody removed or replaced. The directory's lock has kept other processes out
+    /// meanwhile, unless the directory was removed too.
     ///
-    /// - Throws: `.inUse` when another process holds the new one: nothing is written then.
+    /// - Throws: `.inUse` if another process holds the new lock; nothing is written then.
     func holdLock() throws(StoreError) {
         guard !lock.isInPlace else { return }
         do throws(StoreError) {
             try lock.renew()
         } catch {
-            // The other's log has the name of this one's.
+            // The other process's log has the same name as this one's.
             try? connection?.leaveFiles()
             closeAfterFailure()
             throw error
@@ -112,9 +112,9 @@ extension TickWriter {
             metadata: ["path": "\(lock.path)"])
     }
 
-    /// Looks whether the files are the ones that were opened.
+    /// Checks whether the files are still the ones that were opened.
     ///
-    /// - Throws: `.damaged` for a file that became shorter, which is set aside; for the others what makes the file be
+    /// - Throws: `.damaged` for a file that became shorter, which is then set aside; other errors cause the file to be
     ///   opened again.
     private func checkPlaces() throws(StoreError) {
         guard let connection else { return }
@@ -147,7 +147,7 @@ extension TickWriter {
         throw StoreError(reason, operation: "write", path: file.path, underlying: fault.text)
     }
 
-    /// Shows which bad files lie beside the buffer's: a person may have taken some away.
+    /// Publishes which bad files are in the data directory: a person may have moved some away.
     func noteFilesSetAside() {
         let paths = file.filesSetAside()
         board.update { $0.setAside = paths }
@@ -162,7 +162,7 @@ extension TickWriter {
             unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: room.isDiskTight, now: now
         )
         guard step != .none else { return }
-        // What a log that was cut off lacks must not be moved into the file.
+        // If the log was truncated, what it lacks must not be moved into the file.
         try checkPlaces()
         let isDone = try connection.checkpoint(
             step == .truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)
@@ -170,7 +170,7 @@ extension TickWriter {
         if !isDone, log.length >= checkpoints.reportedBytes { pinned(length: log.length) }
     }
 
-    /// Deletes uploaded rows that were received longer ago than they are to be kept, a step of one stream.
+    /// Deletes uploaded rows that are older than the retention, one step of one stream.
     private func expireStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
         guard now >= schedule.retention, let connection else { return false }
         let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
@@ -190,7 +190,7 @@ extension TickWriter {
         return false
     }
 
-    /// The last sequence whose row was received by the cutoff.
+    /// Returns the last sequence whose row was received by the cutoff.
     private func lastExpired(
         _ stream: EventStream, after: Int64, through: Int64, cutoff: Int64
     ) throws(StoreError) -> Int64 {
@@ -204,7 +204,7 @@ extension TickWriter {
 }
 
 extension FilePlaces {
-    /// What is there when a connection was opened.
+    /// Takes what is there when a connection has just been opened.
     init(_ file: StoreFile) {
         self.init(file: Entry(file.path), log: Entry(file.path + "-wal"))
     }

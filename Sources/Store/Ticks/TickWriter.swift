@@ -3,12 +3,12 @@ import Glibc
 import Logging
 import MarketData
 
-/// The loop that makes events durable. Lives on a thread of its own, and nothing but it touches the writing connection.
+/// The loop that makes events durable. It runs on a thread of its own, and nothing else touches the writing connection.
 ///
-/// It takes everything queued, inserts it in one transaction, and after the commit's sync moves the durable marks.
-/// Between commits it moves the log into the file, deletes old rows and watches the disk, a small step at a time.
+/// It takes everything queued, inserts it in one transaction, and moves the durable marks after the commit's sync.
+/// Between commits it moves the log into the file, deletes old rows and watches the disk, one small step at a time.
 final class TickWriter {
-    /// What is logged at once and then every half minute.
+    /// Problems that are logged immediately and then every half minute.
     enum Problem {
         case writing, dropping, pinned, clock
     }
@@ -18,12 +18,12 @@ final class TickWriter {
         var last: StreamSequences
         var hasEvents: Bool
         var notes: Int64
-        /// The dead letters that gave way to a row, and its number.
+        /// The dead letters that were replaced by a row, with the row's number.
         var placed: [(letter: SettledLetter, number: Int64)] = []
         var deadLetters: Int64?
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
-        /// How many rows `gaps` has more.
+        /// How many rows the transaction adds to `gaps`.
         var gaps: Int64 = 0
     }
 
@@ -47,7 +47,7 @@ final class TickWriter {
     var isPinned = false
     /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
     let missedSince: Int64?
-    /// No row is given an earlier receipt than another before it, whatever the clock does.
+    /// No row gets an earlier time of receipt than a row before it, whatever the clock does.
     private var greatestReceipt: Int64
     var places: FilePlaces
     var schedule = UpkeepSchedule(now: .now())
@@ -83,7 +83,7 @@ final class TickWriter {
             let now = MonotonicTime.now()
             switch handOver.next(idleUntil: more ? now : schedule.next) {
             case .work(let work):
-                // Where room is short, the log must never hold more than the reserve can take.
+                // On a nearly full disk, the log must never hold more than the reserve can take.
                 for piece in room.isDiskTight ? work.split(most: 5000) : [work] {
                     write(piece)
                     if room.isDiskTight { _ = keepUp() }
@@ -129,11 +129,11 @@ final class TickWriter {
                 if room.isRefused { publishState() } else { recovered() }
                 return
             } catch {
-                // First the state, then the news: who is told of a failure must see it.
+                // The state is published first: whoever is told of a failure must see it there.
                 publishFailure(error)
                 handOver.failed(error)
                 if error.reason == .diskFull, connection != nil, work.batches.count > 1, work.events > 1000 {
-                    // A small transaction takes little of the log, and may still fit.
+                    // A small transaction takes little room in the log, and may still fit.
                     for piece in work.split(most: 1000) { write(piece) }
                     return
                 }
@@ -147,10 +147,10 @@ final class TickWriter {
         }
     }
 
-    /// How far rows may be dated ahead of the clock without a word, in microseconds.
+    /// How far rows may be dated ahead of the clock before that is logged, in microseconds.
     private static let clockTolerance: Int64 = 5_000_000
 
-    /// Says that rows are dated as the last ones were, which is later than the clock shows.
+    /// Logs that rows get the time of the last ones, which is later than the clock shows.
     private func noteLead(_ microseconds: Int64) {
         guard let count = problems.occurred(.clock, "", now: .now()) else { return }
         logger.warning(
@@ -178,7 +178,8 @@ final class TickWriter {
         try connection.transaction { () throws(StoreError) in
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
-            // What is put back first: of a bar that just came, the newer version has the greater number.
+            // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
+            // number.
             for letter in settled {
                 guard let batch = letter.batch else { continue }
                 try connection.inserter.insert(batch, last: &position)
@@ -200,7 +201,7 @@ final class TickWriter {
             guard hasNotes else { return handOver.committing() }
             for move in work.notes.line.moves { try connection.notes.add(move, under: identity.id) }
             for (id, stream) in work.notes.line.forgotten { try connection.notes.forget(id, stream) }
-            // First the gaps of a file that was given up: some of them may be over by now.
+            // Gaps taken over from a lost file come first: what follows may end some of them.
             let taken = try connection.notes.add(carried, episode: currentEpisode(), now: now)
             attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
             for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
@@ -215,7 +216,7 @@ final class TickWriter {
         }
     }
 
-    /// Stores what befell the file without waiting for events.
+    /// Stores carried losses without waiting for events.
     func storeCarried() throws(StoreError) {
         guard !carried.isEmpty else { return }
         let nothing = HandOver.Work()
@@ -224,7 +225,7 @@ final class TickWriter {
         publish(nothing, took: MonotonicTime.now().since(start), isCounted: false)
     }
 
-    /// Has the oldest dead letters make room for newer ones, in the transaction under way.
+    /// Drops the oldest dead letters beyond the limit, in the transaction under way.
     private func boundLetters(_ statistics: BufferStatistics, now: Int64) throws(StoreError) {
         guard let connection, let letters = attempt?.deadLetters, letters > options.maximumLetters else { return }
         var tally = DropTally()
@@ -236,7 +237,7 @@ final class TickWriter {
         attempt?.lettersDropped = tally.total
     }
 
-    /// Moves the marks after the sync returned; `isCounted` when the statistics know the notes already.
+    /// Updates the marks after the sync; `isCounted` says that the statistics already include the notes.
     private func publish(_ work: HandOver.Work, took duration: Duration, isCounted: Bool) {
         guard let attempt else { return }
         self.attempt = nil
@@ -269,7 +270,8 @@ final class TickWriter {
         }
     }
 
-    /// Looks up when the streams' first waiting rows were received: one row by its number, and only when it changed.
+    /// Looks up when the streams' first waiting rows were received: reads one row by its number, and only if it has
+    /// changed.
     func findOldestPending(again: Bool) throws(StoreError) {
         guard let connection else { return }
         for stream in EventStream.allCases {
@@ -312,7 +314,7 @@ final class TickWriter {
         handOver.writerEnded()
     }
 
-    /// Says what a closing buffer could not write any more.
+    /// Logs what a closing buffer could no longer write.
     private func giveUp(_ work: HandOver.Work) {
         guard work.events > 0 || !work.notes.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else {
             return

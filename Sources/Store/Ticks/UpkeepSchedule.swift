@@ -2,14 +2,14 @@ import MarketData
 
 /// When the writer looks after the file between commits. Reads no clock.
 struct UpkeepSchedule {
-    /// How often the file is told that the collector is alive.
+    /// How often a sign of life is written to the file.
     static let signOfLifeInterval: Duration = .seconds(30)
 
-    /// When to look at the disk and the file's place on it.
+    /// When to check the disk and whether the files are still in place.
     private(set) var watch: MonotonicTime
     /// When to delete what was kept long enough.
     private(set) var retention: MonotonicTime
-    /// When to tell the file that the collector is alive.
+    /// When to write a sign of life to the file.
     private(set) var signOfLife: MonotonicTime
 
     init(now: MonotonicTime) {
@@ -18,19 +18,19 @@ struct UpkeepSchedule {
         signOfLife = now.advanced(by: Self.signOfLifeInterval)
     }
 
-    /// When to wake by itself; signs of life come along.
+    /// When the writer wakes by itself; it also writes signs of life then.
     var next: MonotonicTime { min(watch, retention) }
 
     mutating func watched(now: MonotonicTime) { watch = now.advanced(by: .seconds(1)) }
 
     mutating func gaveSignOfLife(now: MonotonicTime) { signOfLife = now.advanced(by: Self.signOfLifeInterval) }
 
-    /// Nothing is left that was kept longer than `kept`.
+    /// Nothing is left that was received longer than `kept` ago.
     mutating func expired(now: MonotonicTime, kept: Duration) {
         retention = now.advanced(by: max(.milliseconds(100), min(kept / 20, .seconds(30))))
     }
 
-    /// Upkeep failed; a sign of life comes with the next try, since the first write that succeeds says that the failure
+    /// Upkeep failed. The next attempt writes a sign of life too: the first write that succeeds shows that the failure
     /// is over, and no event may come for days.
     mutating func failed(until next: MonotonicTime) {
         watch = next

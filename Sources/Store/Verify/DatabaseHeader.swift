@@ -5,14 +5,14 @@ struct DatabaseHeader {
     let pageSize: Int
     /// Bytes at each page's end that SQLite leaves to extensions.
     let reserved: Int
-    /// The file's size in pages when it was last changed, as far as the file itself knows.
+    /// The file's size in pages when it was last changed, according to the file itself.
     let pageCount: UInt32
     /// The first page of the list of free pages; 0 when there is none.
     let firstFree: UInt32
     let applicationID: Int32
     let userVersion: Int
 
-    /// `nil` when the bytes are no database's.
+    /// `nil` if the bytes are not a database header.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= 100, bytes.starts(with: Array("SQLite format 3\0".utf8)) else { return nil }
         func number(_ offset: Int) -> UInt32 { bytes.bigEndian32(at: offset) }
@@ -26,7 +26,7 @@ struct DatabaseHeader {
         applicationID = Int32(bitPattern: number(68))
     }
 
-    /// The header of a file that no connection of this process has open; `nil` when it can't be read.
+    /// Reads the header of a file that no connection of this process has open; `nil` if it can't be read.
     init?(path: String) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

@@ -1,26 +1,26 @@
-/// What a look through a local file found, at one place.
+/// One finding of the verification of a local file.
 public struct FileFinding: Sendable, Equatable {
     /// How bad it is.
     public enum Severity: String, Sendable, CaseIterable {
         /// Something is wrong: rows are lost, altered or in danger.
         case fault
-        /// Something that should not be, and does no harm by itself.
+        /// Something that should not be so, but does no harm by itself.
         case warning
         /// Something that is right, and worth knowing.
         case note
     }
 
-    /// What was looked at.
+    /// What was checked.
     public enum Check: String, Sendable, CaseIterable {
         /// Whether SQLite can read the file, and every page of it.
         case structure
-        /// Whose file it is and in which version.
+        /// Which program the file belongs to, and its version.
         case schema
         /// The rows' numbers.
         case sequences
         /// The rows' values.
         case values
-        /// What the file says of itself: drops, gaps, dead letters, groups.
+        /// The file's own accounts: drops, gaps, dead letters, groups.
         case accounts
         /// The ledger upstream.
         case ledger
@@ -28,13 +28,13 @@ public struct FileFinding: Sendable, Equatable {
 
     /// How bad it is.
     public var severity: Severity
-    /// What was looked at.
+    /// What was checked.
     public var check: Check
     /// Where: a table, rows by their sequence, a page.
     public var place: String
-    /// What is so.
+    /// What was found.
     public var text: String
-    /// What to do; empty where nothing is to be done.
+    /// What to do; empty if there is nothing to do.
     public var advice: String
 
     /// Makes a finding; see the properties for meaning.

@@ -1,8 +1,8 @@
 public import MarketData
 
 extension FileVerification {
-    /// The identifiers that the ledger upstream is to be asked for: the file's own, and those of files that it was
-    /// repaired from.
+    /// The identifiers to look up in the ledger upstream: the file's own, and those that it had before or was repaired
+    /// from.
     public var ledgerIDs: [String] {
         var ids = id.map { [$0] } ?? []
         for predecessor in predecessors where !ids.contains(predecessor.id) { ids.append(predecessor.id) }
@@ -12,9 +12,9 @@ extension FileVerification {
     /// Compares the marks with the ledger upstream: the last uploaded sequences, by identifier and stream.
     ///
     /// - Parameters:
-    ///   - compared: The streams that the ledger is about.
-    ///   - later: The file as it was after the ledger was read, since a running collector gives numbers, and uploads their
-    ///     rows, while its file is looked through.
+    ///   - compared: The streams that the ledger covers.
+    ///   - later: The file as it was after the ledger was read, since a running collector gives numbers, and uploads
+    ///     their rows, while its file is verified.
     public mutating func compare(
         with ledger: [String: [EventStream: Int64]], of compared: [EventStream] = EventStream.allCases,
         later: FileVerification? = nil

@@ -1,14 +1,14 @@
 public import MarketData
 
-/// What a look through one local file brought.
+/// The result of verifying one local file.
 public struct FileVerification: Sendable, Equatable {
     /// One stream's rows.
     public struct Stream: Sendable, Equatable {
         /// Rows that could be read.
         public var rows: Int64 = 0
-        /// The first row's sequence; `nil` without rows.
+        /// The first row's sequence; `nil` if there are no rows.
         public var first: Int64?
-        /// The last row's sequence; `nil` without rows.
+        /// The last row's sequence; `nil` if there are no rows.
         public var last: Int64?
         /// The last sequence known to be upstream.
         public var acknowledged: Int64 = 0
@@ -35,20 +35,20 @@ public struct FileVerification: Sendable, Equatable {
     public var streams: [EventStream: Stream] = [:]
     /// The identifiers that the file had before, oldest first.
     public var predecessors: [UploadLine.Predecessor] = []
-    /// Rows that were read.
+    /// The number of rows that were read.
     public var rows: Int64 = 0
-    /// What was found, in the order in which it was looked at.
+    /// What was found, in the order of the checks.
     public var findings: [FileFinding] = []
 
     /// Whether no fault was found.
     public var isSound: Bool { !findings.contains { $0.severity == .fault } }
 
-    /// How many findings of a kind there are.
+    /// Returns how many findings of a severity there are.
     public func count(_ severity: FileFinding.Severity) -> Int {
         findings.count { $0.severity == severity }
     }
 
-    /// Adds what a comparison with the database found.
+    /// Adds a finding of a comparison with the database.
     public mutating func find(
         _ severity: FileFinding.Severity, at place: String, _ text: String, advice: String
     ) {

@@ -1,12 +1,13 @@
 import GRDBSQLite
 
-/// Looks through a local file without changing it: a running collector's, one that lies still, or one set aside.
+/// Verifies a local file without changing it: one that a collector is using, one that is not in use, or one that was
+/// set aside.
 ///
-/// SQLite pages carry no checksums, so a flipped bit within a value that is still a possible value can't be found.
-/// What is found: pages that don't fit together, numbers missing or out of order, values that no feed event has, and
+/// SQLite pages carry no checksums, so a flipped bit that turns one possible value into another can't be found. What is
+/// found: pages that don't fit together, numbers that are missing or out of order, values that no feed event has, and
 /// accounts that don't add up.
 public enum FileVerifier {
-    /// How far a verification is.
+    /// How far a verification has come.
     public enum Progress: Sendable {
         /// Bytes read by SQLite's own check, and about how many there are.
         case structure(read: Int64, total: Int64)
@@ -17,9 +18,10 @@ public enum FileVerifier {
     /// What to do with a file that can't be read whole.
     static let repairAdvice = "run edgetick repair"
 
-    /// Verifies a file. Blocks on the disk, and reads the file about three times; `isQuick` reads its ends alone.
+    /// Verifies a file. Blocks on the disk, and reads the file about three times; `isQuick` skips the individual events
+    /// and the check of every page.
     ///
-    /// - Throws: `.missing`, `.notWritable` when this user may not read it, `.inputOutput`. Damage is no error but a
+    /// - Throws: `.missing`, `.notWritable` if this user may not read it, `.inputOutput`. Damage is not an error but a
     ///   finding.
     public static func verify(
         _ path: String, as kind: LocalFile, isQuick: Bool = false,
@@ -47,7 +49,7 @@ public enum FileVerifier {
             guard error.reason == .damaged || error.reason == .statement else { throw error }
             result.find(.fault, .structure, at: "the file", error.underlying ?? "damaged", advice: repairAdvice)
         }
-        // What was read without locks is worth nothing when somebody began to write meanwhile.
+        // What was read without locks is worthless if somebody began to write meanwhile.
         let hasStirred = FileLock.holder(of: path + ".lock") != nil || StoreFile.size(of: path + "-wal") > 0
         if isAtRest, hasStirred { return try verify(path, as: kind, isQuick: isQuick, progress: progress) }
         return result

@@ -20,7 +20,8 @@ public enum LocalFile: String, Sendable, CaseIterable {
         }
     }
 
-    /// Which file `path` is by its header, else by its name: `ticks-bad-….sqlite` is a `ticks.sqlite` that was set aside.
+    /// Determines which file is at `path` by its header, or else by its name: `ticks-bad-….sqlite` is a `ticks.sqlite`
+    /// that was set aside. `nil` if neither shows it.
     public init?(at path: String) {
         if let header = DatabaseHeader(path: path),
             let found = LocalFile.allCases.first(where: { $0.schema.applicationID == header.applicationID })

@@ -1,17 +1,18 @@
 import GRDBSQLite
 
-/// A connection that only reads, used through SQLite's own functions: verification wants to go on after a damaged page.
+/// A read-only connection, used through SQLite's own functions: verification has to continue after a damaged page.
 final class ReadHandle {
     let database: OpaquePointer
     let path: String
 
     /// Opens a file.
     ///
-    /// - Parameter isAtRest: Nobody writes it and it has no log: it is read without locks, and nothing is made beside it.
+    /// - Parameter isAtRest: Whether nobody writes the file and it has no log. If so, it is read without locks, and no
+    ///   file is created beside it.
     init(path: String, isAtRest: Bool) throws(StoreError) {
         var name = "file:"
         for byte in path.utf8 {
-            // RFC 3986: everything but unreserved characters and the slash is written in hexadecimal.
+            // RFC 3986: everything but unreserved characters and the slash is percent-encoded.
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
                 UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
@@ -45,7 +46,7 @@ final class ReadHandle {
         try PreparedStatement(sql, on: database, to: "read")
     }
 
-    /// Runs a query and hands out its rows.
+    /// Runs a query and passes its rows to `body`.
     func rows(_ sql: String, _ body: (RowColumns) -> Void) throws(StoreError) {
         try statement(sql).rows { row in
             body(row)
@@ -53,7 +54,7 @@ final class ReadHandle {
         }
     }
 
-    /// One number; `nil` when there is none.
+    /// Returns one number; `nil` if there is none.
     func number(_ sql: String) throws(StoreError) -> Int64? {
         try statement(sql).number()
     }

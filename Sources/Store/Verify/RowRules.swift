@@ -1,6 +1,6 @@
 import MarketData
 
-/// What a row of a stream's table may hold, as SQL conditions that are true for a right value.
+/// What a row of a stream's table may hold, as SQL conditions that are true for a valid value.
 struct RowRules {
     /// A rule and how it is reported.
     struct Rule {
@@ -19,10 +19,10 @@ struct RowRules {
         }
     }
 
-    /// True for a row that keeps all rules.
+    /// The SQL that is true for a row that follows all rules.
     var all: String { rules.map { "(\($0.condition)) IS TRUE" }.joined(separator: " AND ") }
 
-    /// The first rule that a row breaks, in words.
+    /// The SQL for the first rule that a row breaks, in words.
     var firstBroken: String {
         "CASE " + rules.map { "WHEN (\($0.condition)) IS NOT TRUE THEN '\($0.name)'" }.joined(separator: " ") + " END"
     }
@@ -33,7 +33,7 @@ struct RowRules {
         switch column.content {
         case .sequence: return nil
         case .symbol:
-            // As ``Symbol`` takes it.
+            // The same rule as that of ``Symbol``.
             return Rule(
                 name: "symbol is not one that the feed writes",
                 condition: """
@@ -47,7 +47,7 @@ struct RowRules {
             let types = column.isRequired ? "\(type) = 'integer'" : "\(type) IN ('integer', 'null')"
             return Rule(name: "\(name) is no whole number", condition: types)
         case .price, .quantity:
-            // A finite number; SQLite stores NULL for what is none.
+            // A finite number; SQLite stores NULL for NaN.
             let isFinite = "\(type) = 'real' AND abs(\(name)) <= 1.7976931348623157e308"
             return column.isRequired
                 ? Rule(name: "\(name) is missing or no finite number", condition: isFinite)

@@ -1,6 +1,6 @@
 public import MarketData
 
-/// The rows of a `ticks.sqlite` that is verified, a batch at a time.
+/// The rows of a verified `ticks.sqlite`, read in batches.
 public final class StoredRows {
     private let handle: ReadHandle
     private let version: Int
@@ -14,7 +14,7 @@ public final class StoredRows {
         version = verified.schemaVersion ?? 0
     }
 
-    /// Rows of a stream after one sequence and through another, at most `limit`.
+    /// Returns the rows of a stream after one sequence and through another, at most `limit`.
     ///
     /// - Throws: `.damaged`, `.inputOutput`.
     public func rows(
@@ -33,7 +33,7 @@ public final class StoredRows {
         return run.batch
     }
 
-    /// The rows of a stream that upstream refused.
+    /// Returns which rows of a stream upstream refused.
     ///
     /// - Throws: `.damaged`, `.inputOutput`.
     public func refusedRows(of stream: EventStream) throws(StoreError) -> [ClosedRange<Int64>] {

@@ -3,28 +3,28 @@ import GRDBSQLite
 import Glibc
 import Synchronization
 
-/// SQLite's own look at every page of a file, with an eye on how long it keeps its snapshot.
+/// SQLite's own check of every page of a file, limited in how long it keeps its snapshot.
 ///
 /// `PRAGMA integrity_check` reads each page once for the trees and each row once more for the values: about twice the
-/// file. All of it is one snapshot, which keeps a running collector from emptying its log; so it is given up
-/// when that log has grown by ``mostLog`` since.
+/// file. All of it is one snapshot, which keeps a running collector from emptying its log; so the check is given up
+/// when that log has grown by ``mostLog``.
 struct StructureCheck {
     /// How much the log of a running collector may grow meanwhile, in bytes.
     static let mostLog: Int64 = 32 << 20
-    /// How many faults are reported one by one.
+    /// The number of faults that are reported individually.
     static let mostFaults = 50
 
     private struct Target: @unchecked Sendable {
         let database: OpaquePointer
     }
 
-    /// What came of it.
+    /// The result of a check.
     struct Outcome {
         var messages: [String] = []
         var wasGivenUp = false
     }
 
-    /// Runs the check; `progress` hears of the bytes read.
+    /// Runs the check; `progress` is called with the number of bytes read so far.
     static func run(
         on handle: ReadHandle, progress: @escaping @Sendable (Int64) -> Void
     ) throws(StoreError) -> Outcome {
@@ -46,7 +46,7 @@ struct StructureCheck {
         timer.activate()
         defer {
             timer.cancel()
-            // The connection must not be gone while the handler may use it.
+            // The connection must stay open as long as the handler may use it.
             ended.wait()
         }
         var outcome = Outcome()
@@ -66,7 +66,7 @@ struct StructureCheck {
         let value = Atomic<Bool>(false)
     }
 
-    /// What this process has read so far, by the kernel's count; 0 where it doesn't tell.
+    /// The number of bytes that this process has read so far, as counted by the kernel; 0 if that is not available.
     private static func bytesRead() -> Int64 {
         let descriptor = open("/proc/self/io", O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return 0 }

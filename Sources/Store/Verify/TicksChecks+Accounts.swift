@@ -1,8 +1,8 @@
 import MarketData
 
-/// What the file says of itself, against its rows.
+/// Compares the file's own accounts with its rows.
 extension TicksChecks {
-    /// Drops must be sane, and holes in the numbers must be accounted for.
+    /// Checks that drops are sane and that missing numbers are accounted for.
     mutating func checkDrops() throws(StoreError) {
         var spans: [EventStream: [ClosedRange<Int64>]] = [:]
         var faults: [(String, String)] = []
@@ -51,7 +51,7 @@ extension TicksChecks {
         }
     }
 
-    /// Dead letters must be of rows that were given, once each, with their row.
+    /// Checks that each dead letter is of a row that was given, and holds that row.
     mutating func checkLetters() throws(StoreError) {
         var found: [(String, String)] = []
         try reading("dead_letters") { checks throws(StoreError) in
@@ -83,7 +83,7 @@ extension TicksChecks {
         }
     }
 
-    /// Gaps must be spans of time in a known state, and what was filled must belong to one.
+    /// Checks that gaps are spans of time in a known state, and that what was filled belongs to a gap.
     mutating func checkGaps() throws(StoreError) {
         var found: [(String, String)] = []
         let state = version >= 2 ? "state" : "'open'"
@@ -110,7 +110,7 @@ extension TicksChecks {
         for (place, text) in found.prefix(Self.mostTold) { result.find(.warning, .accounts, at: place, text) }
     }
 
-    /// Runs `body`; damage that it meets is reported as the table's.
+    /// Runs `body` and reports damage that it finds as damage of the table.
     private mutating func reading(
         _ table: String, _ body: (inout TicksChecks) throws(StoreError) -> Void
     ) throws(StoreError) {
@@ -138,7 +138,7 @@ struct SequenceSpans {
         self.spans = joined
     }
 
-    /// Whether every sequence of a range lies within.
+    /// Whether every sequence of a range is in the spans.
     func cover(_ range: ClosedRange<Int64>) -> Bool {
         spans.contains { $0.lowerBound <= range.lowerBound && $0.upperBound >= range.upperBound }
     }

@@ -1,8 +1,8 @@
 import MarketData
 
-/// Every row: its number and its values.
+/// Checks every row: its number and its values.
 extension TicksChecks {
-    /// Reads a stream's rows in steps, each in a snapshot of its own, and goes on behind rows that can't be read.
+    /// Reads a stream's rows in steps, each in its own snapshot, and continues after rows that can't be read.
     mutating func walk(_ stream: EventStream, progress: (Int64) -> Void) throws(StoreError) {
         guard let marks = result.streams[stream], let first = marks.first, let last = marks.last else { return }
         let rules = RowRules(stream, inFileOfVersion: version)
@@ -13,7 +13,7 @@ extension TicksChecks {
             FROM (SELECT * FROM \(name) WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
             """)
         var told = 0
-        // A number before the first that is ever given is told of with the marks.
+        // Numbers below 1 are reported with the marks.
         var after = max(first, 1) - 1
         while after < last {
             do throws(StoreError) {
@@ -27,7 +27,7 @@ extension TicksChecks {
                 after = end
             } catch {
                 guard error.reason == .damaged else { throw error }
-                // Finds the last row before the damage, then a row behind it.
+                // Finds the last row before the damage, then the first readable row after it.
                 let good = try lastReadable(stream, after: after, through: last)
                 guard good < last else { throw error }
                 let next = try firstReadable(stream, after: good, through: last) ?? last + 1
@@ -48,7 +48,8 @@ extension TicksChecks {
     private static func step(
         _ statement: PreparedStatement, after: Int64, through: Int64
     ) throws(StoreError) -> Step {
-        // By the first number wanted: a search for what lies behind the last one would touch the page that holds it.
+        // Asks for rows from the first number wanted: asking for rows after the previous number would touch that
+        // number's page.
         var step = Step()
         try statement.rows([after + 1, through]) { row in
             step = Step(
@@ -58,7 +59,7 @@ extension TicksChecks {
         return step
     }
 
-    /// Counts the rows up to the first one that can't be read, and returns the last of them.
+    /// Counts the rows before the first one that can't be read, and returns the last of them.
     private mutating func lastReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64
     {
         let statement = try handle.statement(
@@ -79,7 +80,7 @@ extension TicksChecks {
         return good
     }
 
-    /// The first row behind the damage that can be read: the step doubles until one is, then halves.
+    /// Returns the first readable row after the damage: the step doubles until a row can be read, then halves.
     private func firstReadable(_ stream: EventStream, after: Int64, through: Int64) throws(StoreError) -> Int64? {
         func row(from sequence: Int64) throws(StoreError) -> Int64? {
             do throws(StoreError) {

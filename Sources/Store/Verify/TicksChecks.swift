@@ -1,22 +1,22 @@
 import MarketData
 
-/// Looks through the tables of a `ticks.sqlite`.
+/// Checks the tables of a `ticks.sqlite`.
 struct TicksChecks {
-    /// Rows that are looked at in one snapshot.
+    /// The number of rows that are checked in one snapshot.
     static let step: Int64 = 20_000
-    /// Findings of one kind that are reported one by one.
+    /// The number of findings of one kind that are reported individually.
     static let mostTold = 20
 
     let handle: ReadHandle
     var result: FileVerification
-    /// Holes in the numbers: the last sequence before and the first after.
+    /// The ranges of missing sequences.
     var holes: [EventStream: [ClosedRange<Int64>]] = [:]
 
     var version: Int { result.schemaVersion ?? 0 }
-    /// The streams that the file has tables of.
+    /// The streams for which the file has tables.
     var streams: [EventStream] { EventStream.inFile(ofVersion: version) }
 
-    /// Looks at everything; with `isQuick` not at every row.
+    /// Checks everything; with `isQuick`, everything except the individual rows.
     mutating func run(isQuick: Bool, progress: (Int64, Int64) -> Void) throws(StoreError) {
         try readIdentity()
         try readMarks()
@@ -37,7 +37,7 @@ struct TicksChecks {
 
     private func span(of stream: EventStream) -> Int64 {
         guard let first = result.streams[stream]?.first, let last = result.streams[stream]?.last else { return 0 }
-        // A number that was never given must not end the verification.
+        // A number that was never given must not crash the verification.
         let possible = TickConnection.possibleSequences
         return max(0, min(last, possible.upperBound >> 4) - max(first, 1) + 1)
     }
@@ -102,14 +102,14 @@ struct TicksChecks {
         result.predecessors = predecessors
     }
 
-    /// Damage is reported and the rest is looked at; anything else ends the verification.
+    /// Reports damage, so that the rest can be checked; any other error ends the verification.
     mutating func noteDamage(_ error: StoreError, at place: String) throws(StoreError) {
         guard error.reason == .damaged else { throw error }
         result.find(
             .fault, .structure, at: place, error.underlying ?? "it can't be read", advice: FileVerifier.repairAdvice)
     }
 
-    /// Reads a stream's marks and ends in one snapshot: a running collector moves all of them.
+    /// Reads a stream's marks and its first and last rows in one snapshot, since a running collector moves all of them.
     private mutating func refreshMarks(of stream: EventStream) throws(StoreError) {
         let table = stream.rawValue
         do throws(StoreError) {

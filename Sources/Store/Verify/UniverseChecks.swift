@@ -1,4 +1,4 @@
-/// Looks through the tables of a `universe.sqlite`. Whether the groups make sense is `universe validate`'s question.
+/// Checks the tables of a `universe.sqlite`. Whether the groups make sense is checked by `universe validate`.
 struct UniverseChecks {
     let handle: ReadHandle
     var result: FileVerification
@@ -6,7 +6,7 @@ struct UniverseChecks {
     /// What to do with a mirror that is wrong.
     static let advice = "run edgetick repair, then edgetick universe pull, or import the groups again"
 
-    /// Looks at everything.
+    /// Checks everything.
     mutating func run() throws(StoreError) {
         try check("definition_groups") { checks throws(StoreError) in
             checks.result.rows += try checks.handle.number("SELECT count(*) FROM definition_groups") ?? 0
@@ -35,7 +35,7 @@ struct UniverseChecks {
         }
         guard (result.schemaVersion ?? 0) >= 2 else { return }
         try check("mirror_info") { checks throws(StoreError) in
-            // An empty checksum says that the groups were changed here since the pull.
+            // An empty checksum means that the groups were changed here since the pull.
             let wrong = try checks.handle.number(
                 """
                 SELECT count(*) FROM mirror_info WHERE checksum <> '' AND (

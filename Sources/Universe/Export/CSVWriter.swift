@@ -1,4 +1,4 @@
-/// Writes CSV in which NULL and an empty text differ; `SeparatedRows(archive:)` reads it.
+/// Writes CSV that distinguishes NULL from an empty text; `SeparatedRows(archive:)` reads it.
 struct CSVWriter {
     private(set) var bytes: [UInt8] = []
 

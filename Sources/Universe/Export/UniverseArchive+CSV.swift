@@ -2,7 +2,7 @@ public import MarketData
 public import Store
 
 extension UniverseArchive {
-    /// The files of a backup as CSV; they belong together in one directory, and are named as the tables are.
+    /// The files of a CSV backup. They belong together in one directory, and are named like the tables.
     public static let csvFiles = ["definition_groups.csv", "group_memberships.csv", "cache_entries.csv", "mirror.csv"]
 
     private static let groupColumns = [
@@ -15,8 +15,8 @@ extension UniverseArchive {
         "source", "pulled_at", "checked_at", "checksum", "groups", "memberships", "entries",
     ]
 
-    /// The mirror as CSV (RFC 4180), by file name. A field without quotes and content is NULL, `""` an empty text, as
-    /// PostgreSQL's COPY has it.
+    /// Returns the mirror as CSV (RFC 4180), by file name. A field without quotes and content is NULL, and `""` is an
+    /// empty text, as in PostgreSQL's COPY.
     public static func csv(_ contents: MirrorContents) -> [(name: String, bytes: [UInt8])] {
         var groups = CSVWriter(columns: groupColumns)
         var members = CSVWriter(columns: memberColumns)
@@ -65,7 +65,7 @@ extension UniverseArchive {
 
     /// Reads a backup from its files.
     ///
-    /// - Parameter file: gives the content of a file named; `nil` when it is missing.
+    /// - Parameter file: returns the content of the named file; `nil` when it is missing.
     public static func contents(
         csv file: (String) throws -> [UInt8]?
     ) throws -> MirrorContents {

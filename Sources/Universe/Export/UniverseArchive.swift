@@ -2,15 +2,15 @@ import FoundationEssentials
 import MarketData
 public import Store
 
-/// The whole mirror as JSON text: a backup that people can read, and that comes back exactly.
+/// The whole mirror as JSON text: a backup that people can read, and from which the mirror is restored exactly.
 public enum UniverseArchive {
-    /// The newest form written and read.
+    /// The newest version of the format that is written and read.
     public static let version = 1
     static let name = "edgetick-universe"
 
-    /// The mirror as JSON, with sorted keys; the same contents give the same bytes.
+    /// Returns the mirror as JSON, with sorted keys; the same contents give the same bytes.
     ///
-    /// - Throws: reason `malformed`, for a weight that is no number.
+    /// - Throws: reason `malformed`, for a weight that is not a number.
     public static func json(_ contents: MirrorContents) throws(UniverseArchiveError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -22,7 +22,7 @@ public enum UniverseArchive {
         }
     }
 
-    /// Whether a file is meant to be such a backup.
+    /// Whether a file looks like such a backup.
     public static func isJSON(_ bytes: [UInt8]) -> Bool {
         let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }
         return start.map { bytes[$0] == UInt8(ascii: "{") } ?? false
@@ -56,7 +56,7 @@ public enum UniverseArchive {
         }
     }
 
-    /// Checks what SQLite would refuse later.
+    /// Checks for what SQLite would refuse later.
     static func checked(_ contents: MirrorContents) throws(UniverseArchiveError) -> MirrorContents {
         var known: Set<GroupRecord.Identity> = []
         for group in contents.groups {

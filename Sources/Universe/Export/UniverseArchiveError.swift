@@ -1,8 +1,8 @@
-/// Why a backup was not taken.
+/// Why a backup was rejected.
 public struct UniverseArchiveError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong.
     enum Reason: Sendable, Equatable {
-        /// The bytes are no backup.
+        /// The bytes are not a backup.
         case foreign
         /// The backup was written by a newer EdgeTick.
         case tooNew

@@ -1,20 +1,20 @@
-/// Which column of a list holds what, as its header says.
+/// What each column of a list holds, according to its header.
 struct HoldingsColumns: Equatable {
     var symbol: Int
-    /// Where a directory of exchanges gives it as the tape, and so the feed, writes it.
+    /// The symbol as the tape, and so the feed, writes it. Directories of exchanges have this column.
     var tapeSymbol: Int?
-    /// Which fund a row belongs to.
+    /// The fund that a row belongs to.
     var fund: Int?
     var weight: Int?
     var name: Int?
     var assetClass: Int?
     var sector: Int?
     var industry: Int?
-    /// `Y` in the rows of symbols that exchanges use for tests.
+    /// Holds `Y` for symbols that exchanges use for tests.
     var testIssue: Int?
-    /// `Y` in the rows of cash.
+    /// Holds `Y` for cash.
     var moneyMarket: Int?
-    /// The titles, in small letters, single blanks between words.
+    /// The titles in lower case, with single blanks between words.
     let titles: [String]
 
     private static let nameTitles: Set = [
@@ -28,14 +28,14 @@ struct HoldingsColumns: Equatable {
         "market value ($)", "market value (us$)", "notional value", "asset class", "exposure weight", "anlageklasse",
         "nominalwert",
     ]
-    /// Titles that tell a header from a row, besides.
+    /// Other titles that distinguish a header from a row.
     private static let otherTitles: Set = [
         "isin", "identifier", "location", "exchange", "local currency", "price", "market", "type", "country", "date",
     ]
 
-    /// Reads a row as a header; `nil` when it is none.
+    /// Reads a row as a header; `nil` when it is not one.
     ///
-    /// - Parameter isFirst: Whether no other row stands above it.
+    /// - Parameter isFirst: Whether no other row is above it.
     init?(_ row: [[UInt8]], isFirst: Bool) {
         let titles = row.map(HoldingsColumns.title)
         self.titles = titles
@@ -72,7 +72,8 @@ struct HoldingsColumns: Equatable {
         holdingsTitles.contains(title) || title.hasPrefix("% of ") || title.hasSuffix("asset class")
     }
 
-    /// `ticker`, `Issuer Ticker`, `StockTicker`, `ACT Symbol`, but not the fund's own nor one for another system.
+    /// Whether a title is that of the symbols: `ticker`, `Issuer Ticker`, `StockTicker`, `ACT Symbol`, but not the
+    /// fund's own ticker or a symbol of another system.
     private static func isSymbol(_ title: String) -> Bool {
         guard title.count <= 30, !title.contains(":") else { return false }
         let words = title.split { " _-".contains($0) }

@@ -1,15 +1,15 @@
 import MarketData
 import Store
 
-/// Reads the members of a group from a file as it comes: a plain list of symbols, or the holdings that a fund company
-/// publishes. Which it is, the content tells, not the file's name. Pure: the caller reads the file.
+/// Reads the members of a group from a file: a plain list of symbols, or the holdings that a fund company publishes.
+/// The content decides which it is, not the file's name. Pure: the caller reads the file.
 ///
-/// A fund's file begins with lines about the fund and ends with footnotes; between them stand shares, and cash,
+/// A fund's file begins with lines about the fund and ends with footnotes. Between them are shares, but also cash,
 /// futures and holdings without a ticker, which are counted and left out.
 public struct HoldingsImport: Sendable, Equatable {
     /// What kind of file it is.
     public enum Format: String, Sendable, CaseIterable {
-        /// One symbol a row.
+        /// One symbol per row.
         case symbols
         /// Symbols with weights.
         case weighted
@@ -26,7 +26,7 @@ public struct HoldingsImport: Sendable, Equatable {
         var isFund: Bool { self != .symbols && self != .weighted }
     }
 
-    /// A member and what the file says of it.
+    /// A member and what the file says about it.
     public struct Entry: Sendable, Equatable {
         /// The ticker as the feed writes it.
         public var symbol: String
@@ -42,24 +42,24 @@ public struct HoldingsImport: Sendable, Equatable {
 
     /// What kind of file it is.
     public private(set) var format: Format
-    /// The fund's own ticker, where the file names it.
+    /// The fund's own ticker, when the file names it.
     private(set) var fund: String?
-    /// The fund's name, where the file gives it.
+    /// The fund's name, when the file gives it.
     private(set) var title: String?
     /// The members, each symbol once, in the order of the file; never empty.
     public private(set) var entries: [Entry] = []
-    /// What is worth telling about rows, in the order of the file.
+    /// Remarks on rows, in the order of the file.
     private(set) var problems: [SymbolListImport.Problem] = []
-    /// What is worth telling about the whole, a line each.
+    /// Remarks on the whole list, one line each.
     private(set) var remarks: [String] = []
-    /// Rows of cash, futures and the like that were left out.
+    /// The number of rows of cash, futures and the like that were left out.
     private(set) var cashRows = 0
-    /// Rows of holdings without a ticker that were left out.
+    /// The number of rows of holdings without a ticker that were left out.
     private(set) var unlistedRows = 0
-    /// Rows of holdings that a feed of US stocks doesn't have, which were left out.
+    /// The number of rows of holdings that were left out because a feed of US stocks doesn't have them.
     private(set) var elsewhereRows = 0
 
-    /// Where each symbol is among the entries.
+    /// The index of each symbol in ``entries``.
     private var places: [String: Int] = [:]
 
     /// The sum of the weights in percent; `nil` when there are none.
@@ -71,10 +71,10 @@ public struct HoldingsImport: Sendable, Equatable {
     /// Reads a file: a plain list, or the holdings of one fund or several.
     ///
     /// - Parameter strict: Whether one wrong row refuses the whole file.
-    /// - Returns: the funds in the order of the file, at least one; those without any share are left out, which is
-    ///   remarked on the first.
-    /// - Throws: ``SymbolListError`` when the bytes are no text, no symbol is found, most rows have none where one is
-    ///   expected, or a strict file has a wrong row.
+    /// - Returns: the funds in the order of the file, at least one. Those without any share are left out, with a remark
+    ///   on the first.
+    /// - Throws: ``SymbolListError`` when the bytes are not text, no symbol is found, most rows lack one where it is
+    ///   expected, or a strict file has a wrong row or one whose reading is a guess.
     public static func read(_ bytes: [UInt8], strict: Bool = false) throws(SymbolListError) -> [HoldingsImport] {
         let text = try ListText.separated(bytes)
         let preamble = HoldingsPreamble(text)
@@ -120,14 +120,14 @@ public struct HoldingsImport: Sendable, Equatable {
         _ text: [UInt8], _ preamble: HoldingsPreamble, strict: Bool
     ) throws(SymbolListError) -> [HoldingsImport] {
         var rows = SeparatedRows(text, separator: preamble.separator)
-        // Rows that name no fund belong to the one above.
+        // Rows that name no fund belong to the fund above.
         var funds = [HoldingsImport(preamble, fund: preamble.fund)]
         var indices: [String: Int] = [:]
         var current = 0
         while let (line, row) = rows.next() {
             guard line > preamble.headerLine else { continue }
             guard case .fields(let fields) = row else {
-                // Footnotes quote as they like; a holding that can't be read has more than one column.
+                // Footnotes use quotes freely. A holding that can't be read has more than one column.
                 if case .malformed(let text) = row, rows.lastLineHasSeparator {
                     funds[current].add(line, .leftOut, text)
                 }
@@ -237,11 +237,11 @@ public struct HoldingsImport: Sendable, Equatable {
         return SymbolSpelling.isMissing(text) || text.lowercased() == "unassigned" ? nil : text
     }
 
-    /// Looks at the sum: a fund's weights make about 100 percent.
+    /// Checks the sum: a fund's weights add up to about 100 percent.
     private mutating func judgeWeights() {
         guard let sum = weightSum else { return }
         let weights = entries.compactMap(\.weight)
-        // Five or more weights of at most 1 that sum to about 1 can't be percent, nor fewer that sum to it exactly.
+        // Five or more weights of at most 1 that sum to about 1 can't be percent, nor can fewer that sum to exactly 1.
         let areFractions =
             weights.allSatisfy { $0 <= 1 }
             && (weights.count >= 5 && (0.5...1.5).contains(sum) || weights.count > 1 && (0.999...1.001).contains(sum))

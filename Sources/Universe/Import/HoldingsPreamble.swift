@@ -1,6 +1,6 @@
 import MarketData
 
-/// What is above the rows of a list: lines about a fund, and the header.
+/// What precedes the rows of a list: lines about a fund, and the header.
 struct HoldingsPreamble {
     let columns: HoldingsColumns
     let headerLine: Int
@@ -13,15 +13,15 @@ struct HoldingsPreamble {
     /// Whether the rows below are a fund's holdings.
     var isFund: Bool { speaksOfFund || columns.areHoldings }
 
-    /// Whether a comma is the decimal point: where it can't be what separates the columns.
+    /// Whether a comma is the decimal point, as it is when it does not separate the columns.
     var hasDecimalCommas: Bool { separator != UInt8(ascii: ",") }
 
-    /// A header comes within this many rows, or not at all.
+    /// A header is within this many rows, or there is none.
     private static let limit = 60
 
-    /// Looks for a header; `nil` when there is none, so that the file is a plain list.
+    /// Looks for a header; `nil` when there is none, and the file is a plain list.
     init?(_ csv: [UInt8]) {
-        // The first line of a fund's file need not have the separator of its rows.
+        // The first line of a fund's file may have another separator than its rows.
         for separator in [SeparatedRows.separator(of: csv)] + SeparatedRows.separators {
             var rows = SeparatedRows(csv, separator: separator)
             var lines: [[String]] = []
@@ -54,7 +54,7 @@ struct HoldingsPreamble {
             }
             return nil
         }
-        // Above the title may be what a spreadsheet needs (`sep=;`).
+        // A line for spreadsheets (`sep=;`) may be above the title.
         let alone = lines.compactMap { fields in
             fields.count(where: { !$0.isEmpty }) == 1 ? fields.first { !$0.isEmpty } : nil
         }
@@ -80,7 +80,7 @@ struct HoldingsPreamble {
         }
     }
 
-    /// `VOO` of `Vanguard S&P 500 ETF (VOO)`; the last of several.
+    /// The last ticker in parentheses: `VOO` in `Vanguard S&P 500 ETF (VOO)`.
     private static func tickerInParentheses(_ title: String) -> String? {
         title.split(separator: "(").dropFirst().compactMap { part -> String? in
             guard let end = part.firstIndex(of: ")") else { return nil }

@@ -1,6 +1,6 @@
 /// Decides what one row of a list with a header is. Pure.
 enum HoldingsRow: Equatable {
-    /// A share, as its ticker is written.
+    /// A share, with its ticker as written.
     case share(String)
     /// Cash, a future, a currency: nothing that the feed sends.
     case cash
@@ -17,7 +17,7 @@ enum HoldingsRow: Equatable {
         let ticker = field(columns.symbol)
         let name = field(columns.name)
         let assetClass = field(columns.assetClass).lowercased()
-        // Footnotes stand in the first column alone.
+        // Footnotes fill only the first column.
         guard fields.count > max(1, columns.symbol), fields.count(where: { !HoldingsRow.text($0).isEmpty }) > 1,
             field(columns.testIssue).uppercased() != "Y", !HoldingsRow.isTrailer(fields)
         else {
@@ -41,7 +41,8 @@ enum HoldingsRow: Equatable {
         }
     }
 
-    /// A cell's text: blanks and what can't be seen left out, `="AAPL"` of a spreadsheet without its wrapping.
+    /// A cell's text without the blanks around it and without invisible characters; a spreadsheet's `="AAPL"` is
+    /// unwrapped.
     static func text(_ bytes: [UInt8]) -> String {
         var text = SymbolSpelling.visible(String(decoding: bytes, as: UTF8.self))
         if text.hasPrefix("=\""), text.hasSuffix("\""), text.count > 2 {
@@ -50,7 +51,7 @@ enum HoldingsRow: Equatable {
         return text
     }
 
-    /// The last line of an exchange's symbol directory.
+    /// Whether a row is the last line of an exchange's symbol directory.
     static func isTrailer(_ fields: [[UInt8]]) -> Bool {
         fields.first.map { $0.starts(with: "File Creation Time".utf8) } ?? false
     }
@@ -69,16 +70,16 @@ enum HoldingsRow: Equatable {
             name.isEmpty || ListWord.isMoney(name) || name.uppercased().contains("MONEY MARKET")
             || name.uppercased().split { !$0.isLetter }.contains { ["CASH", "DOLLAR", "DOLLARS"].contains($0) }
         if SymbolSpelling.isMissing(ticker) { return saysCash && !name.isEmpty }
-        // CASH is a company's ticker too.
+        // CASH is also a company's ticker.
         if upper == "CASH" { return saysCash }
         if !isShare, ListWord.isMoney(upper) || ListWord.isMoney(upper, named: name) || upper.hasSuffix("_USD") {
             return true
         }
-        // Tickers of money-market funds end so.
+        // Tickers of money-market funds end in XX.
         return upper.count == 5 && upper.hasSuffix("XX") && SymbolSpelling.isUsual(upper)
     }
 
-    /// Bloomberg's exchange cut short: `GRMN U` is no unit unless its name says so.
+    /// Removes Bloomberg's exchange when it was cut short: `GRMN U` is a unit only when its name says so.
     private static func withWholeExchange(_ ticker: String, name: String) -> String {
         let words = name.uppercased().split { !$0.isLetter }
         guard ticker.hasSuffix(" U"), !words.contains("UNIT"), !words.contains("UNITS"), !name.isEmpty else {
@@ -87,7 +88,7 @@ enum HoldingsRow: Equatable {
         return String(ticker.dropLast(2))
     }
 
-    /// Share classes that some funds write without a separator; the name must speak of the class too.
+    /// Share classes that some funds write without a separator; the name must mention the class too.
     private static let compactClasses: [String: String] = [
         "BRKA": "BRK.A", "BRKB": "BRK.B", "BFA": "BF.A", "BFB": "BF.B", "LENB": "LEN.B", "HEIA": "HEI.A",
         "MOGA": "MOG.A", "MOGB": "MOG.B", "UHALB": "UHAL.B", "CRDA": "CRD.A", "CRDB": "CRD.B", "GEFB": "GEF.B",

@@ -3,22 +3,22 @@ public import Store
 
 /// Turns the lists of stocks that older set-ups keep in `cache_entries` into groups. Pure.
 ///
-/// Such a row has the type `stock_universe`, `etf_universe` or `stock_etf_combo`, and as its value a JSON array of
-/// tickers, or of objects that name one. Every list becomes a universe under the keys that it was found by, so that a
-/// setting that names one means the same as before. The key's beginning says what a list of stocks is besides:
-/// `index_`, `sector_`, `theme_`. Rows with one key make one universe, with the members of all.
+/// Such a row has the type `stock_universe`, `etf_universe` or `stock_etf_combo`. Its value is a JSON array of tickers,
+/// or of objects that name one. Every list becomes a universe under the keys by which it was found, so that a setting
+/// with such a key means the same as before. The key's beginning tells what else a list of stocks is: `index_`,
+/// `sector_`, `theme_`. Rows with the same key make one universe, with the members of all.
 public struct LegacyMigration: Sendable {
-    /// A group that rows stand for.
+    /// A group that rows become.
     public struct Group: Sendable, Equatable {
-        /// How it ended.
+        /// What happens to it.
         public enum Outcome: Sendable, Equatable {
-            /// It is made, or would be.
+            /// It is created, or would be.
             case made
-            /// An earlier migration made it; it gets other members.
+            /// An earlier migration made it, or overwriting is forced; it gets other members.
             case updated
             /// It has these members already.
             case unchanged
-            /// There is a group of this name that no migration made; it is left alone.
+            /// A group of this name exists that no migration made; it is left alone.
             case kept
         }
 
@@ -26,7 +26,7 @@ public struct LegacyMigration: Sendable {
         public var definition: UniverseGroup.Definition
         /// How many symbols it has.
         public var symbols: Int
-        /// How it ended.
+        /// What happens to it.
         public var outcome: Outcome
     }
 
@@ -38,7 +38,7 @@ public struct LegacyMigration: Sendable {
         public var groups: [Group] = []
         /// How many symbols it has.
         public var symbols = 0
-        /// Entries of the list that are no symbols.
+        /// Entries of the list that are not symbols.
         public var refused: [String] = []
         /// Why it can't be read, in one line; `nil` when it can.
         public var fault: String?
@@ -64,10 +64,10 @@ public struct LegacyMigration: Sendable {
         }
     }
 
-    /// Decides.
+    /// Decides what becomes of the rows.
     ///
     /// - Parameters:
-    ///   - entries: The legacy rows; others are passed over.
+    ///   - entries: The legacy rows; others are skipped.
     ///   - existing: The mirror's groups.
     ///   - force: Whether groups that no migration made are overwritten.
     public init(entries: [CacheEntryRecord], existing: [MirrorContents.Group], force: Bool = false) {
@@ -126,14 +126,14 @@ public struct LegacyMigration: Sendable {
 
     static let format = "legacy"
 
-    /// The keys that a legacy row is found by: `name:key`, and the key alone.
+    /// The keys by which a legacy row is found: `name:key`, and the key alone.
     public static func keys(of entry: CacheEntryRecord) -> [String] {
         guard !entry.key.isEmpty else { return [entry.name.isEmpty ? entry.type : entry.name] }
         guard !entry.name.isEmpty, entry.name != entry.key else { return [entry.key] }
         return ["\(entry.name):\(entry.key)", entry.key]
     }
 
-    /// The groups that a legacy row stands for: universes under its keys, and what its key's beginning says.
+    /// The groups that a legacy row becomes: universes under its keys, and what the beginning of its key says.
     static func groups(of entry: CacheEntryRecord) -> [UniverseGroup.Definition] {
         func group(_ name: String, _ type: GroupType) -> UniverseGroup.Definition {
             UniverseGroup.Definition(
@@ -141,7 +141,7 @@ public struct LegacyMigration: Sendable {
                 environment: entry.environment)
         }
         var groups = keys(of: entry).map { group($0, .universe) }
-        // A list of funds is no sector and no theme of stocks.
+        // A list of funds is neither a sector nor a theme of stocks.
         guard entry.type != "etf_universe" else { return groups }
         let prefixes: [(String, GroupType)] = [("index_", .universe), ("sector_", .sector), ("theme_", .theme)]
         for (prefix, type) in prefixes where entry.key.lowercased().hasPrefix(prefix) {

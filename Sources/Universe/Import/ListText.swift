@@ -2,13 +2,14 @@ import MarketData
 
 /// The text of a list as UTF-8, whatever form the file came in. Pure.
 enum ListText {
-    /// The directory of all exchanges takes a tenth of it. Rows are held while they are read, and take many times as much
-    /// memory: a file of ticks by mistake must not take the machine's.
+    /// The largest text that is read; the directory of all exchanges takes a tenth of it. Rows are held in memory while
+    /// they are read, and take many times as much. A file of ticks that is given by mistake must not exhaust the
+    /// machine.
     static let maximumBytes = 16 << 20
 
-    /// Returns a file's bytes as separated text: UTF-16 decoded, the rows of a workbook, the entries of an array.
+    /// Returns a file's bytes as separated text: UTF-16 decoded, a workbook's rows, or an array's entries.
     ///
-    /// - Throws: ``SymbolListError`` when the bytes are no text, too many, or a workbook that can't be read.
+    /// - Throws: ``SymbolListError`` when the bytes are not text, are too many, or are a workbook that can't be read.
     static func separated(_ bytes: [UInt8]) throws(SymbolListError) -> [UInt8] {
         if Workbook.isWorkbook(bytes) {
             do {
@@ -32,17 +33,18 @@ enum ListText {
                     + "it in parts")
         }
         let text = utf16(bytes) ?? bytes
-        // What steers a printer or a terminal of old may be in a text; anything else is in none.
+        // White space and the old mark of a text's end (0x1A) may be in a text. Other control characters mean that it
+        // is not one.
         guard !text.contains(where: { $0 < 0x20 && !(0x09...0x0D).contains($0) && $0 != 0x1A }) else {
             throw SymbolListError(.notText, text: "the file is no UTF-8 text: save it as CSV in UTF-8")
         }
         return array(text) ?? text
     }
 
-    /// A byte order mark, and the white space that may be before a text's beginning.
+    /// The bytes of a byte order mark, and the white space that may precede a text.
     private static let blanks: Set<UInt8> = [0xEF, 0xBB, 0xBF, 0x20, 0x0A, 0x0D, 0x09]
 
-    /// What else people take for a list, by the first bytes, and what to do about it.
+    /// Other files that people take for a list, by their first bytes, and what to do about each.
     private static let others: [(mark: [UInt8], what: String)] = [
         (
             [0xD0, 0xCF, 0x11, 0xE0],
@@ -65,7 +67,7 @@ enum ListText {
         return Array(String(decoding: units, as: UTF16.self).utf8)
     }
 
-    /// The entries of a JSON array, or of a Python list, a line each.
+    /// The entries of a JSON array or a Python list, one per line.
     private static func array(_ bytes: [UInt8]) -> [UInt8]? {
         let start = bytes.firstIndex { !blanks.contains($0) }
         guard let start, bytes[start] == UInt8(ascii: "[") else { return nil }
@@ -99,13 +101,13 @@ enum ListText {
     }
 }
 
-/// Cells as separated text, a row a line whatever is in its cells.
+/// Cells as separated text: one line per row, whatever is in its cells.
 struct SeparatedText {
     private(set) var bytes: [UInt8] = []
-    /// The column behind the row's last cell, from 0.
+    /// The column after the row's last cell, from 0.
     private(set) var column = 0
 
-    /// Adds a cell to the row; the columns before it that have none stay empty.
+    /// Adds a cell to the row; columns that were skipped before it stay empty.
     mutating func add(_ cell: String, at place: Int) {
         for _ in 0..<place - max(column, 1) + 1 { bytes.append(UInt8(ascii: ",")) }
         column = place + 1

@@ -2,10 +2,11 @@ import MarketData
 
 /// The words that people and funds write where symbols belong: titles, totals, cash. Pure.
 ///
-/// Short ones can be tickers as well (`CASH`, `CODE`, `USD`). In capitals they are words only where the rows around say so.
+/// Short ones can also be tickers (`CASH`, `CODE`, `USD`). In capitals, they are words only if the rows around them say
+/// so.
 enum ListWord {
-    /// Whether a text is a word wherever it is: a known one that no ticker is as long as, or that begins with a capital
-    /// among small letters; and any that is longer than a symbol's root.
+    /// Whether a text is a word wherever it is. That is a known word that is longer than any ticker, or is written as a
+    /// capital and small letters, and any text that is longer than a symbol's root.
     static func isSurely(_ text: String) -> Bool {
         if isKnown(text) { return letters(text).count > 4 || SymbolSpelling.isBegunWord(text) }
         if isMoney(text) { return letters(text).count > 5 || SymbolSpelling.isBegunWord(text) }
@@ -15,25 +16,25 @@ enum ListWord {
         return !SymbolSpelling.isUsual(symbol.description)
     }
 
-    /// Whether a text is a known title or a mark of an end. Above the first symbol and below the last it is nothing else.
+    /// Whether a text is a known title or end mark. Above the first symbol and below the last, it can be nothing else.
     static func isKnown(_ text: String) -> Bool { known.contains(letters(text)) }
 
-    /// Whether a text speaks of money alone: `CASH`, `USD`, `CASH_USD`, `-EUR CASH-`, `USD Curncy`, `Cash&Other`.
+    /// Whether a text means only money: `CASH`, `USD`, `CASH_USD`, `-EUR CASH-`, `USD Curncy`, `Cash&Other`.
     static func isMoney(_ text: String) -> Bool {
         let words = text.uppercased().split { !$0.isLetter }
         return words.contains { money.contains($0) }
             && words.allSatisfy { money.contains($0) || besideMoney.contains($0) || moreCurrencies.contains($0) }
     }
 
-    /// Whether a text is a currency's code and its name speaks of money: `KRW`, a Korean won. Some codes are companies'
-    /// tickers, as `COP` and `PEN`.
+    /// Whether a text is a currency's code and its name is about money: `KRW`, a Korean won. Some codes are also
+    /// companies' tickers, such as `COP` and `PEN`.
     static func isMoney(_ text: String, named name: String) -> Bool {
         guard text.count == 3, moreCurrencies.contains(text[...]) else { return false }
         return name.uppercased().split { !$0.isLetter }.contains { moneyNames.contains($0) }
     }
 
-    /// Whether a fund's ticker may be taken from a sentence or a file's name: what funds write in such places of
-    /// themselves, of currencies and of indices is none.
+    /// Whether a fund's ticker may be taken from a sentence or a file's name. Words that funds write there about
+    /// themselves, currencies and indices are not tickers.
     static func canNameFund(_ ticker: String) -> Bool {
         !isKnown(ticker) && !isMoney(ticker) && !moreCurrencies.contains(ticker[...])
             && !besideFunds.contains(ticker[...])
@@ -54,7 +55,7 @@ enum ListWord {
         "rest", "remainder", "fundbalance", "summe", "gesamt", "totale", "totaal", "source", "notes",
     ]
 
-    /// What means money wherever a fund lists its holdings.
+    /// Words that mean money wherever a fund lists its holdings.
     private static let money: Set<Substring> = [
         "CASH", "CURNCY", "USD", "EUR", "GBP", "JPY", "CAD", "CHF", "AUD", "HKD", "SEK", "NOK", "DKK", "XTSLA",
     ]

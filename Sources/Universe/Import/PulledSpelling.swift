@@ -1,10 +1,10 @@
 public import MarketData
 
 extension UniverseRecords {
-    /// Spells the members as the feed spells them, as an import does: another program's `BRK-B` would be asked for in
-    /// vain. Members that are no symbols stay as they are.
+    /// Spells the members as the feed spells them, as an import does: the feed would not know another program's
+    /// `BRK-B`. Members that are not symbols stay as they are.
     ///
-    /// - Returns: what was changed, a line a group.
+    /// - Returns: what was changed, one line per group.
     public mutating func spellAsFeed() -> [String] {
         var remarks: [String] = []
         for index in groups.indices {
@@ -18,7 +18,7 @@ extension UniverseRecords {
             }
             guard !changes.isEmpty else { continue }
             groups[index].members.sort { $0.symbol < $1.symbol }
-            // Of two spellings of one symbol the first counts.
+            // Of two spellings of one symbol, the first is kept.
             var last: String?
             groups[index].members.removeAll { member in
                 defer { last = member.symbol }
@@ -32,7 +32,7 @@ extension UniverseRecords {
         return remarks
     }
 
-    /// Whether there is no other way to spell a symbol, seen without looking closely: there may be a million.
+    /// Whether a symbol can't be spelt another way. The check is cheap, because there may be a million.
     private static func isSurelySpelt(_ text: String) -> Bool {
         var hasDigits = false
         for byte in text.utf8 {

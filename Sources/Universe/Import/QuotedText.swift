@@ -1,10 +1,10 @@
 public import MarketData
 
-/// Somebody else's text for a log line: in quotes, cut at 80 characters, nothing in it that steers a terminal.
+/// Text from elsewhere for a log line: in quotes, cut at 80 characters, with nothing in it that steers a terminal.
 func quoted(_ text: String) -> String { DisplayText.quoted(text) }
 
 extension DisplayText {
-    /// A text as one argument of a command that is to be copied into a shell.
+    /// A text as one argument of a command, for copying into a shell.
     public static func argument(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte

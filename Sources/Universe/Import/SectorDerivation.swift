@@ -1,10 +1,10 @@
 import MarketData
 public import Store
 
-/// Derives which sector each stock belongs to: from the holdings of the eleven sector ETFs, or from a list that names
-/// sectors and industries. Pure.
+/// Derives the sector of each stock: from the holdings of the eleven sector ETFs, or from a list that names sectors and
+/// industries. Pure.
 public struct SectorDerivation: Sendable, Equatable {
-    /// A stock's place.
+    /// The sector and industry of a stock.
     struct Assignment: Sendable, Equatable {
         /// The sector's name.
         public var sector: String
@@ -34,12 +34,12 @@ public struct SectorDerivation: Sendable, Equatable {
         ("XLRE", "Real Estate"), ("XLU", "Utilities"), ("XLV", "Health Care"), ("XLY", "Consumer Discretionary"),
     ]
 
-    /// The place of each stock, by symbol.
+    /// The sector and industry of each stock, by symbol.
     private(set) var assignments: [String: Assignment] = [:]
-    /// What is worth telling, a line each.
+    /// Remarks, one line each.
     private(set) var remarks: [String] = []
 
-    /// Derives from the sector ETFs' holdings, by ETF. A stock in two of them belongs where it weighs more.
+    /// Derives from the sector ETFs' holdings, by ETF. A stock in two of them belongs to the one where it weighs more.
     public init(holdings: [String: [GroupMember]]) {
         var conflicts: [String] = []
         for (etf, sector) in Self.sectorETFs {
@@ -75,11 +75,11 @@ public struct SectorDerivation: Sendable, Equatable {
         }
     }
 
-    /// The sectors' new members, for those that change.
+    /// Returns the new members of the sectors that change.
     ///
     /// - Parameters:
     ///   - existing: The groups of type SECTOR of the environment.
-    ///   - replacing: Whether a stock that has a sector already moves to the one derived; else it stays.
+    ///   - replacing: Whether a stock that already has a sector moves to the derived one; otherwise it stays.
     func changes(
         over existing: [MirrorContents.Group], environment: String, replacing: Bool, note: ImportNote
     ) -> [GroupChange] {
@@ -102,7 +102,7 @@ public struct SectorDerivation: Sendable, Equatable {
         for (symbol, assignment) in assignments where !placed.contains(symbol) {
             let name = names[assignment.sector.lowercased()] ?? assignment.sector
             let old = current[name]?[symbol]
-            // As jsonb writes it, so that the document comes back from a database as it went there.
+            // Written as jsonb writes it, so that the document returns unchanged from a database.
             let industry = assignment.industry.map { "{\"industry\": \(JSONString.quoted($0))}" }
             members[name, default: [:]][symbol] = MemberRecord(
                 symbol: symbol, weight: assignment.weight ?? old?.weight, metadata: industry ?? old?.metadata,

@@ -9,12 +9,12 @@ public struct SymbolList: Sendable, Equatable {
     public var symbols: [Symbol] = []
     /// Whether `*` is among the entries: every symbol of the feed.
     public var isWildcard = false
-    /// Entries that are no symbols, as written.
+    /// Entries that are not symbols, as written.
     public var refused: [String] = []
-    /// What is worth telling about the entries, each fit for a log line.
+    /// Remarks on the entries, each fit for a log line.
     var remarks: [String] = []
 
-    /// Reads a list. Entries that are no symbols are left out, with a remark.
+    /// Reads a list. Entries that are not symbols are left out, with a remark.
     public init(_ text: String) {
         var seen: Set<Symbol> = []
         func take(_ piece: String, _ spelling: SymbolSpelling) {
@@ -35,7 +35,7 @@ public struct SymbolList: Sendable, Equatable {
             }
             let whole = SymbolSpelling(reading: piece)
             let words = piece.split(whereSeparator: \.isWhitespace)
-            // `BRK B` is a symbol, `AAPL MSFT` are two.
+            // `BRK B` is one symbol, `AAPL MSFT` are two.
             if case .refused = whole, words.count > 1 {
                 for word in words { take(String(word), SymbolSpelling(reading: String(word))) }
             } else {
@@ -47,7 +47,7 @@ public struct SymbolList: Sendable, Equatable {
         }
     }
 
-    /// The entries, none blank.
+    /// The entries that are not blank.
     private static func pieces(of text: String) -> [String] {
         text.split { ",;\n\r\t".contains($0) || $0 == "\r\n" }.map { piece in
             String(piece.filter { !"[](){}\"'`“”‘’".contains($0) })

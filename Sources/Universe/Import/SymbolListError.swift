@@ -1,8 +1,8 @@
-/// Why a list of symbols was not taken.
+/// Why a list of symbols was rejected.
 public struct SymbolListError: Error, Sendable, Equatable {
     /// What went wrong.
     public enum Reason: Sendable, Equatable {
-        /// The bytes are no text and no workbook.
+        /// The bytes are neither text nor a workbook.
         case notText
         /// The file is larger than any list.
         case tooLarge
@@ -10,7 +10,7 @@ public struct SymbolListError: Error, Sendable, Equatable {
         case noSymbolColumn
         /// There is no symbol in the list.
         case empty
-        /// The list has wrong rows and was read strictly.
+        /// The list was read strictly and has a wrong row, or one whose reading is a guess.
         case wrongRows
         /// More rows are wrong than right.
         case mostRefused
@@ -29,8 +29,8 @@ public struct SymbolListError: Error, Sendable, Equatable {
         self.problems = problems
     }
 
-    /// Judges what was read: a fault when a strict list has a wrong row or one whose reading is a guess, or most rows are
-    /// wrong; `nil` when it may be taken.
+    /// Judges what was read: an error when most rows are wrong, or when a strict list has a wrong row or one whose
+    /// reading is a guess; `nil` when the list is acceptable.
     init?(judging problems: [SymbolListImport.Problem], taken: Int, strict: Bool, header: String) {
         let faults = problems.filter(\.isDoubt)
         if strict, let first = faults.first {

@@ -1,24 +1,24 @@
 public import MarketData
 public import Store
 
-/// Reads a group's members from a plain list: one symbol a row, with or without a header.
+/// Reads a group's members from a plain list: one symbol per row, with or without a header.
 ///
-/// With a header, the columns for symbol and weight are read and all others ignored; without one, the first column is
-/// the symbol and the second, where it is a number, the weight, unless the rows hold nothing but symbols. Commas,
-/// semicolons, tabs or bars separate columns; blank lines and lines that begin with `#` are skipped. A bad row is
-/// reported with its line and the others are read all the same. Pure: the caller reads the file.
+/// With a header, the columns for symbol and weight are read and all others ignored. Without one, the first column is
+/// the symbol and the second, when it is a number, the weight, unless the rows hold only symbols. Commas, semicolons,
+/// tabs or bars separate columns; blank lines and lines that begin with `#` are skipped. A bad row is reported with its
+/// line, and the others are still read. Pure: the caller reads the file.
 public struct SymbolListImport: Sendable, Equatable {
     /// A member, with the line that named it.
     public struct Entry: Sendable, Equatable {
         /// The symbol as the feed writes it.
         public var symbol: Symbol
-        /// The weight as written, in percent as a rule; `nil` when the row has none.
+        /// The weight as written, usually in percent; `nil` when the row has none.
         public var weight: Double?
         /// The row's line, from 1.
         public var line: Int
     }
 
-    /// Something worth telling about a row.
+    /// A remark on a row.
     public struct Problem: Sendable, Equatable, CustomStringConvertible {
         /// What it means for the row.
         public enum Consequence: Sendable, Equatable {
@@ -26,11 +26,11 @@ public struct SymbolListImport: Sendable, Equatable {
             case leftOut
             /// The row's weight is wrong and left out; its symbol is taken.
             case weightLeftOut
-            /// The symbol was named before; the row says nothing new.
+            /// The symbol was named by an earlier row.
             case repeated
             /// The row is taken; its spelling was changed, or is unusual.
             case remarked
-            /// The row is taken; that its word is a symbol is a guess.
+            /// The row is taken, but it is a guess that its word is a symbol.
             case guessed
         }
 
@@ -38,22 +38,22 @@ public struct SymbolListImport: Sendable, Equatable {
         public var line: Int
         /// What it means for the row.
         public var consequence: Consequence
-        /// What is the matter, in a few words.
+        /// What is wrong, in a few words.
         public var text: String
 
         /// Whether the row is wrong.
         public var isFault: Bool { consequence == .leftOut || consequence == .weightLeftOut }
 
-        /// Whether a strict import is refused for it.
+        /// Whether a strict import fails because of it.
         var isDoubt: Bool { isFault || consequence == .guessed }
 
-        /// One line with the line's number.
+        /// The remark on one line, with the row's line number.
         public var description: String { "line \(line): \(text)" }
     }
 
     /// The members, each symbol once, in the order of the file; never empty.
     public private(set) var entries: [Entry] = []
-    /// What is worth telling, in the order of the file.
+    /// Remarks on rows, in the order of the file.
     public private(set) var problems: [Problem] = []
 
     /// The members as the mirror keeps them.
@@ -61,7 +61,7 @@ public struct SymbolListImport: Sendable, Equatable {
         entries.map { GroupMember(symbol: $0.symbol.description, weight: $0.weight) }
     }
 
-    /// Rows of symbols that exchanges use for tests, which were left out.
+    /// The number of rows that were left out because exchanges use their symbols for tests.
     public private(set) var testRows = 0
 
     /// Reads a list.
@@ -69,7 +69,7 @@ public struct SymbolListImport: Sendable, Equatable {
     /// - Parameters:
     ///   - csv: The file's bytes.
     ///   - strict: Whether one wrong row refuses the whole list.
-    /// - Throws: ``SymbolListError`` when the bytes are no text, a header names no symbol column, no symbol is found,
+    /// - Throws: ``SymbolListError`` when the bytes are not text, a header names no symbol column, no symbol is found,
     ///   most rows have none, or a strict list has a wrong row or one whose reading is a guess.
     public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
         let text = try ListText.separated(csv)
@@ -146,7 +146,7 @@ public struct SymbolListImport: Sendable, Equatable {
 
     // MARK: - Without one
 
-    /// Reads rows that no header explains; returns what to say of the first when most are wrong.
+    /// Reads rows that no header explains; returns what to say about the first row when most rows are wrong.
     private mutating func readPlainRows(
         _ rows: [(line: Int, row: SeparatedRows.Row)], _ hasDecimalCommas: Bool, _ firstLines: inout [Symbol: Int]
     ) throws(SymbolListError) -> String {
@@ -195,7 +195,7 @@ public struct SymbolListImport: Sendable, Equatable {
         return "the first row, \(quoted(first)), is no header that is known: name the column with the symbols `symbol`"
     }
 
-    /// Whether rows are symbols side by side rather than a symbol and what belongs to it.
+    /// Whether the rows are symbols side by side, rather than a symbol and its data.
     private static func holdNothingButSymbols(_ rows: [[String]]) -> Bool {
         guard let first = rows.first, first.count > (rows.count == 1 ? 1 : 2) else { return false }
         return rows.allSatisfy { row in
@@ -203,7 +203,7 @@ public struct SymbolListImport: Sendable, Equatable {
         } && rows.allSatisfy { $0.allSatisfy { $0.isEmpty || $0.hasPrefix("###") || isSurelySymbol($0) } }
     }
 
-    /// The symbols of a row that has nothing but them, with blanks between them; `nil` when it is no such row.
+    /// The symbols of a row that holds only symbols, with blanks between them; `nil` for any other row.
     private static func words(of cells: [String]) -> [String]? {
         guard cells.dropFirst().allSatisfy(\.isEmpty), case .refused = SymbolSpelling(reading: cells[0]) else {
             return nil
@@ -225,12 +225,12 @@ public struct SymbolListImport: Sendable, Equatable {
 
     // MARK: - Titles and ends
 
-    /// Whether a cell is none of the words that titles, totals and cash are written with.
+    /// Whether a cell is not one of the words for titles, totals and cash.
     private static func canBeSymbol(_ text: String) -> Bool {
         !SymbolSpelling.isMissing(text) && !ListWord.isKnown(text) && !ListWord.isMoney(text)
     }
 
-    /// Whether what comes after the last symbol ends the list: a total, or cash with numbers alone beside it.
+    /// Whether a text after the last symbol ends the list: a total, or cash with only numbers beside it.
     private static func isEnd(_ text: String, beside others: some Collection<String>) -> Bool {
         if ListWord.isKnown(text) { return true }
         let cells = others.filter { !$0.isEmpty }
@@ -240,7 +240,7 @@ public struct SymbolListImport: Sendable, Equatable {
             }
     }
 
-    /// Leaves a word out. A total is usual; a title that isn't known as one must be corrected.
+    /// Leaves out a word. A total is normal; a title that was not recognised as a header must be corrected.
     private mutating func leaveOut(_ text: String, _ line: Int, isEnd: Bool) {
         add(
             line, isEnd ? .remarked : .leftOut,
@@ -285,7 +285,7 @@ public struct SymbolListImport: Sendable, Equatable {
 }
 
 extension SymbolListImport.Problem.Consequence {
-    /// What it means that a text is read as a symbol of another spelling.
+    /// The consequence of reading a text as a symbol with another spelling.
     init(reading text: String) { self = SymbolSpelling.isBegunWord(text) ? .guessed : .remarked }
 }
 

@@ -2,8 +2,8 @@ public import MarketData
 
 /// Reads symbols as people and other programs write them. Pure.
 ///
-/// The feed writes share classes with a dot (`BRK.B`) and tells upper from lower case (`BACpL` is a preferred share).
-/// Anything that is surely another way to write such a symbol is read as the feed writes it, with a remark; whatever
+/// The feed writes share classes with a dot (`BRK.B`) and distinguishes upper and lower case (`BACpL` is a preferred
+/// share). What is certainly another spelling of such a symbol is read as the feed writes it, with a remark. What
 /// merely looks unusual is kept as written, with a remark.
 enum SymbolSpelling: Equatable {
     case symbol(Symbol, remark: String?)
@@ -34,8 +34,8 @@ enum SymbolSpelling: Equatable {
         case .symbol(let read): spelling = read
         case nil: break
         }
-        // What separates columns elsewhere is in no symbol: the row was not taken apart. Nor is what formulas, pages and
-        // settings are written with.
+        // No symbol holds a character that separates columns in other files: with one, the row was not split. Nor does
+        // it hold those of formulas, web pages and settings.
         guard let symbol = Symbol(spelling), spelling.first.map({ $0.isLetter || $0.isNumber }) ?? false,
             !spelling.contains(where: { ";|=<>%&?@'".contains($0) })
         else {
@@ -52,17 +52,17 @@ enum SymbolSpelling: Equatable {
         }
     }
 
-    /// Whether a cell says that there is nothing in it.
+    /// Whether a cell says that it is empty.
     static func isMissing(_ text: String) -> Bool {
-        // NAN is a fund's ticker; other programs write `nan` where there is nothing.
+        // NAN is a fund's ticker; other programs write `nan` for a missing value.
         text == "nan" || ["", "-", "--", "—", "–", "n/a", "none", "null"].contains(text.lowercased())
             || formulaFaults.contains(text.uppercased())
     }
 
-    /// What spreadsheets write where a formula has no value.
+    /// The values that spreadsheets write when a formula has none.
     static let formulaFaults: Set = ["#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"]
 
-    /// Text without blanks around it and without characters that can't be seen; blanks inside stand alone.
+    /// Text without blanks around it and without invisible characters, with single blanks between words.
     static func visible(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
         guard !isPlain else { return text }
@@ -89,7 +89,7 @@ enum SymbolSpelling: Equatable {
         return rest.isEmpty
     }
 
-    /// Whether a text is written as a text editor begins a word: a capital, then small letters.
+    /// Whether a text is written like the first word of a sentence: a capital, then small letters.
     static func isBegunWord(_ text: String) -> Bool {
         text.first?.isUppercase == true && text.count > 1 && text.dropFirst().allSatisfy { ("a"..."z").contains($0) }
     }
@@ -103,8 +103,8 @@ enum SymbolSpelling: Equatable {
             + "ASCII, nor any of , ; | * = < > % & ? @"
     }
 
-    /// What a spreadsheet has made of a text: `1-Mar`, `Mar-26`, `2026-03-01`, `1.00E+05`; `nil` when it is neither a date
-    /// nor a number with a point.
+    /// What a spreadsheet has made of a text: `1-Mar`, `Mar-26`, `2026-03-01`, `1.00E+05`; `nil` when it is neither a
+    /// date nor a number with a point.
     private static func madeByASpreadsheet(_ text: String) -> String? {
         guard text.first?.isLetter == true || text.first?.isNumber == true, text.contains(where: \.isNumber) else {
             return nil
@@ -135,9 +135,9 @@ extension SymbolSpelling {
         case elsewhere(String)
     }
 
-    /// What another program's spelling stands for; `nil` when it is none that is known.
+    /// What another program's spelling means; `nil` when it is not a known one.
     private static func plain(_ text: String) -> Reading? {
-        // No root is that long: a broker's `BACPRL`.
+        // No root is this long: a broker's `BACPRL`.
         if (6...8).contains(text.count), text.dropLast().hasSuffix("PR"), text.allSatisfy(isCapital) {
             return .symbol("\(text.dropLast(3))p\(text.suffix(1))")
         }
@@ -149,7 +149,7 @@ extension SymbolSpelling {
             guard !rest.isEmpty, !venue.isEmpty else { return nil }
             if let kind = assetPrefixes[venue] { return .elsewhere(kind) }
             if exchanges.contains(venue) { return followed(rest) }
-            // Some write the exchange behind: `AAPL:US`, `RY:CN`.
+            // Some write the exchange after the symbol: `AAPL:US`, `RY:CN`.
             if exchanges.contains(rest) { return followed(String(text[..<colon])) }
             return .elsewhere(
                 foreignCodes.contains(rest) ? "listed abroad (\(rest))" : "listed on \(quoted(venue))")
@@ -165,15 +165,15 @@ extension SymbolSpelling {
         if let what = identifier(text) { return .elsewhere(what) }
         if let reading = withExchange(text) { return reading }
         if let reading = withSuffix(text) { return reading }
-        // No symbol of the feed is written so.
+        // No symbol of the feed is written this way.
         if (2...5).contains(text.count), isBegunWord(text), !isUsual(text) { return .symbol(text.uppercased()) }
         return nil
     }
 
-    /// The rest behind something that was taken off.
+    /// Reads what remains after a part was removed.
     private static func followed(_ rest: String) -> Reading { plain(rest) ?? .symbol(rest) }
 
-    /// `AM.AAPL` without the channel that a subscription names it by.
+    /// `AM.AAPL` without the channel of a subscription.
     private static func withoutChannel(_ text: String) -> String? {
         guard let channel = FeedChannel(text), let rest = channel.symbol?.description else { return nil }
         // `A.WS` is a warrant of A.
@@ -184,12 +184,12 @@ extension SymbolSpelling {
         return rest
     }
 
-    /// Numbers that other programs write in the place of a symbol.
+    /// Identifiers and contracts that other programs write in place of a symbol.
     private static func identifier(_ text: String) -> String? {
         guard text.contains(where: \.isNumber) else { return nil }
         let root = text.prefix { !" .-/".contains($0) }
         if !root.isEmpty, root.allSatisfy(\.isNumber) {
-            // CUSIPs and SEDOLs may be of digits alone.
+            // CUSIPs and SEDOLs may consist of digits only.
             return root.count <= 6 ? "listed abroad, where symbols are numbers" : "an identifier"
         }
         let isISIN =
@@ -208,7 +208,7 @@ extension SymbolSpelling {
         {
             return "a future"
         }
-        // A letter behind a digit: CUSIP, SEDOL, ISIN and funds' own numbers, with what they write behind them.
+        // A letter after a digit: CUSIP, SEDOL, ISIN and funds' own numbers, with whatever follows them.
         if let digit = text.firstIndex(where: \.isNumber), text[digit...].contains(where: \.isLetter) {
             return "an identifier or a contract"
         }
@@ -219,7 +219,7 @@ extension SymbolSpelling {
     private static func withExchange(_ text: String) -> Reading? {
         var words = text.split(separator: " ")
         if words.count > 2, words.last?.uppercased() == "EQUITY" { words.removeLast() }
-        // Only a share class is a word of its own; other words are further symbols.
+        // Only a share class is a word by itself; other words are further symbols.
         guard words.count == 2 || words.count == 3 && words[1].count == 1, let code = words.last.map(String.init) else {
             return nil
         }
@@ -228,7 +228,7 @@ extension SymbolSpelling {
         return foreignCodes.contains(code) ? .elsewhere("listed abroad (\(code))") : nil
     }
 
-    /// Share classes, preferred shares, warrants, units and listings abroad behind a separator.
+    /// Reads share classes, preferred shares, warrants, units and listings abroad after a separator.
     private static func withSuffix(_ text: String) -> Reading? {
         guard let place = text.firstIndex(where: { "/ -.$^=+".contains($0) }) else { return nil }
         let root = String(text[..<place])
@@ -252,7 +252,7 @@ extension SymbolSpelling {
             return .symbol("\(root)p\(share.dropFirst())")
         }
         switch share {
-        // `W` is how exchanges' directories write it; no share class is called so.
+        // `W` is what exchanges' directories write; no share class has this name.
         case "WS", "WT", "W": return .symbol("\(root).WS")
         case "UN": return .symbol("\(root).U")
         case "RT", "WI": return .symbol("\(root).\(share)")
@@ -275,12 +275,12 @@ extension SymbolSpelling {
         }
     }
 
-    /// Share classes that many write without a separator, where no ticker is spelt so.
+    /// Share classes that are often written without a separator, and that no ticker is spelt like.
     private static let undotted = ["BRKA": "BRK.A", "BRKB": "BRK.B"]
 
     private static func isCapital(_ character: Character) -> Bool { ("A"..."Z").contains(character) }
 
-    /// What a data provider's prefix says of the symbol behind it.
+    /// What a data provider's prefix says about the symbol after it.
     private static let assetPrefixes = [
         "I": "an index", "X": "a crypto-currency", "C": "a currency", "O": "an option", "F": "a future",
     ]
@@ -326,7 +326,7 @@ extension SymbolSpelling {
 
 extension Symbol {
     /// Reads a symbol as people write it: lower case, `BRK-B`, `NASDAQ:AAPL` and the other spellings that an import
-    /// understands; `nil` when it is none that the feed could send.
+    /// understands; `nil` when the feed could not send it.
     public init?(spelled text: String) {
         guard case .symbol(let symbol, _) = SymbolSpelling(reading: text) else { return nil }
         self = symbol

@@ -8,14 +8,14 @@ extension UniverseImporter {
         public var sectors: [String]
         /// How many stocks have a sector afterwards.
         public var coverage: SectorDerivation.Coverage
-        /// What is worth telling, a line each.
+        /// Remarks, one line each.
         public var remarks: [String]
     }
 
     /// Makes SECTOR groups from the holdings of the eleven sector ETFs in the mirror. Stocks that have a sector keep
     /// it, unless forced. Blocks on the disk.
     ///
-    /// - Throws: what the mirror's file gives; nothing is written then.
+    /// - Throws: an error of the mirror's file; nothing is written then.
     public func deriveSectors(
         environment: String, force: Bool = false, isDryRun: Bool = false
     ) throws(StoreError) -> SectorReport {

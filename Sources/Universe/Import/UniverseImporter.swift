@@ -1,7 +1,7 @@
 import MarketData
 public import Store
 
-/// Makes groups of the mirror from files of symbols and holdings, however many at once, in one transaction.
+/// Makes the mirror's groups from files of symbols and holdings, any number of them in one transaction.
 public struct UniverseImporter: Sendable {
     /// A file, read by the caller.
     public struct File: Sendable {
@@ -9,7 +9,7 @@ public struct UniverseImporter: Sendable {
         public var name: String
         /// Its content.
         public var bytes: [UInt8]
-        /// Why it has none that could be read.
+        /// Why the content could not be read.
         var fault: String?
 
         /// Makes a file.
@@ -18,7 +18,7 @@ public struct UniverseImporter: Sendable {
             self.bytes = bytes
         }
 
-        /// A file that was not read; it is told among the others, which it doesn't stop.
+        /// Makes a file that could not be read. It is reported among the others and does not stop them.
         public init(name: String, fault: String) {
             self.init(name: name, bytes: [])
             self.fault = fault
@@ -29,15 +29,15 @@ public struct UniverseImporter: Sendable {
     public enum Mode: String, Sendable, CaseIterable {
         /// Every group is written.
         case full
-        /// A group whose file is the same as last time is left alone; of the others the difference is told.
+        /// A group whose file is the same as last time is left alone; for the others, the difference is reported.
         case incremental
     }
 
     /// What the user asked for.
     public struct Options: Sendable {
-        /// The groups' type; told by the content when `nil`.
+        /// The groups' type; `nil` takes it from the content.
         public var type: GroupType?
-        /// The group's name; told by content and file name when `nil`. Makes sense for one file.
+        /// The group's name; `nil` takes it from the content and the file's name. Makes sense for one file only.
         public var name: String?
         /// A sentence about the group.
         public var description: String?
@@ -68,13 +68,13 @@ public struct UniverseImporter: Sendable {
             case unchanged
             /// Nothing was written, because too much would change; one line says what.
             case refused(String)
-            /// The file can't be taken; one line says why.
+            /// The file can't be imported; one line says why.
             case failed(String)
         }
 
         /// The file's name.
         public var file: String
-        /// The group; `nil` when the file can't be taken.
+        /// The group; `nil` when the file can't be imported.
         public var group: UniverseGroup.Definition?
         /// What kind of file it is.
         public var format: HoldingsImport.Format?
@@ -82,15 +82,15 @@ public struct UniverseImporter: Sendable {
         public var symbols = 0
         /// How it ended.
         public var outcome: Outcome
-        /// What changes.
+        /// How the members change.
         public var difference: MembershipDifference?
-        /// What is worth telling about rows.
+        /// Remarks on rows.
         public var problems: [SymbolListImport.Problem] = []
-        /// What is worth telling about the whole.
+        /// Remarks on the whole list.
         public var remarks: [String] = []
         /// How many SECTOR groups changed.
         public var sectors = 0
-        /// Whether there was no such group before.
+        /// Whether the group is new.
         public var isNew = false
     }
 
@@ -101,10 +101,10 @@ public struct UniverseImporter: Sendable {
 
     /// Imports files. Blocks on the disk.
     ///
-    /// A file that can't be taken does not stop the others.
+    /// A file that can't be imported does not stop the others.
     ///
-    /// - Parameter progress: is told how many files are read.
-    /// - Throws: what the mirror's file gives; nothing is written then.
+    /// - Parameter progress: is called with the number of files read so far.
+    /// - Throws: an error of the mirror's file; nothing is written then.
     public func run(
         _ files: [File], _ options: Options, progress: (Int) -> Void = { _ in }
     ) throws(StoreError) -> [Report] {
@@ -254,7 +254,7 @@ private struct SectorTally {
     }
 }
 
-/// What group a file is likely to be meant for.
+/// The group that a file is probably meant for.
 private struct GroupGuess {
     var name: String
     var type: GroupType
@@ -263,7 +263,7 @@ private struct GroupGuess {
     init(file: String, _ list: HoldingsImport) {
         var stem = file.lastIndex(of: ".").map { String(file[..<$0]) } ?? file
         if stem.isEmpty { stem = file }
-        // As browsers name a file that is there already.
+        // Browsers append a number to the name of a file that already exists.
         if let open = stem.lastIndex(of: "("), stem.hasSuffix(")"), open > stem.startIndex,
             stem[stem.index(after: open)...].dropLast().allSatisfy(\.isNumber)
         {
@@ -279,7 +279,7 @@ private struct GroupGuess {
         description = list.title
     }
 
-    /// Words that file names have beside a fund's ticker.
+    /// Words that occur beside a fund's ticker in file names.
     private static let words: Set = [
         "fund", "funds", "etf", "full", "daily", "all", "top", "my", "us", "en", "raw", "data", "csv", "xlsx", "list",
         "export", "detail", "the", "of", "as", "best", "copy", "final", "month", "new", "old", "test", "today", "week",
@@ -287,8 +287,8 @@ private struct GroupGuess {
         "oct", "nov", "dec",
     ]
 
-    /// The ticker in the name of a file of holdings, the word before `holdings` or else behind it: `IVV_holdings (1)`,
-    /// `copx_full-holdings_20260612`, `holdings-daily-us-en-spy`.
+    /// The ticker in the name of a file of holdings: the word before `holdings`, or else one after it:
+    /// `IVV_holdings (1)`, `copx_full-holdings_20260612`, `holdings-daily-us-en-spy`.
     private static func fund(in stem: String) -> String? {
         let words = stem.split { !$0.isLetter && !$0.isNumber }
         guard let place = words.lastIndex(where: { $0.lowercased().hasSuffix("holdings") }) else { return nil }
@@ -303,7 +303,7 @@ private struct GroupGuess {
 }
 
 extension UniverseGroup.Definition {
-    /// What tells a group from others.
+    /// What identifies a group.
     struct Key: Hashable {
         var texts: [String]
         init(_ group: UniverseGroup.Definition) { texts = [group.name, group.type.rawValue, group.environment] }

@@ -9,7 +9,7 @@ enum WeightText: Equatable {
         var rest = text[...]
         if rest.last == "%" { rest.removeLast() }
         while rest.last == " " { rest.removeLast() }
-        // `<0.01` says that it rounds to nothing.
+        // `<0.01` means that the weight rounds to zero.
         if ["", "-", "--", "—", "n/a"].contains(rest.lowercased()) || rest.first == "<" {
             self = .none
             return
@@ -32,7 +32,7 @@ enum WeightText: Equatable {
         self = .value(sign * value)
     }
 
-    /// The number without its thousands separators; `nil` when they are not where thousands end.
+    /// The number without its thousands separators; `nil` when one is misplaced.
     private static func withoutThousands(_ text: Substring) -> String? {
         let groups = text.prefix { $0 != "." }.split(separator: ",", omittingEmptySubsequences: false)
         guard groups.count > 1 else { return String(text) }

@@ -1,6 +1,6 @@
 public import MarketData
 
-/// What a group's new members change. Pure.
+/// How a group's new members differ from those before. Pure.
 public struct MembershipDifference: Sendable, Equatable {
     /// A member that gets another weight.
     public struct Reweighting: Sendable, Equatable {
@@ -21,7 +21,7 @@ public struct MembershipDifference: Sendable, Equatable {
     /// How many members there were.
     public var before: Int
 
-    /// Compares.
+    /// Compares the old members with the new.
     public init(from old: [MemberRecord], to new: [MemberRecord]) {
         before = old.count
         var left = Dictionary(old.map { ($0.symbol, $0) }) { first, _ in first }

@@ -1,15 +1,15 @@
-/// Something that `universe validate` has found.
+/// Something that `universe validate` found.
 public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
     /// How bad it is.
     public enum Severity: String, Sendable, CaseIterable, Comparable {
         /// Worth knowing.
         case note
-        /// Probably not as somebody meant it.
+        /// Probably not what somebody intended.
         case warning
         /// Something does not work because of it.
         case fault
 
-        /// From the least to the worst.
+        /// Orders from the least to the worst.
         public static func < (left: Severity, right: Severity) -> Bool { left.rank < right.rank }
 
         private var rank: Int {
@@ -21,39 +21,39 @@ public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
         }
     }
 
-    /// What was looked for.
+    /// What was checked.
     public enum Check: String, Sendable, CaseIterable {
         /// Groups without members.
         case empty
-        /// Members that are no symbols the feed could send.
+        /// Members that are not symbols the feed could send, or are not spelt as the feed spells them.
         case malformed
         /// Members with an unusual spelling.
         case unusual
         /// One symbol under two spellings.
         case duplicate
-        /// Members that no list of known symbols has.
+        /// Members that are not in the list of known symbols or, without one, in no universe and no ETF.
         case unknown
-        /// Weights below 0, above 100, or that don't make 100 together.
+        /// Weights below 0 or above 100, missing weights, and weights that don't sum to about 100.
         case weights
         /// Groups that exist in one environment only.
         case environment
-        /// A pull that is long ago.
+        /// A last pull that was long ago.
         case stale
         /// Stocks without a sector, or with two.
         case sector
-        /// Names that a universe key would read as a join, or that differ in case only.
+        /// Names that a universe key can't mean, or can confuse with others.
         case name
-        /// Types that are none of the known ones.
+        /// Types that are not known.
         case type
     }
 
     /// How bad it is.
     public var severity: Severity
-    /// What was looked for.
+    /// What was checked.
     public var check: Check
-    /// The group concerned, with type and environment; `nil` when it is about several or none.
+    /// The group concerned, with type and environment; `nil` when the finding concerns several or none.
     public var group: String?
-    /// One line: what is the matter and what to do.
+    /// One line: what is wrong and what to do.
     public var text: String
     /// Whether `--fix` fixes it.
     public var isFixable = false

@@ -41,7 +41,7 @@ extension UniverseReport {
         for row in rows { lines.append("| \(row.map(escaped).joined(separator: " | ")) |") }
     }
 
-    /// Somebody else's text in a table's cell.
+    /// Escapes text from elsewhere for a table cell.
     private static func escaped(_ text: String) -> String {
         var result = ""
         for character in text {

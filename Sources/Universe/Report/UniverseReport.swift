@@ -25,7 +25,7 @@ public struct UniverseReport: Sendable, Equatable, Codable {
         public var type: String
         /// How many members it has.
         public var members: Int
-        /// The sum of its weights in percent; absent where it has none.
+        /// The sum of its weights in percent; absent when it has none.
         public var weightSum: Double?
         /// Its three heaviest members.
         public var heaviest: [String]
@@ -83,15 +83,15 @@ public struct UniverseReport: Sendable, Equatable, Codable {
     public var symbols: Int
     /// How many cache entries (settings, themes) there are.
     public var entries: Int
-    /// By type.
+    /// The figures of each group type.
     public var types: [TypeRow]
     /// The universes and ETFs, the largest first.
     public var groups: [GroupRow]
-    /// The pairs of universes and ETFs that share most; twenty at most.
+    /// The pairs of universes and ETFs that share the most symbols; twenty at most.
     public var overlaps: [Overlap]
     /// The sectors, the largest first.
     public var sectors: [SectorRow]
-    /// The share of the stocks that has a sector, from 0 to 1.
+    /// The share of stocks that have a sector, from 0 to 1.
     public var sectorCoverage: Double
     /// Where the pulled groups came from; absent when there was no pull.
     public var source: String?
@@ -143,7 +143,7 @@ public struct UniverseReport: Sendable, Equatable, Codable {
         return name
     }
 
-    /// The pairs that share most, among the forty largest groups.
+    /// Returns the pairs that share the most symbols, among the forty largest groups.
     private static func overlaps(_ groups: [MirrorContents.Group]) -> [Overlap] {
         let sets = groups.prefix(40).map { ($0.record.identity.name, Set($0.record.members.map(\.symbol))) }
         var overlaps: [Overlap] = []

@@ -1,17 +1,17 @@
 import MarketData
 public import Store
 
-/// Looks through the whole mirror for what is wrong, odd or old, and knows how to fix what is safe to fix. Pure.
+/// Checks the whole mirror for what is wrong, odd or old, and offers the fixes that are safe. Pure.
 public struct UniverseValidation: Sendable {
-    /// What the checks need to know besides.
+    /// What the checks need to know besides the mirror.
     public struct Context: Sendable {
         /// The environment that the collector uses.
         public var environment: String
         /// Now, in milliseconds since the Unix epoch.
         public var now: Int64
-        /// How often the mirror is pulled; `nil` = by hand, then a day counts as long ago.
+        /// How often the mirror is pulled; `nil` when it is pulled by hand, and then a pull is old after a day.
         var pullInterval: Duration?
-        /// Symbols that exist, where a list of them is at hand.
+        /// The symbols that exist; `nil` without a list of them.
         public var known: Set<String>?
 
         /// Makes a context.
@@ -25,7 +25,7 @@ public struct UniverseValidation: Sendable {
 
     /// What was found, the worst first.
     public private(set) var findings: [UniverseFinding] = []
-    /// The fixes that are safe: spellings that surely mean another symbol, in local groups.
+    /// The fixes that are safe: spellings that certainly mean another symbol, in local groups.
     public private(set) var fixes: [GroupChange] = []
 
     /// Checks everything.
@@ -113,7 +113,8 @@ public struct UniverseValidation: Sendable {
         if isFixable, !respelled.isEmpty { fixes.append(fix(record, respelled, group.imported)) }
     }
 
-    /// The group with its members spelt as the feed spells them; of two rows for one symbol the rightly spelt one counts.
+    /// Returns the group with its members spelt as the feed spells them. Of two rows for one symbol, the correctly
+    /// spelt one is kept.
     private func fix(_ record: GroupRecord, _ respelled: [String: String], _ note: ImportNote?) -> GroupChange {
         var members: [String: MemberRecord] = [:]
         for member in record.members where respelled[member.symbol] == nil { members[member.symbol] = member }
@@ -297,7 +298,7 @@ public struct UniverseValidation: Sendable {
 
 /// How long ago something was, in words.
 public enum UniverseAge {
-    /// As `42 s`, `7 min`, `5 h`, `3 days`.
+    /// The age as `42 s`, `7 min`, `5 h`, `3 days`.
     public static func text(_ age: Duration) -> String {
         let seconds = max(0, age.components.seconds)
         return switch seconds {

@@ -2,7 +2,7 @@ import MarketData
 import Store
 import Synchronization
 
-/// What an answer is about.
+/// The question that a cached answer belongs to.
 struct CacheKey: Hashable, Sendable {
     let kind: RelationshipKind
     let text: String
@@ -23,7 +23,7 @@ struct CacheKey: Hashable, Sendable {
     func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }
 
-/// An answer.
+/// A cached answer.
 enum CacheValue: Sendable {
     case resolution(Resolution)
     case members([GroupMember])
@@ -33,7 +33,7 @@ enum CacheValue: Sendable {
     case names([String])
     case groups([UniverseGroup])
 
-    /// About how many bytes the answer takes; a short text is kept inline and costs nothing more.
+    /// About how many bytes the answer takes; a short text is stored inline and costs nothing more.
     var bytes: Int {
         func long(_ text: String?) -> Int { (text?.utf8.count ?? 0) > 15 ? 32 + (text?.utf8.count ?? 0) : 0 }
         switch self {
@@ -57,19 +57,19 @@ enum CacheValue: Sendable {
     }
 }
 
-/// An answer and how old it is. Readers share it; nothing of it is copied.
+/// A cached answer and its age. Readers share it without copying.
 final class CacheEntry: Sendable {
-    /// What an entry takes besides its answer: itself, its key and its place in the tables.
+    /// The bytes that an entry takes besides its answer: itself, its key and its place in the tables.
     static let overhead = 208
 
     let key: CacheKey
     let value: CacheValue
     let bytes: Int
-    /// When it grows stale, in nanoseconds of the cache's clock.
+    /// When it becomes stale, in nanoseconds of the cache's clock.
     let staleAt: Int64
-    /// Whether it was read since the bound last looked for something to drop.
+    /// Whether it was read since eviction last looked at it.
     let wasUsed = Atomic<Bool>(true)
-    /// Before this a stale entry is not loaded again.
+    /// The time before which a stale entry is not loaded again.
     private let reloadsAfter: Atomic<Int64>
 
     init(key: CacheKey, value: CacheValue, staleAt: Int64) {

@@ -3,9 +3,9 @@ import Synchronization
 
 /// The answers by key, for many readers and few writers.
 ///
-/// Every table is there several times, and a thread reads the copy that its own id leads to: two readers hardly ever
-/// touch the same lock, and a writer holds each for the few nanoseconds in which it puts a reference in. The copies
-/// share their storage until the next write, which touches one of many small parts only.
+/// The table exists in several copies, and a thread's id selects the copy that it reads. So two readers hardly ever
+/// touch the same lock, and a writer holds each lock only for the few nanoseconds in which it swaps a reference. The
+/// copies share their storage until the next write, which touches only one of many small parts.
 final class CacheTable: Sendable {
     private final class Part: Sendable {
         let entries = Mutex<[CacheKey: CacheEntry]>([:])
@@ -20,7 +20,8 @@ final class CacheTable: Sendable {
 
     private struct Master {
         var parts: [[CacheKey: CacheEntry]]
-        /// In the order in which the bound looks at them; holds entries that were replaced until it comes by.
+        /// In the order in which eviction looks at them. Entries that were replaced stay in it until eviction reaches
+        /// them.
         var queue: [CacheEntry] = []
         var head = 0
         var count = 0
@@ -44,7 +45,7 @@ final class CacheTable: Sendable {
         master = Mutex(Master(parts: Array(repeating: [:], count: Self.partCount)))
     }
 
-    /// The entry of a key; counted as a hit when there is one.
+    /// Returns a key's entry, and counts a hit when there is one.
     func find(_ key: CacheKey) -> CacheEntry? {
         // The bits that tell one thread's stack from another's.
         let thread = UInt(pthread_self()) >> 12
@@ -55,7 +56,7 @@ final class CacheTable: Sendable {
         return entry
     }
 
-    /// Puts entries in, and drops others where the bound asks for it.
+    /// Adds entries, and drops others when a limit is exceeded.
     func insert(_ entries: [CacheEntry]) {
         master.withLock { master in
             var touched: Set<Int> = []
@@ -75,7 +76,7 @@ final class CacheTable: Sendable {
         }
     }
 
-    /// Takes out what `isGone` says, and returns how much that was.
+    /// Removes the entries that `isGone` selects, and returns how many there were.
     @discardableResult
     func remove(where isGone: (CacheKey) -> Bool) -> Int {
         master.withLock { master in
@@ -107,7 +108,7 @@ final class CacheTable: Sendable {
         }
     }
 
-    /// Drops what was not read since the last look, oldest first, until the bound is kept.
+    /// Drops entries that were not read since the last look, oldest first, until the limits are kept.
     private func evict(_ master: inout Master, _ touched: inout Set<Int>) {
         while master.count > maximumEntries || (master.bytes > maximumBytes && master.count > 1),
             master.head < master.queue.count
@@ -126,7 +127,7 @@ final class CacheTable: Sendable {
             master.evictions += 1
             touched.insert(part)
         }
-        // What was replaced must not stay in memory for the queue's sake.
+        // Entries that were replaced must not stay in memory just because the queue holds them.
         if master.queue.count - master.head > 2 * master.count + 64 {
             master.queue = master.queue[master.head...].filter {
                 master.parts[$0.key.part(of: Self.partCount)][$0.key] === $0

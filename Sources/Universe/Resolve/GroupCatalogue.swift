@@ -1,7 +1,7 @@
 import MarketData
 import Store
 
-/// The groups that a key may name, by name; decides which of them it does name. Pure.
+/// The groups that a key may name, by name; it decides which of them a key names. Pure.
 struct GroupCatalogue {
     /// The groups that a part means: one, or two when a UNIVERSE and an ETF share a name.
     struct Match {
@@ -21,7 +21,7 @@ struct GroupCatalogue {
     private let namesByFolded: [String: [String]]
     private let others: [String: [GroupHeading]]
 
-    /// Whether no key can be resolved.
+    /// Whether there is no group that a key could name.
     var isEmpty: Bool { byName.isEmpty }
 
     init(_ groups: [GroupHeading], environment: String) {
@@ -47,8 +47,8 @@ struct GroupCatalogue {
 
     /// Finds the groups of a key.
     ///
-    /// The whole key as one name, exactly as written, comes first. Then its parts, if each is known. A whole name that
-    /// differs in case only is preferred to a union that would be incomplete.
+    /// The whole key as one name, exactly as written, comes first. Then come its parts, if each is known. A whole name
+    /// that differs only in case is preferred to an incomplete union.
     func choose(_ key: UniverseKey) -> Choice {
         for name in key.wholeNames {
             if let groups = byName[name] { return whole(key, groups) }

@@ -4,19 +4,20 @@ import MarketData
 public import Store
 import Synchronization
 
-/// Answers about universes, ETFs, sectors and themes from memory, read from the mirror file and never from the network.
+/// Answers questions about universes, ETFs, sectors and themes from memory. It reads the mirror file, never the
+/// network.
 ///
-/// An answer is good for the time to live; after that it is served once more, and for as long as the file can't be
-/// read, while it is loaded again in the background. However many ask for the same missing answer, the file is read
-/// once. A hit copies nothing and takes no lock that another reader holds.
+/// An answer is fresh for the time to live. After that it is still served while it is loaded again in the background,
+/// and for as long as the file can't be read. However many callers ask for the same missing answer, the file is read
+/// once. A hit copies nothing and hardly ever waits for another reader's lock.
 public final class RelationshipCache: Sendable {
     /// How the cache behaves.
     public struct Options: Sendable {
-        /// Whose groups count, such as `DEFAULT` or `PROD`.
+        /// The environment whose groups count, such as `DEFAULT` or `PROD`.
         public var environment: String
-        /// How long an answer is good.
+        /// How long an answer is fresh.
         var timeToLive: Duration
-        /// The most answers held; those not read for longest go first.
+        /// The most answers held; those that were not read lately go first.
         var maximumEntries: Int
         /// About the most memory that answers may take, in bytes.
         public var maximumBytes: Int
@@ -43,7 +44,7 @@ public final class RelationshipCache: Sendable {
         case key(RelationshipKind, String)
     }
 
-    /// How long a stale answer that could not be loaded again is left alone.
+    /// The pause before a stale answer that could not be loaded is tried again, in nanoseconds.
     private static let reloadPause: Int64 = 5_000_000_000
 
     private struct Flight {
@@ -69,12 +70,12 @@ public final class RelationshipCache: Sendable {
     private let queue = DispatchQueue(label: "edgetick.universe")
     private let state: Mutex<State>
 
-    /// A cache before `mirror`; empty until it is asked or warmed up.
+    /// Makes a cache in front of `mirror`; it is empty until it is asked or warmed up.
     public convenience init(mirror: UniverseMirror, options: Options) {
         self.init(mirror: mirror, options: options, clock: { MonotonicTime.coarse().sinceBoot.nanoseconds })
     }
 
-    /// - Parameter clock: Nanoseconds that never go back.
+    /// - Parameter clock: Returns nanoseconds that never go back.
     init(mirror: UniverseMirror, options: Options, clock: @escaping @Sendable () -> Int64) {
         self.mirror = mirror
         self.clock = clock
@@ -85,7 +86,7 @@ public final class RelationshipCache: Sendable {
 
     // MARK: - Answers
 
-    /// A universe key's symbols, groups, unknown parts and warnings.
+    /// Returns a universe key's symbols, groups, unknown parts and warnings.
     ///
     /// - Throws: as ``UniverseResolver/resolve(_:)-(String)``.
     public func resolution(of key: String) async throws(UniverseError) -> Resolution {
@@ -102,7 +103,7 @@ public final class RelationshipCache: Sendable {
         }
     }
 
-    /// What each of some universe keys means, or why that can't be said.
+    /// Returns what each key means, or why it can't be resolved.
     public func resolutions(of keys: [String]) async -> [String: Result<Resolution, UniverseError>] {
         var found: [String: Result<Resolution, UniverseError>] = [:]
         for key in keys {
@@ -115,25 +116,25 @@ public final class RelationshipCache: Sendable {
         return found
     }
 
-    /// An ETF's holdings by symbol; empty when there is no such ETF.
+    /// Returns an ETF's holdings, sorted by symbol; empty when there is no such ETF.
     public func holdings(ofETF name: String) async throws(StoreError) -> [GroupMember] {
         guard case .members(let members) = try await stored(CacheKey(.etfHoldings, name)) else { return [] }
         return members
     }
 
-    /// The ETFs that hold a stock, by name.
+    /// Returns the ETFs that hold a stock, sorted by name.
     func etfs(holding symbol: String) async throws(StoreError) -> [StockETF] {
         guard case .etfs(let etfs) = try await stored(CacheKey(.stockETFs, symbol)) else { return [] }
         return etfs
     }
 
-    /// The groups other than ETFs that hold a stock, by type and name.
+    /// Returns the groups other than ETFs that hold a stock, by type and name.
     public func groups(holding symbol: String) async throws(StoreError) -> [StockGroup] {
         guard case .stockGroups(let groups) = try await stored(CacheKey(.stockGroups, symbol)) else { return [] }
         return groups
     }
 
-    /// A stock's sector and industry; ``StockClassification/unknown`` for one that is in no sector.
+    /// Returns a stock's sector and industry; ``StockClassification/unknown`` for one that is in no sector.
     func classification(of symbol: String) async throws(StoreError) -> StockClassification {
         guard case .classification(let found) = try await stored(CacheKey(.classification, symbol)) else {
             return .unknown
@@ -141,19 +142,19 @@ public final class RelationshipCache: Sendable {
         return found
     }
 
-    /// A sector's stocks by symbol; empty when there is no such sector.
+    /// Returns a sector's stocks, sorted; empty when there is no such sector.
     public func stocks(inSector name: String) async throws(StoreError) -> [String] {
         guard case .names(let names) = try await stored(CacheKey(.sectorStocks, name)) else { return [] }
         return names
     }
 
-    /// A theme's members by symbol; empty when there is no such theme.
+    /// Returns a theme's members, sorted by symbol; empty when there is no such theme.
     public func members(ofTheme name: String) async throws(StoreError) -> [GroupMember] {
         guard case .members(let members) = try await stored(CacheKey(.themeMembers, name)) else { return [] }
         return members
     }
 
-    /// The groups of a type, or of all types, by name, with their member counts.
+    /// Returns the groups of a type, or of all types, by name, with their member counts.
     public func groups(of type: GroupType? = nil) async throws(StoreError) -> [UniverseGroup] {
         guard case .groups(let groups) = try await stored(CacheKey(.groups, type?.rawValue ?? "")) else { return [] }
         return groups
@@ -161,7 +162,7 @@ public final class RelationshipCache: Sendable {
 
     // MARK: - Upkeep
 
-    /// Drops answers. Who asks after this call gets what the file says now, also when a load was under way.
+    /// Drops answers. A caller that asks after this gets what the file says now, even when a load was under way.
     ///
     /// - Returns: How many answers were dropped.
     @discardableResult
@@ -180,7 +181,7 @@ public final class RelationshipCache: Sendable {
         }
     }
 
-    /// Uses another environment and time to live from now on; drops all answers when the environment is another one.
+    /// Uses another environment and time to live from now on; drops all answers when the environment changes.
     public func reconfigure(environment: String, timeToLive: Duration) {
         let isOther = state.withLock { state in
             state.timeToLive = min(timeToLive.nanoseconds, .max / 4)
@@ -241,7 +242,7 @@ public final class RelationshipCache: Sendable {
                     state.flights[key]?.waiting.append(continuation)
                     return (nil, nil)
                 }
-                // A load may have ended since the table was asked.
+                // A load may have finished since the table was asked.
                 if let entry = table.find(key) { return (nil, entry.value) }
                 state.misses += 1
                 return (begin(key, &state, waiting: [continuation]), nil)
@@ -287,7 +288,7 @@ public final class RelationshipCache: Sendable {
         return state.flightCount
     }
 
-    /// Lets a load that began before an invalidation go: who waits for it starts over.
+    /// Abandons a load that began before an invalidation; those who wait for it wait for a new one.
     private func orphan(_ key: CacheKey, _ state: inout State) {
         guard let old = state.flights.removeValue(forKey: key), !old.waiting.isEmpty else { return }
         let flight = begin(key, &state, waiting: old.waiting)
@@ -296,7 +297,7 @@ public final class RelationshipCache: Sendable {
 
     private func load(_ key: CacheKey, _ flight: Int) {
         queue.async { [self] in
-            // An invalidation since then has begun another flight.
+            // An invalidation has begun another flight since then.
             let environment: String? = state.withLock { state in
                 guard state.flights[key]?.id == flight else { return nil }
                 state.loads += 1
@@ -311,7 +312,7 @@ public final class RelationshipCache: Sendable {
                     table.insert([CacheEntry(key: key, value: value, staleAt: clock() + state.timeToLive)])
                 case .failure(let failure):
                     state.failures += 1
-                    // What no longer exists must not be served as if it did; a file that can't be read says nothing.
+                    // What no longer exists must not be served any longer; a file that can't be read proves nothing.
                     if failure.isAboutTheKey { table.remove { $0 == key } }
                 }
                 return state.flights.removeValue(forKey: key)?.waiting ?? []
@@ -335,7 +336,7 @@ public final class RelationshipCache: Sendable {
 }
 
 extension LoadFailure {
-    /// Whether the file was read and says that there is no such thing.
+    /// Whether the file was read and has no answer for the key.
     fileprivate var isAboutTheKey: Bool {
         guard case .universe(let error) = self else { return false }
         if case .mirror = error.reason { return false }

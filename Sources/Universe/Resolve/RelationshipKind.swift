@@ -22,7 +22,7 @@ public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
 public struct StockETF: Sendable, Equatable, Codable {
     /// The ETF's name.
     public var name: String
-    /// The stock's share of the ETF in percent, where known.
+    /// The stock's share of the ETF in percent, when known.
     public var weight: Double?
 }
 
@@ -30,24 +30,24 @@ public struct StockETF: Sendable, Equatable, Codable {
 public struct StockClassification: Sendable, Equatable {
     /// The sector; `unknown` for a stock that is in none.
     public var sector: String
-    /// The industry; `Unknown` where none is known.
+    /// The industry; `Unknown` when none is known.
     public var industry: String
 
-    /// What is said of a stock that nobody has classified.
+    /// The classification of a stock that is in no sector.
     public static let unknown = StockClassification(sector: "unknown", industry: "Unknown")
 }
 
-/// What the relationship cache has done and holds, since it was made.
+/// What the relationship cache holds, and what it has done since it was made.
 public struct CacheStatistics: Sendable, Equatable {
     /// Answers from memory, stale ones included.
     public var hits = 0
     /// Questions that had to wait for the file.
     public var misses = 0
-    /// Readings of the file, reloads of stale answers included; many misses may share one.
+    /// Reads of the file, including reloads of stale answers; many misses may share one.
     public var loads = 0
-    /// Readings that failed: unknown names, and a file that could not be read.
+    /// Reads that failed: unknown names, and a file that could not be read.
     public var failures = 0
-    /// Answers dropped because of the bound.
+    /// Answers dropped to keep within the limits.
     public var evictions = 0
     /// Answers held.
     public var entries = 0

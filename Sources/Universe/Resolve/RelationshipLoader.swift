@@ -57,7 +57,7 @@ struct RelationshipLoader {
         }
     }
 
-    /// A stock in several sectors counts for the one that knows its industry, else for the first by name.
+    /// A stock in several sectors counts in the first that knows its industry, or else in the first by name.
     private static func classification(
         _ found: ArraySlice<(group: String, membership: SymbolMembership)>
     ) -> StockClassification {
@@ -66,7 +66,7 @@ struct RelationshipLoader {
             sector: best.group, industry: best.membership.industry ?? StockClassification.unknown.industry)
     }
 
-    /// The members of the group of a type and name, as written or else regardless of case.
+    /// Returns the members of the group with a type and name; an exact name is preferred to one that differs in case.
     private func members(_ type: GroupType, _ name: String) throws(StoreError) -> [GroupMember] {
         let headings = try snapshot.headings().filter { $0.type == type && $0.environment == environment }
         let folded = name.lowercased()

@@ -11,7 +11,7 @@ public struct Resolution: Sendable, Equatable {
         public var group: String
         /// The group's type.
         public var type: GroupType
-        /// How many distinct symbols the group brought, before the union.
+        /// The number of distinct symbols in the group, before the union.
         public var count: Int
     }
 
@@ -23,7 +23,7 @@ public struct Resolution: Sendable, Equatable {
         public var nearest: [String]
     }
 
-    /// A member of a group that is no symbol the feed could send.
+    /// A member of a group that is not a symbol the feed could send.
     public struct RefusedMember: Sendable, Equatable {
         /// The member as the mirror has it.
         public var text: String
@@ -39,6 +39,6 @@ public struct Resolution: Sendable, Equatable {
     public var unknown: [Unknown] = []
     /// Members that cannot be subscribed, in the order found.
     public var refused: [RefusedMember] = []
-    /// What the user should hear about, each in words fit for a log line.
+    /// What the user should be told, each fit for a log line.
     public var warnings: [String] = []
 }

@@ -1,25 +1,25 @@
 public import Store
 
-/// A group other than an ETF or a sector that holds a stock.
+/// A group other than an ETF that holds a stock.
 public struct StockGroup: Sendable, Equatable, Codable {
     /// The group's name.
     public var name: String
     /// The group's type.
     public var type: GroupType
-    /// The stock's share of the group in percent, where known.
+    /// The stock's share of the group in percent, when known.
     public var weight: Double?
 }
 
-/// What is known of one stock.
+/// What is known about one stock.
 public struct StockRelations: Sendable, Equatable {
     /// The sector and industry.
     public var classification: StockClassification
     /// The ETFs that hold it, by name.
     public var etfs: [StockETF]
-    /// The universes, themes, segments and other groups that it is in, by type and name.
+    /// The universes, sectors, themes, segments and other groups that it is in, by type and name.
     public var groups: [StockGroup]
 
-    /// Whether any group has the stock.
+    /// Whether any group holds the stock.
     public var isKnown: Bool { classification != .unknown || !etfs.isEmpty || !groups.isEmpty }
 }
 
@@ -32,15 +32,15 @@ public struct RelatedGroup: Sendable, Equatable {
 }
 
 extension RelationshipCache {
-    /// All that is known of a stock; a stock that no group has is in the sector `unknown`.
+    /// Returns all that is known about a stock; a stock in no group has the sector `unknown`.
     public func relations(of symbol: String) async throws(StoreError) -> StockRelations {
         StockRelations(
             classification: try await classification(of: symbol), etfs: try await etfs(holding: symbol),
             groups: try await groups(holding: symbol))
     }
 
-    /// The ETF, sector or theme of a name, as written or else regardless of case, with its members; `nil` when there is
-    /// none. A group of another type comes without members.
+    /// Returns the ETF, sector or theme of a name with its members; `nil` when there is none. An exact name is
+    /// preferred to one that differs in case. A group of another type comes without members.
     public func group(named name: String, of type: GroupType) async throws(StoreError) -> RelatedGroup? {
         let groups = try await groups(of: type)
         let folded = name.lowercased()

@@ -1,9 +1,9 @@
 public import MarketData
 import Store
 
-/// Which symbols one connection collects, where they come from and what the user should hear about it.
+/// Which symbols one connection collects, where they come from and what the user should be told about it.
 ///
-/// Decided purely: the universe key first, the plain list after it, then whatever the mode falls back to.
+/// A pure decision: the universe key comes first, then the plain list, then the fallback.
 public struct SymbolSelection: Sendable, Equatable {
     /// What the connection asks the feed for.
     public enum Target: Sendable, Equatable {
@@ -29,9 +29,9 @@ public struct SymbolSelection: Sendable, Equatable {
 
     /// What happens when the universe key cannot be resolved and there is no plain list.
     public enum Fallback: Sendable, Equatable {
-        /// The connection collects nothing, and says so.
+        /// The connection collects nothing and reports it.
         case nothing
-        /// The connection collects ``SymbolSelection/defaultSymbols``, and says so.
+        /// The connection collects ``SymbolSelection/defaultSymbols`` and reports it.
         case defaultList
         /// The start is refused.
         case refusal
@@ -39,17 +39,17 @@ public struct SymbolSelection: Sendable, Equatable {
 
     /// A sentence for the log.
     public struct Remark: Sendable, Equatable {
-        /// How loud the sentence is.
+        /// How serious the sentence is.
         public enum Level: Sendable, Equatable {
-            /// For those who look closely.
+            /// Worth knowing.
             case info
-            /// Something is not as the user may think.
+            /// Something is not as the user may expect.
             case warning
             /// The connection does not do what was asked for.
             case error
         }
 
-        /// How loud the sentence is.
+        /// How serious the sentence is.
         public var level: Level
         /// The sentence; holds no line break.
         public var text: String
@@ -67,16 +67,17 @@ public struct SymbolSelection: Sendable, Equatable {
     var parts: [Resolution.Part]
     /// What to log, in order.
     public var remarks: [Remark]
-    /// Why the target is not all that the universe key means, in one line; `nil` when it is, or there is no key.
+    /// Why the target is not all that the universe key means, or why the default list is used without a key, in one
+    /// line; `nil` otherwise.
     public var problem: String?
 
-    /// Decides.
+    /// Decides what a connection collects.
     ///
     /// - Parameters:
     ///   - universeKey: The connection's universe key, as written; `nil` or blank when none is set.
     ///   - list: The connection's plain list, as ``SymbolList`` reads it; `*` means every symbol.
     ///   - fallback: What to do when the key gives nothing and there is no list.
-    ///   - resolution: What the key means, as ``RelationshipCache/resolution(of:)`` says; `nil` without a key.
+    ///   - resolution: What the key means, as ``RelationshipCache/resolution(of:)`` returns it; `nil` without a key.
     /// - Throws: The key's error when it gives nothing, no list is set, and the fallback is a refusal.
     public init(
         universeKey: String?, list: String?, fallback: Fallback, resolution: Result<Resolution, UniverseError>?
@@ -163,7 +164,7 @@ public struct SymbolSelection: Sendable, Equatable {
         }
     }
 
-    /// Takes a list's symbols; `false` when it has none.
+    /// Takes a list's symbols; returns `false` when it has none.
     private mutating func take(list: String?) -> Bool {
         guard let list, hasEntries(list) else { return false }
         let parsed = SymbolList(list)

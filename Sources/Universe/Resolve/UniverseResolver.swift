@@ -1,11 +1,11 @@
 public import MarketData
 public import Store
 
-/// Turns universe keys into symbols, from the local groups alone: neither database nor network is needed.
+/// Turns universe keys into symbols, using only the local groups: neither database nor network is needed.
 ///
-/// A key that is a group's whole name means that group; otherwise each part names one and the result is the
-/// union. Names are taken as written first and regardless of case after that. Only groups of type UNIVERSE and ETF in
-/// the resolver's environment count.
+/// A key that is a group's whole name means that group. Otherwise each part names a group, and the result is their
+/// union. Names are matched as written first, then regardless of case. Only groups of type UNIVERSE and ETF in the
+/// resolver's environment count.
 public struct UniverseResolver: Sendable {
     /// The environment whose groups count, such as `DEFAULT` or `PROD`.
     public let environment: String
@@ -88,7 +88,7 @@ public struct UniverseResolver: Sendable {
             text: "universe key \(quoted(key)) cannot be resolved, the mirror cannot be read: \(error)")
     }
 
-    /// Two sorted lists of distinct symbols as one.
+    /// Merges two sorted lists of distinct symbols.
     static func united(_ left: [Symbol], _ right: [Symbol]) -> [Symbol] {
         guard !left.isEmpty else { return right }
         guard !right.isEmpty else { return left }

@@ -2,7 +2,7 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Looks up a server's addresses on a thread of its own, because getaddrinfo(3) knows no deadline.
+/// Looks up a server's addresses on a separate thread, because getaddrinfo(3) takes no deadline.
 enum AddressLookup {
     private enum Answer: Sendable {
         case addresses([String])
@@ -10,7 +10,7 @@ enum AddressLookup {
     }
 
     /// The numeric addresses of `name`, in the order to try them. Blocks until `deadline` at most; a lookup that takes
-    /// longer goes on unobserved until the resolver gives up.
+    /// longer continues in the background until the resolver gives up.
     static func addresses(
         of name: String, until deadline: Deadline, interrupt: Wakeup
     ) throws(UpstreamError) -> [String] {

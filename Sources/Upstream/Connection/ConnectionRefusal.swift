@@ -1,8 +1,8 @@
-/// What libpq's text of a failed connection attempt tells.
+/// The meaning of libpq's message about a failed connection attempt.
 struct ConnectionRefusal {
-    /// The text in one line, without libpq's `LOCATION` part and the code.
+    /// The message in one line, without the code and libpq's `LOCATION` part.
     let text: String
-    /// The server's code, when the server was reached and refused.
+    /// The server's code; `nil` if no server was reached or it sent none.
     let sqlState: String?
     private let needsPassword: Bool
 
@@ -20,7 +20,7 @@ struct ConnectionRefusal {
         text = words.joined(separator: " ")
     }
 
-    /// Without libpq's own advice, a question behind the reason.
+    /// The line without libpq's own advice, a question after the reason.
     private static func withoutQuestion(_ line: String) -> Substring {
         guard let start = line.firstRange(of: "Is the server running")?.lowerBound,
             let end = line[start...].firstIndex(of: "?")
@@ -34,20 +34,20 @@ struct ConnectionRefusal {
             && word.contains(where: \.isNumber)
     }
 
-    /// What PgBouncer says of what passes by itself.
+    /// Words in PgBouncer's messages about conditions that pass by themselves.
     private static let passing = [
         "timeout", "server_login_retry", "cannot connect", "server down", "no more connections", "exceeded",
         "shutting down",
     ]
 
-    /// What kind of problem it is.
+    /// The kind of problem.
     ///
-    /// Without a code only libpq's own words tell a certificate that was refused from a line that was cut.
+    /// Without a code, only libpq's wording distinguishes a rejected certificate from a dropped connection.
     func reason(duringTLS: Bool) -> UpstreamError.Reason {
-        // A server, or a pooler before it, that doesn't take what it is told at the start takes it no better again. PgBouncer
-        // has no other code for a server that is down and for a pool that is full.
+        // A server, or a pooler in front of it, that rejects the startup parameters will reject them again. But
+        // PgBouncer also uses this code when its server is down or its pool is full.
         if sqlState == "08P01" { return Self.passing.contains(where: text.contains) ? .connectionLost : .configuration }
-        // Here it is about the database, which lets nobody in; elsewhere about a table.
+        // While connecting, this code means that the database accepts no connections; elsewhere it is about a table.
         if sqlState == "55000" { return .login }
         if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
         if needsPassword { return .login }

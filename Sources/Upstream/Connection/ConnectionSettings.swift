@@ -1,7 +1,7 @@
 import Glibc
 import MarketData
 
-/// What libpq is told, taken from a URI and completed with safe defaults.
+/// The options given to libpq: those of a URI, completed with safe defaults.
 struct ConnectionSettings: Sendable {
     /// A server to try, as the URI lists it.
     struct Server: Sendable, Equatable {
@@ -11,7 +11,7 @@ struct ConnectionSettings: Sendable {
         var address: String?
         var port: String?
 
-        /// Whether bytes to it stay on this machine.
+        /// Whether traffic to it stays on this machine.
         var isLocal: Bool {
             guard let place = address ?? host, !place.isEmpty else { return true }
             return isSocket || place == "localhost" || place == "::1" || Self.isLoopback4(place)
@@ -31,15 +31,15 @@ struct ConnectionSettings: Sendable {
 
     /// The servers, in the order to try them; never empty.
     let servers: [Server]
-    /// libpq's other options, but for the secret ones.
+    /// libpq's other options, except the secret ones.
     let options: [String: String]
-    /// Passwords that the URI holds, by option.
+    /// The passwords in the URI, by option.
     let credentials: [String: Secret]
-    /// Texts that must not stand in an error.
+    /// Texts that must not appear in an error.
     let secrets: SecretTexts
     /// The servers, database and user, for people.
     let target: String
-    /// What a careful person should know, a line each.
+    /// Warnings about the URI, one line each.
     let warnings: [String]
     /// The limit for connecting that the URI itself sets (`connect_timeout`).
     let connectTimeout: Duration?
@@ -69,7 +69,7 @@ struct ConnectionSettings: Sendable {
             isRemote && mode != "verify-full"
             ? ["sslmode=\(mode) doesn't prove who the server is; without it verify-full is used"] : []
 
-        // Kerberos encryption would be tried first where a ticket is at hand; everything here is TLS or local.
+        // libpq would try Kerberos encryption first if a ticket is available; here a connection uses TLS or is local.
         options["gssencmode"] = "disable"
         options["client_encoding"] = "UTF8"
         let fallbacks = [
@@ -91,8 +91,8 @@ struct ConnectionSettings: Sendable {
             "\(places.joined(separator: ","))/\(value("dbname") ?? user) as \(user)" + (place.map { ", \($0)" } ?? "")
     }
 
-    /// Whether they lead to the same database in the same way, if with another login. A database without a name has its
-    /// user's.
+    /// Whether both lead to the same database in the same way; the login may differ. Without `dbname` the user also
+    /// names the database, so then the user must match.
     func leadsWhere(_ other: ConnectionSettings) -> Bool {
         func way(_ settings: ConnectionSettings) -> [String: String] {
             settings.options.filter { $0.key != "user" || settings.options["dbname"] == nil }
@@ -100,7 +100,7 @@ struct ConnectionSettings: Sendable {
         return servers == other.servers && way(self) == way(other)
     }
 
-    /// Splits libpq's parallel comma lists; the rules are those of the manual, 34.1.1.3.
+    /// Splits libpq's parallel comma-separated lists by the rules of the manual, 34.1.1.3.
     private static func servers(host: String?, address: String?, port: String?) throws(UpstreamError) -> [Server] {
         func list(_ text: String?) -> [String]? {
             guard let text, !text.isEmpty else { return nil }
@@ -120,7 +120,7 @@ struct ConnectionSettings: Sendable {
         }
         for port in ports where !port.isEmpty {
             guard let number = Int(port), (1...65535).contains(number) else {
-                // The value isn't shown: behind an unescaped slash it is a piece of the password.
+                // The value isn't shown: after an unescaped slash it may be part of the password.
                 throw ConnectionURI.error("the port is not a number from 1 to 65535 (\(ConnectionURI.escapeAdvice))")
             }
         }
@@ -139,8 +139,8 @@ struct ConnectionSettings: Sendable {
         return servers
     }
 
-    /// The file of certificate authorities to check servers against: the one named, libpq's own default file when it
-    /// is there, else the system's. (`sslrootcert=system` exists since libpq 16 only.)
+    /// The file of certificate authorities to check servers against: the named one, else libpq's default file if it
+    /// exists (`nil`), else the system's. (`sslrootcert=system` exists only since libpq 16.)
     private static func rootCertificates(_ named: String?) throws(UpstreamError) -> String? {
         if let named, named != "system" { return named }
         if named == nil, let home = homeDirectory(), access(home + "/.postgresql/root.crt", R_OK) == 0 { return nil }

@@ -1,7 +1,7 @@
 import CPostgres
 import Glibc
 
-/// Reads connection URIs with libpq's own parser and keeps out what has no business in one.
+/// Reads connection URIs with libpq's own parser and rejects options that a URI must not set.
 enum ConnectionURI {
     static let escapeAdvice =
         "write special characters of user and password as %40 for @, %2F for /, %3A for :, %25 for %"
@@ -9,8 +9,8 @@ enum ConnectionURI {
     /// The options that may be set.
     ///
     /// Left out on purpose: `service` (reads server and password from other files), `krbsrvname`, `gsslib` (Kerberos),
-    /// `replication`, `fallback_application_name`, `authtype`, `tty`, and whatever newer versions of libpq add until it
-    /// was looked at.
+    /// `replication`, `fallback_application_name`, `authtype`, `tty`, and whatever newer versions of libpq add, until
+    /// it has been reviewed.
     private static let allowed: Set<String> = [
         "host", "hostaddr", "port", "dbname", "user", "password", "passfile", "connect_timeout", "application_name",
         "client_encoding", "options", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
@@ -21,7 +21,7 @@ enum ConnectionURI {
 
     private static let tlsModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
-    /// What the options of other clients do there, and what does it here.
+    /// The options of other clients: what each does there, and the equivalent here.
     private static let foreign: [String: String] = {
         let pooling = "sets up that client's own pool"
         let search = "chooses the schema, as options=-csearch_path%3DNAME does here"
@@ -55,8 +55,8 @@ enum ConnectionURI {
         UpstreamError(.configuration, "read the database's URI", text)
     }
 
-    /// What the URI sets, and what libpq adds from the environment and by itself. The environment is held to the same
-    /// rules: what it sets counts as if the URI said it.
+    /// The options that the URI sets, and those that libpq adds from the environment and its defaults. Environment
+    /// variables are checked by the same rules as the URI.
     static func parse(_ uri: String) throws(UpstreamError) -> (given: [String: String], defaults: [String: String]) {
         try checkScheme(uri)
         let (uri, foreignFaults) = withoutForeignOptions(uri)
@@ -100,7 +100,7 @@ enum ConnectionURI {
                 : "it must begin with postgresql://, \(example)")
     }
 
-    /// The URI without the options that libpq doesn't have, and what is wrong with these.
+    /// The URI without the options that libpq doesn't have, and what is wrong with those options.
     private static func withoutForeignOptions(_ uri: String) -> (uri: String, faults: [String]) {
         guard let mark = uri.firstIndex(of: "?") else { return (uri, []) }
         var faults: [String] = []
@@ -120,7 +120,8 @@ enum ConnectionURI {
                 faults.append("the option ssl can be true alone, which is sslmode=require: write sslmode in its place")
                 return false
             }
-            // libpq 17 can save an exchange by it; the servers that have it take the usual way too.
+            // The option saves a round trip with libpq 17. Dropping it is safe, since servers that support it accept
+            // the usual negotiation too.
             return !(name == "sslnegotiation" && PQlibVersion() < 170_000)
         }
         return (uri[..<mark] + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&")), faults)
@@ -154,7 +155,7 @@ enum ConnectionURI {
         return faults
     }
 
-    /// Options that the environment sets: each variable's name and value by its option.
+    /// The options that environment variables set: the variable's name and its value, by option.
     private static func environment(
         _ list: UnsafeMutablePointer<PQconninfoOption>
     ) -> [String: (variable: String, value: String)] {
@@ -190,8 +191,8 @@ enum ConnectionURI {
         }
     }
 
-    /// `options` may choose the schema and the role, and what a provider's one address is to lead to; other settings are
-    /// this program's own.
+    /// `options` may choose the schema and the role, and the database behind a provider's shared address; EdgeTick sets
+    /// all other settings itself.
     private static func areAllowed(options: String) -> Bool {
         var words = options.split(separator: " ").map(String.init)
         while !words.isEmpty {
@@ -205,7 +206,7 @@ enum ConnectionURI {
         return true
     }
 
-    /// Whether a word is what providers with one address for many databases tell these apart by.
+    /// Whether a word tells a provider with one address for many databases which of them is meant.
     static func isPlace(_ word: some StringProtocol) -> Bool {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, ["endpoint", "project", "reference"].contains(parts[0]), !parts[1].isEmpty else {
@@ -231,7 +232,7 @@ enum ConnectionURI {
         return values
     }
 
-    /// The text with whatever stands in quotation marks left out: it may be a piece of the password.
+    /// The text with everything in quotation marks left out, since it may be part of the password.
     private static func withoutQuotations(_ text: String) -> String {
         var result = ""
         for (index, part) in text.split(separator: "\"", omittingEmptySubsequences: false).enumerated() {

@@ -3,11 +3,12 @@ import Glibc
 import MarketData
 import Synchronization
 
-/// One step of a connection being made, on a thread of its own.
+/// One step of establishing a connection, on a thread of its own.
 ///
-/// A server may have its client hash the password two thousand million times (SCRAM's rounds), which takes an hour; libpq
-/// knows no limit for that, and nothing ends it. A step that is past its deadline is left alone: it goes on with the least
-/// priority and frees the connection in the end. Until then logins at that server are few: see ``HeldLogins``.
+/// A server may make its client hash the password two thousand million times (SCRAM's rounds), which takes an hour.
+/// libpq has no limit for that, and nothing can interrupt it. A step that exceeds its deadline is therefore abandoned:
+/// it continues at the lowest priority and frees the connection when it ends. Until then, few logins are tried at that
+/// server: see ``HeldLogins``.
 final class LoginStep: Sendable {
     private enum State {
         case running(thread: Int32?)
@@ -15,17 +16,17 @@ final class LoginStep: Sendable {
         case leftAlone(isPastDeadline: Bool)
     }
 
-    /// What came of a step.
+    /// The result of a step.
     enum Outcome {
         case done(PostgresPollingStatusType)
-        /// It is past its deadline, or nobody wants it any more: the connection is the step's own now.
+        /// The step exceeded its deadline or was cancelled, and now owns the connection.
         case leftAlone(Readiness)
     }
 
-    /// The servers at which steps go on past their deadlines, as operations name them.
+    /// The servers at which steps continue past their deadlines, under the names that operations use.
     private static let held = Mutex<[String: HeldLogins]>([:])
 
-    /// libpq's handle, which one thread has at a time.
+    /// libpq's handle; only one thread uses it at a time.
     private let address: UInt
     private let server: String
     private let state = Mutex(State.running(thread: nil))
@@ -36,12 +37,12 @@ final class LoginStep: Sendable {
         self.server = server
     }
 
-    /// Whether a login at this server may be tried, though an earlier one may go on past its deadline.
+    /// Whether a login at this server may be tried, given the earlier ones that are still computing.
     static func mayTry(_ server: String) -> Bool {
         held.withLock { $0[server]?.mayTry(MonotonicTime.now()) ?? true }
     }
 
-    /// Takes one step. Blocks until `deadline` at most; `nil` when there is no thread for it.
+    /// Takes one step. Blocks until `deadline` at most; `nil` if no thread can be started.
     static func take(
         with handle: OpaquePointer, server: String, until deadline: Deadline, interrupt: Wakeup
     ) -> Outcome? {
@@ -68,7 +69,7 @@ final class LoginStep: Sendable {
         return state.withLock { state in
             if case .done(let status) = state { return .done(PostgresPollingStatusType(rawValue: status)) }
             if case .running(let thread?) = state { edgetick_give_way(thread) }
-            // One that nobody wants any more may end in a moment, and the next login come before.
+            // A cancelled step isn't held: it may end in a moment, and the next login may be tried before that.
             let isPastDeadline = if case .interrupted = readiness { false } else { true }
             state = .leftAlone(isPastDeadline: isPastDeadline)
             if isPastDeadline { Self.held.withLock { $0[server, default: HeldLogins()].add(MonotonicTime.now()) } }

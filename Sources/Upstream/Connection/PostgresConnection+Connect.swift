@@ -5,8 +5,8 @@ import MarketData
 extension PostgresConnection {
     /// Connects to the first server that takes the login.
     ///
-    /// Names are looked up and servers tried one at a time here, not in libpq: without blocking calls libpq knows no
-    /// time limit for one of several addresses, and its name lookup blocks.
+    /// Names are looked up and servers are tried one at a time here, not in libpq: its nonblocking interface has no
+    /// time limit per address, and its name lookup blocks.
     static func connect(
         _ configuration: UpstreamConfiguration, interrupt: Wakeup
     ) throws(UpstreamError) -> PostgresConnection {
@@ -32,7 +32,7 @@ extension PostgresConnection {
         throw failure ?? UpstreamError(.configuration, "connect", "no server is named")
     }
 
-    /// The failure to tell about: one that a person must fix rather than that the next server is down too.
+    /// The failure to report: one that a person must fix is preferred to news that the next server is down too.
     private static func worse(_ first: UpstreamError?, _ second: UpstreamError) throws(UpstreamError) -> UpstreamError {
         guard second.reason != .cancelled else { throw second }
         guard let first, first.pausesUpload else { return second }
@@ -73,7 +73,7 @@ extension PostgresConnection {
         }
         let connection = PostgresConnection(handle: handle, interrupt: interrupt, configuration: configuration)
         edgetick_ignore_notices(handle)
-        // With this, a refusal of the server names its SQLSTATE, which libpq offers no other way here.
+        // Makes a server's refusal include its SQLSTATE, which libpq offers in no other way here.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         try connection.finishConnecting(within: configuration.connectTimeout, until: deadline, operation)
         PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
@@ -124,7 +124,7 @@ extension PostgresConnection {
     private static let loginTooLong =
         "The server has the client hash the password more often (scram_iterations) than the time for connecting allows"
 
-    /// Has libpq go on as far as it can without waiting for the server.
+    /// Lets libpq proceed as far as it can without waiting for the server.
     private func step(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> PostgresPollingStatusType
     {
         guard let handle else { throw UpstreamError(.connectionLost, operation, lastMessage, role: role) }
@@ -140,7 +140,7 @@ extension PostgresConnection {
         }
     }
 
-    /// Makes an error of a failed attempt; libpq has no result object for it, only a text.
+    /// The error of a failed attempt; libpq provides only a text, no result object.
     private func refused(during stage: ConnStatusType, _ operation: String) -> UpstreamError {
         let refusal = ConnectionRefusal(lastMessage, needsPassword: PQconnectionNeedsPassword(handle) == 1)
         let reason = refusal.reason(duringTLS: stage == CONNECTION_SSL_STARTUP)

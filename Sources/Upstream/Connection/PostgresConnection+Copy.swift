@@ -1,18 +1,18 @@
 import CPostgres
 import Glibc
 
-/// Rows for COPY … FROM STDIN in text format, encoded piece by piece.
+/// Rows for COPY … FROM STDIN, encoded chunk by chunk.
 protocol CopySource {
-    /// Replaces `bytes` with the next piece; empty when there are no more rows.
+    /// Replaces `bytes` with the next chunk; empty when there are no more rows.
     mutating func nextChunk(into bytes: inout [UInt8])
 }
 
 extension PostgresConnection {
     /// Runs statements of which the last is COPY … FROM STDIN, and sends the rows.
     ///
-    /// `answer` hears what the statements before it answered; an error that it throws keeps the rows from being sent.
-    /// A piece is encoded only when the one before it went to the kernel, so memory stays bounded by one piece, and
-    /// encoding overlaps with the server's work by what the socket buffers hold.
+    /// `answer` is called with the result of each statement; if it throws before the COPY begins, no rows are sent. A
+    /// chunk is encoded only after the previous one was handed to the kernel, so memory is bounded by one chunk, and
+    /// encoding overlaps with the server's work as far as the socket buffers allow.
     ///
     /// - Returns: The number of bytes sent, and of rows that the server says it stored.
     /// - Throws: the first error, after the exchange is over.
@@ -36,7 +36,7 @@ extension PostgresConnection {
                 do throws(UpstreamError) { try answer(result) } catch { failure = error }
             case PGRES_COPY_IN where !copied:
                 copied = true
-                // The statements before are done; the rows have the whole time.
+                // The earlier statements are done; the rows get the full time limit.
                 deadline = Deadline(after: responseLimit)
                 if failure == nil {
                     sent = try sendRows(&source, until: deadline, operation)
@@ -51,11 +51,12 @@ extension PostgresConnection {
         return (sent, stored)
     }
 
-    /// Runs a COPY … TO STDOUT, and hands on each row as the server sent it, without its line's end.
+    /// Runs a COPY … TO STDOUT and passes on each row as the server sent it, without the line ending.
     ///
-    /// The server waits while a row is worked on, so memory stays bounded by one row.
+    /// The server waits while a row is processed, so memory is bounded by one row.
     ///
-    /// - Throws: the first error, after which the connection is closed: rows may be on their way; and what `row` throws.
+    /// - Throws: the first error, or what `row` throws. If `row` throws, the connection is closed, since more rows may
+    ///   be on their way.
     func copyOut(
         _ sql: String, _ operation: String, _ row: (UnsafeRawBufferPointer) throws(UpstreamError) -> Void
     ) throws(UpstreamError) {
@@ -75,7 +76,7 @@ extension PostgresConnection {
                 defer { if let bytes { PQfreemem(bytes) } }
                 switch count {
                 case 1...:
-                    // Each row's way has the whole time.
+                    // Each row gets the full time limit.
                     deadline = Deadline(after: responseLimit)
                     bounds = AnswerBounds(received: received)
                     do throws(UpstreamError) {
@@ -93,7 +94,7 @@ extension PostgresConnection {
         }
     }
 
-    /// Sends all rows, or those until the server refuses one: the next result then tells why.
+    /// Sends all rows, or stops when the server refuses one; the next result then has the reason.
     private func sendRows(
         _ source: inout some CopySource, until deadline: Deadline, _ operation: String
     ) throws(UpstreamError) -> Int {
@@ -105,9 +106,9 @@ extension PostgresConnection {
             let put = chunk.withUnsafeBytes {
                 PQputCopyData(handle, $0.baseAddress?.assumingMemoryBound(to: CChar.self), Int32($0.count))
             }
-            // libpq has seen the server's refusal; a lost connection shows itself at the next step as well.
+            // libpq has seen the server's refusal; a lost connection shows up in the next step as well.
             if put == -1 { return sent }
-            // What is not queued would be missing in the middle of the rows.
+            // A chunk that isn't queued would be missing in the middle of the rows.
             guard put == 1 else { throw discarded(.busy, operation, "libpq has no memory for the rows") }
             sent += chunk.count
             try flush(until: deadline, operation)
@@ -117,7 +118,7 @@ extension PostgresConnection {
         return sent
     }
 
-    /// Ends the rows, or with a reason takes the COPY back.
+    /// Ends the rows, or aborts the COPY if there is a reason.
     private func endCopy(because reason: String?, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         while PQputCopyEnd(handle, reason) == 0 {
             _ = try waitFor(POLLOUT, until: deadline, operation)
@@ -125,7 +126,7 @@ extension PostgresConnection {
         try flush(until: deadline, operation)
     }
 
-    /// Reads what has come without waiting, so that a refusal stops the sending early.
+    /// Reads what has arrived, without waiting, so that a refusal stops the sending early.
     private func noticeRefusal(_ operation: String) throws(UpstreamError) {
         var polled = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         if poll(&polled, 1, 0) > 0 { try consumeInput(operation) }

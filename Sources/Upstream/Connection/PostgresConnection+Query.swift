@@ -2,7 +2,7 @@ import CPostgres
 import MarketData
 
 struct StatementResult {
-    /// The command tag, as `INSERT 0 5` or `COMMIT`.
+    /// The command tag, such as `INSERT 0 5` or `COMMIT`.
     let tag: String
     /// The rows, as text; `nil` is NULL.
     let rows: [[String?]]
@@ -10,14 +10,14 @@ struct StatementResult {
     /// The number of rows in the tag; 0 when it has none.
     var affected: Int { tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
 
-    /// The whole number that is its only value; `nil` when it isn't one.
+    /// The first value as a whole number; `nil` if it isn't one.
     var number: Int? { rows.first?.first?.flatMap { Int($0) } }
 }
 
 extension PostgresConnection {
     /// Runs statements, separated by semicolons, in one exchange, and returns the result of each.
     ///
-    /// - Throws: the first error, after the exchange is over; the statements behind it were not run.
+    /// - Throws: the first error, after the exchange is over; later statements were not run.
     @discardableResult
     func run(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
         let deadline = Deadline(after: responseLimit)
@@ -35,14 +35,15 @@ extension PostgresConnection {
         return results
     }
 
-    /// Begins a transaction under this program's own settings.
+    /// Begins a transaction with EdgeTick's session settings.
     ///
     /// - Parameter mode: What follows BEGIN.
     func begin(_ mode: String, _ operation: String) throws(UpstreamError) {
         try run((["BEGIN \(mode)"] + sessionSQL).joined(separator: "; "), operation)
     }
 
-    /// Runs statements under this program's own settings, outside a transaction or in one; returns their results.
+    /// Runs statements with EdgeTick's session settings, in the open transaction if there is one, and returns their
+    /// results.
     func ask(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
         guard !isInTransaction else { return try run(sql, operation) }
         let results = try run((sessionSQL + [sql]).joined(separator: "; "), operation)
@@ -55,7 +56,7 @@ extension PostgresConnection {
         try flush(until: deadline, operation)
     }
 
-    /// The error as it is, after the connection was closed when the error says that it is lost.
+    /// Returns `error` unchanged, after closing the connection if it can't be used any more.
     func settled(_ error: UpstreamError) -> UpstreamError {
         if error.endsConnection || !isUsable {
             finish()
@@ -78,14 +79,14 @@ extension StatementResult {
 
 /// Quotes what goes into SQL text.
 enum SQLText {
-    /// A string constant, whatever `standard_conforming_strings` is.
+    /// A string constant that is safe with any value of `standard_conforming_strings`.
     static func literal(_ text: String) -> String {
         let doubled = text.escaping("'", with: "'")
         guard doubled.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubled)'" }
         return " E'" + doubled.escaping("\\", with: "\\") + "'"
     }
 
-    /// A name as people write it: in quotes only where it must be.
+    /// A name as people write it, in quotes only if it needs them.
     static func name(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in
             switch byte {
@@ -96,7 +97,7 @@ enum SQLText {
         return isPlain && text.first?.isNumber == false ? text : identifier(text)
     }
 
-    /// A name.
+    /// A name in quotes.
     static func identifier(_ text: String) -> String {
         "\"" + text.escaping("\"", with: "\"") + "\""
     }

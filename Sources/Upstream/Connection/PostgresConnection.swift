@@ -3,21 +3,21 @@ import Glibc
 
 /// One libpq connection, driven without blocking calls: every wait is a poll(2) with a deadline.
 ///
-/// Its methods block the calling thread up to that deadline, so an actor on a ``QueueExecutor`` owns it. After a
-/// deadline, a cancellation or a lost connection it is of no more use (``isUsable``); the server rolls back what was
-/// open, and whether a COMMIT under way came through is for the ledger to tell.
+/// Its methods block the calling thread up to that deadline, so it belongs to an actor on a ``QueueExecutor``. After a
+/// deadline, a cancellation or a lost connection it is no longer usable (``isUsable``). The server rolls back the open
+/// transaction; whether a COMMIT in flight succeeded is for the ledger to find out.
 final class PostgresConnection {
-    /// libpq's handle; freed by ``finish()``, once.
+    /// libpq's handle; ``finish()`` frees it.
     var handle: OpaquePointer?
     let interrupt: Wakeup
     let secrets: SecretTexts
     let responseLimit: Duration
-    /// What every transaction begins with: see ``UpstreamConfiguration/sessionSQL``.
+    /// The statements that begin every transaction: see ``UpstreamConfiguration/sessionSQL``.
     let sessionSQL: [String]
-    /// What the tables of bars call their columns.
+    /// The column names of the bar tables.
     let barColumns: BarColumns
     let role: UpstreamRole
-    /// Whether ticks go only into tables that have an identity.
+    /// Whether ticks go only into tables that have an identity (``TickIdentity``).
     let needsIdentity: Bool
 
     init(handle: OpaquePointer, interrupt: Wakeup, configuration: UpstreamConfiguration) {
@@ -36,40 +36,41 @@ final class PostgresConnection {
     /// Whether statements can be sent.
     var isUsable: Bool { handle.map { PQstatus($0) == CONNECTION_OK } ?? false }
 
-    /// Whether a transaction is open, in order or failed.
+    /// Whether a transaction is open, including a failed one.
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
 
-    /// The server's version as libpq counts: 150018 is 15.18.
+    /// The server's version in libpq's form: 150018 is 15.18.
     var serverVersion: Int { Int(PQserverVersion(handle)) }
 
-    /// The server's process for this connection, as the server itself or a pooler before it said at the start.
+    /// The process id of the server for this connection, as the server, or a pooler in front of it, reported at login.
     var backend: Int { Int(PQbackendPID(handle)) }
 
-    /// Whether bytes are encrypted on the way.
+    /// Whether the connection uses TLS.
     var isEncrypted: Bool { PQsslInUse(handle) != 0 }
 
-    /// Whether the server has not closed the connection while nothing was asked of it; doesn't wait.
+    /// Whether the server has left the idle connection open. Doesn't wait.
     var isOpen: Bool {
-        // POLLRDHUP, which is no name in Swift.
+        // POLLRDHUP, which Swift doesn't import.
         var polled = pollfd(fd: PQsocket(handle), events: 0x2000, revents: 0)
         return isUsable && poll(&polled, 1, 0) == 0
     }
 
-    /// Closes the socket and frees the memory. Doesn't block: libpq's farewell is sent if the socket takes it.
+    /// Closes the socket and frees the memory. Doesn't block: libpq sends its goodbye only if the socket accepts it at
+    /// once.
     func finish() {
         guard let handle else { return }
         PQfinish(handle)
         self.handle = nil
     }
 
-    /// Ends the connection for good and says why.
+    /// Closes the connection for good and returns the reason as an error.
     func discarded(_ reason: UpstreamError.Reason, _ operation: String, _ text: String) -> UpstreamError {
         let error = UpstreamError(reason, operation, secrets.mask(text), role: role)
         finish()
         return error
     }
 
-    /// Waits for the socket; discards the connection when the deadline is past or the task was cancelled.
+    /// Waits for the socket; closes the connection if the deadline passes or the task is cancelled.
     func waitFor(_ events: Int32, until deadline: Deadline, _ operation: String) throws(UpstreamError) -> Int16 {
         let socket = PQsocket(handle)
         guard socket >= 0 else { throw discarded(.connectionLost, operation, lastMessage) }
@@ -80,15 +81,15 @@ final class PostgresConnection {
         }
     }
 
-    /// Takes in what the server sent.
+    /// Reads what the server sent.
     func consumeInput(_ operation: String) throws(UpstreamError) {
         guard PQconsumeInput(handle) == 1 else { throw ended(operation) }
     }
 
-    /// How many bytes have come.
+    /// The number of bytes received so far.
     var received: UInt64 { edgetick_received(PQsocket(handle)) }
 
-    /// Waits for more of an answer, and takes it in.
+    /// Waits for more of a response and reads it.
     func takeMore(of bounds: inout AnswerBounds, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         _ = try waitFor(POLLIN, until: deadline, operation)
         try take(of: &bounds, until: deadline, operation)
@@ -102,10 +103,10 @@ final class PostgresConnection {
         throw discarded(.deadline, operation, fault)
     }
 
-    /// The error of a connection that is gone: what the server said last, where it said why it ends the session.
+    /// The error for a lost connection: the server's last message if it says why the session ended.
     private func ended(_ operation: String) -> UpstreamError {
         let text = lastMessage
-        // In the middle of a COPY, libpq looks at what came only when the rows have an end.
+        // During a COPY, libpq parses what has arrived only after the rows have been ended.
         PQputCopyEnd(handle, nil)
         while let result = PQgetResult(handle) {
             defer { PQclear(result) }
@@ -115,7 +116,8 @@ final class PostgresConnection {
         return discarded(.connectionLost, operation, text)
     }
 
-    /// Hands everything queued to the kernel; what comes in meanwhile is read, or both sides could wait for ever.
+    /// Hands everything queued to the kernel. Reads what arrives meanwhile, since otherwise both sides could wait for
+    /// each other forever.
     func flush(until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         var bounds = AnswerBounds(received: received)
         while true {
@@ -131,7 +133,7 @@ final class PostgresConnection {
 
     /// The next result of the statements sent; `nil` after the last.
     ///
-    /// - Parameter failure: The error in a result before: with which the server may have ended the session.
+    /// - Parameter failure: the error in an earlier result, with which the server may have ended the session.
     func nextResult(
         until deadline: Deadline, _ operation: String, after failure: UpstreamError? = nil
     ) throws(UpstreamError) -> OpaquePointer? {
@@ -145,7 +147,7 @@ final class PostgresConnection {
         return PQgetResult(handle)
     }
 
-    /// Whether a setting that the server reports by itself is on.
+    /// Whether a setting is on, among those that the server reports by itself.
     private func isOn(_ setting: String) -> Bool {
         PQparameterStatus(handle, setting).map { String(cString: $0) } == "on"
     }

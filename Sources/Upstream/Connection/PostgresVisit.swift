@@ -5,8 +5,8 @@ actor PostgresVisit {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// Runs `body` over a connection that is closed afterwards; whatever goes wrong, without a COMMIT the server keeps
-    /// nothing. Cancelling the task ends it.
+    /// Runs `body` over a new connection and closes it afterwards. If anything fails before a COMMIT, the server keeps
+    /// nothing. Cancelling the task ends the work.
     static func run<Value: Sendable>(
         _ configuration: UpstreamConfiguration,
         _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value

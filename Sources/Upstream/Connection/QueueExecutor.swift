@@ -1,6 +1,7 @@
 import Dispatch
 
-/// Runs an actor's jobs one after the other on a thread of its own queue, where blocking in poll(2) holds up nobody.
+/// Runs an actor's jobs one after another on a dispatch queue of its own, where blocking in poll(2) holds up nothing
+/// else.
 final class QueueExecutor: SerialExecutor {
     private let queue: DispatchQueue
 

@@ -1,6 +1,6 @@
 public import MarketData
 
-/// What `timestamp` of a bar means upstream.
+/// The meaning of a bar's `timestamp` upstream.
 public enum BarTimestamp: String, Sendable, CaseIterable {
     /// The window's start, as in REST aggregates.
     case start
@@ -10,25 +10,27 @@ public enum BarTimestamp: String, Sendable, CaseIterable {
 
 /// Where the upstream database is, and how long it may take to answer.
 public struct UpstreamConfiguration: Sendable {
-    /// The collector's name, as the rows and the ledger say it.
+    /// The collector's name, as rows and the ledger carry it.
     public let collector: String
-    /// How long connecting may take in all: names, every address, TLS, login. `connect_timeout` in the URI goes first.
+    /// The time limit for connecting in all: name lookup, every address, TLS, login. `connect_timeout` in the URI takes
+    /// precedence.
     private(set) var connectTimeout: Duration
     /// The server's limit for one statement (`statement_timeout`); our own deadline is ``responseLimit``.
     private(set) var statementTimeout: Duration
-    /// What `timestamp` of a bar means upstream.
+    /// The meaning of a bar's `timestamp` upstream.
     let barTimestamp: BarTimestamp
-    /// Whose version of a bar stays where nothing tells its age; `nil`: ``BarConflict/newest`` where the table has the
+    /// Which version of a bar wins if nothing shows their age. `nil` means ``BarConflict/newest`` if the table has the
     /// column received_at, else ``BarConflict/replace``.
     let barConflict: BarConflict?
 
-    /// What the tables of bars call their columns.
+    /// The column names of the bar tables.
     let barColumns: BarColumns
-    /// Whether other boxes send the same events, so that ticks go only into tables that tell those apart which are there.
+    /// Whether other boxes send the same events, so that ticks go only into tables that can tell which events are
+    /// already there.
     public var needsIdentity: Bool
     /// Which of the databases it is.
     public let role: UpstreamRole
-    /// The streams whose rows go there.
+    /// The streams whose rows go to this database.
     public let streams: [EventStream]
 
     private(set) var settings: ConnectionSettings
@@ -36,13 +38,13 @@ public struct UpstreamConfiguration: Sendable {
 
     /// Reads a libpq URI (PostgreSQL manual, 34.1.1.2) and checks it; nothing is opened yet.
     ///
-    /// `sslmode` is verify-full, with the system's certificate authorities, as soon as a host is neither a loopback
-    /// address nor a Unix socket and the URI doesn't say otherwise. What the URI leaves out comes from libpq's
-    /// environment variables (PGHOST, PGUSER, PGPASSWORD …) and `.pgpass`.
+    /// Unless the URI says otherwise, `sslmode` is verify-full, with the system's certificate authorities, if any host
+    /// is neither a loopback address nor a Unix socket. What the URI leaves out comes from libpq's environment
+    /// variables (PGHOST, PGUSER, PGPASSWORD …) and `.pgpass`.
     ///
-    /// - Parameter reread: Returns the URI as it is now, where it is kept in a file. Blocks.
-    /// - Throws: reason ``UpstreamError/Reason/configuration``, for a URI that can't be read or that sets what would
-    ///   make libpq read other files, run other code or misread the data; never quotes the password.
+    /// - Parameter reread: returns the current URI if it is kept in a file. Blocks.
+    /// - Throws: reason ``UpstreamError/Reason/configuration`` if the URI can't be read, or sets an option that would
+    ///   make libpq read other files, run other code or misread the data. The error never quotes the password.
     public init(
         uri: String, reread: (@Sendable () -> String?)? = nil, collector: String,
         connectTimeout: Duration = .seconds(10),
@@ -73,8 +75,8 @@ public struct UpstreamConfiguration: Sendable {
         streams = role.streams(isAlone: isAlone)
     }
 
-    /// The same with the user and the password that the URI has by now, so that a password may be changed under a running
-    /// collector. A URI that leads elsewhere counts from the next start on. Blocks.
+    /// A copy with the URI's current user and password, so that a password can be changed while the collector runs. A
+    /// URI that leads elsewhere takes effect at the next start. Blocks.
     func renewed() -> UpstreamConfiguration {
         guard let uri = reread?(), let now = try? ConnectionSettings(uri: uri), now.leadsWhere(settings) else {
             return self
@@ -84,7 +86,7 @@ public struct UpstreamConfiguration: Sendable {
         return renewed
     }
 
-    /// The same, with no statement allowed to take longer than this.
+    /// A copy in which no statement may take longer than `timeout`.
     func limited(to timeout: Duration) -> UpstreamConfiguration {
         var limited = self
         limited.statementTimeout = min(statementTimeout, timeout)
@@ -94,16 +96,16 @@ public struct UpstreamConfiguration: Sendable {
     /// The server, port, database and user, without any secret.
     public var target: String { settings.target }
 
-    /// What a careful person should know about the URI, a line each; empty as a rule.
+    /// Warnings about the URI, one line each; usually empty.
     public var warnings: [String] { settings.warnings }
 
-    /// How long a step may stay unanswered before the connection is given up: the statement timeout and a little
-    /// more, so that a server that is alive gets to say its own error first.
+    /// How long a step may go unanswered before the connection is given up. A little more than the statement timeout,
+    /// so that a live server can report its own error first.
     var responseLimit: Duration {
         statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10))
     }
 
-    /// The same for a question that somebody waits for: connecting and the answer may take so long each.
+    /// A copy for a request that somebody waits for: connecting and the response may each take this long.
     func hurried(_ limit: Duration) -> UpstreamConfiguration {
         var hurried = self
         hurried.connectTimeout = min(connectTimeout, limit)
@@ -111,7 +113,7 @@ public struct UpstreamConfiguration: Sendable {
         return hurried
     }
 
-    /// The same for work on whole tables, which may take hours.
+    /// A copy for work on whole tables, which may take hours.
     var unhurried: UpstreamConfiguration {
         var unhurried = self
         unhurried.statementTimeout = max(statementTimeout, .seconds(86_400))

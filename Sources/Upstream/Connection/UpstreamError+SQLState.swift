@@ -1,8 +1,8 @@
 extension UpstreamError.Reason {
-    /// The kind of problem that a server's code stands for (PostgreSQL manual, appendix A); `nil` means that the
-    /// error didn't come from the server, so that the connection is gone.
+    /// The kind of problem that a server's code means (PostgreSQL manual, appendix A). `nil` means that the error
+    /// didn't come from the server, so the connection is gone.
     ///
-    /// A code that isn't known pauses the upload: rows are set aside only for what is surely the row's own fault.
+    /// An unknown code pauses the upload: rows are set aside only for errors that are certainly the row's own fault.
     init(sqlState: String?) {
         guard let sqlState else {
             self = .connectionLost
@@ -35,16 +35,16 @@ extension UpstreamError.Reason {
 }
 
 extension UpstreamError {
-    /// A unique key exists already.
+    /// A row violates a unique key.
     static let uniqueViolation = "23505"
-    /// Of the server itself, as it says; on Citus also what keeps a row of a COPY out.
+    /// The server's internal error; on Citus also an error about a single row of a COPY.
     static let internalError = "XX000"
-    /// A lock that another holds was waited for in vain.
+    /// The wait for a lock timed out.
     static let lockTimeout = "55P03"
-    /// The server ended a session that kept a transaction open and asked for nothing.
+    /// The server ended a session that was idle in a transaction for too long.
     static let idleTimeout = "25P03"
     /// The server ended a session whose transaction took longer than it allows.
     static let transactionTimeout = "25P04"
-    /// The server ended a statement: at our own limit, or because a person asked it to.
+    /// The server cancelled a statement: at our own limit, or because a person asked for it.
     public static let canceled = "57014"
 }

@@ -1,47 +1,50 @@
 /// Why the upload, or another exchange with the upstream database, did not work.
 ///
-/// Decided by the SQLSTATE's class, never by the words of a message. The description fits one log line, holds no
-/// password and says what to do.
+/// The reason follows from the SQLSTATE, never from the words of a message, except while connecting: see
+/// ``ConnectionRefusal``. The description fits one log line, holds no password and says what to do.
 public struct UpstreamError: Error, Sendable, Equatable {
-    /// What kind of problem it is.
+    /// The kind of problem.
     public enum Reason: String, Sendable, CaseIterable {
         /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
         case connectionLost
-        /// The server didn't answer within the deadline, or had a limit of its own for a transaction (25P04); the connection
-        /// was discarded.
+        /// The server didn't answer within the deadline, or ended a transaction at its own limit (25P04); the
+        /// connection was discarded.
         case deadline
-        /// A passing condition: a deadlock, a lock, a timeout, no room, too many clients (40xxx, 55P03, 57014, 53xxx …).
+        /// A temporary condition: a deadlock, a lock, a timeout, no space, too many clients (40xxx, 55P03, 57014, 53xxx
+        /// …).
         case busy
-        /// A configured limit was exceeded, as by rows of a compressed chunk (53400).
+        /// A configured limit was exceeded, for example by rows of a compressed chunk (53400).
         case limit
         /// A batch took longer than the statement timeout (57014 after that time).
         case tooSlow
-        /// A table, column, key or right is missing or of another kind (42xxx, 3F000, 0A000 …).
+        /// A table, column, key or privilege is missing, or a table or column is of the wrong kind (42xxx, 3F000, 0A000
+        /// …).
         case schema
-        /// The server doesn't let the user in, or the database isn't there (28xxx, 3D000).
+        /// The server rejects the user, or the database doesn't exist (28xxx, 3D000).
         case login
-        /// The server takes no writes: a standby, or set so (25006).
+        /// The server accepts no writes: it is a standby, or was set to read-only (25006).
         case readOnly
-        /// A value that the target doesn't take (22xxx, 23xxx …). Rows that cause it alone become dead letters.
+        /// The target rejects a value (22xxx, 23xxx …). A row that is rejected on its own becomes a dead letter.
         case data
-        /// So many rows are refused that it is hardly their fault, or no partition takes them. They stay in the queue.
+        /// So many rows are refused that the rows are hardly at fault, or no partition accepts them. They stay in the
+        /// queue.
         case refused
-        /// The server could not prove who it is, or speaks no TLS.
+        /// The server could not prove its identity, or doesn't support TLS.
         case tls
         /// The URI or another setting can't be used.
         case configuration
         /// The task was cancelled; the connection was discarded.
         case cancelled
-        /// What the ledger says does not fit the file: another copy of it uploads, or rows are gone upstream.
+        /// The ledger contradicts the file: another copy of the file uploads, or rows are gone upstream.
         case ledger
-        /// The local file could not be read or written, so that nothing was committed: refused rows could not be kept, say.
+        /// The local file could not be read or written, for example to keep refused rows, so nothing was committed.
         case file
     }
 
-    /// What kind of problem it is.
+    /// The kind of problem.
     public let reason: Reason
     let operation: String
-    /// The server's or libpq's words, in one line, without secrets.
+    /// The message of the server or libpq, in one line, without secrets.
     public let text: String
     /// The server's five-character code; `nil` when the error didn't come from the server.
     public let sqlState: String?
@@ -49,7 +52,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     let object: String?
     /// The constraint's name alone; `nil` when the server named none.
     let constraint: String?
-    /// Which database it came from; its setting is named in what to do.
+    /// The database that it came from; the advice names its setting.
     let role: UpstreamRole
 
     init(
@@ -76,7 +79,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether a person must fix something: the upload pauses and tries again slowly.
     var pausesUpload: Bool { !isRetryable }
 
-    /// Whether the connection can't be used any more.
+    /// Whether the connection can no longer be used.
     var endsConnection: Bool {
         switch reason {
         case .connectionLost, .deadline, .cancelled, .tls, .configuration: true
@@ -84,24 +87,25 @@ public struct UpstreamError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether the server ended the session with it.
+    /// Whether the server ended the session with this error.
     var endsSession: Bool { sqlState != nil && isLostConnection }
 
-    /// Whether the connection was lost, or given up, while something was on its way.
+    /// Whether the connection was lost or given up, so that the outcome of what was in flight is unknown.
     public var isLostConnection: Bool { reason == .connectionLost || reason == .deadline }
 
-    /// Whether the ledger's row had moved, and is known again: the rows may be sent at once.
+    /// Whether the ledger's row had moved and is known again; the rows can be sent again at once.
     public var isLedgerMoved: Bool { reason == .busy && operation == UploadTransaction.lockOperation }
 
-    /// Whether a smaller batch may go up where this one took too long.
+    /// Whether a smaller batch may succeed, since this one took too long.
     public var isSlow: Bool { reason == .tooSlow || reason == .deadline }
 
-    /// Whether a closer look at the same rows may get past the error: it may be one row's, or the batch's size.
+    /// Whether the error may be avoided by examining the rows more closely: one row may cause it, or the size of the
+    /// batch.
     public var mayBeOfRows: Bool {
         reason == .tooSlow || reason != .refused && reason != .data && Stumble.mayBeRows(self)
     }
 
-    /// The same error, of which is known that the server needed more time than it has.
+    /// The same error with the reason ``Reason/tooSlow``, for a statement that needed more time than it has.
     func asTooSlow() -> UpstreamError {
         UpstreamError(
             .tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint, role: role)
@@ -112,7 +116,7 @@ extension UpstreamError: CustomStringConvertible {
     /// One line: what was tried, what went wrong, the SQLSTATE and object, what to do.
     public var description: String { line(advice) }
 
-    /// As ``description``, for a command that doesn't try again by itself.
+    /// Like ``description``, for a command that doesn't retry by itself.
     public var lastDescription: String {
         switch reason {
         case .connectionLost: line("is the server up and reachable?")
@@ -175,7 +179,7 @@ extension UpstreamError: CustomStringConvertible {
 
     private static let whySilent = "is the server overloaded, a synchronous standby away or the network cut?"
 
-    /// What a server that is no standby refuses writes for.
+    /// The `object` of a read-only error from a server that is not a standby.
     static let readOnlySetting = "the setting default_transaction_read_only"
 
     private var schemaAdvice: String {

@@ -1,10 +1,10 @@
 import MarketData
 
-/// Which of the databases it is, by what it holds.
+/// One of the databases, by what it holds.
 public enum UpstreamRole: String, Sendable, CaseIterable {
-    /// `DATABASE_URI`: all streams and the groups; without the streams that ``ticks`` has where there is one.
+    /// `DATABASE_URI`: the groups and all streams, except those in ``ticks`` if there is such a database.
     case main
-    /// `DATABASE_URI_TICKS`: the streams without bars.
+    /// `DATABASE_URI_TICKS`: all streams except bars.
     case ticks
 
     /// The setting that names the database.
@@ -15,9 +15,9 @@ public enum UpstreamRole: String, Sendable, CaseIterable {
         }
     }
 
-    /// The streams that go there.
+    /// The streams whose rows go to it.
     ///
-    /// - Parameter isAlone: Whether there is no other database.
+    /// - Parameter isAlone: whether it is the only database.
     func streams(isAlone: Bool) -> [EventStream] {
         switch self {
         case .main: isAlone ? EventStream.allCases : [.bars]

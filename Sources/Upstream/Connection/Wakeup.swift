@@ -1,8 +1,8 @@
 import Glibc
 
-/// A file descriptor that becomes readable when another thread says so: ends a poll(2) from outside.
+/// A file descriptor that another thread can make readable, to end a poll(2) from outside.
 final class Wakeup: Sendable {
-    /// The end to wait on; -1, which poll(2) passes over, when the process has no descriptors left.
+    /// The end to wait on; -1 if the process has no descriptors left, which poll(2) ignores.
     let descriptor: Int32
     private let writing: Int32
 
@@ -32,7 +32,7 @@ final class Wakeup: Sendable {
     }
 }
 
-/// What ended a wait.
+/// How a wait ended.
 enum Readiness {
     case ready(Int16)
     case deadline

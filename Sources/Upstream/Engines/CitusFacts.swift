@@ -1,32 +1,33 @@
 /// How Citus spreads the tables.
 struct CitusFacts: Sendable, Equatable {
     enum Placement: Sendable, Equatable {
-        /// In so many shards by a column, beside the tables of a colocation group.
+        /// Split into shards by a column, colocated with the tables of a group.
         case distributed(column: String, shards: Int, group: String)
         /// A whole copy on each worker.
         case reference
-        /// Known to Citus, in one place.
+        /// Known to Citus, but in one place.
         case single
     }
 
     var version: String
     /// Whether the server is the coordinator, and not one of the workers.
     var isCoordinator = true
-    /// Nodes that take shards, and nodes that are down.
+    /// The number of nodes that take shards, and below it the number of nodes that are down.
     var workers = 0
     var inactive = 0
     var cachedConnections: String?
-    /// Of tables that Citus knows; the others are plain tables of the coordinator.
+    /// The tables that Citus knows; the others are plain tables of the coordinator.
     var placements: [String: Placement] = [:]
     /// Tables of the coordinator that have rows.
     var filled: Set<String> = []
 }
 
 extension CitusFacts {
-    /// The tables that belong on the coordinator: every upload writes the ledger, every box its line.
+    /// The tables that belong on the coordinator: every upload writes the ledger, and every box writes its row of the
+    /// fleet.
     static let local = [TableShape.ledger.name, "edgetick_collectors"]
 
-    /// `nil` where the extension isn't installed in the database.
+    /// Reads the facts; `nil` if the extension isn't installed in the database.
     init?(in catalog: Catalog, _ connection: PostgresConnection) throws(UpstreamError) {
         guard let version = catalog.citus else { return nil }
         self.init(version: version)
@@ -67,7 +68,7 @@ extension CitusFacts {
         }
     }
 
-    /// What `doctor` says.
+    /// The remarks that `doctor` prints.
     func remarks(in catalog: Catalog) -> [EngineRemark] {
         guard isCoordinator else {
             return [

@@ -5,8 +5,8 @@ struct DistributionPlanner {
     /// The tables that `migrate` made.
     let ours: Set<String>
 
-    /// - Parameter named: The tables that it is about; empty for all that `migrate` made.
-    /// - Throws: reason `schema` where the database can't do it; reason `data` for a table that isn't there.
+    /// - Parameter named: the tables to distribute; empty for all that `migrate` made.
+    /// - Throws: reason `schema` if the database can't do it; reason `data` if a table doesn't exist.
     func plan(naming named: Set<String>) throws(UpstreamError) -> StatementPlan {
         guard let facts else {
             throw refusal(
@@ -29,7 +29,8 @@ struct DistributionPlanner {
             plan.notes.append(
                 "no worker takes shards: they all go to this server; SELECT citus_add_node('host', 5432) adds one")
         }
-        // First, since all go over one connection a worker: what was spread in parallel could not be followed by these.
+        // Must come first: it makes all statements use one connection per worker. After one that ran in parallel, Citus
+        // would refuse the rest of the transaction.
         plan.steps.append(
             .init(title: "one after the other", sql: ["SET LOCAL citus.multi_shard_modify_mode = 'sequential'"]))
         let universes = [TableShape.groups, .memberships, .cacheEntries].map(\.name)
@@ -59,7 +60,7 @@ struct DistributionPlanner {
 
     private func spread(_ named: Set<String>, _ facts: CitusFacts, _ plan: inout StatementPlan) {
         let shapes = TableShape.targets.filter { $0.name != TableShape.ledger.name }
-        // Those that are spread already lead; tables of another type of symbols make a group of their own.
+        // Tables that are already distributed lead their group; a different type of symbol needs a separate group.
         var leaders: [String: String] = [:]
         for shape in shapes {
             guard case .distributed(let column, _, _)? = facts.placements[shape.name], column == "symbol",

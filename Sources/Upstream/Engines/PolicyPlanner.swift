@@ -1,26 +1,27 @@
-/// Which of TimescaleDB's policies a person wants.
+/// The TimescaleDB policies that a person asks for.
 public struct PolicyWishes: Sendable, Equatable {
-    /// After how many days the rows of a table are deleted, by the table's name.
+    /// The age in days at which rows are deleted, by the table's name.
     public var retention: [String: Int] = [:]
-    /// The tables that it is about; empty for all that `migrate` made.
+    /// The tables to set policies for; empty for all that `migrate` made.
     public var tables: Set<String> = []
 
-    /// A wish for what goes without saying.
+    /// Creates wishes without retention, for all tables that `migrate` made.
     public init() {}
 }
 
-/// Plans TimescaleDB's policies for the tables that are there. Pure.
+/// Plans TimescaleDB's policies for the existing tables. Pure.
 struct PolicyPlanner {
-    /// Chunks of this age go into the columnstore, in days. Corrections, gaps and late uploads mostly come before.
+    /// Chunks older than this many days go into the columnstore. Most corrections, backfills and late uploads come
+    /// earlier.
     static let columnstoreAfter = 7
-    /// What is younger than this, in days, may still be corrected, filled or uploaded.
+    /// Rows younger than this many days may still be corrected, backfilled or uploaded.
     static let shortestRetention = 7
 
     /// A continuous aggregate over the minute bars.
     struct Aggregate {
         let name: String
         let width: String
-        /// How long after a window's end it is written down; until then it is made up on reading.
+        /// How long after its end a window is materialized; until then it is computed when read.
         let delay: String
         let schedule: String
 
@@ -37,7 +38,7 @@ struct PolicyPlanner {
     let ours: Set<String>
     let barTimestamp: BarTimestamp
 
-    /// - Throws: reason `schema` where the database can't do it; reason `data` for a wish that makes no sense.
+    /// - Throws: reason `schema` if the database can't do it; reason `data` if a wish makes no sense.
     func plan(_ wishes: PolicyWishes) throws(UpstreamError) -> StatementPlan {
         guard let facts else {
             throw refusal(.schema, "the database has no TimescaleDB extension, whose policies these are")
@@ -142,7 +143,8 @@ struct PolicyPlanner {
         } else {
             plan.notes.append("\(aggregate.name): is there already")
         }
-        // What is late by weeks is taken in too; where rows are deleted, their aggregates must not be refreshed away.
+        // Without retention, all changes are refreshed, since rows may be weeks late. With retention, the refresh must
+        // stop where rows are deleted, or it would delete their aggregates too.
         let start = wishes.retention[bars.name].map { "\($0) days" } ?? facts.hypertables[bars.name]?.retention
         if let present, present.isRefreshed, present.refreshedFrom == start { return }
         var sql: [String] = []
@@ -164,7 +166,7 @@ struct PolicyPlanner {
         _ aggregate: Aggregate, _ view: String, _ bars: TableDescription, _ facts: TimescaleFacts
     ) -> String {
         let time = bars.quoted("timestamp")
-        // Days are New York's, where a session never crosses midnight.
+        // Days are those of New York, where no session crosses midnight.
         let isDay = aggregate.width == "1 day" && bars.column("timestamp")?.typeName == "timestamptz"
         var bucket = "\(facts.function("time_bucket"))(INTERVAL '\(aggregate.width)', \(time)"
         if isDay { bucket += ", 'America/New_York'" }

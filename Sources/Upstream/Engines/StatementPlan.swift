@@ -1,15 +1,15 @@
-/// Statements that a person reads and confirms before they run.
+/// Statements for a person to read and confirm before they run.
 public struct StatementPlan: Sendable, Equatable {
-    /// One thing that is done.
+    /// One step of the plan, with a title.
     public struct Step: Sendable, Equatable {
         let title: String
         /// The statements, without semicolons.
         let sql: [String]
     }
 
-    /// What is to be done, in order.
+    /// The steps, in order.
     public internal(set) var steps: [Step] = []
-    /// What is there already, what is left out and why, a line each.
+    /// What exists already, and what is left out and why; one line each.
     var notes: [String] = []
 
     mutating func add(_ title: String, _ sql: String...) { steps.append(Step(title: title, sql: sql)) }
@@ -25,14 +25,14 @@ public struct StatementPlan: Sendable, Equatable {
     }
 }
 
-/// What a person asks to have set up in the database, besides tables.
+/// A change to the database, beyond its tables, that a person asks for.
 public enum EngineChange: Sendable {
     /// TimescaleDB's columnstore, retention and continuous aggregates.
     case policies(PolicyWishes)
     /// Tables spread over Citus's workers.
     case distribution(tables: Set<String>)
 
-    /// Without the tables that another database holds; `nil` where it names no others.
+    /// The change without the tables that are in another database; `nil` if it names only such tables.
     func limited(to configuration: UpstreamConfiguration) -> EngineChange? {
         let there = Set(TableShape.all(in: configuration).map(\.name))
         let elsewhere = Set(TableShape.targets.map(\.name)).subtracting(there)
@@ -49,11 +49,11 @@ public enum EngineChange: Sendable {
     }
 }
 
-/// What is so with the engine below the tables.
+/// A fact about the engine that keeps the tables.
 public struct EngineRemark: Sendable, Equatable {
     /// Whether something should be done about it.
     public let isWarning: Bool
-    /// In one line.
+    /// The remark, in one line.
     public let text: String
 
     static func note(_ text: String) -> Self { Self(isWarning: false, text: text) }

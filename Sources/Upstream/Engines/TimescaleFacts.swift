@@ -2,7 +2,7 @@
 struct TimescaleFacts: Sendable, Equatable {
     struct Hypertable: Sendable, Equatable {
         var isColumnstore = false
-        /// After which age chunks go into the columnstore, and after which they are deleted, as the server writes it.
+        /// The ages at which chunks go into the columnstore and at which they are deleted, in the server's format.
         var columnstoreAfter: String?
         var retention: String?
     }
@@ -10,29 +10,29 @@ struct TimescaleFacts: Sendable, Equatable {
     struct Aggregate: Sendable, Equatable {
         var isRealTime = true
         var isRefreshed = false
-        /// How far back it is refreshed; `nil`: to the beginning.
+        /// How far back it is refreshed; `nil` means to the beginning.
         var refreshedFrom: String?
     }
 
     var version: String
     /// The extension's schema.
     var schema = "public"
-    /// Whether the part under Timescale's own licence is there, which has all of this.
+    /// Whether the edition under Timescale's own licence is installed, which all of these features need.
     var isLicensed = true
-    /// Whether it calls compression a columnstore.
+    /// Whether this version uses the name columnstore; older ones say compression.
     var saysColumnstore = true
-    /// By the name of the table.
+    /// The hypertables, by the name of the table.
     var hypertables: [String: Hypertable] = [:]
     /// The continuous aggregates over the minute bars, by name.
     var aggregates: [String: Aggregate] = [:]
     /// Jobs of these tables whose last run failed.
     var failingJobs: [String] = []
-    /// What the last of their failures was, where the server tells it.
+    /// The message of the latest failure; `nil` if the server doesn't provide it.
     var jobError: String?
 }
 
 extension TimescaleFacts {
-    /// `nil` where the extension isn't installed in the database.
+    /// Reads the facts; `nil` if the extension isn't installed in the database.
     init?(in catalog: Catalog, _ connection: PostgresConnection) throws(UpstreamError) {
         guard let version = catalog.timescale else { return nil }
         self.init(version: version)
@@ -84,10 +84,10 @@ extension TimescaleFacts {
         }
     }
 
-    /// A function of the extension, for SQL.
+    /// The qualified name of one of the extension's functions, for SQL.
     func function(_ name: String) -> String { "\(SQLText.name(schema)).\(name)" }
 
-    /// What `doctor` says.
+    /// The remarks that `doctor` prints.
     var remarks: [EngineRemark] {
         guard isLicensed else {
             return [
@@ -127,7 +127,7 @@ extension TimescaleFacts {
 }
 
 extension PostgresConnection {
-    /// Reads what an upload must know of TimescaleDB's columnstore.
+    /// Reads what an upload needs to know about TimescaleDB's columnstore.
     func readColumnstore(into catalog: inout Catalog) throws(UpstreamError) {
         let results = try ask(
             """

@@ -1,8 +1,8 @@
-/// What the tables upstream are kept by: PostgreSQL alone, TimescaleDB, or Citus with its workers.
+/// The engine that keeps the upstream tables: PostgreSQL alone, TimescaleDB, or Citus with its workers.
 public enum UpstreamEngines {
-    /// Says what is there: the engine, its policies, how tables are spread. Changes nothing.
+    /// Describes the engine, its policies and how tables are distributed. Changes nothing.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
         try await connected(configuration) { connection, catalog throws(UpstreamError) in
             var remarks: [EngineRemark] = []
@@ -16,7 +16,7 @@ public enum UpstreamEngines {
 
     /// The statements of a change, for a person to confirm. Changes nothing.
     ///
-    /// - Throws: ``UpstreamError``; reason `schema` where the engine can't do it.
+    /// - Throws: ``UpstreamError``; reason `schema` if the engine can't do it.
     public static func plan(
         _ change: EngineChange, _ configuration: UpstreamConfiguration
     ) async throws(UpstreamError) -> StatementPlan {
@@ -39,7 +39,7 @@ public enum UpstreamEngines {
 
     /// Runs a plan's statements, in one transaction.
     ///
-    /// - Throws: ``UpstreamError``; nothing is changed then.
+    /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func run(
         _ plan: StatementPlan, _ configuration: UpstreamConfiguration
     ) async throws(UpstreamError) {
@@ -52,7 +52,7 @@ public enum UpstreamEngines {
         }
     }
 
-    /// Runs `body` over a connection that is closed afterwards, with what the database has of the tables.
+    /// Runs `body` over a new connection, with the catalog of the tables, and closes the connection afterwards.
     private static func connected<Value: Sendable>(
         _ configuration: UpstreamConfiguration,
         _ body: @Sendable (PostgresConnection, Catalog) throws(UpstreamError) -> Value
@@ -63,7 +63,7 @@ public enum UpstreamEngines {
         }
     }
 
-    /// The tables that `migrate` made, and didn't find.
+    /// The tables that `migrate` created itself, not those that already existed.
     private static func tablesMade(by connection: PostgresConnection) throws(UpstreamError) -> Set<String> {
         let results = try connection.ask(
             """

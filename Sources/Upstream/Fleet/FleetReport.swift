@@ -1,16 +1,16 @@
-/// What a box says of itself in `edgetick_collectors`.
+/// A box's report about itself, as it writes it to `edgetick_collectors`.
 public struct FleetReport: Sendable, Equatable {
-    /// How a box is, in one word.
+    /// The state of a box.
     public enum State: String, Sendable, CaseIterable, Codable {
         /// It has not collected yet.
         case starting
-        /// All is as its settings say.
+        /// It works as its settings say.
         case ok
-        /// Something is wrong, and it collects.
+        /// Something is wrong, but it collects.
         case degraded
         /// It does not collect.
         case failing
-        /// It was stopped as a person or a supervisor asked.
+        /// A person or a supervisor stopped it.
         case stopped
     }
 
@@ -22,15 +22,15 @@ public struct FleetReport: Sendable, Equatable {
     public var host: String
     /// The program's version.
     public var version: String
-    /// For how many seconds it runs.
+    /// How long it has been running, in seconds.
     public var uptime = 0.0
-    /// How it is.
+    /// Its state.
     public var state = State.starting
-    /// Why it is not ``State/ok``, in one line; `nil` when it is.
+    /// Why its state isn't ``State/ok``, in one line; `nil` when it is.
     public var reason: String?
-    /// How many symbols it is to collect; 0 where it collects all.
+    /// The number of symbols assigned to it; 0 when it collects all.
     public var symbols = 0
-    /// Events a second over about the last minute.
+    /// Events per second, over about the last minute.
     public var eventsPerSecond = 0.0
     /// Rows that are not upstream yet.
     public var rowsPending: Int64 = 0
@@ -38,24 +38,24 @@ public struct FleetReport: Sendable, Equatable {
     public var oldestPending = 0.0
     /// When its newest events were handed over, in milliseconds since the Unix epoch by its own clock.
     public var lastEvent: Int64?
-    /// Gaps that are not settled.
+    /// The number of unsettled gaps.
     public var gapsOpen: Int64 = 0
-    /// Events given up since its file was made.
+    /// The number of events dropped since its file was created.
     public var eventsDropped: Int64 = 0
-    /// Rows that upstream refused.
+    /// The number of rows that upstream refused.
     public var deadLetters: Int64 = 0
-    /// Free bytes of its disk; `nil` before it was looked at.
+    /// Free bytes on its disk; `nil` until first measured.
     public var diskFreeBytes: Int64?
     /// The UUID of its buffer's file.
     public var fileID: String
-    /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
+    /// How far its clock is ahead of the server's, in milliseconds; `nil` until measured.
     public var clockOffset: Int64?
-    /// Whether, within the last hour, another client took the account's last connection to the feed.
+    /// Whether another client took the account's last connection to the feed within the last hour.
     public var isPushedOut = false
-    /// With SHARD=auto: the boxes, itself included, among which it has taken its share of the symbols.
+    /// With SHARD=auto, the boxes that it shares the symbols with, itself included.
     public var sharesWith: [String]?
 
-    /// A box that starts.
+    /// Creates the report of a box that is starting.
     public init(id: String, group: String?, host: String, version: String, fileID: String) {
         self.id = id
         self.group = group
@@ -65,14 +65,14 @@ public struct FleetReport: Sendable, Equatable {
     }
 }
 
-/// A row of `edgetick_collectors`, and what the server knows of it besides.
+/// A row of `edgetick_collectors`, with what the server knows about the box.
 public struct FleetRow: Sendable, Equatable {
-    /// What the box said when it was last seen.
+    /// The box's most recent report.
     public var report: FleetReport
-    /// When that was, by the server's clock, in milliseconds since the Unix epoch.
+    /// When it was written, by the server's clock, in milliseconds since the Unix epoch.
     public var seen: Int64
-    /// How many seconds ago that was, by the server's clock.
+    /// How long ago it was written, by the server's clock, in seconds.
     public var age: Double
-    /// Whether the box's connection to the server is open; `nil` where the server can't know.
+    /// Whether the box's connection to the server is open; `nil` if the server can't know.
     public var isConnected: Bool?
 }

@@ -1,62 +1,61 @@
 import MarketData
 import Migrations
 
-/// The table of the fleet, over a connection of its own that stays open: rows that go up never wait for it, nor it for
-/// them.
+/// The table of the fleet, over a connection of its own: uploads never wait for it, and it never waits for uploads.
 ///
-/// That the connection is open is what the server knows of a box between two of its reports.
+/// The connection stays open, since that is how the server knows that a box is alive between two reports.
 public actor FleetTable {
-    /// What came of writing a row.
+    /// The result of writing a row.
     public struct Written: Sendable, Equatable {
         /// How far this machine's clock is ahead of the server's, in milliseconds.
         public var clockOffset: Int64
-        /// The buffer's file that the row named before; `nil` when there was no row.
+        /// The id of the buffer's file in the row before; `nil` when there was no row.
         public var fileBefore: String?
     }
 
-    /// No statement about the fleet may take longer.
+    /// The time limit for one statement.
     private static let patience: Duration = .seconds(10)
 
     private let configuration: UpstreamConfiguration
     private let executor = QueueExecutor(label: "edgetick.fleet")
     private let interrupt = Wakeup()
     private var connection: PostgresConnection?
-    /// The table's name for SQL; `nil` when it must be looked for (again).
+    /// The table's name for SQL; `nil` until the table is found, and again after an error.
     private var table: String?
 
     /// Runs on a dispatch queue of its own, because the work blocks.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// The table in a database; connects when asked something.
+    /// Creates a handle on the table; it connects on first use.
     public init(configuration: UpstreamConfiguration) {
         self.configuration = configuration.limited(to: Self.patience)
     }
 
-    /// Writes a box's row, and makes the table where it is missing and may be made.
+    /// Writes a box's row. If the table is missing and the user may create it, creates it first.
     ///
-    /// The row is not waited for to be on the server's disk: after a crash of the server the next one comes soon.
+    /// The commit doesn't wait for the server's disk: a row lost in a crash of the server is soon followed by another.
     ///
-    /// - Throws: any ``UpstreamError/Reason``; `schema` names the GRANT that is missing.
+    /// - Throws: any ``UpstreamError/Reason``; `schema` names the missing GRANT.
     public func write(_ report: FleetReport) async throws(UpstreamError) -> Written {
         try await interruptible(by: interrupt) { () throws(UpstreamError) in
             try withTable(making: true) { (connection, table) throws(UpstreamError) in
                 let (offset, process) = try Self.clock(over: connection)
                 var report = report
                 report.clockOffset = offset
-                // A pooler has numbers of its own: its sessions say nothing about the box.
+                // A pooler reports process numbers of its own; its sessions say nothing about the box.
                 let backend = process == connection.backend ? process : nil
                 let sql = Self.writeSQL(report, backend: backend, into: table)
                 let results = try connection.run(
                     (["BEGIN"] + configuration.sessionSQL + ["SET LOCAL synchronous_commit = off", sql, "COMMIT"])
                         .joined(separator: "; "), "write the row of the fleet")
-                // Of the results that have rows, the statement's own is the last.
+                // Some of the session's settings return rows too, but as SELECT.
                 let row = results.last { $0.tag.hasPrefix("INSERT") }?.rows.first
                 return Written(clockOffset: offset, fileBefore: row?.first.flatMap { $0 })
             }
         }
     }
 
-    /// Reads the rows: of one group, or all.
+    /// Reads the rows of one group, or of all.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func rows(ofGroup group: String? = nil) async throws(UpstreamError) -> [FleetRow] {
@@ -106,7 +105,7 @@ public actor FleetTable {
                 "there is none yet: the table is missing, or off the search_path; edgetick migrate makes it, and so does a "
                     + "collector that may", sqlState: "42P01", object: "table \(shape.name)")
         }
-        // Reading needs no right to write.
+        // Reading must not require the right to write.
         let found = isMaking ? nil : catalog.tables[shape.name]
         let table = if let found { found } else { try shape.usable(in: catalog) }
         self.connection = connection
@@ -114,8 +113,9 @@ public actor FleetTable {
         return (connection, table.sqlName)
     }
 
-    /// Has the table looked for again after an error, and leaves no transaction open. A connection that was ended while nothing
-    /// went over it, as by idle_session_timeout, is made again at once.
+    /// Runs `body` with an open connection; after an error it disconnects, so that no transaction stays open and the
+    /// table is looked for again. If the connection was open before and turns out to be lost, as after
+    /// idle_session_timeout, it reconnects and retries at once.
     private func withTable<Value>(
         making isMaking: Bool, _ body: (PostgresConnection, String) throws(UpstreamError) -> Value
     ) throws(UpstreamError) -> Value {
@@ -141,7 +141,8 @@ public actor FleetTable {
         try connection.run("COMMIT", "commit the fleet's table")
     }
 
-    /// How far this machine's clock is ahead, by half of the way there and back, and the server's process.
+    /// How far this machine's clock is ahead of the server's, in milliseconds, assuming that request and reply take
+    /// equally long; and the server's process id.
     private static func clock(over connection: PostgresConnection) throws(UpstreamError) -> (offset: Int64, Int?) {
         let asked = WallClock.microseconds()
         let row = try connection.run(
@@ -209,10 +210,10 @@ public actor FleetTable {
 }
 
 extension FleetRow {
-    /// More than any box has, and no more than can be reckoned with: the table takes what anybody writes.
+    /// A bound above any real value and within what arithmetic here can take, since anybody may write to the table.
     private static let most = Double(1 << 50)
 
-    /// Reads a row of ``FleetTable/readSQL(_:_:)``; `nil` where a column has no value of its kind.
+    /// Reads a row of ``FleetTable/readSQL(_:_:)``; `nil` if a required column is missing or malformed.
     fileprivate init?(_ row: [String?]) {
         guard row.count == 23, let id = row[0], let host = row[2], let version = row[3], let word = row[5],
             let file = row[16], let seen = row[20].flatMap({ Int64($0) })
@@ -226,7 +227,7 @@ extension FleetRow {
         }
         var report = FleetReport(id: id, group: row[1], host: host, version: version, fileID: file)
         report.uptime = number(4)
-        // A word of a newer version is taken for a problem, and shown with its reason.
+        // A state that only a newer version knows counts as degraded, and is shown with its reason.
         report.state = FleetReport.State(rawValue: word) ?? .degraded
         report.reason = row[6]
         report.symbols = Int(whole(7) ?? 0)

@@ -1,48 +1,49 @@
 public import MarketData
 
-/// A stretch as a box claims it, and what must be upstream for that.
+/// A stretch that a box claims to have complete, and the row that must be upstream to prove it.
 public struct StretchClaim: Sendable, Equatable {
     /// The stretch.
     public var stretch: Stretch
-    /// The last row of the kind's stream that the stretch relies on: the ledger must have rows through it. `nil` where a
-    /// stretch ends earlier than was said, which needs no proof.
+    /// The last row of the kind's stream that the stretch relies on; the ledger must have rows through it. `nil` when
+    /// the claim only shortens a stretch, which needs no proof.
     public var row: Int64?
 
-    /// Makes a claim; see the properties for meaning.
+    /// Creates a claim; see the properties.
     public init(_ stretch: Stretch, row: Int64? = nil) {
         self.stretch = stretch
         self.row = row
     }
 }
 
-/// The table in which the boxes of a group say what they have whole, over a connection of its own: rows never wait for it.
+/// The table in which the boxes of a group record the stretches they have complete. Uses a connection of its own, so
+/// that uploads never wait for it.
 ///
-/// Each database has one, about the streams that go there, beside their ledger. What a box says is written only where the
-/// ledger proves it in the same transaction. So a database that was restored never holds a stretch without its rows.
+/// Each database has one, next to its ledger, about the streams stored there. A stretch is written only if the ledger
+/// proves it in the same transaction, so a restored database never holds a stretch without its rows.
 public struct StretchTable: Sendable {
-    /// How long stretches are kept, in days; a gap that is older is not covered any more.
+    /// How long stretches are kept, in days; an older gap is no longer covered.
     public static let kept = 30
 
     private let configuration: UpstreamConfiguration
     private let group: String
     private static let table = TableShape.stretches.name
 
-    /// The streams of whose events it speaks.
+    /// The streams that it covers.
     public var streams: [EventStream] { configuration.streams }
 
-    /// The table as the box `configuration.collector` of a group sees it.
+    /// Creates a handle on the table for the box `configuration.collector` of a group.
     public init(configuration: UpstreamConfiguration, group: String) {
         self.configuration = configuration.hurried(.seconds(10))
         self.group = group
     }
 
-    /// Says what this box has, and returns what the others of its group have that reaches into a span of the events' own
-    /// time, by their names; nothing without a span. One transaction.
+    /// Records what this box has, and returns the stretches of the group's other boxes that overlap a span of event
+    /// time, by box; nothing if `span` is `nil`. Runs in one transaction.
     ///
     /// - Parameters:
-    ///   - own: What the ledger does not prove is not said.
-    ///   - line: The identifiers of this box's file.
-    /// - Throws: ``UpstreamError`` when the database can't be asked, or the table is missing.
+    ///   - own: the claims; those that the ledger doesn't prove are skipped.
+    ///   - line: the identifiers of this box's file.
+    /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
     public func exchange(
         _ own: [StretchClaim], of line: UploadLine, reaching span: ClosedRange<Int64>?
     ) async throws(UpstreamError) -> [String: [Stretch]] {
@@ -52,9 +53,9 @@ public struct StretchTable: Sendable {
         }
     }
 
-    /// What other boxes of any group have that reaches into a span of the events' own time, by their names.
+    /// The stretches of all other boxes, of any group, that overlap a span of event time, by box.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked, or the table is missing.
+    /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
     public func stretches(reaching span: ClosedRange<Int64>) async throws(UpstreamError) -> [String: [Stretch]] {
         try await inTransaction { connection throws(UpstreamError) in try read(span, of: nil, over: connection) }
     }
@@ -84,7 +85,7 @@ public struct StretchTable: Sendable {
         let updated = try connection.run(
             "UPDATE \(Self.table) SET through = \(through) WHERE (collector, kind, since) = (\(key), \(since))",
             Self.operation)
-        // What ends earlier than was said is of no use where it is not said at all.
+        // A claim without a row only shortens a stretch, so there is nothing to insert.
         guard updated.last?.affected == 0, claim.row != nil else { return }
         let symbols = stretch.symbols.map { names in
             "ARRAY[\(names.sorted().map { SQLText.literal($0.description) }.joined(separator: ", "))]::text[]"
@@ -98,7 +99,7 @@ public struct StretchTable: Sendable {
             """, Self.operation)
     }
 
-    /// Whether the ledger has rows through one, under an identifier that the file had when it had that row.
+    /// Whether the ledger has rows through `row`, under an identifier that the file had when it had that row.
     private func isUpstream(
         _ row: Int64, of stream: EventStream, _ line: UploadLine, over connection: PostgresConnection
     ) throws(UpstreamError) -> Bool {

@@ -1,14 +1,16 @@
 public import MarketData
 
 extension UpstreamReader {
-    /// Hands on the rows of a kind of event, which has a table of its own, whose event's time is within a span, with the
-    /// columns of the stream in their order as the file has them; `nil` for NULL and for what the table lacks. A table
-    /// that isn't there has no rows.
+    /// Reads the rows of one kind of event whose event time is within a span, from the kind's own table.
+    ///
+    /// A row has the columns of the stream, in their order and in the form the file has them. A value is `nil` for NULL
+    /// and for a column that the table lacks. A missing table has no rows.
     ///
     /// - Parameters:
-    ///   - symbols: only these; all where `nil`.
-    ///   - each: takes a row; the server waits meanwhile.
-    /// - Returns: how many values are `nil` for another reason: they are no numbers, or no whole ones, as the file has.
+    ///   - symbols: the symbols to read; all if `nil`.
+    ///   - each: receives one row; the server waits meanwhile.
+    /// - Returns: the number of values that are `nil` because they can't be a value of the file's column: not a number,
+    ///   or not a whole one.
     /// - Throws: any ``UpstreamError/Reason``.
     public func rows(
         of kind: EventKind, times: Range<Int64>, symbols: [Symbol]?,
@@ -24,10 +26,10 @@ extension UpstreamReader {
             let selection = RowSelection(
                 kind: kind, table: found, barTimestamp: configuration.barTimestamp)
             try connection.begin("READ ONLY", operation)
-            // All of them take as long as it takes to write them out; each has its deadline here.
+            // The whole result takes as long as the caller needs to write it out; instead, each row has a deadline.
             try connection.run("SET LOCAL statement_timeout = 0", operation)
             try connection.copyOut(selection.sql(times, symbols), operation) { line throws(UpstreamError) in
-                // There is a cell a column (PostgreSQL manual, COPY, "Text Format").
+                // One cell per column (PostgreSQL manual, COPY, "Text Format").
                 let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
                 each(
                     zip(columns, cells).map { column, cell in
@@ -48,7 +50,7 @@ extension UpstreamReader {
         return content.isText ? .text(text) : whole(text).map { .integer($0) }
     }
 
-    /// A whole number, as a column of the type numeric writes it too: `5.00`.
+    /// Parses a whole number, also as a column of type numeric writes it: `5.00`.
     private static func whole(_ text: String) -> Int64? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard let number = parts.first, parts.dropFirst().allSatisfy({ $0.allSatisfy { $0 == "0" } }) else {
@@ -58,7 +60,7 @@ extension UpstreamReader {
     }
 }
 
-/// How a table's rows are asked for in the form of the file.
+/// Builds the query that reads a table's rows in the form of the file.
 private struct RowSelection {
     let kind: EventKind
     let table: TableDescription
@@ -84,15 +86,15 @@ private struct RowSelection {
             """
     }
 
-    /// The column upstream with the events' time.
-    /// How long a bar is, in milliseconds.
+    /// The length of a bar, in milliseconds.
     private var length: Int64 { kind == .secondBar ? 1000 : 60_000 }
+    /// The column upstream that holds the event's time.
     private var timeName: String { kind.stream == .bars ? "timestamp" : "time" }
     private var isEndOfWindow: Bool { kind.stream == .bars && barTimestamp == .end }
 
     private func expression(_ column: Column) -> String? {
         if column.content == .interval { return "\(length / 1000)" }
-        // The last of several is the most exact one.
+        // Of several columns, the last is the most exact.
         var candidates = column.targets.reversed().compactMap { expression($0, of: column) }
         if kind.stream == .bars, column.name == "end_ms" {
             let start = isEndOfWindow ? 0 : length
@@ -119,14 +121,14 @@ private struct RowSelection {
 
     private func milliseconds(_ name: String) -> String { Self.number(of: table.quoted(name), perSecond: 1000) }
 
-    /// A moment as a number; NULL for one that is infinite, or of which no number can be made.
+    /// SQL for a moment as a number; NULL if it is infinite or outside the years 1 to 9999.
     private static func number(of moment: String, perSecond count: Int) -> String {
         "CASE WHEN \(moment) BETWEEN '0001-01-01' AND '10000-01-01' THEN (extract(epoch FROM \(moment)) * \(count))::bigint END"
     }
 }
 
 extension CopyText {
-    /// A field's bytes without the escapes of COPY's text format (PostgreSQL manual, COPY, "Text Format").
+    /// Undoes the escapes of COPY's text format in a field (PostgreSQL manual, COPY, "Text Format").
     fileprivate static func unescaped(_ field: UnsafeRawBufferPointer) -> [UInt8] {
         guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }
         var bytes: [UInt8] = []

@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Reads rows back from the database, for people and for files.
+/// Reads rows back from the database, for display and export.
 ///
-/// Each reading is a read-only transaction of its own.
+/// Each call runs in a read-only transaction of its own.
 public actor UpstreamReader {
     let configuration: UpstreamConfiguration
     private let executor = QueueExecutor(label: "edgetick.upstream.reader")
@@ -12,20 +12,20 @@ public actor UpstreamReader {
     /// Runs on a dispatch queue of its own, because the work blocks.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// A reader; it connects when first asked.
+    /// Creates a reader; it connects on first use.
     public init(configuration: UpstreamConfiguration) {
         self.configuration = configuration
     }
 
-    /// Closes the connection; a later reading opens it again.
+    /// Closes the connection; the next call opens it again.
     public func disconnect() {
         connection?.finish()
         connection = nil
     }
 
-    /// The starts of the minute bars within a span, by symbol, in milliseconds since the Unix epoch.
+    /// The start times of the minute bars within a span, by symbol, in milliseconds since the Unix epoch.
     ///
-    /// - Parameter symbols: only these; all where `nil`.
+    /// - Parameter symbols: the symbols to read; all if `nil`.
     /// - Throws: any ``UpstreamError/Reason``.
     public func minuteBars(
         starts: Range<Int64>, symbols: [Symbol]?
@@ -39,7 +39,7 @@ public actor UpstreamReader {
                     .schema, operation, "the table \(name) is missing: edgetick migrate makes it", sqlState: "42P01",
                     object: "table \(name)")
             }
-            // The column has the window's end where the settings say so.
+            // The column holds the window's end if the settings say so.
             let shift: Int64 = configuration.barTimestamp == .end ? 60_000 : 0
             let time = table.quoted(BarField.timestamp.rawValue)
             let symbol = table.quoted(BarField.symbol.rawValue)
@@ -74,7 +74,7 @@ public actor UpstreamReader {
         }
     }
 
-    /// A moment as a constant.
+    /// SQL for a moment.
     static func moment(_ milliseconds: Int64) -> String { "to_timestamp(\(milliseconds) / 1000.0)" }
 
     func connected() throws(UpstreamError) -> PostgresConnection {

@@ -1,20 +1,20 @@
 import MarketData
 
-/// What the minute bars that a table holds tell of their moment: whether it is the window's start or its end. Pure.
+/// Evidence from the minute bars in a table about their timestamp: whether it is the window's start or its end. Pure.
 ///
-/// A trading day begins with much more volume than the minute before it had: under its start that bar stands at 09:30 in
-/// New York, under its end at 09:31. The first and the last minute in which there is trading at all say the same.
+/// The opening minute of a session has much more volume than its neighbours: with start times its bar is at 09:30 in
+/// New York, with end times at 09:31. The first and the last minute with any trading give the same evidence.
 struct BarTimestampEvidence: Equatable {
-    /// Days of symbols with a bar at 09:30 and one at 09:31 of which the first has more volume.
+    /// The number of symbol-days on which the bar at 09:30 has more volume than the one at 09:31.
     var startVotes = 0
-    /// Days of symbols of which the second has more.
+    /// The number of symbol-days on which the bar at 09:31 has more.
     var endVotes = 0
-    /// Bars at 04:00, which are the first of a day under their start.
+    /// The number of bars at 04:00, which only start times have: the first of a day.
     var atFour = 0
-    /// Bars at 20:00, which are the last of a day under their end.
+    /// The number of bars at 20:00, which only end times have: the last of a day.
     var atTwenty = 0
 
-    /// The moment; `nil` where the bars don't tell.
+    /// What the timestamps mean; `nil` if the evidence isn't clear.
     var meaning: BarTimestamp? {
         let votes = startVotes + endVotes
         if votes >= 5 {
@@ -29,7 +29,7 @@ struct BarTimestampEvidence: Equatable {
         }
     }
 
-    /// What to tell where the setting says otherwise.
+    /// The warning if the setting contradicts the bars.
     func warning(_ setting: BarTimestamp) -> String? {
         guard let meaning, meaning != setting else { return nil }
         return "the bars that are there stand under their window's \(meaning.rawValue), and BAR_TIMESTAMP is "
@@ -39,11 +39,11 @@ struct BarTimestampEvidence: Equatable {
 }
 
 extension PostgresConnection {
-    /// How many rows are looked at: enough for some hundred days of symbols.
+    /// The number of rows to examine: enough for a few hundred symbol-days.
     private static let looked = 300_000
 
-    /// A warning where the minute bars of others stand under another moment than `setting`; `nil` where they don't, where
-    /// that can't be told, and where the look takes too long.
+    /// A warning if the minute bars of other programs contradict `setting`; `nil` if they don't, if it isn't clear, or
+    /// if the query takes too long.
     func barTimestampWarning(in catalog: Catalog, _ setting: BarTimestamp) throws(UpstreamError) -> String? {
         guard let table = catalog.tables[TableShape.minuteBars.name],
             TableShape.minuteBars.faults(in: catalog).isEmpty

@@ -21,7 +21,7 @@ enum CalendarDate {
         append(day, digits: 2, to: &text)
     }
 
-    /// Appends a number with leading zeros up to so many digits.
+    /// Appends a number, padded with leading zeros to `digits` characters.
     static func append(_ number: Int64, digits: Int, to text: inout [UInt8]) {
         let start = text.count
         if number < 0 { text.append(UInt8(ascii: "-")) }

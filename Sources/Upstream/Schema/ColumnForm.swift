@@ -1,12 +1,12 @@
 import MarketData
 
-/// What a column of ours holds; decides which types of an existing column can take it.
+/// What one of our columns holds; decides which types an existing column may have.
 enum ColumnContent: Sendable {
     /// A ticker, name or other text.
     case text
     /// A price: needs decimals.
     case price
-    /// A number of shares: may have decimals, and may be rounded where the column has none.
+    /// A number of shares: may have decimals, and is rounded if the column has none.
     case quantity
     case whole
     case instant
@@ -17,7 +17,7 @@ enum ColumnContent: Sendable {
 }
 
 extension ColumnContent {
-    /// What a column of an events' table holds.
+    /// The content of a column in a table of events.
     init(_ content: Column.Content) {
         switch content {
         case .symbol, .text, .name, .source: self = .text
@@ -42,7 +42,7 @@ enum ColumnForm: Sendable, Equatable {
     case flag
     case array
 
-    /// The form for `content` in a column of the type that pg_type calls `typeName`; `nil` when it can't hold it.
+    /// The form of `content` in a column whose type is `typeName` in pg_type; `nil` if the type can't hold it.
     init?(_ content: ColumnContent, typeName: String) {
         let isText = ["text", "varchar", "bpchar", "name", "citext"].contains(typeName)
         let isInteger = ["int2", "int4", "int8"].contains(typeName)

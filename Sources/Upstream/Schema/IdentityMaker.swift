@@ -1,22 +1,22 @@
 public import MarketData
 
-/// How a table of ticks knows events that are there already.
+/// Whether a table of ticks can recognize events that it already holds.
 public struct IdentityFinding: Sendable, Equatable {
     /// What was found.
     public enum State: Sendable, Equatable {
-        /// A unique key tells events apart.
+        /// A unique key distinguishes events.
         case present
-        /// None does.
+        /// No unique key does.
         case missing
-        /// The table is missing or lacks columns; why, in words.
+        /// The table is missing or lacks columns; the text says which.
         case unusable(String)
     }
 
-    /// An event that is there more than once.
+    /// An event that the table holds more than once.
     public struct Double: Sendable, Equatable {
-        /// What tells it from others, as the server writes it.
+        /// The columns that identify it, as the server writes them.
         public let identity: String
-        /// How often it is there.
+        /// The number of its rows.
         public let count: Int64
     }
 
@@ -24,25 +24,25 @@ public struct IdentityFinding: Sendable, Equatable {
     public let table: String
     /// What was found.
     public internal(set) var state: State
-    /// Rows that would be removed: of each event all but the first received.
+    /// The number of rows that would be removed: of each event, all but the one received first.
     public internal(set) var doubledRows: Int64 = 0
-    /// The first events that are there more than once.
+    /// The first few events that the table holds more than once.
     public internal(set) var sample: [Double] = []
-    /// How long the server took to look for them; to make the index takes about as long.
+    /// How long the server took to look for them; creating the index takes about as long.
     public internal(set) var looked: Duration = .zero
-    /// Whether the table takes no rows while the index is made: a hypertable, a partitioned or distributed table, or one
-    /// of which rows are removed.
+    /// Whether the table accepts no rows while the index is created. True of a hypertable, of a partitioned or
+    /// distributed table, and if rows are removed.
     public internal(set) var locks = false
     /// The statement that makes the index.
     public internal(set) var sql = ""
 }
 
-/// Makes the unique indexes by which tables of ticks know events that are there already.
+/// Creates the unique indexes by which tables of ticks recognize events that they already hold.
 public enum IdentityMaker {
-    /// Looks at the tables of these kinds of events, and for events that are there more than once. Reads the tables whole;
-    /// changes nothing and locks nobody out.
+    /// Checks the tables of these kinds of events for an identity and for duplicate events. Reads whole tables; changes
+    /// nothing and blocks no writer.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func look(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>
     ) async throws(UpstreamError) -> [IdentityFinding] {
@@ -55,10 +55,10 @@ public enum IdentityMaker {
         }
     }
 
-    /// Which tables of ticks of these kinds of events are there without an identity, and which are not there. For a start
-    /// that waits for it: connecting and the answer may take `limit` each.
+    /// The tables of ticks of these kinds of events that have no identity, and those that are missing. For a start that
+    /// waits for the result: connecting and the query may each take `limit`.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func lacking(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>, within limit: Duration
     ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
@@ -72,11 +72,10 @@ public enum IdentityMaker {
         }
     }
 
-    /// Makes the index of one table; in the same transaction, rows of events that are there more than once are removed
-    /// where that is wanted.
+    /// Creates the index of one table. With `removingDoubles`, duplicate events are removed in the same transaction.
     ///
-    /// - Returns: How many rows were removed.
-    /// - Throws: ``UpstreamError``; nothing is changed then.
+    /// - Returns: the number of rows removed.
+    /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func make(
         _ finding: IdentityFinding, _ configuration: UpstreamConfiguration, removingDoubles: Bool
     ) async throws(UpstreamError) -> Int64 {
@@ -94,7 +93,8 @@ public enum IdentityMaker {
                 do throws(UpstreamError) {
                     try connection.run(sql.indexSQL(isConcurrent: true), operation)
                 } catch {
-                    // What was made of it stands in the way of the next try; where the name was taken before, it is not ours.
+                    // A failed attempt leaves an invalid index that would block the next one. With 42P07 the name was
+                    // already taken, so that index isn't ours.
                     if error.sqlState != "42P07", connection.isUsable {
                         _ = try? connection.run(sql.dropSQL, operation)
                     }
@@ -103,9 +103,9 @@ public enum IdentityMaker {
                 return 0
             }
             try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
-            // Uploads queue behind a lock that is waited for.
+            // Uploads queue behind a lock request that waits, so the wait is limited.
             let patience = max(1, configuration.statementTimeout.settingMilliseconds / 2)
-            // One statement at a time: Citus hands on to its workers what it was sent, all of it.
+            // One statement per exchange, because Citus forwards the whole query string to its workers.
             try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
             try connection.run(sql.lockSQL, operation)
             var removed: Int64 = 0
@@ -131,7 +131,7 @@ public enum IdentityMaker {
     }
 }
 
-/// The statements about one table of ticks and its identity.
+/// The statements that concern the identity of one table of ticks.
 struct IdentitySQL {
     let table: TableDescription
     let columns: [String]
@@ -163,10 +163,10 @@ struct IdentitySQL {
 
     var indexName: String { "\(table.name)_identity" }
 
-    /// An index that could not be finished is of no use.
+    /// Drops an index whose creation failed; it is unusable.
     var dropSQL: String { "DROP INDEX IF EXISTS \(SQLText.name(table.schema)).\(SQLText.name(indexName))" }
 
-    /// Keeps others from writing until the transaction's end.
+    /// Blocks other writers until the end of the transaction.
     var lockSQL: String { "LOCK TABLE \(table.sqlName) IN SHARE ROW EXCLUSIVE MODE" }
 
     /// Finds the events that are there more than once.
@@ -177,7 +177,7 @@ struct IdentitySQL {
         """
     }
 
-    /// Returns how many rows are too many, and the first of them.
+    /// Returns the number of surplus rows, and the first few events.
     static func countSQL(limit: Int) -> String {
         """
         SELECT coalesce(sum(copies - 1), 0)::bigint FROM \(doubles);
@@ -185,8 +185,8 @@ struct IdentitySQL {
         """
     }
 
-    /// Takes the doubled events out and puts each back once, as it was first received. Rows in compressed chunks have no
-    /// place by which one of two that are alike could be named.
+    /// Deletes all rows of duplicate events and inserts each event once, as it was first received. Deleting only the
+    /// surplus rows isn't possible: rows in compressed chunks have no ctid to distinguish two equal ones.
     var removeSQL: [String] {
         let told = columns.map { name in
             let sign = ["symbol", "time"].contains(name) ? "=" : "IS NOT DISTINCT FROM"
@@ -259,7 +259,7 @@ extension IdentityMaker {
         return finding
     }
 
-    /// Whether the server makes indexes of the table only while nobody writes.
+    /// Whether the server can create indexes on the table only while writers are blocked.
     private static func isInParts(
         _ sql: IdentitySQL, _ catalog: Catalog, _ connection: PostgresConnection
     ) throws(UpstreamError) -> Bool {

@@ -1,41 +1,41 @@
 /// A table as the server's catalog describes it.
 struct TableDescription: Sendable, Equatable {
     struct Column: Sendable, Equatable {
-        /// How many decimals a `numeric(p,s)` keeps; `nil` for other types and without limit.
+        /// The number of decimals of a `numeric(p,s)`; `nil` for other types and if unlimited.
         var scale: Int? {
             guard typeName == "numeric", let comma = typeText.lastIndex(of: ",") else { return nil }
             return Int(typeText[typeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
         }
 
-        /// How many decimals of a second it keeps; `nil` for other types.
+        /// The number of decimals of a second; `nil` for other types.
         var secondDecimals: Int? {
             guard typeName == "timestamptz" || typeName == "timestamp" else { return nil }
             guard let bracket = typeText.firstIndex(of: "(") else { return 6 }
             return Int(typeText[typeText.index(after: bracket)...].prefix(while: \.isNumber))
         }
 
-        /// Our name, which is the table's but where `BAR_COLUMNS` says otherwise.
+        /// Our name of the column, which is the table's unless `BAR_COLUMNS` says otherwise.
         var name: String
         /// The table's own name.
         var ownName: String
-        /// The type's name in pg_type; of a domain, the type below it.
+        /// The type's name in pg_type; for a domain, its base type.
         var typeName: String
         /// The type as SQL writes it, with its precision.
         var typeText: String
-        /// Whether a row must bring a value: NOT NULL, without default or identity.
+        /// Whether a row must provide a value: NOT NULL, without a default or identity.
         var isRequired: Bool
-        /// Whether the server alone makes the value.
+        /// Whether only the server can set the value.
         var isGenerated: Bool
         var canInsert: Bool
         var canUpdate: Bool
         var canSelect: Bool
-        /// The sequence that the default takes its numbers from and the user may not use, as SQL names it.
+        /// The sequence of the default, as SQL names it, if the user may not use it.
         var closedSequence: String?
     }
 
     struct Key: Sendable, Hashable {
         var columns: Set<String>
-        /// Whether it holds for rows with NULLs as well: none of its columns has any, or they count as equal.
+        /// Whether it also holds for rows with NULLs: no column allows them, or NULLs count as equal.
         var holdsForNulls: Bool
     }
 
@@ -46,19 +46,19 @@ struct TableDescription: Sendable, Equatable {
     var columns: [Column]
     /// The sets of columns that are unique together, and can be named in ON CONFLICT.
     var keys: Set<Key>
-    /// Whether policies decide what the user sees and writes.
+    /// Whether row-level security applies to the user.
     var hasRowSecurity = false
     var canDelete = true
-    /// The columns that an index begins with: rows are found by these without the table being read whole.
+    /// The leading columns of indexes: rows can be found by these without reading the whole table.
     var indexed: Set<String> = []
     /// Whether a crash of the server empties it.
     var isUnlogged = false
-    /// Whether a trigger may keep a row out that is inserted, or put it elsewhere, and nothing says so but the count.
+    /// Whether a trigger may silently suppress or redirect an inserted row; only the row count shows it.
     var mayKeepOutInserts = false
-    /// The same of a row that is updated.
+    /// The same for an updated row.
     var mayKeepOutUpdates = false
 
-    /// The name for statements that people read: quoted where it must be.
+    /// The name for statements that people read, in quotes only if it needs them.
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
     /// The name for SQL, with its schema, quoted.
     var sqlName: String { SQLText.identifier(schema) + "." + SQLText.identifier(name) }
@@ -73,46 +73,47 @@ struct TableDescription: Sendable, Equatable {
         return keys.contains { $0.columns == columns }
     }
 
-    /// The table's own name of a column, quoted.
+    /// The table's own name for a column, in quotes.
     func quoted(_ name: String) -> String { SQLText.identifier(column(name)?.ownName ?? name) }
 }
 
-/// What is there on the server.
+/// What the server has of the tables.
 struct Catalog: Sendable, Equatable {
     /// The tables found, by the name asked for.
     var tables: [String: TableDescription] = [:]
-    /// TimescaleDB's version; `nil` where the extension isn't installed in the database.
+    /// TimescaleDB's version; `nil` if the extension isn't installed in the database.
     var timescale: String?
-    /// Where the newest chunk of a hypertable's columnstore ends, in milliseconds since the Unix epoch, by the name asked for.
+    /// The end of the newest chunk in a hypertable's columnstore, in milliseconds since the Unix epoch, by the name
+    /// asked for.
     var columnstoreEnds: [String: Int64] = [:]
-    /// Whether TimescaleDB keeps a statement from opening more than so many rows of the columnstore.
+    /// Whether TimescaleDB limits the number of columnstore rows that a statement may decompress.
     var limitsOpening = false
-    /// Citus's version; `nil` where the extension isn't installed in the database.
+    /// Citus's version; `nil` if the extension isn't installed in the database.
     var citus: String?
-    /// Whether rows may go to another disk than the ledger, so that a COMMIT must wait for all of them: with Citus, and
-    /// where a target or a part of it is a foreign table.
+    /// Whether rows may be on another disk than the ledger, so that a COMMIT must wait for all disks: with Citus, and
+    /// if a target or a part of it is a foreign table.
     var isDistributed = false
     /// Whether ticks go only into tables that have a ``TickIdentity``.
     var needsIdentity = false
-    /// Whether the server takes no writes now.
+    /// Whether the server currently accepts no writes.
     var isReadOnly = false
-    /// Whether temporary tables may be made.
+    /// Whether the user may create temporary tables.
     var allowsTemporary = true
-    /// Whether tables may be made in the schema that comes first.
+    /// Whether the user may create tables in the current schema.
     var allowsCreating = true
-    /// The schema that comes first; `nil` when the search_path names none that is there.
+    /// The current schema; `nil` if no schema on the search_path exists.
     var schema: String?
     /// The database's name.
     var database = ""
-    /// Schemas off the search_path that have a table, by the name asked for.
+    /// Schemas outside the search_path that have a table, by the name asked for.
     var elsewhere: [String: [Elsewhere]] = [:]
-    /// The user whom the rights are about.
+    /// The user whose rights are described.
     var user = ""
 
     /// A place where the search_path doesn't find a table.
     struct Elsewhere: Sendable, Equatable {
         var schema: String
-        /// Whether the user may look into the schema.
+        /// Whether the user may access the schema.
         var isUsable: Bool
     }
 }
@@ -220,8 +221,8 @@ extension PostgresConnection {
             """
     }
 
-    /// What the triggers of the table `c` and of its parts may do. Of a trigger's type, 1 is for each row, 2 before, 4 an
-    /// insertion, 16 an update and 64 in its place; TimescaleDB has its own.
+    /// Which row triggers of the table `c` and its parts may suppress or redirect rows. In tgtype, 1 means for each
+    /// row, 2 before, 4 insert, 16 update and 64 instead of. TimescaleDB's own trigger doesn't count.
     private static let keepers = """
         WITH RECURSIVE part(oid) AS (
             SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN part p ON i.inhparent = p.oid)

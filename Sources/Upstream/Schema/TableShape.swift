@@ -1,12 +1,12 @@
 import MarketData
 
-/// What a table must have, and may have, for this program to work with it.
+/// The columns, key and rights that a table must have, and may have, for EdgeTick to use it.
 struct TableShape: Sendable {
     struct Column: Sendable {
         let name: String
         let content: ColumnContent
         let roles: MarketData.Column.Target.Role
-        /// Whether the feed says what it holds, so that it is the same whoever brings the row.
+        /// Whether the value comes from the feed, so that it is the same whichever collector sends the row.
         var isOfFeed = false
 
         var isRequired: Bool { roles.contains(.required) }
@@ -16,7 +16,7 @@ struct TableShape: Sendable {
     let columns: [Column]
     /// The columns that must be unique together; empty when none must.
     let key: [String]
-    /// Rights that the work needs, as GRANT names them.
+    /// The rights that EdgeTick needs, as GRANT names them.
     let rights: [Right]
 
     enum Right: String, Sendable {
@@ -28,7 +28,7 @@ struct TableShape: Sendable {
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
-    /// Why the table can't be used, a line each; empty when it can.
+    /// The reasons why the table can't be used, one line each; empty if it can.
     func faults(in catalog: Catalog) -> [String] {
         let user = catalog.user
         guard let table = catalog.tables[name] else {
@@ -73,13 +73,13 @@ struct TableShape: Sendable {
         return faults
     }
 
-    /// What is needed besides a usable table: rows that are there already are merged over a temporary one.
+    /// Faults beyond the table itself: rows that may exist already are merged through a temporary table.
     func furtherFaults(in catalog: Catalog) -> [String] {
         (holdsBars || catalog.tables[name].flatMap(identity) != nil) && !catalog.allowsTemporary
             ? ["the user \(catalog.user) \(Self.lacksRight) TEMPORARY on the database"] : []
     }
 
-    /// Statements that have the faults away, for whoever owns the table; empty where no statement alone does.
+    /// Statements that fix the faults, for the owner of the table to run; empty if no statement alone can.
     func remedies(in catalog: Catalog) -> [String] {
         let user = SQLText.name(catalog.user)
         var remedies: [String] = []
@@ -120,12 +120,12 @@ struct TableShape: Sendable {
         "GRANT \(rights.joined(separator: ", ")) ON \(table.namedBySQL) TO \(SQLText.name(catalog.user))"
     }
 
-    /// The columns that aren't known here, to which their defaults are left.
+    /// The columns that EdgeTick doesn't know and leaves to their defaults.
     private func strangers(in table: TableDescription) -> [TableDescription.Column] {
         table.columns.filter { column($0.name) == nil }
     }
 
-    /// The rights to the sequences of `serial` columns that are left to their defaults.
+    /// The missing rights on the sequences of `serial` columns that are left to their defaults.
     private func sequenceGrants(_ table: TableDescription, _ catalog: Catalog) -> [String] {
         guard rights.contains(.insert) else { return [] }
         return strangers(in: table).compactMap(\.closedSequence).map {
@@ -133,7 +133,7 @@ struct TableShape: Sendable {
         }
     }
 
-    /// The table as it was found.
+    /// The table's description, if it can be used.
     ///
     /// - Throws: reason `schema`, naming everything that keeps it from being used.
     func usable(in catalog: Catalog) throws(UpstreamError) -> TableDescription {
@@ -148,7 +148,7 @@ struct TableShape: Sendable {
 
     private static let lacksRight = "lacks the right"
 
-    /// What works but isn't as this program would make it, a line each.
+    /// What works but differs from the tables that EdgeTick creates, one line each.
     func differences(in table: TableDescription) -> [String] {
         let missing = columns.filter { table.column($0.name) == nil && !$0.isRequired }.map(\.name)
         let unzoned = columns.filter {
@@ -183,8 +183,8 @@ struct TableShape: Sendable {
             ? "column \(columns[0]) \(one)" : "columns \(columns.joined(separator: ", ")) \(several)"
     }
 
-    /// What works and is hardly meant, a line each: values that are rounded, rows that a crash deletes, events that only a
-    /// reading of the whole table finds.
+    /// What works but is hardly intended, one line each: values that are rounded, rows that a crash deletes, events
+    /// that can be found only by reading the whole table.
     func warnings(in table: TableDescription) -> [String] {
         var warnings = rounded(in: table)
         let isOfUpload = holdsBars || holdsTicks || name == Self.ledger.name
@@ -204,7 +204,8 @@ struct TableShape: Sendable {
     /// Whether indexes that begin with these columns find an event.
     static func isFound(by indexed: Set<String>) -> Bool { !indexed.isDisjoint(with: ["symbol", "time", "timestamp"]) }
 
-    /// Columns that keep less of a value than the feed sends: decimals of a price, of a tick's time or size; a line each.
+    /// Columns that store a value less exactly than the feed sends it: decimals of a price, of a tick's time or size;
+    /// one line each.
     private func rounded(in table: TableDescription) -> [String] {
         columns.compactMap { column in
             guard let existing = table.column(column.name), !existing.isGenerated else { return nil }
@@ -239,7 +240,7 @@ struct TableShape: Sendable {
 }
 
 extension TableShape {
-    /// A table of a stream's events, which has the column `collector` besides those of the stream.
+    /// The table of a stream's events, with the column `collector` in addition to those of the stream.
     private init(_ name: String, of stream: EventStream, rights: [Right]) {
         self.name = name
         columns =
@@ -334,7 +335,7 @@ extension TableShape {
         }
     }
 
-    /// The tables of a database that holds these streams: with the bars go the groups.
+    /// The tables in a database that holds these streams; the groups are in the main one.
     static func all(in configuration: UpstreamConfiguration) -> [TableShape] {
         let streams = configuration.streams
         let ticks = streams.filter { $0 != .bars }.map { TableShape.table(of: $0.kinds[0]) }

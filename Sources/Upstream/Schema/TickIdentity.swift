@@ -1,19 +1,20 @@
 import MarketData
 
-/// What a table of ticks knows of events that are there already: its unique keys over what the feed says of an event.
+/// How a table of ticks recognizes events that it already holds: by unique keys over columns that the feed fills.
 ///
-/// A key over anything else, such as a number of the table's own or the time of receipt, tells rows apart and not events.
+/// A key over any other column, such as a number of the table's own or the time of receipt, distinguishes rows, not
+/// events.
 struct TickIdentity: Sendable, Equatable {
-    /// Whether no event can be there twice; else some can, those with NULLs.
+    /// Whether no event can be stored twice; otherwise those with NULLs can.
     let isWhole: Bool
-    /// Whether a key may take an event for one that is another: it has not all columns that tell them apart.
+    /// Whether a key may mistake one event for another, because it lacks columns that distinguish them.
     let isNarrow: Bool
-    /// The columns of the key, where it is the only one.
+    /// The columns of the key; `nil` if there are several keys.
     let key: Set<String>?
 }
 
 extension Catalog {
-    /// How the table of a stream knows events that are there already; `nil` when it does not, as tables of bars.
+    /// How the table of a stream recognizes events that it already holds; `nil` if it can't, as with tables of bars.
     func identity(of stream: EventStream) -> TickIdentity? {
         let shape = TableShape.table(of: stream.kinds[0])
         return tables[shape.name].flatMap(shape.identity)
@@ -21,13 +22,13 @@ extension Catalog {
 }
 
 extension TableShape {
-    /// The columns that tell the events of a table of ticks apart; empty for all other tables.
+    /// The columns that distinguish the events in a table of ticks; empty for all other tables.
     var identity: [String] { columns.filter { $0.roles.contains(.identity) }.map(\.name) }
 
     /// Whether its rows are events without versions.
     var holdsTicks: Bool { columns.contains { $0.roles.contains(.identity) } }
 
-    /// How a table knows events that are there already; `nil` when it does not.
+    /// How a table recognizes events that it already holds; `nil` if it can't.
     func identity(in table: TableDescription) -> TickIdentity? {
         guard holdsTicks else { return nil }
         let ofFeed = Set(columns.filter(\.isOfFeed).map(\.name))

@@ -1,9 +1,9 @@
 import MarketData
 import Migrations
 
-/// How the tables stand, and which steps were done.
+/// The state of the tables, and the record of migration steps.
 extension UpstreamSchema {
-    /// Which steps were done; `created` tells whether the step made its table or found one.
+    /// Creates the record of migration steps. `created` is false if the step found all that it would create.
     static let versionsSQL = """
         create table edgetick_schema (
             version integer primary key,
@@ -12,11 +12,11 @@ extension UpstreamSchema {
             applied_at timestamptz not null default now()
         )
         """
-    /// Keeps two migrations apart; the letters of `edgetick`.
+    /// The advisory lock that keeps two migrations apart: the letters of `edgetick`.
     private static let lock: Int64 = 0x6564_6765_7469_636B
     static let lockSQL = "SELECT pg_advisory_xact_lock(\(lock))"
 
-    /// How the tables stand for a collector of these kinds of events.
+    /// The state of each table, for a collector of these kinds of events.
     static func changes(
         in catalog: Catalog, _ created: Set<String>, _ kinds: Set<EventKind>, _ configuration: UpstreamConfiguration,
         _ connection: PostgresConnection

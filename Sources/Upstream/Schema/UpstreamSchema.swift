@@ -1,17 +1,17 @@
 public import MarketData
 import Migrations
 
-/// How one table of the upstream schema stands.
+/// The state of one table of the upstream schema.
 public struct SchemaChange: Sendable, Equatable {
     /// What was found or done.
     public enum State: Sendable, Equatable {
         /// It was missing and was made.
         case created
-        /// It was there and is as it should be.
+        /// It exists and is as it should be.
         case present
-        /// It was there and works, in a way that differs; a line each says how.
+        /// It exists and works, but differs; each line says how.
         case differs([String])
-        /// It was there and can't be used; a line each says why. It was not altered.
+        /// It exists and can't be used; each line says why. It was not altered.
         case unusable([String])
         /// It is missing.
         case missing
@@ -21,17 +21,18 @@ public struct SchemaChange: Sendable, Equatable {
     public let table: String
     /// What was found or done.
     public let state: State
-    /// Whether the collector can't do without the table.
+    /// Whether the collector needs the table.
     var isNeeded = true
     /// Of a table of bars, which version of a bar stays, in words.
     var versions: String?
-    /// Of a table of ticks that is there, whether a unique key tells its events apart.
+    /// For a table of ticks that exists, whether a unique key distinguishes its events.
     var hasIdentity: Bool?
-    /// The command that makes the table where it is missing.
+    /// The command that creates the table if it is missing.
     public internal(set) var maker = "edgetick migrate"
-    /// What works and is hardly meant, a line each: prices that are rounded, bars under another moment, an UNLOGGED table.
+    /// What works but is hardly intended, one line each: rounded prices, bars with the other timestamp, an UNLOGGED
+    /// table.
     public internal(set) var warnings: [String] = []
-    /// Statements for whoever owns the tables, that have the faults away.
+    /// Statements that fix the faults, for the owner of the tables to run.
     var remedies: [String] = []
 
     /// Whether the collector needs the table and can't use it.
@@ -42,7 +43,7 @@ public struct SchemaChange: Sendable, Equatable {
         }
     }
 
-    /// The statements that have all faults away, as a script for whoever owns the tables; empty when there are none.
+    /// The statements that fix all faults, as a script for the owner of the tables; empty if there are none.
     public static func recipe(_ changes: [SchemaChange]) -> [String] {
         var seen: Set<String> = []
         return changes.filter(\.stopsUpload).flatMap(\.remedies).filter { seen.insert($0).inserted }.map { $0 + ";" }
@@ -50,7 +51,7 @@ public struct SchemaChange: Sendable, Equatable {
 }
 
 extension SchemaChange: CustomStringConvertible {
-    /// One line.
+    /// The state, in one line.
     public var description: String {
         let identity = hasIdentity.map { $0 ? "each event once" : "an event that comes twice is there twice" }
         let rule = (versions ?? identity).map { "; \($0)" } ?? ""
@@ -65,18 +66,18 @@ extension SchemaChange: CustomStringConvertible {
     }
 }
 
-/// The tables upstream: made where they are missing, checked where they are there, never altered when they were there
-/// before.
+/// The upstream tables: created if they are missing, checked if they exist. Tables of other programs are never altered.
 public enum UpstreamSchema {
-    /// All statements that `migrate` runs on an empty database; on one that has some of the tables these are left alone.
+    /// All statements that `migrate` runs on an empty database. They leave existing tables alone, except for columns
+    /// that EdgeTick's own tables lack.
     public static var sql: String {
         let versions = versionsSQL.replacingFirst("create table", with: "create table if not exists")
         return ([versions + ";\n"] + UpstreamMigrations.all.map(guarded)).joined(separator: "\n")
     }
 
-    /// A step that makes a table only where no schema has one of its name.
+    /// A step that creates a table only if no schema has one of that name.
     private static func guarded(_ step: UpstreamMigration) -> String {
-        // Columns are added where they are missing, by the statement's own word.
+        // Steps that add columns do so only if they are missing.
         guard step.columns.isEmpty else { return step.migration.sql }
         return """
             do $edgetick$
@@ -94,11 +95,12 @@ public enum UpstreamSchema {
             """
     }
 
-    /// Makes what is missing, in one transaction that nobody else can be in at the same time, and says how each table
-    /// stands, for a collector of these kinds of events. A table off the search_path is not made a second time, and
-    /// without the right to make tables none is. Where the TimescaleDB extension is installed, the tables made are hypertables.
+    /// Creates what is missing, in one transaction under a lock against other migrations, and returns the state of each
+    /// table for a collector of these kinds of events. A table outside the search_path isn't created a second time.
+    /// Without the right to create tables, nothing is created. If the TimescaleDB extension is installed, new tables
+    /// are hypertables.
     ///
-    /// - Throws: ``UpstreamError``; nothing is changed then.
+    /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func migrate(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
@@ -127,9 +129,10 @@ public enum UpstreamSchema {
         }
     }
 
-    /// Says how each table stands for a collector of these kinds of events: what is missing, what differs, which rights the user lacks. Changes nothing.
+    /// Returns the state of each table for a collector of these kinds of events: what is missing, what differs, and
+    /// which rights the user lacks. Changes nothing.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func check(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
@@ -139,9 +142,9 @@ public enum UpstreamSchema {
         }
     }
 
-    /// What the server's clock shows, in milliseconds since the Unix epoch.
+    /// The server's time, in milliseconds since the Unix epoch.
     ///
-    /// - Throws: ``UpstreamError`` when the database can't be asked.
+    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
         try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             let results = try connection.ask(
@@ -152,7 +155,7 @@ public enum UpstreamSchema {
 }
 
 extension String {
-    /// With the first place of a text replaced.
+    /// Returns a copy in which the first occurrence of `text` is replaced.
     fileprivate func replacingFirst(_ text: String, with other: String) -> String {
         guard let place = firstRange(of: text) else { return self }
         return self[..<place.lowerBound] + other + self[place.upperBound...]

@@ -1,38 +1,38 @@
 public import MarketData
 
-/// What writing local groups upstream changes, or would change.
+/// The changes that writing local groups upstream makes, or would make.
 public struct PushPlan: Sendable, Equatable {
-    /// What happens to one group.
+    /// The changes to one group.
     public struct Group: Sendable, Equatable {
-        /// What is done.
+        /// What is done with the group.
         public enum Action: String, Sendable {
             /// It is new upstream.
             case create
-            /// It is there and differs.
+            /// It exists and differs.
             case update
-            /// It is there and is the same.
+            /// It exists and is the same.
             case unchanged
         }
 
-        /// Which group.
+        /// The group's identity.
         public var identity: GroupRecord.Identity
-        /// What is done.
+        /// What is done with the group.
         public var action: Action
-        /// Symbols that join.
+        /// The symbols that join.
         public var added: [String] = []
-        /// Symbols that leave.
+        /// The symbols that leave.
         public var removed: [String] = []
-        /// Symbols that get another weight.
+        /// The symbols whose weight changes.
         public var reweighted: [String] = []
-        /// Symbols that get another document.
+        /// The symbols whose document changes.
         public var redescribed: [String] = []
         /// Whether the group's own description or document changes.
         var changesDetails = false
-        /// The type it is written as, where the table's check does not take its own.
+        /// The type it is stored as, if the table's check rejects its own.
         public var writtenAs: String?
-        /// How many symbols were upstream before.
+        /// The number of symbols upstream before.
         public var before = 0
-        /// Why it was not, or could not be, written, in one line; the others are all the same.
+        /// Why the group was not, or could not be, written, in one line; other groups are written regardless.
         public var failure: String?
 
         /// Whether so many members would change that a person should look first.
@@ -46,37 +46,37 @@ public struct PushPlan: Sendable, Equatable {
     /// The database, without secrets.
     public var target = ""
 
-    /// The groups that would be rewritten by more than half.
+    /// The groups in which more than half of the members would change.
     public var drastic: [Group] { groups.filter(\.isDrastic) }
     /// The groups that could not be written.
     public var failed: [Group] { groups.filter { $0.failure != nil } }
 }
 
-/// Writes groups into the database, each in a transaction of its own, so that one that the database can't take doesn't
-/// keep the others from it; groups that are not named are left alone.
+/// Writes groups into the database, each in a transaction of its own, so that one group that the database rejects
+/// doesn't hold up the others. Groups that are not named are left alone.
 public struct UniversePush: Sendable {
     private let configuration: UpstreamConfiguration
 
-    /// A push that connects when asked to.
+    /// Creates a push, which connects when used.
     public init(configuration: UpstreamConfiguration) {
         self.configuration = configuration
     }
 
-    /// Says what writing `groups` would change, and which of them can't be written; changes nothing.
+    /// Returns what writing `groups` would change, and which of them can't be written. Changes nothing.
     ///
     /// - Throws: any ``UpstreamError/Reason`` that isn't about one group.
     public func plan(_ groups: [GroupRecord]) async throws(UpstreamError) -> PushPlan {
         try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in try plan(groups, connection) }
     }
 
-    /// Makes the database's groups equal to `groups` and says what changed, and which could not be written.
+    /// Makes the database's groups equal to `groups`, and returns what changed and which could not be written.
     ///
     /// - Parameters:
-    ///   - force: Whether a group may change by more than half; without it, one that would keeps all from being
+    ///   - force: whether a group may change by more than half. Without it, a single such group keeps all from being
     ///     written.
-    ///   - progress: is told how many of how many groups are written.
-    /// - Throws: any ``UpstreamError/Reason`` that isn't about one group; doing it again is right then, groups that are
-    ///   written already are found unchanged.
+    ///   - progress: receives the number of groups written and the number of groups.
+    /// - Throws: any ``UpstreamError/Reason`` that isn't about one group. Retrying is safe: groups already written are
+    ///   found unchanged.
     public func push(
         _ groups: [GroupRecord], force: Bool = false,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -121,13 +121,13 @@ public struct UniversePush: Sendable {
         return plan
     }
 
-    /// Does one group's work in a transaction of its own; an error that is about the group becomes its failure.
+    /// Runs one group's work in a transaction of its own; an error that concerns the group becomes its failure.
     private func alone(
         _ group: GroupRecord, in access: String, _ connection: PostgresConnection,
         _ body: (UniverseWriting) throws(UpstreamError) -> PushPlan.Group
     ) throws(UpstreamError) -> PushPlan.Group {
         try connection.begin("ISOLATION LEVEL READ COMMITTED \(access)", "begin pushing universes")
-        // Whatever the tables are, it is the same for every group.
+        // Errors about the tables themselves are thrown: they would be the same for every group.
         let writing = try UniverseWriting(connection, isReadOnly: access == "READ ONLY")
         do throws(UpstreamError) {
             return try body(writing)

@@ -1,8 +1,8 @@
 import MarketData
 
-/// One transaction's reading of the groups.
+/// Reads the groups within one transaction.
 struct UniverseReading {
-    /// Few enough that their answer stays far below `AnswerBounds`, with documents of many kilobytes too.
+    /// Few enough rows to stay far below ``AnswerBounds``, even with documents of many kilobytes.
     private static let chunk = 2000
 
     let connection: PostgresConnection
@@ -24,7 +24,7 @@ struct UniverseReading {
             records: UniverseRecords(groups: groups, entries: others), legacy: legacy, remarks: remarks, source: "")
     }
 
-    /// The groups without their members, and where each id's group stands among them.
+    /// The groups without their members, and each id's index among them.
     private func readGroups(
         _ remarks: inout [String]
     ) throws(UpstreamError) -> (groups: [GroupRecord], places: [String: Int]) {
@@ -125,7 +125,7 @@ struct UniverseReading {
         unite(&groups, &remarks)
     }
 
-    /// Counts the rows, and gives each group room for its own: so no array is copied while it grows.
+    /// Counts the rows and reserves space for each group's members, so that no array is copied as it grows.
     private func makeRoom(
         in groups: inout [GroupRecord], _ places: [String: Int], _ operation: String
     ) throws(UpstreamError) -> Int {
@@ -151,7 +151,7 @@ struct UniverseReading {
         return count
     }
 
-    /// Sorts each group's members, and keeps each once.
+    /// Sorts each group's members and removes duplicates.
     private func unite(_ groups: inout [GroupRecord], _ remarks: inout [String]) {
         for index in groups.indices {
             let repeated = groups[index].members.sortAndUnite()
@@ -164,9 +164,9 @@ struct UniverseReading {
         }
     }
 
-    /// About how much memory a row's member takes.
+    /// The approximate memory of a row's member, in bytes.
     private static func memory(of row: [String?]) -> Int {
-        // A text of up to 15 bytes stands in the record itself.
+        // A text of up to 15 bytes is stored in the record itself.
         let texts = [row[1], row[3]].compactMap { $0?.utf8.count }.filter { $0 > 15 }
         return MemoryLayout<MemberRecord>.stride + texts.reduce(0) { $0 + $1 + 32 }
     }
@@ -192,7 +192,7 @@ struct UniverseReading {
             let entry = CacheEntryRecord(
                 type: type, name: row[1] ?? "", key: row[2] ?? "", value: row[3], environment: row[4] ?? "DEFAULT",
                 updatedAt: row[5].flatMap { Int64($0) })
-            // Of rows with one key the newest counts; it stands last.
+            // Of rows with the same key the newest counts; it comes last.
             if let last = entries.last, last.type == entry.type, last.name == entry.name, last.key == entry.key,
                 last.environment == entry.environment
             {
@@ -205,9 +205,9 @@ struct UniverseReading {
 }
 
 extension [MemberRecord] {
-    /// Brings the members into the order of their symbols, each once, in place: there may be a million.
+    /// Sorts the members by symbol and removes duplicates, in place, since there may be a million.
     ///
-    /// - Returns: how many were there more than once.
+    /// - Returns: the number of duplicates removed.
     fileprivate mutating func sortAndUnite() -> Int {
         sort { $0.symbol < $1.symbol }
         var kept = 0

@@ -1,8 +1,8 @@
-/// The tables of groups as they are in one database, and how to read and write their columns.
+/// The tables of groups in one database, and expressions that read their columns.
 struct UniverseTables: Sendable {
     let groups: TableDescription
     let memberships: TableDescription
-    /// `nil` where there is none.
+    /// `nil` if there is no such table.
     let entries: TableDescription?
     private let user: String
 
@@ -43,12 +43,12 @@ struct UniverseTables: Sendable {
 
     /// Makes sure that the user may write groups.
     ///
-    /// - Throws: reason `schema`, with the GRANTs that are missing, all at once.
+    /// - Throws: reason `schema`, with all missing GRANTs at once.
     func checkWriting() throws(UpstreamError) {
         let made = [
             "name", "type", "environment", "liquidity_filter", "description", "metadata", "updated_at", "last_update",
         ]
-        // The lock that a push takes asks for the right to UPDATE as well.
+        // The lock that a push takes requires the right to UPDATE as well.
         let inGroups = [
             groups.allows(\.canInsert, made) ? nil : "INSERT", groups.allows(\.canUpdate, made) ? nil : "UPDATE",
         ]
@@ -70,13 +70,13 @@ struct UniverseTables: Sendable {
                 + grants.map { "GRANT \($0) TO \(SQLText.name(user));" }.joined(separator: " "), sqlState: "42501")
     }
 
-    /// An expression that gives a column as text, NULL where the table has no such column or it may not be read.
+    /// An expression for a column as text; NULL if the table lacks the column or the user may not read it.
     static func text(_ column: String, of table: TableDescription, _ alias: String) -> String {
         guard let found = table.column(column), found.canSelect else { return "NULL::text" }
         return "\(alias).\(SQLText.identifier(column))::text"
     }
 
-    /// As ``text(_:of:_:)`` for a moment, in milliseconds since the epoch; NULL for one that is infinite.
+    /// Like ``text(_:of:_:)``, for a moment in milliseconds since the Unix epoch; NULL if it is infinite.
     static func milliseconds(_ column: String, of table: TableDescription, _ alias: String) -> String {
         guard let found = table.column(column), found.canSelect,
             ["timestamptz", "timestamp", "date"].contains(found.typeName)
@@ -85,7 +85,7 @@ struct UniverseTables: Sendable {
         return "CASE WHEN isfinite(\(moment)) THEN floor(extract(epoch from \(moment)) * 1000)::bigint::text END"
     }
 
-    /// The condition for rows that belong to groups of one environment; the tables may not know environments.
+    /// An expression for the environment of a row; `DEFAULT` if the table has no such column.
     static func environment(of table: TableDescription, _ alias: String) -> String {
         table.column("environment") == nil
             ? "'DEFAULT'" : "coalesce(\(alias).environment::text, 'DEFAULT')"
@@ -93,7 +93,7 @@ struct UniverseTables: Sendable {
 }
 
 extension TableDescription {
-    /// Whether the user has a right to those of the columns that are there.
+    /// Whether the user has a right on all of the columns that exist.
     fileprivate func allows(_ right: (Column) -> Bool, _ columns: [String]) -> Bool {
         columns.allSatisfy { column($0).map(right) ?? true }
     }
@@ -101,17 +101,17 @@ extension TableDescription {
 
 /// A type that the group's own column can't hold, kept in its document.
 ///
-/// In one variant of the tables the check of `type` has no UNIVERSE. There a universe is written as CUSTOM with this
-/// mark, and read back as what it is.
+/// In one variant of the tables the check on `type` rejects UNIVERSE. There a universe is stored as CUSTOM with this
+/// mark, and read back with its own type.
 enum TypeMark {
     static let key = "edgetick_type"
 
     /// The type that a document names; `nil` when it names none.
     ///
-    /// Reads just the mark's own form, wherever it stands in the document.
+    /// Reads only the mark's own form, anywhere in the document.
     static func type(in metadata: String?) -> String? { metadata.flatMap(find)?.type }
 
-    /// The document without the mark, as it was before: `nil` when nothing else stood in it.
+    /// The document without the mark, as it was before; `nil` if it held nothing else.
     static func stripped(_ metadata: String) -> String? {
         guard let (range, _) = find(metadata) else { return metadata }
         var head = metadata[..<range.lowerBound]

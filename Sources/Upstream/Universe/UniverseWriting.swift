@@ -1,16 +1,17 @@
 import MarketData
 
-/// One transaction that writes groups.
+/// Compares and writes groups within one transaction.
 struct UniverseWriting {
     private static let chunk = 1000
 
     let connection: PostgresConnection
     let tables: UniverseTables
     private let weights: WeightColumn?
-    /// The types that the check of `type` takes; `nil` when there is none that lists them.
+    /// The types that the check on `type` accepts; `nil` if no check lists them.
     private let allowedTypes: [String]?
 
-    /// Locks the tables against other writers, so that what was compared is what is changed.
+    /// Unless read-only, checks the rights and locks the tables against other writers, so that what was compared is
+    /// what is changed.
     init(_ connection: PostgresConnection, isReadOnly: Bool) throws(UpstreamError) {
         self.connection = connection
         tables = try UniverseTables(connection)
@@ -42,7 +43,7 @@ struct UniverseWriting {
 
     // MARK: - Comparing
 
-    /// Names what the columns can't hold before anything is written.
+    /// Reports what the columns can't hold before anything is written.
     private func check(_ group: GroupRecord) throws(UpstreamError) {
         func fits(_ text: String, _ column: String, _ table: TableDescription, _ what: String) throws(UpstreamError) {
             guard let limit = table.column(column)?.characterLimit, text.unicodeScalars.count > limit else { return }
@@ -72,7 +73,7 @@ struct UniverseWriting {
         }
     }
 
-    /// Names the members that a foreign key of the table doesn't know, all at once.
+    /// Reports all members that a foreign key of the table rejects, at once.
     private func checkReferences(_ group: GroupRecord) throws(UpstreamError) {
         let operation = "look for the members of \(group.identity.name)"
         let keys =
@@ -108,7 +109,7 @@ struct UniverseWriting {
         }
     }
 
-    /// Says what writing a group changes.
+    /// Returns what writing a group changes.
     ///
     /// - Throws: reason `data` when the tables can't hold it.
     func compare(_ group: GroupRecord) throws(UpstreamError) -> PushPlan.Group {
@@ -150,7 +151,7 @@ struct UniverseWriting {
         return result
     }
 
-    /// jsonb writes a document its own way, so that texts may differ where the documents are equal.
+    /// Whether two documents are equal; jsonb reformats a document, so the texts may differ.
     private static func isSameDocument(_ left: String?, _ right: String?) -> Bool {
         guard left != right else { return true }
         guard let left = left.flatMap(JSONValue.init(parsing:)), let right = right.flatMap(JSONValue.init(parsing:))
@@ -228,7 +229,7 @@ struct UniverseWriting {
                 ? member.weight.flatMap { weights?.text(ofPercent: $0) } : member.metadata.map(SQLText.literal)
             return text ?? "NULL"
         }
-        // Changed where it is: the row may have columns of other people.
+        // Updated in place, since the row may have columns of other programs.
         let reweighted = Set(plan.reweighted)
         let redescribed = Set(plan.redescribed)
         let stamp = tables.memberships.column("updated_at") == nil ? [] : ["updated_at = now()"]
@@ -253,7 +254,7 @@ struct UniverseWriting {
                 let values = [id, SQLText.literal(member.symbol)] + details.map { value($0, of: member) }
                 return "(\(values.joined(separator: ", ")))"
             }
-            // A VALUES list of NULLs has no type of its own; one of an INSERT takes the columns'.
+            // In a plain VALUES list, NULLs have no type; in an INSERT they take the columns' types.
             try connection.run(
                 "INSERT INTO \(tables.memberships.sqlName) (\(names)) VALUES \(rows.joined(separator: ", "))",
                 operation)
@@ -317,7 +318,7 @@ struct UniverseWriting {
 }
 
 extension TableDescription.Column {
-    /// The most characters that a varchar(n) or char(n) takes.
+    /// The maximum number of characters of a varchar(n) or char(n).
     fileprivate var characterLimit: Int? {
         guard typeName == "varchar" || typeName == "bpchar", let open = typeText.lastIndex(of: "(") else { return nil }
         return Int(typeText[typeText.index(after: open)...].dropLast())

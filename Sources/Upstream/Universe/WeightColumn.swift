@@ -1,17 +1,17 @@
 import FoundationEssentials
 
-/// The column of weights as one database has it: how precise, and whether it means percent or fractions of 1.
+/// The column of weights in one database: how precise it is, and whether it holds percent or fractions of 1.
 ///
-/// Here weights are percent. What a column means, its weights say: those of a fund sum to about 100, or to about 1. A
-/// column without any that is too narrow for percent means fractions.
+/// Here weights are percent. What a column holds follows from its weights: those of a fund add up to about 100, or to
+/// about 1. A column without weights that is too narrow for percent holds fractions.
 struct WeightColumn: Sendable {
     /// The type as SQL writes it.
     let typeText: String
     let isFraction: Bool
-    /// The digits behind the point, and those before it; `nil` where neither is limited.
+    /// The numbers of digits before and after the decimal point; `nil` if neither is limited.
     private let digits: (before: Int, behind: Int)?
 
-    /// Looks at a table's column; `nil` when there is none.
+    /// Examines a table's column; `nil` if there is none.
     init?(of table: TableDescription, _ connection: PostgresConnection) throws(UpstreamError) {
         guard let column = table.column("weight") else { return nil }
         guard column.canSelect, ["numeric", "float4", "float8"].contains(column.typeName) else {
@@ -32,13 +32,13 @@ struct WeightColumn: Sendable {
         )
     }
 
-    /// Decides.
+    /// Decides from the type and the weights what the column holds.
     ///
     /// - Parameters:
-    ///   - typeText: The column's type as SQL writes it.
-    ///   - largest: The largest weight there is.
-    ///   - fractions: How many groups' weights sum to about 1.
-    ///   - percents: How many groups' weights sum to about 100.
+    ///   - typeText: the column's type as SQL writes it.
+    ///   - largest: the largest weight; `nil` if there are none.
+    ///   - fractions: the number of groups whose weights add up to about 1.
+    ///   - percents: the number of groups whose weights add up to about 100.
     init(typeText: String, largest: Double?, fractions: Int, percents: Int) {
         self.typeText = typeText
         let numbers = typeText.split { !$0.isNumber }.compactMap { Int($0) }
@@ -56,13 +56,13 @@ struct WeightColumn: Sendable {
         }
     }
 
-    /// A stored weight as percent; `nil` when it is no number.
+    /// A stored weight as percent; `nil` if it isn't a number.
     func percent(_ stored: String) -> Double? {
         let value = isFraction ? Self.shifted(stored, by: 2).flatMap { Double($0) } : Double(stored)
         return value.flatMap { $0.isFinite ? $0 : nil }
     }
 
-    /// A weight in percent as the column takes it; `nil` when it doesn't fit.
+    /// A weight in percent as the column stores it; `nil` if it doesn't fit.
     func text(ofPercent weight: Double) -> String? {
         guard weight.isFinite else { return nil }
         guard let digits else { return isFraction ? Self.shifted("\(weight)", by: -2) : "\(weight)" }
@@ -73,14 +73,14 @@ struct WeightColumn: Sendable {
         return rounded.magnitude < limit ? "\(rounded)" : nil
     }
 
-    /// Whether a stored weight, as percent, is what the column makes of another.
+    /// Whether a stored weight, in percent, equals another weight after rounding to the column.
     func isSame(_ stored: Double?, _ weight: Double?) -> Bool {
         guard let stored, let weight else { return stored == nil && weight == nil }
         guard let kept = text(ofPercent: weight).flatMap(percent) else { return false }
         return stored == kept || (stored - kept).magnitude <= 1e-9 * max(stored.magnitude, kept.magnitude)
     }
 
-    /// The same digits with the point moved.
+    /// The number with its decimal point moved.
     private static func shifted(_ text: String, by places: Int) -> String? {
         guard let value = Decimal(string: text) else { return nil }
         return "\(value * Decimal(sign: .plus, exponent: places, significand: 1))"
@@ -88,7 +88,7 @@ struct WeightColumn: Sendable {
 }
 
 extension Decimal {
-    /// The value with at most so many digits behind the point, a half away from 0.
+    /// The value rounded to at most `digits` decimals, halves away from zero.
     fileprivate func rounded(behind digits: Int) -> Decimal {
         let unit = Decimal(sign: .plus, exponent: -digits, significand: 1)
         let units = self / unit

@@ -1,9 +1,9 @@
-/// What a table of bars calls the columns that it names otherwise (`BAR_COLUMNS`).
+/// The table's own names for columns of bars, if they differ from the usual ones (`BAR_COLUMNS`).
 public struct BarColumns: Sendable, Equatable {
     /// The columns that can be named.
     public static var names: [String] { BarField.allCases.map(\.rawValue) }
 
-    /// The table's names, by ours.
+    /// The table's names, by our names.
     private let named: [String: String]
 
     /// Every column has its usual name.
@@ -11,8 +11,8 @@ public struct BarColumns: Sendable, Equatable {
 
     private init(named: [String: String]) { self.named = named }
 
-    /// Reads `timestamp:time,volume:vol`: our names, each with the table's. `nil` for anything else, and where two would
-    /// have one name.
+    /// Reads `timestamp:time,volume:vol`: our names, each with the table's. `nil` for anything else, and if two columns
+    /// would have the same name.
     public init?(_ text: String) {
         var named: [String: String] = [:]
         for item in text.split(separator: ",") {
@@ -30,12 +30,13 @@ public struct BarColumns: Sendable, Equatable {
         self.named = named
     }
 
-    /// The names that count in a table with these columns: one that has the usual column alone keeps it.
+    /// The names that apply to a table with these columns; a column that the table has only under its usual name keeps
+    /// it.
     func inForce(among columns: Set<String>) -> BarColumns {
         BarColumns(named: named.filter { columns.contains($0.value) })
     }
 
-    /// Our name for a column of the table; a column that has a name of ours by chance gets another.
+    /// Our name for a column of the table. Another column that happens to have one of our names gets a suffix.
     func ours(_ name: String) -> String {
         if let field = named.first(where: { $0.value == name })?.key { return field }
         return named[name] == nil ? name : "\(name) (another)"

@@ -52,7 +52,7 @@ enum BarField: String, RowField {
 }
 
 extension Bar {
-    /// The moment that names the bar upstream, in milliseconds since the Unix epoch.
+    /// The bar's `timestamp` upstream, in milliseconds since the Unix epoch.
     func time(as meaning: BarTimestamp) -> Int64 {
         switch meaning {
         case .start: start

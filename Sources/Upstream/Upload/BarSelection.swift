@@ -5,24 +5,24 @@ struct BarGroup: Hashable, Sendable {
     var interval: Bar.Interval
     var source: EventSource
 
-    /// Those of the stream first: what fills gaps must find them there.
+    /// All groups, those of the stream first, so that bars which fill gaps find them in the table.
     static let all = [EventSource.stream, .backfill, .reconcile].flatMap { source in
         Bar.Interval.allCases.map { BarGroup(interval: $0, source: source) }
     }
 }
 
-/// Which rows of a batch of bars go to which table, and by which rule.
+/// Selects which rows of a batch of bars go into which table, and by which rule.
 ///
-/// A key is there once: one INSERT may not touch a row twice (SQLSTATE 21000). It is there in the version with the
-/// highest sequence, and in one that fills a gap only where there is no other. In the order of time and symbol, as the tables' indexes and
-/// chunks lie.
+/// Each key appears once, since one INSERT may not touch a row twice (SQLSTATE 21000): in the version with the highest
+/// sequence, and in one that fills a gap only if there is no other. The order is by time and symbol, like the tables'
+/// indexes and chunks.
 struct BarSelection {
-    /// Places in the batch, by group; a group without any is left out.
+    /// The indexes of rows in the batch, by group; empty groups are left out.
     private(set) var groups: [BarGroup: [Int32]] = [:]
-    /// How many bars were left out because the batch holds a newer version.
+    /// The number of bars left out because the batch holds a newer version.
     private(set) var superseded = 0
 
-    /// Chooses from the rows at `range`, which are in the order of their sequence.
+    /// Selects from the rows at `range`, which are ordered by sequence.
     init(_ bars: [Buffered<Bar>], in range: Range<Int>, timestamp: BarTimestamp) {
         for interval in Bar.Interval.allCases {
             var keys: [Key] = []

@@ -1,24 +1,27 @@
 import MarketData
 
-/// Whose version of a bar stays, where the table holds one whose writer left no time of receipt (`BAR_CONFLICT`).
+/// Which version of a bar stays if the one in the table has no time of receipt (`BAR_CONFLICT`).
 public enum BarConflict: String, Sendable, CaseIterable {
-    /// The one that is there.
+    /// The one in the table.
     case keep
-    /// Ours.
+    /// The one sent.
     case replace
-    /// Ours, unless it has less volume. Without the column received_at the same as ``replace``.
+    /// The one sent, unless it has less volume. Without the column received_at, the same as ``replace``.
     case newest
 }
 
-/// Decides which version of a bar is the newer one, in SQL: the one that the table holds, or the one that comes.
+/// Decides in SQL which version of a bar is newer: the one in the table or the one sent.
 ///
-/// An older version never replaces a newer one, whoever brings it and whenever. Of one file the later received is the
-/// newer. Between collectors it is the one with more volume, because late trades add to it; with equal volume the later
-/// received, where no clock counts that is ahead of the server's. Where the one that is there may be another file's of the
-/// same collector, a copy's for instance, the later received replaces it unless it has less volume. One of a clock that was
-/// ahead gives way to more volume. A bar that fills a gap replaces nothing but an older one that did. One that corrects a
-/// day replaces whatever was received before it, and gives way only to what was received after it: the tape was asked when
-/// the day was over.
+/// An older version never replaces a newer one, whoever sends it and whenever:
+/// - From one file, the version received later is newer.
+/// - Between collectors, the version with more volume is newer, because late trades add to it. With equal volume it is
+///   the one received later; a time of receipt ahead of the server's clock counts as the server's time.
+/// - If the version in the table may come from another file of the same collector, such as a copy, the one received
+///   later replaces it unless it has less volume.
+/// - A version stamped by a clock that was ahead gives way to more volume.
+/// - A bar that fills a gap replaces only an older bar that also filled one.
+/// - A bar that corrects a day replaces whatever was received before it and gives way only to what was received after
+///   it, since the tape was read when the day was over.
 struct BarVersions: Sendable, Equatable {
     let conflict: BarConflict
     let hasReceived: Bool
@@ -30,12 +33,14 @@ struct BarVersions: Sendable, Equatable {
     private let source: String
     private let volume: String
     private let decimalVolume: String
-    /// When another file last uploaded bars under this collector's name, as the server writes it; `nil` when none did.
+    /// One day after another file last uploaded bars under this collector's name, in the server's format; `nil` if none
+    /// did.
     var othersUntil: String?
-    /// The server's time, as it writes it: a statement that asks for it is none that Citus spreads. `nil`: it is asked for.
+    /// The server's time, in its own format, because Citus doesn't distribute a statement that calls now(). If `nil`,
+    /// the statement calls it.
     var now: String?
-    /// This box's time in milliseconds since the Unix epoch: a time of receipt after it is of a clock that was ahead, and says
-    /// nothing. `nil`: the server's time alone is gone by.
+    /// This box's time in milliseconds since the Unix epoch. A later time of receipt comes from a clock that was ahead,
+    /// and proves nothing. If `nil`, only the server's time is compared.
     var boxTime: Int64?
 
     /// The rule for a table with these columns, under the names that it has for them.
@@ -54,7 +59,7 @@ struct BarVersions: Sendable, Equatable {
 
     /// The condition under which the row `new` replaces the row `old`; `nil` when it never does.
     ///
-    /// - Parameter from: What brought the new one.
+    /// - Parameter bringer: the source of the new row.
     func condition(old: String, new: String, from bringer: EventSource) -> String? {
         let now = now.map { "timestamptz \(SQLText.literal($0))" } ?? "now()"
         let isLater = "least(\(new).\(receivedAt), \(now)) >= least(\(old).\(receivedAt), \(now))"
@@ -65,7 +70,7 @@ struct BarVersions: Sendable, Equatable {
             return hasReceived ? "\(wasFill) AND (\(old).\(receivedAt) IS NULL OR \(isLater))" : wasFill
         case .reconcile:
             guard hasReceived else { return conflict == .keep ? nil : "true" }
-            // A time that is still to come is of a clock that is ahead.
+            // A time of receipt in the future comes from a clock that was ahead.
             let isBefore = "\(old).\(receivedAt) <= \(new).\(receivedAt) OR \(old).\(receivedAt) > \(now)"
             return "CASE WHEN \(old).\(receivedAt) IS NULL THEN \(conflict != .keep) ELSE \(isBefore) END"
         case .stream: break
@@ -89,7 +94,7 @@ struct BarVersions: Sendable, Equatable {
             }
             let present = boxTime.map { "least(\(now), to_timestamp(\(Double($0) / 1000)))" } ?? now
             let wasAhead = "\(old).\(receivedAt) > \(present)"
-            // A row without a collector is of neither of two boxes.
+            // A row without a collector isn't known to be another box's.
             cases.append(
                 "WHEN (\(old).\(collector) = \(new).\(collector)) IS NOT FALSE THEN (\(isNewer)) OR (\(wasAhead) AND \(hasMore))"
             )
@@ -104,7 +109,7 @@ struct BarVersions: Sendable, Equatable {
             ? "coalesce(\(row).\(decimalVolume), \(row).\(volume), 0)" : "coalesce(\(row).\(volume), 0)"
     }
 
-    /// What is in the column source of a bar that filled a gap.
+    /// The value of the column source in a bar that filled a gap.
     static let fill = EventSource.backfill.rawValue
 
     /// The rule in words, for people.

@@ -1,6 +1,6 @@
 import MarketData
 
-/// A column's type in COPY's binary format, of those whose bytes this program writes.
+/// A column's type in COPY's binary format, among those that EdgeTick can encode.
 enum BinaryType: Sendable, Equatable {
     case text
     case numeric
@@ -11,7 +11,7 @@ enum BinaryType: Sendable, Equatable {
     case timestamp
     case bool
 
-    /// The type of a column that takes `form`, by pg_type's name for it; `nil` for one that only text can fill.
+    /// The type of a column with the form `form` and the name `typeName` in pg_type; `nil` if only text can fill it.
     init?(_ form: ColumnForm, typeName: String) {
         switch (form, typeName) {
         case (.text, "text"), (.text, "varchar"), (.text, "bpchar"), (.text, "json"): self = .text
@@ -30,8 +30,8 @@ enum BinaryType: Sendable, Equatable {
 /// Rows in COPY's binary format (PostgreSQL manual, COPY, "Binary Format"), which costs the server a fifth less than
 /// text: every field is its length and its bytes, big-endian.
 ///
-/// A value that its column's type can't have is written with a wrong length. The server refuses that row, and rows that
-/// stand alone are sent as text, so that the reason which is kept speaks of the value.
+/// A value that its column's type can't hold is written with a wrong length, so that the server refuses the row. Single
+/// rows are sent as text, so that the recorded reason is about the value.
 struct CopyBinary: CopyWriter {
     var bytes: [UInt8] = []
     private var type = BinaryType.text
@@ -104,7 +104,7 @@ struct CopyBinary: CopyWriter {
         if overflows { appendUnfit() } else { append(microseconds: microseconds, zoned: zoned) }
     }
 
-    /// Counted from 2000-01-01 00:00:00 UTC.
+    /// The binary format counts from 2000-01-01 00:00:00 UTC.
     @inline(__always)
     mutating func append(microseconds: Int64, zoned: Bool) {
         let (value, overflows) = microseconds.subtractingReportingOverflow(946_684_800_000_000)
@@ -113,8 +113,8 @@ struct CopyBinary: CopyWriter {
 
     // MARK: Parts
 
-    /// Longer than any of the types: the server reads a zero and refuses the rest (22P03). Too few bytes would be a
-    /// violation of the protocol to it.
+    /// Writes a field longer than any of the types: the server reads a zero and refuses the rest (22P03). Too few bytes
+    /// would be a protocol violation.
     private mutating func appendUnfit() { bytes.append(contentsOf: [0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0]) }
 
     @inline(__always)
@@ -132,7 +132,8 @@ struct CopyBinary: CopyWriter {
         }
     }
 
-    /// `digits / 10^decimals` as a `numeric`, of at most 19 decimals: four digits a piece, those before the point first.
+    /// Writes `digits / 10^decimals`, with at most 19 decimals, as a `numeric`: groups of four digits, most significant
+    /// first.
     private mutating func append(_ digits: UInt64, decimals: Int, isNegative: Bool) {
         withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 16) { pieces in
             var place = pieces.count
@@ -142,7 +143,7 @@ struct CopyBinary: CopyWriter {
                 pieces[place] = UInt16(truncatingIfNeeded: piece)
             }
             if decimals % 4 > 0 {
-                // The last piece is filled up with zeros.
+                // The last group is padded with zeros.
                 let power = Self.powers[decimals % 4]
                 push(rest % power * Self.powers[4 - decimals % 4])
                 rest /= power
@@ -164,7 +165,7 @@ struct CopyBinary: CopyWriter {
 
     private static let powers: [UInt64] = [1, 10, 100, 1000, 10_000]
 
-    /// A number that has more digits than most, by its shortest decimal: `1.5e-07`, `0.30000000000000004`.
+    /// Writes a number with more digits than most, using its shortest decimal: `1.5e-07`, `0.30000000000000004`.
     private mutating func append(long value: Double) {
         var text = value.magnitude.description
         let decimal = text.withUTF8 { ShortestDecimal($0) }
@@ -175,12 +176,12 @@ struct CopyBinary: CopyWriter {
         }
     }
 
-    /// Any decimal at all, digit by digit.
+    /// Writes any decimal, digit by digit.
     private mutating func append(_ decimal: ShortestDecimal, isNegative: Bool) {
         var digits = decimal.digits.description.utf8.map { UInt16($0 - UInt8(ascii: "0")) }
         digits += Array(repeating: 0, count: max(0, decimal.exponent))
         let decimals = max(0, -decimal.exponent)
-        // Whole pieces on both sides of the point.
+        // Full groups on both sides of the decimal point.
         digits.insert(contentsOf: Array(repeating: 0, count: max(0, decimals - digits.count)), at: 0)
         let before = (4 - (digits.count - decimals) % 4) % 4
         digits.insert(contentsOf: Array(repeating: 0, count: before), at: 0)
@@ -214,7 +215,7 @@ struct CopyBinary: CopyWriter {
     }
 }
 
-/// `digits × 10^exponent`, as `Double.description` writes a number that is not negative: at most 17 digits.
+/// `digits × 10^exponent`, parsed from `Double.description` of a number that is not negative: at most 17 digits.
 struct ShortestDecimal {
     private(set) var digits: UInt64 = 0
     private(set) var exponent = 0

@@ -3,7 +3,7 @@ import MarketData
 /// A column that will be sent, and how.
 struct PlannedColumn<Field: RowField>: Sendable {
     let field: Field
-    /// What the column is for.
+    /// The roles of the column.
     var roles: Column.Target.Role = []
     let form: ColumnForm
     /// The table's own name of the column, quoted.
@@ -12,7 +12,7 @@ struct PlannedColumn<Field: RowField>: Sendable {
     let binary: BinaryType?
 }
 
-/// Writes chosen rows of a batch for COPY, in pieces of about ``pieceSize`` bytes.
+/// Encodes selected rows of a batch for COPY, in chunks of about ``CopyPiece/size`` bytes.
 struct CopyEncoder<Field: RowField, Writer: CopyWriter>: CopySource {
     private let rows: [Buffered<Field.Event>]
     private let order: ArraySlice<Int32>

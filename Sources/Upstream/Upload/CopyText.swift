@@ -1,11 +1,11 @@
 import MarketData
 
-/// Rows in COPY's text format (PostgreSQL manual, COPY, "Text Format"): fields apart by tabs, rows by line feeds,
-/// `\N` for NULL.
+/// Rows in COPY's text format (PostgreSQL manual, COPY, "Text Format"): tabs between fields, a line feed after each
+/// row, `\N` for NULL.
 struct CopyText: CopyWriter {
     var bytes: [UInt8] = []
     private var isRowEmpty = true
-    /// The times written last: neighbours share the window, and rows that came together when they came.
+    /// The times written last. Neighbouring bars share a window, and rows received together share the time of receipt.
     private var lastMilliseconds = TimeText()
     private var lastMicroseconds = TimeText()
 
@@ -41,14 +41,14 @@ struct CopyText: CopyWriter {
 
     @inline(__always)
     mutating func append(_ value: Double, rounded: Bool) {
-        // Of a damaged row; the server would take NaN for a price, and NULL it refuses.
+        // Only a damaged row has such a value. The server would accept NaN as a price; it refuses NULL.
         guard value.isFinite else { return appendNull() }
         guard rounded else { return DecimalText.append(value, to: &bytes) }
         let whole = value.rounded(.toNearestOrAwayFromZero)
         if let integer = Int64(exactly: whole) {
             DecimalText.append(integer, to: &bytes)
         } else {
-            // Out of every integer column's range: the server says so, and the row becomes a dead letter.
+            // Out of range for every integer column: the server refuses it, and the row becomes a dead letter.
             DecimalText.append(whole, to: &bytes)
         }
     }
@@ -73,7 +73,7 @@ struct CopyText: CopyWriter {
         bytes.append(contentsOf: text.escaped)
     }
 
-    /// A text as a field has it.
+    /// Returns a text as it is written in a field.
     static func escaped(_ text: String) -> [UInt8] {
         var copy = CopyText()
         copy.append(text: text)

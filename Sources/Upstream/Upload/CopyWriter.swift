@@ -1,38 +1,38 @@
 import MarketData
 
-/// Where the fields of rows are written for COPY, in one of its formats.
+/// Writes the fields of rows for COPY, in one of its formats.
 protocol CopyWriter {
     init()
     var bytes: [UInt8] { get set }
 
-    /// Before the first row.
+    /// Called before the first row.
     mutating func begin()
-    /// After the last row.
+    /// Called after the last row.
     mutating func end()
     mutating func beginRow(columns: Int)
     mutating func beginField(_ type: BinaryType?)
     mutating func endRow()
 
     mutating func appendNull()
-    /// The exact decimal, or for a whole-number column the nearest integer, halves away from zero.
+    /// Appends the exact decimal or, for a whole-number column, the nearest integer, halves away from zero.
     mutating func append(_ value: Double, rounded: Bool)
     mutating func append(_ value: Int64)
     mutating func append(flag: Bool)
     mutating func append(_ symbol: Symbol)
     mutating func append(_ text: SharedText)
     mutating func append(text: UnsafeBufferPointer<UInt8>)
-    /// A JSON array of numbers as a PostgreSQL array: `[0,12]` becomes `{0,12}`.
+    /// Appends a JSON array of numbers as a PostgreSQL array: `[0,12]` becomes `{0,12}`.
     mutating func append(arrayOf text: UnsafeBufferPointer<UInt8>)
-    /// A time in milliseconds since the Unix epoch; with its zone for `timestamptz`.
+    /// Appends a time in milliseconds since the Unix epoch; with its zone for `timestamptz`.
     mutating func append(milliseconds: Int64, zoned: Bool)
-    /// A time in microseconds since the Unix epoch.
+    /// Appends a time in microseconds since the Unix epoch.
     mutating func append(microseconds: Int64, zoned: Bool)
 }
 
-/// A text that many rows have, made ready once.
+/// A text shared by many rows, encoded once.
 struct SharedText: Sendable {
     let plain: [UInt8]
-    /// As COPY's text format has it.
+    /// The text in COPY's text format.
     let escaped: [UInt8]
 
     init(_ text: String) {

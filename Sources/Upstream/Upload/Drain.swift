@@ -1,6 +1,7 @@
 import MarketData
 
-/// One run over all that a source has, each batch's rows and the ledger in one transaction: see ``Uploader/drain(_:of:)``.
+/// One upload of everything a source has, with each batch's rows and the ledger in one transaction: see
+/// ``Uploader/drain(_:of:)``.
 final class Drain<Source: UploadSource> {
     private let session: UploadSession
     private let memory: UploadMemory
@@ -9,12 +10,12 @@ final class Drain<Source: UploadSource> {
     private let ahead: ReadAhead<Source>
     private let commits = CommitGroup()
     private var failures: [EventStream: UpstreamError] = [:]
-    /// The failure that the drain ends with, where it ends with one.
+    /// The first stream's failure, which the drain throws at its end.
     private var firstFailure: UpstreamError?
 
     private var configuration: UpstreamConfiguration { session.configuration }
 
-    /// - Throws: any ``UpstreamError/Reason``, when the database can't be asked which events it knows.
+    /// - Throws: any ``UpstreamError/Reason``, if the tables can't be read to find out which events they recognize.
     init(
         _ source: Source, of file: any UploadFile, over session: UploadSession, _ memory: UploadMemory
     ) throws(UpstreamError) {
@@ -33,7 +34,8 @@ final class Drain<Source: UploadSource> {
 
     /// Sends everything.
     ///
-    /// - Throws: What ends the drain for all streams; else, when everything else is upstream, the first stream's failure.
+    /// - Throws: the error that ends the drain for all streams; otherwise, once everything else is upstream, the first
+    ///   stream's failure.
     nonisolated(nonsending) func run() async throws {
         do {
             try await send()
@@ -42,7 +44,7 @@ final class Drain<Source: UploadSource> {
             session.abandon()
             _ = await ahead.parcel()
             try? await settleCommitted()
-            // What was committed and is not settled is for the ledger to tell.
+            // Whether the committed batches that aren't settled are upstream is for the ledger to find out.
             if !commits.waiting.isEmpty { session.places.forget() }
             throw error
         }
@@ -50,7 +52,7 @@ final class Drain<Source: UploadSource> {
     }
 
     private nonisolated(nonsending) func send() async throws {
-        // Loaded, and committed with the next batch's beginning where one follows.
+        // Loaded, but committed together with the beginning of the next batch if one follows.
         var loaded: UploadTransaction?
         while true {
             let next = await ahead.parcel()
@@ -68,8 +70,8 @@ final class Drain<Source: UploadSource> {
         }
     }
 
-    /// Whether a batch is there whose tables can be used, and its place in the ledger known; else what was loaded is
-    /// committed alone, before that.
+    /// Whether the next batch can begin in the same exchange: its tables can be used, and its position in the ledger is
+    /// known. If not, the loaded batch is committed alone first.
     private func mayFollow(_ next: Result<UploadParcel?, any Error>) -> Bool {
         guard case .success(let parcel?) = next, failures[parcel.batch.stream] == nil,
             session.places.position(of: parcel.batch.stream) != nil, let (_, catalog) = try? session.connected()
@@ -79,7 +81,7 @@ final class Drain<Source: UploadSource> {
 
     // MARK: Ends
 
-    /// Commits a batch that none follows.
+    /// Commits a batch after which no other can begin in the same exchange.
     private nonisolated(nonsending) func commit(_ loaded: UploadTransaction) async throws {
         do throws(UpstreamError) {
             try loaded.commit()
@@ -92,20 +94,20 @@ final class Drain<Source: UploadSource> {
         try await settle(loaded.settledBatch, by: loaded.ledger)
     }
 
-    /// The transaction was committed.
+    /// Records that the transaction was committed.
     private func wentUp(_ transaction: UploadTransaction, isOnDisk: Bool) {
         session.note(transaction.outcome, of: transaction.batch.stream)
         memory.wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
         session.places.move(transaction.batch.stream, to: transaction.end, isOnDisk: isOnDisk)
     }
 
-    /// Settles a batch whose COMMIT has waited for the disk, and with it all before.
+    /// Settles a batch whose COMMIT has waited for the disk, and all batches before it.
     private nonisolated(nonsending) func settle(_ batch: SettledBatch, by ledger: Ledger) async throws {
         for batch in commits.add(batch, by: ledger, isLazy: false) { try await source.settled(batch) }
     }
 
-    /// Settles what was committed before the problem, when the connection is still there: its server lives then, and
-    /// can be made to wait for its disk.
+    /// Settles the batches committed before the problem if the connection is still usable: its server is up, and can be
+    /// made to wait for its disk.
     private nonisolated(nonsending) func settleCommitted() async throws {
         guard let connection = session.standing, let ledger = commits.ledger, let newest = commits.waiting.last,
             let token = commits.token
@@ -116,10 +118,10 @@ final class Drain<Source: UploadSource> {
         for batch in commits.settle() { try await source.settled(batch) }
     }
 
-    /// Ends a stream's part in the drain, for a fault that leaves the connection.
+    /// Ends a stream's part in the drain after an error that leaves the connection usable.
     ///
-    /// - Throws: The error where it ends the drain for all: nothing goes over a connection that is gone, and what was
-    ///   committed lazily over it may be gone too, whatever another one commits.
+    /// - Throws: the error, if it ends the drain for all streams: nothing can be sent over a lost connection, and its
+    ///   lazy commits may be lost too, whatever another connection commits.
     private nonisolated(nonsending) func giveUp(
         _ batch: BufferedBatch, because error: UpstreamError, _ connection: PostgresConnection
     ) async throws {
@@ -132,7 +134,7 @@ final class Drain<Source: UploadSource> {
         await fail(batch.stream, error)
     }
 
-    /// The stream takes no further part.
+    /// Records that the stream takes no further part.
     private nonisolated(nonsending) func fail(_ stream: EventStream, _ error: UpstreamError) async {
         failures[stream] = error
         firstFailure = firstFailure ?? error
@@ -141,9 +143,9 @@ final class Drain<Source: UploadSource> {
 
     // MARK: Loading
 
-    /// Loads a batch behind the one before, and commits that one on the way.
+    /// Loads a batch after `before`, which is committed in the same exchange.
     ///
-    /// - Returns: The transaction to be committed; `nil` when nothing is left to commit.
+    /// - Returns: the transaction to commit next; `nil` if nothing is left to commit.
     private nonisolated(nonsending) func load(
         _ parcel: UploadParcel, after before: UploadTransaction?
     ) async throws -> UploadTransaction? {
@@ -193,7 +195,8 @@ final class Drain<Source: UploadSource> {
                 return nil
             }
             guard stands, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
-                // Before it locks its row, a stream has met nothing but the ledger, which all share.
+                // Until its row is locked, a transaction has used only the ledger, which all streams share, so all
+                // would fail.
                 guard !stands || transaction.settledSequence != nil || error.reason == .busy else { throw error }
                 try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection)
                 return nil
@@ -202,7 +205,7 @@ final class Drain<Source: UploadSource> {
         return try await loadInParts(parcel, transaction)
     }
 
-    /// Makes sure that the ledger's row is where uploads of a stream begin.
+    /// The position of the stream's row in the ledger; settles the stream first if it isn't known.
     private nonisolated(nonsending) func position(
         of stream: EventStream
     ) async throws(UpstreamError) -> LedgerPosition {
@@ -214,7 +217,7 @@ final class Drain<Source: UploadSource> {
         return position
     }
 
-    /// Why the ledger's row is not where the file left it.
+    /// Finds out why the ledger's row is not where the file left it.
     private nonisolated(nonsending) func reason(for error: UpstreamError, _ stream: EventStream) async -> UpstreamError
     {
         session.places.forget([stream])
@@ -226,7 +229,7 @@ final class Drain<Source: UploadSource> {
         }
     }
 
-    /// Loads what is not upstream of a batch that overlaps with it, or halves of one that is too large for a limit.
+    /// Loads the part of a batch that is not upstream yet, or a batch that is too large for a limit in halves.
     private nonisolated(nonsending) func loadInParts(
         _ parcel: UploadParcel, _ transaction: UploadTransaction
     ) async throws -> UploadTransaction? {
@@ -249,13 +252,13 @@ final class Drain<Source: UploadSource> {
         return nil
     }
 
-    /// The error, where the server ended a statement as one that says whether it was at our own limit.
+    /// The error; as ``UpstreamError/Reason/tooSlow`` if the server cancelled the statement at our own limit.
     private func timed(_ error: UpstreamError, since began: ContinuousClock.Instant) -> UpstreamError {
         let isOurs = error.sqlState == UpstreamError.canceled && .now - began >= configuration.statementTimeout * 0.9
         return isOurs ? error.asTooSlow() : error
     }
 
-    /// Loads those rows of a range that are not upstream; of none, no transaction is left open.
+    /// Loads the rows of a range that are not upstream; if there are none, leaves no transaction open.
     private nonisolated(nonsending) func loadRest(
         _ parcel: UploadParcel, _ rows: Range<Int>
     ) async throws(UpstreamError) -> UploadTransaction {
@@ -265,7 +268,7 @@ final class Drain<Source: UploadSource> {
         transaction.rows = fresh.count
         transaction.last = parcel.batch.sequence(at: rows.upperBound - 1) ?? 0
         guard !fresh.isEmpty else {
-            // Not rolled back: the COMMIT waits until the disk has what the ledger told.
+            // Committed, not rolled back: the COMMIT waits until what the ledger said is on disk.
             try transaction.connection.run("COMMIT", "end the transaction")
             return transaction
         }
@@ -274,7 +277,7 @@ final class Drain<Source: UploadSource> {
         return transaction
     }
 
-    /// Loads and commits halves, and halves of them, each with its place in the ledger.
+    /// Loads and commits the two halves, splitting them further if necessary, each with its position in the ledger.
     private nonisolated(nonsending) func loadHalves(
         _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome
     ) async throws(UpstreamError) {
@@ -298,7 +301,7 @@ final class Drain<Source: UploadSource> {
         }
     }
 
-    /// 53400: a smaller transaction may keep to the limit.
+    /// Whether a smaller transaction may stay within the limit (53400).
     private func mayHelpToSplit(_ rows: Int, _ error: UpstreamError) -> Bool { error.reason == .limit && rows > 1 }
 
     private func makeTransaction(
@@ -313,8 +316,8 @@ final class Drain<Source: UploadSource> {
         return transaction
     }
 
-    /// The places of the parcel's rows, without those that are upstream although the ledger says nothing of them; where they
-    /// can't be told from another collector's, all.
+    /// The places of the parcel's rows, except those that are upstream although the ledger doesn't say so. If they
+    /// can't be distinguished from another collector's, all places.
     private func missing(
         of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) -> [Int32] {
@@ -333,7 +336,7 @@ final class Drain<Source: UploadSource> {
     private nonisolated(nonsending) func load(
         _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction
     ) async throws(UpstreamError) {
-        // The file writes the transaction down while the server loads its rows.
+        // The file records the transaction while the server loads its rows.
         let (file, move) = (file, session.places.prepare(parcel.batch.stream, to: transaction.end))
         async let written: Void = file.prepare(move)
         let ticks = try missing(of: parcel, over: transaction.connection, in: transaction.catalog)
@@ -381,6 +384,6 @@ extension SettledBatch {
 }
 
 extension UploadTransaction {
-    /// What to report when the transaction is committed.
+    /// The batch to report once the transaction is committed.
     fileprivate var settledBatch: SettledBatch { SettledBatch(batch, outcome, took: took) }
 }

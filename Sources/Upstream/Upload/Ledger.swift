@@ -1,13 +1,13 @@
 import MarketData
 
-/// A stream's row of the ledger: how far it came under one identifier of a file.
+/// A stream's row in the ledger: how far its uploads got under one identifier of a file.
 struct LedgerRow: Equatable {
     var sequence: Int64
-    /// The transaction that moved it there; `nil` where none did, or one of a version without tokens.
+    /// The token of the transaction that moved it there; `nil` if none did, or if a version without tokens did.
     var token: String?
-    /// The identifier that took over what was left.
+    /// The identifier that took over the remaining rows.
     var successor: String?
-    /// Rows that files of the line count as lost upstream: the first's sequence through the last's.
+    /// The rows that files of the line count as lost upstream, by sequence.
     var lost: ClosedRange<Int64>?
 
     /// Whether anything was uploaded under the identifier.
@@ -37,20 +37,20 @@ struct Ledger: Sendable {
     let table: TableDescription
     let bufferID: String
     let collector: String
-    /// What every transaction begins with: see ``UpstreamConfiguration/sessionSQL``.
+    /// The statements that begin every transaction: see ``UpstreamConfiguration/sessionSQL``.
     let sessionSQL: [String]
 
     /// The columns of a ``LedgerRow``.
     var columns: String { "last_sequence, token, successor, " + (tellsLost ? "lost_from, lost_through" : "NULL, NULL") }
 
-    /// Whether the table has the columns for lost rows, as one of an earlier version has not, and the user may use them.
+    /// Whether the table has the columns for lost rows, which earlier versions lack, and the user may use them.
     var tellsLost: Bool {
         ["lost_from", "lost_through"].allSatisfy { name in
             table.column(name).map { $0.typeName == "int8" && !$0.isGenerated && $0.canSelect && $0.canUpdate } ?? false
         }
     }
 
-    /// Adds to what a row says is lost: another file of the line may have said so before.
+    /// Extends the lost rows that a row records, since another file of the line may have recorded some before.
     private func lostSQL(_ lost: ClosedRange<Int64>?) -> String {
         guard tellsLost, let lost else { return "" }
         return "lost_from = least(lost_from, \(lost.lowerBound)), "
@@ -61,7 +61,7 @@ struct Ledger: Sendable {
         "buffer_id = \(SQLText.literal(id ?? bufferID)) AND stream = \(SQLText.literal(stream.rawValue))"
     }
 
-    /// Has a transaction's COMMIT wait for the disk, also where a pooler gave it a session of another's settings.
+    /// Makes a transaction's COMMIT wait for the disk, even if a pooler assigned it a session with other settings.
     static let waitSQL =
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
 
@@ -70,7 +70,7 @@ struct Ledger: Sendable {
         "SELECT \(columns) FROM \(table.sqlName) WHERE \(condition(stream, id))"
     }
 
-    /// Returns the identifiers' rows, each with the identifier first.
+    /// Returns the rows of several identifiers, each with the identifier first.
     func readSQL(_ stream: EventStream, of ids: [String]) -> String {
         """
         SELECT buffer_id, \(columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
@@ -86,8 +86,9 @@ struct Ledger: Sendable {
         """
     }
 
-    /// Returns when another file than this one, with the identifiers that it had, last uploaded bars under the collector's
-    /// name, and a day more, because the time of receipt is a box's and this the server's; and what time it is there.
+    /// Returns the last time at which another file, under none of this file's identifiers, uploaded bars under the
+    /// collector's name, and the server's time. A day is added to the first, because times of receipt are by a box's
+    /// clock and this one is by the server's.
     func othersSQL(besides ids: [String]) -> String {
         """
         SELECT max(updated_at) + interval '1 day', now() FROM \(table.sqlName)
@@ -99,9 +100,9 @@ struct Ledger: Sendable {
 
     /// Begins a transaction, locks the stream's row until its end and returns it.
     ///
-    /// The lock comes before any data: a transaction of a connection that was given up may still be open on the
-    /// server, and whether it commits is known only when it is over. Constraints are checked with the statement, so
-    /// that a deferred one can't spoil the COMMIT of all rows.
+    /// The lock comes before any data: a transaction of an abandoned connection may still be open on the server, and
+    /// whether it commits is known only once it has ended. Constraints are checked with each statement, so that a
+    /// deferred one can't fail the COMMIT of all rows.
     func beginSQL(_ stream: EventStream) -> String {
         "\(beginSQL); \(lockSQL(stream, of: bufferID))"
     }
@@ -111,7 +112,7 @@ struct Ledger: Sendable {
             .joined(separator: "; ")
     }
 
-    /// Locks the row of an identifier, which is made where it is missing, and returns it.
+    /// Locks the row of an identifier, creating it if it is missing, and returns it.
     func lockSQL(_ stream: EventStream, of id: String) -> String {
         let values = [id, collector, stream.rawValue].map(SQLText.literal).joined(separator: ", ")
         let name = id == bufferID ? "EXCLUDED.collector" : "existing.collector"
@@ -122,10 +123,10 @@ struct Ledger: Sendable {
             """
     }
 
-    /// Moves the stream's row on from where it is expected, and commits. The division keeps a row that was not written,
-    /// because a rule, trigger or policy is in the way, from ever being committed past: see ``Ledger/wasNotMoved``.
+    /// Moves the stream's row on from its expected position, and commits. If the row was not updated, because a rule,
+    /// trigger or policy is in the way, the division fails before the COMMIT: see ``Ledger/wasNotMoved``.
     ///
-    /// A lazy COMMIT is answered before the server's disk has it; the next one that is not lazy covers it.
+    /// A lazy COMMIT is answered before it is on the server's disk; the next COMMIT that is not lazy covers it.
     func commitSQL(
         _ stream: EventStream, from start: LedgerPosition, to end: LedgerPosition, rows: Int, isLazy: Bool = false
     ) -> String {
@@ -139,7 +140,8 @@ struct Ledger: Sendable {
         """
     }
 
-    /// Puts the stream's row where the file's uploads begin, under a token of their own, and says what it counts as lost.
+    /// Sets the stream's row to the position where the file's uploads begin, under a new token, and records what the
+    /// file counts as lost.
     func placeSQL(_ stream: EventStream, at position: LedgerPosition, lost: ClosedRange<Int64>? = nil) -> String {
         """
         WITH moved AS (
@@ -149,7 +151,7 @@ struct Ledger: Sendable {
         """
     }
 
-    /// Has this file take over what an identifier left, and say there what it counts as lost.
+    /// Makes this file the successor of an identifier, and records there what the file counts as lost.
     func claimSQL(_ stream: EventStream, from id: String, lost: ClosedRange<Int64>?) -> String {
         """
         UPDATE \(table.sqlName) SET successor = \(SQLText.literal(bufferID)), \(lostSQL(lost))updated_at = now()
@@ -165,6 +167,6 @@ struct Ledger: Sendable {
         """
     }
 
-    /// The SQLSTATE with which a move fails that moved nothing: division by zero.
+    /// The SQLSTATE of a move that updated no row: division by zero.
     static let wasNotMoved = "22012"
 }

@@ -1,6 +1,6 @@
 import MarketData
 
-/// What the ledger's rows of a stream and the rows upstream prove, while the ledger's are locked.
+/// What a stream's rows in the ledger and its rows upstream prove, while those in the ledger are locked.
 struct LedgerEvidence {
     let view: LedgerView
     let file: any UploadFile
@@ -9,24 +9,24 @@ struct LedgerEvidence {
     let catalog: Catalog
     let configuration: UpstreamConfiguration
 
-    /// What becomes of rows that count as uploaded.
+    /// The verdict on rows that count as uploaded.
     enum Proof {
         case sound
-        /// The rows are there, and the ledger's row is not.
+        /// The rows are there, but the ledger's row is not.
         case ledgerLost
-        /// Rows behind a sequence are not there any more.
+        /// Rows after a sequence are no longer there.
         case rowsLost(after: Int64)
     }
 
-    /// So many thousands of bars in a row that are all there end the look for those that are not.
+    /// The number of consecutive pages of a thousand bars, all present, that ends the search for missing ones.
     private static let wholeParts = 100
 
     private var stream: EventStream { view.stream }
 
-    /// Bars are the same however often they are sent: those that may be missing go up again.
+    /// Whether the stream holds ticks. Bars can be sent any number of times, so those that may be missing go up again.
     private var isTicks: Bool { stream != .bars }
 
-    /// Whether a row that is sent twice may be there twice.
+    /// Whether a row that is sent twice may be stored twice.
     private var mayDouble: Bool { isTicks && catalog.identity(of: stream)?.isWhole != true }
 
     /// Whether the rows that count as uploaded are upstream.
@@ -34,7 +34,7 @@ struct LedgerEvidence {
         let acknowledged = view.marks.acknowledged
         let proof = view.proof
         let end = min(proof.through, acknowledged)
-        // A copy may have moved the ledger there: then the last row is one of its own.
+        // A copy may have moved the ledger there; then the row at that position is one of the copy's.
         if !proof.isOurs, end > 0 {
             if isTicks {
                 let found = try await lookUp(after: end - 100, through: end)
@@ -58,8 +58,8 @@ struct LedgerEvidence {
                 + "between, \(there) are there")
     }
 
-    /// Behind which sequence bars are not there any more; `nil` where the newest are. The copy's newer version of a bar is as
-    /// good, so that the last one alone proves nothing.
+    /// The sequence after which bars are missing; `nil` if the newest are there. The last bar alone proves nothing,
+    /// since a copy's newer version of it looks the same.
     private nonisolated(nonsending) func barsLost(through end: Int64) async throws(UpstreamError) -> Int64? {
         var (page, lost, isAnyThere) = (end, Int64?.none, false)
         var whole = 0
@@ -68,7 +68,7 @@ struct LedgerEvidence {
             let part = try await lookUpPart(after: start, through: page, limit: 1000)
             guard !part.isEmpty else { break }
             page = start
-            // Those that were refused prove nothing either way.
+            // Refused bars prove nothing either way.
             guard !part.found.isEmpty else { continue }
             isAnyThere = isAnyThere || part.found.contains { $0.isThere }
             if let first = part.found.first(where: { !$0.isThere }) {
@@ -78,22 +78,23 @@ struct LedgerEvidence {
                 whole += 1
             }
         }
-        // Where none of those in the file is there, those that it deleted aren't either.
+        // If none of the file's bars is there, those that the file deleted count as lost too.
         return isAnyThere ? lost : lost.map { _ in 0 }
     }
 
-    /// Whether all rows through a position that the file knows nothing of are its own, and upstream: then the move there
-    /// was one of its own, forgotten since, and the database was restored to it. Of a copy's rows, none is in this file.
+    /// Whether all rows through a position with an unknown token are this file's own, and upstream. Then the move to it
+    /// was one of the file's own, since forgotten, and a restored database brought it back. None of a copy's rows is in
+    /// this file.
     nonisolated(nonsending) func holds(through sequence: Int64) async throws(UpstreamError) -> Bool {
         guard isTicks, sequence <= view.marks.last else { return false }
         let start = view.marks.acknowledged
         let found = try await lookUp(after: start, through: sequence, of: .own)
-        // Of rows that the file counts as lost, none is left to look up.
+        // Rows that the file counts as lost are no longer there to look up.
         let isLost = view.lost.map { $0.lowerBound <= start + 1 && $0.upperBound >= sequence } ?? false
         return (isLost || !found.isEmpty) && found.allSatisfy { $0 }
     }
 
-    /// How far what earlier identifiers left is upstream, and those that this file takes it over from.
+    /// How far the rows of earlier identifiers are upstream, and the identifiers from which this file takes over.
     nonisolated(nonsending) func remainder() async throws(UpstreamError) -> (through: Int64, claimed: [String]) {
         guard let end = view.remainder.map(\.through).max() else { return (view.marks.acknowledged, []) }
         guard let rival = view.rival else {
@@ -106,8 +107,8 @@ struct LedgerEvidence {
         return (end, [])
     }
 
-    /// How far rows that wait are there all the same, sent by a copy of which the ledger knows nothing any more. Rows go up
-    /// in order: if the first ones aren't there, none is, except after a loss.
+    /// The sequence through which waiting rows are upstream after all, sent by a copy that the ledger no longer knows.
+    /// Rows go up in order: unless some were lost, if the first ones aren't there, none is.
     nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = view.marks.last
         let looksAtAll = view.lossEnd > start
@@ -130,7 +131,7 @@ struct LedgerEvidence {
         return end
     }
 
-    /// The error that another copy has taken over, with its name.
+    /// The error for another copy that has taken over, with its collector's name.
     func rivalry(with id: String) throws(UpstreamError) -> UpstreamError {
         let row = try connection.ask(ledger.collectorSQL(of: id), "read the ledger").last?.rows.first
         let name = (row?.first ?? nil).map { "collector \($0), " } ?? ""
@@ -140,7 +141,7 @@ struct LedgerEvidence {
             object: "table edgetick_uploads")
     }
 
-    /// Whether the rows are there, of those that were not refused, in order.
+    /// Whether each row is there, in order; refused rows are left out.
     private nonisolated(nonsending) func lookUp(
         after start: Int64, through end: Int64, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> [Bool] {
@@ -154,13 +155,13 @@ struct LedgerEvidence {
         return all
     }
 
-    /// Rows that were looked up.
+    /// The result of looking up some rows.
     private struct Part {
         /// Those that were not refused, in order.
         var found: [(sequence: Int64, isThere: Bool)] = []
-        /// Up to which sequence.
+        /// The last sequence covered.
         var through: Int64
-        /// Whether the file has none there.
+        /// Whether the file has no rows in the range.
         var isEmpty = false
     }
 
@@ -189,7 +190,7 @@ struct LedgerEvidence {
 }
 
 extension Catalog {
-    /// Whether this user may look rows of ticks up at all; who may not has never been asked to.
+    /// Whether the user may look up rows of ticks at all. Sending them doesn't require that right.
     func allowsReading(_ stream: EventStream) -> Bool {
         tables[stream.rawValue]?.columns.allSatisfy(\.canSelect) ?? false
     }

@@ -1,25 +1,25 @@
 import MarketData
 
-/// What the ledger's rows of one file and stream mean. Pure: what must be looked up is asked for.
+/// What the ledger's rows for one file and stream mean. Pure: looking up rows is left to ``LedgerEvidence``.
 struct LedgerView {
     let line: UploadLine
     let stream: EventStream
     let marks: UploadMarks
-    /// The ledger's rows by identifier, those that are not there left out.
+    /// The ledger's rows by identifier; missing rows are left out.
     let rows: [String: LedgerRow]
-    /// Which of its rows the file counts as lost upstream.
+    /// The rows that the file counts as lost upstream.
     let lost: ClosedRange<Int64>?
 
-    /// How the file's own row stands.
+    /// The state of the file's own row.
     enum Standing: Equatable {
         /// The last transaction was this file's; rows through the position are upstream.
         case own(LedgerPosition)
         /// Another copy took over.
         case taken(by: String)
-        /// It is beyond what was acknowledged, by a transaction that this file knows nothing of.
+        /// It is beyond what was acknowledged, moved by a transaction that this file doesn't know.
         case foreign(at: Int64)
-        /// There is none, it is behind what was acknowledged, or a transaction that this file knows nothing of left it
-        /// where the file is: one of its own, forgotten since, that a restored database has again, or a copy's.
+        /// It is missing, has no token or is behind what was acknowledged; or a transaction that this file doesn't know
+        /// left it exactly there: a forgotten one of its own that a restored database brought back, or a copy's.
         case unproven
     }
 
@@ -33,8 +33,8 @@ struct LedgerView {
         return own.sequence > marks.acknowledged ? .foreign(at: own.sequence) : .unproven
     }
 
-    /// Rows through this sequence are upstream, by the newest identifier that uploaded any; and whether this file, and no
-    /// copy of it, moved it there.
+    /// The sequence through which rows are upstream, according to the newest identifier that uploaded any; and whether
+    /// this file moved the ledger there, not a copy of it.
     var proof: (through: Int64, isOurs: Bool) {
         if let own = rows[line.id], own.isUsed { return (own.sequence, isOurs(own, under: line.id)) }
         for predecessor in line.predecessors(of: stream).reversed() {
@@ -44,15 +44,15 @@ struct LedgerView {
         return (0, true)
     }
 
-    /// Whether the own row says all that the file counts as lost.
+    /// Whether the file's own row records all that the file counts as lost.
     var tellsLost: Bool {
         guard let lost else { return true }
         guard let told = rows[line.id]?.lost else { return false }
         return told.lowerBound <= lost.lowerBound && told.upperBound >= lost.upperBound
     }
 
-    /// Behind which sequence rows count as uploaded that another file of this line counts as lost, and this one does not: by
-    /// the newest row of the line, where the other wrote it.
+    /// The sequence after which another file of this line counts rows as lost that count as uploaded in this one. Taken
+    /// from the newest row of the line, if another file wrote or claimed it; `nil` if there are none.
     var lossStart: Int64? {
         let ids = [line.id] + line.predecessors(of: stream).reversed().map(\.id)
         let newest = ids.lazy.compactMap { id in self.rows[id].map { (id, $0) } }.first { $1.isUsed || $1.lost != nil }
@@ -64,11 +64,11 @@ struct LedgerView {
         return other.lowerBound - 1
     }
 
-    /// Through which sequence files of this line count rows as lost: up to there another file may lack rows that this one
-    /// has, and have sent those behind them.
+    /// The last sequence that files of this line count as lost. Before it, another file may lack rows that this one
+    /// has, and may have sent the rows after them.
     var lossEnd: Int64 { rows.values.compactMap { $0.lost?.upperBound }.max() ?? 0 }
 
-    /// Earlier identifiers with rows that wait, oldest first.
+    /// Earlier identifiers with waiting rows, oldest first.
     var remainder: [UploadLine.Predecessor] { line.remainder(of: stream, behind: marks) }
 
     /// The identifier of another copy that took the remainder over, if one did.
@@ -76,7 +76,7 @@ struct LedgerView {
         remainder.lazy.compactMap { self.rows[$0.id]?.successor }.first { !line.contains($0) }
     }
 
-    /// How far the remainder is upstream by the file's own transactions.
+    /// How far the file's own transactions have uploaded the remainder.
     var settledRemainder: Int64 {
         var settled = marks.acknowledged
         for predecessor in remainder {
@@ -93,7 +93,8 @@ struct LedgerView {
         return (old.map(\.id), old.filter { $0.through <= acknowledged }.map(\.id))
     }
 
-    /// A version without tokens had no copies to tell apart: its position alone counts.
+    /// Whether this file moved the row. A version without tokens did not tell copies apart, so only its position
+    /// counts.
     private func isOurs(_ row: LedgerRow, under id: String) -> Bool {
         row.token.map { line.made($0, of: stream, under: id) } ?? true
     }

@@ -1,8 +1,8 @@
 import MarketData
 
-/// Reads the next batch and makes it ready while the present one is sent. Holds one batch at most.
+/// Reads and prepares the next batch while the current one is sent. Holds one batch at most.
 ///
-/// Belongs to the upload that it reads for; the reading itself runs on Swift's pool.
+/// Used only by the upload that it reads for; the reading itself runs on Swift's pool.
 final class ReadAhead<Source: UploadSource> {
     private let source: Source
     private let prepare: @Sendable (BufferedBatch) -> UploadParcel
@@ -15,12 +15,12 @@ final class ReadAhead<Source: UploadSource> {
         task = Self.reading(source, after: [], prepare)
     }
 
-    /// What was read; an error of the report before comes out here as well.
+    /// The batch that was read, or the error of reading it or of the report before it.
     func parcel(isolation: isolated (any Actor)? = #isolation) async -> Result<UploadParcel?, any Error> {
         await task.result
     }
 
-    /// Lets the source know of settled batches and reads on.
+    /// Reports settled batches to the source and reads the next batch.
     func readOn(after settled: [SettledBatch]) {
         task = Self.reading(source, after: settled, prepare)
     }

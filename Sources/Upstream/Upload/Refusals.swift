@@ -1,16 +1,16 @@
 import MarketData
 
-/// The rows of a stream that the server refused, by SQLSTATE: tells rows that are bad from a table that takes none.
+/// The rows of a stream that the server refused, by SQLSTATE: distinguishes bad rows from a table that accepts none.
 ///
-/// A few bad rows become dead letters. Many rows of several symbols with one code are a missing partition, a new
-/// constraint, a trigger: those rows are good, so they stay in the queue until a person has looked.
+/// A few bad rows become dead letters. Many rows of several symbols with one code point to a missing partition, a new
+/// constraint or a trigger. Those rows are good, so they stay in the queue until a person has looked.
 struct Refusals: Sendable, Equatable {
-    /// So many rows of several symbols are too many to be set aside.
+    /// The number of rows of several symbols from which refused rows are no longer set aside.
     static let limit = 100
 
     private struct Count: Sendable, Equatable {
         var rows = 0
-        /// Of the first ``limit`` rows.
+        /// The symbols of the first ``limit`` rows.
         var symbols: Set<Symbol> = []
 
         mutating func add(_ other: Count) {
@@ -32,13 +32,14 @@ struct Refusals: Sendable, Equatable {
         for (sqlState, count) in other.counts { counts[sqlState, default: Count()].add(count) }
     }
 
-    /// Whether so many rows were refused with a code that it is hardly the rows' fault.
+    /// Whether so many rows were refused with a code that the rows are hardly at fault.
     func areTooMany(_ sqlState: String) -> Bool {
         guard let count = counts[sqlState] else { return false }
         return count.rows >= Self.limit && count.symbols.count >= 2
     }
 
-    /// The error that has a stream wait for a person: what `error` says, of all the rows like that one.
+    /// The error that makes a stream wait for a person: `error`, with the number of rows that were refused like that
+    /// one.
     func pause(because error: UpstreamError) -> UpstreamError {
         let count = error.sqlState.flatMap { counts[$0] }
         let rows =
@@ -50,7 +51,7 @@ struct Refusals: Sendable, Equatable {
 }
 
 extension UpstreamError {
-    /// Whether no partition takes the row: a failed check (23514) of a table, and of none of its constraints.
+    /// Whether no partition accepts the row: a failed check (23514) that names a table but no constraint.
     var isWithoutPartition: Bool {
         sqlState == "23514" && constraint == nil && object?.hasPrefix("table ") == true
     }

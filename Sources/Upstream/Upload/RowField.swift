@@ -5,7 +5,7 @@ struct RowContext: Sendable {
     let connections: [String]
     let text: TextArena
     let barTimestamp: BarTimestamp
-    /// The collector's and the connections' names: every row has them.
+    /// The collector's and the connections' names, encoded once because every row has them.
     let collectorText: SharedText
     let connectionTexts: [SharedText]
 
@@ -18,7 +18,8 @@ struct RowContext: Sendable {
     }
 }
 
-/// The columns that rows of one kind can fill; the raw value is the column's name, by which ``TableShape`` describes it.
+/// The columns that rows of one kind can fill. The raw value is the column's name, by which ``TableShape`` describes
+/// it.
 protocol RowField: CaseIterable, Equatable, RawRepresentable<String>, Sendable where AllCases == [Self] {
     associatedtype Event: MarketEvent
 

@@ -1,18 +1,18 @@
 import MarketData
 
-/// Looks rows up in their table by what they hold.
+/// Looks up rows in their table by their values.
 struct RowLookup<Field: RowField> {
     private let table: TableDescription
     private let columns: [PlannedColumn<Field>]
     private let types: [String]
-    /// Whether the rows are joined as one list: Citus runs no subquery for each of them, and without an index each would read
-    /// the whole table.
+    /// Whether all rows are looked up with one join. Citus can't run a subquery for each row, and without an index each
+    /// subquery would read the whole table.
     private let joins: Bool
-    /// Whether a row can't be taken for another collector's, or need not be told from it.
+    /// Whether a row can't be mistaken for another collector's, or need not be distinguished from it.
     let isCertain: Bool
 
-    /// - Parameter whose: Whether rows of anybody count, where a key tells their events apart.
-    /// - Throws: reason `schema` when the table can't be read.
+    /// - Parameter whose: whose rows count; anybody's do only if a key distinguishes their events.
+    /// - Throws: reason `schema` if the table can't be read.
     init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
         table = target.table
         joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
@@ -47,8 +47,8 @@ struct RowLookup<Field: RowField> {
         return found
     }
 
-    /// Counts some of the rows. The server refuses to look for a value that its column can't hold: then it is asked for half
-    /// of the rows at a time, and a row that it refuses alone is not there.
+    /// Counts some of the rows. The server refuses to look for a value that its column can't hold; then the rows are
+    /// halved, and a row that is refused on its own is not there.
     private func count(
         _ fields: [String], _ part: Range<Int>, _ found: inout [RowCopies], over connection: PostgresConnection
     ) throws(UpstreamError) {
@@ -69,7 +69,7 @@ struct RowLookup<Field: RowField> {
                     error.reason, operation, "\(error.text), and no index begins with symbol or time: make one",
                     sqlState: error.sqlState, object: "table \(table.name)", role: error.role)
             }
-            // A data exception.
+            // Class 22: a data exception.
             guard error.sqlState?.hasPrefix("22") == true else { throw error }
             if !before.isEmpty { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
             guard part.count > 1 else { return }
@@ -84,9 +84,9 @@ struct RowLookup<Field: RowField> {
         let names = columns.indices.map { "c\($0)" }.joined(separator: ", ")
         let conditions = columns.indices.map { index in
             let name = columns[index].name
-            // Symbol and time come first, and have an index.
+            // Symbol and time come first; = lets the server use their index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
-            // The server compares no documents of the type json, and keeps them as they were written.
+            // The type json has no comparison operators; it keeps a document as written, so the texts are compared.
             let text = types[index] == "json" ? "::text" : ""
             return "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
         }
@@ -95,11 +95,11 @@ struct RowLookup<Field: RowField> {
         if joins {
             return "SELECT v.place, count(*) FROM \(asked) JOIN \(table.sqlName) t ON \(condition) GROUP BY v.place"
         }
-        // Row by row, so that the index is used whatever the server thinks of the table's size.
+        // Row by row, so that the index is used whatever the planner assumes about the table's size.
         return "SELECT v.place, (SELECT count(*) FROM \(table.sqlName) t WHERE \(condition)) FROM \(asked)"
     }
 
-    /// A value as COPY has it, as a constant: its escapes are those of an escape string.
+    /// A value as a constant, in the text of COPY, whose escapes are also those of an escape string.
     private func literal(
         _ column: PlannedColumn<Field>, _ row: Buffered<Field.Event>, _ context: RowContext
     ) -> String {
@@ -115,7 +115,7 @@ struct RowLookup<Field: RowField> {
 enum RowOwner {
     /// This collector's own, by their time of receipt.
     case own
-    /// Anybody's, where the table has an event once and it may be another box that brought it.
+    /// Anybody's, if the table has each event once, so that another box may have sent it.
     case anybody
 }
 
@@ -123,20 +123,21 @@ enum RowOwner {
 public struct RowCopies: Sendable, Equatable {
     /// The row's number in its stream of the buffer.
     public let sequence: Int64
-    /// How many rows of the batch are alike, this one included.
+    /// The number of equal rows in the batch, including this one.
     public let alike: Int
-    /// How many rows upstream are alike.
+    /// The number of equal rows upstream.
     public internal(set) var upstream = 0
 }
 
-/// What became of a batch's rows upstream.
+/// The result of looking up a batch's rows upstream.
 public struct RowsUpstream: Sendable {
-    /// The rows.
+    /// The rows, each with its copies.
     public internal(set) var rows: [RowCopies] = []
-    /// Whether rows are told from those of another collector by the time of receipt, or events from each other by a key.
+    /// Whether the result is certain: the time of receipt distinguishes rows from another collector's, or a key
+    /// distinguishes events.
     public internal(set) var isCertain = true
 
-    /// The numbers of the rows that are there.
+    /// The sequences of the rows that are upstream.
     public var present: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 }.map(\.sequence)) }
 }
 

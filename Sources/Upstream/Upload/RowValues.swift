@@ -1,7 +1,7 @@
 import MarketData
 
 extension UploadTarget {
-    /// A row as INSERT … VALUES: of one that is refused, an engine that keeps a COPY's reasons to itself then says why.
+    /// A row as INSERT … VALUES. If it is refused, this reports the reason on an engine that hides it for a COPY.
     func insertSQL(_ row: Buffered<Field.Event>, _ context: RowContext) -> String {
         let values = columns.map { column in
             var field = CopyText()
@@ -13,7 +13,7 @@ extension UploadTarget {
 }
 
 extension CopyText {
-    /// A field of the text format as SQL has it; each column's own type reads it.
+    /// A field of the text format as an SQL constant, which each column's own type parses.
     static func literal(_ field: [UInt8]) -> String {
         guard field != Array("\\N".utf8) else { return "NULL" }
         var plain: [UInt8] = []

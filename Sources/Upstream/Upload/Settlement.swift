@@ -1,7 +1,8 @@
 import FoundationEssentials
 import MarketData
 
-/// Finds out how far a stream's uploads are, before its first row goes over a connection: docs/design/ledger.md, "Settling".
+/// Finds out how far a stream's uploads are, before its first row goes over a connection: docs/design/ledger.md,
+/// "Settling".
 struct Settlement {
     private let session: UploadSession
     private let stream: EventStream
@@ -10,9 +11,9 @@ struct Settlement {
     private let needsRow: Bool
 
     /// - Parameters:
-    ///   - isTakeover: Whether a person decided: what another copy took over is taken back. Each row that waits then is
-    ///     looked up before it goes, and left out where it is upstream.
-    ///   - needsRow: Whether the ledger's row is made in any case, because rows follow.
+    ///   - isTakeover: whether a person decided to take back what another copy took over. Each waiting row is then
+    ///     looked up before it is sent, and left out if it is upstream.
+    ///   - needsRow: whether to create the ledger's row in any case, because rows follow.
     init(
         of stream: EventStream, with file: any UploadFile, over session: UploadSession, isTakeover: Bool = false,
         needsRow: Bool = false
@@ -28,7 +29,7 @@ struct Settlement {
     ///
     /// - Throws: reason `ledger` when a person must decide; any ``UpstreamError/Reason``.
     nonisolated(nonsending) func run() async throws(UpstreamError) {
-        // Rows that are to be sent again change what is asked for.
+        // If rows are taken back, the ledger must be read again.
         for _ in 0..<3 {
             do throws(UpstreamError) {
                 if try await settle() { return }
@@ -41,7 +42,7 @@ struct Settlement {
         throw UpstreamError(.busy, "settle with the ledger", "it changes while it is read")
     }
 
-    /// - Returns: Whether all is settled; `false` when rows wait again.
+    /// - Returns: whether all is settled; `false` if rows were taken back and wait again.
     private nonisolated(nonsending) func settle() async throws(UpstreamError) -> Bool {
         let (connection, catalog) = try session.connected()
         let ledger = try session.ledger(in: catalog)
@@ -104,7 +105,7 @@ struct Settlement {
         return false
     }
 
-    /// Locks the stream's row and those of identifiers with rows that are left, and reads the others.
+    /// Locks the stream's row and those of earlier identifiers with remaining rows, and reads the other rows.
     private func lock(
         _ ledger: Ledger, _ connection: PostgresConnection, _ lost: ClosedRange<Int64>?
     ) throws(UpstreamError) -> LedgerView {
@@ -113,7 +114,7 @@ struct Settlement {
         let marks = file.marks(of: stream)
         let left = line.remainder(of: stream, behind: marks).map(\.id)
         let others = line.predecessors(of: stream).map(\.id).filter { !left.contains($0) }
-        // All boxes lock in one order, oldest first.
+        // All boxes lock in the same order, oldest first, so that they can't deadlock.
         var sql = [ledger.beginSQL] + (left + [line.id]).map { ledger.lockSQL(stream, of: $0) }
         if !others.isEmpty { sql.append(ledger.readSQL(stream, of: others)) }
         let results = try connection.run(sql.joined(separator: "; "), "lock the ledger")
@@ -132,7 +133,7 @@ struct Settlement {
         return LedgerView(line: line, stream: stream, marks: marks, rows: rows, lost: lost)
     }
 
-    /// Writes the file's own row, takes over what earlier identifiers left, and forgets the oldest of them.
+    /// Writes the file's own row, takes over the remainder of earlier identifiers, and forgets the oldest of them.
     private nonisolated(nonsending) func place(
         _ view: LedgerView, at acknowledged: Int64, claiming claimed: [String], _ ledger: Ledger,
         _ connection: PostgresConnection

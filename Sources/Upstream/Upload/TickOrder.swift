@@ -1,7 +1,7 @@
 import MarketData
 
-/// The order in which events go into a table that has each once: by symbol, time and sequence, as its key lies, so that
-/// the server need not sort. It is the same for all boxes, so that no two wait for each other's rows in a circle.
+/// The order in which events go into a table that has each event once: by symbol, time and sequence, like its key, so
+/// that the server need not sort. All boxes use the same order, so that they can't deadlock on each other's rows.
 enum TickOrder {
     private struct Key {
         let symbol: Symbol
@@ -22,7 +22,7 @@ enum TickOrder {
             if case .integer(let number)? = sequence?.value(of: event, in: texts) { key.sequence = number }
             return key
         }
-        /// What is left to tell events apart by, as text: few come this far.
+        /// The other values that distinguish events, as text; few comparisons need them.
         func rest(_ key: Key) -> [String] {
             identity.map { column in
                 column.value(of: rows[Int(key.place)].event, in: texts).map { "\($0)" } ?? ""

@@ -1,13 +1,14 @@
 import MarketData
 
-/// What earlier batches taught: how bars go best, which rows at the head of a stream did not go up, and what was refused.
+/// What earlier batches taught: the best path for bars, which rows at the head of a stream failed, and what was
+/// refused.
 final class UploadMemory {
     /// Whether refused rows become dead letters, however many they are.
     private let setsAside: Bool
     private var choices: [BarGroup: UploadPathChoice] = [:]
-    /// Batches at the head of their streams that did not go up.
+    /// Batches at the head of their streams that failed.
     private var stumbles: [EventStream: Stumble] = [:]
-    /// What was refused since a row of the stream last went through.
+    /// The rows of each stream that were refused since one last succeeded.
     private var refusals: [EventStream: Refusals] = [:]
 
     init(setsAside: Bool) { self.setsAside = setsAside }
@@ -21,24 +22,25 @@ final class UploadMemory {
     /// Whether the batch at the stream's head failed before.
     func hasStumbled(_ stream: EventStream) -> Bool { stumbles[stream] != nil }
 
-    /// The rows refused since one of the stream last went through; `nil` where refused rows are set aside, however many.
+    /// The rows of a stream that were refused since one last succeeded; `nil` if any number of refused rows is set
+    /// aside.
     func earlierRefusals(of stream: EventStream) -> Refusals? {
         setsAside ? nil : refusals[stream] ?? Refusals()
     }
 
-    /// The batch at its stream's head did not go up.
+    /// Records that the batch at its stream's head failed.
     func stumbled(_ batch: BufferedBatch, because error: UpstreamError) {
         let stumble = Stumble(first: batch.firstSequence ?? 0, error: error)
         stumbles[batch.stream] = stumbles[batch.stream]?.followed(by: stumble) ?? stumble
     }
 
-    /// Forgets what kept a stream's head from going up.
+    /// Forgets earlier failures of a stream's head, and keeps count of its refused rows until one succeeds.
     func wentUp(_ stream: EventStream, _ outcome: UploadOutcome, _ refused: Refusals) {
         stumbles[stream] = nil
         if outcome.hasLoaded { refusals[stream] = nil } else { refusals[stream, default: Refusals()].add(refused) }
     }
 
-    /// Has rows that failed before looked at more closely, and a lock that was waited for in vain waited for shortly: the
+    /// Searches rows that failed before more closely, and shortens the wait for a lock after a wait in vain, since the
     /// other streams wait as well.
     func prepare(_ transaction: UploadTransaction, within statementTimeout: Duration) {
         let batch = transaction.batch

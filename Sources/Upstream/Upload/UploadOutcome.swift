@@ -4,29 +4,30 @@ public struct UploadOutcome: Sendable, Equatable {
     public enum Path: String, Sendable {
         /// COPY into the table itself.
         case direct
-        /// COPY into a temporary table and INSERT … ON CONFLICT from there, because keys existed.
+        /// COPY into a temporary table and INSERT … ON CONFLICT from there, because keys may exist.
         case staging
     }
 
-    /// Rows whose key was new.
+    /// The number of rows whose key was new.
     var inserted = 0
-    /// Bars that replaced another version. On hypertables and partitioned tables new rows of the staging path count
-    /// here as well, because the server doesn't tell them apart there.
+    /// The number of bars that replaced another version. On hypertables and partitioned tables, new rows of the staging
+    /// path count here as well, because the server can't distinguish them there.
     var updated = 0
-    /// Rows that were there already: bars with the same values, events that another box or an earlier upload brought.
+    /// The number of rows that existed: bars with the same values or a newer version, events that another box or an
+    /// earlier upload sent.
     var unchanged = 0
-    /// Bars that were left out because the batch holds a newer version of them.
+    /// The number of bars left out because the batch holds a newer version.
     var superseded = 0
-    /// Rows that the server will not take; they were handed to the dead letters.
+    /// The number of rows that the server refused; they became dead letters.
     public internal(set) var refused = 0
-    /// Rows that the server took and didn't store in their table, because a trigger of the table keeps them out or puts them
-    /// elsewhere.
+    /// The number of rows that the server accepted but did not store in their table, because a trigger suppresses or
+    /// redirects them.
     public internal(set) var keptOut = 0
-    /// Rows that an earlier transaction had brought up, says the ledger.
+    /// The number of rows that were upstream already, from an earlier transaction.
     var skipped = 0
-    /// Bytes of row data sent.
+    /// The number of bytes of row data sent.
     public internal(set) var bytes = 0
-    /// How the rows went; `nil` when none did.
+    /// The path of the rows; `nil` if none was loaded.
     public internal(set) var path: Path?
 
     /// Whether any row went into its table.
@@ -45,13 +46,13 @@ public struct UploadOutcome: Sendable, Equatable {
     }
 }
 
-/// A row that upstream will not take.
+/// A row that upstream refuses.
 public struct RefusedRow: Sendable, Equatable {
     /// The row's number in its stream of the buffer.
     public let sequence: Int64
     /// The server's five-character code.
     public let sqlState: String
-    /// The server's words, with the constraint or column that is concerned.
+    /// The server's message, with the constraint or column concerned.
     public let reason: String
     /// The row as a JSON object, with the names of the buffer's columns.
     public let rowJSON: String

@@ -1,14 +1,14 @@
 import MarketData
 
-/// A batch made ready for its upload, away from the thread that talks to the server: which rows go, in which order.
+/// A batch prepared for its upload, away from the thread that talks to the server: which rows to send, in which order.
 struct UploadParcel: Sendable {
     let batch: BufferedBatch
     let context: RowContext
-    /// Of bars, those that go up and in which order.
+    /// The bars to send, and their order.
     let bars: BarSelection
-    /// Of the other streams, all.
+    /// The rows of the other streams, all of them, in the order to send them.
     let ticks: [Int32]
-    /// Whether the ticks are in the order of what identifies them, and not as they came.
+    /// Whether ticks are ordered by what identifies them, not as they arrived.
     private let isByIdentity: Bool
 
     /// - Parameter isByIdentity: Whether the batch's table has each event once.
@@ -38,7 +38,7 @@ struct UploadParcel: Sendable {
             }
     }
 
-    /// The same batch, of which only these rows go.
+    /// The same batch, limited to these rows.
     func part(_ rows: Range<Int>) -> UploadParcel {
         UploadParcel(batch, rows: rows, context: context, isByIdentity: isByIdentity)
     }
@@ -54,7 +54,7 @@ enum UploadPlan {
     case imbalances(UploadTarget<ImbalanceField>)
     case fairValues(UploadTarget<FairValueField>)
 
-    /// - Throws: reason `schema`, naming what keeps a table from being used.
+    /// - Throws: reason `schema`, naming what prevents the use of a table.
     init(_ parcel: UploadParcel, in catalog: Catalog) throws(UpstreamError) {
         switch parcel.batch.stream {
         case .bars:

@@ -1,8 +1,8 @@
 /// Decides whether a batch of bars is worth a direct COPY.
 ///
-/// A direct COPY is the cheapest way for new keys and wasted work when one exists. Keys exist in runs (corrections of
-/// the last minutes, a backfill over known days), so after a conflict the staging path is kept for a while, twice as
-/// long each time that a try meets a conflict again.
+/// A direct COPY is cheapest for new keys, and wasted work if a key exists. Existing keys come in runs (corrections of
+/// the last minutes, a backfill over known days). So after a conflict the staging path is kept for a while, and twice
+/// as long each time that another attempt meets a conflict.
 struct UploadPathChoice: Sendable, Equatable {
     static let firstStretch = 8
     static let longestStretch = 256

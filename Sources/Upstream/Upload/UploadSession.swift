@@ -1,7 +1,7 @@
 import Logging
 import MarketData
 
-/// The connection that rows go over, and what was read of the tables; both are made again where necessary.
+/// The connection that rows go over, and the catalog of the tables; both are renewed when necessary.
 final class UploadSession {
     let configuration: UpstreamConfiguration
     let bufferID: String
@@ -10,14 +10,14 @@ final class UploadSession {
     var places = LedgerPlaces()
     private let logger: Logger
     private var connection: PostgresConnection?
-    /// What was read of the tables; `nil` when it must be read (again).
+    /// The catalog of the tables; `nil` if it must be read (again).
     private var catalog: Catalog?
     private var readAt = ContinuousClock.now
-    /// What of the tables isn't as this program would make it; `nil` before they were read.
+    /// How the tables differ from those that EdgeTick creates; `nil` until they are read.
     private var differences: Set<String>?
-    /// Whether the bars of others were looked at, once in the process's life.
+    /// Whether the bars of other programs were examined, which is done once per process.
     private var hasLooked = false
-    /// The streams of which it was said that a trigger keeps rows out.
+    /// The streams for which the trigger that keeps rows out was already reported.
     private var saidKeptOut: Set<EventStream> = []
 
     init(configuration: UpstreamConfiguration, bufferID: String, logger: Logger) {
@@ -26,10 +26,10 @@ final class UploadSession {
         self.logger = logger
     }
 
-    /// The connection, where it was not given up.
+    /// The connection, unless it was given up.
     var standing: PostgresConnection? { connection.flatMap { $0.isUsable ? $0 : nil } }
 
-    /// The connection and what was read of the tables, both made again where necessary.
+    /// The connection and the catalog of the tables, both renewed when necessary.
     func connected() throws(UpstreamError) -> (PostgresConnection, Catalog) {
         if let standing, let catalog { return (standing, catalog) }
         let connection = if let standing { standing } else { try connect() }
@@ -47,7 +47,8 @@ final class UploadSession {
         return (connection, catalog)
     }
 
-    /// Reports what altered tables take no more, or not whole; what was so at the start is shown by `migrate` and `doctor`.
+    /// Reports what altered tables no longer accept, or no longer store fully. Differences at the start are shown by
+    /// `migrate` and `doctor`.
     private func reportChanges(_ catalog: Catalog) {
         let found = TableShape.targets.flatMap { shape in
             catalog.tables[shape.name].map { table in shape.differences(in: table).map { "\(table.displayName): \($0)" }
@@ -59,11 +60,11 @@ final class UploadSession {
         differences = Set(found)
     }
 
-    /// How long what was read of the tables counts while all goes well.
+    /// How long the catalog is used while all goes well.
     static let tablesLast: Duration = .seconds(60)
 
-    /// Has the tables read again where that was so long ago: a key that somebody dropped keeps nothing apart any more, and
-    /// the server need not say so.
+    /// Discards a catalog of at least this age: if somebody drops a key, it no longer prevents duplicates, and the
+    /// server need not report that.
     func readTablesAgain(after age: Duration) {
         if .now - readAt >= age { catalog = nil }
     }
@@ -81,7 +82,7 @@ final class UploadSession {
         return connection
     }
 
-    /// Leaves no transaction open; gives the connection up when even that doesn't work. Tables are read again.
+    /// Leaves no transaction open, or gives up the connection if the rollback fails. The tables are read again.
     func abandon() {
         catalog = nil
         guard let standing else { return drop() }
@@ -93,7 +94,7 @@ final class UploadSession {
         }
     }
 
-    /// Gives the connection up.
+    /// Gives up the connection.
     func drop() {
         connection?.finish()
         connection = nil
@@ -101,7 +102,7 @@ final class UploadSession {
         places.forget()
     }
 
-    /// Says, once for each stream, that rows which the server took are not in their table.
+    /// Reports, once per stream, that rows which the server accepted are not in their table.
     func note(_ outcome: UploadOutcome, of stream: EventStream) {
         guard outcome.keptOut > 0, saidKeptOut.insert(stream).inserted else { return }
         logger.warning(
@@ -109,7 +110,7 @@ final class UploadSession {
             metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
     }
 
-    /// The statements about a file's rows in the ledger; without an identifier, about this file's.
+    /// The statements about a file's rows in the ledger; this file's if no identifier is given.
     func ledger(in catalog: Catalog, of id: String? = nil) throws(UpstreamError) -> Ledger {
         let id = id ?? bufferID
         guard id.utf8.count <= 38, id.allSatisfy({ $0.isHexDigit || $0 == "-" }), !id.isEmpty else {
@@ -120,7 +121,8 @@ final class UploadSession {
             table: table, bufferID: id, collector: configuration.collector, sessionSQL: configuration.sessionSQL)
     }
 
-    /// The stream's row of the ledger, from the server's disk: read behind a lock, when no transaction holds it any more.
+    /// The stream's row of the ledger on the server's disk, read behind a lock so that no open transaction still
+    /// changes it.
     func settledRow(
         _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
     ) throws(UpstreamError) -> LedgerRow? {

@@ -1,12 +1,12 @@
 import MarketData
 
-/// A table that rows go to: the columns of it that will be filled, and the statements that do it.
+/// A table that rows go into: the columns to fill, and the statements that fill them.
 struct UploadTarget<Field: RowField>: Sendable {
     let table: TableDescription
     let columns: [PlannedColumn<Field>]
-    /// Of a table of ticks, how it knows events that are there; `nil` when it does not.
+    /// How a table of ticks recognizes events that it already holds; `nil` if it can't.
     let identity: TickIdentity?
-    /// The columns that tell events apart in a table of ticks, whoever brought them.
+    /// The columns that distinguish events in a table of ticks, whoever sent them.
     let told: [PlannedColumn<Field>]
 
     /// - Throws: reason `schema`, naming everything that keeps the table from being used.
@@ -25,12 +25,12 @@ struct UploadTarget<Field: RowField>: Sendable {
         table = found
         let ofFeed = columns.filter { shape.column($0.field.rawValue)?.isOfFeed == true }
         let identifying = ofFeed.filter { $0.roles.contains(.identity) }
-        // Where columns are missing, what is left of the identity is not enough.
+        // If columns of the identity are missing, the rest alone doesn't distinguish events.
         told =
             identifying.count == shape.identity.count
             ? identifying : ofFeed.filter { !$0.roles.isDisjoint(with: [.identity, .lookedUp]) }
         let identity = shape.identity(in: found)
-        // Who can't look must not take one event for another.
+        // Without the right to compare rows, one event could be mistaken for another.
         let canLook = told.allSatisfy { found.column($0.field.rawValue)?.canSelect == true }
         self.identity = identity?.isNarrow == true && !canLook ? nil : identity
     }
@@ -45,9 +45,9 @@ struct UploadTarget<Field: RowField>: Sendable {
         (isBinary ? typeCheckSQL : "") + Self.copy(into: table.sqlName, columnList, isBinary)
     }
 
-    /// Fails where a column has another type by now, before rows in the binary format are stored as other values: the server
-    /// takes eight bytes of one type for eight of another. A plan to INSERT keeps others from altering the table until the
-    /// transaction ends, fires no trigger, and needs no right that COPY doesn't.
+    /// Fails if a column's type has changed, before rows in the binary format are stored as wrong values: the server
+    /// accepts eight bytes of one type as eight bytes of another. The planned INSERT prevents others from altering the
+    /// table until the transaction ends. It fires no trigger and needs no right that COPY doesn't.
     private var typeCheckSQL: String {
         guard let first = columns.first else { return "" }
         let types = columns.map { column in
@@ -69,8 +69,8 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     fileprivate static var staging: String { "pg_temp.edgetick_staging" }
 
-    /// A temporary table of the target's own column types, so that rounding is the target's, and COPY into it; with
-    /// numbers of its rows where these are needed.
+    /// Creates a temporary table with the target's column types, so that it rounds as the target does, and copies into
+    /// it. The rows are numbered if needed.
     func stageSQL(isBinary: Bool, isNumbered: Bool = false) -> String {
         let types = columns.map { column in
             "\(column.name) \(table.column(column.field.rawValue)?.typeText ?? "text")"
@@ -84,11 +84,11 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     private static var number: String { ", edgetick_number integer GENERATED ALWAYS AS IDENTITY" }
 
-    /// Where the numbers come from.
+    /// The sequence that numbers the staged rows.
     fileprivate static var numbers: String { "pg_get_serial_sequence('\(staging)', 'edgetick_number')" }
 
-    /// Leaves out those staged rows whose event is there within a millisecond, for rows of the REST API: its times are cut
-    /// off and the stream's are rounded. `nil` where the sequence can't tell events apart.
+    /// Leaves out staged rows whose event exists within a millisecond. This is for rows of the REST API, whose times
+    /// are truncated while those of the stream are rounded. `nil` if the table has no sequence to distinguish events.
     var leaveOutSQL: String? {
         guard told.contains(where: { $0.field.rawValue == "sequence" }) else { return nil }
         let time = table.quoted("time")
@@ -101,7 +101,7 @@ struct UploadTarget<Field: RowField>: Sendable {
             default: return "t.\(name) IS NOT DISTINCT FROM s.\(name)"
             }
         }
-        // A number, and the staged rows in a query of their own, because Citus joins them only so.
+        // A number, and a subquery for the staged rows, because Citus supports the join only in this form.
         return """
             DELETE FROM \(Self.staging) WHERE edgetick_number IN (
             SELECT s.edgetick_number FROM (SELECT * FROM \(Self.staging) OFFSET 0) s
@@ -109,9 +109,10 @@ struct UploadTarget<Field: RowField>: Sendable {
             """
     }
 
-    /// Inserts those staged rows whose event is not there, in the order in which they were staged: see ``TickOrder``.
+    /// Inserts the staged rows whose event doesn't exist, in the order in which they were staged: see ``TickOrder``.
     ///
-    /// The key is named where that can be: when somebody has dropped it, the server says so and doubles nothing.
+    /// The key is named if possible, so that the server reports an error if somebody has dropped it, and stores no
+    /// duplicates.
     var insertSQL: String {
         let key = table.columns.filter { identity?.key?.contains($0.name) == true }
         let named = key.allSatisfy(\.canSelect) && !key.isEmpty
@@ -122,8 +123,8 @@ struct UploadTarget<Field: RowField>: Sendable {
             """
     }
 
-    /// Returns how many staged rows a trigger kept out of the table, since no row there has their key; `nil` where no
-    /// trigger can, where there are several keys, and where the user may not look.
+    /// Returns the number of staged rows that a trigger kept out of the table: no row there has their key. `nil` if no
+    /// trigger can, if there are several keys, or if the user may not read the key.
     var keptOutSQL: String? {
         guard table.mayKeepOutInserts, let key = identity?.key else { return nil }
         let columns = columns.filter { column in
@@ -132,8 +133,8 @@ struct UploadTarget<Field: RowField>: Sendable {
         return columns.count == key.count ? missingSQL(by: columns) : nil
     }
 
-    /// Returns how many staged rows have none in the table that is equal in these columns. Chunks outside the rows' time stay
-    /// shut.
+    /// Returns the number of staged rows without a row in the table that is equal in these columns. Chunks outside the
+    /// rows' time span stay closed.
     func missingSQL(by columns: [PlannedColumn<Field>]) -> String {
         let conditions = columns.map { column in
             "t.\(column.name) \(column.roles.contains(.required) ? "=" : "IS NOT DISTINCT FROM") s.\(column.name)"
@@ -151,23 +152,23 @@ struct UploadTarget<Field: RowField>: Sendable {
             """
     }
 
-    /// Gives the temporary table up.
+    /// Drops the temporary table.
     static var unstageSQL: String { "DROP TABLE \(Self.staging)" }
 
-    /// The table's own names of columns.
+    /// The table's own names of columns, as a list for SQL.
     func list(_ columns: [PlannedColumn<Field>], prefix: String = "") -> String {
         columns.map { prefix + $0.name }.joined(separator: ", ")
     }
 }
 
 extension UploadTarget where Field == BarField {
-    /// Merges the staged rows: new keys are inserted, rows in an older version replaced, others left alone.
+    /// Merges the staged rows: new keys are inserted, older versions are replaced, and other rows are left alone.
     ///
-    /// What the REST aggregates don't have keeps its value where they bring the rows.
+    /// Columns that the REST aggregates lack keep their values when a row comes from there.
     ///
-    /// Returns the number of rows written and, with `tellsNew`, how many of them were new. An inserted row has no
-    /// xmax; partitioned tables don't give system columns away. With `countsStaying`, the staged rows are numbered, each row
-    /// of the table that stays takes the next number, and the last one is returned as well.
+    /// Returns the number of rows written and, with `tellsNew`, how many of them were new: an inserted row has no xmax,
+    /// but partitioned tables don't return system columns. With `countsStaying`, the staged rows are numbered, each row
+    /// of the table that stays takes the next number, and the last number is returned as well.
     func mergeSQL(tellsNew: Bool, countsStaying: Bool, versions: BarVersions, from source: EventSource) -> String {
         let merge = """
             INSERT INTO \(table.sqlName) AS existing (\(columnList)) SELECT \(columnList) FROM \(Self.staging)
@@ -183,7 +184,7 @@ extension UploadTarget where Field == BarField {
         return "\(statement); \(last)\(Self.unstageSQL)"
     }
 
-    /// Whether a trigger may keep rows out, and nothing says so but the count.
+    /// Whether a trigger may silently keep rows out; only the row count shows it.
     var mayKeepOut: Bool { table.mayKeepOutInserts || table.mayKeepOutUpdates }
 
     private func resolution(_ versions: BarVersions, from source: EventSource, countsStaying: Bool) -> String {

@@ -1,25 +1,26 @@
 import FoundationEssentials
 import MarketData
 
-/// One transaction: the ledger's row locked, rows loaded, the ledger moved on.
+/// One transaction: lock the ledger's row, load rows, move the ledger on.
 ///
-/// Statements that wait for no answer travel with the next exchange: the COMMIT of the transaction before, this one's
-/// beginning and the first COPY are one. Every attempt to load rows stands behind a savepoint. When the server refuses
-/// a row, the rows are halved until the refused ones stand alone, so k refused rows of n cost about 2k·log2(n/k)
-/// attempts. So are rows that failed the same way several times, whatever the error: see ``Stumble``.
+/// Statements that need no answer at once travel with the next exchange: the COMMIT of the previous transaction, the
+/// beginning of this one and its first COPY are one exchange. Every attempt to load rows runs behind a savepoint. If
+/// the server refuses a row, the rows are halved until the refused ones are alone, so k refused rows of n cost about
+/// 2k·log2(n/k) attempts. Rows that failed several times in the same way are halved too, whatever the error: see
+/// ``Stumble``.
 final class UploadTransaction {
     let connection: PostgresConnection
     let catalog: Catalog
     let ledger: Ledger
     let batch: BufferedBatch
-    /// Where the ledger's row must be, and the token that it gets.
+    /// The position at which the ledger's row must be.
     private let start: LedgerPosition
     static let lockOperation = "find the ledger's row where it was"
     let token = UUID().uuidString.lowercased()
     private var pending = ""
-    /// The error that is looked for row by row, and how long.
+    /// The error whose rows are searched for one by one, and the budget of the search.
     private var narrowing: (sqlState: String?, budget: NarrowingBudget)?
-    /// The first error that made a row a refused one although it may be the server's fault.
+    /// The first error that made a row count as refused although the server may be at fault.
     private var doubtful: UpstreamError?
     private var lastRefusal: UpstreamError?
     private var hasComparedTables = false
@@ -28,30 +29,30 @@ final class UploadTransaction {
     private var onCommit: (UploadTransaction) -> Void = { _ in }
     /// The last sequence that is upstream, once the ledger's row is locked.
     private(set) var settledSequence: Int64?
-    /// The identifiers of the batch's file, now and before.
+    /// The current and earlier identifiers of the batch's file.
     private let fileIDs: [String]
-    /// As ``BarVersions/othersUntil``.
+    /// See ``BarVersions/othersUntil``.
     private var othersUntil: String?
-    /// As ``BarVersions/now``.
+    /// See ``BarVersions/now``.
     private var serverTime: String?
-    /// Whether the ledger's row was moved on; what follows is the COMMIT.
+    /// Whether the ledger's row was moved on; only the COMMIT remains.
     private var isMoved = false
-    /// Whether the COMMIT was answered; nothing may be taken for stored before.
+    /// Whether the COMMIT was answered; before that, nothing may count as stored.
     private(set) var isCommitted = false
-    /// Whether rows of the batch are upstream already, so that it must be loaded in part.
+    /// Whether rows of the batch are upstream already, so that only a part must be loaded.
     private(set) var overlaps = false
     /// Whether the ledger's row is not where the file left it.
     private(set) var isElsewhere = false
     var outcome = UploadOutcome()
-    /// How long the server took, the COMMIT before included.
+    /// How long the server took, including the previous transaction's COMMIT.
     var took: Duration = .zero
     /// The last sequence that the COMMIT moves the ledger to.
     var last: Int64 = 0
-    /// How many rows of the batch this transaction brings up.
+    /// The number of rows of the batch that this transaction uploads.
     var rows = 0
     private(set) var refused: [RefusedRow] = []
     private(set) var refusals = Refusals()
-    /// The rows refused since one of the stream last went through; `nil` where refused rows are set aside, however many.
+    /// The rows of the stream refused since one last succeeded; `nil` if any number of refused rows is set aside.
     var earlierRefusals: Refusals? = Refusals()
 
     init(
@@ -66,20 +67,20 @@ final class UploadTransaction {
         self.batch = batch
     }
 
-    /// Has rows that fail with the same error again found one by one.
+    /// Makes the transaction search one by one for rows that fail with the same error again.
     func narrow(_ stumble: Stumble, within limit: Duration) {
         narrowing = (stumble.sqlState, NarrowingBudget(isSlow: stumble.isSlow, limit: limit))
     }
 
-    /// Has statements of this transaction wait less for locks on the tables, once the ledger's row is locked.
+    /// Shortens the wait for locks on the tables, once the ledger's row is locked.
     func waitForLocks(_ limit: Duration) {
         pending += "SET LOCAL lock_timeout = \(limit.settingMilliseconds); "
     }
 
-    /// Makes sure that rows were refused for what they are, after all were tried.
+    /// Checks, after all rows were tried, that those refused are really at fault.
     ///
-    /// - Throws: The error of the first row, when no row went through where the server's own problem is as likely; reason
-    ///   `refused` when none has for too many.
+    /// - Throws: the first doubtful error, if no row succeeded and the server is as likely to be at fault; reason
+    ///   `refused` if too many rows were refused and none succeeded.
     func confirmRefusals() throws(UpstreamError) {
         guard !outcome.hasLoaded, let lastRefusal else { return }
         if let doubtful { throw doubtful }
@@ -88,18 +89,19 @@ final class UploadTransaction {
         if all.areTooMany(sqlState) { throw all.pause(because: lastRefusal) }
     }
 
-    /// Where the ledger's row is when this is committed.
+    /// The position of the ledger's row once this is committed.
     var end: LedgerPosition { LedgerPosition(sequence: last, token: token) }
 
-    /// Begins, and returns the last sequence that is upstream.
+    /// Begins the transaction, and returns the last sequence that is upstream.
     func begin() throws(UpstreamError) -> Int64 {
         for result in try connection.run(beginSQL, "lock the ledger") { try lock(result) }
         guard let settledSequence else { throw unreadable }
         return settledSequence
     }
 
-    /// Begins with the first statement that loads rows, and commits `before` with it; `onCommit` hears of it once that is
-    /// answered. When rows of the batch turn out to be upstream already, nothing is loaded and ``overlaps`` is set.
+    /// Prepares a beginning that travels with the first statement that loads rows, together with the COMMIT of
+    /// `before`; `onCommit` is called once that is answered. If rows of the batch turn out to be upstream already,
+    /// nothing is loaded and ``overlaps`` is set.
     func begin(after before: UploadTransaction?, isLazy: Bool, onCommit: @escaping (UploadTransaction) -> Void) {
         self.before = before
         self.onCommit = onCommit
@@ -110,14 +112,15 @@ final class UploadTransaction {
     private var beginSQL: String {
         var statements = [ledger.beginSQL(batch.stream)]
         if batch.stream == .bars { statements.append(ledger.othersSQL(besides: fileIDs)) }
-        // The limit keeps a careless statement from opening a whole table; this one opens what its rows need.
+        // The limit protects against decompressing a whole table by mistake; this statement decompresses only what its
+        // rows need.
         if catalog.limitsOpening {
             statements.append("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
         }
         return statements.joined(separator: "; ")
     }
 
-    /// Moves the ledger on and commits; on return the server's disk has this and every lazy COMMIT before.
+    /// Moves the ledger on and commits; on return this and all earlier lazy commits are on the server's disk.
     func commit() throws(UpstreamError) {
         do {
             for result in try connection.run(commitSQL(isLazy: false), "commit") { try committed(result) }
@@ -131,13 +134,14 @@ final class UploadTransaction {
             + ledger.commitSQL(batch.stream, from: start, to: end, rows: rows - outcome.refused, isLazy: isLazy)
     }
 
-    /// Takes an answer to one of the statements that travelled with a COPY.
+    /// Handles the answer to one of the statements that travelled with a COPY.
     private func take(_ answer: StatementResult) throws(UpstreamError) {
         if let before, !before.isCommitted {
             try before.committed(answer)
             guard before.isCommitted else { return }
             onCommit(before)
-            // Its rows are upstream; whoever kept it would keep all batches, each by the next.
+            // Released because its rows are upstream; otherwise each transaction would keep the one before it, and so
+            // all batches.
             self.before = nil
             onCommit = { _ in }
         } else if settledSequence != nil {
@@ -154,7 +158,7 @@ final class UploadTransaction {
         switch answer.tag {
         case "SELECT 1": isMoved = true
         case "COMMIT": isCommitted = true
-        // Going back to a savepoint answers with the same word, but before.
+        // Rolling back to a savepoint has the same tag, but comes earlier.
         case "ROLLBACK" where isMoved: throw UpstreamError(.busy, "commit", "the server rolled the transaction back")
         default: break
         }
@@ -202,7 +206,7 @@ final class UploadTransaction {
         }
     }
 
-    /// Begins without rows: all of the batch are upstream, and the ledger alone is moved on.
+    /// Begins without loading rows: all rows of the batch are upstream, so only the ledger is moved on.
     func loadNothing() throws(UpstreamError) {
         do {
             for result in try connection.run(takePending(), "lock the ledger") { try take(result) }
@@ -219,7 +223,8 @@ final class UploadTransaction {
     ) throws(UpstreamError) {
         guard let first = order.first else { return }
         let oldest = rows[Int(first)].event.time(as: context.barTimestamp)
-        // In the columnstore a direct COPY opens the chunks only to find that a key is there, and the merge opens them again.
+        // In the columnstore, a direct COPY decompresses chunks only to find that a key exists, and the merge then does
+        // so again.
         let isShut = catalog.columnstoreEnds[target.table.name].map { oldest < $0 } ?? false
         var direct = choice.path == .direct && !isShut
         let startedDirect = direct
@@ -258,7 +263,7 @@ final class UploadTransaction {
                 sql + target.copySQL(isBinary: $0)
             }
             guard stored < part.count else { return }
-            // Of a table on other servers, this one doesn't know the triggers.
+            // This server doesn't know the triggers of a table that is on other servers.
             guard target.table.mayKeepOutInserts || self.catalog.isDistributed else {
                 throw self.incomplete(stored, of: part.count, operation)
             }
@@ -269,12 +274,12 @@ final class UploadTransaction {
         if outcome.path == nil { outcome.path = .direct }
     }
 
-    /// The error that a COPY ended well and not all of its rows are there.
+    /// The error for a COPY that succeeded without storing all of its rows.
     private func incomplete(_ stored: Int, of sent: Int, _ operation: String) -> UpstreamError {
         UpstreamError(.busy, operation, "\(sent.grouped) rows were sent and the server stored \(stored.grouped)")
     }
 
-    /// Sends rows to the staging table, which stores each.
+    /// Sends rows to the staging table, which must store all of them.
     private func stage<Field: RowField>(
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, of target: UploadTarget<Field>,
         _ context: RowContext, _ sql: (_ isBinary: Bool) -> String
@@ -284,10 +289,10 @@ final class UploadTransaction {
         guard stored == part.count else { throw incomplete(stored, of: part.count, operation) }
     }
 
-    /// Sends rows in the binary format where all columns allow it. A row that stands alone goes as text: of one that the
-    /// server refuses, the reason then speaks of the value.
+    /// Sends rows in the binary format if all columns allow it. A single row is sent as text, so that the reason for a
+    /// refusal is about the value.
     ///
-    /// - Returns: How many the server says it stored.
+    /// - Returns: the number of rows that the server says it stored.
     private func send<Field: RowField>(
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, to target: UploadTarget<Field>,
         _ context: RowContext, _ operation: String, _ sql: (_ isBinary: Bool) -> String
@@ -311,7 +316,7 @@ final class UploadTransaction {
         }
     }
 
-    /// Brings up those rows whose event is not there yet, whoever brought it.
+    /// Loads the rows whose event doesn't exist yet, whoever sent it.
     private func copyNew<Field: RowField>(
         _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
         by identity: TickIdentity, _ context: RowContext
@@ -395,7 +400,7 @@ final class UploadTransaction {
         return pending
     }
 
-    /// Loads `part`, in halves when the server refuses a row of it.
+    /// Loads `part`, in halves if the server refuses one of its rows.
     private func loadHalving<Field: RowField>(
         _ part: ArraySlice<Int32>, into target: UploadTarget<Field>, rows: [Buffered<Field.Event>],
         _ context: RowContext, isRepeated: Bool = false, _ load: (ArraySlice<Int32>) throws(UpstreamError) -> Void
@@ -415,7 +420,7 @@ final class UploadTransaction {
             guard !isDoubtful || narrows(error) else { throw error }
             try compareTable(target.table)
             if part.count == 1, let index = part.first {
-                // What passes by itself may have hit this row by chance.
+                // A temporary error may have hit this row by chance.
                 if isDoubtful, !isRepeated {
                     return try loadHalving(part, into: target, rows: rows, context, isRepeated: true, load)
                 }
@@ -429,12 +434,12 @@ final class UploadTransaction {
         try loadHalving(part[middle...], into: target, rows: rows, context, load)
     }
 
-    /// Whether an error may be a row's and the server kept its code to itself, as Citus does with what a COPY meets.
+    /// Whether the error may be about a row although its code doesn't show it, as Citus hides the code during a COPY.
     private func hidesCode(_ error: UpstreamError) -> Bool {
         catalog.isDistributed && error.sqlState == UpstreamError.internalError
     }
 
-    /// Whether the row behind an error is to be found, though the error need not be a row's fault.
+    /// Whether to search for the row that causes an error, although the error need not be a row's fault.
     private func narrows(_ error: UpstreamError) -> Bool {
         guard let sqlState = narrowing?.sqlState, error.sqlState == sqlState, Stumble.mayBeRows(error) else {
             return false
@@ -442,8 +447,8 @@ final class UploadTransaction {
         return narrowing?.budget.failed() ?? false
     }
 
-    /// Makes sure, before the first row is refused, that the table is still the one that was read: after an ALTER
-    /// TABLE every row would seem at fault.
+    /// Checks, before the first row is refused, that the table hasn't changed since it was read: after an ALTER TABLE
+    /// every row would seem to be at fault.
     private func compareTable(_ table: TableDescription) throws(UpstreamError) {
         guard !hasComparedTables else { return }
         hasComparedTables = true
@@ -456,9 +461,9 @@ final class UploadTransaction {
         }
     }
 
-    /// Has the row become a dead letter.
+    /// Makes the row a dead letter.
     ///
-    /// - Throws: Reason `refused`, when it is one of too many, or would find a place in a partition that is missing.
+    /// - Throws: reason `refused`, if too many rows were refused or its partition is missing.
     private func refuse<Event: MarketEvent>(
         _ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext
     ) throws(UpstreamError) {

@@ -1,14 +1,14 @@
 public import MarketData
 
-/// A bar that is to be sent once more, when it was received, and whence.
+/// A bar to send once more, with its time of receipt and source.
 public struct LateBar: Sendable {
     var bar: Bar
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64
-    /// Whence it came.
+    /// Where it came from.
     var source: EventSource
 
-    /// Makes one.
+    /// Creates a late bar.
     public init(bar: Bar, receivedMicroseconds: Int64, source: EventSource = .stream) {
         self.bar = bar
         self.receivedMicroseconds = receivedMicroseconds
@@ -20,12 +20,12 @@ extension PostgresConnection {
     /// The years 1 to 9999, in milliseconds since the Unix epoch.
     private static let tableTimes: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999
 
-    /// The places of those bars whose key the table holds in a version that they don't replace: see ``BarVersions``.
+    /// The places of the bars that would not replace the version in the table: see ``BarVersions``.
     func superseded(
         _ bars: [(place: Int, late: LateBar)], in target: UploadTarget<BarField>,
         _ configuration: UpstreamConfiguration
     ) throws(UpstreamError) -> [Int] {
-        // No table holds a bar of another time.
+        // No table holds a bar outside these times.
         let bars = bars.filter { Self.tableTimes.contains($0.late.bar.time(as: configuration.barTimestamp)) }
         guard !bars.isEmpty else { return [] }
         let table = target.table

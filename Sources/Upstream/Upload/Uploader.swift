@@ -1,15 +1,15 @@
 public import Logging
 public import MarketData
 
-/// Sends buffered rows to PostgreSQL, exactly once as the database sees it.
+/// Sends buffered rows to PostgreSQL, each exactly once.
 ///
-/// Rows and the ledger's row commit together. Calls take turns; each blocks a thread of its own (libpq's waits), never
-/// one of Swift's pool. After a lost connection the next call connects again.
+/// Rows and the ledger's row commit together. Calls run one after another. Each blocks a thread of its own while libpq
+/// waits, never one of Swift's pool. After a lost connection the next call reconnects.
 public actor Uploader {
-    /// How often the same rows are sent until the one at fault is looked for.
+    /// The attempt at which the same rows are searched for the one at fault.
     public static let triesUntilNarrowed = Stumble.triesAtOnce + 1
 
-    /// Where the rows go, and which.
+    /// The database, and the streams whose rows go there.
     public nonisolated let configuration: UpstreamConfiguration
     let session: UploadSession
     private let memory: UploadMemory
@@ -20,10 +20,10 @@ public actor Uploader {
     /// Runs on a dispatch queue of its own, because the work blocks.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// An uploader of the buffer file with the UUID `bufferID`; connects when asked to.
+    /// Creates an uploader for the buffer file with the UUID `bufferID`; it connects on first use.
     ///
-    /// - Parameter settingAside: Whether refused rows become dead letters, however many they are; else a stream waits for
-    ///   a person when they are too many to be at fault themselves.
+    /// - Parameter settingAside: whether any number of refused rows becomes dead letters. If not, a stream waits for a
+    ///   person when so many rows are refused that they are hardly at fault.
     public init(
         configuration: UpstreamConfiguration, bufferID: String, settingAside: Bool = false, logger: Logger
     ) {
@@ -32,13 +32,13 @@ public actor Uploader {
         memory = UploadMemory(setsAside: settingAside)
     }
 
-    /// Connects, unless connected already to a server that takes writes, and reads and checks the tables.
+    /// Connects, unless already connected to a server that accepts writes, and reads and checks the tables.
     ///
-    /// A target that can't be used is an error only when rows for it come: who collects minute bars needs no table of
-    /// trades. The ledger must be there.
+    /// A target that can't be used is an error only when rows for it come: a collector of minute bars needs no table of
+    /// trades. The ledger must exist.
     ///
-    /// - Parameter readsTables: Whether tables are read again in any case, as after a fault that may be theirs; else they are
-    ///   once a minute.
+    /// - Parameter readsTables: Whether to read the tables again in any case, as after a fault that they may have caused.
+    ///   Otherwise they are read again if that was at least a minute ago.
     /// - Throws: any ``UpstreamError/Reason``.
     public func connect(readsTables: Bool = false) async throws(UpstreamError) {
         try await connect(readingTablesAfter: readsTables ? .zero : UploadSession.tablesLast)
@@ -46,19 +46,19 @@ public actor Uploader {
 
     private func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
-            // A server, or a pooler, may end a session that is idle for long: that is no problem.
+            // A server or a pooler may end an idle session, which is no error.
             if self.session.standing?.isOpen == false { self.session.drop() }
             let wasConnected = self.session.standing != nil
             self.session.readTablesAgain(after: age)
             guard try self.session.connected().1.isReadOnly, wasConnected else { return }
-            // Another server of the URI may take writes by now, or another one behind the same name.
+            // Another server in the URI, or behind the same name, may accept writes by now.
             self.session.drop()
             _ = try self.session.connected()
         }
     }
 
-    /// The last sequences that are upstream, by the ledger, of these buffer files; streams without any, and those of another
-    /// database, are left out.
+    /// The last sequences of these buffer files that are upstream, according to the ledger. Streams without any, and
+    /// those of another database, are left out.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func ledger(of bufferIDs: [String]) async throws(UpstreamError) -> [String: [EventStream: Int64]] {
@@ -77,23 +77,24 @@ public actor Uploader {
         }
     }
 
-    /// Sends all that `source` has: each batch's rows and the ledger in one transaction (in several, one after the
-    /// other, when a limit of the server makes that necessary).
+    /// Sends all that `source` has: each batch's rows and the ledger in one transaction, or in several if a limit of
+    /// the server requires it.
     ///
-    /// The server never waits for a batch to be read: that happens while it loads the one before. Its COMMIT travels
-    /// with the next batch's beginning, so a far server costs two exchanges a batch, and most COMMITs don't wait for the
-    /// server's disk: see ``CommitGroup``. Rows that the ledger has already are skipped. Each transaction is written down
-    /// in the file while its rows are loaded.
+    /// The server never waits for a batch to be read: the next one is read while it loads the current one. A COMMIT
+    /// travels with the beginning of the next batch, so a distant server costs two exchanges per batch, and most
+    /// COMMITs don't wait for the server's disk: see ``CommitGroup``. Rows that are upstream according to the ledger
+    /// are skipped. Each transaction is recorded in the file while its rows are loaded.
     ///
-    /// A stream that fails while the connection is up is left out from then on; `source` hears of it, and the other
-    /// streams go on.
+    /// A stream that fails while the connection is up is left out from then on. It is reported to `source`, and the
+    /// other streams go on.
     ///
-    /// - Throws: What ends the drain for all streams: a lost connection, a ledger that can't be used,
-    ///   `CancellationError`, what `source` throws; else, when everything else is upstream, the first stream's failure. The
-    ///   transaction under way is rolled back, or its end is unknown and the ledger tells: draining again from the first
-    ///   batch that was not settled is always right. What was read ahead is dropped.
+    /// - Throws: the error that ends the drain for all streams: a lost connection, an unusable ledger,
+    ///   `CancellationError`, or what `source` throws. Otherwise, once everything else is upstream, the first stream's
+    ///   failure. The open transaction is rolled back, or its outcome is unknown until the ledger is read. In either
+    ///   case it is safe to drain again from the first batch that was not settled. Batches read ahead are dropped.
     ///
-    /// - Parameter file: The file that the rows come from; without one, what this uploader did is all that is known of them.
+    /// - Parameter file: the file that the rows come from; without one, only what this uploader did is known about
+    ///   them.
     public func drain(_ source: some UploadSource, of file: (any UploadFile)? = nil) async throws {
         let file = file ?? NoFile(id: session.bufferID)
         try await inTurn { try await Drain(source, of: file, over: self.session, self.memory).run() }
@@ -101,9 +102,9 @@ public actor Uploader {
 
     /// Settles a stream with the ledger; returns at once when that was done over this connection.
     ///
-    /// - Parameter isTakeover: Whether a person decided: what another copy took over is taken back. Each row that waits
-    ///   then is looked up before it goes, and left out where it is upstream.
-    /// - Throws: reason `ledger` when a person must decide; any ``UpstreamError/Reason``.
+    /// - Parameter isTakeover: whether a person decided to take back what another copy took over. Each waiting row is
+    ///   then looked up before it is sent, and left out if it is upstream.
+    /// - Throws: reason `ledger` if a person must decide; any ``UpstreamError/Reason``.
     public func settle(
         _ stream: EventStream, with file: some UploadFile, isTakeover: Bool = false
     ) async throws(UpstreamError) {
@@ -115,7 +116,7 @@ public actor Uploader {
         }
     }
 
-    /// Has every stream settled again, as over a new connection.
+    /// Makes every stream be settled again, as over a new connection.
     public func settleAgain() async {
         await takeTurn()
         session.places.forget()
@@ -132,7 +133,7 @@ public actor Uploader {
         }
     }
 
-    /// The places of those bars that need not be sent again, because upstream has a version of them that would stay.
+    /// The places of the bars that need not be sent again, because upstream has a version that would stay.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
@@ -153,7 +154,7 @@ public actor Uploader {
         }
     }
 
-    /// Closes the connection; an upload under way ends first.
+    /// Closes the connection, after the current upload has ended.
     public func disconnect() async {
         await takeTurn()
         session.drop()

@@ -1,8 +1,8 @@
 public import MarketData
 
-/// Minute bars as the database has them, and how exactly it keeps numbers.
+/// Minute bars in the database, and how exactly it stores prices.
 public struct UpstreamBars: Sendable {
-    /// No bars.
+    /// Creates an empty set of bars.
     public init() {}
 
     /// Adds other symbols' bars of the same table.
@@ -11,9 +11,9 @@ public struct UpstreamBars: Sendable {
         rounding = other.rounding
     }
 
-    /// The bars by symbol; a key is there once.
+    /// The bars by symbol; each key appears once.
     public fileprivate(set) var bars: [Symbol: [DayBar]] = [:]
-    /// How far a price that was rounded to the table's decimals may be from the one that was sent; 0 where it is exact.
+    /// The maximum difference between a price rounded to the table's decimals and the one sent; 0 if prices are exact.
     public fileprivate(set) var rounding = 0.0
 }
 
@@ -31,7 +31,7 @@ extension Uploader {
         }
     }
 
-    /// The symbols that have minute bars whose windows start within a span, those of other programs too.
+    /// The symbols that have minute bars whose windows start within a span, including bars of other programs.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func symbols(withMinuteBars starts: Range<Int64>) async throws(UpstreamError) -> Set<Symbol> {
@@ -62,12 +62,12 @@ extension TableDescription {
 }
 
 extension BarTimestamp {
-    /// How much later a minute bar's column is than its window's start, in milliseconds.
+    /// How much later a minute bar's `timestamp` is than its window's start, in milliseconds.
     fileprivate var shift: Int64 { self == .end ? 60_000 : 0 }
 }
 
 extension Uploader {
-    /// The streams of ticks in which the database recognises events that are there: their table has a ``TickIdentity``.
+    /// The streams of ticks whose table can't store an event twice: see ``TickIdentity``.
     ///
     /// - Throws: any ``UpstreamError/Reason``.
     public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
@@ -100,7 +100,7 @@ extension PostgresConnection {
         var found = UpstreamBars()
         let scales = ["open", "high", "low", "close"].compactMap { table.column($0)?.scale }
         if let least = scales.min() {
-            // Half a unit of the last decimal, and what a binary number adds to it.
+            // Half a unit of the last decimal, plus what binary floating point adds.
             found.rounding = (0..<max(0, least)).reduce(0.5) { unit, _ in unit / 10 } * 1.000_001
         }
         for row in results.last?.rows ?? [] {

@@ -1,7 +1,7 @@
-// Requests to the collector; a refusal becomes an error that says what is wrong.
+// Requests to the collector; a refusal becomes an error with the problem's text.
 
 const TOKEN = 'edgetick-token';
-// Where this file is served below, which is not the root behind a proxy with a path of its own.
+// The address below which the page is served; not the root if a proxy serves it under a path.
 const BASE = new URL('..', import.meta.url);
 let askForToken = () => {};
 
@@ -41,7 +41,7 @@ export async function request(path, { method = 'GET', body, headers = {}, signal
   try {
     problem = await answer.json();
   } catch {
-    // No problem details: the status alone has to do.
+    // No problem details, so the status has to do.
   }
   throw new Refused(problem, answer.status);
 }

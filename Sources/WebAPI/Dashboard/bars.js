@@ -1,12 +1,13 @@
-// Bars: longer ones of shorter ones, the one that is forming, and their places on an axis that folds closed hours. Pure,
-// but for the zone's offsets.
+// Bars: longer ones made from shorter ones, the one that is forming, and their places on an axis that folds closed
+// hours. Pure, except for the offsets of time zones.
 
 import { offsetMinutes } from './zone.js';
 
 const NEW_YORK = 'America/New_York';
 const MINUTE = 60000;
 
-// A window's start. Windows of an hour and less lie alike in every zone of whole hours.
+// The start of a window. Windows of an hour or less begin at the same moments in every zone whose offset is in whole
+// hours.
 export const windowOf = (time, every) => Math.floor(time / (every * 1000)) * every * 1000;
 
 function join(into, bar) {
@@ -21,7 +22,7 @@ function join(into, bar) {
 
 const valueOf = (bar) => (bar.vwap ?? (bar.high + bar.low + bar.close) / 3) * bar.volume;
 
-// Bars of `every` seconds out of shorter ones, which are in order.
+// Makes bars of `every` seconds from shorter ones, which must be in order.
 export function rollUp(bars, every) {
   const result = [];
   for (const bar of bars) {
@@ -33,12 +34,12 @@ export function rollUp(bars, every) {
   return result;
 }
 
-// The seconds of the newest minutes, from second bars and trades: what a minute bar is made of before it comes.
+// The seconds of the newest minutes, from second bars and trades: they make up a minute bar before it arrives.
 export class Seconds {
   #seconds = new Map(); // by start: a bar, of the feed's or of trades
   #seen = new Set();
 
-  // A second bar; it counts in place of its trades.
+  // Takes a second bar; it replaces what the trades of that second made.
   bar(bar) {
     this.#seconds.set(bar.start_ms, { ...bar, isWhole: true });
     this.#trim(bar.start_ms);
@@ -61,7 +62,7 @@ export class Seconds {
     }
   }
 
-  // In order, from a moment on.
+  // The seconds from a moment on, in order.
   since(moment) {
     return [...this.#seconds.values()].filter((bar) => bar.start_ms >= moment).sort((one, other) => one.start_ms - other.start_ms);
   }
@@ -79,28 +80,29 @@ export class Seconds {
   }
 }
 
-// Minute bars with those behind them that seconds make; the last one is forming.
+// Minute bars, followed by those that seconds make up so far, which are marked as forming.
 export function withForming(minutes, seconds) {
   const from = minutes.length ? minutes.at(-1).start_ms + MINUTE : 0;
   const made = rollUp(seconds.since(from), 60).map((bar) => ({ ...bar, isForming: true }));
   return [...minutes, ...made];
 }
 
-// Whether stocks may trade: 4:00 to 20:00 in New York on weekdays. Holidays have no bars and fold as a long silence does.
+// Whether stocks may trade: 4:00 to 20:00 in New York on weekdays. Holidays have no bars and fold as a long silence
+// does.
 export function isOpen(time) {
   const local = new Date(time + offsetMinutes(time, NEW_YORK) * MINUTE);
   const minutes = local.getUTCHours() * 60 + local.getUTCMinutes();
   return local.getUTCDay() % 6 !== 0 && minutes >= 240 && minutes < 1200;
 }
 
-// The day of trading that a moment belongs to: VWAP begins again with each.
+// The trading day of a moment; VWAP starts again with each.
 export const sessionDay = (time) => Math.floor((time + offsetMinutes(time, NEW_YORK) * MINUTE) / 86400000);
 
 const LONGEST = 400; // empty places that are drawn one by one
 const SHORTEST = 30; // closed minutes that are worth a fold
 
-// The places of an axis, oldest first: {start, bar} with `bar` null where none came, {start, end, isFold} where closed hours
-// and long silences are left out.
+// The places of an axis, oldest first: {start, bar}, with `bar` null if there was none, or {start, end, isFold} for
+// closed hours and long silences, which are left out.
 export function places(bars, every) {
   const step = every * 1000;
   const result = [];

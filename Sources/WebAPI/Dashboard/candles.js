@@ -1,5 +1,5 @@
-// Candles with volume on an axis of time: hollow for up, filled for down, a bar of one colour where open and close are the
-// same, so that colour is not all that tells them apart.
+// Candles with volume on an axis of time: hollow for up, filled for down, a line if open and close are the same, so
+// that they can be told apart without colour.
 
 import { averages, places } from './bars.js';
 import { Cursor } from './cursor.js';
@@ -35,7 +35,7 @@ export class Candles {
   #readout = el('output', { class: 'readout' });
   #paint = painter(() => this.#draw());
 
-  // `moved` is called with {count, to} when the person looks elsewhere; `older` when bars before the first are wanted.
+  // `moved` is called with {count, to} when the view has moved; `older` when bars before the first are needed.
   constructor({ moved, older }) {
     this.#moved = moved;
     this.#older = older;
@@ -63,10 +63,10 @@ export class Candles {
   get isFollowing() { return this.#right === null; }
   get bars() { return this.#data.bars; }
 
-  // The places shown: as many as can be told apart.
+  // The number of places shown: as many as can be told apart.
   get #count() { return this.#chosen ?? Math.min(USUAL, Math.max(30, Math.floor((this.#size.width - LEFT - RIGHT) / 6))); }
 
-  // Where to look, as an address says it.
+  // Sets the view that an address names.
   look({ count, to }) {
     this.#chosen = count ? Math.min(MOST, Math.max(FEWEST, count)) : null;
     this.#right = to || null;
@@ -93,7 +93,7 @@ export class Candles {
     this.#paint();
   }
 
-  // Empty places up to now, where bars are due.
+  // Adds empty places up to now, where bars are due.
   #await(now, step) {
     const last = this.#slots.at(-1);
     if (!last || (now - last.start) / step > 300) return;
@@ -121,7 +121,7 @@ export class Candles {
     this.#paint();
   }
 
-  // Puts a place at the right end.
+  // Moves the view so that a place is at its right end.
   #goTo(index) {
     const last = this.#slots.length - 1;
     const right = Math.min(last, Math.max(Math.min(this.#count, this.#slots.length) - 1, index));
@@ -153,7 +153,7 @@ export class Candles {
   #listen() {
     const box = this.#box;
     box.addEventListener('wheel', (event) => {
-      // The page scrolls on unless the chart is in use.
+      // The page keeps scrolling unless the chart is in use.
       if (document.activeElement !== box && !event.ctrlKey) return;
       event.preventDefault();
       const [across, along] = [Math.abs(event.deltaX), Math.abs(event.deltaY)];
@@ -212,7 +212,7 @@ export class Candles {
     ].join('  '));
   }
 
-  // How many places have begun at a moment.
+  // The number of places that have begun at a moment.
   #begun(time) {
     let [low, high] = [0, this.#slots.length];
     while (low < high) {
@@ -223,7 +223,7 @@ export class Candles {
     return low;
   }
 
-  // A moment's place among the places, with a fraction.
+  // The position of a moment on the axis, in places with a fraction.
   #placeOf(time) {
     const index = this.#begun(time) - 1;
     const slot = this.#slots[index];
@@ -360,7 +360,7 @@ export class Candles {
     context.fillText(zone.name, width - RIGHT + 6, height - 5, RIGHT - 8);
   }
 
-  // Whether a start is a time that people write on an axis of this width.
+  // Whether a start is a round time for an axis of this width.
   #isRound(start, every, step) {
     const wanted = (80 / step) * every;
     const unit = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400].find((each) => each >= wanted) ?? 86400;
@@ -411,7 +411,7 @@ export class Candles {
     context.lineWidth = 1;
   }
 
-  // The last price, at the axis.
+  // Draws the last price at the axis.
   #drawLast(context, bar, y, width) {
     const at = Math.round(y(bar.close));
     context.fillStyle = color('accent');

@@ -33,7 +33,7 @@ class Column {
     setText(this.name, state.name);
     this.name.title = `${state.name} (${state.id})`;
     setText(this.badge, state.is_paused ? 'paused' : state.status);
-    // Green only when all that it is to bring is confirmed as it was asked for.
+    // Green only if everything that was asked for is confirmed.
     const isWhole = state.takes_all || (state.confirmed_tickers === state.assigned_tickers && state.refused_tickers === 0);
     const level = LEVELS[state.status] ?? 'unknown';
     setLevel(this.badge, level === 'ok' && (state.is_paused || !isWhole || state.symbols.problem !== null) ? 'degraded' : level);
@@ -89,10 +89,10 @@ export class Connections {
     });
   }
 
-  // What a connection is called.
+  // The name of a connection.
   nameOf(id) { return this.#columns.get(id)?.state.name ?? id; }
 
-  // All connections, in their order.
+  // Shows all connections, in their order.
   show(states, now) {
     byId('rebalance').hidden = states.length < 2;
     if (states.length === 0) {
@@ -105,7 +105,7 @@ export class Connections {
     for (const state of states) this.update(state, now);
   }
 
-  // One connection.
+  // Shows one connection.
   update(state, now) {
     let column = this.#columns.get(state.id);
     if (!column) {
@@ -122,7 +122,7 @@ export class Connections {
     this.#columns.delete(id);
   }
 
-  // Events of the stream: they say sooner than the next metrics when something last came.
+  // Takes events of the stream: they show the time of the last event sooner than the next metrics do.
   heard(events) {
     for (const column of this.#columns.values()) {
       const last = events.findLast((event) => event.connection === column.state.name);
@@ -130,7 +130,7 @@ export class Connections {
     }
   }
 
-  // The age of the last event grows without news.
+  // The age of the last event grows even if nothing arrives.
   tick(now) {
     for (const column of this.#columns.values()) column.show(column.state, now);
   }

@@ -1,4 +1,4 @@
-// Whether the collector can be heard, said plainly.
+// Shows whether the page is in contact with the collector.
 
 import { byId, setLevel, setText } from './dom.js';
 import * as format from './format.js';
@@ -18,14 +18,14 @@ export class Contact {
     this.tick();
   }
 
-  // Nobody looks: the next look finds out how it is.
+  // Nobody looks at the page; the state is unknown until somebody does.
   left() {
     this.#state = 'connecting';
     this.#sample = null;
     this.tick();
   }
 
-  // The token is asked for: that is no problem of the collector's.
+  // The token is needed, which is not a problem of the collector.
   signedOut() {
     this.#state = 'signed-out';
     this.tick();
@@ -39,7 +39,7 @@ export class Contact {
     this.tick();
   }
 
-  // A sample of the collector came.
+  // A sample of the collector has arrived.
   heard() {
     this.#sample = Date.now() / 1000;
   }
@@ -58,7 +58,7 @@ export class Contact {
       setText(banner, '');
       return;
     }
-    // What was last seen says nothing about now.
+    // The last known state says nothing about now.
     setLevel(byId('verdict'), 'unknown');
     setText(byId('verdict'), 'Unknown');
     delete byId('verdict-detail').dataset.text;

@@ -1,4 +1,4 @@
-// What is known of every minute: a calendar of days, and for a chosen day its symbols by minutes.
+// What is known about every minute: a calendar of days and, for a chosen day, its symbols by minute.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, empty, setText } from './dom.js';
@@ -16,7 +16,7 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 const FILLS = { b: 'cover-bar', n: 'cover-none', g: 'cover-gap', u: 'cover-unknown', a: 'surface' };
 const STATES = { closed: 'no trading', complete: 'complete', gaps: 'bars are missing', unchecked: 'not everything was checked' };
 
-// b120n1b269 as [['b', 120], …].
+// Parses b120n1b269 into [['b', 120], …].
 const runs = (text) => [...text.matchAll(/([a-z])(\d*)/g)].map(([, letter, count]) => [letter, Number(count || 1)]);
 
 export class Coverage {
@@ -53,7 +53,7 @@ export class Coverage {
     });
   }
 
-  // Reads again now and then while somebody looks.
+  // Reads again once a minute while somebody looks.
   async refresh() {
     if (!this.#isVisible || document.hidden || Date.now() - this.#loadedAt < AGE) return;
     this.#loadedAt = Date.now();
@@ -96,7 +96,7 @@ export class Coverage {
       }));
   }
 
-  // What is known of a day; where one day is asked about, the database is asked too and may know more.
+  // Colours a day by what is known about it. A request for one day has more time for the database, so it may know more.
   #color(button, period) {
     const known = period.minutes.b + period.minutes.n;
     const all = known + period.minutes.g + period.minutes.u;
@@ -148,7 +148,7 @@ export class Coverage {
     const width = this.#width;
     if (width < 80) return;
     const session = this.#found ? (this.#found.session_end_ms - this.#found.session_start_ms) / 60000 : 0;
-    // As many as a canvas holds; the search finds the others.
+    // As many rows as fit on a canvas; the search finds the others.
     const shown = rows.slice(0, 3000);
     const height = Math.max(24, 20 + shown.length * ROW);
     this.#canvas.style.height = `${height}px`;

@@ -1,11 +1,11 @@
-// What pointer and arrow keys choose on a chart: the index of one of its bars or moments, or none.
+// The index of the bar or moment that the pointer or the arrow keys choose on a chart, or null.
 
 export class Cursor {
   index = null;
   #changed;
 
-  // `count` returns how many there are, `under` which one is under a pointer (null: none), `page` is the step of a page
-  // key, and `changed` is called after every move.
+  // `count` returns how many there are, `under` which one is under a pointer (null for none); `page` is the step of the
+  // page keys; `changed` is called after every move.
   constructor(box, { count, under, page, changed }) {
     this.#changed = changed;
     for (const name of ['pointermove', 'pointerdown']) {

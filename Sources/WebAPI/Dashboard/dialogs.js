@@ -1,4 +1,4 @@
-// Asking before doing, saying what was done, and asking for the token.
+// Confirmation before an action, its result afterwards, and the request for the token.
 
 import { onTokenNeeded, request, token } from './api.js';
 import { byId } from './dom.js';
@@ -14,7 +14,7 @@ export function toast(text, level = 'ok') {
   hideToast = setTimeout(() => { box.hidden = true; }, level === 'ok' ? 6000 : 12000);
 }
 
-// Resolves to whether the person agreed; `isFinal` marks what can't be undone.
+// Resolves to whether the person agreed; `isFinal` marks an action that can't be undone.
 export function confirm(title, text, action, { isFinal = false } = {}) {
   const dialog = byId('confirm');
   byId('confirm-title').textContent = title;
@@ -28,7 +28,7 @@ export function confirm(title, text, action, { isFinal = false } = {}) {
   });
 }
 
-// Runs an action that the person confirmed, with the button out of use meanwhile.
+// Runs a confirmed action; its button is disabled meanwhile.
 export async function act(button, run) {
   button.disabled = true;
   try {
@@ -41,7 +41,7 @@ export async function act(button, run) {
   }
 }
 
-// Links to answers that need the token, which a plain link doesn't carry.
+// Links to responses that require the token, which a plain link doesn't send.
 export function startLinks() {
   for (const link of document.querySelectorAll('a[data-token]')) {
     link.addEventListener('click', async (event) => {

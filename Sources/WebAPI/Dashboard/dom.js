@@ -1,4 +1,4 @@
-// Elements from data. Text goes in as text, never as markup.
+// Creates elements from data. Text is inserted as text, never as markup.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -24,12 +24,12 @@ export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, name), attributes, children);
 }
 
-// Shows or hides a section, which not every collector has, and the way to it.
+// Shows or hides a section that not every collector has, and the link to it.
 export function showSection(id, isShown) {
   for (const part of [byId(id), document.querySelector(`nav a[href="#${id}"]`)]) part.hidden = !isShown;
 }
 
-// Changes a text only when it differs, so that nothing is announced or laid out for nothing.
+// Sets a text only if it differs, so that nothing is announced or laid out needlessly.
 export function setText(element, text) {
   const wanted = String(text ?? '');
   if (element.textContent !== wanted) element.textContent = wanted;
@@ -51,8 +51,8 @@ export function headOf(columns) {
   })));
 }
 
-// A table with a head that stays, in a box of its own that scrolls. On a narrow screen each row is a block of
-// lines, and a line begins with its column's name.
+// A table with a fixed head, in a box that scrolls. On a narrow screen each row is a block of lines, each beginning
+// with the name of its column.
 export function table(title, columns, rows) {
   const names = columns.map((column) => [column].flat()[0]);
   for (const { cells } of rows) {
@@ -66,7 +66,7 @@ export function table(title, columns, rows) {
       el('tbody', {}, rows)));
 }
 
-// Puts a list that scrolls in the place of the one before, where somebody may read.
+// Replaces a list that scrolls, and keeps its scroll position for whoever is reading.
 export function redraw(box, list) {
   const top = box.firstElementChild?.scrollTop ?? 0;
   box.replaceChildren(list);

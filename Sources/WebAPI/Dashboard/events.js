@@ -1,4 +1,4 @@
-// The newest events, followed or paused, with a filter.
+// The newest events, live or paused, with a filter.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, setText } from './dom.js';
@@ -35,7 +35,7 @@ export function cells(event) {
   ];
 }
 
-// Events of one message come kind by kind.
+// The events of one message are grouped by kind, so sort them by time of receipt.
 export const newestFirst = (events) => events.toReversed().sort((one, other) => other.received_ms - one.received_ms);
 
 const row = (event) => el('tr', {}, cells(event));
@@ -87,8 +87,8 @@ export class Events {
     if (JSON.stringify(this.filter) !== before) this.#restart();
   }
 
-  // The newest events from memory and buffer, for a page that was just opened or a filter that was just set; returns
-  // what was found.
+  // Shows the newest events from memory and the buffer, when the page was opened or a filter was set; returns what was
+  // found.
   async refill() {
     const { symbol, kind } = this.filter;
     let found = [];
@@ -105,7 +105,7 @@ export class Events {
     return found;
   }
 
-  // Events of the stream, oldest first.
+  // Takes events of the stream, oldest first.
   take({ events, seen }) {
     if (this.#nothingChosen()) return;
     if (this.#isStill) {
@@ -156,7 +156,7 @@ export class Events {
     this.#showStill();
   }
 
-  // Who scrolls down reads: the list is paused until it is at its top again.
+  // Scrolling down means reading: the list is paused until it is back at its top.
   #scrolled() {
     const isReading = this.#box.scrollTop > 8;
     if (isReading === this.#isReading) return;

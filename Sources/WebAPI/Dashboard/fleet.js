@@ -1,4 +1,4 @@
-// The boxes that share the database, the worst first; shown where there are any others, or where something is wrong.
+// The boxes that share the database, worst first; shown if there are others, or if something is wrong.
 
 import { load } from './api.js';
 import { byId, el, setLevel, setText, showSection, table } from './dom.js';
@@ -43,7 +43,7 @@ export class Fleet {
   }
 }
 
-// A box's figures, and below them, over the whole width, what is wrong and who shares its symbols.
+// A box's figures and, in a row below over the whole width, what is wrong and who shares its symbols.
 function rows(box, isOwn) {
   const number = (text) => el('td', { class: 'num' }, text);
   const others = box.shares_with?.filter((id) => id !== box.id) ?? [];

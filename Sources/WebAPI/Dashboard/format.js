@@ -1,4 +1,4 @@
-// Numbers, sizes and times as people read them; times in the page's zone.
+// Numbers, sizes and times for people; times are in the page's zone.
 
 import { zone } from './zone.js';
 
@@ -41,7 +41,7 @@ export function duration(seconds) {
   return `${whole.format(seconds / 31557600)} years`;
 }
 
-// What an axis up to so many seconds counts in.
+// The unit for an axis up to this many seconds.
 export function durationUnit(seconds) {
   if (seconds < 1) return { size: 0.001, name: ' ms' };
   if (seconds < 120) return { size: 1, name: ' s' };
@@ -63,7 +63,7 @@ const withDay = (milliseconds, format) => {
 
 // To the minute.
 export const minute = (milliseconds) => (day(milliseconds) === day(Date.now()) ? hour(milliseconds) : `${date(milliseconds)} ${hour(milliseconds)}`);
-// With the day where it is not today's.
+// With the day, unless it is today.
 export const moment = (milliseconds) => (
   milliseconds === null || milliseconds === undefined ? '–' : withDay(milliseconds, zone.formats.clock));
 // To the millisecond.

@@ -1,4 +1,5 @@
-// How fresh every symbol is: a map of cells, one a symbol, by connection or by group, and those that have been silent longest.
+// How fresh every symbol is: a map with one cell per symbol, divided by connection or by group, and the symbols that
+// have been silent longest.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, empty, setText } from './dom.js';
@@ -13,14 +14,14 @@ const WHOLE = 60000; // everything is read again, for symbols that came or went
 const HEAD = 22;
 const ASIDE = 24; // between columns of groups
 const HIGHEST = 448; // the map, in pixels, before it scrolls
-// The cells' sizes, the best first: with the symbol's name where there is room for all.
+// The sizes of the cells, best first: with the symbol's name if there is room for all.
 const SIZES = [
   { width: 56, height: 22, gap: 3, isNamed: true }, { width: 20, height: 20, gap: 2 }, { width: 16, height: 16, gap: 2 }, { width: 13, height: 13, gap: 2 },
 ];
 const TYPES = { UNIVERSE: 'universe', ETF: 'ETF', SECTOR: 'sector', THEME: 'theme', SEGMENT: 'segment', CUSTOM: 'custom group' };
 const AT_ONCE = 6; // groups whose members are asked for
 const CALM = 65; // seconds; what is older is coloured as a problem
-// The upper ends in seconds; what each age looks like.
+// The upper limit of each age in seconds, and its colour.
 const AGES = [
   { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: CALM, label: '1 min', fill: 'age-3' },
   { to: 300, label: '5 min', fill: 'age-4' }, { to: 3600, label: '1 h', fill: 'age-5' }, { to: Infinity, label: 'older', fill: 'age-6' },
@@ -58,7 +59,7 @@ export class Freshness {
   #readout = byId('fresh-readout');
   #paint = painter(() => this.#draw());
 
-  // `choose` is called with a symbol that was picked, `changed` when other symbols are collected.
+  // `choose` is called with a symbol that was picked, `changed` with the symbols whenever all of them were read.
   constructor({ choose, changed }) {
     this.#choose = choose;
     this.#changed = changed;
@@ -99,10 +100,10 @@ export class Freshness {
     this.#listen();
   }
 
-  // What last came of a symbol.
+  // The newest event of a symbol.
   of(symbol) { return this.#entries.get(symbol); }
 
-  // The first symbol that anything came of.
+  // The first symbol that has had an event.
   get first() { return this.#sorted.find((entry) => entry.last_event_ms !== null)?.symbol; }
 
   // Whether a symbol is collected.
@@ -111,7 +112,7 @@ export class Freshness {
     return this.#takesAll || [...this.#entries.keys()].some((known) => known.toUpperCase() === symbol.toUpperCase());
   }
 
-  // What the market does.
+  // Takes the state of the market, since silence is no problem while it is closed.
   market({ session }) {
     const isClosed = session === 'closed' || session === 'holiday';
     if (isClosed === this.#isClosed) return;
@@ -120,7 +121,7 @@ export class Freshness {
     this.#paint();
   }
 
-  // The connections' names, and whether what they collect may have changed.
+  // Takes the names of the connections, and reads the symbols again if what they collect may have changed.
   connections(states) {
     const shape = states.map((each) => `${each.id} ${each.name} ${each.assigned_tickers} ${each.confirmed_tickers}`).join();
     if (shape === this.shape) return;
@@ -130,7 +131,7 @@ export class Freshness {
     this.reload().then(this.#collected.resolve);
   }
 
-  // The groups to choose from.
+  // Takes the groups to choose from.
   groups(groups) {
     const chosen = route.get('of');
     this.#groups = groups;
@@ -161,9 +162,9 @@ export class Freshness {
     this.#arrange();
   }
 
-  // Reads who is in the groups that the map is divided by.
+  // Reads the members of the groups by which the map is divided.
   async #divide() {
-    // An address may name a type of which there is no group here.
+    // The address may name a type that has no groups here.
     this.#division.value = route.get('by');
     if (this.#division.selectedIndex === -1) this.#division.value = '';
     const by = this.#division.value;
@@ -192,7 +193,7 @@ export class Freshness {
       this.#arrange();
       this.#changed(symbols.map((entry) => entry.symbol));
     } catch {
-      // The stream says when there is no contact.
+      // The stream reports a lost connection.
     }
   }
 
@@ -212,7 +213,7 @@ export class Freshness {
     this.#timer = setTimeout(() => this.#beat(), BEAT);
   }
 
-  // Takes the symbols that are shown, and divides them.
+  // Selects the symbols to show, and divides them.
   #arrange() {
     this.#sorted = [...this.#entries.values()].filter((entry) => !this.#only || this.#only.has(entry.symbol))
       .sort((one, other) => (one.symbol < other.symbol ? -1 : 1));
@@ -234,7 +235,7 @@ export class Freshness {
     return found;
   }
 
-  // A symbol is shown in each of its groups.
+  // A symbol appears in each of its groups.
   #byGroup() {
     const blocks = [...this.#members].map(([title, symbols]) => ({ title, entries: this.#sorted.filter((entry) => symbols.has(entry.symbol)) }));
     const rest = this.#sorted.filter((entry) => ![...this.#members.values()].some((symbols) => symbols.has(entry.symbol)));
@@ -280,7 +281,7 @@ export class Freshness {
         el('span', { class: 'name' }, entry.symbol), el('span', { class: 'muted small' }, format.duration(this.#age(entry))))))) : empty('None yet.'));
   }
 
-  // Where each cell is, for the largest cells that leave the map in view; returns the map's height.
+  // Places the cells, with the largest size at which the whole map stays in view; returns the map's height.
   #place(width) {
     // Many groups are side by side, each in the column that is shortest so far.
     const columns = this.#blocks.length > 3 ? Math.max(1, Math.floor(width / 420)) : 1;

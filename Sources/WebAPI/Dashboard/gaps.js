@@ -1,4 +1,4 @@
-// What was missed, and what became of it.
+// The gaps, and what became of them.
 
 import { load } from './api.js';
 import { byId, el, empty, redraw, setText, table } from './dom.js';
@@ -36,8 +36,8 @@ const ALIKE = ['connection', 'cause', 'state', 'detail', 'symbol_count', 'is_unc
 const endTogether = (one, other) => one.to_ms === other.to_ms
   || (one.to_ms !== null && other.to_ms !== null && Math.abs(one.to_ms - other.to_ms) <= NEAR);
 
-// Gaps of different kinds that one outage left are one, as long as the shortest: a lost minute bar is a minute, however short
-// the outage was.
+// Joins gaps of different kinds that one outage left, and takes the span of the shortest: a lost minute bar counts as a
+// minute, however short the outage was.
 export function outages(gaps, alike = ['connection', 'cause']) {
   const found = [];
   for (const gap of gaps) {
@@ -57,7 +57,7 @@ export function outages(gaps, alike = ['connection', 'cause']) {
 
 export const cause = (gap) => CAUSES[gap.cause] ?? gap.cause.replaceAll('_', ' ');
 
-// `pick` is called with a symbol and its gap; without it the gaps are one symbol's, and name none.
+// `pick` is called with a symbol and its gap. Without it, all gaps are of one symbol and the table doesn't name it.
 export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
   const filled = (gap) => {
     const parts = [gap.filled_bars ? format.plural(gap.filled_bars, 'bar') : '', gap.filled_ticks ? format.plural(gap.filled_ticks, 'tick') : ''].filter(Boolean);
@@ -88,7 +88,7 @@ export class Gaps {
     zone.listen(() => this.#draw());
   }
 
-  // Reads again when the count says that something is new, and, while a gap is not settled, what became of it.
+  // Reads again if the count has changed and, from time to time, to see what became of the gaps.
   async refresh(count) {
     const isUnsettled = this.latest?.some((gap) => gap.to_ms === null || gap.state === 'open');
     if (count === this.#count && !(count > 0 && Date.now() - this.#loaded > (isUnsettled ? AGE : AGE * 6))) return;
@@ -108,7 +108,7 @@ export class Gaps {
     }
   }
 
-  // Looks again at the next chance, for instance after the connection came back.
+  // Makes the next refresh read again, for instance after the connection is back.
   forget() { this.#count = -1; }
 
   #draw() {

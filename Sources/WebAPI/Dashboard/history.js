@@ -1,4 +1,4 @@
-// The four charts of the last hour, with marks of what was missed in it.
+// The four charts of the last hour, with the gaps in it marked.
 
 import { load } from './api.js';
 import { byId } from './dom.js';
@@ -47,7 +47,7 @@ export class History {
     this.#draw();
   }
 
-  // What was missed, from the file: it is known after a restart too.
+  // Marks the gaps. They come from the file, so they are known after a restart too.
   mark(gaps) {
     this.#marks = joined(outages(gaps).map((gap) => ({
       from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
@@ -55,7 +55,7 @@ export class History {
     this.#draw();
   }
 
-  // A new point, the connections' names, and whether there is an upstream.
+  // Takes a new point, the names of the connections, and whether there is an upstream.
   take(point, connections, uploads) {
     this.#uploads = uploads;
     this.#names = new Map(connections.map((each) => [each.id, each.name]));

@@ -1,4 +1,4 @@
-// What upstream refused, by why it did; retried or discarded from here.
+// The rows that upstream refused, grouped by reason; they can be retried or discarded here.
 
 import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
@@ -27,10 +27,10 @@ export class Letters {
     zone.listen(() => this.#draw());
   }
 
-  // Reads again what the count says has changed.
+  // Reads the letters again if their number has changed.
   async refresh(count, isUploading) {
     if (count === this.#count && isUploading === this.#isUploading) return;
-    // What somebody is about to act on stays where it is.
+    // Leave in place what somebody may be about to act on.
     const box = byId('dead-letters-panel');
     if (this.#count > 0 && count > 0 && (box.matches(':focus-within') || box.querySelector('details[open]'))) return;
     this.#count = count;
@@ -41,7 +41,7 @@ export class Letters {
   async #read() {
     try {
       const found = await load(`/api/dead-letters?limit=${LIMIT}`);
-      // A group stays where it is, so that no button slides under the mouse; the largest of the new ones come first.
+      // A group keeps its place, so that no button slides under the mouse; of the new ones, the largest come first.
       const places = new Map(this.#found?.groups.map((group, place) => [keyOf(group), place]));
       const placeOf = (group) => places.get(keyOf(group)) ?? places.size;
       found.groups.sort((one, other) => placeOf(one) - placeOf(other) || other.count - one.count);
@@ -54,7 +54,7 @@ export class Letters {
     }
   }
 
-  // Looks again at the next chance, for instance after the connection came back.
+  // Makes the next refresh read again, for instance after the connection is back.
   forget() { this.#count = -1; }
 
   follow() {

@@ -30,7 +30,8 @@ export class LineChart {
   #current = '–';
   #scale = null;
 
-  // `show` formats a value, `axis` says what the values beside the lines are counted in, by the highest; `span` is the time drawn, in seconds; `sums` says that the figure is the lines' sum.
+  // `show` formats a value; `axis` returns the unit of the axis for the highest value; `span` is the time drawn, in
+  // seconds; `sums` means that the figure is the sum of the lines.
   constructor(title, { show, axis = () => ({ size: 1, name: '' }), unit = '', span = 3600, hint, sums = false }) {
     this.title = title;
     this.sums = sums;
@@ -88,10 +89,10 @@ export class LineChart {
     this.#draw();
   }
 
-  // Spans that are shaded: {from, to, text}, in seconds.
+  // Sets the spans to shade: {from, to, text}, in seconds.
   mark(marks) { this.#marks = marks; }
 
-  // Puts the values under the cursor, or the newest ones, where they are read.
+  // Shows the values under the cursor, or the newest ones.
   #tell() {
     const point = this.#points[this.#cursor.index ?? this.#points.length - 1];
     if (!point) return;
@@ -118,7 +119,7 @@ export class LineChart {
       return;
     }
     const to = this.#points.at(-1).time;
-    // As far back as anything is known, five minutes at least.
+    // Go back as far as anything is known, but at least five minutes.
     const first = Math.min(this.#points[0].time, ...this.#marks.filter((mark) => mark.to > to - this.#span).map((mark) => mark.from));
     const from = Math.max(to - this.#span, Math.min(first, to - 300));
     const drawn = this.#points.filter((point) => point.time >= from);
@@ -181,7 +182,7 @@ function sum(point) {
   return Object.values(point.values).reduce((total, value) => total + (value ?? 0), 0);
 }
 
-// Lines over what is known: where points are missing, as over a restart, they are broken.
+// The path of a line. It is broken where points are missing, as after a restart.
 function path(points, key, x, y) {
   let text = '';
   let isOpen = false;

@@ -71,7 +71,7 @@ function showOverview() {
   if (latest) overview.show(latest, { groups: groupCount, fleet: fleet.latest, gaps: gaps.latest });
 }
 
-// Brings a part of the page into view and makes it the place where the keyboard goes on.
+// Scrolls to a part of the page and moves the keyboard focus there.
 function open(id) {
   const target = byId(id);
   if (!target) return;
@@ -105,7 +105,7 @@ function startZone() {
   });
 }
 
-// Until somebody chooses a symbol, the first that has events is shown.
+// Until somebody chooses a symbol, shows the first one that has events.
 function suggestSymbol(found) {
   if (!symbolView.isChosen && found?.length) symbolView.choose(freshness.first ?? found.map((event) => event.symbol).sort()[0], { keeps: true });
 }
@@ -168,7 +168,7 @@ setInterval(() => {
   symbolView.tick();
   universes.tick();
 }, 1000);
-// A page that nobody sees has no stream; its title goes on saying how it is.
+// A hidden page has no stream; its title keeps showing the state.
 setInterval(async () => {
   if (!document.hidden) return;
   latest = await load('/api/status').catch(() => latest);
@@ -176,7 +176,7 @@ setInterval(async () => {
 }, UNSEEN);
 stream.follow(events.filter);
 follow();
-// What is above the panel grows while it is read for the first time.
+// While the page is read for the first time, what is above the panel grows: keep the panel in view.
 const growth = new ResizeObserver(() => byId(route.panel)?.scrollIntoView({ behavior: 'instant' }));
 growth.observe(byId('main'));
 setTimeout(() => growth.disconnect(), SETTLED);

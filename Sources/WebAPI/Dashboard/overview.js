@@ -1,5 +1,5 @@
-// The verdict, what is wrong with a way to its card, and the cards. A card is green only when all that it speaks of is as the
-// settings say.
+// The verdict, the problems with links to their cards, and the cards. A card is green only if everything it covers is
+// as the settings say.
 
 import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
@@ -21,7 +21,7 @@ function verdict(level, connections) {
 
 const worst = (checks) => ORDER.find((level) => checks.some((check) => check.status === level)) ?? 'unknown';
 
-// A text of any length in a bounded place; whole on demand.
+// A text of any length in a bounded space; shown in full on demand.
 class Note {
   #text = el('p', { class: 'clamp' });
   #button = el('button', { type: 'button', class: 'link small', 'aria-expanded': 'false', hidden: true, onclick: () => this.#toggle() }, 'All of it');
@@ -46,7 +46,7 @@ class Note {
 class Card {
   notes = new Map();
 
-  // `checks` are the health checks that it shows.
+  // `checks` are the health checks that the card covers.
   constructor(title, checks) {
     this.title = title;
     this.checks = checks;
@@ -67,7 +67,8 @@ class Card {
     );
   }
 
-  // `off` says that it is off by the settings, which is neither good nor bad; `more` are further checks, by name.
+  // `off` is a text for a part that the settings turn off, which is neither good nor bad; `more` are further checks, by
+  // name.
   show(value, unit, pairs, health, { off = null, more = {} } = {}) {
     setText(this.value, value);
     setText(this.unit, unit);
@@ -114,7 +115,7 @@ export class Overview {
   #meter = el('span');
   #open;
 
-  // `open` is called with the id of a card that somebody wants to see.
+  // `open` is called with the id of the card to show.
   constructor(open) {
     this.#open = open;
     this.#upload.foot.append(this.#letters, this.#push);
@@ -128,7 +129,8 @@ export class Overview {
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  // What was last read beside the state, null before: the number of groups, the boxes that share the database, the newest gaps.
+  // Besides the state, takes what was last read, each null until then: the number of groups, the boxes of the fleet,
+  // the newest gaps.
   show(status, { groups, fleet, gaps }) {
     const { buffer, sync, health, process, relay } = status;
     this.#showVerdict(status);
@@ -196,7 +198,7 @@ export class Overview {
     this.#fleet.element.hidden = !status.fleet;
     if (status.fleet) this.#showFleet(status, fleet);
 
-    // A check that no card knows still has a place.
+    // A check that belongs to no card is shown under Other.
     const known = new Set(this.#cards.flatMap((card) => (card === this.#others ? [] : card.checks)));
     this.#others.checks = Object.keys(health.checks).filter((name) => !known.has(name));
     this.#others.element.hidden = this.#others.checks.length === 0;

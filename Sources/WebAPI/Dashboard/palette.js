@@ -1,4 +1,4 @@
-// The page's colours for what is drawn on a canvas, which knows no variables.
+// The page's colours for drawing on a canvas, which can't use CSS variables.
 
 const probe = document.createElement('span');
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -13,7 +13,7 @@ function forget() {
 dark.addEventListener('change', forget);
 new MutationObserver(forget).observe(document.documentElement, { attributeFilter: ['data-theme'] });
 
-// Called when the colours are others.
+// `action` is called when the colours change.
 export const onRecolor = (action) => listeners.add(action);
 
 export function color(name) {
@@ -30,13 +30,13 @@ export function color(name) {
   return found;
 }
 
-// Black or white, whichever is read better on one of the colours.
+// Black or white, whichever is easier to read on the colour.
 export function contrast(name) {
   const [red, green, blue] = color(name).match(/[\d.]+/g).map((value) => (value / 255) ** 2.2);
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 ? '#000' : '#fff';
 }
 
-// A canvas of the element's size, ready to be drawn in CSS pixels.
+// Returns a context for a canvas of the given size, ready to draw in CSS pixels.
 export function sized(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;
   const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -47,7 +47,7 @@ export function sized(canvas, width, height) {
   return context;
 }
 
-// Draws at most once a frame, and not while nobody looks.
+// Draws at most once per frame, and not while the page is hidden.
 export function painter(draw) {
   let frame = 0;
   return () => {

@@ -1,4 +1,4 @@
-// Who reads over the relay, and how far behind.
+// The relay's clients, and how far behind each is.
 
 import { byId, el, empty, redraw, setText, showSection, table } from './dom.js';
 import * as format from './format.js';

@@ -1,5 +1,5 @@
-// What is shown, in the address: a link to it leads to the same view, and back and forward work.
-// The form is #panel?name=value&…; the query before the # belongs to the server.
+// Keeps the view in the address, so that a link leads to the same view and back and forward work. The form is
+// #panel?name=value&…; the query before the # belongs to the server.
 
 const listeners = new Set();
 let state = read();
@@ -21,7 +21,8 @@ export const route = {
 
   get: (name) => state.values.get(name) ?? '',
 
-  // Changes values; an empty one is left out. `replaces` leaves no step to go back to, for what changes all the time.
+  // Changes values and leaves out empty ones. `replaces` adds no step to the browser's history, for what changes all
+  // the time.
   set(changes, { panel = state.panel, replaces = false } = {}) {
     const values = new Map(state.values);
     for (const [name, value] of Object.entries(changes)) {
@@ -44,5 +45,5 @@ function moved() {
   for (const action of listeners) action();
 }
 
-// Going back and forward fires both where only the # differs.
+// This event also fires when only the # has changed, by going back and forward or by a link.
 window.addEventListener('popstate', moved);

@@ -1,8 +1,8 @@
-// Where values stand on a chart: pure.
+// The positions of values on a chart. Pure.
 
 import { offsetMinutes } from './zone.js';
 
-// Round values that span a range, about `wanted` of them.
+// Returns about `wanted` round values that span a range.
 export function ticks(low, high, wanted = 4) {
   if (!(high > low)) return [low];
   const raw = (high - low) / wanted;
@@ -13,7 +13,7 @@ export function ticks(low, high, wanted = 4) {
   return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
 }
 
-// The largest tick's value that holds `high`, so that a line does not touch the top.
+// Returns the lowest tick at or above `high`, so that a line stays within the chart.
 export function ceiling(high, wanted = 4) {
   if (!(high > 0)) return 1;
   const marks = ticks(0, high, wanted);
@@ -26,7 +26,7 @@ export function linear(from, to, start, end) {
   return (value) => start + ((value - from) / span) * (end - start);
 }
 
-// Times on whole steps of minutes or hours, in seconds.
+// Returns times on whole steps of seconds, minutes or hours, in seconds.
 export function timeTicks(from, to, wanted = 4) {
   const steps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800];
   const step = steps.find((each) => (to - from) / each <= wanted) ?? 31536000;

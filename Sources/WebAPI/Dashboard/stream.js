@@ -1,5 +1,6 @@
-// The live stream: server-sent events read with fetch, so that a token can go along; comes back by itself. While nobody looks
-// it lets its connection go: a browser keeps six to a host, for all its pages together, and a page that was left may keep its own.
+// The live stream: server-sent events, read with fetch so that a token can be sent, with automatic reconnection. While
+// nobody looks, the connection is released: a browser allows six to a host for all its pages together, and a page that
+// was left may keep its own.
 
 import { query, Refused, request } from './api.js';
 
@@ -23,7 +24,7 @@ export class LiveStream extends EventTarget {
     document.addEventListener('visibilitychange', () => this.#turn());
   }
 
-  // Follows the stream with a filter; replaces what was followed before.
+  // Follows the stream with a filter, in place of the one before.
   follow(filter) {
     this.#filter = filter;
     this.#tries = 0;
@@ -35,7 +36,7 @@ export class LiveStream extends EventTarget {
     if (this.#isWanted) this.#connect();
   }
 
-  // Whether what it brings is out of view; who only scrolls past keeps it.
+  // Whether the contents are out of view; a short scroll past them keeps the connection.
   set isIdle(value) {
     clearTimeout(this.#pause);
     this.#pause = setTimeout(() => {
@@ -81,7 +82,7 @@ export class LiveStream extends EventTarget {
       this.#tell('open');
       await this.#read(answer.body.getReader());
     } catch (error) {
-      // Nobody tries on without the token: signing in does.
+      // Without the token, don't retry: signing in connects again.
       if (error instanceof Refused && error.status === 401 && this.#abort === abort) {
         clearInterval(this.#watch);
         this.#tell('signed-out');

@@ -1,4 +1,4 @@
-// A symbol's page: its candles, which connection brings it, what came last, what is missing.
+// A symbol's panel: its candles, its connections, its last events and its gaps.
 
 import { load, query } from './api.js';
 import { csv, rollUp, Seconds, windowOf, withForming } from './bars.js';
@@ -36,7 +36,7 @@ export class SymbolView {
   #collects;
   #now; // the collector's clock
 
-  // `freshness` says what last came of a symbol, `collects` whether it is collected.
+  // `freshness` returns the newest event of a symbol, `collects` whether it is collected.
   constructor({ now, freshness, collects }) {
     this.#now = now;
     this.#freshness = freshness;
@@ -74,7 +74,7 @@ export class SymbolView {
 
   get isChosen() { return this.#symbol !== ''; }
 
-  // Shows a symbol; `moves` brings it into view, `keeps` leaves no step to go back to.
+  // Shows a symbol; `moves` scrolls it into view, `keeps` adds no step to the browser's history.
   choose(symbol, { moves = false, keeps = false } = {}) {
     if (!symbol) return;
     route.set({ symbol, to: symbol === route.get('symbol') ? route.get('to') : '' }, { panel: moves ? 'symbol' : route.panel, replaces: keeps });
@@ -85,7 +85,7 @@ export class SymbolView {
     this.follow();
   }
 
-  // Shows what the address says.
+  // Shows what the address says, unless it is shown already.
   follow() {
     const symbol = route.get('symbol');
     const every = Number(route.get('every')) || 60;
@@ -107,13 +107,13 @@ export class SymbolView {
     this.#describe();
   }
 
-  // The symbols to suggest while one is typed.
+  // Sets the symbols to suggest while one is typed.
   suggest(symbols) {
     this.#known = symbols;
     this.#suggest();
   }
 
-  // The age of what came last grows without news.
+  // The age of the last event grows even if nothing arrives.
   tick() {
     if (this.#symbol) this.#showFreshness();
   }
@@ -126,7 +126,7 @@ export class SymbolView {
 
   get #base() { return this.#every === 1 ? 1 : 60; }
 
-  // What came while nobody looked is read again.
+  // Reads again what arrived while nobody looked.
   #reload() {
     this.#events = [];
     this.#load();
@@ -145,7 +145,7 @@ export class SymbolView {
       for (const bar of (await forming)?.bars ?? []) this.#seconds.bar(bar);
       if (request !== this.#request) return;
       if (read !== symbol) this.#spell(symbol, read);
-      // What was loaded before these stays.
+      // Bars that were loaded before these stay.
       const older = bars.length ? this.#minutes.filter((bar) => bar.start_ms < bars[0].start_ms) : [];
       this.#minutes = [...older, ...bars];
       if (!older.length) this.#isWhole = bars.length < limit;
@@ -201,7 +201,7 @@ export class SymbolView {
     this.#showEvents();
   }
 
-  // A bar of the stream takes its place.
+  // Puts a bar of the stream in its place.
   #take(event, length) {
     const bar = { ...event, start_ms: event.time_ms };
     if (length === 1) this.#seconds.bar(bar);
@@ -216,14 +216,14 @@ export class SymbolView {
     let bars = this.#minutes;
     if (this.#base === 60) bars = rollUp(withForming(bars, this.#seconds), this.#every);
     if (this.#every > 60 && bars.length) bars[bars.length - 1].isForming ||= bars.at(-1).start_ms + this.#every * 1000 > now;
-    // A minute bar comes some seconds after its minute.
+    // A minute bar arrives some seconds after its minute.
     const due = windowOf(now - 10000, this.#every);
     const kind = this.#base === 1 ? 'A' : 'AM'; // what is missed of the others leaves these bars whole
     this.#chart.update({ symbol: this.#symbol, bars, every: this.#every, gaps: this.#gaps.filter((gap) => gap.events.includes(kind)), hint: this.#note || 'Loading…', now: due });
     byId('chart-newest').disabled = this.#chart.isFollowing;
   }
 
-  // Shows a symbol as the feed writes it, where it was typed otherwise.
+  // Takes over the feed's spelling of a symbol that was typed differently.
   #spell(typed, read) {
     this.#symbol = read;
     route.set({ symbol: read }, { replaces: true });
@@ -232,7 +232,7 @@ export class SymbolView {
     this.#describe();
   }
 
-  // What is known of it beside its events.
+  // Shows what is known about the symbol besides its events.
   async #describe() {
     const symbol = this.#symbol;
     const [stock, placement] = await Promise.all([

@@ -1,4 +1,4 @@
-// The groups, a search over them, and their members: weight, sector, what is collected of them and how fresh it is.
+// The groups with a search, and their members: weight, sector, whether they are collected and how fresh they are.
 
 import { load } from './api.js';
 import { byId, debounce, el, empty, headOf, setText } from './dom.js';
@@ -8,7 +8,7 @@ import { tickerList } from './tickers.js';
 
 const SHOWN = 300;
 
-// Where a group's members are asked for, by its type and name.
+// The address of a group's members, from its type and name.
 export function groupPath(key) {
   const end = key.indexOf('/');
   return `/api/groups/${encodeURIComponent(key.slice(0, end).toLowerCase())}/${encodeURIComponent(key.slice(end + 1))}`;
@@ -30,8 +30,8 @@ export class Universes {
   #names;
   #loaded;
 
-  // `choose` is called with a symbol that was picked, `loaded` with the groups; `freshness` and `names` say what last came of a symbol and
-  // what a connection is called.
+  // `choose` is called with a symbol that was picked, `loaded` with the groups; `freshness` returns the newest event of
+  // a symbol, `names` the name of a connection.
   constructor({ choose, freshness, names, loaded }) {
     this.#choose = choose;
     this.#freshness = freshness;
@@ -69,7 +69,7 @@ export class Universes {
     }
   }
 
-  // Members' ages grow without news.
+  // The ages of the members grow even if nothing arrives.
   tick() {
     if (!this.#members || document.hidden) return;
     setText(this.#collected, this.#collectedOf(this.#all));
@@ -160,7 +160,7 @@ export class Universes {
     this.tick();
   }
 
-  // How many of the members are collected, and where.
+  // How many of the members are collected, and on which connections.
   #collectedOf(members) {
     const places = new Map();
     let count = 0;

@@ -1,4 +1,4 @@
-// The time zone of the whole page, chosen in its head and named wherever times are read.
+// The time zone of the whole page, chosen in its header and named wherever times are shown.
 
 const KEY = 'edgetick-zone';
 const LOCAL = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -37,7 +37,7 @@ export const zone = {
   listen(action) { listeners.add(action); },
 };
 
-// Minutes by which a zone's clock is ahead of UTC's. They change at whole hours, so an hour is asked about once.
+// The minutes by which a zone's clock is ahead of UTC. They change only at whole hours, so each hour is looked up once.
 const offsets = new Map();
 export function offsetMinutes(milliseconds, timeZone = ZONES[chosen][1]) {
   const hour = Math.floor(milliseconds / 3600000);

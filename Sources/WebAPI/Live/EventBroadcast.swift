@@ -4,17 +4,17 @@ import NIOCore
 import ServiceLifecycle
 import Store
 
-/// The beat of the pages: keeps the last hour and feeds the readers of the event stream.
+/// Runs on a beat: keeps the last hour's points and feeds the readers of the event stream.
 struct EventBroadcast: Service {
     /// The most market events in one message; the newest are sent.
     static let eventsPerMessage = 60
-    /// A reader that takes nothing for this long is cut off.
+    /// A reader that takes no message for this long is disconnected.
     static let patience = Duration.seconds(30)
 
     let board: StatusBoard
     let tap: EventTap
     let clients: EventClients
-    /// Tells this run's event numbers from another's.
+    /// Distinguishes this run's event numbers from those of other runs.
     let runID: String
     /// The time between two messages.
     let beat: Duration
@@ -26,14 +26,14 @@ struct EventBroadcast: Service {
             var next = ContinuousClock.now
             while !Task.isCancelled {
                 send(&round)
-                // After a stop of the process the beats that were missed are not made up for.
+                // After a pause of the process, missed beats are not made up for.
                 next = max(next + beat, .now)
                 try? await Task.sleep(until: next, clock: .continuous)
             }
         }
     }
 
-    /// What one beat leaves for the next.
+    /// The state carried from one beat to the next.
     struct Round {
         var statuses: [String: FeedConnectionStatus] = [:]
         var sentThrough: UInt64 = 0
@@ -41,7 +41,7 @@ struct EventBroadcast: Service {
         var lastPoint: ContinuousClock.Instant?
     }
 
-    /// One beat.
+    /// Performs one beat.
     func send(_ round: inout Round) {
         let sample = board.sample
         let view = tap.view(after: round.sentThrough)
@@ -77,7 +77,8 @@ struct EventBroadcast: Service {
             round.lastPoint = sample.instant
             let point = board.remember()
             offer(.metrics) { $0.metrics(sample, clients: clients, point: point) }
-            // Who takes little else hears as often that the stream lives, and who is gone is noticed.
+            // Readers without metrics get a heartbeat just as often: they see that the stream is alive, and a closed
+            // socket is noticed.
             for reader in readers where !reader.filter.takes(.metrics) {
                 dropped += reader.offer(ServerSentEvent.heartbeat) ? 1 : 0
             }

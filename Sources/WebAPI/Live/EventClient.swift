@@ -3,7 +3,7 @@ import NIOCore
 import Store
 import Synchronization
 
-/// The messages that the event stream sends.
+/// The messages of the event stream.
 enum EventName: String, CaseIterable, Sendable {
     /// Connections whose state changed, and all of them at the start.
     case connectionStatus = "connection_status_update"
@@ -13,15 +13,15 @@ enum EventName: String, CaseIterable, Sendable {
     case metrics = "metrics_update"
 }
 
-/// One reader of the event stream, with a bounded queue whose oldest message makes room.
+/// One reader of the event stream, with a bounded queue that drops its oldest message when full.
 final class EventClient: Sendable {
     /// What the reader wants to see.
     struct Filter: Sendable, Equatable {
-        /// The messages; all when empty.
+        /// The types of messages; all if empty.
         var names: Set<EventName> = []
-        /// The symbols of `tick_update`; all when empty.
+        /// The symbols in `tick_update`; all if empty.
         var symbols: Set<Symbol> = []
-        /// The kinds of `tick_update`; all when empty.
+        /// The kinds of events in `tick_update`; all if empty.
         var kinds: Set<EventKind> = []
         /// The form of the messages.
         var shape = EventShape.own
@@ -60,7 +60,7 @@ final class EventClient: Sendable {
         state = Mutex(State(lastTaken: .now))
     }
 
-    /// Queues a message; returns whether an older one had to make room.
+    /// Queues a message; returns whether an older one was dropped for it.
     func offer(_ message: ByteBuffer) -> Bool {
         guard case .dropped = continuation.yield(message) else { return false }
         state.withLock { $0.dropped += 1 }
@@ -79,7 +79,7 @@ final class EventClient: Sendable {
     /// When the reader last took a message.
     var lastTaken: ContinuousClock.Instant { state.withLock { $0.lastTaken } }
 
-    /// Ends the stream after what is queued.
+    /// Ends the stream after the queued messages.
     func finish() { continuation.finish() }
 
     /// Ends the stream and closes the socket.

@@ -18,8 +18,8 @@ final class EventClients: Sendable {
         self.limit = limit
     }
 
-    /// Takes a reader in; returns its key and the number of the first market event that it will be sent from now on,
-    /// or `nil` when there are too many.
+    /// Adds a reader; returns its key and the number of the first market event that it will be sent, or `nil` if there
+    /// are too many readers.
     func add(_ client: EventClient) -> (key: UInt64, nextEvent: UInt64)? {
         state.withLock { state in
             guard state.clients.count < limit else { return nil }
@@ -29,12 +29,12 @@ final class EventClients: Sendable {
         }
     }
 
-    /// Lets a reader go.
+    /// Removes a reader.
     func remove(_ key: UInt64) {
         state.withLock { $0.clients[key] = nil }
     }
 
-    /// The readers now, and the number of the first market event not sent yet; from here on it is `through`.
+    /// Sets the number of the first market event not sent yet to `through`, and returns the current readers.
     func advance(through: UInt64) -> [EventClient] {
         state.withLock { state in
             state.sentThrough = through
@@ -42,7 +42,7 @@ final class EventClients: Sendable {
         }
     }
 
-    /// Counts messages that made room for newer ones.
+    /// Counts messages that were dropped for newer ones.
     func countDropped(_ count: Int) {
         guard count > 0 else { return }
         state.withLock { $0.dropped += Int64(count) }
@@ -50,6 +50,6 @@ final class EventClients: Sendable {
 
     /// The number of readers.
     var count: Int { state.withLock { $0.clients.count } }
-    /// Messages that made room for newer ones, since the start.
+    /// The number of messages dropped for newer ones since the start.
     var dropped: Int64 { state.withLock { $0.dropped } }
 }

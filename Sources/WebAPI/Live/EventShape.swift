@@ -3,12 +3,12 @@ import NIOCore
 import Store
 import Wire
 
-/// In whose form the event stream speaks.
+/// The form of the event stream's messages.
 enum EventShape: String, CaseIterable, Sendable {
-    /// As the rest of the API.
+    /// The form of the rest of the API.
     case own
-    /// As the page of the platform beside which EdgeTick collects has it: connections as an object by id, one market
-    /// event a message.
+    /// The form of the page of the platform beside which EdgeTick collects: connections as an object by id, one market
+    /// event per message.
     case platform
 
     func connectionStatus(
@@ -27,7 +27,7 @@ enum EventShape: String, CaseIterable, Sendable {
         }
     }
 
-    /// `tick_update`: one message, or one an event.
+    /// `tick_update`: one message for all events, or one per event.
     func ticks(_ events: [StoredEvent], seen: UInt64, of sample: StatusBoard.Sample, place: String) -> ByteBuffer {
         let newest = events.newest(EventBroadcast.eventsPerMessage)
         let ids = sample.connectionIDs
@@ -48,16 +48,16 @@ enum EventShape: String, CaseIterable, Sendable {
 }
 
 extension StatusBoard.Sample {
-    /// The connections' ids by their names, which is what events know.
+    /// The ids of the connections by name; events carry only the name.
     var connectionIDs: [String: String] {
         Dictionary(snapshot.connections.map { ($0.name, $0.id) }, uniquingKeysWith: { first, _ in first })
     }
 }
 
 extension [StoredEvent] {
-    /// At most `limit` events, the newest of each connection in turn, in the order in which they came.
+    /// At most `limit` events, in order of arrival: the newest of each connection in turn.
     ///
-    /// Minute bars come in one burst: of all connections' newest only the one that was read last would be seen.
+    /// Minute bars arrive in one burst. The newest events overall would all be from the connection that was read last.
     func newest(_ limit: Int) -> [StoredEvent] {
         guard count > limit else { return self }
         var counts: [String: Int] = [:]

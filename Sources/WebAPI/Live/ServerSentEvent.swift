@@ -2,12 +2,12 @@ import NIOCore
 
 /// The text form of server-sent events (WHATWG HTML, section 9.2).
 enum ServerSentEvent {
-    /// What a reader that lost its connection should wait, in milliseconds.
+    /// How long a reader that lost its connection should wait, in milliseconds.
     static let retry = ByteBuffer(string: "retry: 2000\n\n")
-    /// A comment that keeps the connection in use.
+    /// A comment that keeps the connection from looking idle.
     static let heartbeat = ByteBuffer(string: ": still here\n\n")
 
-    /// One message; `data` is JSON and holds no line break.
+    /// One message; `data` is JSON without line breaks.
     static func message(name: String, id: String, data: [UInt8]) -> ByteBuffer {
         var buffer = ByteBuffer()
         buffer.reserveCapacity(data.count + name.utf8.count + id.utf8.count + 24)
@@ -18,9 +18,10 @@ enum ServerSentEvent {
     }
 }
 
-/// A place in the stream of market events, as the `id` of a message: the process's mark and the next event's number.
+/// A position in the stream of market events, sent as the `id` of a message: the run's identifier and the number of the
+/// next event.
 ///
-/// A reader that comes back with one (`Last-Event-ID`) gets what it missed, as far as memory holds it.
+/// A reader that reconnects with one (`Last-Event-ID`) gets what it missed, as far as memory still has it.
 struct EventPlace: Equatable {
     /// Differs between two runs of the program, whose numbers both begin at 0.
     var run: String

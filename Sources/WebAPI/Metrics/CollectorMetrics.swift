@@ -5,9 +5,10 @@ import Store
 import Universe
 import Wire
 
-/// The metrics: names, units and meaning, each from the newest sample.
+/// The Prometheus metrics, all taken from the newest sample.
 ///
-/// Labels are bounded: `connection` (the configured names), `stream`, `database`, `kind`, `reason`, `found` and `check`; never a symbol.
+/// The values of labels are bounded: `connection` (the configured names), `stream`, `database`, `kind`, `reason`,
+/// `found`, `check`, `le`, and the build's `collector` and `version`; never a symbol.
 enum CollectorMetrics {
     static func text(
         _ sample: StatusBoard.Sample, clients: Int, dropped: Int64, refusals: [RefusalCounts.Reason: Int64]
@@ -384,7 +385,7 @@ extension MetricsText {
         }
     }
 
-    /// A metric with a sample of a count for each connection.
+    /// A metric with one count for each connection.
     fileprivate mutating func counts(
         _ name: String, _ kind: Kind, _ help: String, of connections: [ConnectionState],
         _ value: (ConnectionState) -> Int64

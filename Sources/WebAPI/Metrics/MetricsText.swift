@@ -2,7 +2,7 @@ import MarketData
 
 /// Writes the Prometheus text format, version 0.0.4.
 struct MetricsText: ~Copyable {
-    /// What a metric is.
+    /// The type of a metric.
     enum Kind: String {
         case counter
         case gauge

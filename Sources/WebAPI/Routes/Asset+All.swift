@@ -1,11 +1,11 @@
 extension Asset {
-    /// The page, whose addresses are relative to the root.
+    /// The page for the root address.
     static let page = Asset("dashboard.html", html)
 
     /// The page for an address one step below the root.
     static let pageBelow = Asset("dashboard.html", below(html))
 
-    /// The page, which has the browser load all modules at once.
+    /// The page, with links that let the browser load all modules at once.
     private static let html: [UInt8] = {
         let links = all.filter { $0.name.hasSuffix(".js") && $0.name != "main.js" }
             .map { "<link rel=\"modulepreload\" href=\"assets/\($0.name)\">\n" }.joined()
@@ -13,7 +13,7 @@ extension Asset {
         return Array(page.replacing("</head>", with: links + "</head>").utf8)
     }()
 
-    /// The page with its relative addresses one step higher.
+    /// The page with its relative addresses changed to start one step higher.
     private static func below(_ page: [UInt8]) -> [UInt8] {
         let attributes = ["href", "src"].map { "\($0)=\"" }
         var text = String(decoding: page, as: UTF8.self)
@@ -26,7 +26,7 @@ extension Asset {
         return Array(text.utf8)
     }
 
-    /// What the page is made of.
+    /// The files that the page consists of.
     static let all: [Asset] = [
         ("api.js", PackageResources.api_js), ("bars.js", PackageResources.bars_js),
         ("candles.js", PackageResources.candles_js), ("charts.css", PackageResources.charts_css),

@@ -6,11 +6,11 @@ import MarketData
 import Universe
 import Wire
 
-/// Connections, their symbols, and changes to both while running.
+/// Connections, their symbols, and changes to both at run time.
 struct ConnectionRoutes: Sendable {
-    /// The id of a connection that may be there.
+    /// The id of a connection that may exist.
     private static let known = Parameters.part("id", "connection_1 and so on", atMost: 64)
-    /// The id of one that is to be added.
+    /// The id of a connection to add.
     private static let new = Parameter<String>(
         name: "id", place: .path, meaning: "connection_1 and so on",
         schema: .text(Bounds(maximum: 32, pattern: "^connection_[1-9][0-9]{0,17}$")), standard: nil,

@@ -11,7 +11,7 @@ struct DashboardRoutes: Sendable {
             + Asset.all.flatMap { Self.page("/assets/" + $0.name, $0.name, $0, "A file of the dashboard") }
     }
 
-    /// The description of these routes and of itself, as a route.
+    /// The route that serves the description of the given routes and of itself.
     static func description(of routes: [Route]) -> Route {
         func route(_ asset: Asset) -> Route {
             Route(
@@ -53,10 +53,10 @@ struct Asset: Sendable {
     /// The name below `/assets/`.
     let name: String
     let mediaType: String
-    /// Changes with the bytes, and only then.
+    /// Changes if and only if the bytes change.
     let tag: String
     let buffer: ByteBuffer
-    /// The bytes as gzip, where that is smaller.
+    /// The bytes compressed with gzip, if that is smaller.
     let packed: ByteBuffer?
     var packedTag: String { tag.dropLast() + "-gzip\"" }
 

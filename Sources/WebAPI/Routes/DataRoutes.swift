@@ -10,7 +10,7 @@ struct DataRoutes: Sendable {
     /// The most symbols that one gap lists; the count is always there.
     private static let listed = 100
 
-    /// The newest gaps among which those of one symbol are looked for.
+    /// How many of the newest gaps are searched for those of one symbol.
     private static let searched = 2000
 
     private static let anySymbol = Parameters.anySymbol("symbol", "Only this symbol")
@@ -42,7 +42,7 @@ struct DataRoutes: Sendable {
     let calls: BoundedCalls
     let coverages: BoundedCalls
     let body: BodyReader
-    /// For what waits until the upload has a moment; one at a time, so that no letter is given up twice.
+    /// For calls that wait for the upload; one at a time, so that no letter is discarded twice.
     let retries: BoundedCalls
 
     var routes: [Route] {
@@ -98,7 +98,7 @@ struct DataRoutes: Sendable {
         ]
     }
 
-    /// The newest events: from memory when it holds enough, else from the buffer with what memory holds beyond it.
+    /// The newest events: from memory if it has enough, otherwise from the buffer, plus newer ones from memory.
     @Sendable private func recent(_ call: Call) async throws -> Reply<RecentEventsJSON> {
         let symbol = try call.value(of: Self.anySymbol)
         let limit = try call.value(of: Self.limit)
@@ -111,7 +111,8 @@ struct DataRoutes: Sendable {
             }
             isComplete = stored.isComplete
             if let newest = stored.values.map(\.receivedMicroseconds).max() {
-                // Events of one read become durable together, so none is both newer and stored.
+                // Events of one socket read become durable together, so no event later than the newest stored one is
+                // stored too.
                 events = Array((events.filter { $0.receivedMicroseconds > newest } + stored.values).prefix(limit))
                 origin = .buffer
             }

@@ -60,13 +60,13 @@ struct EventRoutes: Sendable {
                     try await writer.finish(nil)
                 } onGracefulShutdown: {
                     client.finish()
-                    // A reader that does not read must not hold up the end.
+                    // A reader that doesn't read must not hold up the shutdown.
                     channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
                 }
             })
     }
 
-    /// What a reader gets at once: how everything is, and what it missed.
+    /// The messages that a reader gets at once: the current state, and the events that it missed.
     private func opening(
         for filter: EventClient.Filter, since last: String?, before nextEvent: UInt64
     ) -> [ByteBuffer] {

@@ -5,7 +5,7 @@ import Store
 import Universe
 import Wire
 
-/// The relationship cache's answers: what is known of stocks, ETFs, sectors and themes, and which connection has a symbol.
+/// Answers from the relationship cache about stocks, ETFs, sectors and themes, and which connection has a symbol.
 struct RelationshipRoutes: Sendable {
     private static let symbol = Parameters.symbol("symbol", .path, "A ticker")
     private static let type = Parameters.word("type", "Only groups of this type", of: GroupType.self)
@@ -74,7 +74,7 @@ struct RelationshipRoutes: Sendable {
         }
     }
 
-    /// A group with its members and their sectors, which come from the cache as the group does.
+    /// A group with its members and their sectors; both come from the cache.
     private func members(of name: String, _ type: GroupType) async throws -> Reply<GroupMembersJSON> {
         let (group, sectors) = try await calls.run("the mirror") {
             let group = try await source.group(named: name, of: type)

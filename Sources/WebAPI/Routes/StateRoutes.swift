@@ -5,7 +5,7 @@ import MarketData
 import NIOCore
 import Wire
 
-/// How everything is: state, last hour, upload, health, metrics.
+/// The state of the collector: status, last hour, upload, relay, fleet, health, metrics.
 struct StateRoutes: Sendable {
     let source: any CollectorSource
     let board: StatusBoard

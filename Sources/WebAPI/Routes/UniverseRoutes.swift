@@ -3,7 +3,7 @@ import HTTPTypes
 import Store
 import Wire
 
-/// The groups that symbols are chosen by.
+/// The groups of symbols, and the symbols of universe keys.
 struct UniverseRoutes: Sendable {
     private static let key = Parameters.part("key", "A group, or several joined by colons", atMost: 512)
 

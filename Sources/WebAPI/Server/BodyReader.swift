@@ -4,11 +4,11 @@ import Hummingbird
 import MarketData
 import NIOCore
 
-/// Reads a request's JSON body within its bounds of size and time.
+/// Reads a request's JSON body within limits of size and time.
 struct BodyReader: Sendable {
     let limits: WebConfiguration.Limits
 
-    /// The body as `Body`; `nil` when there is none.
+    /// Returns the body decoded as `Body`; `nil` if there is none.
     func read<Body: Decodable>(_ type: Body.Type, from call: Call) async throws -> Body? {
         let fields = call.request.headers
         if let length = fields[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes { throw tooLarge }

@@ -1,8 +1,8 @@
 import MarketData
 import Synchronization
 
-/// Lets answers wait for a file, a few at a time and none for long: a hanging disk costs those who ask for what is on
-/// it, and nobody else.
+/// Lets responses wait for a file, a few at a time and for a limited time: a hanging disk affects only requests for
+/// what is on it.
 ///
 /// A call that outlives its limit is cancelled and keeps its place until it ends, so hanging calls cannot pile up.
 final class BoundedCalls: Sendable {
@@ -10,7 +10,7 @@ final class BoundedCalls: Sendable {
     private let limit: Duration
     private let underWay = Mutex(0)
 
-    /// At most `width` calls at once, each answered within `limit`.
+    /// At most `width` calls at once, each with a result or an error within `limit`.
     init(width: Int, limit: Duration) {
         self.width = width
         self.limit = limit
@@ -18,7 +18,7 @@ final class BoundedCalls: Sendable {
 
     /// Runs a call; `what` names what it waits for.
     ///
-    /// - Throws: What the call throws, and a `Problem` where it has no place or takes too long.
+    /// - Throws: What the call throws, or a ``Problem`` if there is no free place or the call takes too long.
     func run<Value: Sendable>(
         _ what: String, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
@@ -60,7 +60,7 @@ final class BoundedCalls: Sendable {
     }
 }
 
-/// Gives the one who waits the first answer, and drops all others.
+/// Resumes the waiting task with the first answer and drops all others.
 private final class FirstAnswer<Value: Sendable>: Sendable {
     private let waiter: Mutex<CheckedContinuation<Value, Never>?>
 

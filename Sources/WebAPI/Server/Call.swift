@@ -7,17 +7,17 @@ import Wire
 /// One request on its way to its route.
 struct Call: Sendable {
     var request: Request
-    /// The parts of the path that a route leaves open, decoded.
+    /// The variable parts of the path, decoded.
     var parts: [String: String]
-    /// The query; it holds none but the route's parameters.
+    /// The query; it contains only parameters of the route.
     var query: Query
-    /// Whether the request carries the token, or none is asked for.
+    /// Whether the request carries the token, or no token is required.
     var isAuthorized: Bool
     var channel: any Channel
-    /// Where the route may write its lines.
+    /// The route's logger.
     var logger: Logger
 
-    /// What the request says of a parameter of its route.
+    /// Reads the value of one of the route's parameters.
     func value<Value>(of parameter: Parameter<Value>) throws(Problem) -> Value {
         switch parameter.place {
         case .path: try parameter.value(of: parts[parameter.name])
@@ -26,7 +26,7 @@ struct Call: Sendable {
     }
 }
 
-/// What the server knows of a request beside the request itself.
+/// What the server knows about a request besides the request itself.
 struct RequestScope: InitializableFromSource {
     let channel: any Channel
     /// Carries the request's number.
@@ -38,7 +38,7 @@ struct RequestScope: InitializableFromSource {
     }
 }
 
-/// What a route returns: a value that goes out as JSON.
+/// What a route returns: a value to send as JSON.
 struct Reply<Body: WireObject>: Sendable {
     var body: Body
     var status: HTTPResponse.Status = .ok
@@ -50,7 +50,7 @@ struct Reply<Body: WireObject>: Sendable {
         self.headers = headers
     }
 
-    /// The response, which nobody keeps.
+    /// The response, which must not be cached.
     var response: Response {
         var headers = headers
         headers[.contentType] = "application/json"

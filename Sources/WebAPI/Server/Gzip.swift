@@ -1,11 +1,11 @@
 import CZlib
 
-/// Bytes in the form of a gzip file (RFC 1952).
+/// The gzip format (RFC 1952).
 enum Gzip {
-    /// Packs bytes as small as zlib can; `nil` when it can't.
+    /// Compresses bytes as far as zlib can; `nil` if that fails.
     static func packed(_ bytes: [UInt8]) -> [UInt8]? {
         var stream = z_stream()
-        // 31: the largest window, and gzip's head and end around it.
+        // 31: the largest window, with gzip's header and trailer.
         guard
             deflateInit2_(
                 &stream, Z_BEST_COMPRESSION, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION,

@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 
-/// Answers what is no HTTP request, one whose head is too large, and one whose target is no path, with problem details,
-/// and closes the socket.
+/// Answers bytes that aren't HTTP, a head that is too large and a target that is not a path with problem details, and
+/// closes the socket.
 final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -20,7 +20,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             try pipeline.addHandler(TargetCheck(), position: .after(decoder))
         } catch {
-            // A server that can't check its requests takes none.
+            // A server that can't check its requests must not take any.
             context.close(promise: nil)
         }
     }
@@ -36,7 +36,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // In the middle of another answer the only clean word left is the end of the connection.
+        // In the middle of another response, all that can be done cleanly is to close the connection.
         guard !isDone, answersOwed == 0, !(error is IOError), !(error is ChannelError) else {
             context.fireErrorCaught(error)
             return
@@ -56,7 +56,7 @@ final class MalformedRequestHandler: ChannelDuplexHandler, RemovableChannelHandl
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(context.channel.allocator.buffer(bytes: body))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        // A moment for the client to read the answer before the socket closes on what it still sends.
+        // Give the client a moment to read the response: closing while it still sends would reset the connection.
         let channel = context.channel
         context.eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
     }

@@ -1,10 +1,10 @@
 import FoundationEssentials
 
-/// Times as people and programs write them.
+/// Times as people and programs write them in a query.
 enum MomentParameter {
     /// Milliseconds since the Unix epoch, from Unix seconds (with or without decimals) or ISO 8601 with a zone.
     static func milliseconds(_ text: String) -> Int64? {
-        // Beyond the year 9999 it is no time that somebody means.
+        // A time after the year 9999 is a mistake.
         let limit = 253_402_300_800.0
         if let seconds = Double(text) {
             guard seconds.magnitude < limit else { return nil }

@@ -1,12 +1,12 @@
 import HTTPTypes
 import Wire
 
-/// The description of the API (OpenAPI 3.1), made from the routes that serve it and the types that they return.
+/// The description of the API (OpenAPI 3.1), made from the routes and the types that they return.
 struct OpenAPIDocument: Encodable {
     private let routes: [Route]
     private let components: [String: Schema.Object]
 
-    /// The description of these routes; files of the page are left out.
+    /// Describes these routes, without the page's files.
     init(_ routes: [Route]) {
         self.routes = routes.filter { !$0.path.hasPrefix("/assets/") }
         var components: [String: Schema.Object] = [:]
@@ -46,7 +46,7 @@ struct OpenAPIDocument: Encodable {
             ]), forKey: "components")
     }
 
-    /// An object whose members are named here.
+    /// An object with the members given here, in this order.
     private struct Members: Encodable {
         let members: [(name: Name, value: any Encodable)]
 
@@ -84,7 +84,7 @@ struct OpenAPIDocument: Encodable {
                 return Members([
                     ("name", parameter.name), ("in", parameter.place), ("required", parameter.isRequired),
                     ("description", parameter.meaning), ("schema", SchemaText(parameter.schema)),
-                    // A blank one counts as left out; several words stand behind each other, with commas.
+                    // A blank parameter counts as left out. Several words are one value, separated by commas.
                     ("allowEmptyValue", parameter.isRequired ? nil : true), ("explode", isList ? false : nil),
                 ])
             }
@@ -112,12 +112,12 @@ struct OpenAPIDocument: Encodable {
         }
     }
 
-    /// A form as JSON Schema 2020-12.
+    /// A schema as JSON Schema 2020-12.
     private struct SchemaText: Encodable {
         let schema: Schema
         /// Whether the object itself is written, rather than a reference to it.
         var isComponent = false
-        /// Whether it is read: what may be left out then is not required, and what is unknown is not looked at.
+        /// Whether it describes a request: members that may be left out are not required, and unknown ones are ignored.
         var isRequest = false
         var meaning: String?
 
@@ -176,7 +176,7 @@ struct OpenAPIDocument: Encodable {
 extension Schema {
     fileprivate var isNullable: Bool { if case .nullable = self { true } else { false } }
 
-    /// Adds the objects that the form is made of.
+    /// Adds the objects that the schema consists of.
     fileprivate func gather(into components: inout [String: Object]) {
         switch self {
         case .object(let object):

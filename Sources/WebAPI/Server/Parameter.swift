@@ -2,21 +2,21 @@ import MarketData
 import Universe
 import Wire
 
-/// A parameter of a route: one value says how a request's text is read and how the API's document describes it.
+/// A parameter of a route: one value defines both how it is read and how the API's document describes it.
 struct Parameter<Value: Sendable>: DescribedParameter {
     let name: String
     let place: ParameterPlace
     let meaning: String
     let schema: Schema
-    /// What a request means that leaves it out, or blank; `nil` where it must be there.
+    /// The value if a request omits the parameter or leaves it blank; `nil` if it is required.
     let standard: Value?
-    /// What is said of a text that ``read`` doesn't take.
+    /// The error for a text that ``read`` refuses.
     let fault: String
     let read: @Sendable (String) -> Value?
 
     var isRequired: Bool { standard == nil }
 
-    /// The value of a text; of `nil` and of a blank one, the standard.
+    /// Returns the value of a text, or the standard for `nil` and a blank text.
     func value(of text: String?) throws(Problem) -> Value {
         guard let text, !text.isEmpty else {
             if let standard { return standard }
@@ -32,7 +32,7 @@ enum ParameterPlace: String, Encodable, Sendable {
     case query
 }
 
-/// What the document needs to know of a parameter.
+/// What the API's document needs to know about a parameter.
 protocol DescribedParameter: Sendable {
     var name: String { get }
     var place: ParameterPlace { get }
@@ -58,7 +58,7 @@ enum Parameters {
             fault: "must have 1 to \(limit) bytes", read: { $0.utf8.count <= limit ? $0 : nil })
     }
 
-    /// A symbol that must be there.
+    /// A symbol that is required.
     static func symbol(_ name: String, _ place: ParameterPlace, _ meaning: String) -> Parameter<Symbol> {
         Parameter(
             name: name, place: place, meaning: meaning + anySpelling, schema: spelling, standard: nil,

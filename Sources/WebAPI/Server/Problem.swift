@@ -4,7 +4,7 @@ import Hummingbird
 import NIOCore
 import Wire
 
-/// An answer that says what is wrong, as problem details (RFC 9457).
+/// A response that says what is wrong, as problem details (RFC 9457).
 struct Problem: Error, Sendable {
     var status: HTTPResponse.Status
     /// The kind of problem, stable for programs.
@@ -17,7 +17,7 @@ struct Problem: Error, Sendable {
     var nearest: [String] = []
     /// Header fields that belong to the status.
     var headers = HTTPFields()
-    /// Whether the connection is of no use after it, because the rest of the request was not read.
+    /// Whether the connection can't be used again, because the rest of the request was not read.
     var closes = false
 
     init(_ status: HTTPResponse.Status, slug: String? = nil, _ detail: String) {

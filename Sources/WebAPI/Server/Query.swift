@@ -1,7 +1,7 @@
 import HTTPTypes
 import MarketData
 
-/// A request's query, read strictly: a parameter that is unknown, repeated or malformed gets a problem that says what is
+/// A request's query, read strictly: an unknown, repeated or malformed parameter is a problem that says what is
 /// allowed.
 struct Query: Sendable {
     private let values: [String: String]

@@ -1,15 +1,15 @@
 import HTTPTypes
 import MarketData
 
-/// Who may come in: decides from a request's head alone.
+/// Decides from its head alone whether a request is allowed.
 ///
 /// - The request's form must leave no doubt about its host and its end.
 /// - `Host` must be one of ours (``ServedHosts``).
-/// - A browser's request, but for the page's own files and the health routes, must come from our own page: another site's
-///   could not read the answer, but it could have a costly one made as often as it likes.
-/// - Where a token is set, every request must carry it, but for the page's own files and the health routes.
+/// - A browser's request must come from our own page, except for the page's own files and the health routes. Another
+///   site couldn't read the response, but could cause expensive requests at will.
+/// - If a token is set, every request must carry it, except for the page's own files and the health routes.
 struct RequestGate: Sendable {
-    /// What of a request's head matters here.
+    /// The parts of a request's head that matter here.
     struct Head: Sendable {
         var host: String?
         /// Host fields beyond the first.
@@ -38,7 +38,7 @@ struct RequestGate: Sendable {
             problem = Problem(.notImplemented, "The only transfer coding that is understood is chunked.")
         }
         guard var problem else { return }
-        // Where the request ends is not sure, so nothing behind it is read.
+        // It is uncertain where the request ends, so nothing after it is read.
         problem.closes = true
         throw problem
     }
@@ -56,7 +56,7 @@ struct RequestGate: Sendable {
         }
     }
 
-    /// Refuses what another site's page sends in a browser's name.
+    /// Refuses a request that another site's page makes through a browser.
     func checkOrigin(_ head: Head) throws(Problem) {
         let problem = Problem(
             .forbidden, slug: "foreign-origin", "Requests like this are taken from the server's own page only.")
@@ -66,8 +66,8 @@ struct RequestGate: Sendable {
             else { throw problem }
             let usual = origin.hasPrefix("https") ? 443 : 80
             guard from.name == host.name else { throw problem }
-            // A proxy may pass the name on and not its port (nginx's $host); then the browser's own word has to do. On
-            // this machine itself any program could have another port.
+            // A proxy may pass the name on but not its port (nginx's $host); then the browser's Sec-Fetch-Site has to
+            // do. Not on loopback, where any program could listen on another port.
             let isPortLost =
                 host.port == nil && !HostName.isLoopback(host.name)
                 && (head.fetchSite ?? "same-origin") == "same-origin"
@@ -77,7 +77,8 @@ struct RequestGate: Sendable {
         }
     }
 
-    /// Whether the request carries the token, or none is asked for. Takes as long for any wrong token of one length.
+    /// Whether the request carries the token, or no token is required. The time taken depends only on the given token's
+    /// length.
     func isAuthorized(_ head: Head) -> Bool {
         guard let token else { return true }
         let parts = (head.authorization ?? "").split(separator: " ", maxSplits: 1)

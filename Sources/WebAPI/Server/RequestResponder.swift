@@ -6,7 +6,7 @@ import MarketData
 import NIOCore
 import Synchronization
 
-/// Takes every request: gate, route, answer, and problem details where one of them refuses.
+/// Handles every request: gate, then route; errors of either become problem details.
 struct RequestResponder: HTTPResponder {
     let gate: RequestGate
     let table: RouteTable
@@ -100,7 +100,7 @@ struct RequestResponder: HTTPResponder {
         return response
     }
 
-    /// Leaves the client a moment to read the answer before the socket closes on what it still sends.
+    /// Gives the client a moment to read the response: closing while it still sends would reset the connection.
     private func closeSoon(_ channel: any Channel) {
         channel.eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
     }
@@ -117,14 +117,14 @@ extension RequestGate.Head {
 }
 
 extension HTTPField.Name {
-    /// The first Host is taken for the authority; these are the others.
+    /// The first Host field becomes the authority; this name matches the others.
     fileprivate static let furtherHost = HTTPField.Name("Host") ?? .origin
     fileprivate static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
 }
 
-/// Requests refused, by a bounded set of reasons.
+/// The number of refused requests, by a bounded set of reasons.
 final class RefusalCounts: Sendable {
-    /// Why, in words fit for a metric's label.
+    /// The reason, as a metric's label.
     enum Reason: String, CaseIterable, Sendable {
         case host
         case origin

@@ -2,44 +2,46 @@ import HTTPTypes
 import Hummingbird
 import Wire
 
-/// An address, what it takes and what it returns. The table of these serves the requests and makes the API's document.
+/// An address, what it takes and what it returns. The table of routes both serves the requests and makes the API's
+/// document.
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
-        /// Whoever has the token, and no other site's page: it shows what is collected.
+        /// Requires the token, and refuses requests from other sites' pages: the route shows what is collected or
+        /// changes something.
         case data
-        /// Everybody who reaches the server: it shows nothing that needs a token.
+        /// Open to everybody who reaches the server: the route shows nothing that requires a token.
         case open
     }
 
     /// What a route returns.
     struct Content: Sendable {
         var mediaType = "application/json"
-        /// The form of the body.
+        /// The schema of the body.
         var schema: Schema
         var meaning = "Answer"
     }
 
     /// The body that a route takes.
     struct Body: Sendable {
-        /// The form, by the type that reads it.
+        /// The schema of the type that reads it.
         var schema: Schema
         /// Whether a request must have one.
         var isRequired: Bool
     }
 
     let method: HTTPRequest.Method
-    /// The path, with `{name}` for a part that is left open.
+    /// The path, with `{name}` for a variable part.
     let path: String
     /// Who may call it.
     let access: Access
-    /// What programs call it.
+    /// The name for programs (`operationId`).
     let name: String
     let summary: String
     /// The parameters of path and query.
     let parameters: [any DescribedParameter]
     let body: Body?
-    /// What it returns, by status; anything else is a problem.
+    /// The possible responses, by status; any other response is a problem.
     let answers: [Int: Content]
     let answer: @Sendable (Call) async throws -> Response
 
@@ -56,7 +58,7 @@ struct Route: Sendable {
         ) { call in try await answer(call).response }
     }
 
-    /// A route that returns something else than JSON.
+    /// A route that returns something other than JSON.
     init(
         _ method: HTTPRequest.Method, _ path: String, _ access: Access, _ name: String, _ summary: String,
         parameters: [any DescribedParameter] = [], body: Body? = nil, answers: [Int: Content],
@@ -73,13 +75,13 @@ struct Route: Sendable {
         self.answer = answer
     }
 
-    /// The names that a query may have.
+    /// The names of the parameters allowed in the query.
     var queryNames: [String] { parameters.filter { $0.place == .query }.map(\.name) }
 }
 
 /// Finds the route of a request.
 struct RouteTable: Sendable {
-    /// What a path leads to.
+    /// The result of a lookup.
     enum Match {
         case route(Route, parts: [String: String])
         case otherMethods([HTTPRequest.Method])

@@ -1,9 +1,9 @@
 import HTTPTypes
 
-/// The header fields that every answer carries.
+/// The header fields that every response carries.
 enum SecurityHeaders {
-    /// The page's own files and this server's data, nothing else; no script or style in the markup, no markup from
-    /// texts.
+    /// Allows only the page's own files and this server's data; no script or style in the markup, and no markup made
+    /// from text.
     static let contentSecurityPolicy = [
         "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
         "manifest-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",

@@ -3,8 +3,8 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Keeps room for the next client: of all sockets, when there are too many, the one that has waited longest for its
-/// request goes, so that health can be asked for however many are held open.
+/// Keeps room for the next client: if there are too many sockets, the one that has waited longest for a request is
+/// closed, so that health can be queried however many sockets are held open.
 final class SocketRoom: Sendable {
     private let refusals: RefusalCounts
     private let room: Mutex<WaitingRoom<ObjectIdentifier, any Channel>>
@@ -14,7 +14,7 @@ final class SocketRoom: Sendable {
         room = Mutex(WaitingRoom(limit: limit))
     }
 
-    /// Takes a new socket in, and closes another when there are too many.
+    /// Adds a new socket, and closes another if there are too many.
     func enter(_ channel: any Channel) {
         guard let evicted = room.withLock({ $0.enter(ObjectIdentifier(channel), channel) }) else { return }
         refusals.count(.room)
@@ -26,12 +26,12 @@ final class SocketRoom: Sendable {
         room.withLock { $0.change(ObjectIdentifier(channel), isServed: isAnswering) }
     }
 
-    /// Forgets a socket that has ended.
+    /// Removes a socket that has closed.
     func leave(_ channel: any Channel) { room.withLock { $0.leave(ObjectIdentifier(channel)) } }
 }
 
-/// Bounds how long one socket may take to send the head of a request, however it spreads the bytes, and tells the
-/// ``SocketRoom`` how far it is.
+/// Limits the time in which one socket must send the head of a request, however it spreads the bytes, and keeps the
+/// ``SocketRoom`` informed.
 final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart

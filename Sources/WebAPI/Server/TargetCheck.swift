@@ -3,8 +3,8 @@ import NIOHTTP1
 
 /// Refuses a request whose target is a whole URL (RFC 9112, section 3.2.2): this server is no proxy.
 ///
-/// Such a target names a host beside the Host header, which the request no longer holds once it is converted for the
-/// routes. So this comes right behind the decoder.
+/// Such a target names a host besides the Host header, and the conversion for the routes drops it. Therefore this
+/// handler comes directly after the decoder.
 final class TargetCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart

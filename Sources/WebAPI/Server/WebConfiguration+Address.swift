@@ -1,8 +1,8 @@
 import Glibc
 
 extension WebConfiguration {
-    /// Tries whether the address can be bound, and lets it go: so that a collector refuses to start before it has
-    /// opened anything. Looks the host up, which may block.
+    /// Binds the address and releases it again, so that a collector with an unusable address refuses to start. Resolves
+    /// the host's name, which may block.
     ///
     /// - Throws: ``WebError`` with the reason `bind`.
     public func checkAddress() throws(WebError) {

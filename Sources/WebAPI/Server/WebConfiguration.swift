@@ -1,32 +1,32 @@
 import Glibc
 public import MarketData
 
-/// Where and for whom the API answers.
+/// The API's address, token and limits.
 public struct WebConfiguration: Sendable {
-    /// Bounds on what one client can take.
+    /// Limits on what one client can use.
     public struct Limits: Sendable, Equatable {
         /// The largest request body, in bytes.
         public var bodyBytes = 256 * 1024
-        /// The largest header field, and all header fields together, in bytes.
+        /// The largest header field, and the largest total of all header fields, in bytes.
         var headerBytes = 16 * 1024
         /// How long a socket may be silent in the middle of a request, and how long it may take to send the next head.
         public var idleTimeout = Duration.seconds(30)
-        /// How long a new socket may take to send the head of its first request, in all.
+        /// How long a new socket may take to send the whole head of its first request.
         public var headTimeout = Duration.seconds(10)
         /// How long a request's body may take.
         public var bodyTimeout = Duration.seconds(10)
-        /// How long an answer may wait for the buffer's or the mirror's file.
+        /// How long a response may wait for the file of the buffer or the mirror.
         public var callTimeout = Duration.seconds(3)
-        /// Dead letters that are to be sent again wait so long for the upload's batch under way.
+        /// How long a retry or discard of dead letters may wait for the upload's current batch.
         var retryTimeout = Duration.seconds(20)
-        /// Answers that may wait for a file at the same time.
+        /// The most responses that may wait for a file at the same time.
         public var calls = 8
-        /// Answers about the coverage of days at the same time: one page's calendar and its day. They take the longest, and
-        /// ask the database too, so that they have places of their own.
+        /// The most responses about coverage at the same time: a page's calendar and its day. They take longest and
+        /// also query the database, so they have their own limit.
         var coverageCalls = 2
-        /// Readers of the event stream at the same time.
+        /// The most readers of the event stream at the same time.
         public var eventClients = 32
-        /// Sockets at the same time; for one more, the one that has waited longest for its request is closed.
+        /// The most sockets at the same time; one more closes the socket that has waited longest for its request.
         public var connections = 256
 
         /// The defaults.
@@ -41,18 +41,18 @@ public struct WebConfiguration: Sendable {
     let token: Secret?
     /// Further names by which clients may address the server, besides ``host`` and the loopback names.
     public let names: [String]
-    /// Bounds on what one client can take.
+    /// Limits on what one client can use.
     public var limits: Limits
-    /// The time between two samples of the collector.
+    /// The time between two messages of the event stream.
     public var beat = Duration.milliseconds(500)
 
-    /// The shortest token that is taken.
+    /// The fewest characters that a token may have.
     public static let shortestToken = 16
 
-    /// Checks and keeps the settings.
+    /// Validates and stores the settings.
     ///
-    /// - Throws: ``WebError`` with the reason `configuration` for a port out of range, a token that is too short or no
-    ///   header can carry, and a host that is not loopback without a token.
+    /// - Throws: ``WebError`` with the reason `configuration` for an invalid host or port, for a token that is too
+    ///   short or can't be sent in a header, and for a host other than loopback without a token.
     public init(
         host: String = "127.0.0.1", port: Int = 8080, token: Secret? = nil, names: [String] = [],
         limits: Limits = Limits()
@@ -83,11 +83,11 @@ public struct WebConfiguration: Sendable {
     }
 }
 
-/// A failure of the server as a whole; what goes wrong with one request is answered to the client instead.
+/// A failure of the server as a whole; an error of one request is returned to its client instead.
 public struct WebError: Error, Sendable, CustomStringConvertible {
-    /// What sort of failure it is.
+    /// The kind of failure.
     public enum Reason: String, Sendable {
-        /// A setting that cannot be.
+        /// An invalid setting.
         case configuration
         /// The address could not be bound.
         case bind
@@ -95,7 +95,7 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
         case ended
     }
 
-    /// What sort of failure it is.
+    /// The kind of failure.
     public let reason: Reason
     /// One line that says what is wrong and what to do.
     public let description: String

@@ -8,9 +8,8 @@ import Synchronization
 
 /// The HTTP API, the metrics and the dashboard.
 ///
-/// Answers come from a ``StatusBoard`` that is sampled on a beat, or wait a bounded time for the buffer's or the
-/// mirror's file. Stops with the group it runs in: no request is accepted, the event streams end, what is under way is
-/// answered.
+/// Responses come from a ``StatusBoard``, or wait a bounded time for the file of the buffer or the mirror. When the
+/// group shuts down, the server takes no new requests, ends the event streams and finishes the responses under way.
 public final class WebServer: Service {
     private enum Binding {
         case waiting([CheckedContinuation<Int?, Never>])
@@ -23,14 +22,14 @@ public final class WebServer: Service {
     private let broadcast: EventBroadcast
     private let responder: RequestResponder
     private let room: SocketRoom
-    /// All routes, for the check of their description.
+    /// All routes, so that tests can check their description.
     let routes: [Route]
 
     /// A server for a collector.
     ///
     /// - Parameters:
     ///   - board: The collector's samples, which a ``Collector/StatusBeat`` keeps fresh.
-    ///   - tap: The one that the collector's feed connections hand their events to.
+    ///   - tap: The tap through which the collector's connections pass their events.
     public init(
         configuration: WebConfiguration, board: StatusBoard, source: any CollectorSource, tap: EventTap, logger: Logger
     ) {
@@ -62,7 +61,7 @@ public final class WebServer: Service {
             gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)
     }
 
-    /// The port that the server listens on, awaited; `nil` when it could not be bound or ended before.
+    /// The port that the server listens on, once it does; `nil` if it could not be bound or the server has ended.
     public var port: Int? {
         get async {
             await withCheckedContinuation { continuation in
@@ -81,7 +80,8 @@ public final class WebServer: Service {
 
     /// Serves until graceful shutdown or cancellation.
     ///
-    /// - Throws: ``WebError`` with the reason `bind` when the address cannot be bound.
+    /// - Throws: ``WebError`` with the reason `bind` if the address can't be bound, or `ended` if the server ends by
+    ///   itself.
     public func run() async throws {
         defer { bound(nil) }
         let limits = configuration.limits
@@ -128,7 +128,7 @@ public final class WebServer: Service {
         for waiter in waiters { waiter.resume(returning: port) }
     }
 
-    /// The framework's own lines say at `info` what ``started(_:)`` says.
+    /// Raises the framework's log level: at `info` it repeats what ``started(_:)`` logs.
     private func quiet(_ logger: Logger) -> Logger {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)

@@ -1,8 +1,8 @@
-/// The form of a JSON value.
+/// The schema of a JSON value.
 package indirect enum Schema: Sendable, Equatable {
     /// An object with fixed members.
     package struct Object: Sendable, Equatable {
-        /// What the document calls it; parts that have no name stand where they are used.
+        /// The name in the API's document; a schema without one is written where it is used.
         package var name: String
         package var members: [Member]
     }
@@ -18,27 +18,27 @@ package indirect enum Schema: Sendable, Equatable {
     case integer(Bounds)
     case number
     case text(Bounds)
-    /// A text that is one of some words.
+    /// One of a list of words.
     case words([String])
-    /// A number that is one of some numbers.
+    /// One of a list of numbers.
     case choice([Int])
     case list(Schema, Bounds)
     /// An object whose members' names are data.
     case map(Schema)
     case object(Object)
     case oneOf([Schema])
-    /// The same, or `null`.
+    /// The schema's values, or `null`.
     case nullable(Schema)
     case null
-    /// Whatever it is.
+    /// Any value.
     case any
 
-    /// The form of a type, found by decoding one: the type itself says which members it wants.
+    /// Finds a type's schema by decoding one: the type itself asks for its members.
     package static func of<Value: Decodable>(_ type: Value.Type) -> Schema {
         Reader.schema(of: type)
     }
 
-    /// The form of a type that is only known at run time.
+    /// Finds the schema of a type that is only known at run time.
     package static func of(object type: any WireObject.Type) -> Schema { Reader.schema(of: type) }
 
     func with(_ bounds: Bounds?) -> Schema {
@@ -53,9 +53,9 @@ package indirect enum Schema: Sendable, Equatable {
     }
 }
 
-/// A value that has one of several forms.
+/// A type whose values have one of several schemas.
 package protocol WireUnion: Codable {
-    /// The forms.
+    /// The alternatives.
     static var schemas: [Schema] { get }
 }
 
@@ -96,7 +96,7 @@ private final class Reader: Decoder {
         return anyRead(type).0
     }
 
-    /// The form of a type, and a value of it to go on with.
+    /// Returns the schema of a type, and a placeholder value so that decoding can continue.
     static func read<Value: Decodable>(_ type: Value.Type) -> (schema: Schema, value: Value) {
         let (schema, value) = anyRead(type)
         guard let value = value as? Value else { preconditionFailure("\(type) has no form") }
@@ -160,7 +160,7 @@ private final class Reader: Decoder {
             return value
         }
 
-        // The protocol has a default of its own for each simple type.
+        // The protocol has its own default for each simple type, so all must be overridden.
         func decodeIfPresent<Value: Decodable>(_ type: Value.Type, forKey key: Key) -> Value? { read(type, key) }
         func decodeIfPresent(_ type: Bool.Type, forKey key: Key) -> Bool? { read(type, key) }
         func decodeIfPresent(_ type: String.Type, forKey key: Key) -> String? { read(type, key) }

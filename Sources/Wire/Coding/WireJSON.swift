@@ -1,7 +1,7 @@
 import MarketData
 
-/// The one JSON form of everything that goes out: members in the order of their declaration, an absent value as
-/// `null`, dictionaries by key, no blanks.
+/// The one JSON form of all output: members in the order of their declaration, absent values as `null`, dictionaries
+/// sorted by key, no whitespace.
 package enum WireJSON {
     package static func bytes(of value: some Encodable) -> [UInt8] {
         let output = Output()
@@ -9,7 +9,7 @@ package enum WireJSON {
         return output.bytes
     }
 
-    /// The text of a value, for a terminal.
+    /// The JSON of a value as a string, for a terminal.
     package static func text(of value: some Encodable) -> String {
         String(decoding: bytes(of: value), as: UTF8.self)
     }
@@ -44,12 +44,12 @@ private final class Output {
     func writeNull() { bytes += "null".utf8 }
 
     private func write(_ number: Double) {
-        // JSON has no other numbers.
+        // JSON can't represent infinities or NaN.
         if number.isFinite { DecimalText.append(number, to: &bytes) } else { writeNull() }
     }
 }
 
-/// A dictionary whose keys are texts; they are written in order.
+/// A dictionary with string keys, which are written in order.
 private protocol TextKeyed {
     func write(to encoder: ValueEncoder)
 }
@@ -124,7 +124,8 @@ private struct Members<Key: CodingKey>: KeyedEncodingContainerProtocol {
         encoder.output.write(value)
     }
 
-    // Unlike other encoders, which leave the member out. The protocol has a default of its own for each simple type.
+    // Writes `null`, whereas other encoders leave the member out. The protocol has its own default for each simple
+    // type.
     func encodeIfPresent<Value: Encodable>(_ value: Value?, forKey key: Key) { write(value, key) }
     func encodeIfPresent(_ value: Bool?, forKey key: Key) { write(value, key) }
     func encodeIfPresent(_ value: String?, forKey key: Key) { write(value, key) }

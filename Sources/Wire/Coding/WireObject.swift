@@ -1,12 +1,12 @@
 /// One answer, or a part of one: a JSON object whose members are the type's properties.
 ///
-/// The properties are spelled as they go out, so that a search for a name finds the server, the commands, the page and
-/// the document alike. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations are numbers
-/// of seconds and end in `_seconds`. A member is never left out: what is not known is `null`.
+/// The properties are spelled as they are in JSON, so that a search for a name finds the server, the commands, the page
+/// and the document. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations are numbers of
+/// seconds and end in `_seconds`. A member is never left out: an unknown value is `null`.
 package protocol WireObject: Codable, Sendable {
-    /// What members mean whose names don't say it.
+    /// The meanings of members whose names don't say it.
     static var meanings: [String: String] { get }
-    /// What the server asks of members beyond their types.
+    /// The limits that the server enforces on members, beyond their types.
     static var bounds: [String: Bounds] { get }
 }
 
@@ -15,13 +15,13 @@ extension WireObject {
     package static var bounds: [String: Bounds] { [:] }
 }
 
-/// The limits of a text, a list or a number; checked by the server and printed in the document.
+/// The limits of a text, a list or a number. The server checks them, and the API's document states them.
 package struct Bounds: Sendable, Equatable {
-    /// The least characters, elements, or number.
+    /// The fewest characters or elements, or the least number.
     package var minimum: Int?
-    /// The most characters, elements, or number.
+    /// The most characters or elements, or the greatest number.
     package var maximum: Int?
-    /// The regular expression that a text matches.
+    /// The regular expression that a text must match.
     package var pattern: String?
 
     package init(_ range: ClosedRange<Int>) { (minimum, maximum) = (range.lowerBound, range.upperBound) }
@@ -32,6 +32,6 @@ package struct Bounds: Sendable, Equatable {
         self.pattern = pattern
     }
 
-    /// A symbol as the feed writes it: `MarketData.Symbol` says the same in bytes.
+    /// A symbol as the feed writes it; `MarketData.Symbol` has the same rule in bytes.
     package static let symbol = Bounds(minimum: 1, maximum: 16, pattern: #"^[!#-)+\-./0-9:-\[\]-~]{1,16}$"#)
 }

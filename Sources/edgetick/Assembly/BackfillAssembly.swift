@@ -4,9 +4,9 @@ import MarketData
 import Store
 import Upstream
 
-/// The backfill, made from what the user set.
+/// Builds the backfill from the settings.
 extension Settings {
-    /// Asks the REST aggregates with the feed's key.
+    /// Returns a client of the REST aggregates that uses the feed's key.
     func aggregatesClient() throws(BackfillError) -> AggregatesClient {
         guard let key = feed.apiKey else {
             throw BackfillError(.invalidConfiguration, "MASSIVE_API_KEY is needed to ask the REST aggregates")
@@ -17,13 +17,14 @@ extension Settings {
         return try AggregatesClient(configuration: configuration, logger: Logger(label: "backfill"))
     }
 
-    /// How late the feed's events are, in milliseconds.
+    /// The delay of the feed's events, in milliseconds.
     var feedDelay: Int64 {
         ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0
     }
 
-    /// How long after its time the REST server has a bar for sure, in milliseconds: it is as late as the feed, and may count
-    /// its delay in whole minutes. A gap that is asked for earlier would be settled as one without trades.
+    /// The age in milliseconds at which the REST server certainly has a bar: the feed's delay plus a minute, since the
+    /// server may count its delay in whole minutes. A gap that is asked for earlier would be settled as one without
+    /// trades.
     var restDelay: Int64 { feedDelay > 0 ? feedDelay + 60_000 : 0 }
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.
@@ -42,7 +43,7 @@ extension Settings {
             identified: Self.identified(try upstreams(), buffer.id), logger: Logger(label: "backfill"))
     }
 
-    /// Why no gap is filled without being asked to.
+    /// Why gaps are filled only on request.
     private var whyGapsStay: String {
         if feed.source == .simulator { return "what is made up is at no REST API" }
         if !backfill.isEnabled { return "BACKFILL_ENABLED is false" }
@@ -52,7 +53,8 @@ extension Settings {
         return "there is no feed with a key"
     }
 
-    /// Asks the databases in which of their streams they recognise events that are there; in none while they can't be asked.
+    /// Returns a function that asks the databases in which of their streams they recognise events that they already
+    /// have. A database that can't be asked adds none.
     static func identified(
         _ upstreams: [UpstreamConfiguration], _ bufferID: String
     ) -> @Sendable () async -> Set<EventStream> {

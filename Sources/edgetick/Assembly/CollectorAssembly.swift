@@ -13,7 +13,7 @@ import UnixSignals
 import Upstream
 import WebAPI
 
-/// Everything that `run` runs, put together and opened; nothing moves before ``serviceGroup()`` is run.
+/// Everything that `edgetick run` runs, put together and opened; nothing starts before ``serviceGroup()`` is run.
 struct CollectorAssembly {
     let buffer: TickBuffer
     let connections: ConnectionSet
@@ -30,16 +30,16 @@ struct CollectorAssembly {
     private let pair: PairService?
     private let simulator: FeedSimulator?
     private let supervisor: SupervisorSocket?
-    /// What SIGHUP does; `nil` where the signal is left alone.
+    /// What SIGHUP does; `nil` if the signal is not handled.
     private let hangUps: Interrupts.HangUps?
     private let logger: Logger
 
     /// Opens the files, resolves the symbols and prepares the connections.
     ///
-    /// - Parameter simulator: A feed to use in place of the one in the settings; bound, not yet running.
-    /// - Parameter reread: Reads the settings again when SIGHUP comes; without it the signal is left alone.
-    /// - Parameter endsWithTerminal: Whether the SIGHUP of a terminal that is closed ends the collector.
-    /// - Throws: What the modules throw; nothing stays open then.
+    /// - Parameter simulator: A feed to use instead of the configured one; bound, not yet running.
+    /// - Parameter reread: Reads the settings again on SIGHUP; without it the signal is not handled.
+    /// - Parameter endsWithTerminal: Whether the closing of the terminal ends the collector.
+    /// - Throws: The errors of the modules; nothing stays open then.
     static func open(
         _ settings: Settings, simulator: (feed: FeedSimulator, url: String)? = nil,
         reread: (@Sendable () throws -> Settings)? = nil, endsWithTerminal: Bool = false, logger: Logger
@@ -50,7 +50,7 @@ struct CollectorAssembly {
         let buffer = try TickBuffer.open(
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
         do {
-            // Behind the files, so that a second collector hears of the first and not of a port.
+            // After the files are opened, so that a second collector reports the first one and not a port in use.
             try webConfiguration.checkAddress()
             let mirror = try settings.mirror(logger)
             let relayed = settings.relayConfiguration.map { ($0, RelayTap(before: buffer, limit: $0.queueBytes)) }
@@ -115,7 +115,7 @@ struct CollectorAssembly {
             let backfill = try settings.backfillService(buffer: buffer)
             let pair = settings.pairService(
                 buffer: buffer, connections: connections, upstreams: try settings.upstreams())
-            // Last, since nothing closes it before the services run.
+            // Comes last, since nothing would close it if a later step failed.
             do {
                 try await relay?.bind()
             } catch {
@@ -137,7 +137,7 @@ struct CollectorAssembly {
         }
     }
 
-    /// The services in the order in which they stop last: connections first, then the upload, the buffer, the API.
+    /// The services, which stop in reverse order: first the connections, then the upload, the buffer and the API.
     func serviceGroup() -> ServiceGroup {
         var services: [any Service] = [StatusBeat(board: board), hour]
         if let supervisor {
@@ -147,7 +147,7 @@ struct CollectorAssembly {
                     logger: Logger(label: "supervisor")))
         }
         services += [web, BufferService(buffer: buffer)] as [any Service]
-        // Its last word is about what the last upload has left.
+        // Stops after the uploads, so that its last row reports what they left.
         if let fleet { services.append(fleet) }
         services += uploads
         services.append(

@@ -3,9 +3,9 @@ import MarketData
 import Store
 import Upstream
 
-/// The modules' own settings, made from what the user set.
+/// Builds the modules' configurations from the settings.
 extension Settings {
-    /// The databases to upload to; none when none is set.
+    /// The databases to upload to; empty if none is set.
     func upstreams(statementTimeout: Duration? = nil) throws(UpstreamError) -> [UpstreamConfiguration] {
         var found: [UpstreamConfiguration] = []
         for role in UpstreamRole.allCases {
@@ -16,11 +16,11 @@ extension Settings {
         return found
     }
 
-    /// The database of a role, the one with the groups as a rule; `nil` when it isn't set.
+    /// The database of a role, by default the one with the groups; `nil` if it isn't set.
     ///
     /// - Parameters:
-    ///   - statementTimeout: How long one statement may take; as the settings say unless given.
-    ///   - limit: How long connecting and one statement may take.
+    ///   - statementTimeout: The longest that one statement may take; `nil` for the setting's value.
+    ///   - limit: The longest that connecting, and one statement, may take; overrides the other limits.
     func upstream(
         _ role: UpstreamRole = .main, statementTimeout: Duration? = nil, answeringWithin limit: Duration? = nil
     ) throws(UpstreamError) -> UpstreamConfiguration? {
@@ -33,14 +33,14 @@ extension Settings {
             needsIdentity: collectorGroup != nil, role: role, isAlone: upload.ticksURI == nil)
     }
 
-    /// How a command that collects nothing keeps the buffer.
+    /// The buffer's options for a command that collects nothing.
     var toolBufferOptions: TickBuffer.Options {
         var options = bufferOptions
         options.isCollecting = false
         return options
     }
 
-    /// How the buffer file is written.
+    /// The buffer's options for the collector.
     var bufferOptions: TickBuffer.Options {
         TickBuffer.Options(
             collector: collectorID, commitInterval: buffer.commitInterval,
@@ -48,7 +48,7 @@ extension Settings {
             retention: buffer.retention)
     }
 
-    /// How a connection of this name reaches the feed at `url`.
+    /// The configuration of a connection with this name to the feed at `url`.
     func feedConfiguration(named name: String, url: String) throws(FeedError) -> FeedConfiguration {
         var configuration = FeedConfiguration(
             name: name, endpoint: try FeedEndpoint(url: url, allowsPlaintext: feed.allowsPlaintext),

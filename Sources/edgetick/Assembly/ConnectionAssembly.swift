@@ -5,12 +5,12 @@ import MarketData
 import Store
 import Universe
 
-/// The connections, made from what the user set.
+/// Builds the connections from the settings.
 extension Settings {
-    /// The set of connections with what `plan` has each of them collect.
+    /// Returns the set of connections, each with the symbols that `plan` assigns to it.
     ///
-    /// - Parameter waits: Whether there may be nothing to collect yet.
-    /// - Throws: ``CommandFailure`` when there is nothing to collect.
+    /// - Parameter waits: Whether to start even if there is nothing to collect yet.
+    /// - Throws: ``CommandFailure`` if there is nothing to collect.
     func connectionSet(
         _ plan: SymbolPlan, waits: Bool, url: String, sink: any EventSink, previousLife: PreviousLife?, logger: Logger
     ) throws -> ConnectionSet {
@@ -30,7 +30,7 @@ extension Settings {
                     + "or write \(list) as a comma list; * collects everything")
         }
         let configured = gaveWay(plan) ? connections.single.map { [$0] } ?? [] : connections.list
-        // One without symbols of its own can still take those of the others.
+        // A connection without its own symbols can still take some of the others'.
         let members = try assignments.map { assignment -> SetMember in
             var configuration = try feedConfiguration(named: assignment.wish.name, url: url)
             configuration.previousLife = previousLife
@@ -48,7 +48,7 @@ extension Settings {
     private func setConfiguration(logger: Logger) -> SetConfiguration {
         var configuration = SetConfiguration()
         if connections.isMulti, connections.routing == .loadBalanced {
-            // Until rates were seen, what traded much is taken for what will send much.
+            // Until rates have been measured, past volume is the best guess at the load of a symbol.
             do throws(StoreError) {
                 configuration.firstGuess = try TickHistory(directory: dataDirectory).relativeVolume()
             } catch {

@@ -6,23 +6,23 @@ import MarketData
 import Store
 import Upstream
 
-/// The box among others, made from what the user set.
+/// Builds the box's part in a fleet from the settings.
 extension Settings {
-    /// How the box introduces itself in the fleet's table.
+    /// The box's identity in the fleet's table.
     func fleetIdentity(file id: String) -> FleetReport {
         FleetReport(
             id: collectorID, group: collectorGroup, host: HostFacts.current(environment: [:]).hostName ?? collectorID,
             version: Version.number, fileID: id)
     }
 
-    /// The share of `SHARD=k/n`.
+    /// The share set by `SHARD=k/n`; `nil` otherwise.
     var fixedShare: SymbolShare? {
         guard case .fixed(let number, let count) = shard else { return nil }
         return SymbolShare(
             of: "\(number)", in: ShardMap(count: count, replicas: shardReplicas), isAutomatic: false)
     }
 
-    /// What the box takes at a start with `SHARD=auto`; `nil` without.
+    /// The box's share at a start with `SHARD=auto`; `nil` otherwise.
     func shardStart(_ identity: FleetReport, in table: FleetTable?, logger: Logger) async -> ShardStart? {
         guard shard == .auto, let table else { return nil }
         let kept = ShardMembers.read(directory: dataDirectory, group: collectorGroup ?? "")
@@ -37,7 +37,7 @@ extension Settings {
         return start
     }
 
-    /// The box's part in the fleet: its row, and with a start its share of the symbols.
+    /// The service that writes the box's row and, if `start` is given, keeps its share of the symbols up to date.
     func fleetService(
         _ table: FleetTable, _ board: FleetBoard, _ identity: FleetReport, _ start: ShardStart?, status: StatusBoard,
         symbols: Symbols, sink: any EventSink
@@ -52,7 +52,7 @@ extension Settings {
             }, logger: Logger(label: "fleet"))
     }
 
-    /// What the boxes of a group cover of each other's gaps; `nil` without COLLECTOR_GROUP or a database.
+    /// The service through which boxes of a group cover each other's gaps; `nil` without COLLECTOR_GROUP or a database.
     func pairService(
         buffer: TickBuffer, connections: ConnectionSet, upstreams: [UpstreamConfiguration]
     ) -> PairService? {
@@ -65,11 +65,11 @@ extension Settings {
     }
 }
 
-/// The boxes that shared the symbols last, in a small file of the data directory, for a start without the database.
+/// The boxes that last shared the symbols, kept in a small file of the data directory for a start without the database.
 enum ShardMembers {
     private static func path(_ directory: String) -> String { directory + "/shard.members" }
 
-    /// The members; `nil` where there is no such file, or it is about another group.
+    /// Returns the members; `nil` if there is no such file, or if it is about another group.
     static func read(directory: String, group: String) -> [String]? {
         guard let text = try? String(contentsOfFile: path(directory), encoding: .utf8) else { return nil }
         let lines = text.split(separator: "\n").map(String.init)
@@ -77,7 +77,7 @@ enum ShardMembers {
         return Array(lines.dropFirst())
     }
 
-    /// Keeps the members. Where that fails, a start without the database takes more symbols than it must.
+    /// Stores the members. If that fails, a start without the database takes more symbols than necessary.
     static func write(_ members: [String], directory: String, group: String) {
         _ = PrivateFile.replace(path(directory), with: Array(([group] + members).joined(separator: "\n").utf8))
     }

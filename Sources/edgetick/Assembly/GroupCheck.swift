@@ -3,12 +3,12 @@ import MarketData
 import Upstream
 
 extension Settings {
-    /// How long the start waits for the database to say whether it can recognise an event.
+    /// How long the start waits for the database to say whether it recognises events.
     private static let patience: Duration = .seconds(3)
 
-    /// Refuses to start where another box of the group would send the same ticks, and the database would store them twice.
+    /// Refuses to start if another box of the group would send the same ticks and the database would store them twice.
     ///
-    /// Where it can't be asked, the collector starts all the same: the upload asks again before it sends any.
+    /// If the database can't be asked, the collector starts anyway: the upload asks again before it sends ticks.
     ///
     /// - Throws: ``CommandFailure`` with what to do.
     func refuseDoubledTicks(_ logger: Logger) async throws {

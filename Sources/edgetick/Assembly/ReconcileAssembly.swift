@@ -6,7 +6,7 @@ import MarketData
 import Store
 import Upstream
 
-/// The comparison of days with the tape, made from what the user set.
+/// Builds the comparison of days with the tape from the settings.
 extension Settings {
     /// The service that compares each day at RECONCILE_AT; `nil` when it is off.
     func reconcileService(
@@ -36,7 +36,7 @@ extension Settings {
             symbols: { symbols.collected }, logger: logger)
     }
 
-    /// Why bars are not upstream after a pass.
+    /// Says why bars are not upstream after a pass.
     static func notUploaded(_ report: UploadReport?) -> String {
         let cause = report?.failures[.bars].map { "\($0)" } ?? report?.problem.map { "\($0)" }
         return "the bars are not all in the database: \(cause ?? "the upload has not come to them")"
@@ -44,12 +44,12 @@ extension Settings {
 }
 
 extension Symbols {
-    /// The symbols that are collected now; `nil` when that is everything.
+    /// The symbols that are collected now; `nil` if that is every symbol.
     var collected: [Symbol]? { assignments.symbols }
 }
 
 extension [SymbolAssignment] {
-    /// The symbols of all of them, sorted; `nil` when one takes everything.
+    /// The symbols of all assignments, sorted; `nil` if one of them takes every symbol.
     var symbols: [Symbol]? {
         var all: Set<Symbol> = []
         for assignment in self {

@@ -2,7 +2,7 @@ import FeedServer
 import Relay
 
 extension Settings {
-    /// What the settings say about the relay; `nil` where there is none.
+    /// The relay's configuration; `nil` if there is no relay.
     var relayConfiguration: RelayConfiguration? {
         guard let port = relay.port else { return nil }
         var configuration = RelayConfiguration()

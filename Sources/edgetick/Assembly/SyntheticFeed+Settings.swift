@@ -5,8 +5,8 @@ import MarketData
 import Universe
 
 extension Settings {
-    /// The feed inside this process that USE_SYNTHETIC_DATA asks for, listening on a free port of the loopback;
-    /// `nil` when the settings name a real one.
+    /// Starts listening with the built-in feed of USE_SYNTHETIC_DATA on a free loopback port; returns `nil` if the
+    /// settings name a real feed or none.
     func builtInSimulator() async throws -> (feed: FeedSimulator, url: String)? {
         guard feed.source == .simulator else { return nil }
         let listed = connections.list.flatMap { SymbolList($0.symbols ?? "").symbols }

@@ -17,23 +17,24 @@ extension Settings {
         }
     }
 
-    /// What names a connection's symbols.
+    /// The universe key or list that names a connection's symbols.
     private func wish(of connection: Connection) -> SymbolWish {
         SymbolWish(
             connection: connection.id, name: connection.name, universeKey: connection.universeKey,
             list: connection.symbols, fallback: symbolFallback)
     }
 
-    /// What names each connection's symbols.
+    /// The wishes of all connections; empty without a feed.
     var wishes: [SymbolWish] { feed.source == .none ? [] : connections.list.map(wish) }
 
-    /// What names the symbols of the one connection that several give way to where none of them has any.
+    /// The wish of the single connection that replaces several if none of them has symbols; `nil` in single mode and
+    /// without SYMBOL_UNIVERSE_KEY.
     var singleWish: SymbolWish? { connections.isMulti ? connections.single.map(wish) : nil }
 
-    /// Whether several connections without symbols gave way to the one of SYMBOL_UNIVERSE_KEY.
+    /// Whether the single connection of SYMBOL_UNIVERSE_KEY has replaced several that have no symbols.
     func gaveWay(_ plan: SymbolPlan) -> Bool { plan.wishes != wishes }
 
-    /// The mirror, open for the collector.
+    /// Opens the mirror for the collector.
     func mirror(_ logger: Logger) throws(StoreError) -> UniverseMirror {
         let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readWrite)
         if let name = mirror.setAside {
@@ -44,16 +45,16 @@ extension Settings {
         return mirror
     }
 
-    /// The relationship cache before a mirror.
+    /// The relationship cache on top of a mirror.
     func relationshipCache(_ mirror: UniverseMirror) -> RelationshipCache {
         RelationshipCache(
             mirror: mirror,
             options: .init(environment: universe.environment.rawValue, timeToLive: universe.cacheTTL))
     }
 
-    /// The rules for changes of the connections while running.
+    /// The rules for changes to the connections at run time.
     ///
-    /// - Parameter url: Where connections that are added connect to.
+    /// - Parameter url: The feed's address for connections that are added.
     func symbolRules(url: String) -> Symbols.Rules {
         Symbols.Rules(
             maximum: connections.maximum, strategy: connections.routing,
@@ -63,11 +64,11 @@ extension Settings {
         }
     }
 
-    /// What the connections of a start are to collect. Where that would be nothing because no key can be resolved, the
-    /// groups are pulled first: a new box has none, and one whose mirror was damaged neither.
+    /// Decides what the connections collect at the start. If no universe key can be resolved, the groups are pulled
+    /// first: a new box has none, nor does one whose mirror was damaged.
     ///
-    /// - Returns: The plan, and whether one without symbols is to wait, since the pull failed and may work later.
-    /// - Throws: ``CommandFailure`` where it is not to wait.
+    /// - Returns: The plan, and whether to start without symbols and wait for them: the pull failed and may work later.
+    /// - Throws: ``CommandFailure`` if the pull failed and UNIVERSE_FALLBACK doesn't allow waiting.
     func symbolPlan(
         _ cache: RelationshipCache, _ mirror: UniverseMirror, _ upstream: UpstreamConfiguration?, _ logger: Logger
     ) async throws -> (plan: SymbolPlan, waits: Bool) {
@@ -95,7 +96,8 @@ extension Settings {
         return (try await open(logger), true)
     }
 
-    /// The symbols that the settings name, as far as the mirror knows their keys; none where everything is collected.
+    /// The symbols that the settings name, as far as the mirror can resolve their keys; empty if everything is
+    /// collected.
     func namedSymbols() async -> Set<Symbol> {
         let mirror = try? UniverseMirror.open(directory: dataDirectory, access: .readOnly)
         let all = wishes + [singleWish].compactMap(\.self)
@@ -110,12 +112,12 @@ extension Settings {
         return Set(decided.inForce.symbols ?? [])
     }
 
-    /// Warns of connections that bring nothing because others name all of their symbols.
+    /// Warns of each connection that delivers nothing because others already have all of its symbols.
     func tellCovered(_ plan: SymbolPlan, _ logger: Logger) {
         for text in coveredTexts(plan) { logger.warning("\(text)") }
     }
 
-    /// A line for each connection all of whose symbols come on others.
+    /// The text for each connection whose symbols all come on others.
     func coveredTexts(_ plan: SymbolPlan) -> [String] {
         guard connections.isMulti, connections.routing == .manual, connections.redundantSymbols == nil else {
             return []
@@ -130,15 +132,15 @@ extension Settings {
         }
     }
 
-    /// What may change of the universes while running; `wishes` are those of the connections that run.
+    /// The universe settings that may change at run time; `wishes` are those of the running connections.
     func universes(_ wishes: [SymbolWish]) -> UniverseService.Settings {
         UniverseService.Settings(
             environment: universe.environment.rawValue, cacheTimeToLive: universe.cacheTTL,
             pullInterval: universe.pullInterval, wishes: wishes)
     }
 
-    /// Reads the same again, and the relay's keys. Which connections there are stays until the next start; one that
-    /// several gave way to stays alone.
+    /// Returns a function that reads those settings again and changes the relay's keys. The set of connections stays as
+    /// it is until the next start, also if a single one has replaced several.
     func rereading(
         _ reread: (@Sendable () throws -> Settings)?, since plan: SymbolPlan, _ relay: RelayService?
     ) -> (@Sendable () throws -> UniverseService.Settings)? {

@@ -3,9 +3,9 @@ import Logging
 import Store
 import Upstream
 
-/// The upload, made from what the user set: for each database its own.
+/// Builds the upload from the settings, separately for each database.
 extension Settings {
-    /// What uploads a file's rows, a database each.
+    /// The uploaders of a file's rows, one for each database.
     func uploaders(of bufferID: String, settingAside: Bool = false) throws(UpstreamError) -> [Uploader] {
         try upstreams().map { configuration in
             Uploader(
@@ -19,7 +19,7 @@ extension Settings {
             buffer: buffer, uploader: uploader, batchRows: upload.batchRows, mostRows: upload.mostBatchRows)
     }
 
-    /// The sync task of one database.
+    /// The sync service of one database.
     func syncService(_ buffer: TickBuffer, _ uploader: Uploader) -> SyncService {
         SyncService(
             buffer: buffer, uploader: uploader, interval: upload.interval, batchRows: upload.batchRows,
@@ -28,6 +28,6 @@ extension Settings {
 }
 
 extension UpstreamRole {
-    /// The log of what goes to the database.
+    /// The logger for uploads to the database of this role.
     fileprivate var logger: Logger { Logger(label: self == .main ? "upload" : "upload-ticks") }
 }

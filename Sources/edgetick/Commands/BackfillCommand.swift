@@ -116,7 +116,7 @@ struct BackfillCommand: ConfiguredCommand {
                     access.budget = nil
                     counts[try await filler.fill(record, ticks: access), default: 0] += 1
                 } catch {
-                    // One gap's bad answer doesn't keep the others from theirs.
+                    // A bad response for one gap must not keep the others from being filled.
                     guard error.concernsRequestAlone else { throw error }
                     Logger(label: "backfill").warning(
                         "a gap could not be filled and stays open",

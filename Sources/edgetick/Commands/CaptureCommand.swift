@@ -8,7 +8,7 @@ import MarketData
 import Store
 import Synchronization
 
-/// Records raw frames.
+/// Records the feed's raw frames in a file.
 struct CaptureCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture", abstract: "Record the feed's frames as they come, a line each.",
@@ -66,13 +66,13 @@ struct CaptureCommand: ConfiguredCommand {
     }
 }
 
-/// Writes each text message as a line; the events themselves go nowhere.
+/// Writes each text message as a line and discards the decoded events.
 private final class FrameRecorder: FrameTap, EventSink {
     private struct State {
         let descriptor: Int32
         var pending: [UInt8] = []
         var frames = 0
-        /// The system's error number.
+        /// The system's error number of the first failed write.
         var failure: Int32?
         var end: (@Sendable () -> Void)?
     }
@@ -99,7 +99,7 @@ private final class FrameRecorder: FrameTap, EventSink {
     }
 
     func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64) {
-        // A feed that echoes the key must not get it into a file that is passed around.
+        // If the feed echoes the key, it must not end up in a file that may be passed around.
         guard secret.isEmpty || !message.contains(secret) else { return }
         let end = state.withLock { state -> (@Sendable () -> Void)? in
             guard state.frames < limit, state.failure == nil else { return state.end }

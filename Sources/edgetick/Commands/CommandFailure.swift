@@ -13,7 +13,7 @@ import Universe
 import Upstream
 import WebAPI
 
-/// A command's end by a failure: what to print, in one line, and how to exit.
+/// A command's failure: the lines to print and the exit status.
 struct CommandFailure: Error {
     let status: ExitStatus
     let lines: [String]
@@ -23,13 +23,13 @@ struct CommandFailure: Error {
         self.lines = lines
     }
 
-    /// The failure that an error of any module means to the person at the prompt.
+    /// Turns an error of any module into what the person at the prompt should read.
     init(_ error: any Error) {
         switch error {
         case let error as CommandFailure: self = error
         case let error as ConfigurationError: self.init(.configuration, error.description)
         case let error as SettingFaults:
-            // A mistyped key without a prefix of ours is no fault, and may be why another is missing.
+            // A mistyped key in the environment is only a warning, but may be why another key is missing.
             let warnings = error.remarks.filter { $0.severity == .warning }.map { "warning: \($0)" }
             self.init(lines: error.faults.map { "fault: \($0)" } + warnings, .configuration)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
@@ -51,7 +51,7 @@ struct CommandFailure: Error {
         }
     }
 
-    /// The failure of an upload that left some streams behind; each is named.
+    /// The failure of an upload that did not finish; names each stream with rows left.
     init?(_ report: UploadReport) {
         if let problem = report.problem {
             self.init(problem)
@@ -114,9 +114,9 @@ struct CommandFailure: Error {
     }
 }
 
-/// Runs a command's work; a failure is printed to standard error, a line each, and becomes the exit code.
+/// Runs a command's work; prints a failure to standard error, one line each, and turns it into the exit code.
 func reportingFailures(_ work: () async throws -> Void) async throws {
-    // Also what a failure has printed before it is written out.
+    // Flush on every path, so that lines printed before a failure are written too.
     defer { LogWriter.standardError.flush() }
     do {
         try await work()
@@ -135,7 +135,8 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
 }
 
 extension Error {
-    /// What the system says of a file's error, where there is a number behind it: `No such file or directory`.
+    /// The system's text for an error of a file operation, such as `No such file or directory`, if it has an error
+    /// number.
     var systemText: String {
         guard let code = ((self as? CocoaError)?.underlying as? POSIXError)?.code else { return "\(self)" }
         return String(cString: strerror(code.rawValue))

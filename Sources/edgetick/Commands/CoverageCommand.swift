@@ -5,7 +5,7 @@ import Store
 import Upstream
 import Wire
 
-/// Prints what is known of each minute of some days.
+/// Prints what is known about each minute of the chosen days.
 struct CoverageCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "coverage",
@@ -29,7 +29,7 @@ struct CoverageCommand: ConfiguredCommand {
     @Flag(inversion: .prefixedNo, help: "Ask the database too.") var upstream = true
     @Flag(help: "Print JSON.") var json = false
 
-    /// The database is asked about so many days at once: a week.
+    /// The number of days that one query to the database covers: a trading week.
     private static let daysAtOnce = 5
 
     func run(_ settings: Settings) async throws {
@@ -104,7 +104,7 @@ struct CoverageCommand: ConfiguredCommand {
         return table.text
     }
 
-    /// The first missing spans, as `10:31–10:35`; the regular session begins at 9:30.
+    /// The first missing spans, such as `10:31–10:35`; the regular session begins at 9:30.
     private static func spans(of minutes: [DayCoverage.Minute]) -> String {
         var spans: [String] = []
         var index = 0

@@ -2,7 +2,7 @@ import ArgumentParser
 import MarketData
 import Store
 
-/// Rows that the database refused.
+/// Lists, retries or discards rows that the database refused.
 struct DeadLettersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "dead-letters", abstract: "List rows that the database refused, send them again, or discard them.",
@@ -15,7 +15,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
         defaultSubcommand: DeadLettersList.self)
 }
 
-/// Which dead letters a command is about.
+/// Which dead letters a command works on.
 struct DeadLetterSelection: ParsableArguments {
     @Argument(help: "Letters by stream and number, as the list shows them: bars:4711.") var letters: [String] = []
     @Option(help: "All letters of a stream, such as trades.") var stream: EventStream?
@@ -36,7 +36,7 @@ struct DeadLetterSelection: ParsableArguments {
 
     /// The letters chosen, oldest first.
     ///
-    /// - Throws: a `CommandFailure` that names those that don't exist.
+    /// - Throws: A ``CommandFailure`` that names the letters that don't exist.
     func found(in directory: String) throws -> [DeadLetter] {
         let choice: DeadLetterChoice =
             if let stream { .stream(stream) } else if all { .all } else {

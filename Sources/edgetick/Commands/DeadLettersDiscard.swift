@@ -3,7 +3,7 @@ import FoundationEssentials
 import MarketData
 import Store
 
-/// Takes refused rows out of the file.
+/// Removes refused rows from the file.
 struct DeadLettersDiscard: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "discard", abstract: "Give refused rows up for good.",

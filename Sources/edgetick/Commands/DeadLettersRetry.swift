@@ -5,7 +5,7 @@ import Store
 import Upstream
 import Wire
 
-/// Sends refused rows once more.
+/// Sends refused rows to the database again.
 struct DeadLettersRetry: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry", abstract: "Send refused rows to the database once more.",

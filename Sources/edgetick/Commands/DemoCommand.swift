@@ -10,7 +10,7 @@ import Universe
 import UnixSignals
 import WebAPI
 
-/// The main job on embedded defaults, and what goes wrong in real life.
+/// Runs the whole path with built-in defaults, and breaks parts of it on purpose.
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
@@ -51,7 +51,7 @@ struct DemoCommand: AsyncParsableCommand {
                 remark: ignored.isEmpty
                     ? nil : "the demo's own; yours are left alone: \(ignored.joined(separator: ", "))"
             ) { try await Self.props(settings, directory: directory.path) }
-            // From here on a signal ends it in good order; a terminal that is closed, as Ctrl-C does.
+            // From here on a signal, or the closing of the terminal, ends the demo cleanly, as Ctrl-C does.
             try await Interrupts.serving([stage], on: [.sigterm, .sigint, .sighup])
             guard let balance = stage.balance else {
                 directory.clear()
@@ -61,7 +61,7 @@ struct DemoCommand: AsyncParsableCommand {
         }
     }
 
-    /// The few settings of the surroundings that count here, and the names of those that don't.
+    /// The few of the user's settings that count here, and the names of the ones that are ignored.
     private func ownSettings() throws -> (settings: Settings, ignored: [String]) {
         let (snapshot, host) = try options.snapshot()
         let faults = snapshot.findings.filter { $0.severity == .fault && $0.key.isEmpty }
@@ -74,7 +74,7 @@ struct DemoCommand: AsyncParsableCommand {
             values[Settings.setting(\.upload.databaseURI).name] = .init(text: database, origin: .defaultValue)
         }
         var settings = try Settings.validate(SettingsSnapshot(values: values), host: host).settings
-        // A port that nobody asked for gives way when it is taken.
+        // If the user set no port and the default is taken, use any free one.
         if snapshot[\.http.port] == nil, (try? WebListener.configuration(settings).checkAddress()) == nil {
             settings.http.port = 0
         }
@@ -112,7 +112,7 @@ struct DemoCommand: AsyncParsableCommand {
             uniqueKeysWithValues: texts.compactMap { path, text in text.map { (Settings.setting(path).name, $0) } })
     }
 
-    /// A database server of the demo's own; `nil`, and a word about it, where there can't be one.
+    /// Starts a database server for the demo; prints a line and returns `nil` if it can't be started.
     private static func ownDatabase(log: String) async -> DemoDatabase? {
         guard let binaries = DemoDatabase.installed() else { return nil }
         printNow("PostgreSQL is installed here: a server for the demo is being started …\n")
@@ -126,7 +126,7 @@ struct DemoCommand: AsyncParsableCommand {
         }
     }
 
-    /// Gives the group `demo` to a directory, and returns its symbols.
+    /// Imports the group `demo` into a directory and returns its symbols.
     private static func importUniverse(into directory: String) throws -> [Symbol] {
         let mirror = try UniverseMirror.open(directory: directory, access: .readWrite)
         let list = try SymbolListImport(csv: Fixtures.demoUniverse)
@@ -136,7 +136,8 @@ struct DemoCommand: AsyncParsableCommand {
         return list.members.compactMap { Symbol($0.symbol) }
     }
 
-    /// The symbols trade twenty times a second each, from now on; the market waits while no collector is there.
+    /// A feed in which each symbol trades twenty times a second from now on, and which pauses while no collector is
+    /// connected.
     private static func simulator(of symbols: [Symbol]) -> FeedSimulator {
         var configuration = SimulatorConfiguration(
             source: .synthetic(SyntheticFeed(symbols: symbols, tradesPerSecond: 20)))

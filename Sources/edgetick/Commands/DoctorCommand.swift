@@ -2,7 +2,7 @@ import ArgumentParser
 import Store
 import Wire
 
-/// Looks at everything a collector needs, and says what to do where something is wrong.
+/// Checks everything a collector needs, and says what to do about each problem.
 struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Check settings, files, disk, clock, feed and database; one line each.",

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// The command line's root.
+/// The root command.
 @main
 struct EdgeTick: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -72,7 +72,7 @@ struct ExportCommand: ConfiguredCommand {
                 let report = try await Interrupts.cancelling(Task { try await job.write(span) })
                 Self.tell(report, span)
                 guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
-                // What is left out was told.
+                // The warnings about left-out rows and numbers are already printed.
                 let mayLack = !report.partial.isEmpty && !force
                 guard !mayLack, report.unreadable == 0, report.leftOut == 0 else {
                     throw ExitCode(ExitStatus.badData.rawValue)
@@ -83,7 +83,7 @@ struct ExportCommand: ConfiguredCommand {
             }
         }
         let mark = WatchMark(job.options)
-        // What was missed while nobody watched is written too.
+        // Days that ended while nobody watched are written too.
         let next = mark.day?.after ?? TradingDay.lastFinal(at: now)
         let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
         try await Interrupts.serving([
@@ -96,7 +96,7 @@ struct ExportCommand: ConfiguredCommand {
         ])
     }
 
-    /// What was left as it was written before.
+    /// Says which days kept the files written before.
     private static func words(kept: [EventStream: [TradingDay]]) -> String {
         let days = kept.sorted { $0.key.rawValue < $1.key.rawValue }.map { stream, days in
             let ends = [days.first, days.count > 1 ? days.last : nil].compactMap { $0?.description }
@@ -139,7 +139,7 @@ struct ExportCommand: ConfiguredCommand {
     }
 }
 
-/// Exports of some days from one place to another.
+/// The exports of one command: the same options for any span of days.
 private struct ExportJob: Sendable {
     let options: ExportOptions
     /// The data directory.
@@ -175,7 +175,7 @@ private struct DayWatch: Service {
     let logger: Logger
     let write: @Sendable (TradingDay) async throws -> Void
 
-    /// The clock may be set meanwhile, so it is looked at again at least this often.
+    /// The longest sleep: the clock may be set meanwhile, so read it again at least this often.
     private static let longestWait: Int64 = 10 * 60_000
     private static let pauseAfterFailure: Duration = .seconds(60)
 

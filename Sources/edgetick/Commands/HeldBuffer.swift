@@ -3,7 +3,7 @@ import Logging
 import Store
 import Upstream
 
-/// Runs `body`, and `close` after it however it ended.
+/// Runs `body` and then `close`, whether `body` returns or throws.
 func closing<Result>(_ close: () async -> Void, after body: () async throws -> Result) async throws -> Result {
     let result: Result
     do {
@@ -17,10 +17,10 @@ func closing<Result>(_ close: () async -> Void, after body: () async throws -> R
 }
 
 extension Settings {
-    /// Runs `body` with the buffer, which this process alone has meanwhile, and closes it.
+    /// Opens the buffer, which no other process can use meanwhile, runs `body` with it and closes it.
     ///
-    /// - Parameter advice: what to do instead while a running collector has it.
-    /// - Throws: what opening throws, and what `body` throws.
+    /// - Parameter advice: What to do instead if a running collector holds the buffer.
+    /// - Throws: ``CommandFailure`` if the buffer can't be opened, and whatever `body` throws.
     func withBuffer<Result>(
         heldAdvice advice: String? = nil, _ body: (TickBuffer) async throws -> Result
     ) async throws -> Result {
@@ -39,7 +39,7 @@ extension Settings {
         return try await closing({ await buffer.close() }) { try await body(buffer) }
     }
 
-    /// As ``withBuffer(heldAdvice:_:)``, with what uploads its rows.
+    /// Like ``withBuffer(heldAdvice:_:)``, and also opens an uploader for each database.
     func withUploaders<Result>(
         settingAside: Bool, heldAdvice advice: String? = nil, _ body: (TickBuffer, [Uploader]) async throws -> Result
     ) async throws -> Result {
@@ -51,7 +51,7 @@ extension Settings {
         }
     }
 
-    /// The files to do something to: those that are named, or what there is of the data directory's own.
+    /// The files that an operation works on: the named ones, or the data directory's own files that exist.
     func localFiles(_ named: [String], to operation: String) throws -> [(path: String, kind: LocalFile)] {
         guard named.isEmpty else {
             return try named.map { path in

@@ -9,7 +9,7 @@ import Universe
 import Upstream
 import Wire
 
-/// Makes a new box of a platform in one command.
+/// Sets up a new box of a platform in one command.
 struct JoinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Set up a new box: check, migrate, pull the universes, write the settings.",
@@ -60,7 +60,7 @@ struct JoinCommand: AsyncParsableCommand {
         }
     }
 
-    /// What the arguments set.
+    /// The settings given as arguments.
     private func values() throws -> [String: String] {
         let uri = uri == "-" ? String(Substring(readLine() ?? "").trimmingBlanks()) : uri
         guard !uri.isEmpty else { throw CommandFailure(.usage, "standard input holds no URI") }
@@ -72,7 +72,7 @@ struct JoinCommand: AsyncParsableCommand {
             uniqueKeysWithValues: named.compactMap { path, text in text.map { (Settings.setting(path).name, $0) } })
     }
 
-    /// The keys of ours that the environment sets, so that the box has them without it.
+    /// EdgeTick's keys that the environment sets, so that the file alone is enough later.
     private func kept(_ environment: [String: String]) -> [String: String] {
         let known = Set(Settings.all.map(\.name))
         return environment.filter { name, value in
@@ -131,7 +131,7 @@ struct JoinCommand: AsyncParsableCommand {
         return groups
     }
 
-    /// Makes sure that --universe names something: a box that collects nothing, or something else, isn't set up.
+    /// Refuses a --universe that names no group: a box that collects nothing, or the wrong symbols, isn't set up.
     private func checkUniverse(_ settings: Settings) async throws {
         guard let universe else { return }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
@@ -152,7 +152,7 @@ struct JoinCommand: AsyncParsableCommand {
         if force {
             isWritten = PrivateFile.replace(file, with: Array(text.utf8))
         } else {
-            // Nothing that came meanwhile is written over either.
+            // A file that has appeared since the check is not overwritten either.
             let descriptor = PrivateFile.open(file, O_WRONLY | O_EXCL)
             isWritten = descriptor >= 0 && Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count
             if descriptor >= 0 { close(descriptor) }
@@ -175,7 +175,7 @@ struct JoinCommand: AsyncParsableCommand {
 }
 
 extension EnvironmentFile {
-    /// A file of settings with these values, in the order of the keys' own list.
+    /// The text of a settings file with these values, in the order of ``Settings/sections``.
     static func text(_ values: [String: String]) -> String {
         let order = Dictionary(uniqueKeysWithValues: Settings.all.enumerated().map { ($1.name, $0) })
         let lines = values.sorted {

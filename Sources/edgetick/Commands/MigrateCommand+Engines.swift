@@ -1,11 +1,11 @@
 import Upstream
 
-/// What `migrate` sets up besides tables, once a person has read the statements.
+/// The setup beyond tables; its statements run only after a person has confirmed them.
 extension MigrateCommand {
-    /// As long as tables of any size take to be spread or compressed.
+    /// The statement timeout: spreading or compressing tables of any size must fit.
     private static let patience = Duration.seconds(86_400)
 
-    /// What the flags ask for; `nil` when it is the tables alone.
+    /// The change that the flags ask for; `nil` if they ask for tables only.
     func engineChange() throws(CommandFailure) -> EngineChange? {
         if distributed { return .distribution(tables: Set(table)) }
         guard policies else { return nil }
@@ -21,7 +21,7 @@ extension MigrateCommand {
         return .policies(wishes)
     }
 
-    /// Prints the statements of a change for each database, and runs them where they are confirmed.
+    /// Prints the statements of a change for each database, and runs them if confirmed.
     func carryOut(_ change: EngineChange, _ settings: Settings) async throws {
         let upstreams = try settings.upstreams(statementTimeout: Self.patience)
         for upstream in upstreams {

@@ -67,7 +67,7 @@ struct MigrateCommand: AsyncParsableCommand {
                 return
             }
             for var upstream in upstreams {
-                // Here it is about to be made.
+                // The unique index is made below, so don't report that it is missing.
                 if tickIdentity { upstream.needsIdentity = false }
                 if upstreams.count > 1 { tell("\(upstream.role.setting):") }
                 let changes = try await UpstreamSchema.migrate(upstream, for: settings.feed.events)
@@ -127,7 +127,7 @@ struct MigrateCommand: AsyncParsableCommand {
         tell("\(table): index made in \((ContinuousClock.now - began).spoken)\(rows)")
     }
 
-    /// What was asked for, in the order in which it happens and before any question.
+    /// Prints a line at once, so that it appears before any question that follows.
     private func tell(_ line: String) { printNow(line.escapingControls + "\n") }
 
     private func report(_ changes: [SchemaChange]) {

@@ -1,16 +1,16 @@
 import ArgumentParser
 import MarketData
 
-/// A command or option that doesn't exist, and those that may have been meant. Pure.
+/// Finds a command or option that doesn't exist, and suggests what may have been meant. Pure.
 enum MistypedCommand {
-    /// What the parser adds to the root, the ones that people type first.
+    /// The options that the parser adds to the root command, most used first.
     private static let ownOptions = [
         "--version", "--help", "--help-hidden", "--generate-completion-script", "--experimental-dump-help",
     ]
 
-    /// What to say of a command line; `nil` when its commands exist, or when it names none.
+    /// The error for a command line; `nil` if nothing is wrong with it, or if the parser's own error will do.
     static func remark(_ arguments: [String], root: any ParsableCommand.Type) -> String? {
-        // What follows `help` names a command too.
+        // The words after `help` name commands too.
         let arguments = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         if let option = arguments.first, option.hasPrefix("--"), !ownOptions.contains(option) {
             let near = NearestNames.nearest(to: option, among: ownOptions.prefix(2))
@@ -43,8 +43,8 @@ enum MistypedCommand {
         return nil
     }
 
-    /// What to say of an option that the command doesn't have. The parser takes its value for an argument, and finds fault
-    /// with that first.
+    /// The error for an option that the command doesn't have. The parser would take the option's value for an argument
+    /// and report that first.
     private static func unknownOption(
         _ arguments: ArraySlice<String>, of command: any ParsableCommand.Type, _ path: String
     ) -> String? {
@@ -57,7 +57,7 @@ enum MistypedCommand {
             + (near.isEmpty ? "; \(path) --help lists them" : "; did you mean \(near.joined(separator: " or "))?")
     }
 
-    /// The options that a command's help lists, at the beginning of lines: `--upstream/--no-upstream`, `-h, --help`.
+    /// The options in a command's help, from the beginnings of its lines: `--upstream/--no-upstream`, `-h, --help`.
     private static func options(of command: any ParsableCommand.Type) -> [String] {
         command.helpMessage(for: command, includeHidden: true, columns: 200).split(separator: "\n")
             .filter { $0.hasPrefix("  -") }
@@ -65,7 +65,7 @@ enum MistypedCommand {
             .filter { $0.hasPrefix("--") }.map { String($0) }
     }
 
-    /// The arguments with `--from -2h` as `--from=-2h`: by themselves, `-2h` are an option `2` and the `h` of help.
+    /// Turns `--from -2h` into `--from=-2h`: on its own, the parser reads `-2h` as an option `2` and the `h` of help.
     static func joined(_ arguments: [String]) -> [String] {
         var result: [String] = []
         for (place, argument) in arguments.enumerated() {
@@ -79,8 +79,8 @@ enum MistypedCommand {
         return result
     }
 
-    /// What has several letters behind one hyphen, which no option has. The parser takes them for options one by one, and
-    /// prints the help where an `h` is among them.
+    /// The arguments with several letters after one hyphen; no option has that form. The parser splits them into
+    /// one-letter options, and prints the help if one is an `h`.
     private static func clusters(_ arguments: [String]) -> [String] {
         joined(arguments).prefix { $0 != "--" }.filter { $0.hasPrefix("-") && !$0.hasPrefix("--") && $0.count > 2 }
     }

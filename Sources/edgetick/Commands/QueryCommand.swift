@@ -6,7 +6,7 @@ import Store
 import Universe
 import Wire
 
-/// Prints events of some symbols from the buffer's file.
+/// Prints events of the given symbols from the buffer's file.
 struct QueryCommand: ConfiguredCommand {
     /// How events are printed.
     enum Format: String, CaseIterable, ExpressibleByArgument {
@@ -60,7 +60,7 @@ struct QueryCommand: ConfiguredCommand {
         let wanted = try await symbols.chosen(settings) ?? []
         let history = TickHistory(directory: settings.dataDirectory)
         let isEmpty: Bool
-        // From where on whoever reads the answer takes it for all that there is.
+        // The moment from which a reader would take the answer to be complete.
         var first = from
         if stream == .bars {
             let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
@@ -80,7 +80,7 @@ struct QueryCommand: ConfiguredCommand {
         if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }
     }
 
-    /// Shows how far a long reading is.
+    /// Runs a query and shows its progress if it takes long.
     private func reading<Value>(_ work: (TickHistory.Pace) throws -> Value) rethrows -> Value {
         let progress = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
         return try work { read, total in
@@ -91,7 +91,7 @@ struct QueryCommand: ConfiguredCommand {
 
     // MARK: Bars
 
-    /// Prints bars; returns the start of the first, `nil` where there is none.
+    /// Prints bars; returns the start of the earliest, or `nil` if there is none.
     private func printBars(
         of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?, _ rollUp: BarRollUp?
     ) throws -> Int64? {
@@ -187,9 +187,10 @@ struct QueryCommand: ConfiguredCommand {
         return table.text
     }
 
-    /// Every column that the feed fills, behind the time in words; of trades also what their conditions say of them.
+    /// Every column that the feed fills, after the time as text; for trades also the adjustment that their conditions
+    /// imply.
     ///
-    /// - Parameter forTerminal: whether texts are to be safe for one; programs get them as they are.
+    /// - Parameter forTerminal: Whether to escape control characters; programs get texts unchanged.
     static func csv(_ events: [StoredEvent], of stream: EventStream, forTerminal: Bool) -> String {
         let columns = stream.columns.filter { !$0.fields.isEmpty }
         let added = stream == .trades ? ["adjustment"] : []

@@ -76,7 +76,7 @@ struct ReconcileCommand: ConfiguredCommand {
         }
     }
 
-    /// The day asked for, or that the file is named by.
+    /// The day asked for, or the day in the file's name.
     private var day: TradingDay? {
         if let date { return TradingDay(date) }
         return fromFile.flatMap { TradingDay(String(($0.split(separator: "/").last ?? "").prefix(10))) }
@@ -124,7 +124,7 @@ struct ReconcileCommand: ConfiguredCommand {
 
     /// The symbols to compare.
     ///
-    /// - Parameter every: those of the day where everything is collected.
+    /// - Parameter every: Returns the symbols of the day if everything is collected.
     private func chosen(
         _ settings: Settings, _ day: TradingDay, every: () async throws -> [Symbol]
     ) async throws -> [Symbol] {
@@ -152,12 +152,12 @@ struct ReconcileCommand: ConfiguredCommand {
     }
 }
 
-/// A compared day in words.
+/// A compared day as text.
 enum ReconcileText {
-    /// So many bars of a symbol are named.
+    /// The most bars that are named for one symbol and group.
     private static let mostNamed = 20
 
-    /// A line for each symbol with what was done, one for each group of bars, and the total.
+    /// The lines for each symbol, with its groups of changed bars below it, and a line with the totals.
     static func lines(_ day: TradingDay, _ findings: [DayFinding], notCompared: Int = 0) -> [String] {
         let totals = DayTotals(findings.map(\.day))
         let what = [

@@ -4,7 +4,7 @@ import MarketData
 import Store
 import Wire
 
-/// Makes a fresh file of what can be read in a damaged one.
+/// Copies what can be read from a damaged file into a fresh one.
 struct RepairCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair",

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The platform's own settings and themes, as the mirror has them.
+/// Shows the platform's settings and themes, as the mirror has them.
 struct SettingsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "settings",

@@ -43,7 +43,7 @@ struct SettingsGet: ConfiguredCommand {
         }
     }
 
-    /// Prints the groups' symbols, with a warning, as long as there is one that the old entry became.
+    /// Prints the symbols of the group that an old entry became, with a deprecation warning.
     private func printLegacy(_ mirror: UniverseMirror, _ environment: String) throws {
         let keys = LegacyMigration.keys(
             of: CacheEntryRecord(type: type, name: name, key: key ?? "", value: nil, environment: environment))

@@ -38,7 +38,7 @@ struct SettingsList: ConfiguredCommand {
     }
 }
 
-/// What is said to those who still ask `cache_entries` for stocks.
+/// The deprecation warning for those who still look up stocks in `cache_entries`.
 enum LegacyNotice {
     static func warn(of type: String, key: String? = nil) {
         let name = key.map { " \($0)" } ?? " KEY"

@@ -8,7 +8,7 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: "File of settings in place of .env; the environment wins over it.", completion: .file())
     var envFile: String?
 
-    /// What was set, unchecked.
+    /// Everything that was set, not yet validated.
     func snapshot() throws -> (SettingsSnapshot, HostFacts) {
         let environment = ProcessInfo.processInfo.environment
         let file = try EnvironmentFile.read(named: envFile, environment: environment)
@@ -16,7 +16,7 @@ struct SettingsOptions: ParsableArguments {
         return (snapshot, HostFacts.current(environment: environment))
     }
 
-    /// The checked settings; logging is set up as they say, and what was remarked is logged.
+    /// Returns the validated settings, sets up logging as they say, and logs the remarks.
     ///
     /// - Parameter needs: What the command can't do without.
     func settings(needing needs: Settings.Needs = []) throws -> Settings {
@@ -25,14 +25,14 @@ struct SettingsOptions: ParsableArguments {
         let (format, level) = (settings.logFormat, settings.logLevel)
         LoggingSystem.bootstrap { LineLogHandler(label: $0, level: level, format: format) }
         let logger = Logger(label: "settings")
-        // What is merely so matters to those who collect; for the rest it would be among their answers.
+        // Notes matter only when collecting; in other commands they would clutter the output.
         for remark in remarks where remark.severity != .note || needs.contains(.feed) {
             logger.log(level: remark.severity == .note ? .info : .warning, "\(remark.description)")
         }
         return settings
     }
 
-    /// The settings as they are now, for a process that runs already: logging stays as it was set up.
+    /// Returns the current settings for a process that is already running; logging stays as it is.
     func settingsAgain(needing needs: Settings.Needs) throws -> Settings {
         let (snapshot, host) = try snapshot()
         do {
@@ -49,11 +49,11 @@ struct SettingsOptions: ParsableArguments {
     }
 }
 
-/// A command that works as the settings say.
+/// A command that runs with validated settings.
 protocol ConfiguredCommand: AsyncParsableCommand {
     var options: SettingsOptions { get }
 
-    /// What must be set for it.
+    /// What must be set for the command.
     var needs: Settings.Needs { get }
 
     func run(_ settings: Settings) async throws

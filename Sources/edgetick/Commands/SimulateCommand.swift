@@ -5,7 +5,7 @@ import FoundationEssentials
 import Logging
 import MarketData
 
-/// Serves a capture or synthetic events as the feed does.
+/// Serves recorded or synthetic events with the feed's protocol.
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",

@@ -7,7 +7,7 @@ import ServiceLifecycle
 import Store
 import Wire
 
-/// Shows the state of the collector: as the running one says itself, else as its files say.
+/// Shows the state of the collector: from the running process if it responds, otherwise from its files.
 struct StatusCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show the state of the collector: connections, buffer, upload, losses.",
@@ -22,7 +22,7 @@ struct StatusCommand: ConfiguredCommand {
             every command does.
             """.unwrapped)
 
-    /// The state of a collector, as `--check` exits.
+    /// The state of a collector; the raw value is the exit code of `--check`.
     enum Standing: Int32, Sendable {
         case ok
         case degraded
@@ -84,7 +84,7 @@ struct StatusCommand: ConfiguredCommand {
         return (remark.map { $0 + "\n" } ?? "") + page
     }
 
-    /// Says in a line how the collector is, or prints JSON, and exits with what it came to.
+    /// Prints the collector's state as one line or as JSON, and exits with the matching code.
     private func checkOnce(_ settings: Settings) async throws {
         let (standing, text) = try await standing(settings)
         if json { try await show(settings) } else { print("\(standing.word): \(text.escapingControls)") }
@@ -117,7 +117,7 @@ struct StatusCommand: ConfiguredCommand {
         printNow(page)
     }
 
-    /// What is shown, and what is to be said before it.
+    /// The page, and a remark to print before it.
     private func page(_ settings: Settings) async throws -> (page: String, remark: String?) {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         var instance: StatusJSON?
@@ -145,7 +145,7 @@ struct StatusCommand: ConfiguredCommand {
     }
 }
 
-/// Does something again and again until graceful shutdown.
+/// Repeats an action until graceful shutdown.
 struct Repeating: Service {
     let interval: Duration
     let body: @Sendable () async throws -> Void
@@ -161,7 +161,7 @@ struct Repeating: Service {
                 do {
                     try await body()
                 } catch {
-                    // What a signal broke off didn't fail.
+                    // An action that the shutdown cancelled has not failed.
                     guard Task.isCancelled else { throw error }
                     return
                 }

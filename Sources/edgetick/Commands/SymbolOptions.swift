@@ -3,18 +3,18 @@ import MarketData
 import Store
 import Universe
 
-/// Which symbols a command is about.
+/// The symbols that a command works on.
 struct SymbolOptions: ParsableArguments {
     @Argument(help: ArgumentHelp("Symbols, in any usual spelling.", valueName: "symbol")) var names: [String] = []
     @Option(help: "The same, separated by commas.") var symbols: String?
     @Option(help: "A universe key: the symbols of one group, or of several joined by colons.") var universe: String?
 
-    /// What is named one by one.
+    /// The symbols given individually.
     private var list: SymbolList { SymbolList((names + [symbols ?? ""]).joined(separator: ",")) }
 
     func validate() throws {
         let list = list
-        // A name with blanks in it is one name here, and no list.
+        // A name that contains spaces is one misspelt name here, not a list.
         let misspelt = names.first { !$0.contains(",") && Symbol(spelled: $0) == nil }
         if let refused = misspelt ?? list.refused.first {
             throw ValidationError(
@@ -29,14 +29,14 @@ struct SymbolOptions: ParsableArguments {
 
     var areGiven: Bool { !names.isEmpty || symbols != nil || universe != nil }
 
-    /// The symbols, each once, in the order in which they are named; `nil` where none are.
+    /// Returns the symbols in the order given, without duplicates; `nil` if none are given.
     func chosen(_ settings: Settings) async throws -> [Symbol]? {
         guard areGiven else { return nil }
         var seen: Set<Symbol> = []
         return (list.symbols + (try await Self.members(of: universe, settings))).filter { seen.insert($0).inserted }
     }
 
-    /// The symbols of a universe key; none where there is no key.
+    /// Returns the symbols of a universe key; none without a key.
     private static func members(of universe: String?, _ settings: Settings) async throws -> [Symbol] {
         guard let universe else { return [] }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
@@ -46,7 +46,7 @@ struct SymbolOptions: ParsableArguments {
     }
 }
 
-/// Which days a command is about.
+/// The days that a command works on.
 struct DayOptions: ParsableArguments {
     @Option(help: "One day of the New York calendar, such as 2026-11-24.") var date: String?
     @Option(help: "The first of several days.") var from: String?
@@ -65,7 +65,7 @@ struct DayOptions: ParsableArguments {
         if days == nil { throw ValidationError("--from is later than \(to == nil ? "today" : "--to")") }
     }
 
-    /// The days; today where none is named, and `nil` for a span that ends before it begins.
+    /// The chosen days: today if none is named, `nil` if the span ends before it begins.
     func chosen(today: TradingDay) -> ClosedRange<TradingDay>? {
         let first = (date ?? from).flatMap { TradingDay($0) } ?? today
         let last = (date ?? to).flatMap { TradingDay($0) } ?? today

@@ -7,7 +7,7 @@ import Store
 import Upstream
 import Wire
 
-/// Pushes what is buffered, once.
+/// Uploads what is buffered, once or repeatedly.
 struct SyncCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "sync", abstract: "Upload what is buffered, then exit.",
@@ -94,7 +94,7 @@ struct SyncCommand: ConfiguredCommand {
         if totals.refused > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
-    /// Has rows wait again, once a person has said so.
+    /// Marks rows as waiting for upload again, after a person has confirmed it.
     private func sendAgain(_ buffer: TickBuffer, _ passes: [UploadPass]) async throws {
         var starts: [(stream: EventStream, sequence: Int64)] = []
         for stream in stream.map({ [$0] }) ?? EventStream.allCases {

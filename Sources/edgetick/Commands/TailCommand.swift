@@ -31,7 +31,7 @@ struct TailCommand: ConfiguredCommand {
     }
 }
 
-/// Prints what was appended since the last look; used by one task at a time.
+/// Prints what was appended since the last call; not for concurrent use.
 private final class Follower: @unchecked Sendable {
     private static let batch = 5000
 
@@ -49,7 +49,7 @@ private final class Follower: @unchecked Sendable {
         self.isJSON = isJSON
     }
 
-    /// Begins behind the newest event, or with the first where there is no file yet.
+    /// Begins after the newest event, or with the first event if there is no file yet.
     func begin() throws {
         do {
             var cursors: [EventStream: Int64] = [:]
@@ -87,7 +87,7 @@ private final class Follower: @unchecked Sendable {
         }
     }
 
-    /// The next rows; `nil` while there is no file, since one that is set aside has its successor at once.
+    /// Returns the next rows, or `nil` while there is no file: a file that was set aside is replaced at once.
     private func rows(
         of stream: EventStream, after sequence: Int64
     ) throws(StoreError) -> (events: [StoredEvent], last: Int64)? {
@@ -109,7 +109,7 @@ extension StoredEvent {
         return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\(mark)\n"
     }
 
-    /// What a trade's conditions say of other trades.
+    /// What a trade's conditions say about other trades.
     var adjustment: TradeAdjustment? {
         guard case .trade(let trade) = event, let conditions = trade.conditions else { return nil }
         return TradeAdjustment(conditions: texts[conditions])

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Everything about which symbols to collect.
+/// Manages which symbols to collect.
 struct UniverseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "universe",

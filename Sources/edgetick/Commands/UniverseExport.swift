@@ -5,7 +5,7 @@ import MarketData
 import Store
 import Universe
 
-/// Writes the whole mirror, or one group, for a backup or another program.
+/// Writes the whole mirror, or one group, as a backup or for another program.
 struct UniverseExport: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write the whole mirror as a backup, or one group as CSV.",

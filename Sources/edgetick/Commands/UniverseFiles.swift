@@ -3,9 +3,9 @@ import Glibc
 import Store
 import Universe
 
-/// What the files and directories of an import hold.
+/// The contents of the files and directories of an import.
 enum UniverseFiles {
-    /// Lists of symbols and holdings, by path.
+    /// Lists of symbols and holdings, in the order of the paths.
     case lists([UniverseImporter.File])
     /// A backup of a whole mirror.
     case backup(MirrorContents)
@@ -49,7 +49,7 @@ enum UniverseFiles {
                             ? .init(name: name, fault: "it is a backup: import it alone")
                             : .init(name: name, bytes: bytes))
                 } catch {
-                    // A file that can't be read doesn't stop the others.
+                    // One unreadable file must not stop the others.
                     lists.append(.init(name: name, fault: error.lines.joined(separator: "; ")))
                 }
             }

@@ -5,7 +5,7 @@ import Universe
 import Upstream
 import Wire
 
-/// Lets the database decide about a group again that an import had taken over.
+/// Returns a group that an import had taken over to the database.
 struct UniverseGiveBack: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "give-back", abstract: "Let the database's group count again in the place of a local one.",

@@ -23,7 +23,7 @@ struct UniverseImport: ConfiguredCommand {
             is named with its line and does not stop the rest; a bad file does not stop the others.
             """.unwrapped)
 
-    /// As many rows of a file are named.
+    /// The most bad rows that are named for one file.
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
@@ -180,7 +180,7 @@ struct UniverseImport: ConfiguredCommand {
 }
 
 extension UniverseImporter.Report.Outcome {
-    /// Whether the file was not taken.
+    /// Whether the file was not imported.
     fileprivate var isFault: Bool {
         switch self {
         case .written, .unchanged: false
@@ -190,7 +190,7 @@ extension UniverseImporter.Report.Outcome {
 }
 
 extension MembershipDifference {
-    /// As `+3 -1, 12 re-weighted`; empty when nothing changes.
+    /// The change as `+3 -1, 12 re-weighted`; empty if nothing changes.
     var summary: String {
         var parts: [String] = []
         if !added.isEmpty || !removed.isEmpty { parts.append("+\(added.count) -\(removed.count)") }
@@ -198,7 +198,7 @@ extension MembershipDifference {
         return parts.joined(separator: ", ")
     }
 
-    /// Every change, a line each.
+    /// Every change, one line each.
     var lines: [String] {
         func weight(_ value: Double?) -> String { value.map { "\($0)" } ?? "none" }
         return added.map { "+ \($0)" } + removed.map { "- \($0)" }

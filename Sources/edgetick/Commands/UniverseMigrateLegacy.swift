@@ -5,7 +5,7 @@ import Universe
 import Upstream
 import Wire
 
-/// Makes groups of the lists of stocks that older set-ups keep in `cache_entries`.
+/// Makes groups from the stock lists that older installations keep in `cache_entries`.
 struct UniverseMigrateLegacy: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate-legacy", abstract: "Make groups of the stock lists in cache_entries.",

@@ -53,7 +53,7 @@ struct UniversePull: ConfiguredCommand {
         return snapshot
     }
 
-    /// What is left to work with when the database can't be read.
+    /// What remains in use when the database can't be read: the mirror, with its age.
     private static func age(of mirror: UniverseMirror) -> String {
         guard let note = try? mirror.pullNote() else { return "the mirror stays as it is; it was never pulled" }
         let age = UniverseAge.text(.milliseconds(WallClock.milliseconds() - note.checkedAt))
@@ -90,6 +90,6 @@ struct UniversePull: ConfiguredCommand {
 }
 
 extension GroupRecord.Identity {
-    /// As `UNIVERSE nasdaq100 (DEFAULT)`.
+    /// The group as `UNIVERSE nasdaq100 (DEFAULT)`.
     var text: String { "\(type) \(name) (\(environment))" }
 }

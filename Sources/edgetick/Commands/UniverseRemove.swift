@@ -4,7 +4,7 @@ import Store
 import Universe
 import Wire
 
-/// Takes a local group away.
+/// Removes a local group.
 struct UniverseRemove: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a group that was made here.",

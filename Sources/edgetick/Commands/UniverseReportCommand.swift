@@ -4,7 +4,7 @@ import Store
 import Universe
 import Wire
 
-/// Reports what the mirror holds.
+/// Reports on the contents of the mirror.
 struct UniverseReportCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "report", abstract: "Report groups, what they share, sectors and the age of the mirror.",

@@ -4,7 +4,7 @@ import Store
 import Universe
 import Wire
 
-/// Shows one group and its members, or what is known of a stock.
+/// Shows one group and its members, or a stock and its groups.
 struct UniverseShow: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a group with its members, or a stock's sector and the groups it is in.",
@@ -71,7 +71,7 @@ struct UniverseShow: ConfiguredCommand {
 }
 
 extension Settings {
-    /// What the mirror knows of a stock; `nil` when no group has it.
+    /// What the mirror knows about a stock; `nil` if no group has it.
     fileprivate func stock(_ name: String, _ mirror: UniverseMirror) async throws -> StockJSON? {
         let symbol = Symbol(spelled: name)?.description ?? name
         let found = try await relationshipCache(mirror).relations(of: symbol)
@@ -80,9 +80,9 @@ extension Settings {
 }
 
 extension UniverseMirror {
-    /// The group that a name, and a type where one is given, mean in the environment of the settings.
+    /// Finds the group of a name, and of a type if given, in the environment of the settings.
     ///
-    /// - Throws: `CommandFailure` when there is none, or when the name means several.
+    /// - Throws: ``CommandFailure`` if there is none, or if the name fits several.
     func group(named name: String, type: GroupType?, _ settings: Settings) throws -> MirrorContents.Group {
         let environment = settings.universe.environment.rawValue
         let (found, names, group) = try withSnapshot { snapshot in

@@ -6,7 +6,7 @@ import Store
 import Universe
 import Wire
 
-/// Looks through the mirror for what is wrong.
+/// Checks the mirror for faults.
 struct UniverseValidate: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "validate", abstract: "Look for empty groups, wrong symbols, odd weights, old pulls and the like.",

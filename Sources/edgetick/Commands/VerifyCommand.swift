@@ -7,7 +7,7 @@ import Store
 import Upstream
 import Wire
 
-/// Looks through the local files without changing them.
+/// Checks the local files without changing them.
 struct VerifyCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Look through the local files: pages, numbers, values, accounts, ledger.",
@@ -68,9 +68,9 @@ struct VerifyCommand: ConfiguredCommand {
         return result
     }
 
-    /// Adds what a comparison with the databases finds.
+    /// Adds the findings of a comparison with the databases.
     ///
-    /// - Returns: Why one of them can't be asked; the others are compared all the same.
+    /// - Returns: The error of a database that can't be asked; the others are compared anyway.
     private func compare(_ result: inout FileVerification, _ settings: Settings) async throws -> UpstreamError? {
         guard let id = result.id else { return nil }
         var failure: UpstreamError?

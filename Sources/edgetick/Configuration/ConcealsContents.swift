@@ -1,4 +1,4 @@
-/// A value that holds secrets among others: printing, interpolating or dumping it shows its type alone.
+/// A value that contains secrets: printing, interpolating or dumping it shows only its type.
 protocol ConcealsContents: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {}
 
 extension ConcealsContents {

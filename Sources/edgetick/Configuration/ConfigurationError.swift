@@ -1,11 +1,11 @@
-/// Why a file of settings was not taken; one line, without anything that is in the file.
+/// Why a settings file was not accepted; one line that repeats nothing of the file.
 struct ConfigurationError: Error, Sendable, Equatable {
     enum Reason: Sendable, Equatable {
-        /// The file that was asked for is not there.
+        /// The named file does not exist.
         case missing
-        /// The file is there and cannot be read.
+        /// The file exists but can't be read.
         case unreadable
-        /// The file is no list of settings.
+        /// The file is not a list of settings.
         case malformed
     }
 

@@ -3,14 +3,14 @@ import SystemPackage
 extension EnvironmentFile {
     /// More than any list of settings needs.
     static let maximumBytes = 1 << 20
-    /// How long a pipe may be silent: there are programs that ask a person before they write a secret into one.
+    /// How long a pipe may be silent: some programs ask a person before they write a secret into one.
     static let patience = Duration.seconds(10)
 
-    /// Reads the file that `--env-file` names, else `.env` in the working directory. Blocks.
+    /// Reads the file named by `--env-file`, or else `.env` in the working directory. Blocks.
     ///
     /// - Parameter environment: Variables that the file's values may name.
-    /// - Returns: `nil` when no file was named and there is no `.env`.
-    /// - Throws: ``ConfigurationError`` when the named file is not there, and when a file cannot be read.
+    /// - Returns: `nil` if no file was named and there is no `.env`.
+    /// - Throws: ``ConfigurationError`` if the named file is missing, or if a file can't be read.
     static func read(
         named name: String?, environment: [String: String] = [:]
     ) throws(ConfigurationError) -> EnvironmentFile? {

@@ -1,13 +1,11 @@
 import MarketData
 
-/// A file of settings, one `KEY=value` a line.
+/// A settings file with one `KEY=value` on each line.
 ///
-/// Blank lines and lines that begin with `#` are skipped; `export ` before a key is allowed. ``WrittenValue`` reads what
-/// follows the `=`; a value does not go on over the end of a line. The last of several lines for one key counts.
+/// Blank lines and lines that begin with `#` are skipped; `export ` before a key is allowed. ``WrittenValue`` reads
+/// what follows the `=`; a value can't span lines. If a key is on several lines, the last one counts.
 ///
-/// swift-configuration has a reader for such files too. It leaves lines out that it does not understand and keeps
-/// quotes as part of the value, so a half-written file would pass for a complete one; the entries read here are handed
-/// to its provider instead.
+/// A line that can't be read is a fault and isn't skipped, so that a half-written file can't pass for a complete one.
 struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
     struct Entry: Sendable, Equatable, ConcealsContents {
         var value: String
@@ -16,7 +14,7 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         var fault: String?
     }
 
-    /// A line that can't be read; holds nothing of it.
+    /// A line that can't be read; contains none of its text.
     struct Fault: Sendable, Equatable {
         var line: Int
         /// What is wrong and what to do.
@@ -38,7 +36,7 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
 
     /// Reads a file's bytes.
     ///
-    /// - Parameter environment: Variables that values may name, besides those of earlier lines.
+    /// - Parameter environment: Variables to which values may refer, besides those of earlier lines.
     init(path: String, bytes: [UInt8], environment: [String: String] = [:]) {
         self.path = path
         var number = 0

@@ -2,27 +2,27 @@ import FoundationEssentials
 import Glibc
 import SystemPackage
 
-/// Reads files whole, of whatever kind they are: a pipe has no length to ask for first.
+/// Reads whole files of any kind; a pipe has no length to check first.
 enum FileContents {
-    /// A file is larger than what it is taken for can be.
+    /// A file that is larger than allowed.
     struct TooLarge: Error {}
 
-    /// Nobody wrote into a pipe, or went on writing, for so long.
+    /// Nobody wrote to a pipe for the time allowed.
     struct Silent: Error {
         let patience: Duration
     }
 
-    /// A file's bytes; `-` is the standard input. Blocks.
+    /// Returns a file's bytes; `-` is standard input. Blocks.
     ///
-    /// - Parameter patience: How long to wait for whoever writes into a pipe that has a name; those of the shell's `<(…)`, below
-    ///   `/dev`, have a writer, and are waited for as long as it takes.
+    /// - Parameter patience: How long to wait for the next bytes from a named pipe; `nil` waits for ever. The shell's
+    ///   `<(…)` pipes, below `/dev`, always have a writer and are waited for without limit.
     /// - Throws: `Errno`, ``Silent``, and ``TooLarge`` as soon as there are more than `limit` bytes.
     static func bytes(of path: String, atMost limit: Int, patience: Duration? = nil) throws -> [UInt8] {
         guard path != "-" else { return try bytes(of: .standardInput, atMost: limit, patience: nil) }
-        // What has a length is not read up to the limit first.
+        // Check the size of a regular file first, so that an oversized one is not read at all.
         guard size(ofFile: path) ?? 0 <= limit else { throw TooLarge() }
         let patience = path.hasPrefix("/dev/") || path.hasPrefix("/proc/") ? nil : patience
-        // A pipe without a writer is else not even opened.
+        // Without `nonBlocking`, the open itself would wait for a writer.
         let file = try FileDescriptor.open(
             FilePath(path), .readOnly, options: patience == nil ? .closeOnExec : [.closeOnExec, .nonBlocking])
         return try file.closeAfter { try bytes(of: file, atMost: limit, patience: patience) }
@@ -52,7 +52,7 @@ enum FileContents {
                 var event = pollfd(fd: file.rawValue, events: Int16(POLLIN), revents: 0)
                 let count = poll(&event, 1, Int32(patience / .milliseconds(1)))
                 guard count != 0 else { throw Silent(patience: patience) }
-                // A signal came between.
+                // A signal interrupted the poll.
                 if count < 0 { continue }
             }
             let count = try chunk.withUnsafeMutableBytes { try file.read(into: $0) }

@@ -2,13 +2,14 @@ import Collector
 import FoundationEssentials
 import Glibc
 
-/// What defaults depend on: facts about the machine and the process.
+/// The facts about the machine and the process on which defaults depend.
 struct HostFacts: Sendable, Equatable {
     /// The host's name; `nil` when it has none.
     var hostName: String?
     /// The user's home directory.
     var homeDirectory: String?
-    /// The directory that systemd made for the service (STATE_DIRECTORY, see systemd.exec); `nil` elsewhere.
+    /// The directory that systemd created for the service (STATE_DIRECTORY, see systemd.exec(5)); `nil` if there is
+    /// none.
     var stateDirectory: String?
     /// The directory that relative paths start from.
     var workingDirectory: String
@@ -24,27 +25,27 @@ struct HostFacts: Sendable, Equatable {
             hostName = String(decoding: bytes, as: UTF8.self)
         }
         let state = environment["STATE_DIRECTORY"]?.split(separator: ":").first.map { String($0) }
-        // cron and the like leave HOME out; the user's entry has it.
+        // Some launchers leave HOME out; the user's passwd entry has it.
         let home = environment["HOME"] ?? getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? ""
         return HostFacts(
             hostName: hostName, homeDirectory: home.hasPrefix("/") ? home : nil, stateDirectory: state,
             workingDirectory: FileManager.default.currentDirectoryPath)
     }
 
-    /// Where the files are when nobody says otherwise; `nil` when the process has neither home nor state directory.
+    /// The default data directory; `nil` if the process has neither a state directory nor a home directory.
     var defaultDataDirectory: String? {
         if let stateDirectory { return stateDirectory }
         guard let homeDirectory else { return nil }
         return (homeDirectory == "/" ? "" : homeDirectory) + "/.local/share/edgetick"
     }
 
-    /// The collector's name when nobody says otherwise.
+    /// The default name of the collector.
     var defaultCollectorID: String {
         let name = (hostName ?? "").unicodeScalars.filter { CollectorName.isAllowed($0) }
         return name.isEmpty ? "edgetick" : String(String.UnicodeScalarView(name.prefix(CollectorName.maximumLength)))
     }
 
-    /// A path as written, made absolute; a leading `~/` is the home directory.
+    /// The path made absolute; a leading `~/` stands for the home directory.
     func absolutePath(_ path: String) -> String {
         if path.hasPrefix("/") { return path }
         if path == "~" || path.hasPrefix("~/"), let homeDirectory { return homeDirectory + path.dropFirst() }

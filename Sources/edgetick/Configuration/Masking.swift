@@ -1,19 +1,19 @@
 import MarketData
 
-/// Shows values without the secrets among them.
+/// Shows values without their secrets.
 ///
-/// Secret keys show a mask, the database URI all but its password. On top of that, no text shown may contain a
-/// secret's value, wherever it came from: somebody may paste a key under another name.
+/// A secret key is shown as a mask, the database URI without its password. In addition, no text shown may contain the
+/// value of a secret: somebody may have pasted a key under another name.
 struct Masking: Sendable, ConcealsContents {
     static let mask = Secret("").description
 
-    /// Shorter texts are not looked for elsewhere: a password `info` must not hide every log level.
+    /// Shorter secrets are not searched for in other texts: a password `info` must not hide every log level.
     private static let shortestSearched = 6
 
     private let secrets: [String]
     private let ofDatabase: Set<String>
 
-    /// Collects what must not be shown from what was set.
+    /// Collects the secrets among what was set.
     init(_ snapshot: SettingsSnapshot) {
         var secrets: Set<String> = []
         var ofDatabase: Set<String> = []
@@ -31,24 +31,25 @@ struct Masking: Sendable, ConcealsContents {
             .sorted { ($0.count, $0) > ($1.count, $1) }
     }
 
-    /// Whether a setting's value is one that others must not read: a proxy's is where it has a password.
+    /// Whether others must not read a setting's value. A proxy's URL is a secret only if it has a password.
     static func holdsSecret(_ text: String, _ display: SettingDisplay) -> Bool {
         display.isSecret || (display == .proxy && !passwords(in: text).isEmpty)
     }
 
-    /// A setting's value for people's eyes.
+    /// A setting's value as shown to people.
     func show(_ text: String, _ display: SettingDisplay) -> String {
         switch display {
         case .plain, .path: plain(text)
         case .secret: Masking.mask
         case .proxy: plain(Masking.proxy(text))
-        // The URI's password is left out already; searched for, a password `postgres` would hide the scheme too.
+        // The URI's password is already masked. If it were searched for too, a password `postgres` would hide the
+        // scheme.
         case .databaseURI:
             Masking.line(hiding(secrets.filter { !ofDatabase.contains($0) }, in: Masking.databaseURI(text)))
         }
     }
 
-    /// Any text, cut at 120 characters and on one line.
+    /// Any text, on one line and cut at 120 characters.
     func plain(_ text: String) -> String {
         Masking.line(hiding(secrets, in: text))
     }
@@ -63,13 +64,13 @@ struct Masking: Sendable, ConcealsContents {
         return shown
     }
 
-    /// Query parameters of a database URI that say nothing secret.
+    /// The query parameters of a database URI that are no secret.
     private static let harmless: Set = [
         "sslmode", "sslrootcert", "application_name", "connect_timeout", "target_session_attrs", "host",
         "hostaddr", "port", "dbname", "user", "gssencmode", "channel_binding", "keepalives",
     ]
 
-    /// A database URI without its password; a mask alone where it is not certain what the password is.
+    /// A database URI without its password; only a mask if it is unclear what the password is.
     static func databaseURI(_ uri: String) -> String {
         guard let colon = uri.firstIndex(of: ":"), uri[colon...].hasPrefix("://") else { return mask }
         let scheme = uri[..<colon]
@@ -85,7 +86,7 @@ struct Masking: Sendable, ConcealsContents {
             if user.contains(":") { result += ":" + mask }
             result += authority[at...]
         } else {
-            // Without `@` what follows a colon is a port, or a password whose `@` was forgotten.
+            // Without `@`, a colon is followed by a port, or by a password whose `@` was forgotten.
             guard authority.split(separator: ",").allSatisfy(isHostAndPort) else { return mask }
             result += authority
         }
@@ -116,7 +117,7 @@ struct Masking: Sendable, ConcealsContents {
         return port.isEmpty || UInt16(port) != nil
     }
 
-    /// What may be a password in a URI, however malformed.
+    /// Everything in a URI, however malformed, that may be a password.
     private static func passwords(in uri: String) -> [String] {
         var found: [String] = []
         if let at = uri.lastIndex(of: "@") {

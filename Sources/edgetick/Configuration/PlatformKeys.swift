@@ -1,10 +1,10 @@
 import MarketData
 
-/// Keys that others give to what EdgeTick does: those of the platform beside which it collects, and usual names.
+/// Other programs' keys for what EdgeTick does: those of the platform beside which it runs, and customary names.
 ///
-/// A file of settings that both share must start both, so none of them is a fault.
+/// Both programs must be able to start with the same settings file, so none of these keys is a fault.
 enum PlatformKeys {
-    /// Keys that say the same as one of ours, which counts where both are set; the first that is set is taken.
+    /// Keys with the same meaning as one of ours. Ours takes precedence; of the others, the first that is set counts.
     static let renamed: [(name: String, key: String)] = [
         ("MASSIVE_WEBSOCKET_MAX_RECONNECT_ATTEMPTS", "MASSIVE_WEBSOCKET_MAX_RETRIES"),
         ("MASSIVE_WEBSOCKET_RECONNECT_INTERVAL", "MASSIVE_WEBSOCKET_RECONNECT_DELAY"),
@@ -12,13 +12,13 @@ enum PlatformKeys {
         ("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY"), ("no_proxy", "NO_PROXY"),
     ]
 
-    /// Keys that switch on one kind of event each.
+    /// Keys that each switch on one kind of event.
     static let kinds: [(name: String, kind: String)] = [
         ("WEBSOCKET_PER_MINUTE_ENABLED", "AM"), ("WEBSOCKET_PER_SECOND_ENABLED", "A"),
         ("WEBSOCKET_FAIR_VALUE_ENABLED", "FMV"),
     ]
 
-    /// Keys that begin like ours and say nothing about collecting.
+    /// Keys that begin like ours but have nothing to do with collecting.
     static let ignored: Set<String> = [
         "WEBSOCKET_CORS_ALLOWED_ORIGINS", "WEBSOCKET_CORS_ORIGINS", "WEBSOCKET_PING_INTERVAL", "WEBSOCKET_PING_TIMEOUT",
         "WEBSOCKET_MAX_CONNECTIONS", "WEBSOCKET_CONNECTION_POOL_SIZE", "WEBSOCKET_CONNECTION_TIMEOUT",
@@ -26,14 +26,14 @@ enum PlatformKeys {
         "MASSIVE_API_URL", "MASSIVE_API_TIMEOUT",
     ]
 
-    /// Whether a name is one of these.
+    /// Whether a name is one of these keys.
     static func contains(_ name: String) -> Bool { names.contains(name) }
 
     private static let names = ignored.union(renamed.map(\.name)).union(kinds.map(\.name))
 
-    /// The list for FEED_EVENTS that switches come to, minute bars being on until one says otherwise.
+    /// Returns the list for FEED_EVENTS that results from the switches; minute bars are on unless switched off.
     ///
-    /// - Returns: `nil` where no switch is set to yes or no.
+    /// - Returns: `nil` if no switch is set to yes or no.
     static func events(_ switches: [(kind: String, isOn: Bool?)]) -> (list: String, remarks: [String])? {
         guard switches.contains(where: { $0.isOn != nil }) else { return nil }
         var remarks: [String] = []

@@ -2,9 +2,10 @@ import MarketData
 
 /// Reads amounts as people write them: `500ms`, `2m`, `8GiB`, `1.5 h`.
 enum Quantity {
-    /// A duration: a number alone counts in `unit`, else `ms`, `s`, `m`, `h` or `d` follows, or the unit's whole name.
+    /// Reads a duration: a bare number counts in `unit`; otherwise `ms`, `s`, `m`, `h` or `d` follows, or the unit's
+    /// full name.
     ///
-    /// - Returns: `nil` for anything else, and for what does not fit 290 years.
+    /// - Returns: `nil` for anything else, and for more than about 290 years.
     static func duration(_ text: String, unit: Duration) -> Duration? {
         guard let (number, suffix) = split(text) else { return nil }
         let scale: Duration
@@ -33,8 +34,8 @@ enum Quantity {
         return "\(seconds)s"
     }
 
-    /// A size in bytes: a number alone, or with `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`, `GiB`,
-    /// `TiB` (powers of 1024), in any case; `K`, `M`, `G` and `T` are the latter, as systemd and docker have them.
+    /// Reads a size in bytes: a bare number, or one with `KB`, `MB`, `GB`, `TB` (powers of 1000) or `KiB`, `MiB`,
+    /// `GiB`, `TiB` (powers of 1024), in any case. `K`, `M`, `G` and `T` mean powers of 1024, as in systemd and docker.
     static func bytes(_ text: String) -> Int64? {
         guard let (number, suffix) = split(text) else { return nil }
         switch suffix.lowercased() {
@@ -57,7 +58,7 @@ enum Quantity {
         var fraction: Int64
         var fractionScale: Int64
 
-        /// The product, cut to an integer; `nil` when it does not fit.
+        /// The product, truncated to an integer; `nil` if it does not fit.
         func times(_ factor: Int64) -> Int64? {
             let (product, overflow) = whole.multipliedReportingOverflow(by: factor)
             let part = fraction.multipliedFullWidth(by: factor)

@@ -5,7 +5,7 @@ struct ServerAddress: Equatable {
     /// Without the brackets of an IPv6 address.
     var host: String
 
-    /// Takes a URL apart; `nil` when it is none, or holds a user name or characters that a URL cannot have.
+    /// Parses a URL; `nil` if it is malformed, or has a user name, a fragment or characters that a URL can't have.
     init?(_ url: String) {
         guard url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
         guard let colon = url.firstIndex(of: ":"), url[colon...].hasPrefix("://") else { return nil }
@@ -31,7 +31,7 @@ struct ServerAddress: Equatable {
 
     var isLoopback: Bool { ServerAddress.isLoopback(host) }
 
-    /// Whether the host is one of the feed's whose events come late: `delayed.`, `delayed-business.` and the like.
+    /// Whether the host is one of the feed's delayed ones: `delayed.`, `delayed-business.` and the like.
     var isDelayed: Bool {
         let name = host.lowercased()
         return name.hasPrefix("delayed.") || name.hasPrefix("delayed-")

@@ -1,7 +1,7 @@
 /// A key that configures EdgeTick: its name, where its value goes, what it may be, its default and its meaning.
 ///
-/// The one place of all five: reading, `edgetick config`, masking, the search for mistyped keys and docs/settings.md are
-/// loops over the lists of these.
+/// All five are stated only here: reading, `edgetick config`, masking, the search for mistyped keys and
+/// docs/settings.md are loops over lists of settings.
 struct Setting<Root>: Sendable {
     /// The name in the environment and in files.
     let name: String
@@ -15,13 +15,13 @@ struct Setting<Root>: Sendable {
     private let standard: Default
     private let write: @Sendable (String, HostFacts, inout Root) throws(SettingRefusal) -> Void
 
-    /// What holds where nothing is set.
+    /// The value that holds if nothing is set.
     enum Default: Sendable, ExpressibleByStringLiteral {
-        /// This, as it would be written.
+        /// A fixed text, as it would be written.
         case text(String)
-        /// What the machine makes of it; the words say what that is.
+        /// A text that depends on the machine, and a description of it for documents.
         case host(@Sendable (HostFacts) -> String?, String)
-        /// Nothing.
+        /// No value.
         case none
 
         init(stringLiteral text: String) { self = .text(text) }
@@ -35,7 +35,7 @@ struct Setting<Root>: Sendable {
         self.init(name, path, kind, standard, meaning) { $0 }
     }
 
-    /// A key that may have none.
+    /// A key that may have no value.
     init<Value>(
         _ name: String, _ path: any WritableKeyPath<Root, Value?> & Sendable, _ kind: SettingKind<Value>,
         _ meaning: String
@@ -58,7 +58,7 @@ struct Setting<Root>: Sendable {
         }
     }
 
-    /// The text that holds where nothing is set; `nil` when there is none.
+    /// Returns the text that holds if nothing is set; `nil` if there is none.
     func defaultText(on host: HostFacts) -> String? {
         switch standard {
         case .text(let text): text
@@ -67,7 +67,7 @@ struct Setting<Root>: Sendable {
         }
     }
 
-    /// The default where it is the same on every machine, as it would be written; empty where it isn't or there is none.
+    /// The default as it would be written, if it is the same on every machine; otherwise empty.
     var defaultValue: String {
         switch standard {
         case .text(let text): text
@@ -75,7 +75,7 @@ struct Setting<Root>: Sendable {
         }
     }
 
-    /// The default for documents, which are about no machine in particular.
+    /// The default as documents describe it, for no machine in particular; `nil` if there is none.
     var defaultDescription: String? {
         switch standard {
         case .text(let text): text
@@ -86,7 +86,7 @@ struct Setting<Root>: Sendable {
 
     /// Reads a text and stores its value.
     ///
-    /// - Throws: ``SettingRefusal``, with `root` as it was.
+    /// - Throws: ``SettingRefusal``; `root` is unchanged then.
     func store(_ text: String, _ host: HostFacts, in root: inout Root) throws(SettingRefusal) {
         try write(text, host, &root)
     }
@@ -94,11 +94,11 @@ struct Setting<Root>: Sendable {
 
 /// How a setting's value is shown.
 enum SettingDisplay: Sendable, Equatable {
-    /// As it is.
+    /// Unchanged.
     case plain
-    /// As it is used, absolute.
+    /// Absolute, as it is used.
     case path
-    /// Not at all.
+    /// As a mask.
     case secret
     /// Without its password.
     case databaseURI
@@ -109,7 +109,7 @@ enum SettingDisplay: Sendable, Equatable {
     var isSecret: Bool { self == .secret || self == .databaseURI }
 }
 
-/// Why a text is no value of a setting: what is allowed, never the text itself.
+/// Why a text is not a valid value: says what is allowed, and never repeats the text.
 struct SettingRefusal: Error, Equatable {
     var text: String
 

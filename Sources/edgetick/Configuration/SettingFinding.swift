@@ -1,4 +1,4 @@
-/// What was found about a setting; holds no secret.
+/// Something found about a setting; contains no secret.
 struct SettingFinding: Sendable, Equatable {
     enum Severity: Sendable, Comparable {
         /// Good to know.
@@ -10,12 +10,12 @@ struct SettingFinding: Sendable, Equatable {
     }
 
     var severity: Severity
-    /// Empty where it is about a line that can't be read.
+    /// Empty if the finding is about a line that can't be read.
     var key: String
-    /// The value as shown; `nil` where it is not what matters.
+    /// The value as shown; `nil` if it doesn't matter.
     var value: String?
     var origin: SettingOrigin
-    /// What is the matter and what is allowed.
+    /// What is wrong and what is allowed.
     var text: String
 }
 
@@ -30,13 +30,13 @@ extension SettingFinding: CustomStringConvertible {
 
 /// Why a configuration was refused: every fault at once.
 struct SettingFaults: Error, Sendable, Equatable {
-    /// Never empty; in the order of the keys' table.
+    /// Never empty; in the order of the table of keys.
     var faults: [SettingFinding]
-    /// What else was found.
+    /// Warnings and notes found besides the faults.
     var remarks: [SettingFinding]
 }
 
 extension SettingFaults: CustomStringConvertible {
-    /// One line a fault.
+    /// One line per fault.
     var description: String { faults.map(\.description).joined(separator: "\n") }
 }

@@ -4,13 +4,13 @@ import Store
 import Universe
 import Upstream
 
-/// What a setting's value may be: how a text becomes a value, and what is allowed, in words.
+/// The kind of a setting's value: how text becomes a value, and what is allowed, in words.
 struct SettingKind<Value: Sendable>: Sendable {
     let allowed: String
     let display: SettingDisplay
     let read: @Sendable (String, HostFacts) throws(SettingRefusal) -> Value
 
-    /// A kind whose refusals say something of their own.
+    /// A kind that words its own refusals.
     init(
         _ allowed: String, display: SettingDisplay = .plain,
         reading read: @escaping @Sendable (String, HostFacts) throws(SettingRefusal) -> Value
@@ -20,7 +20,7 @@ struct SettingKind<Value: Sendable>: Sendable {
         self.read = read
     }
 
-    /// A kind whose refusals say what is allowed; `value` is `nil` for what isn't.
+    /// A kind whose refusals say what is allowed; `value` returns `nil` for an invalid text.
     init(_ allowed: String, display: SettingDisplay = .plain, _ value: @escaping @Sendable (String) -> Value?) {
         self.init(allowed, display: display) { text, _ throws(SettingRefusal) in
             guard let value = value(text) else { throw SettingRefusal("allowed: \(allowed)") }
@@ -34,7 +34,7 @@ extension SettingKind<Bool> {
         SettingKind("true or false") { isTrue($0) }
     }
 
-    /// What a text says; `nil` when it is neither.
+    /// The value of a text; `nil` if it is neither true nor false.
     static func isTrue(_ text: String) -> Bool? {
         switch text.lowercased() {
         case "true", "yes", "on", "1": true
@@ -88,7 +88,7 @@ extension SettingKind<Duration> {
 }
 
 extension SettingKind<Duration?> {
-    /// A duration, or 0 with a meaning of its own.
+    /// A duration, or 0 with a special meaning.
     static func duration(_ range: ClosedRange<Duration>, zero: String) -> SettingKind {
         let unit = Duration.seconds(1)
         return SettingKind("\(durationText(unit, range)); 0 = \(zero)") { text in
@@ -147,13 +147,13 @@ extension SettingKind where Value: CaseIterable & RawRepresentable<String> {
     }
 }
 
-/// What other programs call some of the choices.
+/// Other programs' names for some of the choices.
 private let otherNames = ["warn": "warning", "fatal": "critical"]
 
 extension SettingKind<Secret> {
     /// A key or token.
     ///
-    /// - Parameter least: how many characters it must have.
+    /// - Parameter least: The fewest characters it must have.
     static func secret(least: Int = 1) -> SettingKind {
         let length =
             least > 1
@@ -170,7 +170,7 @@ extension SettingKind<Secret> {
     static var databaseURI: SettingKind {
         let example = "a URI such as postgresql://user:password@host:5432/database"
         return SettingKind(example, display: .databaseURI) { text, _ throws(SettingRefusal) in
-            // Its form is libpq's to judge: see ``Settings/upstream()``.
+            // libpq judges the form: see ``Settings/upstream(_:statementTimeout:answeringWithin:)``.
             guard isPrintable(text) || !text.contains("://") else {
                 throw SettingRefusal(
                     "holds spaces or characters beyond ASCII: write them percent-encoded, a space as %20")
@@ -185,7 +185,7 @@ private func isPrintable(_ text: String) -> Bool { text.utf8.allSatisfy { $0 > 0
 extension SettingKind<[Secret]> {
     /// Keys separated by commas.
     ///
-    /// - Parameter least: how many characters each must have.
+    /// - Parameter least: The fewest characters that each must have.
     static func secrets(least: Int) -> SettingKind {
         let one = SettingKind<Secret>.secret(least: least)
         return SettingKind("\(one.allowed), separated by commas", display: .secret) {
@@ -200,7 +200,7 @@ extension SettingKind<[Secret]> {
 extension SettingKind<String> {
     static var text: SettingKind { SettingKind("any text") { $0 } }
 
-    /// A URL of one of two schemes; whether the plain one may be used depends on the host and on other settings.
+    /// A URL with one of two schemes; whether the plain one is allowed depends on the host and on other settings.
     static func url(_ secure: String, orPlain plain: String) -> SettingKind {
         SettingKind("a URL such as \(secure)://host:port/path, without a user name") { text in
             ServerAddress(text).flatMap { [secure, plain].contains($0.scheme) ? text : nil }
@@ -224,7 +224,7 @@ extension SettingKind<String> {
         }
     }
 
-    /// A connection's name, which may have blanks in it.
+    /// A connection's name, which may contain spaces.
     static var connectionName: SettingKind {
         SettingKind(
             "up to \(CollectorName.maximumLength) letters, digits, blanks, dots, hyphens, underscores; not backfill or reconcile"
@@ -292,7 +292,7 @@ extension SettingKind<Set<EventKind>> {
     }
 }
 
-/// The items of a comma list, without the blanks around them and without empty ones.
+/// The items of a comma-separated list, without surrounding blanks and without empty items.
 private func items(_ text: String) -> [Substring] {
     text.split(separator: ",").map { $0.trimmingBlanks() }.filter { !$0.isEmpty }
 }

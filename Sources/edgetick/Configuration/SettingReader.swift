@@ -1,4 +1,4 @@
-/// Reads settings out of a snapshot and gathers what is wrong with them; nothing stops at the first fault.
+/// Reads settings from a snapshot and collects everything that is wrong with them, without stopping at the first fault.
 struct SettingReader: ConcealsContents {
     let snapshot: SettingsSnapshot
     let host: HostFacts
@@ -11,7 +11,7 @@ struct SettingReader: ConcealsContents {
         masking = Masking(snapshot)
     }
 
-    /// Stores each setting's value, or its default where none or a wrong one is set.
+    /// Stores each setting's value, or its default if none or an invalid one is set.
     mutating func read<Root>(_ settings: [Setting<Root>], into root: inout Root) {
         for setting in settings {
             if let text = snapshot.values[setting.name]?.text {

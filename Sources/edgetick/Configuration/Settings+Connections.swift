@@ -1,7 +1,7 @@
 import Feed
 
 extension Settings.Connections {
-    /// Reads the numbered connections, or makes the one of single mode, and says which keys the mode ignores.
+    /// Reads the numbered connections, or makes the single one, and notes which keys the mode ignores.
     mutating func readNumbered(
         _ reader: inout SettingReader, _ needs: Settings.Needs, fallback: Settings.UniverseFallback
     ) {
@@ -33,13 +33,13 @@ extension Settings.Connections {
         list = readList(&reader, numbered)
     }
 
-    /// Says what the one connection collects that has neither a universe key nor symbols.
+    /// Reports what a single connection with neither a universe key nor symbols collects.
     private func sayWhatIsCollected(
         _ reader: inout SettingReader, _ numbered: [ConnectionKey], _ fallback: Settings.UniverseFallback
     ) {
         let naming = numbered.filter { Settings.Connection.naming.contains($0.field) }.map(\.name)
         if !naming.isEmpty, !reader.isSet(\.connections.isMulti) {
-            // Whoever names symbols for a connection wants these, not others.
+            // A user who names a connection's symbols wants those, not the default list.
             reader.fault(
                 \.connections.isMulti,
                 "must be true for \(naming.joined(separator: ", ")) to count: set USE_MULTI_CONNECTION=true, or name the "
@@ -60,8 +60,8 @@ extension Settings.Connections {
         }
     }
 
-    /// Whether several connections are possible; where their settings are unusable and a universe key is there for one
-    /// connection, says why and goes on with that one.
+    /// Whether several connections can be used. If their settings are unusable, reports why and falls back to the
+    /// single connection of SYMBOL_UNIVERSE_KEY.
     private func canBeSeveral(_ reader: inout SettingReader, _ keys: [ConnectionKey]) -> Bool {
         var trial = reader
         let list = readList(&trial, keys)
@@ -97,7 +97,7 @@ extension Settings.Connections {
                     .fault, Self.setting(\.name, number),
                     "connection \(other.number) has this name already: give each its own")
             }
-            // Where symbols are spread, a connection without any of its own takes a share.
+            // If symbols are spread, a connection without its own takes a share.
             if connection.universeKey == nil, connection.symbols == nil, routing == .manual {
                 reader.add(
                     .warning, Self.setting(\.isEnabled, number),

@@ -1,13 +1,13 @@
 import MarketData
 
 extension Settings.Feed {
-    /// The proxy to reach a URL through; `nil` for a direct way. This machine is never reached through one.
+    /// The proxy for a URL; `nil` for a direct connection. This machine is always reached directly.
     func proxy(for url: String) -> HTTPProxy? {
         guard let address = ServerAddress(url), !address.isLoopback, !isUnproxied(address.host) else { return nil }
         return ["wss", "https"].contains(address.scheme) ? proxy ?? generalProxy : generalProxy
     }
 
-    /// Whether NO_PROXY names the host: itself, a domain above it, or everything.
+    /// Whether NO_PROXY names the host, a domain above it, or everything.
     private func isUnproxied(_ host: String) -> Bool {
         let host = host.lowercased()
         return unproxied.contains { entry in
@@ -29,7 +29,7 @@ extension SettingKind<HTTPProxy> {
 }
 
 extension SettingKind<[String]> {
-    /// Hosts and domains, as other programs have them in NO_PROXY: what isn't one matches nothing.
+    /// Hosts and domains in the form of NO_PROXY; an entry that is neither matches nothing.
     static var noProxy: SettingKind {
         SettingKind("host names and domains separated by commas, or *") { text in
             text.split { $0 == "," || $0 == " " }.map { String($0) }

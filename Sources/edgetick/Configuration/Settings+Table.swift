@@ -288,7 +288,7 @@ extension Setting<Settings.Connection> {
     }
 }
 
-/// The name of a key of one of the numbered connections, taken apart: `WEBSOCKET_CONNECTION_2_SYMBOLS`.
+/// The name of a numbered connection's key, split into its parts: `WEBSOCKET_CONNECTION_2_SYMBOLS`.
 struct ConnectionKey: Hashable, Sendable {
     /// The most connections that may be configured, whatever the account allows.
     static let highestNumber = 16
@@ -303,7 +303,7 @@ struct ConnectionKey: Hashable, Sendable {
         self.field = field
     }
 
-    /// `nil` when the name is none of a connection's keys.
+    /// `nil` if the name is not a connection's key.
     init?(name: String) {
         guard name.hasPrefix(Self.prefix) else { return nil }
         let rest = name.dropFirst(Self.prefix.count)

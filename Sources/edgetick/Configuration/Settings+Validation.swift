@@ -3,15 +3,15 @@ import Universe
 import Upstream
 
 extension Settings {
-    /// Checks everything that was set and returns the settings in effect. Pure, but for the environment and the files
-    /// that libpq looks at for DATABASE_URI.
+    /// Checks everything that was set and returns the settings in effect. Pure, except that libpq reads the environment
+    /// and its own files for DATABASE_URI.
     ///
     /// - Parameters:
     ///   - snapshot: What was set.
     ///   - host: What defaults depend on.
-    ///   - needs: What the command cannot do without; the rest may be absent, yet what is set must be right.
-    /// - Returns: The settings, with warnings and notes for the log.
-    /// - Throws: Every fault at once.
+    ///   - needs: What the command can't do without. Other settings may be absent, but what is set must be valid.
+    /// - Returns: The settings, and warnings and notes for the log.
+    /// - Throws: All faults at once.
     static func validate(
         _ snapshot: SettingsSnapshot, host: HostFacts, needs: Needs = []
     ) throws(SettingFaults) -> (settings: Settings, remarks: [SettingFinding]) {
@@ -22,7 +22,7 @@ extension Settings {
         return (settings, remarks)
     }
 
-    /// As ``validate(_:host:needs:)``, for those who go on past faults: a setting at fault has its default.
+    /// Like ``validate(_:host:needs:)``, for callers that continue despite faults: a faulty setting has its default.
     static func examine(
         _ snapshot: SettingsSnapshot, host: HostFacts, needs: Needs = []
     ) -> (settings: Settings, findings: [SettingFinding]) {
@@ -67,13 +67,13 @@ extension Settings {
                 "\(address.scheme):// to another machine sends the key unencrypted: use "
                     + "\(address.scheme == "ws" ? "wss" : "https")://, or set MASSIVE_WEBSOCKET_ALLOW_PLAINTEXT=true")
         }
-        // The key goes to the REST server: never to one that was not named for it.
+        // The REST server gets the key: never send it to one that was not named for it.
         let isProviders = ServerAddress(feed.url)?.host.hasSuffix(".massive.com") == true
         backfill.mayAsk = isProviders || reader.isSet(\.feed.restURL)
         backfill.isAutomatic = backfill.isEnabled && backfill.mayAsk
     }
 
-    /// Keeps made-up events from real ones: they have a data directory of their own, and are never uploaded.
+    /// Keeps made-up events apart from real ones: they have their own data directory and are never uploaded.
     private mutating func keepSyntheticApart(_ reader: inout SettingReader, _ needs: Needs) {
         guard feed.source == .simulator, !dataDirectory.isEmpty else { return }
         dataDirectory += "/synthetic"

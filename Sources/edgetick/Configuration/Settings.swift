@@ -4,10 +4,10 @@ import MarketData
 import Store
 import Upstream
 
-/// The checked configuration. Made by ``Settings/validate(_:host:needs:)`` and never changed after.
+/// The checked configuration, made by ``Settings/validate(_:host:needs:)``.
 ///
-/// Each property that has a key is written by the key's line in ``Settings/sections``; what it holds before is a
-/// placeholder that nobody sees. The default is the key's too.
+/// Each property with a key is set through the key's line in ``Settings/sections``, which also has the default. The
+/// initial values here are placeholders that are never used.
 struct Settings: Sendable {
     /// What a command cannot do without.
     struct Needs: OptionSet, Sendable {
@@ -43,7 +43,7 @@ struct Settings: Sendable {
         var maxRetries = 0
         var reconnectDelay = Duration.zero
         var reconnectCap = Duration.zero
-        /// For `wss` and `https`; `nil`: ``generalProxy``.
+        /// For `wss` and `https`; `nil` = ``generalProxy``.
         var proxy: HTTPProxy?
         var generalProxy: HTTPProxy?
         var unproxied: [String] = []
@@ -69,14 +69,14 @@ struct Settings: Sendable {
     }
 
     struct Connections: Sendable {
-        /// Whether there may be several; one alone is in `list` otherwise.
+        /// Whether there may be several connections; otherwise `list` has a single one.
         var isMulti = false
         /// Single mode's universe key and symbols, as written.
         var universeKey: String?
         var symbols: String?
         /// The enabled connections, by number; never empty.
         var list: [Connection] = []
-        /// The connection of single mode, for when several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
+        /// The single connection, to fall back on if several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
         var single: Connection?
         var maximum = 0
         var routing = RoutingStrategy.manual
@@ -119,37 +119,38 @@ struct Settings: Sendable {
 
     struct Backfill: Sendable {
         var isEnabled = false
-        /// Whether gaps are filled without being asked to: only where the key may go to the REST server.
+        /// Whether gaps are filled automatically: only if the key may be sent to the REST server.
         var isAutomatic = false
         /// 0 = no limit.
         var requestsPerMinute = 0
-        /// Whether the key may go to the REST server: it was named, or is the provider's own.
+        /// Whether the key may be sent to the REST server: its URL was set, or the feed is the provider's own.
         var mayAsk = false
-        /// When a day is compared with the tape, as a minute of New York's day; `nil` = never.
+        /// When a day is compared with the tape, in minutes since midnight in New York; `nil` = never.
         var reconcileMinute: Int?
-        /// What is older is filled by `edgetick backfill` alone.
+        /// The age up to which gaps are filled automatically; `edgetick backfill` also fills older ones.
         var reach = Duration.zero
     }
 
     struct Upload: Sendable {
         /// A libpq URI; `nil` = collect only.
         var databaseURI: Secret?
-        /// The same for the streams without bars; `nil` = they go where the bars go.
+        /// The same for every stream but the bars; `nil` = they go where the bars go.
         var ticksURI: Secret?
-        /// The files that the URIs were read from, where they were.
+        /// The files from which the URIs were read, if any.
         var uriFiles: [UpstreamRole: String] = [:]
-        /// The URIs without their passwords, for people's eyes.
+        /// The URIs without their passwords, for display.
         var displayedURI: String?
         var displayedTicksURI: String?
         var interval = Duration.zero
         var batchRows = 0
-        /// Where SYNC_BATCH_ROWS is not set and the database takes long for each batch.
+        /// The size to which batches may grow if the database takes long for each; ``batchRows`` if SYNC_BATCH_ROWS is
+        /// set.
         var mostBatchRows = 0
         var statementTimeout = Duration.zero
         var barTimestamp = BarTimestamp.start
-        /// `nil`: what fits the table.
+        /// `nil` = whatever fits the table.
         var barConflict: BarConflict?
-        /// `nil`: the usual names.
+        /// `nil` = the usual names.
         var barColumns: BarColumns?
 
         func uri(of role: UpstreamRole) -> Secret? { role == .main ? databaseURI : ticksURI }
@@ -162,7 +163,7 @@ struct Settings: Sendable {
         /// 0 = any free one.
         var port = 0
         var token: Secret?
-        /// Names besides ``host`` and the loopback's by which clients may address the API.
+        /// The names, besides ``host`` and those of the loopback, by which clients may address the API.
         var allowedHosts: [String] = []
     }
 
@@ -170,25 +171,25 @@ struct Settings: Sendable {
         /// `nil` = no relay; 0 = any free one.
         var port: Int?
         var host = ""
-        /// None lets every key in.
+        /// Empty = every key is accepted.
         var keys: [Secret] = []
         /// Absolute paths of PEM files.
         var certificate: String?
         var privateKey: String?
         var maximumClients = 0
         var clientBuffer: Int64 = 0
-        /// Whether a symbol that clients ask for and nobody else does is collected for them.
+        /// Whether a symbol that only relay clients ask for is collected for them.
         var isOnDemand = false
         var maximumOnDemand = 0
-        /// How many symbols may be collected on demand; `nil` where none may.
+        /// The most symbols to collect on demand; `nil` if none may be.
         var onDemand: Int? { port != nil && isOnDemand ? maximumOnDemand : nil }
     }
 
-    /// Which of the symbols this box takes.
+    /// The part of the symbols that this box takes.
     enum Shard: Sendable, Equatable {
-        /// The share of a number among so many, from 1.
+        /// The share with this number, from 1, among a fixed number of shares.
         case fixed(Int, of: Int)
-        /// As many shares as there are live boxes in the group.
+        /// One share for each live box of the group.
         case auto
     }
 

@@ -1,4 +1,4 @@
-/// docs/settings.md: every key with its default, what is allowed and what it means, out of the keys' own list.
+/// docs/settings.md, made from the list of keys: every key with its default, what is allowed and what it means.
 enum SettingsDocument {
     /// The document, with a last line break.
     static var markdown: String {

@@ -10,7 +10,7 @@ struct SettingsReport: Sendable, Equatable {
         var meaning: String
     }
 
-    /// One row a key; the keys of numbered connections are where they are set or used.
+    /// One row per key; the keys of a numbered connection are included if it is set or used.
     let rows: [Row]
     /// Faults, warnings and notes.
     let findings: [SettingFinding]
@@ -35,7 +35,7 @@ struct SettingsReport: Sendable, Equatable {
         func add<Root>(_ settings: [Setting<Root>]) {
             for setting in settings {
                 let set = snapshot.values[setting.name]
-                // Paths are shown as they are used, whoever wrote them.
+                // Paths are shown absolute, as they are used.
                 let text = set?.text ?? setting.defaultText(on: host)
                 let shown = setting.display == .path ? text.map { host.absolutePath($0) } : text
                 rows.append(
@@ -55,7 +55,7 @@ struct SettingsReport: Sendable, Equatable {
     /// Whether a command would refuse to start.
     var hasFaults: Bool { findings.contains { $0.severity == .fault } }
 
-    /// The rows in columns: key, value, origin; one line each, with a last line break.
+    /// One line per row with key, value and origin, and a final line feed.
     var table: String {
         var table = TextTable([("KEY", .left), ("VALUE", .left), ("ORIGIN", .left)])
         for row in rows { table.add([row.key, row.value ?? "-", row.origin.description]) }

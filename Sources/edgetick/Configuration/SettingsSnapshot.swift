@@ -1,17 +1,17 @@
-/// Everything that was set, as text, each with where it was set. No value is judged yet.
+/// Everything that was set, as text with its origin; nothing is validated yet.
 struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     struct Value: Sendable, Equatable, ConcealsContents {
         var text: String
         var origin: SettingOrigin
     }
 
-    /// What a file that holds one secret says.
+    /// The contents of a file that holds one secret.
     enum SecretFile: Sendable {
         case text(String)
         /// Why it can't be read.
         case fault(String)
 
-        /// The secret, which is the first line; `nil` where there is none.
+        /// The secret: the first line that isn't empty; `nil` if there is none.
         var secret: String? {
             guard case .text(let content) = self, let line = content.split(whereSeparator: \.isNewline).first else {
                 return nil
@@ -21,16 +21,16 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         }
     }
 
-    /// The end of a key's name that has the value read from a file.
+    /// The suffix of a key that names a file with the value.
     static let fileSuffix = "_FILE"
 
     /// The values of known keys.
     ///
-    /// An empty value counts as not set; set in the process environment it hides the file's.
+    /// An empty value counts as not set; in the process environment it still hides the file's value.
     private(set) var values: [String: Value] = [:]
-    /// The other names that were set, without their values: a secret may stand under a mistyped name.
+    /// The other names that were set, without their values: a mistyped name may hold a secret.
     private(set) var others: [String: SettingOrigin] = [:]
-    /// What was found in reading, before any value is judged; holds no values.
+    /// Findings from reading, before values are validated; contain no values.
     private(set) var findings: [SettingFinding] = []
 
     /// A snapshot of given values and of other names.
@@ -39,7 +39,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         self.others = others
     }
 
-    /// Gathers what the process environment and a file set; the environment wins.
+    /// Collects what the process environment and a file set; the environment takes precedence.
     ///
     /// - Parameter read: Reads a file that holds one secret, for the keys that end in `_FILE`.
     init(
@@ -74,7 +74,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     /// The value that was set for a key.
     subscript(path: PartialKeyPath<Settings>) -> Value? { values[Settings.setting(path).name] }
 
-    /// The files that secrets were read from, sorted.
+    /// The files that contain secrets, sorted.
     var secretPlaces: [String] {
         let paths = Settings.all.compactMap { setting -> String? in
             guard let value = values[setting.name], Masking.holdsSecret(value.text, setting.display) else { return nil }
@@ -104,7 +104,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         findings.append(SettingFinding(severity: severity, key: key, value: nil, origin: origin, text: text))
     }
 
-    /// The text that counts for a name; `nil` when it is empty.
+    /// Returns the text that counts for a name; `nil` if it is empty.
     private mutating func written(
         _ name: String, _ environment: [String: String], _ entries: [String: EnvironmentFile.Entry],
         _ origin: SettingOrigin
@@ -112,7 +112,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         var text = entries[name]?.value ?? ""
         if let set = environment[name] {
             text = set
-            // What docker --env-file hands over is the line as it is, with its quotes and its comment.
+            // docker --env-file passes a line on as it is, with its quotes and its comment.
             let trimmed = set[...].trimmingBlanks()
             if let first = trimmed.first, "\"'`".contains(first) || trimmed.contains(" #"),
                 let value = try? WrittenValue(trimmed, variables: nil), value.text != set
@@ -127,13 +127,14 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         return trimmed.isEmpty ? nil : String(trimmed)
     }
 
-    /// Takes secrets from the files that keys ending in `_FILE` name.
+    /// Reads secrets from the files named by keys that end in `_FILE`.
     private mutating func readSecrets(_ foreign: [String: Value], _ read: (_ path: String) -> SecretFile) {
         for key in Self.secrets {
             let name = key + Self.fileSuffix
             guard let named = foreign[name] else { continue }
             if let own = values[key] {
-                // The environment wins over a file of settings, whichever of the two it sets.
+                // The environment takes precedence over a settings file, whether it sets the key or the key with
+                // `_FILE`.
                 guard (own.origin == .environment) == (named.origin == .environment) else {
                     if named.origin == .environment { take(key, named, name, read) }
                     add(
@@ -159,7 +160,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         values[key] = Value(text: text, origin: .secretFile(path: named.text))
     }
 
-    /// Takes what has others' names.
+    /// Adopts values that were set under other programs' keys.
     private mutating func adopt(_ foreign: [String: Value]) {
         for (name, key) in PlatformKeys.renamed {
             guard let value = foreign[name] else { continue }

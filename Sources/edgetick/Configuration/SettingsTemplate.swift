@@ -1,7 +1,7 @@
-/// A settings file to begin with, out of the keys' own list: what everybody needs first, then every other key, off and at
-/// its default.
+/// A settings file to start from, made from the list of keys: first what everybody needs, then every other key,
+/// commented out and with its default.
 enum SettingsTemplate {
-    /// The keys that are written out, with what is written beside them.
+    /// The keys at the top, each with an example value and whether its line is active.
     private static let first: [(path: any PartialKeyPath<Settings> & Sendable, example: String, isOn: Bool)] = [
         (\.feed.apiKey, "", true),
         (\.connections.symbols, "AAPL,MSFT", true),
@@ -9,10 +9,10 @@ enum SettingsTemplate {
         (\.upload.databaseURI, "postgresql://edgetick:password@db.example.com/market", false),
     ]
 
-    /// The file, with a last line break.
+    /// The file's text, with a final line feed.
     ///
-    /// - Parameter host: Where it will be used: a service's data directory is written out, so that commands by hand find
-    ///   the service's files.
+    /// - Parameter host: Where the file will be used: a service's data directory is written out, so that commands run
+    ///   by hand find the service's files.
     static func text(host: HostFacts) -> String {
         var text = """
             # Settings of EdgeTick. A line that begins with # is off; the environment takes precedence over this file.

@@ -2,22 +2,22 @@ import MarketData
 
 /// Finds mistyped keys among the names that were set.
 ///
-/// In a file of settings a name with one of EdgeTick's prefixes can only be meant for EdgeTick, so an unknown one is a
-/// fault. Names without such a prefix are nobody's business unless they nearly are a known key that is not set itself:
-/// then the key was meant, and what it says would be missing in silence. The process environment is shared with every
-/// other program and no place to be strict in (a container's platform adds names of its own): there both are warnings.
+/// In a settings file, a name with one of EdgeTick's prefixes can only be meant for EdgeTick, so an unknown one is a
+/// fault. Other names are ignored unless they nearly match a known key that is not set: then that key was probably
+/// meant, and would be missing without notice. The process environment is shared with every other program (a container
+/// platform adds names of its own), so there both are only warnings.
 enum UnknownKeys {
-    /// The beginnings of names that are EdgeTick's.
+    /// The prefixes of EdgeTick's keys.
     static let prefixes = [
         "WEBSOCKET_", "MASSIVE_", "BUFFER_", "SYNC_", "UNIVERSE_", "EDGETICK_", "HTTP_", "FEED_", "RELAY_",
         "COLLECTOR_",
         "SYMBOL_", "USE_MASSIVE_", "USE_MULTI_", "USE_SYNTHETIC_", "BAR_",
     ]
 
-    /// Names that other programs' conventions give a meaning.
+    /// Names that have a meaning by convention among other programs.
     private static let foreign: Set = ["HTTP_PROXY"]
 
-    /// Such names that may have been meant for EdgeTick all the same.
+    /// Names of other programs that may have been meant for EdgeTick; only a warning, even in a file.
     private static let ambiguous: Set = ["DATABASE_URL"]
 
     /// A finding for each name that seems mistyped, in the order of names; without values, which may be secret.

@@ -1,8 +1,8 @@
-/// A value as people write it: in quotes or without, with a comment behind it, naming other variables.
+/// A value as written in a settings file: quoted or not, possibly with a comment after it and references to variables.
 ///
-/// Between double quotes `\"`, `\\`, `\n`, `\t` and `\$` are escapes; between single quotes and backticks everything
-/// means itself. Without quotes the value ends before a `#` that follows a blank, and a last `;` is left out. Outside
-/// single quotes and backticks `${NAME}`, `${NAME:-otherwise}` and `$NAME` stand for variables that are set.
+/// Between double quotes, `\"`, `\\`, `\n`, `\t` and `\$` are escapes; between single quotes and backticks, everything
+/// is literal. Without quotes, the value ends before a `#` that follows a blank, and a final `;` is dropped. Outside
+/// single quotes and backticks, `${NAME}`, `${NAME:-otherwise}` and `$NAME` stand for variables that are set.
 struct WrittenValue: ConcealsContents {
     /// Why a value can't be read; never holds a part of it.
     struct Fault: Error {
@@ -10,15 +10,15 @@ struct WrittenValue: ConcealsContents {
     }
 
     private(set) var text = ""
-    /// What was not taken letter by letter and may not be meant so; without values.
+    /// Remarks about what was not taken literally, in case that was not intended; contain no values.
     private(set) var remarks: [String] = []
-    /// Why the value can't be used though the line is one; `nil` when it can.
+    /// Why the value can't be used although the line is well-formed; `nil` if it can.
     private(set) var fault: String?
 
-    /// Reads what follows the `=`.
+    /// Reads the text after the `=`.
     ///
-    /// - Parameter variables: The variables that may be named; `nil` where nothing is put in.
-    /// - Throws: ``Fault`` for quotes that aren't closed.
+    /// - Parameter variables: Looks up a variable; `nil` turns substitution off.
+    /// - Throws: ``Fault`` for a quote that isn't closed, or text after one that is.
     init(_ written: Substring, variables: ((String) -> String?)?) throws(Fault) {
         let written = written.trimmingBlanks()
         guard let quote = written.first, "\"'`".contains(quote) else {
@@ -34,7 +34,7 @@ struct WrittenValue: ConcealsContents {
         if quote == "\"" { put(content, variables, escapes: true) } else { text = String(content) }
     }
 
-    /// How a value is written so that it is read back letter by letter.
+    /// Returns the text written in such a way that it is read back unchanged.
     static func written(_ text: String) -> String {
         let isPlain = text.unicodeScalars.allSatisfy { scalar in
             switch scalar {
@@ -48,7 +48,7 @@ struct WrittenValue: ConcealsContents {
         return "\"\(String(escaped))\""
     }
 
-    /// What is between the quotes.
+    /// Returns the text between the quotes.
     private static func quoted(_ written: Substring, _ quote: Character) throws(Fault) -> Substring {
         let start = written.index(after: written.startIndex)
         var index = start
@@ -98,7 +98,7 @@ struct WrittenValue: ConcealsContents {
 
     private mutating func put(_ reference: Reference, isAll: Bool, _ variables: (String) -> String?) {
         if let value = variables(reference.name) {
-            // Of a password with a $ in it somebody must hear.
+            // Tell the user: the value may be a password that happens to contain a $.
             if !reference.isBraced { remarks.append("the variable after $ is put in; single quotes keep a $") }
             return text += value
         }
@@ -120,12 +120,13 @@ struct WrittenValue: ConcealsContents {
         var otherwise: Substring?
         var isBraced: Bool
 
-        /// Reads one at the beginning of a text; `nil` when there is none.
+        /// Reads a reference at the beginning of a text; `nil` if there is none.
         init?(_ text: Substring) {
             let rest = text.dropFirst()
             isBraced = rest.first == "{"
             guard isBraced else {
-                // A password has a $ before small letters and digits more often than a name does.
+                // Without braces, only capitals count as a name: a $ before small letters or digits is more likely part
+                // of a password.
                 let name = rest.prefix { $0 == "_" || $0.isASCII && ($0.isUppercase || $0.isNumber) }
                 guard let first = name.first, !first.isNumber else { return nil }
                 self.name = String(name)
@@ -145,7 +146,7 @@ struct WrittenValue: ConcealsContents {
 }
 
 extension Substring {
-    /// Without the spaces and tabs around it.
+    /// The text without the spaces and tabs around it.
     func trimmingBlanks() -> Substring {
         var rest = self
         while let first = rest.first, first == " " || first == "\t" { rest.removeFirst() }

@@ -1,7 +1,7 @@
 import MarketData
 import Store
 
-/// What came of every event of a demo: sent, durable, uploaded, twice, lost. Pure.
+/// What became of every event of a demo: sent, durable, uploaded, doubled or lost. Pure.
 struct DemoBalance: Equatable {
     /// One stream's numbers.
     struct Line: Equatable {
@@ -10,20 +10,21 @@ struct DemoBalance: Equatable {
         var durable: Int
         /// `nil` without a database.
         var uploaded: Int?
-        /// Rows, in the file and in the database, of events that are there already.
+        /// Rows in excess, in the file and in the database: a second row of the same event.
         var doubled: Int
-        /// Sent, and neither durable nor in a recorded gap; durable, and not in the database.
+        /// Events that were sent but are neither durable nor in a recorded gap, and durable events that are not in the
+        /// database.
         var lost: Int
-        /// On their way to a process when it was killed, and in a gap that the file records.
+        /// Events that were on their way to a collector when it was killed, and that lie in a gap recorded in the file.
         var inGaps: Int
     }
 
     let lines: [Line]
 
     /// - Parameters:
-    ///   - sent: What the feed has handed to a collector's socket.
-    ///   - audit: What the file holds.
-    ///   - upstream: What the database holds, by stream.
+    ///   - sent: The events that the feed wrote to a collector's socket, by kind.
+    ///   - audit: The contents of the file.
+    ///   - upstream: The contents of the database, by stream; `nil` without one.
     init(
         sent: [EventKind: Int], audit: BufferAudit, upstream: [EventStream: (rows: Int, events: Int)]?
     ) {
@@ -40,10 +41,10 @@ struct DemoBalance: Equatable {
         }
     }
 
-    /// Whether the promise was kept.
+    /// Whether no event was lost and none was doubled.
     var isKept: Bool { lines.allSatisfy { $0.doubled == 0 && $0.lost == 0 } }
 
-    /// The numbers as a table, and what is to be said of them.
+    /// The numbers as a table, with an explanation of the gaps if there are any.
     var text: String {
         var table = TextTable([
             ("", .left), ("sent", .right), ("durable", .right), ("in a gap", .right), ("uploaded", .right),

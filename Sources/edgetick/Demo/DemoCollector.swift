@@ -1,14 +1,15 @@
 import FoundationEssentials
 import Glibc
 
-/// The demo's collector: this program as `edgetick run`, in a process that can be killed.
+/// The demo's collector: this program, run as `edgetick run` in a process that can be killed.
 struct DemoCollector {
     let directory: String
     let log: String
     private let program: String
     private let environment: [String: String]
 
-    /// - Parameter settings: What the collector is told, and nothing else: neither this process's settings nor a `.env`.
+    /// - Parameter settings: The only settings that the collector gets: it sees neither this process's settings nor a
+    ///   `.env`.
     init(directory: String, settings: [String: String]) throws {
         self.directory = directory
         log = directory + "/collector.log"
@@ -35,14 +36,15 @@ struct DemoCollector {
                 return (process, String(text.dropLast()))
             }
             guard kill(process.id, 0) == 0 else { break }
-            // In a task of its own: a stop waits until the collector is up and can be ended in good order.
+            // The sleep runs in a task that isn't cancelled: a shutdown waits until the collector is up and can be
+            // stopped cleanly.
             await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
         }
         await process.end(SIGKILL)
         throw CommandFailure(.unavailable, "the collector doesn't start; see \(log)")
     }
 
-    /// Runs another of this program's commands on the same settings.
+    /// Runs another command of this program with the same settings.
     func run(_ command: String) async throws {
         let status = await (try launch(command, environment)).exit()
         guard status == 0 else {

@@ -2,15 +2,17 @@ import FoundationEssentials
 import Glibc
 import MarketData
 
-/// A PostgreSQL server of the demo's own, in a directory that goes with it: reached over a socket there, by nobody else.
+/// A PostgreSQL server for the demo alone, reached only through a socket in its own directory, which is removed with
+/// it.
 struct DemoDatabase {
-    /// Where collectors find it.
+    /// The connection URI for collectors.
     let uri: String
     private let binaries: String
     private let directory: String
     private let log: String
 
-    /// Where PostgreSQL's server programs are; `nil` where none are installed, or where root has no user to run them as.
+    /// The directory of PostgreSQL's server programs; `nil` if none are installed, or if this is root and there is no
+    /// user `postgres` to run them as.
     static func installed() -> String? {
         guard geteuid() != 0 || getpwnam("postgres") != nil else { return nil }
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
@@ -38,25 +40,25 @@ struct DemoDatabase {
         }
     }
 
-    /// Starts it, again after a stop; returns when it takes connections.
+    /// Starts the server, also again after a stop; returns once it accepts connections.
     func start() async throws {
         try await command(
             "pg_ctl", "start", "-w", "-s", "-D", directory + "/data", "-l", directory + "/log", "-o",
             "-c listen_addresses= -c unix_socket_directories=\(directory)")
     }
 
-    /// Stops it as a crash does.
+    /// Stops the server as a crash would.
     func stop() async throws {
         try await command("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D", directory + "/data")
     }
 
-    /// Stops it and removes its files.
+    /// Stops the server and removes its files.
     func remove() async {
         try? await stop()
         try? FileManager.default.removeItem(atPath: directory)
     }
 
-    /// The rows of each stream, and the different events among them.
+    /// The number of rows and of distinct events in each stream.
     func counts() async throws -> [EventStream: (rows: Int, events: Int)] {
         let answer = directory + "/counts"
         let sql = """
@@ -78,7 +80,7 @@ struct DemoDatabase {
     }
 
     private func command(_ name: String, _ arguments: String...) async throws {
-        // PostgreSQL refuses to run as root, whose PATH need not have /usr/sbin.
+        // PostgreSQL refuses to run as root, and root's PATH may lack /usr/sbin.
         let user = geteuid() == 0 ? ["/usr/sbin/runuser", "-u", "postgres", "--"] : []
         var environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
         environment["HOME"] = directory

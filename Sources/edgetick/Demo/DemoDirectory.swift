@@ -1,14 +1,14 @@
 import FoundationEssentials
 import Glibc
 
-/// Where a demo's files are: a directory that holds nothing else, so that nothing made up gets among real data.
+/// The directory of a demo's files. It holds nothing else, so that made-up events can't mix with real data.
 struct DemoDirectory: Sendable {
     let path: String
     private let isNew: Bool
 
-    /// A directory that a person names, or a new one.
+    /// Uses the directory that a person named, or creates a new one.
     ///
-    /// - Throws: ``CommandFailure`` where there is something in it already.
+    /// - Throws: ``CommandFailure`` if the directory is not empty or can't be read.
     init(named path: String?) throws {
         guard let named = path else {
             self.path = try Self.fresh("edgetick-demo")
@@ -33,7 +33,7 @@ struct DemoDirectory: Sendable {
         }
     }
 
-    /// Removes what the demo has made.
+    /// Removes the demo's files, and the directory if the demo created it.
     func clear() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] {
             try? FileManager.default.removeItem(atPath: path + "/" + name)
@@ -41,7 +41,7 @@ struct DemoDirectory: Sendable {
         if isNew { rmdir(path) }
     }
 
-    /// A new directory below the temporary one, for this user alone.
+    /// Creates a directory below the temporary one that only this user can open.
     static func fresh(_ name: String) throws -> String {
         let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
         var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)

@@ -2,15 +2,15 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A program that the demo starts and ends: in a process group of its own, so that Ctrl-C at the terminal reaches the
-/// demo alone, with its output in a file.
+/// A program that the demo starts and ends. It runs in its own process group, so that Ctrl-C at the terminal reaches
+/// only the demo, and its output goes to a file.
 final class DemoProcess: Sendable {
     let id: pid_t
     private let status: Task<Int32, Never>
 
     /// Starts a program.
     ///
-    /// - Parameter log: The file that what it prints is appended to.
+    /// - Parameter log: The file to which its output is appended.
     init(_ command: [String], environment: [String: String], log: String) throws(CommandFailure) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -24,7 +24,7 @@ final class DemoProcess: Sendable {
         var none = sigset_t()
         sigemptyset(&none)
         posix_spawnattr_setsigmask(&attributes, &none)
-        // What this process ignores, the child would too.
+        // A child inherits ignored signals; reset them all.
         var all = sigset_t()
         sigfillset(&all)
         posix_spawnattr_setsigdefault(&attributes, &all)
@@ -45,19 +45,19 @@ final class DemoProcess: Sendable {
                 DispatchQueue.global().async {
                     var status: Int32 = 0
                     while waitpid(id, &status, 0) < 0, errno == EINTR {}
-                    // As a shell says it: 128 and the signal's number.
+                    // The shell's convention: 128 plus the signal's number.
                     continuation.resume(returning: status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + (status & 0x7F))
                 }
             }
         }
     }
 
-    /// Sends a signal and waits for the end.
+    /// Sends a signal and waits until the process has ended.
     func end(_ number: Int32) async {
         kill(id, number)
         _ = await status.value
     }
 
-    /// Waits for the end, and returns the exit code.
+    /// Waits until the process has ended and returns its exit code.
     func exit() async -> Int32 { await status.value }
 }

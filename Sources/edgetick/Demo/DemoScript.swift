@@ -1,6 +1,6 @@
 /// What the demo breaks, and when. Pure.
 struct DemoScript {
-    /// Something that is done to the collector and its surroundings.
+    /// Something done to the collector or its surroundings.
     enum Act: Equatable {
         case cutFeed
         case killCollector
@@ -8,7 +8,7 @@ struct DemoScript {
         case stopDatabase
         case startDatabase
 
-        /// What the watcher is told.
+        /// The line printed when the act begins.
         var words: String {
             switch self {
             case .cutFeed: "The feed's connection is cut. The collector connects again by itself."
@@ -23,8 +23,8 @@ struct DemoScript {
     /// The acts still to come, each with its time since the start.
     private var rest: ArraySlice<(at: Duration, act: Act)>
 
-    /// The script of a demo that ends after `limit`, or on request; the acts are spread over half a minute, or over a
-    /// shorter demo's time.
+    /// The script of a demo that ends after `limit` or, if that is `nil`, on request. The acts are spread over half a
+    /// minute, or over the whole of a shorter demo.
     init(limit: Duration?, hasDatabase: Bool) {
         let unit = min(limit ?? .seconds(30), .seconds(30)) / 30
         let acts: [(at: Int, act: Act)] = [

@@ -6,24 +6,24 @@ import ServiceLifecycle
 import Store
 import Synchronization
 
-/// What a demo is played with.
+/// The parts of a running demo.
 struct DemoProps: Sendable {
     let simulator: FeedSimulator
     let collector: DemoCollector
-    /// The demo's own; `nil` without one.
+    /// The demo's own server; `nil` without one.
     let database: DemoDatabase?
-    /// The database that --database names, without its password.
+    /// The URI given with --database, without its password.
     let givenDatabase: String?
 
     var isUploading: Bool { database != nil || givenDatabase != nil }
 }
 
-/// A demo from its preparation to its last event: lets the script's acts happen, shows what is stored meanwhile, and at the
-/// end lets everything that was sent arrive.
+/// Runs a demo from its preparation to its last event: performs the script's acts, shows what is stored so far, and
+/// waits at the end until everything that was sent has arrived.
 ///
 /// One line redraws itself on a terminal; a pipe gets a line every five seconds.
 final class DemoStage: Service {
-    /// What is up when the show is over.
+    /// What is currently running.
     private struct Cast {
         var collector: DemoProcess?
         var isDatabaseUp: Bool
@@ -36,16 +36,16 @@ final class DemoStage: Service {
     private let found = Mutex<DemoBalance?>(nil)
 
     /// - Parameters:
-    ///   - limit: How long it goes on; `nil` until a graceful shutdown.
-    ///   - remark: What is to be said beside where things are.
-    ///   - prepare: Makes what it is played with. What comes too early to be played is removed again.
+    ///   - limit: How long the demo runs; `nil` means until a graceful shutdown.
+    ///   - remark: The `Settings:` line of the welcome text; `nil` for none.
+    ///   - prepare: Creates the demo's parts. They are removed again if the demo is stopped before it starts.
     init(limit: Duration?, remark: String?, prepare: @escaping @Sendable () async throws -> DemoProps) {
         self.prepare = prepare
         self.remark = remark
         self.limit = limit
     }
 
-    /// What came of every event; `nil` before the end, and where it was stopped before the first event.
+    /// What became of every event; `nil` until the demo has ended, or if it was stopped before the first event.
     var balance: DemoBalance? { found.withLock { $0 } }
 
     func run() async throws {
@@ -120,7 +120,7 @@ final class DemoStage: Service {
         }
     }
 
-    /// Uploads what is left, and counts.
+    /// Uploads what is left and counts the events.
     private func accounts(_ cast: Cast, _ props: DemoProps) async throws -> DemoBalance {
         var upstream: [EventStream: (rows: Int, events: Int)]?
         if let database = props.database {
@@ -128,7 +128,7 @@ final class DemoStage: Service {
             try await props.collector.run("sync")
             upstream = try await database.counts()
         } else if props.isUploading {
-            // Another database may hold other rows: the file says what it has confirmed.
+            // Another database may hold other rows, so go by what the file has recorded as acknowledged.
             try? await props.collector.run("sync")
             let report = try BufferReport.read(directory: props.collector.directory)
             upstream = Dictionary(
@@ -171,15 +171,16 @@ final class DemoStage: Service {
             isTerminal ? "\r\u{1B}[2K" + line.text.cut(to: TerminalScreen.size().columns - 1) : line.text + "\n")
     }
 
-    /// Prints; `false` where nobody reads any more. The demo has things to put away then, so it ends in good order.
+    /// Prints a text; returns `false` if nobody reads it any more. The demo then ends cleanly, since it has to clean
+    /// up.
     private func say(_ text: String) -> Bool { StandardStream.write(Array(text.utf8), to: 1).code == 0 }
 }
 
-/// How far a demo is, in a line that begins with what matters. Pure.
+/// A demo's progress as one line that begins with what matters most. Pure.
 struct DemoLine {
     var elapsed: Duration
     var isConnected: Bool
-    /// How many rows the file has of each stream.
+    /// The number of rows of each stream in the file.
     var rows: [(stream: EventStream, count: Int64)]
     /// `nil` without a database.
     var uploaded: Int64?

@@ -1,23 +1,24 @@
 import FoundationEssentials
 import Glibc
 
-/// Judges this machine's clock by another's. Reads no clock.
+/// Compares this machine's clock with another one. Reads no clock itself.
 ///
-/// Received times, the latency and the ends of gaps are this machine's; a certificate is refused when its clock is far off.
+/// Receive times, latencies and the ends of gaps come from this machine's clock, and certificates are refused if it is
+/// far off.
 struct ClockCheck: Sendable, Equatable {
-    /// Whose clock it is compared with.
+    /// Whose clock this one is compared with.
     var other: String
-    /// When that one was asked, when it answered and what it showed, in milliseconds since the Unix epoch.
+    /// When the other machine was asked, when it answered and the time it showed, in milliseconds since the Unix epoch.
     var asked: Int64
     var answered: Int64
     var shown: Int64
-    /// How coarse the other clock is, in milliseconds.
+    /// The resolution of the other clock, in milliseconds.
     var coarseness: Int64 = 0
 
-    /// From here on the clock is called wrong, in milliseconds.
+    /// The smallest offset that is reported as wrong, in milliseconds.
     private static let tolerance: Int64 = 2000
 
-    /// How far this clock is ahead for certain, in milliseconds; behind where negative.
+    /// By how many milliseconds this clock is certainly ahead; negative if it is behind.
     var offset: Int64 {
         if asked > shown + coarseness { return asked - shown - coarseness }
         return answered < shown ? answered - shown : 0

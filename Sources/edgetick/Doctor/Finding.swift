@@ -1,13 +1,13 @@
 import Wire
 
-/// What `doctor` found out about one thing.
+/// One result of `doctor`.
 struct Finding: Sendable, Equatable {
     /// What was looked at: `configuration`, `files`, `disk`, …
     var subject: String
     var level: DoctorFindingJSON.Level
-    /// What is so, and where something is wrong what to do.
+    /// What was found and, if something is wrong, what to do.
     var text: String
-    /// How the command exits when this is the worst; `nil` for what is no failure.
+    /// The exit status if this is the worst finding; `nil` unless it is a failure.
     var exit: ExitStatus?
 
     static func ok(_ subject: String, _ text: String) -> Finding { Finding(subject: subject, level: .ok, text: text) }
@@ -21,7 +21,7 @@ struct Finding: Sendable, Equatable {
         Finding(subject: subject, level: .failure, text: text, exit: exit)
     }
 
-    /// A failure of any module.
+    /// A failure from any module's error.
     static func failure(_ subject: String, _ error: any Error) -> Finding {
         let failure = CommandFailure(error)
         return .failure(subject, failure.lines.joined(separator: "; "), failure.status)

@@ -6,7 +6,7 @@ import MarketData
 import Store
 import Universe
 
-/// What `doctor` looks at on this machine. Changes nothing.
+/// The checks of `doctor` on this machine. They change nothing.
 struct LocalChecks {
     let settings: Settings
 
@@ -68,14 +68,14 @@ struct LocalChecks {
         return findings
     }
 
-    /// Files with secrets that others may open.
+    /// Files with secrets that other users may open.
     func secrets(in files: [String]) -> [Finding] {
         files.filter { PrivateFile.isOpenToAll($0) }.map {
             .warning("files", "every user of this machine may open \($0), which holds secrets: chmod 600 \($0)")
         }
     }
 
-    /// Which SQLite is linked.
+    /// The version of SQLite that is linked.
     func library() -> [Finding] {
         let version = SQLiteLibrary.version
         guard SQLiteLibrary.hasWALResetBug else { return [.ok("sqlite", "SQLite \(version)")] }
@@ -87,7 +87,7 @@ struct LocalChecks {
         ]
     }
 
-    /// The data directory, or what there is of the way to it.
+    /// The data directory, or its nearest ancestor that exists.
     private var nearest: String {
         var place = settings.dataDirectory
         while !FileManager.default.fileExists(atPath: place), place.count > 1 {
@@ -96,7 +96,7 @@ struct LocalChecks {
         return place
     }
 
-    /// Room for the buffer.
+    /// Whether there is room for the buffer.
     func disk() -> [Finding] {
         let place = nearest
         var facts = statvfs()
@@ -123,7 +123,7 @@ struct LocalChecks {
         return [.ok("disk", "\(free.bytesText) free, enough for BUFFER_MAX_BYTES")]
     }
 
-    /// Whether something keeps the clock right: received times and latencies hang on it.
+    /// Whether a daemon keeps the clock right, on which receive times and latencies depend.
     func clock() -> [Finding] {
         let now = Date().formatted(.iso8601)
         let keepers = [

@@ -9,7 +9,7 @@ import Upstream
 import WebAPI
 import Wire
 
-/// What `doctor` asks of others: the running collector, the feed, the database.
+/// The checks of `doctor` that ask others: the running collector, the feed, the database.
 struct NetworkChecks {
     private static let feedPatience: Duration = .seconds(15)
 
@@ -52,7 +52,7 @@ struct NetworkChecks {
         guard let configuration = settings.relayConfiguration else {
             return [.note("relay", "off: RELAY_PORT is not set")]
         }
-        // The running collector's own word is above.
+        // The running collector's own health, above, covers the relay.
         guard !isRunning else { return [] }
         do {
             try await configuration.check()
@@ -69,9 +69,9 @@ struct NetworkChecks {
         }
     }
 
-    /// The feed, logged in and with one symbol subscribed: name, route, certificate, key, plan.
+    /// The feed: host name, route, certificate, key and plan, tested with a login and one subscribed symbol.
     ///
-    /// Only when asked for: one login more than the account allows pushes out another client.
+    /// Runs only on request: one login more than the account allows disconnects another client.
     func feed(logsIn: Bool) async -> [Finding] {
         switch settings.feed.source {
         case .none: return [.note("feed", "USE_MASSIVE_API=false: there is no feed to collect from")]
@@ -117,10 +117,10 @@ struct NetworkChecks {
         }
     }
 
-    /// This machine's clock against the REST server's and the database's.
+    /// This machine's clock, compared with the REST server's and the databases'.
     func clock() async -> [Finding] {
         var checks: [ClockCheck] = []
-        // Whether each can be reached is another check's.
+        // Other checks report whether each can be reached.
         if settings.feed.source == .feed, settings.backfill.isAutomatic, let client = try? settings.aggregatesClient() {
             let asked = WallClock.milliseconds()
             if let shown = try? await client.serverTime() {
@@ -190,7 +190,7 @@ struct NetworkChecks {
         }
     }
 
-    /// The fleet: the boxes that share the database, and how they are.
+    /// The fleet: the boxes that share the database, and their state.
     func fleet() async -> [Finding] {
         guard let configuration = try? settings.upstream() else { return [] }
         let table = FleetTable(configuration: configuration)
@@ -203,12 +203,12 @@ struct NetworkChecks {
                 + fleet.remarks.map { .warning("fleet", $0) }
                 + others.map { .warning("fleet", "\($0.row.report.id): \($0.detail ?? $0.standing.rawValue)") }
         } catch {
-            // What is missing of the table is said where the tables are.
+            // The check of the tables reports a missing fleet table.
             return [.note("fleet", error.description)]
         }
     }
 
-    /// How much of the symbols this box is to take.
+    /// The share of the symbols that this box takes.
     func shard() -> [Finding] {
         if let share = settings.fixedShare {
             return [.ok("shard", "\(share.member) of \(share.map.members.count) by SHARD")]
@@ -221,7 +221,7 @@ struct NetworkChecks {
         ]
     }
 
-    /// Takes nothing: the probe is not to collect.
+    /// Discards everything: the probe must not collect.
     private final class NoSink: EventSink {
         func offer(_ batch: EventBatch) -> Admission { .accepted }
         func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }

@@ -1,15 +1,17 @@
 import Glibc
 import ServiceLifecycle
 
-/// Gives pages of program code back that only the start needed.
+/// Releases pages of program code that only the start needed.
 ///
 /// Reading settings, opening files and building the routes touch far more code than collecting does: of 48 MiB resident
-/// after the start, 20 were not looked at again in the minute after. The kernel keeps such pages mapped until memory is short, which on a
-/// box with little of it is late. What is needed again comes back from the page cache, a fraction of a microsecond a page.
+/// after the start, 20 were not touched again in the following minute. The kernel keeps such pages mapped until memory
+/// is short, which is late on a small box. A page that is needed again comes back from the page cache within a fraction
+/// of a microsecond.
 enum CodePages {
-    /// Unmaps the pages of executable mappings; they hold nothing of this process's own, so nothing is lost.
+    /// Unmaps the pages of executable mappings. They are backed by files and hold no data of this process, so nothing
+    /// is lost.
     ///
-    /// - Returns: The bytes of address space looked at; 0 when the mappings can't be read.
+    /// - Returns: The bytes of address space whose pages were released; 0 if the mappings can't be read.
     @discardableResult
     static func release() -> Int {
         guard let file = fopen("/proc/self/maps", "re") else { return 0 }
@@ -27,7 +29,7 @@ enum CodePages {
         return total
     }
 
-    /// The range of a mapping of a file, for reading and executing alone, in a line of /proc/self/maps: see proc(5).
+    /// The address range of a file's read-and-execute mapping, from a line of /proc/self/maps (see proc(5)).
     static func executable(_ line: String) -> (start: UInt, count: Int)? {
         let fields = line.split(whereSeparator: \.isWhitespace)
         guard fields.count >= 6, fields[1] == "r-xp", fields[5].first == "/" else { return nil }
@@ -36,7 +38,7 @@ enum CodePages {
         return (ends[0], Int(ends[1] - ends[0]))
     }
 
-    /// Does so once the collector has found its pace, and now and then again.
+    /// Calls ``release()`` ten seconds after the start, when collecting is under way, and every 15 minutes after that.
     struct ReleaseService: Service {
         func run() async throws {
             await cancelWhenGracefulShutdown {

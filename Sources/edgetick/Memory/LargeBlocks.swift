@@ -2,15 +2,15 @@ import CMalloc
 
 /// Gives large blocks of memory back to the system as soon as they are freed.
 ///
-/// glibc does so at first, but each large block that is freed raises the size from which it does, to 32 MiB, and what is
-/// smaller stays with the arena of the thread that freed it. Batches on their way upstream have a few megabytes and pass
-/// through several threads: at ten times the market's rate 20 to 29 of 37 MiB held by arenas were free.
+/// glibc does so at first, but each large block that is freed raises the threshold, up to 32 MiB, and smaller blocks
+/// stay in an arena. Batches on their way upstream take a few megabytes and pass through several threads: at ten times
+/// the market's rate, 20 to 29 of the 37 MiB held by arenas were free.
 enum LargeBlocks {
-    /// From how many bytes on a block is mapped by itself. A batch takes a handful of such blocks: what mapping them
-    /// costs, no benchmark shows.
+    /// The size in bytes from which a block gets its own mapping. A batch takes only a handful of such blocks; no
+    /// benchmark shows the cost of mapping them.
     static let threshold = 256 << 10
 
-    /// Keeps the threshold where it is, for the whole process.
+    /// Fixes the threshold for the whole process.
     ///
     /// - Returns: Whether the allocator took it.
     @discardableResult

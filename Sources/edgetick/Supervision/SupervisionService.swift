@@ -3,21 +3,22 @@ import Glibc
 import Logging
 import ServiceLifecycle
 
-/// Tells the supervisor when the collector is up, that its loops go round, how it is, and that it stops.
+/// Tells the supervisor when the collector is up, that its loops are running, its state, and that it is stopping.
 ///
-/// A sign of life is sent only while the collector is live as `/health/live` means it, so that a supervisor with a
-/// watchdog restarts a process whose loops are stuck. Problems that a restart does not fix don't stop the signs, and an
-/// HTTP server that is busy or gone doesn't either.
+/// A sign of life is sent only while the collector is live in the sense of `/health/live`, so that a supervisor with a
+/// watchdog restarts a process whose loops are stuck. Problems that a restart can't fix don't stop the signs of life,
+/// nor does an HTTP server that is busy or gone.
 struct SupervisionService: Service {
     let socket: SupervisorSocket
-    /// The state of the collector now.
+    /// Returns the collector's current state.
     let verdict: @Sendable () -> HealthVerdict
     let logger: Logger
 
-    /// How often the supervisor hears: its line for people is what somebody looks at right after a start.
+    /// How often the supervisor is informed; at least once a second, since people read its status line right after a
+    /// start.
     var interval: Duration { min(socket.watchdog.map { $0 / 3 } ?? .seconds(1), .seconds(1)) }
 
-    /// Reports until the group shuts down; the last to stop, so that the way down is watched too.
+    /// Reports until the group shuts down; among the last to stop, so that the shutdown is watched too.
     func run() async throws {
         report("READY=1\nMAINPID=\(getpid())\n" + Self.assignments(verdict()))
         await cancelWhenGracefulShutdown {
@@ -35,13 +36,13 @@ struct SupervisionService: Service {
             metadata: ["socket": "\(socket.address)", "error": "\(String(cString: strerror(code)))"])
     }
 
-    /// What a verdict is to the supervisor: a line for people, and a sign of life where there is life.
+    /// A verdict as the supervisor reads it: a status line for people, and a sign of life if the collector is live.
     static func assignments(_ verdict: HealthVerdict) -> String {
         let text = verdict.text.map { $0.isNewline ? " " : $0 }
         return (verdict.isLive ? "WATCHDOG=1\n" : "") + "STATUS=" + String(text)
     }
 
-    /// The first to hear of a shutdown: informs the supervisor.
+    /// Stops first, and informs the supervisor of the shutdown.
     struct StopNotice: Service {
         let socket: SupervisorSocket
 

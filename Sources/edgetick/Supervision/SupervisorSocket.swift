@@ -2,12 +2,13 @@ import Glibc
 
 /// The socket of the supervisor that started the process, such as systemd with `Type=notify`: sd_notify(3).
 struct SupervisorSocket: Sendable, Equatable {
-    /// A path, or `@` and a name in Linux's abstract space.
+    /// A path, or `@` and a name in Linux's abstract namespace.
     let address: String
     /// How long the supervisor waits for a sign of life before it restarts the process; `nil` = it doesn't.
     let watchdog: Duration?
 
-    /// The socket that the environment names, for the process it is meant for; `nil` when there is none.
+    /// Finds the socket named in the environment; `nil` if there is none. The watchdog counts only if it is meant for
+    /// `process`.
     init?(environment: [String: String], process: pid_t) {
         guard let address = environment["NOTIFY_SOCKET"], address.first == "/" || address.first == "@",
             address.utf8.count > 1, address.utf8.count < Self.capacity
@@ -19,7 +20,7 @@ struct SupervisorSocket: Sendable, Equatable {
         }
     }
 
-    /// Sends assignments, one a line, without waiting for anybody.
+    /// Sends assignments, one per line; never blocks.
     ///
     /// - Returns: 0, or the system's error number.
     @discardableResult

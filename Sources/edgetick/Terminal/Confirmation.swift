@@ -2,9 +2,9 @@ import Glibc
 
 /// Asks a person before something is done that can't be undone.
 enum Confirmation {
-    /// Whether the person agrees; any other answer than yes is none.
+    /// Whether the person agrees; anything but `y` or `yes` means no.
     ///
-    /// - Throws: ``CommandFailure`` where nobody can be asked.
+    /// - Throws: ``CommandFailure`` if standard input is no terminal.
     static func isGiven(_ question: String) throws(CommandFailure) -> Bool {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure(.usage, "--yes is needed where nobody can be asked")

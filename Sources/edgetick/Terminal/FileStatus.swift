@@ -7,7 +7,7 @@ import Store
 struct FileStatus {
     let report: BufferReport
     let gaps: GapCounts
-    /// Whether there is a database that rows wait for.
+    /// Whether rows wait for a database.
     let isUploading: Bool
 
     /// The page, a line feed after each line.

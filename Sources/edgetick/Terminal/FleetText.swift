@@ -2,14 +2,14 @@ import Collector
 import MarketData
 import Upstream
 
-/// The boxes of a fleet as a table, the worst first, and below it what is wrong. Pure.
+/// The boxes of a fleet as a table, worst first, followed by what is wrong. Pure.
 struct FleetText {
     private static let columns: [(title: String, alignment: TextTable.Alignment)] = [
         ("BOX", .left), ("GROUP", .left), ("STATE", .left), ("SEEN", .right), ("SYMBOLS", .right),
         ("EVENTS/S", .right), ("PENDING", .right), ("LAG", .right), ("LAST EVENT", .right), ("GAPS", .right),
         ("DROPS", .right), ("LETTERS", .right), ("DISK", .right), ("CLOCK", .right), ("VERSION", .left),
     ]
-    /// What a narrow window leaves out, the first first.
+    /// The columns that a narrow window leaves out, in this order.
     private static let dispensable = [
         "VERSION", "CLOCK", "DISK", "GROUP", "SYMBOLS", "LAST EVENT", "EVENTS/S", "LETTERS", "DROPS", "GAPS", "PENDING",
     ]

@@ -3,9 +3,9 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// Signals: Ctrl-C and SIGTERM for commands that do one thing, SIGHUP and SIGPIPE for those that stay.
+/// Signal handling: SIGINT and SIGTERM for commands that do one thing, SIGHUP and SIGPIPE for those that keep running.
 enum Interrupts {
-    /// Waits for `work`; a signal cancels it, and the command then exits as told to try again.
+    /// Waits for `work`. A signal cancels it, and the command then fails with ``ExitStatus/tryAgain``.
     static func cancelling<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
         let waiting = WaitingService(work: work)
         try await serving([waiting])
@@ -18,17 +18,17 @@ enum Interrupts {
         return value
     }
 
-    /// Leaves signals without effect that would end the process though nothing is wrong: SIGPIPE of a log that nobody
-    /// reads any more, and SIGHUP before ``HangUps`` listens.
+    /// Ignores signals that would end the process although nothing is wrong: SIGPIPE from a log that nobody reads any
+    /// more, and SIGHUP until ``HangUps`` listens.
     ///
-    /// - Returns: Whether the process is to end with its terminal: it has one, and nobody said `nohup`.
+    /// - Returns: Whether the process should end with its terminal: it has one and was not started with `nohup`.
     static func ignoreHarmless() -> Bool {
         signal(SIGPIPE, SIG_IGN)
         let wasIgnored = signal(SIGHUP, SIG_IGN).map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
         return !wasIgnored && hasTerminal
     }
 
-    /// Whether a terminal controls this process. One that was closed does no longer.
+    /// Whether a terminal controls this process; `false` once that terminal is closed.
     private static var hasTerminal: Bool {
         let descriptor = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
@@ -36,7 +36,8 @@ enum Interrupts {
         return true
     }
 
-    /// Does something on each SIGHUP that a person or program sends, and ends with the terminal whose closing sent one.
+    /// Runs `action` on each SIGHUP that a person or program sends; ends if the SIGHUP came from the closing of its
+    /// terminal.
     struct HangUps: Service {
         let endsWithTerminal: Bool
         let action: @Sendable () -> Void
@@ -49,7 +50,7 @@ enum Interrupts {
         }
     }
 
-    /// Runs services until they end or a signal comes.
+    /// Runs services until one of them ends or a signal arrives.
     static func serving(
         _ services: [any Service], on signals: [UnixSignal] = [.sigterm, .sigint]
     ) async throws {

@@ -3,7 +3,7 @@ import Glibc
 import Logging
 import MarketData
 
-/// Writes one line an entry to standard error, as text or JSON.
+/// Writes each log entry to standard error as one line of text or JSON.
 ///
 /// Control characters are escaped, so that no symbol, message or path from outside can forge a line or steer a
 /// terminal.
@@ -29,7 +29,7 @@ struct LineLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    /// The most characters of a message or a value: a line that ``LogWriter`` has no room for would be lost.
+    /// The longest message or value, in characters: ``LogWriter`` drops a line that exceeds its limit.
     private static let longest = 8192
 
     func log(event: LogEvent) {
@@ -91,7 +91,7 @@ struct LineLogHandler: LogHandler {
 }
 
 extension String {
-    /// The text on one line, with nothing in it that steers a terminal or hides what is written.
+    /// The text on one line, without characters that steer a terminal or hide text.
     var escapingControls: String { DisplayText.escaped(self, limit: .max) }
 
     /// The text, followed by spaces up to `width` characters.

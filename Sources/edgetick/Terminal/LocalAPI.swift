@@ -5,18 +5,18 @@ import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 
-/// Asks the running collector of a data directory over HTTP, where one runs.
+/// Queries the collector that runs on a data directory over its HTTP API.
 struct LocalAPI {
-    /// What went wrong, in words for a remark.
+    /// What went wrong, as part of a message.
     struct Failure: Error {
         let description: String
     }
 
-    /// `http://127.0.0.1:8080/`
+    /// The base address, such as `http://127.0.0.1:8080/`.
     let address: String
     private let token: Secret?
 
-    /// The collector that keeps `directory`; `nil` when none left its address there.
+    /// Finds the collector that uses `directory`; `nil` if none has left its address there.
     init?(directory: String, token: Secret?) {
         let file = directory + "/" + WebListener.addressFileName
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
@@ -26,7 +26,7 @@ struct LocalAPI {
         self.token = token
     }
 
-    /// The answer at a path; takes three seconds at most.
+    /// Fetches and decodes the response to a path; takes three seconds at most.
     func get<Answer: Decodable>(_ path: String, as type: Answer.Type) async throws(Failure) -> Answer {
         var request = HTTPClientRequest(url: address + path.drop { $0 == "/" })
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token.reveal())") }

@@ -3,10 +3,10 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// Writes log lines on a thread of its own, so that a reader that stands still (Ctrl-S in a terminal, a stuck journal),
-/// one that is gone, and a full disk stop nobody but the log.
+/// Writes log lines on its own thread, so that a stalled reader (Ctrl-S in a terminal, a stuck journal), a closed pipe
+/// or a full disk holds up only the log.
 ///
-/// What waits is bounded; lines beyond it, and lines that could not be written, are counted, and told of as soon as
+/// The queue is bounded. Lines that don't fit or that can't be written are counted, and the count is logged as soon as
 /// writing works again.
 final class LogWriter: Sendable {
     /// The log of this process.
@@ -15,7 +15,7 @@ final class LogWriter: Sendable {
     private struct State {
         var waiting: [UInt8] = []
         var isWriting = false
-        /// Lines that nobody will read.
+        /// The number of lines lost since the last notice.
         var lost = 0
     }
 
@@ -24,13 +24,13 @@ final class LogWriter: Sendable {
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "EdgeTick.log")
 
-    /// A writer to an open descriptor, of which at most `limit` bytes wait.
+    /// Writes to an open descriptor; at most `limit` bytes wait.
     init(descriptor: Int32, limit: Int = 256 << 10) {
         self.descriptor = descriptor
         self.limit = limit
     }
 
-    /// Takes a line that ends with a line feed; never blocks. `notice` makes the line that tells of lost ones.
+    /// Queues a line that ends with a line feed; never blocks. `notice` makes the line that reports lost ones.
     func write(_ line: String, notice: @escaping @Sendable (_ lost: Int) -> String) {
         let mustStart = state.withLock { state in
             guard state.waiting.count + line.utf8.count <= limit else {
@@ -44,9 +44,9 @@ final class LogWriter: Sendable {
         if mustStart { queue.async { self.drain(notice) } }
     }
 
-    /// Waits until everything taken is written, but not for ever.
+    /// Waits until everything queued is written, but no longer than `limit`.
     func flush(within limit: DispatchTimeInterval = .seconds(1)) {
-        // One of its own: the signal of a flush that gave up must not end the next.
+        // Each flush has its own semaphore: a late signal of one that timed out must not end the next.
         let isDone = DispatchSemaphore(value: 0)
         queue.async { isDone.signal() }
         _ = isDone.wait(timeout: .now() + limit)
@@ -61,7 +61,7 @@ final class LogWriter: Sendable {
         }
     }
 
-    /// What waits, and how many lines were lost before it.
+    /// The waiting lines, and how many were lost before them.
     private func next() -> (lost: Int, lines: [UInt8])? {
         state.withLock { state in
             defer { state.waiting = [] }

@@ -5,14 +5,15 @@ import MarketData
 
 /// Moments as people write them on a command line.
 enum MomentText {
-    /// What is taken, for help and errors.
+    /// The accepted forms, for help and errors.
     static let syntax =
         "2026-01-05, 2026-01-05T14:30, 2026-01-05T14:30:00Z (UTC without a zone), 1767623400 or 1767623400000 (Unix seconds "
         + "or milliseconds), -90m, -2h, -3d or now"
 
-    /// Milliseconds since the Unix epoch; `nil` for what is no moment. Pure.
+    /// Returns the moment in milliseconds since the Unix epoch, or `nil` if the text is none. Pure.
     ///
-    /// - Parameter now: What `now` and spans before it mean, in milliseconds since the Unix epoch.
+    /// - Parameter now: The moment, in milliseconds since the Unix epoch, that `now` means and that spans such as `-2h`
+    ///   count back from.
     static func milliseconds(_ text: String, now: Int64) -> Int64? {
         let text = String(text[...].trimmingBlanks())
         if text == "now" { return now }
@@ -21,7 +22,7 @@ enum MomentText {
             guard let length = units[unit], amount >= 0, amount < 1_000_000 else { return nil }
             return now - amount * length
         }
-        // Seconds of the years 1973 to 5138, milliseconds of 1973 to 33658.
+        // As seconds, the years 1973 to 5138; as milliseconds, 1973 to 33658.
         if text.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }), let number = Int64(text) {
             switch text.utf8.count {
             case 9...11: return number * 1000
@@ -32,7 +33,7 @@ enum MomentText {
         return absolute(text)
     }
 
-    /// The same of an option's argument.
+    /// Reads the argument of an option.
     static func argument(_ text: String) throws -> Int64 {
         guard let moment = milliseconds(text, now: WallClock.milliseconds()) else {
             throw ValidationError("\"\(text.escapingControls)\" is no moment; write \(syntax)")
@@ -40,9 +41,9 @@ enum MomentText {
         return moment
     }
 
-    /// `2026-01-05T14:30:00Z`, with milliseconds where there are any.
+    /// The moment as `2026-01-05T14:30:00Z`, with milliseconds unless they are zero.
     static func text(_ milliseconds: Int64) -> String {
-        // The formatter cuts off what binary fractions lack: 0.123 would become .122.
+        // The formatter truncates binary fractions: 0.123 would become .122.
         let rest = (milliseconds % 1000 + 1000) % 1000
         let seconds = Date(timeIntervalSince1970: Double(milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)))
         let text = seconds.formatted(Date.ISO8601FormatStyle())
@@ -69,7 +70,7 @@ enum MomentText {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
         guard let date = try? Date(text, strategy: style) else { return nil }
         let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
-        // The parser carries over: a day that no month has, or hour 25, would be another moment.
+        // The parser carries over: day 31 of a short month, or hour 25, would become another moment.
         let isExact = !text.hasSuffix("Z") || MomentText.text(milliseconds).prefix(19) == text.prefix(19)
         return isExact ? milliseconds : nil
     }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import Glibc
 
-/// Colours for a terminal, and nothing for a pipe.
+/// Colours a terminal's text; leaves a pipe's text as it is.
 struct Paint {
     enum Level {
         case good
@@ -12,7 +12,7 @@ struct Paint {
 
     let isOn: Bool
 
-    /// Colours when standard output is a terminal that takes them and nobody said NO_COLOR.
+    /// Colours if standard output is a terminal that supports them and NO_COLOR is not set.
     static func ofStandardOutput() -> Paint {
         let environment = ProcessInfo.processInfo.environment
         let refuses = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
@@ -34,12 +34,12 @@ struct Paint {
 }
 
 extension String {
-    /// The text in at most `width` characters, with an ellipsis where something is cut off.
+    /// The text in at most `width` characters, with an ellipsis if it is cut.
     func cut(to width: Int) -> String {
         count <= width ? self : String(prefix(max(0, width - 1))) + "…"
     }
 
-    /// The text broken at spaces into lines of at most `width` characters; what does not fit into so many is cut off.
+    /// The text broken at spaces into at most `limit` lines of `width` characters; the rest is cut off.
     func lines(of width: Int, atMost limit: Int) -> [String] {
         var lines: [String] = []
         var rest = self[...]

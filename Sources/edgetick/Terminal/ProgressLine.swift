@@ -3,9 +3,9 @@ import Glibc
 import MarketData
 import Synchronization
 
-/// Shows how far a long job is: a bar that redraws itself on a terminal, a plain line every few seconds in a pipe.
+/// Shows the progress of a long job: a bar that redraws itself on a terminal, a plain line every two seconds in a pipe.
 ///
-/// Goes to standard error, so that standard output holds data alone.
+/// Writes to standard error, so that standard output holds only data.
 final class ProgressLine: Sendable {
     private struct State {
         var drawn = ContinuousClock.Instant?.none
@@ -21,7 +21,7 @@ final class ProgressLine: Sendable {
     private let started = ContinuousClock.now
     private let state: Mutex<State>
 
-    /// A line about `total` units of work; a job that is done within `quietFor` shows none.
+    /// A line about `total` units of work; a job that finishes within `quietFor` shows none.
     init(
         title: String, unit: String, total: Int, quietFor: Duration = .zero,
         isTerminal: Bool = isatty(STDERR_FILENO) == 1
@@ -33,7 +33,7 @@ final class ProgressLine: Sendable {
         state = Mutex(State(total: total))
     }
 
-    /// Says that `done` of the work is done; a larger `total` replaces the one known.
+    /// Reports that `done` units are done; a larger `total` replaces the known one.
     func update(done: Int, total newTotal: Int? = nil) {
         let now = ContinuousClock.now
         let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(2)
@@ -48,7 +48,7 @@ final class ProgressLine: Sendable {
         write(line(done: done, total: total, elapsed: now - started), final: false)
     }
 
-    /// Says the end: the last figures, and on a terminal the line's end.
+    /// Shows the final figures, and ends the line on a terminal.
     func finish(done: Int) {
         let (total, isShown) = state.withLock { (max($0.total, done), $0.drawn != nil) }
         guard isShown || quietFor == .zero, total > 0 else { return }

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Standard output and standard error, written at once, past the buffer that `print` fills.
+/// Unbuffered writes to standard output and standard error, which bypass the buffer of `print`.
 enum StandardStream {
     /// Writes bytes, all of them unless the system refuses.
     ///
-    /// - Returns: How many were written, and 0 or the system's error number.
+    /// - Returns: The number of bytes written, and 0 or the system's error number.
     static func write(_ bytes: [UInt8], to descriptor: Int32) -> (written: Int, code: Int32) {
         var start = 0
         while start < bytes.count {
@@ -22,18 +22,19 @@ enum StandardStream {
         return (start, 0)
     }
 
-    /// Writes data that was asked for to standard output; when that can't be, says so and ends the process.
+    /// Writes bytes to standard output; if that fails, prints an error and ends the process.
     static func printNow(_ bytes: [UInt8]) {
         let code = write(bytes, to: 1).code
         if code != 0 { endUnwritten(code) }
     }
 
-    /// Ends the process with an error when what `print` wrote did not reach standard output.
+    /// Flushes what `print` wrote; if that fails, prints an error and ends the process.
     static func finish() {
         if fflush(nil) != 0 { endUnwritten(errno) }
     }
 
-    /// A reader that has enough (`| head`) is no error: the process ends as others do then, by SIGPIPE and without a word.
+    /// Ends the process. A reader that has seen enough (`| head`) is no error: the process then dies silently of
+    /// SIGPIPE, as other programs do.
     private static func endUnwritten(_ code: Int32) {
         if code == EPIPE {
             signal(SIGPIPE, SIG_DFL)
@@ -47,7 +48,7 @@ enum StandardStream {
 /// Prints text to standard output at once.
 func printNow(_ text: String) { StandardStream.printNow(Array(text.utf8)) }
 
-/// Prints a line to standard error, behind the log's; one that can't be written is let go.
+/// Prints a line to standard error after the log's waiting lines; a line that can't be written is dropped.
 func printError(_ line: String) {
     LogWriter.standardError.flush()
     _ = StandardStream.write(Array((line + "\n").utf8), to: 2)

@@ -7,13 +7,13 @@ import Wire
 /// A running collector's state as a page of text: what is wrong first, what is well last. Pure.
 struct StatusText {
     private static let tableWidth = 80
-    /// The order of the checks; those of a newer collector follow.
+    /// The order in which checks are shown; unknown ones, of a newer collector, follow.
     private static let order = [
         "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "reconcile",
         "fleet", "loops",
     ]
 
-    /// The names of checks, as they are shown.
+    /// The names of checks in display order.
     static func inOrder(_ names: some Collection<String>) -> [String] {
         order.filter(names.contains) + names.filter { !order.contains($0) }.sorted()
     }
@@ -22,17 +22,17 @@ struct StatusText {
     let gaps: GapCounts
     let address: String
     let paint: Paint
-    /// The window's columns, which no line goes past; `nil` for a pipe, where no text is cut.
+    /// The window's columns, which no line exceeds; `nil` for a pipe, where nothing is cut.
     let width: Int?
 
-    /// The page, a line feed after each line. A low window cuts it off from below: what matters least is there.
+    /// The page, with a line feed after each line. A window that is too low cuts off the end, which matters least.
     var page: String {
         let sections = [head, checks { $0 != .ok }, vital, connections, streams, figures, checks { $0 == .ok }]
         let lines = sections.filter { !$0.isEmpty }.joined(separator: [""])
         return lines.map { line in (width.map { line.cut(toColumns: $0) } ?? line) + "\n" }.joined()
     }
 
-    /// A text in lines of the window's width, indented where it goes on.
+    /// The text wrapped to the window's width minus a margin.
     private func lines(_ text: String, from margin: Int, atMost limit: Int) -> [String] {
         width.map { text.escapingControls.lines(of: max($0 - margin, 20), atMost: limit) } ?? [text.escapingControls]
     }
@@ -51,7 +51,7 @@ struct StatusText {
         Self.level(of: status.health.status)
     }
 
-    /// The checks that came out so, the worst first; not the one that the headline has whole.
+    /// The lines of the checks at the levels shown, worst first, without the one that the headline repeats in full.
     private func checks(_ isShown: (Health.Level) -> Bool) -> [String] {
         let names = Self.inOrder(status.health.checks.keys)
         let worstFirst = [Health.Level.failing, .degraded, .ok].flatMap { level -> [String] in
@@ -62,7 +62,7 @@ struct StatusText {
                 status.health.headline != "\(name) \(check.status.rawValue): \(check.detail ?? "")"
             else { return [] }
             let word = paint(check.status.rawValue.padded(to: 8), Self.level(of: check.status))
-            // What is wrong is told with what to do about it, on as many lines as that takes.
+            // A problem's text says what to do about it, so it may take several lines.
             let detail = lines(check.detail ?? "", from: 20, atMost: check.status == .ok ? 1 : 5)
             let margin = String(repeating: " ", count: 20)
             return detail.enumerated().map { ($0 == 0 ? "\(name.padded(to: 9)) \(word)  " : margin) + $1 }
@@ -104,7 +104,7 @@ struct StatusText {
         return lines.isEmpty ? [] : ["STREAM           SINCE START     TO UPLOAD"] + lines
     }
 
-    /// What is lost, what the database has, and whether events are to be expected.
+    /// What is lost, what the database has, and whether the market is open.
     private var vital: [String] {
         let buffer = status.buffer
         let lost = "dropped \(buffer.drops.grouped), \(gaps.text), dead letters \(buffer.dead_letters.grouped)"
@@ -177,7 +177,7 @@ struct StatusText {
         value < 100 ? "\((value * 10).rounded() / 10)" : Int64(value.rounded()).grouped
     }
 
-    /// The number in at most so many characters, in millions where it is longer.
+    /// The number in at most `width` characters, in millions if it is longer.
     private static func short(_ count: Int64, width: Int = 12) -> String {
         let text = count.grouped
         return text.count <= width ? text : "\((count / 1_000_000).grouped) M"
@@ -198,7 +198,7 @@ struct StatusText {
     }
 }
 
-/// The gaps that matter to who looks: those of a closed market, and what was filled, are no damage.
+/// The gaps that still matter; closed-market and filled gaps are no damage.
 struct GapCounts {
     var open: Int64 = 0
     var unfillable: Int64 = 0
@@ -210,7 +210,7 @@ struct GapCounts {
 }
 
 extension GapCounts {
-    /// Counts those of a buffer's file.
+    /// Counts the gaps in a buffer's file.
     init(directory: String) throws(StoreError) {
         self.init(
             open: try GapLog.count(directory: directory, states: [.open]),

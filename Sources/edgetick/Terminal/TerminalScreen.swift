@@ -1,19 +1,19 @@
 import Glibc
 
-/// A page that is drawn again and again on the terminal's other screen: what was there before comes back at the end.
+/// A page that is redrawn on the terminal's alternate screen; the previous contents come back at the end.
 struct TerminalScreen {
     static func enter() { printNow("\u{1B}[?1049h\u{1B}[?25l") }
 
     static func leave() { printNow("\u{1B}[?25h\u{1B}[?1049l") }
 
-    /// The window that standard output is shown in; 80 by 24 where it doesn't say.
+    /// The size of the window that shows standard output; 80 by 24 if unknown.
     static func size() -> (columns: Int, rows: Int) {
         var size = winsize()
         let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 0 && size.ws_col > 0
         return isKnown ? (Int(size.ws_col), Int(size.ws_row)) : (80, 24)
     }
 
-    /// The window's columns; `nil` where standard output is no terminal.
+    /// The window's columns; `nil` if standard output is no terminal.
     static func columns() -> Int? { isatty(STDOUT_FILENO) == 1 ? size().columns : nil }
 
     /// Draws a page over the last one.
@@ -22,8 +22,8 @@ struct TerminalScreen {
         printNow(frame(page, columns: size.columns, rows: size.rows))
     }
 
-    /// What draws a page on a window: a line that is too long is cut, since wrapped ones would push the page's head out,
-    /// and lines that don't fit are counted in the last one. Pure.
+    /// The bytes that draw a page in a window. A line that is too long is cut, since wrapped lines would push the top
+    /// of the page out, and the last line says how many don't fit. Pure.
     static func frame(_ page: String, columns: Int, rows: Int) -> String {
         var lines = page.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }
         if lines.last == "" { lines.removeLast() }
@@ -37,7 +37,7 @@ struct TerminalScreen {
 }
 
 extension String {
-    /// The text in at most so many columns of a terminal; its colours take none, and end where it is cut.
+    /// The text in at most `limit` columns of a terminal. Colour codes take no columns, and a cut text ends its colour.
     func cut(toColumns limit: Int) -> String {
         var total = 0
         eachCharacter { total += $1 }
@@ -55,7 +55,7 @@ extension String {
         return kept + "…" + (isColoured ? "\u{1B}[0m" : "")
     }
 
-    /// Calls `body` with each character and the columns that it takes: none in a colour's code.
+    /// Calls `body` with each character and the columns it takes, which are none within a colour code.
     private func eachCharacter(_ body: (Character, Int) -> Void) {
         var isColour = false
         for character in self {
@@ -72,7 +72,7 @@ extension Character {
         0xFFE0...0xFFE6, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD,
     ]
 
-    /// How many columns a terminal gives it: two for most characters of East Asia.
+    /// The columns that the character takes on a terminal: two for most East Asian characters.
     fileprivate var columns: Int {
         guard let value = unicodeScalars.first?.value, value >= 0x1100 else { return 1 }
         return Self.wide.contains { $0.contains(value) } ? 2 : 1

@@ -1,6 +1,6 @@
 /// Rows of text in aligned columns, for a terminal or a pipe.
 struct TextTable {
-    /// Where a column's text stands.
+    /// How a column's text is aligned.
     enum Alignment {
         case left
         case right
@@ -17,10 +17,10 @@ struct TextTable {
         rows.append(cells.map(\.escapingControls))
     }
 
-    /// How wide its widest line is.
+    /// The width of the longest line.
     var width: Int { text.split(separator: "\n").map(\.count).max() ?? 0 }
 
-    /// The table, a line a row, the titles first.
+    /// The table, one line per row, titles first.
     var text: String {
         var widths = columns.map(\.title.count)
         for row in rows {

@@ -1,6 +1,6 @@
 extension String {
-    /// The text with each paragraph on one line, for whoever wraps it to a terminal's width. A paragraph of examples, or with
-    /// an indented line, keeps its lines.
+    /// The text with each paragraph on one line, for a caller that wraps to the terminal's width. A paragraph that
+    /// begins with "Example" or has an indented line keeps its line breaks.
     var unwrapped: String {
         split(separator: "\n\n", omittingEmptySubsequences: false).map { paragraph in
             let lines = paragraph.split(separator: "\n", omittingEmptySubsequences: false)

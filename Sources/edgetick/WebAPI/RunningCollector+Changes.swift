@@ -2,7 +2,7 @@ import Collector
 import Feed
 import MarketData
 
-/// What may be changed while running: ``Symbols`` decides about it.
+/// The changes that are possible at run time; ``Symbols`` decides about them.
 extension RunningCollector {
     func subscribe(_ symbols: [Symbol], connection: String?) async throws(CollectorProblem) -> SubscriptionChange {
         try self.symbols.subscribe(symbols, to: connection)

@@ -4,9 +4,9 @@ import Store
 import Universe
 import WebAPI
 
-/// What is answered from the buffer's and the mirror's file.
+/// What is read from the files of the buffer and the mirror.
 extension RunningCollector {
-    /// Answers stop reading here; a little less than the API waits for them.
+    /// When a query stops reading; a little less than the API waits for it.
     private static let readingTime: Duration = .milliseconds(2500)
 
     func recentEvents(symbol: Symbol?, limit: Int) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent> {
@@ -29,7 +29,7 @@ extension RunningCollector {
         }
     }
 
-    /// Asks the database too, about as many days as there is time for.
+    /// Also asks the database, for about as many days as time allows.
     func coverage(
         days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
     ) async throws(CollectorProblem) -> CoverageReport {
@@ -86,7 +86,7 @@ extension RunningCollector {
         }
     }
 
-    /// Why dead letters stayed as they were.
+    /// Why dead letters were not changed.
     private static func problem(_ error: any Error) -> CollectorProblem {
         switch error {
         case let error as StoreError: CollectorProblem(error)

@@ -3,7 +3,7 @@ import MarketData
 import Store
 import Universe
 
-/// What the relationship cache knows, and where a symbol is.
+/// What comes from the relationship cache, and where a symbol is placed.
 extension RunningCollector {
     func placement(of symbol: Symbol) -> SymbolPlacement? { symbols.placement(of: symbol) }
 
@@ -24,7 +24,7 @@ extension RunningCollector {
             switch type {
             case .etf, .sector, .theme: break
             case .universe, .segment, .custom:
-                // The cache answers what these hold by key, all together, and not member by member.
+                // The cache resolves these types by key, as a whole; it doesn't list their members.
                 let (mirror, id) = (mirror, found.group.id)
                 found.members = try await reading { () throws(StoreError) in try mirror.members(of: id) }
             }

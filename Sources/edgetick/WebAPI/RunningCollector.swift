@@ -6,8 +6,8 @@ import Universe
 import Upstream
 import WebAPI
 
-/// The running collector as the HTTP API sees it: memory for what must be answered at once, read-only connections to
-/// the files for the rest.
+/// The running collector as the HTTP API sees it: immediate answers come from memory, the rest from read-only
+/// connections to the files.
 final class RunningCollector: CollectorSource {
     let mirror: UniverseMirror
     let symbols: Symbols
@@ -15,7 +15,8 @@ final class RunningCollector: CollectorSource {
     let history: TickHistory
     let uploads: [SyncService]
     let buffer: TickBuffer
-    /// For answers that the file alone can't give; it is asked for no longer than an answer may take.
+    /// The database, for what the file alone can't answer; a query takes no longer than the API waits. `nil` without
+    /// one.
     let upstream: UpstreamReader?
     private let fleetBoard: FleetBoard?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)

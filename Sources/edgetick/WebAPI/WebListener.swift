@@ -7,7 +7,7 @@ import ServiceLifecycle
 import Store
 import WebAPI
 
-/// The HTTP API of a collector as one of its services, and the place where commands find its address.
+/// The HTTP API of a collector as a service, and the file through which commands find its address.
 struct WebListener: Service {
     /// The file in the data directory that names the address while the collector runs.
     static let addressFileName = "http.address"
@@ -28,14 +28,14 @@ struct WebListener: Service {
             configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
     }
 
-    /// What the settings say about the API.
+    /// The API's configuration from the settings.
     static func configuration(_ settings: Settings) throws(WebError) -> WebConfiguration {
         try WebConfiguration(
             host: settings.http.host, port: settings.http.port, token: settings.http.token,
             names: settings.http.allowedHosts)
     }
 
-    /// The address for a client on this machine, awaited; `nil` when the server did not come up.
+    /// The address for a client on this machine, once the server listens; `nil` if it did not start.
     var address: String? {
         get async {
             guard let port = await server.port else { return nil }
@@ -51,14 +51,14 @@ struct WebListener: Service {
 
     /// Serves until the group shuts down.
     func run() async throws {
-        // One that a killed process left would lead the commands astray.
+        // A file left by a killed process would send commands to the wrong address.
         unlink(addressFile)
         defer { unlink(addressFile) }
         async let _: Void = writeAddress()
         try await server.run()
     }
 
-    /// Leaves the address for the other commands, on a full disk as soon as there is room.
+    /// Writes the address for the other commands; on a full disk it tries again until there is room.
     private func writeAddress() async {
         guard let address = await address else { return }
         var failure = LogThrottle<String, ContinuousClock.Instant>()
@@ -73,7 +73,7 @@ struct WebListener: Service {
         }
     }
 
-    /// The first to hear of a shutdown: has the API say so.
+    /// Stops before the connections do, and has the API report the shutdown.
     struct StopNotice: Service {
         let probe: CollectorProbe
 

@@ -1,7 +1,7 @@
 import MarketData
 
 extension Health.Check {
-    /// Whether what the feed sends can be used.
+    /// Whether the feed's events can be decoded.
     static func decoding(_ snapshot: CollectorSnapshot) -> Self {
         Self(
             "decoding", ok: "what the feed sends is understood",

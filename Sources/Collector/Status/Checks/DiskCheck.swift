@@ -1,7 +1,7 @@
 import Store
 
 extension Health.Check {
-    /// Whether the buffer's disk has room for what is to come.
+    /// Whether the buffer's disk has enough room left.
     static func disk(_ snapshot: CollectorSnapshot) -> Self {
         let buffer = snapshot.buffer
         guard let free = buffer.diskFreeBytes, let size = buffer.diskSizeBytes else {

@@ -2,10 +2,10 @@ import Feed
 import MarketData
 
 extension Health.Check {
-    /// A connection without an event for so many seconds of trading makes the feed degraded.
+    /// How many seconds of trading without an event from a connection make the feed degraded.
     static let quietLimit = 900.0
 
-    /// Whether every connection does what the settings say: those with symbols bring them, the others stand by.
+    /// Whether every connection does what the settings say: those with symbols deliver them, and the others stand by.
     static func feed(_ snapshot: CollectorSnapshot) -> Self {
         guard !snapshot.isStopping else { return Self("feed", .failing, "shutting down") }
         let connections = snapshot.connections
@@ -38,7 +38,7 @@ extension Health.Check {
         let which =
             connections.count == 1
             ? "the connection does not collect: " : "\(idle.count) of \(connections.count) connections do not collect: "
-        // While one collects, the collector does.
+        // The collector collects as long as one connection does.
         return [
             .init(level: isAll ? .failing : .degraded, text: which + idle.map(reason).joined(separator: "; "))
         ]
@@ -54,7 +54,7 @@ extension Health.Check {
         ]
     }
 
-    /// What the feed didn't confirm: symbols, or kinds of events where a connection takes all symbols.
+    /// Reports what the feed did not confirm: symbols, or kinds of events on a connection that takes all symbols.
     private static func unconfirmed(_ collecting: [ConnectionState]) -> [Health.Problem] {
         var problems: [Health.Problem] = []
         let missing = collecting.reduce(0) {
@@ -84,7 +84,7 @@ extension Health.Check {
         return problems
     }
 
-    /// Connections of which no event comes, or none of a kind any more.
+    /// Reports connections that deliver no events, or no longer any of a kind.
     private static func quiet(_ collecting: [ConnectionState]) -> [Health.Problem] {
         var problems: [Health.Problem] = []
         let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
@@ -122,8 +122,7 @@ extension Health.Check {
 }
 
 extension ConnectionState {
-    /// The kinds that came before and don't any more, although bars come: where there are bars there are the trades that
-    /// they are made of.
+    /// The kinds that came before and no longer do, although bars come: bars are made of trades, so there must be some.
     fileprivate var deadKinds: [EventKind] {
         let limit = Health.Check.quietLimit
         let kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
@@ -131,7 +130,7 @@ extension ConnectionState {
         return kinds.filter { quietKinds[$0].map { $0 > limit } ?? false }
     }
 
-    /// Whether the connection brings its symbols, or is ready to where it has none.
+    /// Whether the connection delivers its symbols, or is ready to if it has none.
     fileprivate var doesItsPart: Bool {
         status == .connected && (feed.takesAll || feed.assigned.isEmpty || !feed.confirmed.isEmpty)
     }

@@ -1,10 +1,10 @@
 import MarketData
 
 extension Health.Check {
-    /// With SHARD=auto, a database that can't be asked for so many seconds makes the fleet degraded.
+    /// With SHARD=auto, how many seconds of being unable to ask the database make the fleet degraded.
     static let askingLimit = 60.0
 
-    /// Whether the box has its place among the others.
+    /// Whether the box's place in the fleet is in order.
     static func fleet(_ snapshot: CollectorSnapshot) -> Self {
         guard let fleet = snapshot.fleet else { return Self("fleet", ok: "by itself: DATABASE_URI is not set") }
         var problems: [Health.Problem] = []
@@ -22,7 +22,7 @@ extension Health.Check {
                     text: "the database can't be asked who else shares the symbols, so the last assignment stays: "
                         + problem))
         }
-        // That the row may not be written is reported once by the log, and by doctor: nothing is lost.
+        // A row that can't be written is reported once in the log, and by doctor: nothing is lost.
         let summary = fleet.problem.map { "the row is not written: \($0)" } ?? "the row is written"
         return Self("fleet", ok: summary, problems: problems)
     }

@@ -2,7 +2,7 @@ extension Health.Check {
     /// The status loop's sample counts as stuck from this age on, in seconds.
     static let sampleLimit = 5.0
 
-    /// Whether every loop of the process goes round; `age` is the snapshot's own, in seconds.
+    /// Whether every loop of the process makes progress; `age` is the snapshot's own, in seconds.
     static func loops(_ snapshot: CollectorSnapshot, age: Double) -> Self {
         let status = LoopProgress(name: "status", age: age, limit: sampleLimit)
         let stuck = ([status] + snapshot.loops).filter { !$0.isAlive }

@@ -29,7 +29,7 @@ extension Health.Check {
             "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", problems: problems)
     }
 
-    /// What a connection collects whose settings can't be followed.
+    /// Describes what a connection collects while its settings can't be followed.
     private static func collected(_ assignment: SymbolAssignment) -> String {
         let amount =
             switch assignment.interest {

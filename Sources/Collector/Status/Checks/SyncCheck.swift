@@ -3,12 +3,12 @@ import Store
 import Upstream
 
 extension Health.Check {
-    /// Rows that wait while none is settled for so many seconds beyond the interval make the upload degraded.
+    /// For how many seconds beyond the interval rows may wait with none settled before the upload is degraded.
     static let stallLimit = 30.0
     /// An oldest row that waits longer than this beyond the interval, in seconds, makes the upload degraded.
     static let lagLimit = 900.0
 
-    /// Whether upstream gets what is collected.
+    /// Whether the collected rows reach upstream.
     static func sync(_ snapshot: CollectorSnapshot) -> Self {
         guard let upload = snapshot.uploads.first else {
             return Self("sync", ok: "collecting only: DATABASE_URI is not set")
@@ -29,7 +29,7 @@ extension Health.Check {
         )
     }
 
-    /// The same of the database in `DATABASE_URI_TICKS`; `nil` where there is none.
+    /// The same for the database in `DATABASE_URI_TICKS`; `nil` when there is none.
     static func syncTicks(_ snapshot: CollectorSnapshot) -> Self? {
         guard let upload = snapshot.uploads.first(where: { $0.role == .ticks }) else { return nil }
         guard let problem = problem(upload, in: snapshot) else { return Self("sync_ticks", ok: "upstream keeps up") }

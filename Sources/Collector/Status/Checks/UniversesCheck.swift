@@ -1,7 +1,8 @@
 import Universe
 
 extension Health.Check {
-    /// A mirror that can't be read for so many seconds makes the universes degraded: a file may be changing places.
+    /// How many seconds of an unreadable mirror make the universes degraded. For a moment, a file may just be being
+    /// replaced.
     static let unreadableLimit = 10.0
 
     /// Whether the local groups are as current as the settings ask for.

@@ -21,50 +21,50 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var connections: [ConnectionState] = []
     /// How the connections share the symbols; its members are those of ``connections``.
     public var placement = SetSnapshot()
-    /// How late the feed's events are by its plan, in seconds: 900 on a delayed feed.
+    /// How late the feed's events are under its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
-    /// The kinds of events that can't be used as they come.
+    /// The kinds of events that can't be used as the feed sends them.
     var decoding: [DecodeProblem] = []
     /// The durable queue.
     public var buffer = BufferStatistics()
     /// The cap of the buffer's file in bytes (`BUFFER_MAX_BYTES`).
     public var maximumBytes: Int64 = 0
-    /// The uploads, one a database; none where there is no upstream (`DATABASE_URI`).
+    /// The uploads, one for each database; none when there is no upstream (`DATABASE_URI`).
     public var uploads: [UploadState] = []
-    /// The state of the mirror; `nil` where nothing is pulled.
+    /// The state of the mirror; `nil` when nothing is pulled.
     public var mirror: UniverseStatus?
-    /// Why the mirror can't be read, if they can't, whether they are pulled or not.
+    /// Why the mirror can't be read, if it can't, whether or not it is pulled.
     var unreadableMirror: UniverseStatus.Failure?
-    /// The relationship cache; `nil` where there is none.
+    /// The relationship cache; `nil` when there is none.
     public var cache: CacheStatistics?
-    /// The relay; `nil` where there is none.
+    /// The relay; `nil` when there is none.
     public var relay: RelayState?
-    /// The daily comparison with the tape; `nil` where there is none.
+    /// The daily comparison with the tape; `nil` when there is none.
     public var reconcile: ReconcileState?
-    /// The place of the box in the fleet; `nil` where there is no upstream.
+    /// The state of this box in the fleet; `nil` when there is no upstream.
     public var fleet: FleetBoard.Status?
-    /// How much of the symbols the box takes; `nil` without SHARD.
+    /// How many of the symbols the box takes; `nil` without SHARD.
     public var shard: ShardState?
     /// The loops that must make progress for the process to count as alive.
     public var loops: [LoopProgress] = []
 
-    /// Events of all connections since the start, those that were removed included: it never falls.
+    /// The events of all connections since the start, including removed ones, so that the count never falls.
     public var eventCount: Int64 { connections.reduce(placement.former.events) { $0 + $1.messageCount } }
-    /// Errors of all connections since the start, those that were removed included: it never falls.
+    /// The errors of all connections since the start, including removed ones, so that the count never falls.
     public var errorCount: Int64 {
         connections.reduce(placement.former.errors) { $0 + $1.feed.errors + $1.rejectCount }
     }
 
-    /// All uploads as one; `nil` where there is no upstream.
+    /// All uploads combined; `nil` when there is no upstream.
     public var sync: SyncStatus? { SyncStatus(uploads) }
-    /// For how many seconds no row was settled upstream, in the worst of the databases, while rows wait for it.
+    /// For how many seconds rows have waited without one being settled upstream, in the worst of the databases.
     public var stalledFor: Double { uploads.map(\.stalledFor).max() ?? 0 }
 
     /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
     public var oldestPendingAge: Double? {
         buffer.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) }
     }
-    /// How far upstream is behind, in seconds; 0 when it has everything, or there is none.
+    /// How far upstream is behind, in seconds; 0 when it has everything or there is no upstream.
     public var uploadLag: Double { uploads.isEmpty ? 0 : oldestPendingAge ?? 0 }
 
     /// Makes the snapshot of a collector that has nothing yet, taken now.
@@ -74,6 +74,6 @@ public struct CollectorSnapshot: Sendable, Equatable {
         self.environment = environment
     }
 
-    /// Seconds since something began, as of this snapshot.
+    /// Returns the seconds since something began, as of this snapshot.
     public func age(of start: ContinuousClock.Instant) -> Double { max(0, (instant - start).inSeconds) }
 }

@@ -1,4 +1,4 @@
-/// Who reads over the relay, and what was sent.
+/// The relay's readers, and what was sent to them.
 public struct RelayState: Sendable, Equatable {
     /// A program that reads.
     public struct Reader: Sendable, Equatable {
@@ -6,7 +6,7 @@ public struct RelayState: Sendable, Equatable {
         public var id: Int
         /// Its address and port.
         public var address: String
-        /// What it calls itself.
+        /// The name that it gives itself.
         public var agent: String?
         /// Whether its key was accepted.
         public var isLoggedIn: Bool
@@ -14,7 +14,7 @@ public struct RelayState: Sendable, Equatable {
         public var connectedSince: Int64
         /// How many channels it has subscribed to.
         public var channels: Int
-        /// The first of them, by name.
+        /// The first of those channels, by name.
         public var sample: [String]
         /// Live events sent.
         public var events: Int64
@@ -22,9 +22,9 @@ public struct RelayState: Sendable, Equatable {
         public var bytes: Int64
         /// Events sent out of the buffer.
         public var replayed: Int64
-        /// Bytes that wait for it: how far it is behind.
+        /// Bytes that wait to be sent to it, which show how far it is behind.
         public var waitingBytes: Int
-        /// The events among them.
+        /// Events among those bytes.
         public var waitingEvents: Int
         /// Whether a replay is under way.
         public var isReplaying: Bool
@@ -51,18 +51,18 @@ public struct RelayState: Sendable, Equatable {
         }
     }
 
-    /// For so many seconds health says that events were thrown away.
+    /// For how many seconds health reports that events were thrown away.
     static let overflowMemory = 600.0
 
     /// The address that it listens on.
     public var host: String
     /// The port that it listens on.
     public var port: Int
-    /// Whether readers come over TLS.
+    /// Whether readers connect over TLS.
     public var isEncrypted: Bool
     /// The most readers at once.
     public var maximumReaders: Int
-    /// How many symbols may be collected because readers ask for them; `nil` where they may not.
+    /// How many symbols may be collected because readers ask for them; `nil` when none may.
     public var maximumOnDemand: Int?
     /// What is collected now because readers ask for it.
     public var onDemand = DemandReview()
@@ -74,9 +74,9 @@ public struct RelayState: Sendable, Equatable {
     public var connections: Int64 = 0
     /// Logins refused since the start.
     public var loginsRefused: Int64 = 0
-    /// Readers turned away since the start, because there were as many as there may be.
+    /// Readers turned away since the start because the maximum was reached.
     public var turnedAway: Int64 = 0
-    /// Sockets closed since the start, to make room for others while nobody had logged in on them.
+    /// Sockets without a login closed since the start to make room for others.
     public var crowdedOut: Int64 = 0
     /// Readers closed since the start, because they read too slowly.
     public var slowReaders: Int64 = 0
@@ -92,7 +92,7 @@ public struct RelayState: Sendable, Equatable {
     public var barRequests: Int64 = 0
     /// Events thrown away since the start because the relay's thread fell behind; the readers were closed.
     public var overflowed: Int64 = 0
-    /// How long ago that happened last; `nil` when it never did.
+    /// Seconds since that last happened; `nil` when it never did.
     public var secondsSinceOverflow: Double?
     /// Bytes of events that wait for the relay's thread.
     public var queuedBytes = 0

@@ -5,22 +5,22 @@ import Upstream
 /// The upload to one database at one moment.
 public struct UploadState: Sendable, Equatable {
     var role = UpstreamRole.main
-    /// The streams that go there.
+    /// The streams that it uploads.
     public var streams = EventStream.allCases
-    /// What was moved, and what keeps streams from going on.
+    /// What was uploaded, and what stops streams.
     public var status = SyncStatus()
-    /// How many seconds are between two uploads while all goes well (`SYNC_INTERVAL`): rows wait so long as a matter of course.
+    /// The seconds between two uploads while all goes well (`SYNC_INTERVAL`). Rows normally wait that long.
     public var interval = 0.0
-    /// For how many seconds no row was settled while rows wait; 0 while none waits.
+    /// For how many seconds rows have waited without one being settled; 0 while none waits.
     public var stalledFor = 0.0
 
-    /// The database's name, as it goes out.
+    /// The database's name, as it is shown.
     public var name: String { role.rawValue }
 
-    /// Rows that wait for this upload.
+    /// Returns the number of rows that wait for this upload.
     public func pending(in buffer: BufferStatistics) -> Int64 { streams.reduce(0) { $0 + buffer[$1].pending } }
 
-    /// How far the database is behind, in seconds; 0 when it has everything.
+    /// Returns how far the database is behind, in seconds; 0 when it has everything.
     public func lag(in snapshot: CollectorSnapshot) -> Double {
         let oldest = streams.compactMap { snapshot.buffer[$0].oldestPendingMilliseconds }.min()
         return oldest.map { max(0, Double(snapshot.time - $0) / 1000) } ?? 0
@@ -28,8 +28,8 @@ public struct UploadState: Sendable, Equatable {
 }
 
 extension SyncStatus {
-    /// All uploads as one; `nil` of none. What keeps one database's streams from going on is no more than that where there
-    /// is another.
+    /// Combines all uploads; `nil` for none. If there are several, a failure that stops one database's streams stops
+    /// only those.
     init?(_ uploads: [UploadState]) {
         guard let first = uploads.first else { return nil }
         self = first.status

@@ -1,20 +1,23 @@
-/// Reads a workbook (.xlsx) as funds publish their holdings in: the values of a sheet's cells, nothing of their looks.
+/// Reads a workbook (.xlsx) of a fund's holdings: the values of a sheet's cells. Of their formats, only percent
+/// matters.
 enum Workbook {
-    /// As many columns of a row are looked at.
+    /// The most columns of a row that are read.
     private static let maximumColumns = 512
-    /// As many rows as a sheet can have.
+    /// The most rows that a sheet can have.
     private static let maximumRows = 1 << 20
-    /// As many sheets are looked through for holdings.
+    /// The most sheets that are searched for holdings.
     private static let maximumSheets = 32
-    /// As many parts of a book name one another.
+    /// The most relations between a workbook's parts, and the most number formats.
     private static let maximumRelations = 4096
-    /// A sheet that is longer as text is no list of symbols: the whole market with every column takes a quarter of it. What
-    /// bounds the file and its parts doesn't bound this, since a cell may name a long text and a row may begin far right.
+    /// The longest text of a sheet. The whole market with every column takes a quarter of it, so a longer sheet is not
+    /// a list of symbols. The limits on the file and its parts don't limit this, because a cell may refer to a long
+    /// text and a row may begin far to the right.
     static let maximumText = 8 << 20
 
     static func isWorkbook(_ bytes: [UInt8]) -> Bool { bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) }
 
-    /// The rows of the first sheet that has a header, else of the first, as separated text; a row a line.
+    /// Returns the rows of the first sheet that has a header, or else of the first sheet, as separated text, one line
+    /// per row.
     static func holdings(of bytes: [UInt8]) throws(WorkbookError) -> [UInt8] {
         let archive = try ZipArchive(bytes)
         guard let book = try archive.content(of: "xl/workbook.xml") else {
@@ -33,7 +36,7 @@ enum Workbook {
         return first
     }
 
-    /// Where the sheets stand, in the order of the book; hidden ones left out.
+    /// The paths of the visible sheets, in the order of the workbook.
     private static func sheets(of book: [UInt8], _ relations: [UInt8]) throws(WorkbookError) -> [String] {
         var targets: [String: String] = [:]
         var events = XMLEvents(relations)
@@ -55,7 +58,7 @@ enum Workbook {
         return sheets
     }
 
-    /// The texts that cells name by number.
+    /// The shared texts, which cells refer to by number.
     private static func texts(_ bytes: [UInt8]) throws(WorkbookError) -> [String] {
         var texts: [String] = []
         var current = ""
@@ -79,9 +82,9 @@ enum Workbook {
         return texts
     }
 
-    /// The styles that show a number times 100, with a percent sign behind it.
+    /// The styles that show a number times 100 with a percent sign after it.
     private static func percentStyles(_ bytes: [UInt8]) throws(WorkbookError) -> Set<Int> {
-        // `0%` and `0.00%`, which every program knows.
+        // The built-in formats `0%` and `0.00%`.
         var formats: Set = ["9", "10"]
         var styles: Set<Int> = []
         var (count, isOfCells) = (0, false)
@@ -105,7 +108,7 @@ enum Workbook {
         return styles
     }
 
-    /// Whether a format has a percent sign that isn't a text of its own, in quotes or behind a backslash.
+    /// Whether a format has a percent sign that is not literal text, in quotes or after a backslash.
     private static func isPercent(_ format: String) -> Bool {
         var (isQuoted, isEscaped) = (false, false)
         for character in format {
@@ -131,7 +134,7 @@ enum Workbook {
         while let event = try events.next() {
             switch event {
             case .start("row"):
-                // Rows without cells aren't written.
+                // Rows without cells are not stored.
                 if let number = events.attributes["r"].flatMap(Int.init) {
                     guard number > rows, number <= maximumRows else {
                         throw WorkbookError("its rows are not in order")
@@ -179,13 +182,13 @@ enum Workbook {
             }
             return shared[number]
         case "b": return value == "1" ? "TRUE" : "FALSE"
-        // A formula's error is no value.
+        // A formula's error is not a value.
         case "e": return ""
         default: return value
         }
     }
 
-    /// Which column `AB12` names, from 0.
+    /// The column that `AB12` names, from 0.
     private static func columnNumber(_ reference: String) -> Int? {
         var number = 0
         for byte in reference.utf8.prefix(4) {

@@ -1,13 +1,13 @@
-/// Reads an XML document as a row of events, keeping none of it: as much of XML as a workbook's parts use.
+/// Reads an XML document as a sequence of events and keeps none of it; knows as much of XML as a workbook's parts use.
 ///
-/// Own code, because the reader that comes with Foundation needs libxml2 on the machine and keeps a tree that is many
-/// times as large as the document. A document type is refused: entities that name each other are how a small document
-/// becomes a large one.
+/// Implemented here because Foundation's reader needs libxml2 on the machine and keeps a tree many times as large as
+/// the document. A document type is refused, because entities that refer to each other can make a small document a
+/// large one.
 struct XMLEvents {
     enum Event: Equatable {
-        /// A beginning, without its prefix.
+        /// The start of an element, without its prefix.
         case start(String)
-        /// An end, without its prefix.
+        /// The end of an element, without its prefix.
         case end(String)
         case text(String)
     }
@@ -22,7 +22,7 @@ struct XMLEvents {
     private var open: [ArraySlice<UInt8>] = []
     /// Set when an element has no content, so that its end follows at once.
     private var isEmptyElement = false
-    /// The attributes of the element that began last, without their prefixes.
+    /// The attributes of the element that started last, without their prefixes.
     private(set) var attributes: [String: String] = [:]
 
     init(_ bytes: [UInt8]) {
@@ -30,7 +30,7 @@ struct XMLEvents {
         place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     }
 
-    /// The next event; `nil` at the end of the document.
+    /// Returns the next event; `nil` at the end of the document.
     mutating func next() throws(WorkbookError) -> Event? {
         if isEmptyElement {
             isEmptyElement = false
@@ -133,7 +133,7 @@ struct XMLEvents {
 
     private static let entities = ["amp": "&", "lt": "<", "gt": ">", "quot": "\"", "apos": "'"]
 
-    /// Text with its references replaced.
+    /// Text with its entity references replaced.
     private static func text(_ bytes: ArraySlice<UInt8>) throws(WorkbookError) -> String {
         guard bytes.contains(UInt8(ascii: "&")) else { return String(decoding: bytes, as: UTF8.self) }
         var result = ""

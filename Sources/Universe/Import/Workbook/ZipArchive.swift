@@ -1,7 +1,7 @@
 import CZlib
 
-/// Reads the entries of a ZIP archive, within bounds: whatever a file says of its own sizes, no entry takes more memory
-/// than it may.
+/// Reads the entries of a ZIP archive within limits: whatever sizes the file declares, no entry takes more memory than
+/// it may.
 struct ZipArchive {
     private struct Entry {
         var method: Int
@@ -20,7 +20,7 @@ struct ZipArchive {
 
     init(_ bytes: [UInt8]) throws(WorkbookError) {
         self.bytes = bytes
-        // The directory's end has a comment of up to 64 KiB behind it.
+        // The directory's end may be followed by a comment of up to 64 KiB.
         let lowest = max(0, bytes.count - 22 - 0xFFFF)
         var end = bytes.count - 22
         while end >= lowest, !has([0x50, 0x4B, 0x05, 0x06], at: end) { end -= 1 }
@@ -28,7 +28,7 @@ struct ZipArchive {
         var count = try number(end + 10, 2)
         var place = try number(end + 16, 4)
         if has([0x50, 0x4B, 0x06, 0x07], at: end - 20) {
-            // ZIP64, as programs write that don't know beforehand how much they will write.
+            // ZIP64, which programs write when they don't know in advance how much they will write.
             let whole = try place64(end - 12)
             guard has([0x50, 0x4B, 0x06, 0x06], at: whole) else { throw WorkbookError("its directory is damaged") }
             count = try place64(whole + 32)
@@ -53,11 +53,11 @@ struct ZipArchive {
         }
     }
 
-    /// Stands in 32 bits for a number that is kept in 64 elsewhere.
+    /// In a field of 32 bits, the mark of a number that is stored in 64 bits elsewhere.
     private static let long = 0xFFFF_FFFF
 
-    /// Reads the numbers that an entry has in 64 bits: its own size, how large it is packed, and where it is, each only where
-    /// 32 bits say so.
+    /// Reads the numbers that an entry has in 64 bits: its packed size and its position. Its own size comes first and
+    /// is skipped. Each is there only when the field of 32 bits holds the mark.
     private func widen(_ entry: inout Entry, hasLongSize: Bool, _ start: Int, _ count: Int) throws(WorkbookError) {
         guard entry.compressed == Self.long || entry.offset == Self.long else { return }
         var field = start
@@ -76,7 +76,7 @@ struct ZipArchive {
         }
     }
 
-    /// A number of 64 bits that counts bytes of the file, and so is no larger than the file.
+    /// Reads a number of 64 bits that can't be larger than the file; one that needs more than 32 bits is damaged.
     private func place64(_ place: Int) throws(WorkbookError) -> Int {
         guard try number(place + 4, 4) == 0 else { throw WorkbookError("its directory is damaged") }
         return try number(place, 4)
