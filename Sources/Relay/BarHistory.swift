@@ -92,6 +92,7 @@ struct BarHistory: Sendable {
             missing.append(
                 Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(heldSince)"))
         }
+        var gaps: [Missing] = []
         for record in try GapLog.read(directory: buffer.directory, states: GapState.lacking) {
             let gap = record.gap
             guard gap.events.contains(kind), gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol),
@@ -101,14 +102,14 @@ struct BarHistory: Sendable {
             let first = gap.from - gap.from % wanted.interval.milliseconds
             let span = first...max(first, gap.to ?? .max)
             guard span.overlaps(wanted.starts) else { continue }
-            missing.append(Missing(starts: span.clamped(to: wanted.starts), why: "a gap: \(gap.cause.rawValue)"))
+            gaps.append(Missing(starts: span.clamped(to: wanted.starts), why: "a gap: \(gap.cause.rawValue)"))
         }
         let drops = try TickHistory(directory: buffer.directory).lostBars(
             within: wanted.starts.lowerBound..<wanted.starts.upperBound + 1)
         for drop in drops where drop.symbol == nil || drop.symbol == wanted.symbol {
             guard drop.starts.overlaps(wanted.starts) else { continue }
-            missing.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "given up by the buffer"))
+            gaps.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "given up by the buffer"))
         }
-        return Array(missing.suffix(Self.maximumGaps))
+        return missing + gaps.suffix(Self.maximumGaps)
     }
 }

@@ -35,7 +35,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(turn(&pacer, .seconds(1)) == .seconds(7))
     }
 
-    @Test(arguments: [RequestPacer.pause("86400"), RequestPacer.pause("9223372036854775807")])
+    @Test(arguments: [RequestPacer.pause("86400", now: 0), RequestPacer.pause("9223372036854775807", now: 0)])
     func `no server has the collector wait for longer than two minutes`(asked: Duration?) {
         #expect(asked == .seconds(120))
         var pacer = RequestPacer(requestsPerMinute: 0)
@@ -46,9 +46,13 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     }
 
     @Test func `what asks for no time to come asks for no pause`() {
-        #expect(RequestPacer.pause("7") == .seconds(7))
-        #expect(RequestPacer.pause("-9223372036854775808") == .zero)
-        #expect(RequestPacer.pause("Wed, 25 Nov 2026 19:00:55 GMT") == nil)
+        #expect(RequestPacer.pause("7", now: 0) == .seconds(7))
+        #expect(RequestPacer.pause("-9223372036854775808", now: 0) == .zero)
+        #expect(RequestPacer.pause("soon", now: 0) == nil)
+        let date = "Wed, 25 Nov 2026 19:00:55 GMT"
+        for (now, pause) in [(1_795_633_245_000, 10), (1_795_633_256_000, 0), (0, 120)] {
+            #expect(RequestPacer.pause(date, now: Int64(now)) == .seconds(pause))
+        }
     }
 
     @Test func `a server's problem is tried again with growing waits, a refusal is not`() {

@@ -179,6 +179,19 @@ import Testing
                 "check user, password and database in DATABASE_URI, and the server's pg_hba.conf") == true)
     }
 
+    @Test func `what to do with a table names the setting of its database too`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let role = "reader_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(role) LOGIN; GRANT SELECT, INSERT, UPDATE ON edgetick_uploads TO \(role)")
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database, user: role), collector: "c", role: .ticks, isAlone: false)
+        let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
+        let error = await #expect(throws: UpstreamError.self) {
+            try await uploader.drain(BatchList([batch(trades: [("MSFT", 1, "1")])]))
+        }
+        #expect(error?.description.contains("DATABASE_URI_TICKS") == true, "\(String(describing: error))")
+    }
+
     @Test func `what to do names the setting of the database that it is about`() async throws {
         func unknown(_ role: UpstreamRole) async throws -> String {
             let uri = try PostgresCluster.shared().uri("nowhere")

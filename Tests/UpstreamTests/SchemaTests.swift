@@ -53,6 +53,8 @@ import Testing
         #expect(faults.contains("column symbol is missing"))
         #expect(states["quotes"] == .created)
         #expect(try sandbox.run("SELECT created FROM edgetick_schema WHERE table_name = 'ohlcv_1min'") == "f")
+        // Nor does a column that is tried to be added make the table ours.
+        #expect(try sandbox.run("SELECT count(*) FROM edgetick_schema WHERE table_name = 'trades' AND created") == "0")
     }
 
     @Test func `a column that came later is added to a table that was made here, and to no other`() async throws {

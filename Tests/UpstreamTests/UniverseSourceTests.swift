@@ -217,6 +217,11 @@ import Testing
                 == "E|ETF\nc|CUSTOM\ndocumented|CUSTOM\nplain|CUSTOM")
         #expect(plain(try await read(sandbox).records.groups) == plain(groups))
         #expect(try await push.push(groups).isEmpty)
+        _ = try await push.push([group("documented", members("B", "D"))], force: true)
+        #expect(
+            try sandbox.run(
+                "SELECT metadata->>'k', metadata->>'edgetick_type' FROM definition_groups WHERE name = 'documented'")
+                == "v|UNIVERSE")
         let clash = try await push.plan([group("c", members("X"))])
         #expect(clash.failed.first?.failure?.contains("rename one of the two") == true)
     }

@@ -298,7 +298,9 @@ public final class AggregatesClient: Sendable {
             return .success(
                 Answer(
                     status: response.status.code,
-                    retryAfter: response.headers.first(name: "retry-after").flatMap(RequestPacer.pause),
+                    retryAfter: response.headers.first(name: "retry-after").flatMap {
+                        RequestPacer.pause($0, now: WallClock.milliseconds())
+                    },
                     body: Array(buffer: body)))
         } catch let error as HTTPClientError {
             return .failure(

@@ -18,9 +18,12 @@ struct RequestPacer: Sendable {
     /// The longest pause that a server may ask for.
     static let longestPause: Duration = .seconds(120)
 
-    /// Returns the pause that a `Retry-After` header asks for; `nil` when it is not a number of seconds.
-    static func pause(_ header: String) -> Duration? {
-        Int(header).map { min(max(.zero, .seconds($0)), longestPause) }
+    /// Returns the pause that a `Retry-After` header asks for: a number of seconds, or a date (RFC 9110, 10.2.3).
+    ///
+    /// - Parameter now: the time, in milliseconds since the Unix epoch.
+    static func pause(_ header: String, now: Int64) -> Duration? {
+        let date = HTTPDate.milliseconds(header).map { Duration.milliseconds($0 - now) }
+        return (Int(header).map { .seconds($0) } ?? date).map { min(max(.zero, $0), longestPause) }
     }
 
     init(requestsPerMinute: Int, tries: Int = 6) {

@@ -25,8 +25,12 @@ enum RedactedText {
             var end = place
             while end < bytes.count, isWord(bytes[end]) { end += 1 }
             let word = bytes[place..<end]
-            // A run that the excerpt cuts is judged by the part that is visible here.
-            if isOpaque(word) {
+            // A run that the excerpt cuts is judged by more of it than is shown.
+            var whole = end
+            if end == bytes.count {
+                while whole < piece.count, whole - place < opaqueRun, isWord(piece[whole]) { whole += 1 }
+            }
+            if isOpaque(piece[place..<whole]) {
                 output += mask
             } else {
                 output += String(decoding: word, as: UTF8.self)
@@ -57,7 +61,7 @@ enum RedactedText {
     }
 
     /// Whether a run is long and not just digits. The feed's own words are shorter.
-    private static func isOpaque(_ word: ArraySlice<UInt8>) -> Bool {
+    private static func isOpaque(_ word: some Collection<UInt8>) -> Bool {
         word.count >= opaqueRun && word.contains { $0 < UInt8(ascii: "0") || $0 > UInt8(ascii: "9") }
     }
 

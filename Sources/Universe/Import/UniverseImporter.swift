@@ -220,7 +220,7 @@ public struct UniverseImporter: Sendable {
 
 /// What the sector columns of several files say together.
 private struct SectorTally {
-    private var parts: [(derivation: SectorDerivation, note: ImportNote, file: String)] = []
+    private var parts: [(derivation: SectorDerivation, note: ImportNote, file: String, group: String?)] = []
 
     mutating func add(_ list: HoldingsImport, _ note: ImportNote, report: inout UniverseImporter.Report) {
         let derivation = SectorDerivation(entries: list.entries)
@@ -228,7 +228,7 @@ private struct SectorTally {
         if derivation.assignments.isEmpty {
             report.remarks.append("the file has no sector column, so no sectors are derived from it")
         } else {
-            parts.append((derivation, note, report.file))
+            parts.append((derivation, note, report.file, report.group?.name))
         }
     }
 
@@ -241,7 +241,9 @@ private struct SectorTally {
         for part in parts {
             let own = part.derivation.changes(
                 over: groups, environment: options.environment, replacing: true, note: part.note)
-            if let index = reports.firstIndex(where: { $0.file == part.file }) { reports[index].sectors = own.count }
+            // A file may hold several funds, each with a report.
+            let index = reports.firstIndex { $0.file == part.file && $0.group?.name == part.group }
+            if let index { reports[index].sectors = own.count }
             for change in own {
                 changes[change.definition.name] = change
                 groups.removeAll { $0.record.identity.name == change.definition.name }

@@ -105,6 +105,12 @@ public struct UpstreamError: Error, Sendable, Equatable {
         reason == .tooSlow || reason != .refused && reason != .data && Stumble.mayBeRows(self)
     }
 
+    /// The same error as one of the database with this role, whose setting the advice then names.
+    func of(_ role: UpstreamRole) -> UpstreamError {
+        UpstreamError(
+            reason, operation, text, sqlState: sqlState, object: object, constraint: constraint, role: role)
+    }
+
     /// The same error with the reason ``Reason/tooSlow``, for a statement that needed more time than it has.
     func asTooSlow() -> UpstreamError {
         UpstreamError(

@@ -120,7 +120,8 @@ public enum UpstreamSchema {
                     if table == nil { created.insert(step.table) }
                 }
                 if !done.contains(step.migration.version) || isMissing {
-                    try Self.record(step, created: isMissing, connection)
+                    // A column that is added to somebody else's table doesn't make the table ours.
+                    try Self.record(step, created: table == nil, connection)
                 }
             }
             let after = try connection.readCatalog(of: names)

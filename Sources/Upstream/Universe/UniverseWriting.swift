@@ -265,9 +265,11 @@ struct UniverseWriting {
     private func writeGroup(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) -> String {
         let table = tables.groups
         let operation = "write the group \(group.identity.name)"
+        let found = plan.action == .create ? nil : try find(group.identity)
         var document = group.metadata
         if plan.writtenAs != nil {
-            document = TypeMark.marked(group.metadata, group.identity.type)
+            // Without a document of its own, a group keeps the one that the database has.
+            document = TypeMark.marked(document ?? found?.metadata, group.identity.type)
         }
         var values: [(column: String, sql: String)] = []
         func add(_ column: String, _ sql: String?) {
@@ -291,7 +293,7 @@ struct UniverseWriting {
                 VALUES (\(values.map(\.sql).joined(separator: ", "))) RETURNING id::text
                 """
         } else {
-            guard let id = try find(group.identity)?.id else {
+            guard let id = found?.id else {
                 throw UpstreamError(.busy, operation, "the group is gone", object: "group \(group.identity.name)")
             }
             guard !values.isEmpty else { return SQLText.literal(id) }

@@ -136,6 +136,7 @@ final class Drain<Source: UploadSource> {
 
     /// Records that the stream takes no further part.
     private nonisolated(nonsending) func fail(_ stream: EventStream, _ error: UpstreamError) async {
+        let error = error.of(configuration.role)
         failures[stream] = error
         firstFailure = firstFailure ?? error
         await source.failed(stream, error)

@@ -170,7 +170,11 @@ extension Uploader {
     ) async throws(Failure) -> Value {
         await takeTurn()
         defer { endTurn() }
-        return try await interruptible(by: session.interrupt, body)
+        do {
+            return try await interruptible(by: session.interrupt, body)
+        } catch {
+            throw (error as? UpstreamError)?.of(configuration.role) as? Failure ?? error
+        }
     }
 
     private func takeTurn() async {

@@ -130,13 +130,14 @@ struct BackfillCommand: ConfiguredCommand {
         }
         let (counts, failure) = try await Interrupts.cancelling(work)
         progress.finish(done: records.count)
-        try printStates(counts)
+        try printStates(counts, skipped: unsettled.count - records.count)
         if let failure { throw failure }
     }
 
-    private func printStates(_ counts: [GapState: Int]) throws {
+    private func printStates(_ counts: [GapState: Int], skipped: Int) throws {
         if json { return print(WireJSON.text(of: BackfilledGapsJSON(counts))) }
         let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
-        print(parts.isEmpty ? "no gap is open" : "gaps: " + parts.joined(separator: ", "))
+        guard parts.isEmpty else { return print("gaps: " + parts.joined(separator: ", ")) }
+        print(skipped > 0 ? "no gap is old enough to be filled" : "no gap is open")
     }
 }

@@ -29,10 +29,10 @@ struct FleetText {
             table = self.table(without: left)
         }
         let details =
-            fleet.remarks
-            + fleet.boxes.compactMap { box in box.detail.map { "\(box.row.report.id): \($0)" } }
+            fleet.remarks.map { ($0, Health.Level.degraded) }
+            + fleet.boxes.compactMap { box in box.detail.map { ("\(box.row.report.id): \($0)", box.level) } }
         return table.text + (details.isEmpty ? "" : "\n")
-            + details.map { paint($0.escapingControls, StatusText.level(of: fleet.level)) + "\n" }.joined()
+            + details.map { text, level in paint(text.escapingControls, StatusText.level(of: level)) + "\n" }.joined()
     }
 
     private func table(without left: [String]) -> TextTable {

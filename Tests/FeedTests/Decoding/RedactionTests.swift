@@ -35,6 +35,12 @@ import Testing
         #expect(excerpt(status) == status)
     }
 
+    @Test func `a run that the sample's end cuts is judged by more than what is shown of it`() {
+        let start = String(repeating: "{\"x\":1},", count: 30).prefix(RedactedText.maximumBytes - 9)
+        #expect(excerpt(start + "dGhpcyBpcyBhbiBBUEkga2V5") == start + "••••…")
+        #expect(excerpt(start + "disconnected by") == start + "disconnec…")
+    }
+
     @Test func `what can't be printed is escaped`() {
         #expect(excerpt("a\u{0}\n\r\t\u{1B}[31mé") == #"a\x00\n\r\t\x1b[31m\xc3\xa9"#)
     }
