@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// What `make bench` measures, as programs of their own: the product's package knows nothing of them.
+// The programs that `make bench` and `make micro` measure with. They are a separate package, so that the product's
+// package needs none of their dependencies.
 let package = Package(
     name: "Benchmarks",
     dependencies: [

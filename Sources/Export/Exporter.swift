@@ -241,7 +241,8 @@ private struct Run<Encoder: RowEncoder> {
         if files.isEmpty, let other = options.written(of: stream, day, in: options.otherLayout) {
             throw ExportError(
                 path: path,
-                cause: "\(other) is there, and a reader of both would have the rows twice; write to another directory")
+                cause: "\(other) already holds this day in the other layout, and a program that reads both would get "
+                    + "each row twice; write to another directory")
         }
         if let wanted = options.symbols, options.layout == .day, !options.replacesWhole, access(path, F_OK) == 0 {
             let lacking = SymbolsNote(of: path).symbols?.subtracting(wanted)
@@ -249,8 +250,8 @@ private struct Run<Encoder: RowEncoder> {
                 let others = lacking.map { "\($0.count.counted("other symbol"))" } ?? "all symbols"
                 throw ExportError(
                     path: path,
-                    cause: "it is there with \(others): --force replaces it, --partition symbol writes a file a symbol "
-                        + "(to another directory)")
+                    cause: "the file exists and holds \(others): --force replaces it; --partition symbol, with another "
+                        + "directory, writes one file per symbol")
             }
         }
         return PartitionFile(

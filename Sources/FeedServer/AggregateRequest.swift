@@ -2,29 +2,29 @@ public import MarketData
 
 /// A request for the provider's REST aggregates: `/v2/aggs/ticker/{symbol}/range/1/{minute|second}/{from}/{to}`.
 public struct AggregateRequest: Sendable, Equatable {
-    /// What a request turns out to be.
+    /// The result of reading a request.
     public enum Reading: Sendable, Equatable {
-        /// One of another route.
+        /// The request is for another route.
         case elsewhere
-        /// One that can't be met, and why.
+        /// The request is invalid, with the reason.
         case fault(String)
-        /// One to meet.
+        /// The request is valid.
         case request(AggregateRequest)
     }
 
-    /// The most bars of one answer.
+    /// The maximum number of bars in any answer.
     static let maximumLimit = 50_000
 
     /// The ticker.
     public var symbol: Symbol
-    /// The bars' length.
+    /// The length of the bars.
     public var interval: Bar.Interval
-    /// The starts of the first and the last window, in milliseconds since the Unix epoch; where an answer before this
-    /// one ended, what is left.
+    /// The starts of the first and the last bar, in milliseconds since the Unix epoch; for a further page, what is left
+    /// of the range.
     public var starts: ClosedRange<Int64>
     /// Whether the oldest bars come first.
     public var isAscending: Bool
-    /// The most bars of the answer.
+    /// The maximum number of bars in the answer.
     public var limit: Int
     private var path: String
 
@@ -35,25 +35,28 @@ public struct AggregateRequest: Sendable, Equatable {
             return .elsewhere
         }
         guard let symbol = PercentText.decode(parts[3]).flatMap({ Symbol($0) }) else {
-            return .fault("the ticker is none")
+            return .fault("the path has no valid ticker")
         }
         let lengths: [String: Bar.Interval] = ["minute": .minute, "second": .second]
         guard parts[5] == "1", let interval = lengths[parts[6]] else {
-            return .fault("there are bars of 1 minute and of 1 second, not of \(parts[5]) \(parts[6])")
+            return .fault("only bars of 1 minute or 1 second are available, not of \(parts[5]) \(parts[6])")
         }
         guard let from = start(parts[7]), let to = end(parts[8]), from <= to else {
-            return .fault("the range goes from one date (YYYY-MM-DD) or Unix time in milliseconds to one not earlier")
+            return .fault(
+                "from and to must be dates (YYYY-MM-DD) or Unix times in milliseconds, and from must not be after to")
         }
         let sort = request.query["sort"] ?? "asc"
-        guard ["asc", "desc"].contains(sort) else { return .fault("sort is asc or desc") }
+        guard ["asc", "desc"].contains(sort) else { return .fault("sort must be asc or desc") }
         let limit = request.query["limit"] ?? "5000"
-        guard let limit = Int(limit), limit > 0 else { return .fault("limit is a number up to \(maximumLimit)") }
+        guard let limit = Int(limit), limit > 0 else {
+            return .fault("limit must be a whole number above 0 (at most \(maximumLimit) bars are returned)")
+        }
         var wanted = AggregateRequest(
             symbol: symbol, interval: interval, starts: from...to, isAscending: sort == "asc",
             limit: min(limit, maximumLimit), path: request.path)
         if let cursor = request.query["cursor"] {
             guard let cursor = Int64(cursor), wanted.starts.contains(cursor) else {
-                return .fault("the cursor is not one of this range")
+                return .fault("the cursor doesn't belong to this range")
             }
             wanted.starts = wanted.isAscending ? cursor...to : from...cursor
         }
@@ -64,7 +67,7 @@ public struct AggregateRequest: Sendable, Equatable {
         time(text) ?? TradingCalendar.newYorkDay(text)?.lowerBound
     }
 
-    /// A date goes to its end.
+    /// Returns the end of a range; a date means the end of that day in New York.
     private static func end(_ text: String) -> Int64? {
         time(text) ?? TradingCalendar.newYorkDay(text).map { $0.upperBound - 1 }
     }
@@ -73,13 +76,13 @@ public struct AggregateRequest: Sendable, Equatable {
         Int64(text).flatMap { UnixTime.possible.contains($0) ? $0 : nil }
     }
 
-    /// The answer in the provider's form, out of bars in the order asked for, at most ``limit``.
+    /// Returns the answer in the provider's form, with at most ``limit`` bars in the requested order.
     ///
     /// - Parameters:
-    ///   - bars: The bars' JSON.
-    ///   - next: The start of the first bar that is left for a further answer.
+    ///   - bars: The JSON of each bar.
+    ///   - next: The start of the first bar of the next page; `nil` when this is the last page.
     ///   - origin: The server's address as the client wrote it.
-    ///   - missing: What the range has and the answer has not, as JSON; `nil` where nothing is known to be missing.
+    ///   - missing: The parts of the range that the answer lacks, as JSON; `nil` if nothing is known to be missing.
     public func answer(
         _ bars: [[UInt8]], next: Int64?, origin: String, missing: String? = nil
     ) -> PlainAnswer {
@@ -108,7 +111,7 @@ extension PlainRequest {
     /// The path without the query.
     public var path: String { target.firstIndex(of: "?").map { String(target[..<$0]) } ?? target }
 
-    /// What the query says, by name.
+    /// The query's parameters, by name.
     public var query: [String: String] {
         guard let mark = target.firstIndex(of: "?") else { return [:] }
         var query: [String: String] = [:]
@@ -119,7 +122,7 @@ extension PlainRequest {
         return query
     }
 
-    /// The key that the client sends, in the header or, as the JavaScript client does, in the query.
+    /// The key that the client sent, in the `Authorization` header or, as the JavaScript client does, in the query.
     public var key: String? {
         let bearer = "Bearer "
         guard let authorization, authorization.hasPrefix(bearer) else { return query["apiKey"] }
@@ -128,7 +131,7 @@ extension PlainRequest {
 }
 
 extension PlainAnswer {
-    /// An error in the provider's form.
+    /// Makes an error in the provider's form; `retryAfter` is in seconds.
     public static func fault(_ status: Int, _ text: String, retryAfter: Int? = nil) -> PlainAnswer {
         PlainAnswer(
             status: status, body: Array("{\"status\":\"ERROR\",\"error\":\(JSONString.quoted(text))}".utf8),

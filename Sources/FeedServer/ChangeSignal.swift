@@ -14,7 +14,7 @@ public final class ChangeSignal: Sendable {
     /// Makes a signal that has seen no change.
     public init() {}
 
-    /// The number of changes so far; read it before the state that is waited for.
+    /// The number of changes so far; read it before reading the state, then wait past it.
     public var version: UInt64 { state.withLock { $0.version } }
 
     /// Announces that something has changed; on any thread.

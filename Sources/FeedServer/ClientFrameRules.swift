@@ -1,15 +1,15 @@
 import NIOCore
 import NIOWebSocket
 
-/// Lets only frames through that a client may send (RFC 6455, sections 5.1 and 5.2).
+/// Passes on only frames that a client may send (RFC 6455, sections 5.1 and 5.2); reports others as errors.
 final class ClientFrameRules: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = WebSocketFrame
 
-    /// A rule that a frame broke, as the client reads it.
+    /// A rule that a frame broke; the text is sent to the client.
     enum Fault: String, Error {
         case notMasked = "the frame is not masked"
-        case reservedBits = "no extension was agreed on, such as compression"
+        case reservedBits = "the frame uses an extension, such as compression, that was not negotiated"
         case unknownOpcode = "unknown opcode"
     }
 

@@ -2,7 +2,7 @@ import Logging
 import NIOCore
 import NIOWebSocket
 
-/// Carries out one connection's conversation: WebSocket messages in, the dialogue's steps out.
+/// Conducts the conversation on one connection: passes WebSocket messages to the dialogue and performs its steps.
 final class ClientHandler: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
 
@@ -14,7 +14,7 @@ final class ClientHandler: ChannelInboundHandler {
     private var pinging: RepeatedTask?
 
     private var allowance: RequestAllowance?
-    /// Set while nothing is read of a client that asked for too much.
+    /// Set while reading is paused because the client exceeded its allowance.
     private var resting: Scheduled<Void>?
     private var hasRested = false
     private var lastSign = NIODeadline.now()
@@ -62,13 +62,13 @@ final class ClientHandler: ChannelInboundHandler {
         case nil, .within: break
         case .wait(let delay): rest(delay, context)
         case .tooMuch:
-            // More than the socket's buffers bring after reading has stopped.
+            // More than the socket's buffers can hold after reading has stopped.
             client?.close(code: 1008, reason: "too many requests")
             return
         }
         switch frame.opcode {
         case .text: take(ClientRequest(Array(buffer: frame.unmaskedData)))
-        case .binary: perform([.send([.error("requests are text messages")])])
+        case .binary: perform([.send([.error("requests must be text messages, not binary")])])
         case .ping:
             if let client, server.host.answersPing(of: client) {
                 answer(.pong, Array(buffer: frame.unmaskedData))
@@ -103,20 +103,21 @@ final class ClientHandler: ChannelInboundHandler {
             })
     }
 
-    /// Reads no more for a while: what the client sends then waits in its own socket.
+    /// Pauses reading for a while; what the client sends meanwhile waits in its socket.
     private func rest(_ delay: TimeAmount, _ context: ChannelHandlerContext) {
         guard resting == nil else { return }
         if !hasRested {
             hasRested = true
             server.logger.warning(
-                "a client sends requests too fast: it is read slowly", metadata: ["client": "\(client?.address ?? "")"])
+                "a client sends requests too fast; the server now reads from it more slowly",
+                metadata: ["client": "\(client?.address ?? "")"])
         }
         let bound = NIOLoopBound((self, context), eventLoop: loop)
         setReads(false, context)
         resting = loop.scheduleTask(in: delay) {
             let (handler, context) = bound.value
             handler.resting = nil
-            // What the last read had brought is to be earned too.
+            // The last read may have brought more, which must be earned too.
             if let more = handler.allowance?.wait(now: .now()) { return handler.rest(more, context) }
             handler.lastSign = .now()
             handler.setReads(true, context)
@@ -131,7 +132,7 @@ final class ClientHandler: ChannelInboundHandler {
         if resting == nil, let limit = server.configuration.silenceLimit,
             NIODeadline.now() - lastSign > TimeAmount(limit)
         {
-            // Nobody is there to answer a close.
+            // A silent client wouldn't answer a close message.
             client?.reset()
             return
         }
@@ -149,7 +150,7 @@ final class ClientHandler: ChannelInboundHandler {
                     server.loggedIn(client)
                     loginTimer?.cancel()
                 }
-                // What strangers bring about as often as they like is not for everyone's log.
+                // Strangers can cause refused logins as often as they like; those must not fill the log.
                 server.logger.log(
                     level: verdict == .accepted ? .info : .debug, "login",
                     metadata: ["client": "\(client.id)", "address": "\(client.address)", "verdict": "\(verdict)"])
@@ -167,7 +168,7 @@ final class ClientHandler: ChannelInboundHandler {
         }
     }
 
-    /// A program that tries again at once is not let to do so without end.
+    /// Refuses the login after a delay, which slows down a program that retries at once.
     private func refuse(after delay: TimeAmount) {
         loginTimer?.cancel()
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -177,7 +178,7 @@ final class ClientHandler: ChannelInboundHandler {
         }
     }
 
-    /// Sends a message of our own; a client that asks for more than it reads is cut off.
+    /// Sends a message of the server; resets a client that requests more than it reads.
     private func answer(_ opcode: WireFrame.Opcode, _ payload: [UInt8]) {
         guard let client else { return }
         guard client.pendingBytes <= server.configuration.maximumBacklogBytes else {
@@ -189,15 +190,15 @@ final class ClientHandler: ChannelInboundHandler {
         client.send(bytes)
     }
 
-    /// Answers a close with the same code, or ends the connection when this is the client's answer to ours.
+    /// Answers a close message with the same code if the server has not sent one already; then ends the connection.
     private func answerClose(_ payload: ByteBuffer, _ context: ChannelHandlerContext) {
         var payload = payload
         let isEmpty = payload.readableBytes == 0
         let code = isEmpty ? 1000 : payload.readInteger(as: UInt16.self) ?? 0
-        // 1005 and the like are never sent.
+        // Codes such as 1005 must never be sent.
         let isSound = (1000...1003).contains(code) || (1007...1014).contains(code) || (3000...4999).contains(code)
         client?.close(code: isSound ? code : 1002, reason: "")
-        // The queue is first in, first out: this write ends after the close message.
+        // Writes complete in order, so this one completes after the close message.
         let channel = context.channel
         channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(promise: nil) }
     }
@@ -215,22 +216,22 @@ final class ClientHandler: ChannelInboundHandler {
     }
 }
 
-/// What a client may still ask for; reads no clock.
+/// How many bytes of requests a client may still send; reads no clock.
 struct RequestAllowance {
-    /// What a message comes to.
+    /// What to do after a message.
     enum Verdict: Equatable {
         case within
-        /// Nothing more is to be read for so long.
+        /// Read nothing more for this long.
         case wait(TimeAmount)
-        /// A burst more than was allowed.
+        /// The client owes more than a whole burst: close it.
         case tooMuch
     }
 
-    /// What every message costs at least, in bytes.
+    /// The minimum cost of a message, in bytes.
     static let leastBytes = 64
 
     private let allowance: FeedServerConfiguration.Allowance
-    /// Below zero is owed.
+    /// What is left, in bytes; a negative number is owed.
     private var left: Int
     private var last: NIODeadline?
 
@@ -239,7 +240,7 @@ struct RequestAllowance {
         left = allowance.burstBytes
     }
 
-    /// Takes a message of a length.
+    /// Charges for a message of `length` bytes.
     mutating func take(_ length: Int, now: NIODeadline) -> Verdict {
         earn(now)
         left -= max(length, Self.leastBytes)
@@ -247,7 +248,7 @@ struct RequestAllowance {
         return debt.map { .wait($0) } ?? .within
     }
 
-    /// How long it takes to earn what is owed; `nil` when nothing is.
+    /// Returns how long it takes to earn what is owed, or `nil` when nothing is.
     mutating func wait(now: NIODeadline) -> TimeAmount? {
         earn(now)
         return debt
@@ -255,14 +256,14 @@ struct RequestAllowance {
 
     private var debt: TimeAmount? {
         guard left < 0 else { return nil }
-        // Never so short that nothing would be earned.
+        // At least a millisecond, so that the wait earns something.
         return .milliseconds(max(1, Int64(-left) * 1000 / Int64(allowance.bytesPerSecond)))
     }
 
     private mutating func earn(_ now: NIODeadline) {
         guard let last else { return self.last = now }
         let earned = (now - last).nanoseconds / 1000 * Int64(allowance.bytesPerSecond) / 1_000_000
-        // A moment too short to earn anything counts with the next.
+        // Time too short to earn anything is added to the next interval.
         guard earned > 0 else { return }
         left = min(allowance.burstBytes, left + Int(clamping: earned))
         self.last = now

@@ -4,10 +4,10 @@ import MarketData
 /// What a client asks for in a text message.
 enum ClientRequest: Equatable {
     case login(key: String)
-    /// With a span, past events too.
+    /// With a span, also requests past events.
     case subscribe([String], ReplaySpan? = nil)
     case unsubscribe([String])
-    /// Something that can't be understood, and why.
+    /// A request that can't be understood, with the reason.
     case malformed(String)
 
     private struct Message: Decodable {
@@ -17,7 +17,7 @@ enum ClientRequest: Equatable {
         var to: Moment?
     }
 
-    /// A moment as it may be written: a number or a text.
+    /// A moment, written as a number or as text.
     private enum Moment: Decodable {
         case known(ReplaySpan.Moment)
         case unknown
@@ -49,14 +49,14 @@ enum ClientRequest: Equatable {
 
     private static func subscription(_ channels: [String], from: Moment?, to: Moment?) -> ClientRequest {
         guard let from else {
-            return to == nil ? .subscribe(channels) : .malformed("'to' goes with 'from'")
+            return to == nil ? .subscribe(channels) : .malformed("'to' requires 'from'")
         }
         guard case .known(let start) = from else {
-            return .malformed("'from' is neither Unix milliseconds nor a time ago such as -15m")
+            return .malformed("'from' must be a Unix time in milliseconds or a relative time such as -15m")
         }
         guard let to else { return .subscribe(channels, ReplaySpan(from: start)) }
         guard case .known(let end) = to else {
-            return .malformed("'to' is neither Unix milliseconds nor a time ago such as -5m")
+            return .malformed("'to' must be a Unix time in milliseconds or a relative time such as -5m")
         }
         let now = WallClock.milliseconds()
         guard start.milliseconds(now: now) <= end.milliseconds(now: now) else {
@@ -71,7 +71,7 @@ enum ClientRequest: Equatable {
 }
 
 extension Substring {
-    /// The text without the characters at both ends for which `isSpace` holds.
+    /// Returns the text without the characters at both ends for which `isSpace` returns `true`.
     fileprivate func trimming(_ isSpace: (Character) -> Bool) -> String {
         var rest = self
         while let first = rest.first, isSpace(first) { rest.removeFirst() }

@@ -7,22 +7,22 @@ struct Dialogue {
         case send([StatusMessage])
         /// Decide about a login, and report with ``loginDecided(_:)``.
         case decideLogin(key: String)
-        /// Past events of these channels are wanted.
+        /// Send past events of these channels.
         case replay([FeedChannel], ReplaySpan)
-        /// These channels were subscribed to or given up.
+        /// Note that these channels were subscribed to or unsubscribed from.
         case subscriptionsChanged([FeedChannel])
         case close(code: UInt16, reason: String)
     }
 
     private enum Phase {
         case awaitingLogin
-        /// A login is being decided; until then nothing else is taken.
+        /// A login is being decided; requests are ignored until then.
         case deciding
         case loggedIn
         case ended
     }
 
-    /// How many confirmations go in one frame.
+    /// The maximum number of confirmations in one frame.
     static let confirmationsPerFrame = 50
 
     /// What is in force now.
@@ -30,17 +30,18 @@ struct Dialogue {
     private var phase = Phase.awaitingLogin
     private let offersReplays: Bool
 
-    /// - Parameter offersReplays: Whether past events may be asked for; else the wish is overlooked.
+    /// - Parameter offersReplays: Whether past events may be requested; otherwise such a request is treated as live
+    ///   only.
     init(offersReplays: Bool = false) {
         self.offersReplays = offersReplays
     }
 
-    /// The connection has opened.
+    /// Handles the opening of the connection.
     mutating func opened() -> [Step] { [.send([.connected])] }
 
-    /// The client has sent a text message.
+    /// Handles a request from the client.
     ///
-    /// - Parameter refusals: Why some channels may not be subscribed to; the others may.
+    /// - Parameter refusals: Returns the channels that may not be subscribed to, each with the status to send instead.
     mutating func received(
         _ request: ClientRequest,
         refusals: ([FeedChannel], _ replayed: Bool) -> [FeedChannel: StatusMessage] = { _, _ in [:] }
@@ -59,7 +60,7 @@ struct Dialogue {
         }
     }
 
-    /// A login has been decided.
+    /// Handles the verdict on a login.
     mutating func loginDecided(_ verdict: LoginVerdict) -> [Step] {
         guard phase == .awaitingLogin || phase == .deciding else { return [] }
         switch verdict {
@@ -73,7 +74,7 @@ struct Dialogue {
         }
     }
 
-    /// The time for a login is over.
+    /// Handles the end of the time allowed for a login.
     mutating func loginTimeEnded() -> [Step] {
         guard case .awaitingLogin = phase else { return [] }
         return end(.loginTimedOut)
@@ -108,8 +109,8 @@ struct Dialogue {
                 changed.append(channel)
             }
         }
-        if names.isEmpty { answers.append(.error("no channel named")) }
-        // Before the change, so that the host knows which channels don't go live yet.
+        if names.isEmpty { answers.append(.error("params names no channel")) }
+        // The replay comes before the change, so that the host knows which channels don't go live yet.
         let replay = span.map { replayed.isEmpty ? [] : [Step.replay(replayed, $0)] } ?? []
         return answered(answers) + replay + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
     }
@@ -127,7 +128,7 @@ struct Dialogue {
                 changed.append(channel)
             }
         }
-        if names.isEmpty { answers.append(.error("no channel named")) }
+        if names.isEmpty { answers.append(.error("params names no channel")) }
         return answered(answers) + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
     }
 

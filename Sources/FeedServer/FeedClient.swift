@@ -2,7 +2,8 @@ public import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One connection as the host sees it: what it wants, how much waits for it, and how to end it; from any thread.
+/// One client connection as the host sees it: what it wants, how much waits for it, and how to end it. Safe to use from
+/// any thread.
 public final class FeedClient: Sendable {
     private struct State {
         var subscriptions = Subscriptions()
@@ -12,14 +13,14 @@ public final class FeedClient: Sendable {
         var pendingEvents = 0
     }
 
-    /// A number of its own, from 1.
+    /// A number that is unique within the server, from 1.
     public let id: Int
     /// The client's address and port.
     public var address: String {
         guard let address = channel.remoteAddress else { return "unknown" }
         return "\(address.ipAddress ?? "unknown"):\(address.port ?? 0)"
     }
-    /// What it calls itself (`User-Agent`), the beginning.
+    /// The first 80 characters of the client's `User-Agent`.
     public let agent: String?
     let channel: any Channel
     private let closeTimeout: TimeAmount
@@ -38,12 +39,12 @@ public final class FeedClient: Sendable {
         self.host = host
     }
 
-    /// Whether it is logged in, has subscribed to something, and isn't about to go.
+    /// Whether the client is logged in, has subscribed to something, and isn't being closed.
     public var isSubscribed: Bool {
         state.withLock { $0.isLoggedIn && !$0.isEnding && !$0.subscriptions.channels.isEmpty }
     }
 
-    /// Whether its connection is being closed: nothing that it asks for counts any more.
+    /// Whether the connection is being closed; further requests are then ignored.
     public var isEnding: Bool { state.withLock { $0.isEnding } }
 
     /// The number of bytes that wait to be written to its socket.
@@ -52,7 +53,7 @@ public final class FeedClient: Sendable {
     /// The number of bytes that wait for all clients of its server.
     public var allPendingBytes: Int { backlog.bytes.load(ordering: .relaxed) }
 
-    /// The number of events among its own.
+    /// The number of events among ``pendingBytes``, as given to ``send(_:events:)``.
     public var pendingEvents: Int { state.withLock { $0.pendingEvents } }
 
     /// What it has subscribed to.
@@ -68,15 +69,15 @@ public final class FeedClient: Sendable {
     /// Returns when its connection has ended.
     func ended() async { try? await channel.closeFuture.get() }
 
-    /// Writes bytes that are WebSocket frames already.
+    /// Sends bytes that already are WebSocket frames.
     public func send(_ bytes: ByteBuffer) { send([bytes]) }
 
     /// Sends a status.
     public func send(_ message: StatusMessage) { send(WireFrame.text(StatusMessage.text([message]))) }
 
-    /// Writes several pieces at once, in their order.
+    /// Sends several pieces at once, in order; each must consist of WebSocket frames.
     ///
-    /// - Parameter events: How many events they hold, where that is to be known while they wait.
+    /// - Parameter events: The number of events that they hold, counted in ``pendingEvents`` while they wait.
     public func send(_ parts: [ByteBuffer], events: Int = 0) {
         let count = parts.reduce(0) { $0 + $1.readableBytes }
         guard count > 0 else { return }
@@ -98,9 +99,10 @@ public final class FeedClient: Sendable {
         channel.writeAndFlush(parts[parts.count - 1], promise: promise)
     }
 
-    /// Says goodbye: what waits, a status if there is one, and a close message; ends when the client has answered.
+    /// Closes the connection in order: sends what waits, then the status if given, then a close message, and ends the
+    /// connection when the client has answered.
     ///
-    /// The socket is closed after `timeout` at the latest; the usual one unless given.
+    /// The socket is closed after `timeout` at the latest, by default ``FeedServerConfiguration/closeTimeout``.
     public func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {
         guard beginEnding() else { return }
         if let status { send(WireFrame.text(StatusMessage.text([status]))) }
@@ -112,7 +114,8 @@ public final class FeedClient: Sendable {
     public func drop() {
         guard beginEnding() else { return }
         channel.writeAndFlush(ByteBuffer()).whenComplete { [channel] _ in
-            // Closing both ways with the client's bytes unread would reset the connection and lose what it hasn't read.
+            // Closing both directions while bytes from the client are unread would reset the connection and lose data
+            // in flight.
             channel.close(mode: .output, promise: nil)
         }
         close(after: closeTimeout)
@@ -126,7 +129,7 @@ public final class FeedClient: Sendable {
             let ready = lingering ?? channel.eventLoop.makeSucceededVoidFuture()
             ready.whenComplete { _ in channel.close(promise: nil) }
         }
-        // What waits for a client that reads nothing is never written.
+        // If the client reads nothing, what waits is never written.
         close(after: closeTimeout)
     }
 
@@ -139,7 +142,7 @@ public final class FeedClient: Sendable {
         return isFirst
     }
 
-    /// The time starts on the event loop, after the writes that were handed to it before.
+    /// Closes the socket after `timeout`, which starts on the event loop, behind the writes already handed to it.
     private func close(after timeout: TimeAmount) {
         channel.eventLoop.execute { [channel] in
             let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
@@ -148,7 +151,7 @@ public final class FeedClient: Sendable {
     }
 }
 
-/// What waits for all clients of a server.
+/// The number of bytes that wait for all clients of a server.
 final class Backlog: Sendable {
     let bytes = Atomic(0)
 }

@@ -1,46 +1,47 @@
 public import MarketData
 
-/// What a server's clients meet: who may log in, what may be subscribed to.
+/// Decides for a server who may log in and what may be subscribed to, and is told what its clients do.
 ///
 /// Called on the clients' event loops; nothing here may block.
 public protocol FeedHost: AnyObject, Sendable {
-    /// Why a request is refused before anything else, one for an upgrade too; `nil` when it is not.
+    /// Returns the answer to an HTTP request that is refused outright, `nil` to accept it; upgrades are checked too.
     func refusal(of request: PlainRequest) -> PlainAnswer?
 
-    /// A client has connected and was greeted.
+    /// Called when a client has connected and was greeted.
     func connected(_ client: FeedClient)
 
-    /// A client's connection has ended.
+    /// Called when a client's connection has ended.
     func disconnected(_ client: FeedClient)
 
-    /// A socket on which nobody had logged in was closed to make room for another.
+    /// Called when a socket was closed to make room for a new one.
     func madeRoom()
 
-    /// A client's request has come and is about to be answered.
+    /// Called when a client's request has arrived, before it is answered.
     func requested(by client: FeedClient)
 
-    /// Decides about a login.
+    /// Returns the verdict on a login.
     func login(of client: FeedClient, key: String) -> LoginVerdict
 
-    /// Why a client may not subscribe to channels of one request, as it is told; to the others it may.
+    /// Returns the channels of one request that a client may not subscribe to, each with the status to send to the
+    /// client.
     ///
-    /// - Parameter replayed: Whether past events are asked for.
+    /// - Parameter replayed: Whether past events are requested.
     func refusals(of channels: [FeedChannel], to client: FeedClient, replayed: Bool) -> [FeedChannel: StatusMessage]
 
-    /// A client asks for past events of channels; without an end, those channels are subscribed to with it.
+    /// Called when a client requests past events of channels; if the span has no end, it also subscribes to them.
     func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient)
 
-    /// A client has subscribed to channels, or given them up: its subscriptions say which.
+    /// Called when a client has subscribed to or unsubscribed from these channels; `client.subscriptions` says which.
     func subscriptionsChanged(of client: FeedClient, _ channels: [FeedChannel])
 
-    /// Less waits for a client than before, or its connection is ending.
+    /// Called when fewer bytes wait for a client than before, or its connection begins to end.
     func progressed(_ client: FeedClient)
 
     /// Whether a client's ping is answered.
     func answersPing(of client: FeedClient) -> Bool
 
-    /// The answer to a request that is plain HTTP; `nil` for one that isn't served. May take its time: it is asked for
-    /// off the event loop.
+    /// Returns the answer to a plain HTTP request, or `nil` if it isn't served. It runs off the event loop and may take
+    /// its time.
     func answer(_ request: PlainRequest) async -> PlainAnswer?
 }
 
@@ -48,13 +49,13 @@ extension FeedHost {
     /// No request is refused.
     public func refusal(of request: PlainRequest) -> PlainAnswer? { nil }
 
-    /// Nobody counts them.
+    /// Does nothing.
     public func madeRoom() {}
 
-    /// Nothing has to be done before an answer.
+    /// Does nothing.
     public func requested(by client: FeedClient) {}
 
-    /// For a host that offers no replays.
+    /// Does nothing, for a host that offers no replays.
     public func replay(_ channels: [FeedChannel], _ span: ReplaySpan, to client: FeedClient) {}
 
     /// Every ping is answered.
@@ -64,9 +65,9 @@ extension FeedHost {
     public func answer(_ request: PlainRequest) async -> PlainAnswer? { nil }
 }
 
-/// What became of a login.
+/// The decision about a login.
 public enum LoginVerdict: Sendable, Equatable {
-    /// The client is in.
+    /// The client is logged in.
     case accepted
     /// It gets `auth_failed` and is closed.
     case refused
@@ -78,17 +79,17 @@ public enum LoginVerdict: Sendable, Equatable {
 public struct PlainRequest: Sendable, Equatable {
     /// The path and query.
     var target: String
-    /// The header of that name.
+    /// The `Authorization` header.
     var authorization: String?
-    /// The server's own address as the client wrote it, for links.
+    /// The server's address as the client wrote it (`http://HOST`), for links.
     public var origin: String
-    /// The server's name as the client wrote it; `nil` where it wrote none, or several.
+    /// The `Host` header; `nil` if the client sent none, or several.
     public var host: String?
-    /// Whether a browser sent it for a web page.
+    /// Whether a browser sent the request on behalf of a web page.
     public var isOfPage = false
 }
 
-/// An answer over plain HTTP, a JSON document.
+/// The answer to a plain HTTP request: a JSON document.
 public struct PlainAnswer: Sendable, Equatable {
     /// The HTTP status.
     public var status: Int

@@ -49,14 +49,14 @@ struct FeedListener {
         FeedServerError(
             reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
             underlying: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
-            advice: "choose another port (0 for a free one) or host, or stop what uses it")
+            advice: "choose another port (0 picks a free one) or host, or stop the program that uses it")
     }
 
     private func tlsContext() throws(FeedServerError) -> NIOSSLContext? {
         guard let files = configuration.tls else { return nil }
         let chain = try read(files.certificateFile, "certificate") { try NIOSSLCertificate.fromPEMFile($0) }
-        guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate in PEM form") }
-        let key = try read(files.keyFile, "private key without a password") {
+        guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate in PEM format") }
+        let key = try read(files.keyFile, "unencrypted private key") {
             try NIOSSLPrivateKey(file: $0, format: .pem)
         }
         var tls = TLSConfiguration.makeServerConfiguration(
@@ -65,7 +65,9 @@ struct FeedListener {
         do {
             return try NIOSSLContext(configuration: tls)
         } catch {
-            throw tlsError("the key of \(files.keyFile) is not that of \(files.certificateFile) (\(error))")
+            throw tlsError(
+                "the private key in \(files.keyFile) doesn't match the certificate in \(files.certificateFile) "
+                    + "(\(error))")
         }
     }
 
@@ -77,7 +79,7 @@ struct FeedListener {
         do {
             return try load(path)
         } catch {
-            throw tlsError("\(path) holds no \(what) in PEM form")
+            throw tlsError("\(path) holds no \(what) in PEM format")
         }
     }
 

@@ -5,10 +5,10 @@ public import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// A server that speaks the Massive stocks WebSocket protocol: it greets clients, lets them log in and subscribe as its
-/// host decides, and leaves what they are sent to the host.
+/// A server that speaks the Massive stocks WebSocket protocol: it greets clients and lets them log in and subscribe as
+/// its host decides. The host sends the events.
 ///
-/// Keeps the host alive while it has clients. Call ``bind()`` once, and ``close(code:reason:timeout:)`` at the end.
+/// The server keeps the host alive. Call ``bind()`` once, and ``close(code:reason:timeout:)`` at the end.
 public final class FeedServer: Sendable {
     private struct State {
         var listener: (any Channel)?
@@ -27,7 +27,7 @@ public final class FeedServer: Sendable {
 
     /// Makes a server; nothing is opened yet.
     ///
-    /// - Parameter group: Whose event loops serve the clients.
+    /// - Parameter group: The event loops that serve the clients.
     public init(
         configuration: FeedServerConfiguration, host: any FeedHost,
         group: MultiThreadedEventLoopGroup = .singleton, logger: Logger
@@ -39,7 +39,8 @@ public final class FeedServer: Sendable {
         room = Mutex(WaitingRoom(limit: configuration.maximumSockets ?? .max))
     }
 
-    /// Tries whether the address can be listened on and the TLS files are right; nothing stays open.
+    /// Checks that the server can listen on the address and that the TLS files are valid; nothing stays open. Throws
+    /// when it can't.
     public static func check(_ configuration: FeedServerConfiguration) async throws(FeedServerError) {
         let server = FeedServer(
             configuration: configuration, host: Nobody(),
@@ -60,10 +61,11 @@ public final class FeedServer: Sendable {
         return listener.localAddress?.port ?? configuration.port
     }
 
-    /// Closes the port, then says goodbye to the clients and waits until the last one has gone. Cancellation doesn't
-    /// reach it.
+    /// Closes the port, then closes all clients and waits until the last one has gone. Cancelling the task doesn't
+    /// interrupt this.
     ///
-    /// - Parameter timeout: How long a client has to read what waits for it; the usual time unless given.
+    /// - Parameter timeout: How long a client has to read what waits for it, by default
+    ///   ``FeedServerConfiguration/closeTimeout``.
     public func close(code: UInt16, reason: String, timeout: Duration? = nil) async {
         await Task { [self] in
             let listener = state.withLock { state in
@@ -78,14 +80,14 @@ public final class FeedServer: Sendable {
         }.value
     }
 
-    /// Takes in a socket that was accepted, and closes another when there are too many.
+    /// Registers an accepted socket, and closes another when there are too many.
     func opens(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
         let evicted = room.withLock { $0.enter(id, channel) }
         channel.closeFuture.whenComplete { [self] _ in room.withLock { $0.leave(id) } }
         guard let evicted else { return }
         evicted.eventLoop.execute {
-            // TLS would wait for the other side's goodbye, and the socket stay open meanwhile.
+            // Closing the channel itself would wait for the other side's TLS close, with the socket open meanwhile.
             if let tls = try? evicted.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self) {
                 tls.close(promise: nil)
             } else {
@@ -95,13 +97,13 @@ public final class FeedServer: Sendable {
         host.madeRoom()
     }
 
-    /// A client's login was accepted: its socket no longer makes room for others.
+    /// Notes that a client's login was accepted; its socket is now closed to make room only if no other one waits.
     func loggedIn(_ client: FeedClient) {
         client.loggedIn()
         room.withLock { $0.change(ObjectIdentifier(client.channel), isServed: true) }
     }
 
-    /// Counts a plain HTTP request; returns `false` for one too many at once.
+    /// Counts a plain HTTP request; returns `false` when too many are being answered already.
     func beginsAnswer(on channel: any Channel) -> Bool {
         let begins = state.withLock { state in
             guard state.answers < configuration.maximumAnswers ?? .max else { return false }
@@ -112,7 +114,7 @@ public final class FeedServer: Sendable {
         return begins
     }
 
-    /// A plain HTTP request has its answer, or its connection is gone.
+    /// Notes that a plain HTTP request has been answered, or that its connection is gone.
     func endsAnswer(on channel: any Channel) {
         state.withLock { $0.answers -= 1 }
         room.withLock { $0.change(ObjectIdentifier(channel), isServed: false) }
@@ -134,7 +136,7 @@ public final class FeedServer: Sendable {
     }
 }
 
-/// Lets nobody in.
+/// A host that refuses every login.
 private final class Nobody: FeedHost {
     func connected(_ client: FeedClient) {}
     func disconnected(_ client: FeedClient) {}

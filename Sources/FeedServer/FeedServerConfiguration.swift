@@ -14,11 +14,11 @@ public struct FeedServerConfiguration: Sendable {
         }
     }
 
-    /// How many bytes of requests a client may send.
+    /// The number of bytes of requests that a client may send.
     public struct Allowance: Sendable, Equatable {
-        /// So many at once; more than a quarter of a megabyte, which one read may bring.
+        /// The number of bytes at once; must exceed a quarter of a megabyte, which a single read may bring.
         var burstBytes: Int
-        /// So many a second from then on.
+        /// The number of bytes a second after that.
         var bytesPerSecond: Int
 
         /// Makes an allowance.
@@ -36,28 +36,31 @@ public struct FeedServerConfiguration: Sendable {
     public var tls: TLSFiles?
     /// How long a client has for its login before it gets `auth_timeout`.
     public var loginTimeout: Duration = .seconds(30)
-    /// How long a client whose login is refused waits for the answer, so that a program that tries again at once does
-    /// little harm; `nil` answers at once.
+    /// The delay before a refused login is answered, so that a program that retries at once does little harm; `nil`
+    /// answers at once.
     public var refusalDelay: Duration?
     /// How often the server pings its clients.
     public var pingInterval: Duration = .seconds(20)
-    /// How long a client has to answer a close before the socket is closed under it.
+    /// How long a client may take to answer a close message before its socket is closed.
     public var closeTimeout: Duration = .seconds(5)
     /// The longest message that a client may send, in bytes, in one frame or in fragments.
     var maximumRequestBytes = 1 << 20
-    /// A client for which more bytes than this wait is cut off when it asks for something.
+    /// The maximum number of bytes that may wait for a client; a client with more is reset when the server answers or
+    /// pings it.
     public var maximumBacklogBytes = 32 << 20
-    /// What a client may ask for; beyond it the client is read as slowly as it earns more. `nil` sets no limit.
+    /// How much a client may request; beyond that, the server reads from it only as fast as the allowance grows again.
+    /// `nil` sets no limit.
     public var requestAllowance: Allowance?
-    /// A client from which nothing comes for so long, no pong either, is closed; `nil` lets it be.
+    /// How long a client may send nothing, not even a pong, before it is reset; `nil` sets no limit.
     public var silenceLimit: Duration?
-    /// The most sockets open at once, more than clients may be logged in. For a further one, of those that nobody has logged
-    /// in on the one that has waited longest is closed. `nil` sets no limit.
-    public var maximumSockets: Int?
-    /// The most plain HTTP requests that are answered at once, the sending included; further ones get 429. `nil` sets no
+    /// The maximum number of open sockets; it must exceed the number of clients that may be logged in. A further socket
+    /// closes the one that has waited longest among those without a login or a request being answered. `nil` sets no
     /// limit.
+    public var maximumSockets: Int?
+    /// The maximum number of plain HTTP requests being answered at once, including sending; further ones get 429. `nil`
+    /// sets no limit.
     public var maximumAnswers: Int?
-    /// Whether a subscription may ask for past events (`from`, `to`); else these are overlooked, as the feed does.
+    /// Whether a subscription may request past events (`from`, `to`); otherwise these are ignored, as by the feed.
     public var offersReplays = false
 
     /// Makes the configuration of a server on a free port of the loopback.

@@ -1,4 +1,4 @@
-/// What went wrong in opening a feed server, in one line that says where and what to do; it holds no secret.
+/// An error in opening a feed server; its one-line description says what failed and what to do, and holds no secrets.
 public struct FeedServerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable {
@@ -8,7 +8,7 @@ public struct FeedServerError: Error, Sendable, Equatable, CustomStringConvertib
         case tlsFiles
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let reason: Reason
     /// What was being done: a verb and what it was done to.
     let operation: String

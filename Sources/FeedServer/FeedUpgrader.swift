@@ -4,7 +4,7 @@ import NIOWebSocket
 
 /// Turns an HTTP request, of any path, into a feed connection.
 ///
-/// What is sent is encoded already, so no frame encoder is put into the pipeline.
+/// Everything sent is already encoded as frames, so the pipeline needs no frame encoder.
 final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
@@ -47,8 +47,8 @@ final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     }
 }
 
-/// Returns the answer to a request that isn't a WebSocket upgrade: as the host does, or with an explanation. Ends a connection that
-/// asks for nothing in time.
+/// Answers a request that isn't a WebSocket upgrade, with the host's answer or an explanation. Closes a connection that
+/// makes no request in time.
 final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
@@ -122,7 +122,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         sent.whenComplete { _ in
             if !keepsAlive { channel.close(promise: nil) }
         }
-        // For the client to read this, and for its next request.
+        // Time for the client to read the answer and to make its next request.
         closes(after: .seconds(30), context)
         return sent
     }
@@ -134,7 +134,8 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     private func explain(_ context: ChannelHandlerContext) -> EventLoopFuture<Void> {
-        let text = ByteBuffer(string: "This is a market-data feed: connect with a WebSocket client of version 13.\n")
+        let text = ByteBuffer(
+            string: "This is a market-data feed. Connect with a WebSocket client (protocol version 13).\n")
         let headers: HTTPHeaders = [
             "Content-Type": "text/plain", "Content-Length": "\(text.readableBytes)", "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13", "Connection": "close",
@@ -149,7 +150,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An upgrade that lacks something gets the answer of one that was not asked for.
+        // An incomplete or refused upgrade request is answered like a plain one.
         if error is NIOWebSocketUpgradeError { return }
         context.close(promise: nil)
     }

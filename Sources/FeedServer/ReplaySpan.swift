@@ -1,15 +1,15 @@
 import MarketData
 
-/// Which past events a subscription asks for.
+/// The span of past events that a subscription requests.
 public struct ReplaySpan: Sendable, Equatable {
     /// A moment, as a client writes it.
     public enum Moment: Sendable, Equatable {
         /// Milliseconds since the Unix epoch.
         case absolute(Int64)
-        /// So many milliseconds ago: `-15m`.
+        /// This many milliseconds ago, written as `-15m`.
         case ago(Int64)
 
-        /// Reads a moment: `1704205800000`, `-15m`, `-90s`, `-2h`, `-1d`; `nil` when the text is none.
+        /// Parses a moment such as `1704205800000`, `-15m`, `-90s`, `-2h` or `-1d`; `nil` when the text isn't one.
         init?(_ text: String) {
             if let milliseconds = Int64(text), UnixTime.possible.contains(milliseconds) {
                 self = .absolute(milliseconds)
@@ -22,7 +22,7 @@ public struct ReplaySpan: Sendable, Equatable {
             self = .ago(count * unit)
         }
 
-        /// The moment in milliseconds since the Unix epoch.
+        /// Returns the moment in milliseconds since the Unix epoch.
         public func milliseconds(now: Int64) -> Int64 {
             switch self {
             case .absolute(let milliseconds): milliseconds
@@ -31,8 +31,8 @@ public struct ReplaySpan: Sendable, Equatable {
         }
     }
 
-    /// The first events' time.
+    /// The time of the first events.
     public var from: Moment
-    /// The last events' time; without one the live events follow.
+    /// The time of the last events; if `nil`, the live events follow.
     public var to: Moment?
 }

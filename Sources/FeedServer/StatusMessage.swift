@@ -21,26 +21,26 @@ public struct StatusMessage: Sendable, Equatable {
     public static let loginFailed = StatusMessage("auth_failed", "authentication failed")
     /// The login didn't come in time.
     static let loginTimedOut = StatusMessage("auth_timeout", "no login within the time allowed")
-    /// The client is one too many.
+    /// The client exceeds the number of connections allowed.
     public static let tooManyConnections = StatusMessage("max_connections", "maximum number of connections exceeded")
     /// The client doesn't read fast enough.
     public static let tooSlow = StatusMessage("slow_consumer", "the client reads too slowly")
-    /// The channel isn't part of what the key may have.
+    /// The key doesn't include the channel.
     public static let notAuthorized = StatusMessage("error", "not authorized")
 
     static func subscribed(_ channel: FeedChannel) -> StatusMessage {
         StatusMessage("success", "subscribed to: \(channel)")
     }
 
-    /// A channel was given up.
+    /// Returns the confirmation that a channel was unsubscribed from; the feed words it this way.
     static func unsubscribed(_ channel: FeedChannel) -> StatusMessage {
         StatusMessage("success", "unsubscribed to: \(channel)")
     }
 
-    /// A request can't be granted.
+    /// Makes the answer to a request that can't be granted.
     public static func error(_ message: String) -> StatusMessage { StatusMessage("error", message) }
 
-    /// One frame's text for several messages.
+    /// Returns the text of one frame with several messages.
     public static func text(_ messages: some Sequence<StatusMessage>) -> String {
         let objects = messages.map { message in
             #"{"ev":"status","status":"# + JSONString.quoted(message.status)

@@ -2,15 +2,15 @@ public import MarketData
 
 /// What a client has subscribed to, and whether it wants an event.
 public struct Subscriptions: Sendable {
-    /// The channels.
+    /// The channels subscribed to.
     public private(set) var channels: Set<FeedChannel> = []
     private var wildcards: KindSet = []
     private var symbols = [Set<Symbol>](repeating: [], count: KindSet.count)
 
-    /// No subscription.
+    /// Makes an empty set of subscriptions.
     public init() {}
 
-    /// Adds a channel; returns `false` when it was there.
+    /// Adds a channel; returns `false` when it was present already.
     public mutating func insert(_ channel: FeedChannel) -> Bool {
         guard channels.insert(channel).inserted else { return false }
         let kind = KindSet(channel.kind)
@@ -22,7 +22,7 @@ public struct Subscriptions: Sendable {
         return true
     }
 
-    /// Takes a channel away; returns `false` when it wasn't there.
+    /// Removes a channel; returns `false` when it wasn't present.
     mutating func remove(_ channel: FeedChannel) -> Bool {
         guard channels.remove(channel) != nil else { return false }
         let kind = KindSet(channel.kind)
@@ -34,7 +34,8 @@ public struct Subscriptions: Sendable {
         return true
     }
 
-    /// Whether all events of these kinds are wanted. Kinds that no channel covers go to whoever has a wildcard.
+    /// Whether all events of these kinds are wanted. Kinds that no channel covers go to every client that has a
+    /// wildcard.
     public func wantsAll(of kinds: KindSet) -> Bool {
         wildcards.isSuperset(of: kinds.intersection(.market)) && !(wildcards.isEmpty && !kinds.isEmpty)
     }

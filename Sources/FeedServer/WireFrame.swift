@@ -2,17 +2,17 @@ public import NIOCore
 
 /// Writes WebSocket frames as a server sends them, unmasked (RFC 6455 section 5.2).
 public enum WireFrame {
-    /// What a frame is.
+    /// The type of a frame.
     public enum Opcode: UInt8, Sendable {
         /// A further part of a message.
         case continuation = 0x0
-        /// A text, or its first part.
+        /// A text message, or its first part.
         case text = 0x1
-        /// The last frame.
+        /// The last frame of a connection.
         case close = 0x8
-        /// A question for a sign of life.
+        /// A request for a pong, to see whether the other side is alive.
         case ping = 0x9
-        /// The answer to it.
+        /// The answer to a ping.
         case pong = 0xA
     }
 
@@ -46,7 +46,7 @@ public enum WireFrame {
         } while start < text.count
     }
 
-    /// A whole frame with a text.
+    /// Returns a complete text frame.
     public static func text(_ text: String) -> ByteBuffer {
         var buffer = ByteBuffer()
         appendHeader(.text, length: text.utf8.count, to: &buffer)
@@ -54,7 +54,7 @@ public enum WireFrame {
         return buffer
     }
 
-    /// A close frame; the reason is cut to what a control frame holds.
+    /// Returns a close frame; the reason is cut to 120 bytes, since a control frame holds at most 125.
     public static func close(code: UInt16, reason: String) -> ByteBuffer {
         var buffer = ByteBuffer()
         let bytes = Array(reason.utf8.prefix(120))

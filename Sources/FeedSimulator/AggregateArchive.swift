@@ -1,16 +1,16 @@
 import MarketData
 import Synchronization
 
-/// The bars that have passed the replay, in their newest versions, as the REST aggregates answer them.
+/// The newest version of every bar that the replay has passed, in the form that the REST aggregates return.
 ///
-/// Bars that no client was there to get are in it too: that is what the REST aggregates are for.
+/// It also holds the bars that passed while no client was connected, since clients fetch those over REST.
 final class AggregateArchive: Sendable {
     private struct Key: Hashable {
         var symbol: Symbol
         var isMinute: Bool
     }
 
-    /// Each bar's start and its JSON object.
+    /// The JSON object of each bar, by the bar's start.
     private let bars = Mutex<[Key: [Int64: [UInt8]]]>([:])
 
     func add(_ block: FrameBlock, _ range: Range<Int>) {
@@ -31,7 +31,7 @@ final class AggregateArchive: Sendable {
         }
     }
 
-    /// The bars that start within a span, in order, at most `limit`; and the start of the first one left out.
+    /// Returns at most `limit` bars that start within a span, in order, and the start of the first one left out.
     func bars(
         of symbol: Symbol, isMinute: Bool, starts: ClosedRange<Int64>, isAscending: Bool, limit: Int
     ) -> (bars: [[UInt8]], next: Int64?) {

@@ -1,13 +1,13 @@
 import FeedServer
 import MarketData
 
-/// Handles requests for REST aggregates; pure, but for the archive.
+/// Handles requests for REST aggregates; pure except for the archive.
 struct AggregateRoute {
     let archive: AggregateArchive
-    /// The only key that is let in; `nil` lets every key in.
+    /// The only key that is accepted; `nil` accepts every key.
     let apiKey: Secret?
 
-    /// The answer to a request; `nil` when it is not of this route.
+    /// Returns the answer to a request, or `nil` when the request is for another route.
     func answer(_ request: PlainRequest) -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
         if reading == .elsewhere { return nil }

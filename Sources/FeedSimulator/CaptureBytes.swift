@@ -1,7 +1,7 @@
 import CZlib
 import Glibc
 
-/// The bytes of a capture, plain or decompressed, read in turn; every call may block.
+/// Reads the bytes of a capture in order, decompressing them if necessary; every call may block.
 final class CaptureBytes {
     private let file: gzFile
     private let path: String
@@ -46,7 +46,7 @@ extension SimulatorError {
     fileprivate static func cannotRead(_ path: String, _ code: Int32) -> SimulatorError {
         SimulatorError(
             reason: .captureUnreadable, operation: "reading the capture \(path)",
-            underlying: String(cString: strerror(code)), advice: "name a regular file on a disk that works")
+            underlying: String(cString: strerror(code)), advice: "name a regular file; if it is one, check its disk")
     }
 
     fileprivate static func notDecompressed(

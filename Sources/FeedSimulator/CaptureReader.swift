@@ -2,7 +2,7 @@ import Glibc
 
 /// Reads a capture line by line, with a bounded buffer; every call may block.
 final class CaptureReader {
-    /// The longest frame that is read, in bytes.
+    /// The maximum length of a frame, in bytes.
     static let maximumFrameBytes = 64 << 20
 
     /// The path of the capture being read.
@@ -31,7 +31,8 @@ final class CaptureReader {
         (start, end, line, isAtEnd) = (0, 0, 0, false)
     }
 
-    /// The next line that isn't blank, without spaces around it, valid until the next call; `nil` at the end.
+    /// Returns the next line that isn't blank, without surrounding spaces, or `nil` at the end. It is valid until the
+    /// next call.
     func nextLine() throws(SimulatorError) -> UnsafeRawBufferPointer? {
         while let raw = try nextRawLine() {
             line += 1
@@ -43,14 +44,16 @@ final class CaptureReader {
         return nil
     }
 
-    /// The error for the line last returned.
+    /// Returns the error to throw when the line last returned can't be parsed.
     func malformed(_ frame: UnsafeRawBufferPointer) -> SimulatorError {
         let isCut = isAtEnd && start == end && frame.last != UInt8(ascii: "]")
         return SimulatorError(
             reason: isCut ? .captureTruncated : .captureMalformed,
             operation: "reading the capture \(path), line \(line)",
             underlying: isCut ? "the file ends in the middle of a frame" : "the line isn't a JSON array of events",
-            advice: isCut ? "copy the whole file again, or remove the last line" : "each line must be one frame as sent"
+            advice: isCut
+                ? "copy the whole file again, or remove the last line"
+                : "each line must be one frame as the feed sent it"
         )
     }
 
@@ -83,12 +86,14 @@ final class CaptureReader {
                 throw SimulatorError(
                     reason: .captureMalformed, operation: "reading the capture \(path), line \(line + 1)",
                     underlying: "the line is longer than \(Self.maximumFrameBytes >> 20) MiB",
-                    advice: "each line must be one frame as sent")
+                    advice: "each line must be one frame as the feed sent it: a JSON array of events")
             }
         }
     }
 
-    /// Moves the unread bytes to the front, or grows the buffer; returns by how many bytes they moved.
+    /// Makes room at the buffer's end: moves the unread bytes to the front, or grows the buffer when they fill it.
+    ///
+    /// Returns the number of bytes by which they moved.
     private func makeRoom() -> Int {
         guard end == buffer.count else { return 0 }
         let moved = start

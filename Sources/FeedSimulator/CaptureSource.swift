@@ -1,7 +1,7 @@
 import MarketData
 import Synchronization
 
-/// Frames from captures, merged by time, as often as asked.
+/// The frames of one or more captures, merged by time and repeated for the requested number of passes.
 final class CaptureSource: FrameSource {
     private static let blockBytes = 256 << 10
     private static let minute: Int64 = 60_000
@@ -17,10 +17,10 @@ final class CaptureSource: FrameSource {
         var cursors: [Cursor]
         var passesDone = 0
         var shift: Int64 = 0
-        /// Times as recorded, over the pass being read.
+        /// The first and the latest recorded time of the current pass.
         var firstTime: Int64?
         var lastTime: Int64 = .min
-        /// The last frame's time as sent.
+        /// The latest time of a frame, as sent.
         var sentTime: Int64 = .min
         var scratch: [UInt8] = []
         var isPrimed = false
@@ -64,7 +64,7 @@ final class CaptureSource: FrameSource {
     private func append(
         _ frame: UnsafeRawBufferPointer, of cursor: Cursor, to block: inout FrameBlock, _ state: inout State
     ) {
-        // Flat out, the time is only shown: one of the block's frames is enough.
+        // At full speed the time only serves to show progress, so the first and the last frame of a block are enough.
         let needsTime = readsEveryTime || block.frames.isEmpty || block.byteCount + frame.count >= Self.blockBytes
         let recorded = needsTime ? cursor.time == .min ? FrameScan.time(of: frame) : cursor.time : nil
         if let recorded, recorded != .min {
@@ -102,7 +102,7 @@ final class CaptureSource: FrameSource {
         if readsEveryTime, let time = FrameScan.time(of: frame) { cursor.time = max(cursor.time, time) }
     }
 
-    /// The cursor whose frame comes first; the first named of several.
+    /// Returns the cursor with the earliest frame; of several, the one whose file was named first.
     private func earliest(of cursors: [Cursor]) -> Int? {
         var best: Int?
         for index in cursors.indices where cursors[index].frame != nil {
@@ -120,7 +120,7 @@ final class CaptureSource: FrameSource {
         }
     }
 
-    /// Goes back to the captures' start; returns `false` when all passes are done, or when a pass held nothing.
+    /// Goes back to the start of the captures; returns `false` when all passes are done or the last one held no times.
     private func startNextPass(_ state: inout State) throws(SimulatorError) -> Bool {
         state.passesDone += 1
         guard state.passesDone < replay.passes ?? .max, let first = state.firstTime else { return false }

@@ -2,11 +2,11 @@ import FeedServer
 import MarketData
 import Synchronization
 
-/// The replay's clients, their logins, and the statistics; from any thread.
+/// The replay's clients, their logins, and the statistics; safe to use from any thread.
 final class ClientRegistry: FeedHost {
     private struct State {
         var clients: [ReplayClient] = []
-        /// The oldest first.
+        /// The logins in force, oldest first.
         var logins: [(key: String, client: FeedClient)] = []
         var badLogins = 0
         var ignoredLogins = 0
@@ -14,11 +14,11 @@ final class ClientRegistry: FeedHost {
         var statistics = SimulatorStatistics()
     }
 
-    /// Tells of every change: of subscriptions, of room, of connections, of the replay's place.
+    /// Signals every change of the subscriptions, the bytes that wait, the connections, and the replay's position.
     let signal = ChangeSignal()
-    /// The bars that have passed; `nil` when nobody may ask for them.
+    /// The bars that have passed; `nil` when they aren't served.
     let archive: AggregateArchive?
-    /// The trades and quotes that have passed; `nil` when nobody may ask for them.
+    /// The trades and quotes that have passed; `nil` when they aren't served.
     let ticks: TickArchive?
     private let configuration: SimulatorConfiguration
     private let state = Mutex(State())
@@ -55,7 +55,7 @@ final class ClientRegistry: FeedHost {
         update { $0.faults[fault.name, default: 0] += 1 }
     }
 
-    // MARK: What the server asks
+    // MARK: Calls from the server
 
     func connected(_ client: FeedClient) {
         state.withLock { state in
@@ -133,7 +133,7 @@ final class ClientRegistry: FeedHost {
         return verdict
     }
 
-    /// Adds a login; takes the oldest ones with the same key that are too many away, and returns them.
+    /// Adds a login; removes the oldest ones with the same key that exceed the limit, and returns their clients.
     private func enter(_ client: FeedClient, key: String, _ state: inout State) -> [FeedClient] {
         state.logins.append((key, client))
         guard let limit = configuration.connectionLimitInEffect else { return [] }

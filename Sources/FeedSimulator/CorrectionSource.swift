@@ -1,10 +1,10 @@
 import MarketData
 import Synchronization
 
-/// Sends a share of another source's bars twice: with half the volume in their place, and as they are some frames
-/// later.
+/// Sends a share of another source's bars twice: first with half the volume, and some frames later unchanged.
 ///
-/// So the newest version of every bar is the source's own. Which bars, and how much later, follows from their place.
+/// The newest version of every bar is therefore the source's own. Which bars are sent twice, and how much later,
+/// depends only on their position in the source.
 final class CorrectionSource: FrameSource {
     private struct Correction {
         var text: [UInt8]
@@ -14,7 +14,7 @@ final class CorrectionSource: FrameSource {
 
     private struct State {
         var frame = 0
-        /// In the order they were made.
+        /// The corrections not yet sent, in the order in which they were made.
         var waiting: [Correction] = []
         var keys: Set<[UInt8]> = []
         var lastTime: Int64 = 0
@@ -94,7 +94,7 @@ final class CorrectionSource: FrameSource {
         state.scratch.withUnsafeBytes { result.append($0, counts: counts, time: state.lastTime) }
     }
 
-    /// The bars of which the frame holds several versions; they are left as they are.
+    /// Returns the bars of which the frame holds several versions; they are left unchanged.
     private func repeatedBars(in text: UnsafeRawBufferPointer) -> Set<[UInt8]> {
         var seen: Set<[UInt8]> = []
         var repeated: Set<[UInt8]> = []
@@ -105,7 +105,8 @@ final class CorrectionSource: FrameSource {
         return repeated
     }
 
-    /// Whether the frame brings a newer version of a bar whose correction waits: then the correction must go first.
+    /// Whether the frame holds a newer version of a bar whose correction still waits; the correction must then go
+    /// first.
     private func holdsWaitingBar(_ text: UnsafeRawBufferPointer, _ state: State) -> Bool {
         guard !state.keys.isEmpty else { return false }
         var found = false

@@ -25,19 +25,19 @@ package struct EventText {
         DecimalText.append(value, to: &bytes)
     }
 
-    /// A number of `1/10^decimals`, without zeros at its end.
+    /// Adds the number `value / 10^decimals`, without trailing zeros.
     package mutating func add(_ name: StaticString, _ value: Int64, decimals: Int) {
         key(name)
         bytes.append(contentsOf: Self.decimal(value, decimals: decimals).utf8)
     }
 
-    /// A decimal in quotes.
+    /// Adds the number `value / 10^decimals` in quotes, without trailing zeros.
     package mutating func addQuoted(_ name: StaticString, _ value: Int64, decimals: Int) {
         key(name)
         bytes.append(contentsOf: "\"\(Self.decimal(value, decimals: decimals))\"".utf8)
     }
 
-    /// A text without characters that JSON escapes.
+    /// Adds a text, which must not contain characters that JSON escapes.
     package mutating func addPlain(_ name: StaticString, _ text: String) {
         key(name)
         bytes.append(contentsOf: "\"\(text)\"".utf8)
@@ -59,7 +59,7 @@ package struct EventText {
         return bytes
     }
 
-    /// `value / 10^decimals` as text, without zeros at its end.
+    /// Returns `value / 10^decimals` as text, without trailing zeros.
     static func decimal(_ value: Int64, decimals: Int) -> String {
         var (rest, places) = (value.magnitude, decimals)
         while places > 0, rest % 10 == 0 { (rest, places) = (rest / 10, places - 1) }

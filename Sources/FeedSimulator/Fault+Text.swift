@@ -1,7 +1,7 @@
 import MarketData
 
 extension Fault {
-    /// What can be written for a fault, one line each, for help texts.
+    /// The syntax of each fault, for help texts.
     public static let syntax = [
         "drop-every=FRAMES", "reset-every=FRAMES", "stall-after=FRAMES", "bad-login[=TIMES]", "auth-timeout[=TIMES]",
         "connection-limit=COUNT", "malformed-every=FRAMES", "duplicate-every=FRAMES", "late-corrections=SHARE",
@@ -11,7 +11,7 @@ extension Fault {
 
     /// Reads a fault such as `drop-every=1000` or `close-code=1011@2000`.
     ///
-    /// Throws an error of reason ``SimulatorError/Reason/configuration`` that says what is allowed.
+    /// Throws an error with the reason ``SimulatorError/Reason/configuration`` that says what is allowed.
     public init(_ text: String) throws(SimulatorError) {
         let nameAndRest = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         var name = String(nameAndRest[0])
@@ -38,7 +38,7 @@ struct FaultText {
 
     func fault() throws(SimulatorError) -> Fault {
         let takesPosition = ["close-code", "compressed-looking", "oversize", "slow-consumer"].contains(name)
-        guard position == nil || takesPosition else { throw refusal("'@' has no meaning for \(name)") }
+        guard position == nil || takesPosition else { throw refusal("\(name) takes no '@FRAME'") }
         switch name {
         case "drop-every": return .dropEvery(frames: try count())
         case "reset-every": return .resetEvery(frames: try count())

@@ -2,43 +2,44 @@ public import MarketData
 
 /// Something that the simulated feed does wrong on request.
 ///
-/// Frames are counted for each connection from 1, without what a fault adds. "Once" means once in the simulator's
-/// life: the connection that follows is spared. Nothing that a fault adds can be decoded as an event, and nothing that
-/// the source holds is left out, so after every fault but `reset-every` a client that reconnects can end with exactly
-/// what the source holds (see ``SimulatorConfiguration/Absence/pauses``).
+/// Frames are counted per connection from 1; frames that a fault adds don't count. "Once" means once in the simulator's
+/// life: the next connection is spared. Nothing that a fault adds can be decoded as an event, and no event of the
+/// source is left out. So after every fault but `reset-every`, a client that reconnects can end up with exactly what
+/// the source holds (see ``SimulatorConfiguration/Absence/pauses``).
 public enum Fault: Sendable, Equatable {
-    /// Ends the connection without a close message after every so many frames; what was sent arrives.
+    /// Ends the connection without a close message after every N frames; what was sent before still arrives.
     case dropEvery(frames: Int)
-    /// Resets the connection (TCP RST) after every so many frames; what was on its way may be lost.
+    /// Resets the connection (TCP RST) after every N frames; data in flight may be lost.
     case resetEvery(frames: Int)
-    /// Sends nothing more on a connection after so many frames, and leaves it open; once.
+    /// Stops sending on a connection after this many frames, but leaves it open; once.
     case stallAfter(frames: Int)
-    /// Answers so many logins, or all, with `auth_failed`, whatever the key.
+    /// Answers this many logins (`nil`: all) with `auth_failed`, whatever the key.
     case badLogin(times: Int?)
-    /// Leaves so many logins, or all, unanswered until `auth_timeout`.
+    /// Leaves this many logins (`nil`: all) unanswered until `auth_timeout`.
     case authTimeout(times: Int?)
-    /// Allows so many logins with one key at once.
+    /// Allows at most this many logins with one key at a time.
     case connectionLimit(Int)
-    /// Adds a frame that is not valid, of several sorts in turn, before every so many frames.
+    /// Adds an invalid frame before every Nth frame, cycling through several sorts.
     case malformedEvery(frames: Int)
-    /// Sends a frame twice, every so many frames.
+    /// Sends every Nth frame twice.
     case duplicateEvery(frames: Int)
-    /// Sends this share of the bars, from 0 to 1, first with a smaller volume, and as they are a few frames later.
+    /// Sends this share of the bars, from 0 to 1, first with a smaller volume and some frames later unchanged.
     case lateCorrections(share: Double)
-    /// Closes the connection with a close code after so many frames; once.
+    /// Closes the connection with this close code after this many frames; once.
     case closeCode(UInt16, afterFrames: Int)
-    /// Lets frames queue up from a connection's frame of this number on, as for a client that reads too slowly: one in eight
-    /// goes out, late. When so many wait they are thrown away, and the connection is closed with `slow_consumer`; once.
+    /// From this frame of a connection on, queues the frames, as for a client that reads too slowly, and sends only one
+    /// for every eight. When `queued` frames wait, they are discarded and the connection is closed with
+    /// `slow_consumer`; once.
     case slowConsumer(queued: Int, frame: Int)
-    /// Splits every frame into fragments of so many bytes.
+    /// Splits every frame into fragments of this many bytes.
     case fragment(bytes: Int)
     /// Leaves the clients' pings unanswered.
     case noPongs
-    /// Answers subscriptions of a symbol with `not authorized`.
+    /// Refuses subscriptions to this symbol with `not authorized`.
     case refuseSymbol(Symbol)
-    /// Adds a frame marked as compressed, which nobody negotiated, before a connection's frame of this number; once.
+    /// Adds a frame marked as compressed, which was not negotiated, before this frame of a connection; once.
     case compressedLooking(frame: Int)
-    /// Adds a frame of so many bytes before a connection's frame of this number; once.
+    /// Adds a frame of this many bytes before this frame of a connection; once.
     case oversize(bytes: Int, frame: Int)
 
     /// The fault's name in text, and in ``SimulatorStatistics/faults``.

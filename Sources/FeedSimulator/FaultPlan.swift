@@ -1,4 +1,4 @@
-/// What goes wrong on one connection, frame by frame; counts the frames and decides, and does nothing itself.
+/// Decides, frame by frame, what goes wrong on one connection; it counts the frames but carries nothing out.
 struct FaultPlan {
     /// What is added before a frame.
     enum Addition: Equatable {
@@ -20,7 +20,7 @@ struct FaultPlan {
     struct Decision: Equatable {
         var additions: [Addition] = []
         var isSentTwice = false
-        /// Whether it waits in the connection's queue, and whether the first of the queue is sent.
+        /// Whether the frame is put into the connection's queue, and whether the first frame of the queue is then sent.
         var isQueued = false
         var sendsFirst = false
         var ending: Ending?
@@ -29,7 +29,7 @@ struct FaultPlan {
     private let faults: [Fault]
     private var frames = 0
     private var malformed = 0
-    /// Frames that came since the client counts as slow, and those of them that wait.
+    /// The number of frames since the client began to count as slow, and how many of them wait.
     private var slowed = 0
     private var queued = 0
 
@@ -46,7 +46,7 @@ struct FaultPlan {
         return nil
     }
 
-    /// Decides about the connection's next frame; `spent` holds the places of the faults that happen once and have.
+    /// Decides about the connection's next frame; `spent` holds the indices of the one-time faults that have happened.
     mutating func nextFrame(spent: inout Set<Int>) -> Decision {
         frames += 1
         var decision = Decision()

@@ -7,7 +7,7 @@ import Synchronization
 /// them recorded or made-up events.
 ///
 /// There is one replay, shared like a live feed: each client gets what passes while its subscription lasts. Call
-/// ``run()`` once; ``bind()`` before it returns the port.
+/// ``run()`` once. To learn the port first, call ``bind()`` before it.
 public final class FeedSimulator: Service, Sendable {
     private struct Opened {
         let server: FeedServer
@@ -27,12 +27,12 @@ public final class FeedSimulator: Service, Sendable {
         registry = ClientRegistry(configuration)
     }
 
-    /// What has been done so far; from memory.
+    /// What has been done so far; read from memory.
     public var statistics: SimulatorStatistics { registry.statistics }
 
     /// Waits until the statistics satisfy a condition, and returns them; throws when the task is cancelled.
     ///
-    /// The condition is tried again after each change, on no particular thread.
+    /// The condition is evaluated again after each change, on any thread.
     @discardableResult
     public func statistics(
         where condition: @Sendable (SimulatorStatistics) -> Bool
@@ -45,15 +45,16 @@ public final class FeedSimulator: Service, Sendable {
         }
     }
 
-    /// Ends every connection without a word, as a broken line does; what was sent before arrives.
+    /// Ends every connection without a close message; what was sent before still arrives.
     public func dropClients() {
         for client in registry.clients { client.connection.drop() }
     }
 
     /// Opens the source and the port, and returns the port; connections are served from now on.
     ///
-    /// Throws ``SimulatorError`` when a setting makes no sense or a capture is missing, `FeedServerError` when a TLS file
-    /// is or the address can't be used. A second call returns the same port. What is open is closed at the end of ``run()``.
+    /// Throws ``SimulatorError`` when a setting is invalid or a capture can't be opened, and `FeedServerError` when a
+    /// TLS file is missing or wrong or the address can't be used. A second call returns the same port. ``run()`` closes
+    /// what is open when it ends.
     public func bind() async throws -> Int {
         if let port = opened.withLock({ $0?.port }) { return port }
         try configuration.validate()
@@ -67,7 +68,7 @@ public final class FeedSimulator: Service, Sendable {
     }
 
     /// Serves clients until the replay is done (with ``SimulatorConfiguration/exitsWhenDone``), a graceful shutdown, or
-    /// cancellation; then says goodbye to the clients and closes the port.
+    /// cancellation; then closes the clients' connections and the port.
     ///
     /// Throws as ``bind()`` does, and when a capture turns out to be broken; the clients are then
     /// closed with code 1011.

@@ -2,25 +2,25 @@ import FeedServer
 import MarketData
 import NIOCore
 
-/// A run of frames in the form they are sent: each a WebSocket header and the text.
+/// A run of frames in the form in which they are sent: for each, a WebSocket header and the text.
 struct FrameBlock: Sendable {
-    /// One frame's place among the bytes, and what it holds.
+    /// The position of one frame among the bytes, and what it holds.
     struct Frame: Sendable {
         var start: Int
         var textStart: Int
         var end: Int
-        /// How many events of each kind it holds.
+        /// The number of events of each kind.
         var counts: KindCounts
         var kinds: KindSet
-        /// When it was sent, in milliseconds; never less than the frame's before it.
+        /// When the frame was sent, in milliseconds since the Unix epoch; never earlier than the frame before it.
         var time: Int64
     }
 
     private(set) var wire: ByteBuffer
     private(set) var frames: [Frame] = []
-    /// Status messages that were left out.
+    /// The number of status messages that were left out.
     var skippedStatuses = 0
-    /// Bars that were sent first with another volume.
+    /// The number of bars with a preliminary volume, to be corrected later.
     var corrections = 0
 
     init(capacity: Int) {
@@ -47,7 +47,7 @@ struct FrameBlock: Sendable {
         wire.withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0[frame.textStart..<frame.end])) }
     }
 
-    /// The bytes of a run of frames, without copying.
+    /// Returns the bytes of a run of frames without copying them.
     func wire(of range: Range<Int>) -> ByteBuffer {
         let start = frames[range.lowerBound].start
         let end = frames[range.upperBound - 1].end
@@ -55,12 +55,12 @@ struct FrameBlock: Sendable {
     }
 }
 
-/// Where frames come from; every call may block, and is made by one thread at a time.
+/// Where frames come from. Every call may block; only one thread at a time may call.
 protocol FrameSource: AnyObject, Sendable {
-    /// The next run of frames; `nil` at the end.
+    /// Returns the next run of frames, or `nil` at the end.
     func nextBlock() throws(SimulatorError) -> FrameBlock?
 
-    /// Whether its events happen as the wall clock goes: what nobody could be sent in time has not happened.
+    /// Whether its events happen in real time. Events that fall into a time when nobody listened are then never sent.
     var isLive: Bool { get }
 }
 

@@ -1,11 +1,11 @@
 import FeedServer
 import MarketData
 
-/// Makes a frame out of another one's events, changed or left out.
+/// Makes a frame from the events of another, changing some or leaving them out.
 enum FrameEditor {
     /// Writes a frame of what `edit` appends for each event; an event for which it appends nothing is left out.
     ///
-    /// Returns the events that were kept, by kind.
+    /// Returns the number of events kept, by kind.
     static func rebuild(
         _ frame: UnsafeRawBufferPointer, into output: inout [UInt8],
         _ edit: (_ event: UnsafeRawBufferPointer, _ kind: KindSet, _ output: inout [UInt8]) -> Void
@@ -48,7 +48,7 @@ enum FrameEditor {
         output.append(contentsOf: event[copied...])
     }
 
-    /// Appends a bar with half its volume (`v`, and `dv` where it is there); appends nothing when the half is the same.
+    /// Appends a bar with half its volume (`v`, and `dv` if present); appends nothing when the volume is below 2.
     static func appendPreliminary(_ event: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         guard let volume = ObjectFields.integer("v", in: event), volume > 1 else { return }
         let half = String(volume / 2)

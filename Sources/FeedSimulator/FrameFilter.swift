@@ -1,8 +1,8 @@
 import FeedServer
 
-/// Cuts out of a frame the events that a client has subscribed to.
+/// Picks from a frame the events that a client has subscribed to.
 struct FrameFilter {
-    /// What a frame came to for a client.
+    /// How much of a frame a client gets.
     enum Result: Equatable {
         case nothing
         case whole
@@ -12,7 +12,7 @@ struct FrameFilter {
 
     let subscriptions: Subscriptions
 
-    /// What the client gets of a frame.
+    /// Returns what the client gets of a frame.
     func filter(_ frame: FrameBlock.Frame, of block: FrameBlock) -> Result {
         if subscriptions.wantsAll(of: frame.kinds) { return .whole }
         if subscriptions.wantsNone(of: frame.kinds) { return .nothing }
@@ -30,7 +30,7 @@ struct FrameFilter {
             }
             if isWanted {
                 counts.add(event.kind)
-                // Neighbours go in one range, with the comma between them.
+                // Adjacent events share one range, which includes the comma between them.
                 if isOpen {
                     runs[runs.count - 1] = runs[runs.count - 1].lowerBound..<event.range.upperBound
                 } else {
@@ -45,7 +45,7 @@ struct FrameFilter {
         return isWhole ? .whole : .cut(runs, counts)
     }
 
-    /// The text of a cut frame.
+    /// Returns the text of a frame that was cut.
     static func joined(_ runs: [Range<Int>], of text: UnsafeRawBufferPointer) -> [UInt8] {
         var joined: [UInt8] = []
         joined.reserveCapacity(runs.reduce(2) { $0 + $1.count + 1 })

@@ -1,9 +1,9 @@
 import Glibc
 import MarketData
 
-/// Finds the events of one frame, and what each is, without parsing them.
+/// Finds the events of a frame and their kinds without fully parsing them.
 enum FrameScan {
-    /// An event's place in its frame.
+    /// An event's range in its frame, and its kind.
     struct Event {
         var range: Range<Int>
         var kind: KindSet
@@ -11,9 +11,9 @@ enum FrameScan {
 
     /// Calls `body` with each event; returns whether the frame is an array of objects.
     ///
-    /// The way to the next event is quick when each one starts with `ev`, as the feed writes them. Then `},{"ev":"`
-    /// can't stand within a string, because a quote ends it and `ev` can't follow; and an object within an event would
-    /// end before something else than this or the frame's end. Any frame that isn't so is read field by field.
+    /// Finding the next event is quick when every event starts with `ev`, as the feed writes them. `},{"ev":"` can't
+    /// occur within a string: the string would end at the first quote, and `ev` can't follow that. An object nested in
+    /// an event would end with a `}` that is followed by something else. All other frames are read field by field.
     @inline(__always)
     static func forEachEvent(_ frame: UnsafeRawBufferPointer, _ body: (Event) -> Void) -> Bool {
         let count = frame.count
@@ -28,7 +28,7 @@ enum FrameScan {
         return true
     }
 
-    /// How many events of each kind the frame holds; `nil` when it isn't an array of objects.
+    /// Returns the number of events of each kind in the frame, or `nil` when it isn't an array of objects.
     static func count(_ frame: UnsafeRawBufferPointer) -> KindCounts? {
         let count = frame.count
         guard count >= 2, frame[0] == UInt8(ascii: "["), frame[count - 1] == UInt8(ascii: "]") else { return nil }
@@ -37,7 +37,7 @@ enum FrameScan {
         return forEachEventSlowly(frame) { counts.add($0.kind) } ? counts : nil
     }
 
-    /// The symbol of an event; `nil` when it has none, or none that is a ticker.
+    /// Returns the symbol of an event, or `nil` when it has none or the text isn't a ticker.
     static func symbol(of event: UnsafeRawBufferPointer) -> Symbol? {
         guard let value = ObjectFields.value(of: "sym", in: event) ?? ObjectFields.value(of: "T", in: event),
             value.count > 2,
@@ -46,7 +46,7 @@ enum FrameScan {
         return Symbol(utf8: UnsafeRawBufferPointer(rebasing: event[value.lowerBound + 1..<value.upperBound - 1]))
     }
 
-    /// When an event was sent, in milliseconds since the Unix epoch: the end of a bar, the time of a trade or quote.
+    /// Returns when an event was sent, in milliseconds since the Unix epoch: a bar's end, or the time of another event.
     static func time(of event: UnsafeRawBufferPointer, kind: KindSet) -> Int64? {
         if kind.isSubset(of: .bars) {
             return ObjectFields.integer("e", in: event)
@@ -58,7 +58,7 @@ enum FrameScan {
     /// Whether a time is in nanoseconds, as some kinds have it: in milliseconds it would be in the far future.
     static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
 
-    /// When a frame was sent: the time of its last event that has one.
+    /// Returns when a frame was sent: the time of its last event, or `nil` when that has none.
     static func time(of frame: UnsafeRawBufferPointer) -> Int64? {
         var last: Event?
         guard forEachEvent(frame, { last = $0 }), let last else { return nil }
@@ -71,7 +71,7 @@ enum FrameScan {
         UnsafeRawPointer(text.utf8Start).loadUnaligned(as: UInt64.self)
     }
 
-    /// Whether another event follows a comma at `position`.
+    /// Whether there is a comma at `position`, followed by another event.
     @inline(__always)
     private static func eventStarts(_ frame: UnsafeRawBufferPointer, afterComma position: Int) -> Bool {
         position + 8 < frame.count && frame.loadUnaligned(fromByteOffset: position, as: UInt64.self) == separator

@@ -1,6 +1,6 @@
 import MarketData
 
-/// How many events of each kind.
+/// The number of events of each kind.
 struct KindCounts: Sendable, Equatable {
     private var values = SIMD16<UInt32>.zero
 

@@ -1,6 +1,6 @@
-/// Frames that are not valid, of several sorts; none holds an event that could be taken for one.
+/// Invalid frames of several sorts; nothing in them can be mistaken for an event.
 enum MalformedFrames {
-    /// The frame of a number; the sorts come in turn.
+    /// Returns the frame with this number; the sorts take turns.
     static func frame(_ number: Int) -> String { sorts[number % sorts.count] }
 
     /// One frame of each sort.
@@ -15,7 +15,7 @@ enum MalformedFrames {
         // Not numbers.
         #"[{"ev":"T","sym":"AAPL","p":NaN,"s":100,"t":1704205800000}]"#,
         #"[{"ev":"Q","sym":"AAPL","bp":-Infinity,"ap":1e999,"t":1e400}]"#,
-        // Without what names an event.
+        // Without a field that an event needs, or of an unknown kind.
         #"[{"sym":"AAPL","p":1}]"#,
         #"[{"ev":"AM","v":1,"o":1,"c":1,"h":1,"l":1,"s":1704205800000,"e":1704205860000}]"#,
         #"[{"ev":"ZZ","sym":"AAPL","p":1,"t":1704205800000}]"#,
@@ -24,10 +24,10 @@ enum MalformedFrames {
         "{}",
         #"[1,"two",null,[]]"#,
         #"["# + String(repeating: "[", count: 3000) + String(repeating: "]", count: 3000) + "]",
-        // More after the end.
+        // Text after the end.
         #"[]{"ev":"AM"}]"#,
     ]
 
-    /// Bytes as a compressed message has them.
+    /// Bytes such as those of a compressed message.
     static let compressed: [UInt8] = [0x8A, 0x8E, 0x05, 0x00, 0x00, 0xFF, 0xFF, 0x03, 0x00]
 }

@@ -29,7 +29,7 @@ enum ObjectFields {
         return false
     }
 
-    /// The raw value of a field; `nil` when the object has none of that name.
+    /// Returns the range of a field's raw value, or `nil` when the object has no field of that name.
     static func value(of name: StaticString, in object: UnsafeRawBufferPointer) -> Range<Int>? {
         var found: Range<Int>?
         _ = forEach(object) { key, value in
@@ -40,12 +40,12 @@ enum ObjectFields {
         return found
     }
 
-    /// The whole number that a field holds; `nil` when there is none.
+    /// Returns the whole number that a field holds, or `nil` when it holds none.
     static func integer(_ name: StaticString, in object: UnsafeRawBufferPointer) -> Int64? {
         value(of: name, in: object).flatMap { integer(object[$0]) }
     }
 
-    /// The whole number that the bytes write; `nil` when they are anything else.
+    /// Parses the bytes as a whole number; returns `nil` when they are anything else or longer than 18 characters.
     static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {
         var value: Int64 = 0
         guard !text.isEmpty, text.count <= 18 else { return nil }
@@ -75,7 +75,7 @@ enum ObjectFields {
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }
 
-    /// The place after a value's last byte; `nil` when it doesn't end.
+    /// Returns the position after a value's last byte, or `nil` when the value doesn't end.
     static func endOfValue(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         guard start < bytes.count else { return nil }
         switch bytes[start] {
@@ -105,7 +105,7 @@ enum ObjectFields {
         return nil
     }
 
-    /// Objects and arrays are counted together: a bracket of the wrong sort is left for the receiver to refuse.
+    /// Counts braces and brackets together: a mismatched one is left for the receiver to refuse.
     private static func endOfNesting(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         var depth = 0
         var position = start

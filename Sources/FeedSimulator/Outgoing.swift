@@ -41,13 +41,13 @@ struct Outgoing {
     }
 }
 
-/// One client's frames on their way through its faults.
+/// Passes one client's frames through the faults of its connection.
 struct FaultyLane {
     let client: ReplayClient
     private let filter: FrameFilter
     private let fragmentBytes: Int?
     private(set) var output = Outgoing()
-    /// The faults done, by name.
+    /// The number of faults carried out, by name.
     private(set) var faults: [String: Int] = [:]
     /// How the connection ends, once it is known.
     private(set) var ending: FaultPlan.Ending?
@@ -58,7 +58,7 @@ struct FaultyLane {
         fragmentBytes = client.fragmentBytes
     }
 
-    /// Adds a frame with what its faults add; a frame that the client doesn't want isn't counted.
+    /// Adds a frame and what the faults add to it; a frame that the client doesn't want isn't counted.
     mutating func append(_ frame: FrameBlock.Frame, of block: FrameBlock, _ spent: inout Set<Int>) {
         guard filter.filter(frame, of: block) != .nothing else { return }
         let decision = client.nextDecision(spent: &spent)
@@ -86,7 +86,7 @@ struct FaultyLane {
         case .drop: client.connection.drop()
         case .reset: client.connection.reset()
         case .stall: client.stall()
-        case .close(let code): client.connection.close(code: code, reason: "requested fault")
+        case .close(let code): client.connection.close(code: code, reason: "simulated fault (close-code)")
         case .slowConsumer: client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
         }
     }

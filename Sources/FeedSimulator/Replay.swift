@@ -4,7 +4,7 @@ import MarketData
 import NIOCore
 import NIOPosix
 
-/// Takes frames from the source and sends them to whoever has subscribed; one task's loop.
+/// Takes frames from the source and sends them to the clients that have subscribed; the loop of one task.
 struct Replay {
     let configuration: SimulatorConfiguration
     let source: any FrameSource
@@ -21,7 +21,7 @@ struct Replay {
         var spent: Set<Int> = []
         var upcoming = try await nextBlock()
         while let block = upcoming {
-            // Made ahead, so that its first events are not late by the time that it takes.
+            // Prepared ahead, so that the time this takes doesn't delay its first events.
             async let following = nextBlock()
             var next = isPast(block) ? block.frames.count : 0
             while next < block.frames.count {
@@ -35,7 +35,7 @@ struct Replay {
         logger.info("replay done", metadata: ["frames": "\(registry.statistics.position.frames)"])
     }
 
-    /// Whether a block was made for a time that passed while nobody listened.
+    /// Whether a live block's time has passed already, because nobody was listening.
     private func isPast(_ block: FrameBlock) -> Bool {
         guard source.isLive, let last = block.frames.last else { return false }
         return last.time < WallClock.milliseconds() - 1000
@@ -61,7 +61,7 @@ struct Replay {
         }
     }
 
-    /// Waits until so many clients receive, and their subscriptions have been unchanged for a while.
+    /// Waits until `count` clients are receiving and no subscription has changed for the settle time.
     private func waitForReceivers(_ count: Int) async throws {
         while true {
             let version = registry.signal.version
@@ -86,7 +86,7 @@ struct Replay {
         return end
     }
 
-    /// Sends a run of frames, and returns the place of the first frame that is left.
+    /// Sends a run of frames; returns the index of the first frame still to be sent.
     private func deliver(
         _ block: FrameBlock, _ range: Range<Int>, _ spent: inout Set<Int>, _ clock: inout ReplayClock
     ) async throws -> Int {
@@ -101,7 +101,7 @@ struct Replay {
             return source.isLive ? block.frames.count : range.lowerBound
         }
         if receivers.allSatisfy(\.isPlain) {
-            // One moment for all: an event passes everybody's subscription as it was then.
+            // All filters are taken at once, so that every client's subscriptions count as of the same moment.
             for (client, filter) in receivers.map({ ($0, $0.filter) }) { send(block, range, to: client, filter) }
             passed(block, range, missed: 0)
             return range.upperBound
@@ -109,7 +109,7 @@ struct Replay {
         return sendWithFaults(block, range, to: receivers, &spent)
     }
 
-    /// The clients that receive, once none of them has too much waiting.
+    /// Returns the receiving clients, once none of them has too much waiting.
     private func receiversWithRoom() async throws -> [ReplayClient] {
         while true {
             try Task.checkCancellation()

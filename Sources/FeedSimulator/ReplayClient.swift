@@ -1,7 +1,7 @@
 import FeedServer
 import Synchronization
 
-/// A client as the replay sees it: what it wants, and what goes wrong on its way; from any thread.
+/// A client as the replay sees it: what it wants and which faults act on it; safe to use from any thread.
 final class ReplayClient: Sendable {
     private struct State {
         var isStalled = false
@@ -26,14 +26,14 @@ final class ReplayClient: Sendable {
     /// Whether no fault acts on its frames.
     var isPlain: Bool { state.withLock { $0.faults.isEmpty } }
 
-    /// The size of its fragments; `nil` leaves frames whole.
+    /// The size of the fragments, in bytes; `nil` leaves frames whole.
     var fragmentBytes: Int? { state.withLock { $0.faults.fragmentBytes } }
 
     func nextDecision(spent: inout Set<Int>) -> FaultPlan.Decision {
         state.withLock { $0.faults.nextFrame(spent: &spent) }
     }
 
-    /// Puts a frame at the queue's end; returns its first where that is sent.
+    /// Appends a frame to the queue; with `sendsFirst`, removes the queue's first frame and returns it.
     func queue(_ frame: Outgoing, sendsFirst: Bool) -> Outgoing? {
         state.withLock { state in
             state.queue.append(frame)

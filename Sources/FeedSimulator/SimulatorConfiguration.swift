@@ -1,7 +1,7 @@
 public import FeedServer
 public import MarketData
 
-/// How a simulated feed listens, what it sends, how fast, and what it does wrong on request.
+/// How a simulated feed listens, what it sends and how fast, and which faults it shows.
 public struct SimulatorConfiguration: Sendable {
     /// What is sent.
     public enum Source: Sendable {
@@ -13,11 +13,11 @@ public struct SimulatorConfiguration: Sendable {
         case frames(@Sendable (Int) -> Frame?)
     }
 
-    /// A frame that somebody else writes.
+    /// A frame written by the caller.
     public struct Frame: Sendable {
         /// The JSON array of its events.
         public var text: [UInt8]
-        /// When it was sent, in milliseconds since the Unix epoch; never less than the frame's before it.
+        /// When it was sent, in milliseconds since the Unix epoch; never earlier than the frame before it.
         public var time: Int64
     }
 
@@ -25,7 +25,7 @@ public struct SimulatorConfiguration: Sendable {
     public enum Pace: Sendable, Equatable {
         /// As fast as the clients read.
         case flatOut
-        /// So many times as fast as the events' own time: 1 is as recorded.
+        /// This many times as fast as the events' own times; 1 is as recorded.
         case speed(Double)
     }
 
@@ -33,9 +33,9 @@ public struct SimulatorConfiguration: Sendable {
     public enum Start: Sendable, Equatable {
         /// As soon as one client has subscribed to something.
         case firstSubscription
-        /// As soon as so many clients have subscribed to something.
+        /// As soon as this many clients have subscribed to something.
         case subscriptions(clients: Int)
-        /// At once, heard or not.
+        /// At once, whether or not a client listens.
         case immediately
     }
 
@@ -45,9 +45,9 @@ public struct SimulatorConfiguration: Sendable {
         case misses
         /// It pauses, and goes on with the first frame that was not sent.
         ///
-        /// A frame counts as sent when it was handed to the client's socket: what was on its way when a *client* broke
-        /// the connection (or when the fault `reset-every` did) is lost; after the fault `drop-every`, a stall or a
-        /// close code nothing is.
+        /// A frame counts as sent once it was handed to the client's socket. If a *client* breaks the connection, or
+        /// the fault `reset-every` does, data in flight is lost. After the fault `drop-every`, a stall or a close code,
+        /// nothing is lost.
         case pauses
     }
 
@@ -65,43 +65,44 @@ public struct SimulatorConfiguration: Sendable {
     public var port = 0
     /// Serves TLS with these files; `nil` serves plain text.
     public var tls: FeedServerConfiguration.TLSFiles?
-    /// The only key that is let in; `nil` lets every key in.
+    /// The only key that is accepted; `nil` accepts every key.
     public var apiKey: Secret?
-    /// How many logins with one key may be in force at once; one more pushes the oldest out. `nil` sets no limit.
+    /// The maximum number of logins with one key at a time; a further one pushes out the oldest. `nil` sets no limit.
     public var connectionLimit: Int?
     var source: Source
     /// How fast it is sent.
     public var pace: Pace = .flatOut
     /// When the replay starts.
     public var startsWith: Start = .firstSubscription
-    /// How long the subscriptions must have been unchanged before the replay starts or goes on after a pause.
+    /// How long the subscriptions must stay unchanged before the replay starts, or resumes after a pause.
     ///
-    /// A client may subscribe in several messages; without this time the first ones' events would be sent before the
-    /// last ones are there.
+    /// A client may subscribe in several messages. Without this time, events of the first ones would be sent before the
+    /// last ones have arrived.
     public var settleTime: Duration = .milliseconds(150)
-    /// What happens while no client is receiving; `nil` means ``Absence/pauses`` flat out and else ``Absence/misses``.
+    /// What happens while no client is receiving; `nil` means ``Absence/pauses`` at full speed, otherwise
+    /// ``Absence/misses``.
     public var absence: Absence?
     /// What happens to a client that reads too slowly.
     public var slowClients: SlowClients = .slowDownReplay
     /// How many bytes may wait for one client before it counts as slow.
     public var outboundLimitBytes = 4 << 20
-    /// Whether ``FeedSimulator/run()`` returns at the replay's end; else the connections stay open and idle.
+    /// Whether ``FeedSimulator/run()`` returns when the replay ends; otherwise the connections stay open and idle.
     public var exitsWhenDone = false
     /// How long a client has for its login before it gets `auth_timeout`.
     var loginTimeout: Duration = .seconds(30)
     /// How often the server pings its clients.
     var pingInterval: Duration = .seconds(20)
-    /// How long a client has to answer a close before the socket is closed under it.
+    /// How long a client may take to answer a close message before its socket is closed.
     public var closeTimeout: Duration = .seconds(5)
     /// Whether the bars that have passed are served as REST aggregates too, on the same port.
     public var servesAggregates = false
-    /// Whether the trades and quotes that have passed are served as the REST API does; they stay in memory.
+    /// Whether the trades and quotes that have passed are also served in the form of the REST API; they stay in memory.
     public var servesTicks = false
-    /// Whether the REST API's trades and quotes are refused, as to a key whose plan lacks them.
+    /// Whether REST requests for trades and quotes are refused, as for a key whose plan doesn't include them.
     public var refusesTicks = false
-    /// So many requests for aggregates are answered with HTTP 429 before one is served.
+    /// The number of REST requests, for aggregates or ticks, that get HTTP 429 before one is served.
     public var aggregateRefusals = 0
-    /// What is done wrong on request.
+    /// The faults that the feed shows.
     public var faults: [Fault] = []
 
     /// Makes the configuration of a feed that sends `source` on a free port of the loopback.
@@ -112,7 +113,7 @@ public struct SimulatorConfiguration: Sendable {
     /// What happens while no client is receiving, with the default filled in.
     var absenceInEffect: Absence { absence ?? (pace == .flatOut ? .pauses : .misses) }
 
-    /// The limit of logins, from the setting or the fault of that name, whichever is lower.
+    /// The limit of logins with one key: that of the setting or of the fault `connection-limit`, whichever is lower.
     var connectionLimitInEffect: Int? {
         var limit = connectionLimit
         for case .connectionLimit(let count) in faults { limit = min(limit ?? count, count) }

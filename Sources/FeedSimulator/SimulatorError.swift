@@ -1,4 +1,4 @@
-/// What went wrong in the simulator, in one line that says where and what to do; it holds no secret.
+/// An error of the simulator; its one-line description says what failed and what to do, and holds no secrets.
 public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable {
@@ -10,13 +10,13 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
         case captureTruncated
         /// A line of a capture isn't a JSON array of events.
         case captureMalformed
-        /// A setting makes no sense.
+        /// A setting or a fault's text is invalid, or a frame that the caller wrote is.
         case configuration
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let reason: Reason
-    /// What was being done: a verb and what it was done to, with the file and line where there is one.
+    /// What was being done: a verb and its object, with the file and line if there is one.
     let operation: String
     /// What the system or the parser said.
     let underlying: String

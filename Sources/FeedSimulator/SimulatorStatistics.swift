@@ -1,10 +1,10 @@
 public import MarketData
 
-/// What the simulator has done so far; from memory.
+/// What the simulator has done so far.
 public struct SimulatorStatistics: Sendable, Equatable {
     /// How far the replay is.
     public struct Position: Sendable, Equatable {
-        /// Frames taken from the source: sent, filtered out or missed.
+        /// The number of frames taken from the source, whether sent, filtered out or missed.
         public var frames = 0
         /// The last such frame's time, in milliseconds since the Unix epoch; `nil` before the first.
         var eventTime: Int64?
@@ -38,7 +38,7 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var bytes = 0
     /// Events sent, by kind, over all connections.
     public var events: [EventKind: Int] = [:]
-    /// Events sent whose kind is none of the four.
+    /// Events sent that no channel of the feed covers.
     var otherEvents = 0
     /// Frames that passed while no client was receiving.
     public var missedFrames = 0
@@ -46,9 +46,9 @@ public struct SimulatorStatistics: Sendable, Equatable {
     var skippedStatuses = 0
     /// Clients closed because they read too slowly.
     public var slowConsumers = 0
-    /// Requests for REST aggregates answered.
+    /// REST requests answered since the start, for aggregates or ticks, including those refused.
     public var aggregateRequests = 0
-    /// Faults done, by ``Fault/name``.
+    /// Faults carried out, by ``Fault/name``.
     public var faults: [String: Int] = [:]
     /// How far the replay is.
     public var position = Position()

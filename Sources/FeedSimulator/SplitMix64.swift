@@ -1,5 +1,5 @@
-/// A small generator of pseudo-random numbers whose sequence follows from its seed alone, on every machine
-/// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
+/// A small pseudo-random number generator whose sequence depends only on its seed, on every machine (Steele, Lea,
+/// Flood: Fast splittable pseudorandom number generators, 2014).
 package struct SplitMix64: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -10,12 +10,12 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
         return Self.mixed(state)
     }
 
-    /// A whole number from 0 up to, without, `bound`.
+    /// Returns a whole number from 0 up to but not including `bound`.
     package mutating func below(_ bound: Int) -> Int {
         Int((next() >> 32).multipliedFullWidth(by: UInt64(bound) << 32).high)
     }
 
-    /// Whether an event of so many in a million happens.
+    /// Returns `true` with a probability of `share` in a million.
     mutating func happens(perMillion share: Int) -> Bool { below(1_000_000) < share }
 
     /// Spreads every bit of `value` over the result.

@@ -1,27 +1,27 @@
 public import MarketData
 
-/// A market made up as a random walk: quotes around a price, trades at the quotes, and the bars that these trades make.
+/// A market generated as a random walk: quotes around a price, trades near the quotes, and the bars of these trades.
 ///
-/// With a given ``start`` the events follow from the other values alone, on every machine.
+/// With a given ``start``, the events depend only on the properties, on every machine.
 public struct SyntheticFeed: Sendable, Equatable {
     /// The tickers.
     public var symbols: [Symbol]
-    /// The kinds that are sent; bars are made of the trades even where those aren't sent.
+    /// The kinds that are sent; bars are made from the trades even if the trades aren't sent.
     var kinds: Set<EventKind>
     /// Chooses one of the possible markets.
     var seed: UInt64
-    /// How many trades each ticker has in a second, on average.
+    /// The average number of trades per second and ticker.
     var tradesPerSecond: Double
-    /// How many quotes come before each trade.
+    /// The number of quotes before each trade.
     var quotesPerTrade: Int
     /// When the market starts, in milliseconds since the Unix epoch; `nil` means when the replay starts.
     public var start: Int64?
-    /// How long it lasts, in whole seconds; a minute that isn't complete at the end has no minute bar. `nil` has
-    /// no end.
+    /// How long the market lasts, in whole seconds; `nil` means without end. An incomplete minute at the end has no
+    /// minute bar.
     public var duration: Duration?
-    /// How many trades in a million are of fractions of a share (`ds`, and so `dv` and `dav`).
+    /// How many trades in a million are of fractional shares (`ds`, and therefore `dv` and `dav`).
     var fractionalTradesPerMillion: Int
-    /// How many events in a million carry a field that receivers don't know.
+    /// How many trades, quotes and bars in a million carry a field that receivers don't know.
     var novelFieldsPerMillion: Int
 
     /// Makes a market; see the properties for meaning.

@@ -2,14 +2,14 @@ import MarketData
 
 /// The rarer events of a synthetic ticker: price bands and halts, imbalances before an auction, fair values.
 ///
-/// Every minute has an auction at its end, so that a short market shows one: imbalances come in its last ten seconds. About
-/// one minute in thirty has a halt of ten seconds.
+/// Every minute ends with an auction, so that even a short market shows one; its imbalances come in the minute's last
+/// ten seconds. About one minute in thirty has a halt of ten seconds.
 struct SyntheticRarities {
     private let symbol: Symbol
     private var random: SplitMix64
     private var bandSequence: Int64 = 0
     private var imbalanceSequence: Int64 = 0
-    /// In which second of this minute trading is halted; `nil` when it isn't.
+    /// The second of this minute in which a halt starts; `nil` when there is none.
     private var halt: Int64?
 
     init(_ symbol: Symbol, seed: UInt64) {
@@ -17,7 +17,7 @@ struct SyntheticRarities {
         random = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x4C55_4C44))
     }
 
-    /// Lives through one second from `start`, in milliseconds; `price` is in 1/10000 dollar.
+    /// Generates the events of the second that begins at `start`, in milliseconds; `price` is in 1/10000 dollar.
     mutating func live(
         through start: Int64, price: Int64, tape: Int64, _ feed: SyntheticFeed,
         _ happenings: inout [SyntheticTicker.Happening]
@@ -31,7 +31,7 @@ struct SyntheticRarities {
         fairValue(at: moment(start), price, feed, &happenings)
     }
 
-    /// A moment of the second, in nanoseconds.
+    /// Returns a random moment within the second, in nanoseconds.
     private mutating func moment(_ start: Int64) -> Int64 {
         start * 1_000_000 + Int64(random.below(1000)) * 1_000_000 + Int64(random.below(1_000_000))
     }

@@ -16,7 +16,7 @@ final class SyntheticSource: FrameSource {
 
     init(_ feed: SyntheticFeed, pace: SimulatorConfiguration.Pace) {
         self.feed = feed
-        // Paced, a second is made when it is needed; flat out, bigger blocks cost less.
+        // When paced, each second is generated as it is needed; at full speed, larger blocks cost less.
         blockBytes = pace == .flatOut ? 256 << 10 : 1
         isLive = feed.start == nil && pace == .speed(1)
         state = Mutex(State(tickers: feed.symbols.map { SyntheticTicker($0, seed: feed.seed) }))
@@ -37,7 +37,8 @@ final class SyntheticSource: FrameSource {
         }
     }
 
-    /// Leaves out the seconds that passed while nobody listened; a minute that ended meanwhile still gets its bars.
+    /// Skips the seconds that passed while nobody listened; the minute then in progress still gets its bars if it has
+    /// ended.
     private func catchUp(with now: Int64, from start: Int64, _ state: inout State, to block: inout FrameBlock) {
         let second = (now - start) / 1000
         guard second > state.second else { return }
@@ -51,10 +52,10 @@ final class SyntheticSource: FrameSource {
     private func appendSecond(from start: Int64, _ tickers: inout [SyntheticTicker], to block: inout FrameBlock) {
         var happenings: [SyntheticTicker.Happening] = []
         for index in tickers.indices { tickers[index].live(through: start, of: feed, to: &happenings) }
-        // A stable order: what happens in the same millisecond stays in the tickers' order.
+        // Events of the same millisecond stay in the order of the tickers.
         let order = happenings.indices.sorted { (happenings[$0].time, $0) < (happenings[$1].time, $1) }
         append(order.map { happenings[$0] }, windowMilliseconds: 100, to: &block)
-        // In frames of their own, so that whoever wants none of them has nothing to cut out.
+        // In separate frames, so that nothing needs to be cut out for clients that want none of them.
         append(tickers.indices.flatMap { tickers[$0].rarities(from: start, feed) }, to: &block)
         append(tickers.indices.compactMap { tickers[$0].secondBar(from: start, feed) }, to: &block)
         guard (start + 1000) % 60_000 == 0 else { return }

@@ -1,9 +1,11 @@
 import MarketData
 
-/// One ticker of a synthetic market. Prices are counted in 1/10000 dollar and sizes in 1/1000 share, so that sums and
-/// averages are exact and the same everywhere.
+/// One ticker of a synthetic market.
+///
+/// Prices are in units of 1/10000 dollar and sizes in 1/1000 share, so that sums and averages are exact and the same on
+/// every machine.
 struct SyntheticTicker {
-    /// Trades of one window.
+    /// The trades of one window of time, aggregated.
     struct Window {
         var open: Int64 = 0
         var high: Int64 = 0
@@ -27,7 +29,7 @@ struct SyntheticTicker {
         var average: Int64 { Int64((notional + Int128(volume) / 2) / Int128(volume)) }
     }
 
-    /// Something that happened at a time, ready to send.
+    /// An event with its time, ready to send.
     struct Happening {
         var time: Int64
         var kind: KindSet
@@ -48,7 +50,7 @@ struct SyntheticTicker {
     private var tradeNumber: Int64 = 0
     private var sequence: Int64 = 0
     private var random: SplitMix64
-    /// Of the kinds that came later, so that the others' events stay the same.
+    /// The kinds added later; they have a separate generator, so that the events of the other kinds stay the same.
     private var rarities: SyntheticRarities
 
     init(_ symbol: Symbol, seed: UInt64) {
@@ -65,7 +67,7 @@ struct SyntheticTicker {
         price = anchor
     }
 
-    /// Lives through one second from `start`, in milliseconds; appends what happens, in order of time.
+    /// Generates the second that begins at `start`, in milliseconds; appends its events in order of time.
     mutating func live(through start: Int64, of feed: SyntheticFeed, to happenings: inout [Happening]) {
         if start / 86_400_000 != day {
             day = start / 86_400_000
@@ -88,20 +90,22 @@ struct SyntheticTicker {
         }
     }
 
-    /// The rarer events of the second that was lived through from `start`.
+    /// Returns the rarer events of the second that begins at `start`; call ``live(through:of:to:)`` for it first.
     mutating func rarities(from start: Int64, _ feed: SyntheticFeed) -> [Happening] {
         var happenings: [Happening] = []
         rarities.live(through: start, price: price, tape: tape, feed, &happenings)
         return happenings
     }
 
-    /// The bar of the second that starts at `start`; `nil` when there was no trade.
+    /// Returns the bar of the second that begins at `start`, or `nil` without trades or when bars of seconds aren't
+    /// sent.
     mutating func secondBar(from start: Int64, _ feed: SyntheticFeed) -> Happening? {
         defer { second = Window() }
         return bar(.secondBar, second, from: start, to: start + 1000, feed)
     }
 
-    /// The bar of the minute that starts at `start`; `nil` when there was no trade.
+    /// Returns the bar of the minute that begins at `start`, or `nil` without trades or when bars of minutes aren't
+    /// sent.
     mutating func minuteBar(from start: Int64, _ feed: SyntheticFeed) -> Happening? {
         defer { minute = Window() }
         return bar(.minuteBar, minute, from: start, to: start + 60_000, feed)
@@ -114,7 +118,7 @@ struct SyntheticTicker {
         return (0..<trials).count { _ in random.happens(perMillion: share) }
     }
 
-    /// Moves the price by some cents, more often towards the anchor when it is more than a tenth away.
+    /// Moves the price by some cents, with a pull towards the anchor when it is more than a tenth away.
     private mutating func move() {
         let step = max(1, price / 2_000_000) * Self.cent
         price += step * Int64(random.below(7) - 3)

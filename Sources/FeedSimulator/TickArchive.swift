@@ -1,17 +1,17 @@
 import MarketData
 import Synchronization
 
-/// The trades and quotes that have passed the replay, as the REST API's routes of ticks answer them.
+/// The trades and quotes that the replay has passed, in the form that the REST API returns.
 ///
-/// Those that no client was there to get are in it too: that is what the routes are for.
+/// It also holds those that passed while no client was connected, since clients fetch those over REST.
 final class TickArchive: Sendable {
     private struct Key: Hashable {
         var symbol: Symbol
         var isTrade: Bool
     }
 
-    /// One symbol's events of a kind in the order of their times, and in that of their passing where these are equal: times
-    /// in milliseconds, and the feed's own objects.
+    /// One symbol's events of one kind, as the feed wrote them, with times in milliseconds. They are in order of time;
+    /// events of the same time are in the order in which they passed.
     private struct Passed {
         private struct Event {
             var time: Int64
@@ -24,12 +24,12 @@ final class TickArchive: Sendable {
         mutating func append(_ object: UnsafeRawBufferPointer, time: Int64) {
             let event = Event(time: time, object: bytes.count..<bytes.count + object.count)
             bytes.append(contentsOf: object)
-            // Most come in order.
+            // Most events arrive in order, so the search is rarely needed.
             let isLast = events.last.map { $0.time <= time } ?? true
             events.insert(event, at: isLast ? events.endIndex : place(where: { $0 > time }))
         }
 
-        /// The places of the events of some times.
+        /// Returns the places of the events within a range of times.
         func places(of times: Range<Int64>) -> Range<Int> {
             place { $0 >= times.lowerBound }..<place { $0 >= times.upperBound }
         }
@@ -38,7 +38,7 @@ final class TickArchive: Sendable {
             (Array(bytes[events[place].object]), events[place].time)
         }
 
-        /// The first place whose time meets a condition that all later ones meet.
+        /// Returns the first place whose time meets a condition; all later times must meet it too.
         private func place(where isBehind: (Int64) -> Bool) -> Int {
             var (low, high) = (0, events.count)
             while low < high {
@@ -70,7 +70,8 @@ final class TickArchive: Sendable {
         }
     }
 
-    /// Events within a span, as the REST API writes them, from the given one on, at most `limit`; and whether more follow.
+    /// Returns at most `limit` events within a span, in the form of the REST API, after skipping `offset`; and whether
+    /// more follow.
     func events(
         of symbol: Symbol, isTrade: Bool, times: Range<Int64>, ascending: Bool, from offset: Int, limit: Int
     ) -> (objects: [[UInt8]], hasMore: Bool) {
@@ -95,7 +96,8 @@ final class TickArchive: Sendable {
         ("bs", "bid_size"), ("i", "indicators"), ("q", "sequence_number"), ("z", "tape"),
     ]
 
-    /// The object as the REST API writes it: other names, nanoseconds, and a quote's condition as an array.
+    /// Returns the object in the form of the REST API: with its field names, nanoseconds, and a quote's condition as an
+    /// array.
     private static func tick(_ object: [UInt8], time: Int64, isTrade: Bool) -> [UInt8] {
         object.withUnsafeBytes { object in
             var output = Array("{\"sip_timestamp\":\(time)000000".utf8)

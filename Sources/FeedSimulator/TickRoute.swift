@@ -1,16 +1,16 @@
 import FeedServer
 import MarketData
 
-/// Answers `GET /v3/trades/{symbol}` and `/v3/quotes/{symbol}`, newest first unless asked otherwise; pure, but for the
-/// archive.
+/// Answers `GET /v3/trades/{symbol}` and `/v3/quotes/{symbol}`, newest first unless asked otherwise; pure except for
+/// the archive.
 struct TickRoute {
     let archive: TickArchive
-    /// The only key that is let in; `nil` lets every key in.
+    /// The only key that is accepted; `nil` accepts every key.
     let apiKey: Secret?
-    /// Whether the key's plan has no ticks.
+    /// Whether requests are refused, as for a key whose plan doesn't include ticks.
     var isRefused = false
 
-    /// What a request asks for; the cursor of a next page holds all of it.
+    /// What a request asks for; the cursor for the next page contains all of it.
     private struct Question {
         var times: Range<Int64>
         var ascending: Bool
@@ -33,7 +33,7 @@ struct TickRoute {
         }
     }
 
-    /// The answer to a request; `nil` when it is not of these routes.
+    /// Returns the answer to a request, or `nil` when the request is for another route.
     func answer(_ request: PlainRequest) -> PlainAnswer? {
         let parts = request.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         guard parts.count == 3, parts[0] == "v3", ["trades", "quotes"].contains(parts[1]) else { return nil }
@@ -42,7 +42,8 @@ struct TickRoute {
         guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
             var question = Self.question(request.query)
         else {
-            return .fault(400, "the question is not understood")
+            return .fault(
+                400, "invalid request: check the ticker, the cursor, and that timestamp.gte is not after timestamp.lt")
         }
         let found = archive.events(
             of: symbol, isTrade: parts[1] == "trades", times: question.times, ascending: question.ascending,
@@ -61,7 +62,7 @@ struct TickRoute {
         return PlainAnswer(status: 200, body: body)
     }
 
-    /// Times are asked for in nanoseconds; the captures have milliseconds.
+    /// Parses the query. Its times are in nanoseconds, those of the archive in milliseconds.
     private static func question(_ query: [String: String]) -> Question? {
         if let cursor = query["cursor"] { return Question(cursor: cursor) }
         func milliseconds(_ name: String) -> Int64? {

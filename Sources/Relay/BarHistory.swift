@@ -80,7 +80,9 @@ struct BarHistory: Sendable {
         var missing: [Missing] = []
         if !configuration.kinds.contains(kind) {
             missing.append(
-                Missing(starts: wanted.starts, why: "FEED_EVENTS does not name \(kind.rawValue): none is collected"))
+                Missing(
+                    starts: wanted.starts,
+                    why: "FEED_EVENTS does not include \(kind.rawValue), so these bars are not collected"))
         } else if !symbols.collects(channel) {
             missing.append(Missing(starts: wanted.starts, why: "\(wanted.symbol) is not collected"))
         }
@@ -108,7 +110,7 @@ struct BarHistory: Sendable {
             within: wanted.starts.lowerBound..<wanted.starts.upperBound + 1)
         for drop in drops where drop.symbol == nil || drop.symbol == wanted.symbol {
             guard drop.starts.overlaps(wanted.starts) else { continue }
-            gaps.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "given up by the buffer"))
+            gaps.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "dropped by the buffer"))
         }
         return missing + gaps.suffix(Self.maximumGaps)
     }

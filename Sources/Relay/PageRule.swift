@@ -15,8 +15,10 @@ struct PageRule: Sendable {
         }
         guard hosts.contain(host) else {
             return .fault(
-                421, "without RELAY_KEYS the relay does not answer for the name in the Host header: use 127.0.0.1")
+                421,
+                "the Host header names a host that the relay does not serve without RELAY_KEYS: connect to 127.0.0.1")
         }
-        return request.isOfPage ? .fault(403, "web pages are let in with a key alone: set RELAY_KEYS") : nil
+        return request.isOfPage
+            ? .fault(403, "web pages may connect only if the relay requires a key: set RELAY_KEYS") : nil
     }
 }

@@ -64,7 +64,7 @@ final class RelayDesk {
         // Only readers that have logged in count, so that strangers take nobody's place.
         guard readers.values.count(where: { $0.key != nil }) < configuration.maximumClients else {
             board.update { $0.turnedAway += 1 }
-            warn("a reader was turned away: there are as many as RELAY_MAX_CLIENTS", of: client)
+            warn("a reader was turned away: the limit RELAY_MAX_CLIENTS is reached", of: client)
             client.close(code: 1008, reason: "too many clients", status: .tooManyConnections)
             return .ignored
         }
@@ -123,7 +123,7 @@ final class RelayDesk {
             return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
         }
         guard reader.channelCount + granted < configuration.maximumChannels else {
-            return .error("\(channel): no more than \(configuration.maximumChannels) channels a client")
+            return .error("\(channel): a client may have at most \(configuration.maximumChannels) channels")
         }
         return reader.conflict(with: channel, replayed: replayed)
     }
@@ -272,7 +272,9 @@ final class RelayDesk {
     private func lose(_ events: Int64) {
         board.update { $0.overflowed += events }
         lastOverflow = .now
-        logger.error("the relay fell behind and its readers are closed", metadata: ["events_lost": "\(events)"])
+        logger.error(
+            "the relay fell behind: subscribed readers were disconnected and must reconnect",
+            metadata: ["events_lost": "\(events)"])
         for reader in readers.values where reader.channelCount > 0 {
             reader.client.close(code: 1013, reason: "the relay fell behind", status: .tooSlow)
             forget(reader)
@@ -397,7 +399,7 @@ final class RelayDesk {
         for symbol in Set(before.symbols).subtracting(now.symbols) where reading[symbol] != nil {
             for kind in configuration.kinds {
                 let channel = FeedChannel(kind: kind, symbol: symbol)
-                tellReaders(of: channel, "is not collected any more: somebody gave it up")
+                tellReaders(of: channel, "is no longer collected: the symbol was unsubscribed")
             }
         }
     }

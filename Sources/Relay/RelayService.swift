@@ -60,7 +60,9 @@ public final class RelayService: Service, Sendable {
             logger.notice("the relay's keys have changed", metadata: ["keys": "\(new.count)"])
             opened.withLock { $0?.hub }?.tell { $0.closeRevoked() }
         case .needsRestart:
-            logger.error("RELAY_KEYS was set or emptied: whether readers need a key changes with a restart")
+            logger.error(
+                "RELAY_KEYS was set or emptied: restart the collector for this to take effect; until then readers are admitted as before"
+            )
         }
     }
 

@@ -69,7 +69,8 @@ struct ReplayJob: Sendable {
             return
         } catch {
             logger.error("a replay could not read the buffer", metadata: ["error": "\(error)"])
-            await tell("replay_gap", "the buffer can't be read at the moment: events before this one are missing")
+            await tell(
+                "replay_gap", "the buffer can't be read at the moment: events from before this message may be missing")
         }
         let dropped = buffer.statistics.drops - drops
         if dropped > 0 {
@@ -139,7 +140,9 @@ struct ReplayJob: Sendable {
     /// Makes live events wait, and reads the rows before them.
     private func join(_ from: Int64, _ progress: inout Progress) async throws {
         guard let mark = try await mark() else {
-            await tell("replay_gap", "the buffer can't be written at the moment: events before this one are missing")
+            await tell(
+                "replay_gap",
+                "the buffer can't be written at the moment: events from before this message may be missing")
             return
         }
         for stream in streams { try await read(stream, through: mark[stream], from ... .max, &progress) }

@@ -55,7 +55,7 @@ package struct BufferJSON: WireObject {
         "oldest_pending_seconds": "The age of the oldest row that upstream does not have; null when it has all",
         "used_bytes": "The part of the file in use; what the cap bounds",
         "maximum_bytes": "The cap: BUFFER_MAX_BYTES",
-        "disk_free_bytes": "What of the buffer's disk may still be used",
+        "disk_free_bytes": "Free space on the buffer's disk",
         "drops": "Events given up since the file was made",
         "refused_batches": "Batches that did not fit into the queue; their events are in drops",
         "gaps": "Gaps recorded",

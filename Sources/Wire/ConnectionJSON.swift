@@ -50,7 +50,7 @@ package struct ConnectionJSON: WireObject {
     package static let meanings = [
         "id": "connection_1 and so on",
         "takes_all": "Whether it subscribes to all symbols; the counts of tickers are 0 then",
-        "assigned_tickers": "Symbols it is to bring",
+        "assigned_tickers": "Symbols assigned to it",
         "confirmed_tickers": "Symbols whose subscription is confirmed",
         "refused_tickers": "Symbols that the feed's plan does not cover",
         "universe_key": "The key of its settings, as written",
@@ -217,7 +217,7 @@ package struct TickersJSON: WireObject {
 
     package static let meanings = [
         "takes_all": "Whether it subscribes to all symbols; the lists are empty then",
-        "tickers": "The symbols that it is to bring",
+        "tickers": "The symbols assigned to it",
         "unconfirmed": "Those whose subscription is not confirmed",
         "refused": "Those that the feed's plan does not cover",
     ]
@@ -246,7 +246,7 @@ package struct SymbolsJSON: WireObject {
         package var last_price: Double?
 
         package static let meanings = [
-            "connections": "Ids of those that are to bring it; empty where one takes all symbols",
+            "connections": "Ids of those it is assigned to; empty if one takes all symbols",
             "is_confirmed": "Whether its subscription is confirmed on one of them",
             "last_event_ms": "When an event of it was last read; null before the first since the start",
             "last_price": "The newest trade's price or bar's close; null before the first since the start",

@@ -120,7 +120,7 @@ package struct RepairJSON: WireObject {
         "output": "The repaired file", "set_aside": "Where the damaged file is kept",
         "id": "The damaged file's identifier",
         "new_id": "The repaired file's identifier", "kept": "Rows", "lost": "Rows",
-        "loses_end": "Whether rows may be lost behind the last one",
+        "loses_end": "Whether rows after the last readable one may be lost",
     ]
 
     package init(_ report: RepairReport) {

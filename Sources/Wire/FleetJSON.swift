@@ -34,7 +34,7 @@ package struct FleetJSON: WireObject {
             "group": "COLLECTOR_GROUP",
             "status": "How it is, with what the database knows of it",
             "standing":
-                "live; gone: its connection has ended; stale: not seen for 60 s; stopped: it said that it stops",
+                "live; gone: its connection has ended; stale: not seen for 60 s; stopped: it has shut down cleanly",
             "state": "What it said of itself when it was last seen",
             "detail": "What is wrong and what to do; null when nothing is",
             "started_ms": "By the server's clock, as seen_ms is",

@@ -137,7 +137,7 @@ package struct StockJSON: WireObject {
         "sector": "unknown where none is known",
         "industry": "Unknown where none is known",
         "groups": "All but ETFs and sectors",
-        "connections": "Ids of those that are to bring it; empty on the command line",
+        "connections": "Ids of those it is assigned to; empty on the command line",
         "nearest": "Symbols that are collected and resemble it, where it is neither known nor collected",
     ]
 

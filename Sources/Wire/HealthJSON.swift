@@ -19,7 +19,7 @@ package struct HealthJSON: WireObject {
 
     package static let meanings = [
         "status": "The worst of the checks",
-        "is_live": "Whether all loops go round",
+        "is_live": "Whether all loops are making progress",
         "is_ready": "Whether the collector collects",
         "headline": "The worst problem in one line and how many more there are; null when nothing is wrong",
         "checks": "By name",

@@ -188,7 +188,7 @@ package struct DeadLetterRequeueJSON: WireObject {
     package static let meanings = [
         "requeued_count": "Rows that are back in the queue; those refused again become dead letters again",
         "superseded": "Bars of which a newer version is there; they stay dead letters",
-        "unreadable": "Letters whose row is no event; they stay",
+        "unreadable": "Letters whose row can't be read as an event; they stay dead letters",
     ]
 
     package init(_ retry: DeadLetterRetry) {

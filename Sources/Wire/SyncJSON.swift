@@ -20,7 +20,7 @@ package struct SyncJSON: WireObject {
         package var needs_person: Bool
 
         package static let meanings = [
-            "rows_kept_out": "By a trigger of the table, since the start",
+            "rows_kept_out": "Discarded or redirected by a trigger on the table, since the start",
             "failure": "What keeps this stream, and no other, from going on",
             "needs_person": "Whether a person must fix it",
         ]
@@ -46,7 +46,7 @@ package struct SyncJSON: WireObject {
             "streams": "Those that go there",
             "rows_uploaded": "Since the start",
             "rows_refused": "Since the start",
-            "rows_kept_out": "By a trigger of their table, since the start",
+            "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
             "lag_seconds": "How far the database is behind; 0 when it has everything",
             "last_success_age_seconds": "Since a pass last found everything there; null before the first",
             "stalled_seconds": "Time without a row settled while rows wait",
@@ -92,7 +92,7 @@ package struct SyncJSON: WireObject {
         "is_configured": "Whether DATABASE_URI is set",
         "rows_uploaded": "Since the start",
         "rows_refused": "Since the start",
-        "rows_kept_out": "By a trigger of their table, since the start",
+        "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
         "lag_seconds": "How far upstream is behind; 0 when it has everything",
         "last_success_age_seconds": "Since a pass last found everything upstream; null before the first",
         "stalled_seconds": "Time without a row settled while rows wait",

@@ -12,7 +12,7 @@ package struct UploadJSON: WireObject {
 
         package static let meanings = [
             "uploaded": "Rows", "refused": "Rows that became dead letters",
-            "kept_out": "Rows that a trigger of the table kept out of it",
+            "kept_out": "Rows that a trigger on the table discarded or redirected",
             "failure": "What the stream's upload stopped with",
         ]
     }
@@ -24,7 +24,7 @@ package struct UploadJSON: WireObject {
 
     package static let meanings = [
         "rows": "Uploaded, of all streams", "refused": "Rows that became dead letters",
-        "kept_out": "Rows that a trigger of their table kept out of it",
+        "kept_out": "Rows that a trigger on their table discarded or redirected",
         "streams": "By name: bars, trades, quotes",
     ]
 

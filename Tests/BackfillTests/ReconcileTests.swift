@@ -301,7 +301,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let byTime = [Self.header] + (0..<2).flatMap { minute in symbols.map { line($0, minute) } }
         let path = try workspace.write(byTime.joined(separator: "\n") + "\n", to: "day.csv")
         let error = await #expect(throws: BackfillError.self) { _ = try await read(path, symbols) }
-        #expect(error?.reason == .badFile && error?.message.contains("line 102: S0 had lines before") == true)
+        #expect(error?.reason == .badFile)
+        #expect(error?.message.contains("line 102: the lines of S0 are not together") == true)
         #expect(throws: BackfillError.self) {
             try FlatFileTape(path: path, symbols.compactMap { Symbol($0) }, starts: starts) { _ in }
         }

@@ -191,7 +191,7 @@ struct IdentityTests {
         let error = await #expect(throws: UpstreamError.self) {
             try await other.drain(OneBatch(waiting), of: snapshot)
         }
-        #expect(error?.reason == .ledger && error?.description.contains("copied while it ran") == true)
+        #expect(error?.reason == .ledger && error?.description.contains("cloned while the collector ran") == true)
         #expect(try upstream() == Set(1...250))
         await other.disconnect()
         await box.stop()
@@ -221,12 +221,12 @@ struct IdentityTests {
         async throws
     {
         let error = try await settleCopy(UploadMarks(acknowledged: 100, last: 200))
-        #expect(error?.reason == .ledger && error?.description.contains("copied while it ran") == true)
+        #expect(error?.reason == .ledger && error?.description.contains("cloned while the collector ran") == true)
     }
 
     @Test func `a copy's position proves nothing of the rows that were uploaded before it`() async throws {
         let error = try await settleCopy(UploadMarks(acknowledged: 200, last: 200))
-        #expect(error?.reason == .ledger && error?.description.contains("the ledger's position is a copy's") == true)
+        #expect(error?.reason == .ledger && error?.description.contains("set by a copy of this file") == true)
     }
 
     // MARK: - Databases
@@ -463,7 +463,7 @@ struct IdentityTests {
         let restored = try box("two", on: empty)
         let failure = await restored.failure()
         #expect(failure?.reason == .ledger)
-        #expect(failure?.description.contains("of the rows that wait some are there") == true)
+        #expect(failure?.description.contains("some waiting rows are already upstream") == true)
         #expect(restored.buffer.statistics.drops == 500)
         #expect(try upstream(empty) == [700])
         try await restored.pass.sendAgain(.trades, from: 501)
@@ -535,7 +535,7 @@ struct IdentityTests {
         try await restored.pass.sendAgain(.trades, from: 501)
         await restored.stop()
         let again = try box("two", on: empty)
-        #expect(await again.failure()?.description.contains("of the rows that wait some are there") == true)
+        #expect(await again.failure()?.description.contains("some waiting rows are already upstream") == true)
         try await again.pass.sendAgain(.trades, from: 501)
         try await again.upload()
         #expect(try upstream(empty) == Set(501...700))

@@ -195,7 +195,7 @@ struct PairServiceTests {
         #expect(try said.through("nyc-b") < to)
         #expect(
             try GapLog.read(directory: first.directory).first?.detail
-                == "what covered it is not in the database any more")
+                == "the database no longer shows that another box covered it")
         // The other box finds out with its next rows, and brings them again.
         try await live { try said.through("nyc-b") > to }
         try await Waiting.until { try first.states() == [.covered] }

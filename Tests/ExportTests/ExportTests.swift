@@ -251,14 +251,14 @@ import Testing
         #expect(try rows([one]) == 1)
         #expect(try rows([one]) == 1)
         let error = #expect(throws: ExportError.self) { try rows([other]) }
-        #expect(error?.cause.contains("it is there with 1 other symbol: --force") == true, "\(error?.cause ?? "")")
+        #expect(error?.cause.contains("holds 1 other symbol: --force") == true, "\(error?.cause ?? "")")
         #expect(try rows([one, other]) == 2)
         #expect(throws: ExportError.self) { try rows([one]) }
         #expect(try rows([other], replacesWhole: true) == 1)
         #expect(try rows([other]) == 1)
         #expect(try rows(nil) == 2)
         let whole = #expect(throws: ExportError.self) { try rows([one]) }
-        #expect(whole?.cause.contains("it is there with all symbols") == true)
+        #expect(whole?.cause.contains("holds all symbols") == true)
         #expect(try rows(nil) == 2)
     }
 

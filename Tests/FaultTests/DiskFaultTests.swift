@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The disk is full, fails, or gives back other bytes than were written; two collectors want one file.
+/// The disk is full, fails, or returns bytes other than those written; two collectors want the same file.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct DiskFaultTests {
     @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
@@ -37,7 +37,7 @@ struct DiskFaultTests {
             #expect(status == 75, "\(output)")
             #expect(output.contains { $0.contains("\(collector.pid)") }, "\(output)")
         }
-        // The lock is the process's, so a kill leaves none behind.
+        // The lock belongs to the process, so a kill leaves none behind.
         try await rig.kill(collector)
         let (again, next) = try await rig.box.collect()
         try await rig.freshEvent(next)
@@ -90,7 +90,8 @@ struct DiskFaultTests {
             try FileManager.default.copyItem(atPath: copy.file(name), toPath: rig.box.data + "/" + name)
         }
 
-        // Upstream knows more than the file; neither a first nor a second start may take new rows for old ones.
+        // Upstream has more rows than the file; neither the first nor the second start may mistake new rows for old
+        // ones.
         for _ in 0..<2 {
             let (again, port) = try await rig.box.collect()
             try await rig.freshEvent(port)

@@ -6,10 +6,10 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The feed refuses, closes, falls silent and sends nonsense.
+/// The feed refuses, closes, goes silent and sends garbage.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FeedFaultTests {
-    /// Faults after which a client that comes back gets all that was sent.
+    /// The arguments are faults after which a client that reconnects gets everything that was sent.
     @Test(arguments: [
         ["close-code=1000@40"], ["close-code=1001@40", "close-code=1008@80", "close-code=1011@120"],
         ["close-code=4000@40", "close-code=3999@80"], ["drop-every=60"], ["fragment=7"], ["malformed-every=5"],
@@ -29,12 +29,13 @@ struct FeedFaultTests {
         #expect(findings.isClean, "\(findings)")
         #expect(findings.events == 1600)
         #expect(findings.explained == 0)
-        // Breaking off is a gap, though nothing was missed here, and so is nonsense between frames, which may have been one.
+        // A lost connection is a gap, although nothing was missed here. So is an invalid frame, which may have held
+        // events.
         let breaks = faults.contains { !$0.hasPrefix("fragment") }
         #expect(try rig.file.gaps().isEmpty != breaks)
     }
 
-    /// Faults on which something that is on its way is lost, because one side breaks the connection off in its middle.
+    /// The arguments are faults that lose data in flight, because one side breaks the connection.
     @Test(arguments: ["reset-every=300", "compressed-looking@40", "oversize@40"])
     func `what is on its way when a connection breaks is told by a gap`(_ fault: String) async throws {
         let feed = try await LedgerServer(perSecond: 2400, faults: [try Fault(fault)])
@@ -56,7 +57,7 @@ struct FeedFaultTests {
         let (collector, port) = try await rig.box.collect()
         try await rig.collected(more: 200)
         line.set(.blackhole)
-        // Silence is borne for a minute.
+        // The collector tolerates silence for a minute.
         try await collector.line(containing: "nothing came", within: .seconds(150))
         line.set(.pass)
         try await rig.freshEvent(port)

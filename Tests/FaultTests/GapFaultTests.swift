@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// What was missed is told in the events' own time, whatever the clock did and whoever was killed.
+/// Gaps record what was missed in the events' own time, whatever the clock did and however often the collector was
+/// killed.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct GapFaultTests {
     private func missed(_ feed: LedgerServer, more frames: Int) async throws {
@@ -15,7 +16,7 @@ struct GapFaultTests {
         try await Waiting.until(within: .seconds(60)) { feed.simulator.statistics.missedFrames > before + frames }
     }
 
-    /// The longest gap, in milliseconds.
+    /// Returns the length of the longest gap, in milliseconds.
     private func longest(_ rig: FaultRig) throws -> Int64 {
         try rig.file.gaps().map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
     }
@@ -31,7 +32,7 @@ struct GapFaultTests {
         #expect(try rig.file.gaps().contains { $0.to == nil }, "the gap has no row while it lasts")
         try await rig.kill(collector)
         try await missed(feed, more: 100)
-        // Killed once more before anything stands.
+        // Killed again before it could subscribe to anything.
         let (again, _) = try await rig.box.collect()
         try await missed(feed, more: 100)
         try await rig.kill(again)
@@ -66,7 +67,7 @@ struct GapFaultTests {
     func `a minute that the feed throws away for a slow reader is a gap from the newest event on, filled to the bar`()
         async throws
     {
-        // While the market is closed no bar is asked for.
+        // The backfill requests no bars while the market is closed, so the clock is set to trading hours.
         let clock = try ClockShim()
         let morning: Int64 = 1_704_294_000
         try clock.step(to: Date(timeIntervalSince1970: Double(morning)))
@@ -116,7 +117,7 @@ struct GapFaultTests {
         #expect(try await rig.box.run("sync").status == 0)
         let bars = try collected(.bars)
         for id in 0...last where plan.event(id).kind == .secondBar {
-            // What the aggregates tell of a bar.
+            // Of a bar's columns, those that the aggregates contain.
             let prices = LedgerColumns.expected(plan.event(id))[1...4]
             #expect(bars[id]?[1...4] == prices, "bar \(id): \(output)")
         }
@@ -126,7 +127,7 @@ struct GapFaultTests {
                 == "\(count)|\(count)")
     }
 
-    /// The clock is off when the collector stops, and right when the next one starts.
+    /// The clock is wrong when the collector stops, and right when the next one starts.
     @Test(arguments: [-400, 400])
     func `a stop while the clock was 400 days off tells the downtime, and no year beside`(days: Int) async throws {
         let feed = try await LedgerServer(misses: true)
@@ -150,7 +151,7 @@ struct GapFaultTests {
         if days > 0 { #expect(gaps.contains { $0.isUncertain }) }
     }
 
-    /// A box without a clock of its own: it goes on from the time of its last shutdown.
+    /// A box without a hardware clock continues from the time of its last shutdown.
     @Test func `a clock that stood still while the box was off hides none of the downtime`() async throws {
         let feed = try await LedgerServer(misses: true)
         let rig = try await FaultRig(feed, cluster: .shared())
@@ -160,7 +161,7 @@ struct GapFaultTests {
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(30)) == 0)
         let off = Date()
-        // Longer than what a clock may be off.
+        // Longer than the tolerated clock error.
         try await missed(feed, more: 3000)
         try clock.step(to: off.addingTimeInterval(1))
         let (again, port) = try await rig.box.collect(settings: clock.settings)

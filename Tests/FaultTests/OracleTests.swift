@@ -4,7 +4,7 @@ import MarketData
 import TestSupport
 import Testing
 
-/// The oracle notices what it is there for.
+/// The oracle finds each of the faults that it looks for.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct OracleTests {
     private static let events = 480
@@ -37,12 +37,12 @@ struct OracleTests {
             return try oracle.compare(BufferFile(path: copy.file("ticks.sqlite")), nil)
         }
         #expect(try found("UPDATE buffer SET collector = 'other'").isClean)
-        // A hole in the numbers, and an event that no gap tells.
+        // Two findings: a hole in the sequence numbers, and an event that no gap explains.
         #expect(try found("DELETE FROM trades WHERE seq = 17").missing.count == 2)
-        // The last row: its number was reported.
+        // For the last row there is a second finding only if its number was reported durable.
         #expect(try found("DELETE FROM quotes WHERE seq = 120").missing.count == 1)
         #expect(try found("DELETE FROM quotes WHERE seq = 120", reported: [.quotes: 120]).missing.count == 2)
-        // One event goes to a time before the plan: it is missing, and its row is of no event.
+        // The event is moved to a time before the plan: it is missing, and its row matches no event.
         let moved = try found("UPDATE bars SET start_ms = start_ms - 100000000 WHERE seq = 3")
         #expect(moved.spurious.count == 1)
         #expect(moved.missing.count == 1)
@@ -53,7 +53,7 @@ struct OracleTests {
                 "CREATE TEMP TABLE t AS SELECT * FROM quotes WHERE seq = 5; UPDATE t SET seq = 121; "
                     + "INSERT INTO quotes SELECT * FROM t"
             ).doubled.count == 1)
-        // A gap explains events that never came, of its symbols and kinds at its time alone.
+        // A gap explains only missing events of its symbols and kinds at its time.
         let hole = "DELETE FROM quotes WHERE seq >= 61; "
         let gap = { (symbols: String, kinds: String, to: String) in
             "INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us) VALUES ('c', '\(symbols)', "

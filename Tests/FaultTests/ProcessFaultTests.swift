@@ -121,7 +121,7 @@ struct ProcessFaultTests {
         let (collector, port) = try await rig.box.collect()
         try await rig.collected(more: 400)
         collector.send(SIGSTOP)
-        // What the kernel's buffers take comes first; then the feed's own limit is reached.
+        // The kernel's buffers fill up first; only then is the feed's own limit reached.
         try await Waiting.until(within: .seconds(90)) { feed.simulator.statistics.slowConsumers > 0 }
         try await Waiting.until(within: .seconds(60)) { feed.simulator.statistics.missedFrames > 100 }
         collector.send(SIGCONT)
@@ -132,14 +132,14 @@ struct ProcessFaultTests {
     }
 }
 
-/// A control group of memory in which processes are ended that want more than there is.
+/// A control group with limited memory; the kernel kills processes in it that need more.
 final class MemoryGroup {
-    /// Whether one can be made.
+    /// Whether this process may make such a group.
     static var isAvailable: Bool { MemoryGroup() != nil }
 
     private let path: String
 
-    /// Makes one; `nil` where this process may not.
+    /// Makes a group; `nil` if this process may not.
     init?() {
         path = "/sys/fs/cgroup/memory/edgetick-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
         guard FileManager.default.fileExists(atPath: "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -154,7 +154,7 @@ final class MemoryGroup {
         try write("\(process)", to: "cgroup.procs")
     }
 
-    /// Leaves the group so many bytes beside what it uses.
+    /// Limits the group to what it uses now plus this many bytes.
     func leave(bytes: Int) throws {
         let used = try String(contentsOfFile: path + "/memory.usage_in_bytes", encoding: .utf8)
         let count = Int(used.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0

@@ -4,15 +4,15 @@ import MarketData
 import TestSupport
 import Testing
 
-/// The database fails over to a standby that lacks what it had confirmed.
+/// The database fails over to a standby that lacks rows that the primary had confirmed.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct StandbyFaultTests {
-    /// When the collector, and with it the file's identifier, begins again.
+    /// When the collector restarts, which gives the file a new identifier.
     enum Restart: CaseIterable {
         case never
-        /// Rows were uploaded under the new identifier that the standby has never heard of.
+        /// Before the failover: the primary has rows under the new identifier, which the standby doesn't know.
         case before
-        /// The standby is the first that the new identifier speaks to.
+        /// After the failover: the new identifier is first used with the standby.
         case after
     }
 
@@ -41,7 +41,7 @@ struct StandbyFaultTests {
         if restart == .after { try await stop(collector) }
         try primary.stop(.immediate)
         try standby.promote()
-        // What was on its way when the line was cut.
+        // Some rows may have been in flight when the line was cut, so the standby's count is taken after its promotion.
         let lacks = try rig.file.lastSequences().values.reduce(0, +) - Int64(tables.count())
         #expect(lacks > 600)
         rig.proxy.lead(to: standby.port)

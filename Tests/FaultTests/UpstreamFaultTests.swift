@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The database and the line to it fail in every way while events come in.
+/// The database and the line to it fail in various ways while events arrive.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct UpstreamFaultTests {
     @Test func `an answer lost after COMMIT doubles nothing`() async throws {
@@ -32,7 +32,7 @@ struct UpstreamFaultTests {
         let rig = try await FaultRig(LedgerServer(), cluster: cluster, settings: ["SYNC_INTERVAL": "600"])
         let (collector, port) = try await rig.box.collect()
         try await rig.freshEvent(port)
-        // A COPY may be over between seeing it and ending it; that try doesn't count.
+        // A COPY may complete between being seen and being ended; such an attempt doesn't count.
         var hits = 0
         for _ in 0..<6 where hits < 2 {
             if try await CopyFault(rig: rig, port: port).make(ending) == .hit { hits += 1 }

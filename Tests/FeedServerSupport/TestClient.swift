@@ -8,15 +8,15 @@ public import NIOWebSocket
 import Synchronization
 import TestSupport
 
-/// A WebSocket client that keeps what it receives, fragments and all.
+/// A WebSocket client that keeps everything it receives, including single fragments.
 public final class TestClient: Sendable {
     /// A WebSocket frame.
     public struct Frame: Equatable, Sendable {
-        /// What it is.
+        /// The frame's type.
         public var opcode: WebSocketOpcode
-        /// Whether a message ends with it.
+        /// Whether the frame is the last one of its message.
         public var isFinal: Bool
-        /// Whether it says that it is compressed.
+        /// Whether the frame is marked as compressed.
         public var isCompressed: Bool
         /// Its payload.
         public var bytes: [UInt8]
@@ -25,7 +25,7 @@ public final class TestClient: Sendable {
         public var text: String { String(decoding: bytes, as: UTF8.self) }
     }
 
-    /// What was received so far.
+    /// What a client has received so far.
     public struct Received: Sendable {
         /// All frames.
         public var frames: [Frame] = []
@@ -33,16 +33,16 @@ public final class TestClient: Sendable {
         public var closeCode: UInt16?
         /// Whether the connection has ended.
         public var isClosed = false
-        /// What ended it.
+        /// The error that ended the connection.
         public var error: String?
 
-        /// Whole text frames.
+        /// The text frames that were not fragmented.
         public private(set) var texts: [String] = []
-        /// Text frames that aren't statuses.
+        /// Those text frames that aren't status messages.
         public private(set) var events: [String] = []
-        /// How many events those are.
+        /// The number of events in these frames.
         public private(set) var eventCount = 0
-        /// Status messages, one element each.
+        /// The texts of the status messages, one element each.
         public private(set) var statuses: [String] = []
         /// The number of pongs.
         public var pongs: Int { frames.count { $0.opcode == .pong } }
@@ -125,7 +125,8 @@ public final class TestClient: Sendable {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
             let version = signal.version
-            // Tried under the lock: a copy would make the next frame copy all that came before.
+            // Evaluated under the lock: while a copy existed, the next frame would have to copy everything received
+            // before.
             if received.withLock({ condition($0) }) { return snapshot }
             guard ContinuousClock.now < deadline else {
                 throw Waiting.TimedOut("the frame, the last are \(snapshot.texts.suffix(5))")
@@ -153,7 +154,7 @@ public final class TestClient: Sendable {
         try await wait { $0.statuses.contains("authenticated") }
     }
 
-    /// Subscribes and waits for all confirmations.
+    /// Subscribes and waits for the last confirmation.
     public func subscribe(_ channels: String) async throws {
         try await send(#"{"action":"subscribe","params":"\#(channels)"}"#)
         let last = channels.split(whereSeparator: { $0 == "," || $0 == " " }).last.map(String.init) ?? ""
@@ -168,7 +169,7 @@ public final class TestClient: Sendable {
         return client
     }
 
-    /// Reads nothing from the socket until told otherwise.
+    /// Stops or resumes reading from the socket.
     public func setReads(_ reads: Bool) async throws {
         try await channel.setOption(.autoRead, value: reads).get()
         if reads { channel.read() }
@@ -220,7 +221,7 @@ private final class Reader: ChannelInboundHandler {
 }
 
 extension TestClient.Frame {
-    /// How many objects of an array say what event they are.
+    /// The number of objects in the array that have an `ev` field.
     fileprivate var eventCount: Int {
         bytes.withUnsafeBytes { all in
             guard let base = all.baseAddress else { return 0 }
@@ -239,7 +240,7 @@ extension TestClient.Frame {
 }
 
 extension ChangeSignal {
-    /// As ``wait(past:)``, but returns at `deadline` at the latest.
+    /// Like ``wait(past:)``, but returns at `deadline` at the latest.
     fileprivate func wait(past version: UInt64, until deadline: ContinuousClock.Instant) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.wait(past: version) }

@@ -31,7 +31,7 @@ import Testing
         let path = "/v2/aggs/ticker/A/range/1/minute/0/9000"
         #expect(try wanted(path + "?cursor=5000").starts == 5000...9000)
         #expect(try wanted(path + "?cursor=5000&sort=desc").starts == 0...5000)
-        #expect(read(path + "?cursor=9001") == .fault("the cursor is not one of this range"))
+        #expect(read(path + "?cursor=9001") == .fault("the cursor doesn't belong to this range"))
         let page = try wanted(path + "?limit=2&sort=desc").answer(
             [Array("{\"t\":9000}".utf8), Array("{\"t\":8000}".utf8)], next: 7000, origin: "http://box:8765")
         #expect(
@@ -49,11 +49,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/v2/aggs/ticker/A/range/5/minute/0/9", "there are bars of 1 minute and of 1 second, not of 5 minute"),
-        ("/v2/aggs/ticker/A/range/1/day/0/9", "there are bars of 1 minute and of 1 second, not of 1 day"),
-        ("/v2/aggs/ticker/A/range/1/minute/0/9?limit=0", "limit is a number up to 50000"),
-        ("/v2/aggs/ticker/A/range/1/minute/0/9?sort=up", "sort is asc or desc"),
-        ("/v2/aggs/ticker/a%20b/range/1/minute/0/9", "the ticker is none"),
+        ("/v2/aggs/ticker/A/range/5/minute/0/9", "only bars of 1 minute or 1 second are available, not of 5 minute"),
+        ("/v2/aggs/ticker/A/range/1/day/0/9", "only bars of 1 minute or 1 second are available, not of 1 day"),
+        (
+            "/v2/aggs/ticker/A/range/1/minute/0/9?limit=0",
+            "limit must be a whole number above 0 (at most 50000 bars are returned)"
+        ),
+        ("/v2/aggs/ticker/A/range/1/minute/0/9?sort=up", "sort must be asc or desc"),
+        ("/v2/aggs/ticker/a%20b/range/1/minute/0/9", "the path has no valid ticker"),
     ])
     func `that can't be met are refused with the reason`(target: String, why: String) {
         #expect(read(target) == .fault(why))
@@ -67,7 +70,7 @@ import Testing
             Issue.record("\(range) was taken")
             return
         }
-        #expect(why.hasPrefix("the range goes from"))
+        #expect(why.hasPrefix("from and to must be"))
     }
 
     @Test func `of another route are left to others`() {

@@ -326,7 +326,10 @@ import Testing
         #expect(parts.core.hasOthers == (count > 1))
         // Where all are down, nobody takes anything.
         #expect(log.lines.count == (count == 1 ? 0 : 2), "\(log.lines)")
-        #expect(log.lines.allSatisfy { $0.contains("no other takes its symbols") && $0.contains("moved=0") })
+        #expect(
+            log.lines.allSatisfy {
+                $0.contains("no other connection can take its symbols") && $0.contains("moved=0")
+            })
     }
 
     @Test func `at the limit a new connection waits for the end of one that leaves, and keeps no symbol from moving`()

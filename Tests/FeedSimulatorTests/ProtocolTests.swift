@@ -65,7 +65,7 @@ struct `The conversation over a socket` {
         (#"{"action":"dance","params":"x"}"#, "unknown action 'dance'"),
         (#"{"action":"subscribe","params":"XQ.AAPL"}"#, "unknown channel 'XQ.AAPL'"),
         (#"{"action":"subscribe","params":"AM"}"#, "unknown channel 'AM'"),
-        (#"{"action":"subscribe","params":" , "}"#, "no channel named"),
+        (#"{"action":"subscribe","params":" , "}"#, "params names no channel"),
         (#"{"action":"auth","params":"again"}"#, "already authenticated"),
     ])
     func `a malformed request gets an error status and the connection lives on`(
@@ -170,7 +170,7 @@ struct `The conversation over a socket` {
                 return text
             }
             #expect(answer.hasPrefix("HTTP/1.1 426 Upgrade Required"))
-            #expect(answer.contains("connect with a WebSocket client"))
+            #expect(answer.contains("Connect with a WebSocket client"))
         }
     }
 

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// A collector's box: its data directory, its settings, and the real commands run in it.
+/// A collector's box: its data directory, its settings, and the real commands run with them.
 struct Box {
     let workspace: Workspace
     let environment: [String: String]
@@ -17,7 +17,8 @@ struct Box {
         self.environment = environment.merging(more) { $1 }
     }
 
-    /// A box whose file has two minute bars, a second bar, a trade, and an event of each further stream, all of 2013-09-24.
+    /// Makes a box whose file has two minute bars, a second bar, a trade, and one event of each later stream, all of
+    /// 2013-09-24.
     static func known() throws -> Box {
         let box = try Box(feed: "ws://127.0.0.1:9/stocks")
         try FileManager.default.createDirectory(
@@ -33,7 +34,7 @@ struct Box {
             Places.edgetick, arguments, environment: environment.merging(extra) { $1 }, directory: workspace.path)
     }
 
-    /// Runs `edgetick` to its end; returns its exit status and output.
+    /// Runs `edgetick` and waits for it to end; returns its exit status and output.
     func edgetick(_ arguments: String..., environment extra: [String: String] = [:]) async throws -> (Int32, [String]) {
         let process = try ChildProcess(
             Places.edgetick, arguments, environment: environment.merging(extra) { $1 }, directory: workspace.path)
@@ -44,13 +45,13 @@ struct Box {
     /// The buffer file.
     var ticks: String { workspace.file("data/ticks.sqlite") }
 
-    /// The bars in the buffer file; 0 as long as there is none.
+    /// Returns the number of bars in the buffer file; 0 if it can't be read yet.
     func bars() async throws -> Int {
         guard let rows = try? await sqlite("select count(*) from bars").first else { return 0 }
         return Int(rows) ?? 0
     }
 
-    /// Asks the buffer file, as a user would; a row a line, columns separated by `|`.
+    /// Queries the buffer file as a user would; returns one row per line, with columns separated by `|`.
     func sqlite(_ query: String) async throws -> [String] {
         let process = try ChildProcess("/usr/bin/sqlite3", ["-readonly", ticks, query])
         let status = try await process.exit()
@@ -78,7 +79,7 @@ struct SimulatedFeed {
     }
 }
 
-/// A database of the test's own on a server that the tests started.
+/// A database for one test on a server that the tests started.
 struct Database {
     let uri: String
     private let name: String
@@ -88,20 +89,20 @@ struct Database {
         self.init(named: try cluster.makeDatabase(), in: cluster)
     }
 
-    /// One that is there.
+    /// Refers to an existing database.
     init(named name: String, in cluster: PostgresCluster) {
         self.cluster = cluster
         self.name = name
         uri = cluster.uri(name)
     }
 
-    /// The one value that a query gives.
+    /// Returns the output of a query, such as its only value.
     func value(_ query: String) throws -> String {
         try cluster.psql(query, database: name).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
 
-/// Something that a test needs did not work.
+/// The error when something that a test needs failed.
 struct Failed: Error, CustomStringConvertible {
     let what: String
     let output: [String]
@@ -109,9 +110,9 @@ struct Failed: Error, CustomStringConvertible {
     var description: String { "\(what):\n" + output.joined(separator: "\n") }
 }
 
-/// The independent comparer of capture, buffer file and database.
+/// The independent program that compares captures with the buffer file and the database.
 enum Oracle {
-    /// Compares; throws with the differences when there are any.
+    /// Compares the captures with the copies given; throws an error with the differences if there are any.
     static func compare(captures: [String], sqlite: String?, postgres: String?) async throws {
         var arguments = [Places.repository + "/Tests/Oracle/compare.py", "--capture"] + captures
         if let sqlite { arguments += ["--sqlite", sqlite] }

@@ -1,11 +1,13 @@
 import Foundation
 import TestSupport
 
-/// The captured day of 2013-10-08, four kinds of events of four symbols: all 2.5 million where EDGETICK_TEST_WHOLE_DAY
-/// is set, which is for a release build (`make day`), else all minute bars and every fortieth frame of trades and quotes.
+/// The captured day of 2013-10-08, four kinds of events of four symbols.
+///
+/// With EDGETICK_TEST_WHOLE_DAY set, which needs a release build (`make day`), it has all 2.5 million events; otherwise
+/// all minute bars and every fortieth frame of trades and of quotes.
 struct CapturedDay {
     static let isWhole = ProcessInfo.processInfo.environment["EDGETICK_TEST_WHOLE_DAY"] != nil
-    /// Whether it lies beside the checkout.
+    /// Whether the captures are next to the checkout.
     static let isThere = paths.count == kinds.count
 
     private static let kinds = ["AM", "A", "T", "Q"]
@@ -16,15 +18,15 @@ struct CapturedDay {
     /// From its first event to its last, in seconds.
     static let length = 57_600.0
 
-    /// The moment when a share of it has passed, in milliseconds since the Unix epoch.
+    /// Returns the moment when a share of the day has passed, in milliseconds since the Unix epoch.
     static func moment(_ share: Double) -> Int64 { 1_381_219_200_000 + Int64(length * 1000 * share) }
 
     let captures: [String]
-    /// Bars of the day once more, later and with more volume; in none of the captures.
+    /// A further capture: some bars of the day again, with a larger volume, to be sent later.
     let corrections: String
     private let workspace: Workspace
 
-    /// - Parameter step: of a day that is not whole, one frame of second bars in so many is kept.
+    /// - Parameter step: One of this many frames of second bars is kept, unless the day is whole.
     init(secondBarStep step: Int = 1) throws {
         let workspace = try Workspace()
         self.workspace = workspace
@@ -41,18 +43,18 @@ struct CapturedDay {
         corrections = try write(Self.paths[0], #"NR % 7 == 1 { gsub(/"v":/, "\"v\":1"); print }"#)
     }
 
-    /// How many frames there are.
+    /// Returns the number of frames.
     func frames() throws -> Int {
         let names = captures.map { "'\($0)'" }.joined(separator: " ")
         let text = try Command.run(["/bin/sh", "-c", "for file in \(names); do zcat -f \"$file\"; done | wc -l"])
         return Int(text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
     }
 
-    /// When its minute bars begin, of all symbols.
+    /// Returns the starts of the minute bars of all symbols.
     func minutes() throws -> [Int64] {
         try Command.run(["/usr/bin/zcat", captures[0]]).matches(of: /"s":([0-9]+)/).compactMap { Int64($0.1) }
     }
 
-    /// The speed at which it passes in so many seconds.
+    /// Returns the speed at which the day takes this many seconds.
     static func speed(lasting seconds: Double) -> String { "\((length / seconds).rounded())" }
 }

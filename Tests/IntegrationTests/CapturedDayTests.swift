@@ -2,12 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Real events from a feed through the buffer into PostgreSQL, compared by a program that shares no code with ours.
+/// Real events pass from a feed through the buffer into PostgreSQL; a program that shares no code with the product
+/// compares them.
 @Suite(.blocking, .timeLimit(.minutes(30))) struct CapturedDayTests {
     private static let bundled = Places.repository + "/Fixtures/captures/demo.ndjson"
 
     private let day: CapturedDay?
-    /// The day's where they lie beside the checkout, else the bundled one of five minutes.
+    /// The captures of the day if they are next to the checkout, otherwise the bundled one of five minutes.
     private let captures: [String]
 
     init() throws {
@@ -15,7 +16,7 @@ import Testing
         captures = day?.captures ?? [Self.bundled]
     }
 
-    /// The speed at which the captures are sent in about so many seconds.
+    /// Returns the speed at which sending the captures takes about this many seconds.
     private func speed(lasting seconds: Double) -> String {
         day == nil ? "\((300 / seconds).rounded())" : CapturedDay.speed(lasting: seconds)
     }
@@ -79,7 +80,7 @@ import Testing
         try #require(try await box.edgetick("migrate").0 == 0)
         let collector = try box.start("run")
         try await collector.line(containing: "collecting")
-        // The replay lasts some 19 s; rows upstream tell how far it is.
+        // The replay takes about 19 s; the first rows upstream show that it has begun.
         try await Waiting.until(within: .seconds(60)) {
             try database.value("select count(*) > 0 from ohlcv_1sec") == "t"
         }

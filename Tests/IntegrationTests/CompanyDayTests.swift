@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The captured day through several boxes into one database: each of them misses something, the database nothing.
+/// Several boxes send the captured day to one database: each box misses something, the database nothing.
 @Suite(
     .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
     .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"),
@@ -21,12 +21,13 @@ struct CompanyDayTests {
         return try Box(feed: feed.url, database: database.uri, more: own.merging(more) { $1 })
     }
 
-    /// The newest event of a box's file, of its own time; 0 where there is none.
+    /// Returns the end of the newest bar in a box's file, in the bar's own time; 0 if there is none.
     private static func newest(_ box: Box) async throws -> Int64 {
         Int64((try? await box.sqlite("SELECT max(end_ms) FROM bars").first) ?? "") ?? 0
     }
 
-    /// Whether a box has every minute bar of a span, and so no loss in it while the market is open.
+    /// Returns whether a box has every minute bar of a span, which shows that it lost nothing there while the market
+    /// was open.
     private static func hasAll(_ box: Box, _ span: ClosedRange<Int64>, of minutes: [Int64]) async throws -> Bool {
         let found = try await box.sqlite(
             """
@@ -83,7 +84,8 @@ struct CompanyDayTests {
             try await kill(a)
             a = try ahead.start("run")
         }
-        // The one that lags dies where the other, which is ahead, has missed nothing; the rest is the other's to bring.
+        // The lagging box is killed only where the box that is ahead has missed nothing, since that one must supply the
+        // rest.
         let margin = Int64(2000 * CapturedDay.length / seconds)
         for share in [0.36, 0.46, 0.56] {
             try await Waiting.until("a moment after \(share) that the other has", within: .seconds(seconds)) {

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A day with a bad feed and a collector that stands still ends complete, and one command proves it.
+/// A day with a bad feed and a collector that is sometimes frozen ends complete, and one command proves it.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(10)))
 struct CompleteDayTests {
-    /// A captured day; `nil` where it is absent.
+    /// Returns the capture of a day; `nil` if it is absent.
     static func capture(of day: String) -> String? { Places.sharedData("captures/\(day).AM.ndjson.gz") }
 
     @Test
@@ -40,13 +40,13 @@ struct CompleteDayTests {
         }
     }
 
-    /// The captured day's trades and quotes; `nil` where they are absent.
+    /// The captured day's trades and quotes; `nil` if they are absent.
     static let ticks: [String]? = {
         let paths = ["T", "Q"].compactMap { Places.sharedData("captures/2013-10-08.\($0).ndjson.gz") }
         return paths.count == 2 ? paths : nil
     }()
 
-    /// Keeps a thirtieth of a capture's events, all over the day: what a debug build can do.
+    /// Keeps a thirtieth of a capture's events, spread over the day, which is what a debug build can handle.
     private static let cut = """
         import gzip, json, sys
         with gzip.open(sys.argv[1], "rt") as lines, open(sys.argv[2], "w") as part:
@@ -56,8 +56,8 @@ struct CompleteDayTests {
         """
 
     /// - Parameters:
-    ///   - seconds: how long the day takes.
-    ///   - frames: after how many the feed drops a connection.
+    ///   - seconds: How long the day takes.
+    ///   - frames: After how many frames the feed drops a connection.
     private func expectComplete(
         _ day: String, _ captures: [String], within seconds: Double = 15, dropEvery frames: Int = 120
     ) async throws {
@@ -110,7 +110,7 @@ struct CompleteDayTests {
             try sent.quotes
                 == rows(database, "select symbol || ' ' || \(Self.milliseconds) || ' ' || sequence from quotes"))
 
-        // Somebody alters the database by hand.
+        // Alter the database by hand.
         let chosen = "from ohlcv_1min order by md5(symbol || start_ms)"
         let altered = try rows(database, "select symbol || ' ' || start_ms \(chosen) limit 50")
         let removed = try rows(database, "select symbol || ' ' || start_ms \(chosen) offset 50 limit 20")
@@ -129,7 +129,7 @@ struct CompleteDayTests {
         #expect(answer.percent == 100 && answer.is_complete)
         #expect(try sent.bars == rows(database, "select symbol || ' ' || start_ms from ohlcv_1min"))
         let third = try await box.edgetick("reconcile", "--date", day)
-        // On a slow machine the progress is told too, behind it.
+        // On a slow machine, progress reports precede the total.
         let total = third.1.last { $0.hasPrefix("\(day): ") }
         #expect(total?.hasSuffix("0 open") == true && total?.contains("corrected") == false, "\(third.1)")
         #expect(try database.value("select count(*) from ohlcv_1min where source = 'reconcile'") == "70")
@@ -148,7 +148,7 @@ struct CompleteDayTests {
 
     private static let milliseconds = "(extract(epoch from time) * 1000)::bigint"
 
-    /// The rows of a query, each once.
+    /// Returns the rows of a query, and expects each of them only once.
     private func rows(_ database: Database, _ query: String) throws -> Set<String> {
         let lines = try database.value(query).split(separator: "\n").map(String.init)
         #expect(Set(lines).count == lines.count, "\(query): rows are doubled")
@@ -206,7 +206,7 @@ private struct SentDay {
         }
     }
 
-    /// Waits until a share of the day has passed at the feed, whoever heard it.
+    /// Waits until the feed has passed a share of the day, whether or not a client was connected.
     func passed(_ share: Double, at rest: String) async throws {
         let from = firstMinute + Int64(Double(lastMinute - firstMinute) * min(share, 1))
         try await Waiting.until(within: .seconds(180)) {
@@ -222,7 +222,7 @@ private struct SentDay {
     }
 }
 
-/// A day that the test makes up: four symbols, every minute of the session with a bar, a trade and two quotes.
+/// A synthetic day: four symbols, with a bar, a trade and two quotes in every minute of the session.
 enum MadeDay {
     /// 9:30 in New York on 2026-01-05.
     private static let open: Int64 = 1_767_623_400_000

@@ -3,11 +3,11 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// What a program that runs does by itself once a day, under a clock that is stepped.
+/// What a running program does by itself once a day, tested with a stepped clock.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DailyWorkTests {
     private static let bars = 4 * 390
 
-    /// A moment of 2026-01-05, in New York.
+    /// Returns a moment of 2026-01-05 in New York.
     private func newYork(_ hour: Int, _ minute: Int, _ second: Int = 0) -> Date {
         Date(timeIntervalSince1970: Double(1_767_589_200 + hour * 3600 + minute * 60 + second))
     }
@@ -43,7 +43,7 @@ import WebAPISupport
             "delete from bars where seq % 300 = 7; update bars set close = close + 1 where seq % 300 = 8",
         ])
 
-        // Two seconds before its time, and the REST server isn't there.
+        // The start is two seconds before RECONCILE_AT, without a REST server.
         try clock.step(to: newYork(20, 59, 58))
         let (second, port) = try await box.collect(settings: ["MASSIVE_REST_URL": "http://127.0.0.1:9"])
         let failing = try await RawHTTP(port: port).until("/api/status") {
@@ -65,7 +65,7 @@ import WebAPISupport
         second.send(SIGTERM)
         #expect(try await second.exit(within: .seconds(20)) == 0)
 
-        // It catches up once it is there.
+        // The collector catches up once the REST server is available.
         let (third, again) = try await box.collect(settings: ["MASSIVE_REST_URL": rest])
         let done = try await RawHTTP(port: again).until("/api/status") {
             days($0.json).first?["is_complete"] as? Bool == true
@@ -87,7 +87,7 @@ import WebAPISupport
     {
         let box = try Box.known()
         let clock = try ClockShim()
-        // Three seconds before 20:15 in New York.
+        // 20:15 in New York, when the day is over.
         let over = Date(timeIntervalSince1970: 1_380_068_100)
         let path = box.workspace.file("out/bars/day=2013-09-24/bars.csv")
         func watch() throws -> ChildProcess {
@@ -112,7 +112,7 @@ import WebAPISupport
         #expect(!all.contains { $0.hasSuffix(".partial") }, "\(all)")
         let number = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
 
-        // The day after is looked at when it is over, and the written one is left alone.
+        // The next day is read when it is over, and the file already written is left alone.
         try clock.step(to: over + 86_400 - 2)
         let second = try watch()
         try await second.line(containing: "no such events")

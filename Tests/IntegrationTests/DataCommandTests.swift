@@ -5,7 +5,7 @@ import WebAPISupport
 
 /// `query`, `tail`, `export` and `coverage`, run as users run them on a file that holds known rows.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DataCommandTests {
-    /// What went to standard output.
+    /// Returns the lines that went to standard output.
     private func data(_ output: [String]) -> [String] { output.filter { !$0.hasPrefix("edgetick: ") } }
 
     private func json(_ output: [String]) throws -> Any {
@@ -31,7 +31,7 @@ import WebAPISupport
         let both = try await box.edgetick("query", "AAPL", "BRK.B", "--format", "json").1
         #expect((try json(both) as? [[String: Any]])?.map { $0["symbol"] as? String } == ["AAPL", "BRK.B"])
 
-        // A part of a longer bar would be taken for all of it.
+        // Part of a longer bar would be mistaken for the whole, so the whole bar is printed.
         let part = try await box.edgetick(
             "query", "AAPL", "--every", "1h", "--from", "2013-09-24T05:50", "--to", "2013-09-24T05:51", "--format",
             "csv")
@@ -43,7 +43,7 @@ import WebAPISupport
                 environment: box.environment, directory: box.workspace.path)
             #expect(try await process.exit(within: .seconds(60)) == 0)
             #expect(
-                process.output.contains { $0.contains("let the earliest of these \(stream) go") } == isLess,
+                process.output.contains { $0.contains("the earliest of these \(stream) were deleted") } == isLess,
                 "\(process.output)")
         }
 
@@ -86,11 +86,11 @@ import WebAPISupport
                 #expect(lines.count == (stream == "bars" ? 4 : 2), "\(stream)")
             }
             // The quotes have left this file after their upload.
-            #expect(process.output.contains { $0.contains("let quotes of 2013-09-24 go") })
+            #expect(process.output.contains { $0.contains("quotes of 2013-09-24 were deleted") })
         }
         let forced = try await box.edgetick(
             "export", "--date", "2013-09-24", "--format", "csv", "--output", "out", "--force")
-        #expect(forced.0 == 0 && forced.1.contains { $0.contains("let quotes of 2013-09-24 go") }, "\(forced.1)")
+        #expect(forced.0 == 0 && forced.1.contains { $0.contains("quotes of 2013-09-24 were deleted") }, "\(forced.1)")
         let empty = try await box.edgetick("export", "--date", "2013-09-25", "--stream", "trades", "--output", "out")
         #expect(empty.0 == 0 && empty.1.contains { $0.contains("no such events") })
         let parquet = try await box.edgetick("export", "--date", "2013-09-24", "--stream", "bars", "--output", "out")
@@ -123,7 +123,7 @@ import WebAPISupport
             ])
         }
         let tail = try box.start("tail", "--kind", "T")
-        // A look at the file comes five times a second.
+        // `tail` reads the file five times a second.
         try await Waiting.until {
             try insert("OLD", box.ticks)
             try insert("OLD", box.ticks)
@@ -155,7 +155,8 @@ import WebAPISupport
         #expect(fresh.0 == 0, "\(fresh.1)")
         #expect(
             fresh.1.contains { $0.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") }, "\(fresh.1)")
-        // Nobody has asked for the feed, so that no bar has passed yet: the day is not there, and not without trades.
+        // No client has subscribed to the feed, so no bar has passed yet. The day is unavailable, which differs from a
+        // day without trades.
         let early = try await box.edgetick("reconcile", "--date", "2026-01-05")
         #expect(early.0 == 65, "\(early.1)")
         #expect(early.1.contains { $0.contains("has no bar of 2026-01-05 of any of these symbols") }, "\(early.1)")
@@ -209,7 +210,7 @@ import WebAPISupport
             let half = try await away.edgetick("coverage", "--date", "2013-09-24", option)
             #expect(half.0 == expected && half.1.contains { $0.contains("could not be asked") } == (expected == 69))
         }
-        // What the settings name counts too, since the file was made.
+        // Symbols in the settings count too, from the day on which the file was made.
         let named = try Box(feed: "ws://127.0.0.1:9/stocks", more: ["SYMBOLS": "AAPL,NVDA"])
         try FileManager.default.copyItem(atPath: box.workspace.file("data"), toPath: named.workspace.file("data"))
         for (day, symbols) in [("2013-09-24", ["AAPL", "NVDA"]), ("2013-09-23", [])] {
@@ -242,7 +243,8 @@ import WebAPISupport
             """, database: database)
         let (process, port) = try await box.collect()
         let http = RawHTTP(port: port)
-        // Since the newest bar of the file, less the margin, no collector has run; the gap is recorded shortly after the start.
+        // Since the newest bar of the file, less the margin, no collector has run; the gap is recorded shortly after
+        // the start.
         let day = try await http.until("/api/coverage?day=2013-09-24&symbols=AAPL,MSFT") { reply in
             let rows = reply.json["symbols"] as? [[String: Any]]
             return rows?.map { $0["minutes"] as? String } == ["bg389", "gb3g386"]

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `doctor` compares this machine's clock with those that it can ask.
+/// `doctor` compares this machine's clock with those of the servers that it can reach.
 @Suite(.blocking, .timeLimit(.minutes(2))) struct DoctorClockTests {
     @Test(arguments: [3600, -3600])
     func `a Date header that is an hour off is a warning with how much and what to do`(seconds: Int) async throws {
@@ -26,7 +26,7 @@ import Testing
             feed: "ws://127.0.0.1:9/stocks", settings: ["MASSIVE_REST_URL": "http://127.0.0.1:\(port)"])
         let (status, output) = try await box.run("doctor")
         #expect(status == 0, "\(output)")
-        // The header tells whole seconds.
+        // The header has a resolution of one second.
         let said = try clock(output, "the REST server's").firstMatch(
             of: /this machine's clock is ([0-9.]+) s (ahead of|behind) the REST server's: set it right/)
         let found = try #require(said, "\(output)")
@@ -56,11 +56,11 @@ import Testing
         let found = try #require(
             line.firstMatch(of: /clock is ([0-9.]+) s (ahead of|behind) the database's/), "\(line)")
         #expect(found.2 == (seconds > 0 ? "ahead of" : "behind"), "\(line)")
-        // A busy machine takes its time for the question.
+        // The query may take a while on a busy machine.
         #expect(abs((Double(found.1) ?? 0) - 3600) < 30, "\(line)")
     }
 
-    /// The line about one other clock.
+    /// Returns the line about one of the other clocks.
     private func clock(_ output: [String], _ other: String) throws -> String {
         try #require(output.first { $0.dropFirst(6).hasPrefix("clock") && $0.contains(other) }, "\(output)")
     }

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The drill in docs/operations.md of backups, copies and databases that come back: its very commands.
+/// Runs the exact commands of the drill in docs/operations.md: backups, copies and restored databases.
 @Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct DrillTests {
-    /// The indented lines of a section.
+    /// Returns the indented lines of a section.
     private func commands(of section: String) throws -> [String] {
         let text = try String(contentsOfFile: Places.repository + "/docs/operations.md", encoding: .utf8)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
@@ -21,7 +21,7 @@ struct DrillTests {
         script[0] = "set -euo pipefail"
         let cluster = try PostgresCluster(settings: onTimescale ? ["shared_preload_libraries": "timescaledb"] : [:])
         if onTimescale { try cluster.psql("CREATE EXTENSION timescaledb", database: "template1") }
-        // What an earlier run may have left is in nobody's way.
+        // A database that an earlier drill may have left must not get in the way.
         try cluster.psql("CREATE DATABASE yesterday", database: "postgres")
         let workspace = try Workspace()
         try FileManager.default.createDirectory(

@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The captured day, with late corrections and rows that are refused for a while, into the engines for many rows.
+/// Uploads the captured day, with late corrections and rows that are refused for a while, to Citus and TimescaleDB.
 @Suite(
     .blocking, .enabled(if: CapturedDay.isThere, "the captured day is not beside the package"), .serialized,
     .timeLimit(.minutes(30)))
 struct EngineDayTests {
-    /// How often a server is killed; CITUS_ROUNDS says otherwise.
+    /// How often a server is killed; CITUS_ROUNDS overrides the default.
     private static let rounds = ProcessInfo.processInfo.environment["CITUS_ROUNDS"].flatMap { Int($0) } ?? 3
-    /// The trades that are refused until somebody allows them.
+    /// The condition for the trades that are refused at first.
     private static let refused = "sequence % \(CapturedDay.isWhole ? 20_000 : 500) = 7"
 
     private let day: CapturedDay
@@ -35,7 +35,7 @@ struct EngineDayTests {
         return sum.flatMap { Int($0) } ?? -1
     }
 
-    /// Sends the day and then, late, its corrections; in the end upstream is what was sent.
+    /// Sends the day and later its corrections; expects upstream to end with what was sent.
     private func expectWhole(
         _ database: Database, _ engine: String, batch: Int? = nil, meanwhile: (Int) async throws -> Void = { _ in },
         beforeCorrections: () throws -> Void = {}
@@ -67,7 +67,7 @@ struct EngineDayTests {
         let retried = try await box.edgetick("dead-letters", "retry", "--all")
         #expect(retried.0 == 0, "\(retried.1)")
         try await sync(box)
-        // Citus's own recovery commits what was prepared when a server died.
+        // Citus's own recovery commits transactions that were prepared when a server died.
         let trades = try await box.sqlite("SELECT count(*) FROM trades").first ?? ""
         try? await Waiting.until(within: .seconds(30)) { try database.value("SELECT count(*) FROM trades") == trades }
         try await Oracle.compare(captures: day.captures + [day.corrections], sqlite: nil, postgres: database.uri)
@@ -86,7 +86,7 @@ struct EngineDayTests {
                 let done = uploaded(database)
                 #expect(done < sent, "the upload was over before kill \(round + 1)")
                 try victim.killServer()
-                // Its process may be there for a moment yet, dead and not reaped.
+                // The killed process may remain for a moment, dead but not reaped.
                 try await Waiting.until("the server starts", within: .seconds(30)) { (try? victim.start()) != nil }
                 print("kill \(round + 1) of server \(round % citus.servers.count) after \(done) of \(sent) rows")
             }
@@ -96,7 +96,7 @@ struct EngineDayTests {
     @Test(.enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"))
     func `the day on TimescaleDB with policies, corrected in the columnstore, is there once`() async throws {
         let cluster = try PostgresCluster(settings: [
-            // No worker runs jobs meanwhile: what is compressed when is the test's.
+            // Without workers, no jobs run: the test decides what is compressed when.
             "shared_preload_libraries": "timescaledb", "max_worker_processes": "0",
         ])
         let database = try Database(in: cluster)
@@ -105,7 +105,7 @@ struct EngineDayTests {
             database, "--policies",
             beforeCorrections: {
                 for table in ["ohlcv_1min", "ohlcv_1sec", "trades", "quotes"] {
-                    // A chunk that hardly shrinks is warned of.
+                    // TimescaleDB warns of chunks that hardly shrink.
                     let chunks = try database.value(
                         "SET client_min_messages = error; SELECT count(compress_chunk(c)) FROM show_chunks('\(table)') c"
                     )

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `verify`, `repair` and `dead-letters`, run as the person on call runs them.
+/// `verify`, `repair` and `dead-letters`, run as an engineer on call runs them.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct FileCommandTests {
-    /// A box with bars in its file, collected by the real program.
+    /// Returns a box with trades in its file, collected by the real program.
     private func collected(database: String? = nil) async throws -> CollectorBox {
         let market = try await SimulatedMarket(rate: 200)
         var settings = ["FEED_EVENTS": "T"]
@@ -57,7 +57,7 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == bytes)
         #expect(try await box.run("verify").status == 0)
         #expect(try await box.run("verify", "--file", kept).status == 65)
-        // Of a file that was set aside a copy is made, from which sync can send.
+        // For a file that was set aside, repair makes a repaired copy, which sync can upload.
         let aside = try await box.run("repair", "--file", kept)
         #expect(aside.status == 0 && aside.output.contains { $0.contains("EDGETICK_DATA_DIR=") })
 
@@ -97,7 +97,8 @@ import Testing
         let (process, _) = try await box.collect()
         process.send(SIGTERM)
         try await process.exit()
-        // The years 56902915 (of a bar that was seen), and about the greatest and least that fit.
+        // The year 56902915, from a bar seen in practice; about the greatest and the least times that fit; and a normal
+        // time.
         let times: [Int64] = [1_795_683_660_000_000_000, .max - 60_000, .min, 1_380_000_000_000]
         var sql = ""
         for (number, time) in times.enumerated() {

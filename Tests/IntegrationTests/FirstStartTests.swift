@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// Starts in surroundings that aren't ready: without groups, with faults, beside another collector.
+/// Starts in an environment that isn't ready: without groups, with faulty settings, or alongside another collector.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct FirstStartTests {
     private static let keys = [
         "USE_MULTI_CONNECTION": "true", "SYMBOLS": "", "WEBSOCKET_CONNECTION_1_UNIVERSE_KEY": "tech",

@@ -62,7 +62,7 @@ struct FleetTests {
         print("a killed box was seen to be gone after \(ContinuousClock.now - killed)")
         let check = try await fleet("--check")
         #expect(check.status == 2 && check.output.first?.hasPrefix("failing: b:") == true, "\(check.output)")
-        // The worst comes first.
+        // The box in the worst state is listed first.
         #expect(try await self.boxes().first?["id"] as? String == "b")
 
         c.process.send(SIGTERM)
@@ -87,7 +87,7 @@ struct FleetTests {
         try await http.until("/api/fleet") { ($0.json["boxes"] as? [Any])?.count == 2 }
         let fleet = try await http.send("GET", "/api/fleet").json
         #expect(fleet["collector"] as? String == "a" && (fleet["age_seconds"] as? Double ?? 99) < 10, "\(fleet)")
-        // A server that hangs changes neither that nor how fast it is.
+        // The death of another box changes nothing for this one's status.
         b.process.send(SIGKILL)
         let status = try await http.send("GET", "/api/status").json
         let place = status["fleet"] as? [String: Any]
@@ -114,7 +114,7 @@ struct FleetTests {
         let line = try await process.line(containing: "the fleet's table can't be written")
         #expect(line.contains("GRANT"), "\(line)")
         try await RawHTTP(port: port).until("/api/sync") { ($0.json["rows_uploaded"] as? Int ?? 0) > 50 }
-        // Told once, and no problem of the box's.
+        // It is logged once, and is no problem of the box's health.
         #expect(process.output.count { $0.contains("the fleet's table can't be written") } == 1)
         let health = try await RawHTTP(port: port).send("GET", "/health/ready").json
         #expect(health["status"] as? String == "ok", "\(health)")
@@ -144,7 +144,7 @@ struct FleetTests {
         let migrated = try await box("owner").run("migrate")
         #expect(migrated.status == 0, "\(migrated.output)")
         let feed = try await SimulatedMarket(["--synthetic", "AAPL", "--rate", "2", "--limit", "1"])
-        // Who is pushed out gives way for half a minute to two.
+        // A box that is pushed out waits for half a minute to two minutes.
         let settings = ["MASSIVE_WEBSOCKET_URL": feed.url, "SYMBOLS": "AAPL", "COLLECTOR_GROUP": "nyc"]
         let boxes = try (box("a", settings), box("b", settings))
         let (a, b) = (try await boxes.0.collect(), try await boxes.1.collect())
@@ -215,7 +215,7 @@ struct FleetTests {
         let (a, b, c) = (try await boxes.0.collect(), try await boxes.1.collect(), try await boxes.2.collect())
         let line = try await a.process.line(containing: "the relay listens")
         let relay = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
-        // A reader of all that a brings.
+        // A collector that reads everything that box a relays.
         let behind = try CollectorBox(
             feed: "ws://127.0.0.1:\(relay)/stocks",
             settings: ["COLLECTOR_ID": "reader", "SYMBOLS": "*", "FEED_EVENTS": "AM", "BACKFILL_ENABLED": "false"])
@@ -232,28 +232,28 @@ struct FleetTests {
         // As if a minute had passed by the server's clock.
         _ = try database.value("UPDATE edgetick_collectors SET seen = seen - interval '61 s' WHERE id = 'c'")
         let two = [a.port, b.port]
-        // Nobody who was not seen is given up before the others have asked for a minute.
+        // The other boxes must have read the table for a minute before they give up on a box that was not seen.
         try await Waiting.until("two share", within: .seconds(100)) {
             try await Self.isSettled(two, replicas: replicas)
         }
         let after = (try await Self.tickers(a.port).all, try await Self.tickers(b.port).all)
-        // Nothing moves but what the dead box had.
+        // Only the symbols of the dead box move.
         #expect(after.0.isSuperset(of: before.0) && after.1.isSuperset(of: before.1))
         #expect(after.0.subtracting(before.0).isSubset(of: had) && after.1.subtracting(before.1).isSubset(of: had))
-        // Nobody brought those meanwhile: a gap says so; with two replicas somebody did.
+        // Meanwhile nobody collected those, which a gap records; with two replicas another box did.
         try await Waiting.until("the gaps are recorded") {
             let gaps = try await Self.gaps(a.port) + Self.gaps(b.port)
             let missed = Set(gaps.flatMap { $0["symbols"] as? [String] ?? [] })
             return missed == (replicas == 1 ? had : []) && gaps.allSatisfy { $0["to_ms"] is NSNumber }
         }
-        // Those that a took over are told to its relay's readers.
+        // The relay of box a announces the gaps of the symbols that a took over to its readers.
         try await Waiting.until("the reader hears of the gaps") {
             let gaps = try await Self.gaps(reader.port)
             let told = Set(gaps.flatMap { $0["symbols"] as? [String] ?? [] })
             return told == (replicas == 1 ? after.0.subtracting(before.0) : [])
                 && gaps.allSatisfy { $0["to_ms"] is NSNumber }
         }
-        // Whoever comes from now on knows that they have them.
+        // A box that joins from now on knows that a and b have the symbols.
         try await Waiting.until("both say that they have them") {
             try database.value("SELECT count(*) FROM edgetick_collectors WHERE shares_with = '{a,b}'") == "2"
         }
@@ -263,7 +263,8 @@ struct FleetTests {
         let all = [a.port, b.port, d.port]
         try await Waiting.until("d has its share", within: .seconds(60)) {
             var brought: Set<String> = []
-            // Who gives up is asked before who takes: what one no longer has the other had before.
+            // The boxes that give up symbols are queried before the one that takes them over, so a moving symbol can't
+            // be missed in both.
             for port in all {
                 let (symbols, confirmed) = try await Self.tickers(port)
                 if symbols.count == confirmed || port != d.port { brought.formUnion(symbols) }

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What keeps the tests themselves from hanging, from reaching other hosts and from leaving processes.
+/// The safeguards that keep the tests from hanging, reaching other hosts and leaving processes behind.
 @Suite(.timeLimit(.minutes(5))) struct GateTests {
     @Test func `a command that says nothing is ended with all it started, and what was stuck is named`() async throws {
         let watchdog = try ChildProcess(
@@ -60,7 +60,7 @@ import Testing
 
     @Test func `tests that failed of waits alone run once more, alone, and how that ends counts`() async throws {
         let place = try Workspace()
-        // Fails like a run of tests the first time; then notes what it was to run.
+        // It fails like a test run the first time; the second time it records its arguments.
         let runner = try place.write(
             """
             if [ -e again ]; then echo "$@" >> again; exit "$SECOND"; fi
@@ -82,13 +82,14 @@ import Testing
         let wanted = #"--filter it\'s \(slow\)|of two"# + "\n"
         #expect(try await run(most: 2, ["SECOND": "0"]) == (0, wanted))
         #expect(try await run(most: 2, ["SECOND": "1"]) == (1, wanted))
-        // A line that broke off at a NUL, with the next one right behind it.
+        // A line that was cut off at a NUL, directly followed by the next one.
         let broken = """
             ◇ Test "odd" started.
             ◇ Test case passing 1 argument text → "✔ Test "odd" with 2 test cases passed after 1.0 seconds.
             """
         #expect(try await run(most: 2, ["SECOND": "0", "OTHER": broken]) == (0, wanted))
-        // Too many; another fault beside them; one that was counted and not seen.
+        // Not repeated: too many failures, a further failure of another kind, a failure that was counted but not seen,
+        // a crash.
         #expect(try await run(most: 1, ["SECOND": "0"]) == (1, ""))
         let other = #"✘ Test "wrong" recorded an issue at A.swift:1:2: Expectation failed: 1 == 2"#
         #expect(try await run(most: 9, ["SECOND": "0", "COUNT": "3", "OTHER": other]) == (1, ""))
@@ -127,7 +128,7 @@ import Testing
     @Test func `a child is reaped as soon as it ends, also while another holds its output`() async throws {
         let parent = try ChildProcess("/bin/sh", ["-c", "sleep 3 & echo begun"])
         try await parent.line(containing: "begun")
-        // A zombie would still have a file here.
+        // A zombie would still have an entry in /proc.
         try await Waiting.until(within: .seconds(2)) {
             !FileManager.default.fileExists(atPath: "/proc/\(parent.pid)/stat")
         }
@@ -165,13 +166,13 @@ import Testing
     }
 }
 
-/// Where tests wait in system calls.
+/// The threads for tests that wait in system calls.
 @Suite(.blocking, .timeLimit(.minutes(1))) struct BlockingTests {
-    /// More than there are cores.
+    /// The number of blocking jobs, more than there are cores.
     private static let count = 4 * ProcessInfo.processInfo.activeProcessorCount
     private static let arrived = Mutex<[Bool: Int]>([:])
 
-    /// Blocks its thread until all do.
+    /// Blocks its thread until all jobs have arrived.
     private static func block(_ isElsewhere: Bool) throws {
         let deadline = ContinuousClock.now + .seconds(20)
         arrived.withLock { $0[isElsewhere, default: 0] += 1 }
@@ -187,7 +188,7 @@ import Testing
             for _ in 0..<Self.count {
                 group.addTask {
                     guard isElsewhere else { return try Self.block(isElsewhere) }
-                    // A task without a parent is not the suite's.
+                    // An unstructured task doesn't inherit the suite's threads.
                     try await Task { try await Blocking.run { try Self.block(isElsewhere) } }.value
                 }
             }

@@ -2,11 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Texts from outside can't steer a terminal, forge a line or hide what is written.
+/// External texts can't control a terminal, forge a line or hide what is printed.
 @Suite(.timeLimit(.minutes(5))) struct InjectionTests {
     private static let evil = "evil\u{1B}[31m\nERROR forged: line\u{202E}\u{7}|`<img src=x onerror=alert(1)>"
 
-    /// The lines that hold more than text. JSON, which is for programs, may hold marks of direction as they are.
+    /// Returns the lines that contain control or format characters. JSON, which is for programs, may contain format
+    /// characters such as direction marks.
     private static func steering(_ lines: [String], isJSON: Bool = false) -> [String] {
         lines.filter { line in
             line.unicodeScalars.contains {

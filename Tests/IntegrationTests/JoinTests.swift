@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A new box in one command.
+/// Setting up a new box with one command.
 @Suite(
     .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(3)))
 struct JoinTests {

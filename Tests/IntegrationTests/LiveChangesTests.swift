@@ -37,7 +37,7 @@ import WebAPISupport
                 try await box.has("MSFT", from: "connection_2")
             }
             let removed = try await http.change("DELETE", Self.connections + "/connection_2")
-            // Nobody loses a symbol: the connection that is left brings it.
+            // No symbol is lost: the remaining connection collects it.
             #expect(removed.status == 200 && removed.json["released"] as? [String] == [], "\(removed.text)")
             try await http.until(Self.connections) { $0.text.contains("connection_2") == false }
             try await http.until(Self.connections + "/connection_1") { $0.json["confirmed_tickers"] as? Int == 3 }
@@ -142,12 +142,12 @@ import WebAPISupport
 }
 
 extension RawHTTP {
-    /// Asks for a change as the dashboard does.
+    /// Requests a change as the dashboard does.
     fileprivate func change(_ method: String, _ path: String, _ body: String = "") async throws -> Reply {
         try await send(method, path, body: body)
     }
 
-    /// What the admin's status says of all connections together.
+    /// Returns the totals of all connections from the admin status.
     fileprivate func totals() async throws -> (connections: Int, events: Int, errors: Int) {
         let data = try await send("GET", "/api/admin/websocket-status").json["data"] as? [String: Any] ?? [:]
         return (
@@ -158,12 +158,12 @@ extension RawHTTP {
 }
 
 extension RawHTTP.Reply {
-    /// Where a connection's symbols come from.
+    /// The `symbols` object of a connection, which says where its symbols come from.
     fileprivate var symbols: [String: Any] { json["symbols"] as? [String: Any] ?? [:] }
 }
 
 extension CollectorBox {
-    /// Whether the buffer holds a trade of a symbol that a connection brought.
+    /// Returns whether the buffer holds a trade of a symbol from a connection.
     fileprivate func has(_ symbol: String, from connection: String) async throws -> Bool {
         let query = "select count(*) from trades where symbol = '\(symbol)' and connection = '\(connection)'"
         let process = try ChildProcess("/usr/bin/sqlite3", ["-readonly", data + "/ticks.sqlite", query])

@@ -3,9 +3,10 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// Whoever reads the log can't stop the collector, and whoever reads data hears when it is not all there.
+/// A reader of the log can't stop the collector, and a command reports when its data could not all be written.
 @Suite(.timeLimit(.minutes(5))) struct LogReaderTests {
-    /// A collector whose log goes to a named pipe, which nobody reads and which is full; closing the end closes it.
+    /// Starts a collector whose log goes to a named pipe that is full and that nobody reads. Closing `end` closes the
+    /// pipe's only read end.
     private static func collector(_ box: CollectorBox, log: String) throws -> (process: ChildProcess, end: Int32) {
         guard mkfifo(log, 0o600) == 0 else { throw POSIXError(.EIO) }
         let end = open(log, O_RDWR | O_NONBLOCK | O_CLOEXEC)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Rows that are gone upstream, or there twice, as the person on call finds and sends them.
+/// Rows that are missing or doubled upstream, as an engineer on call finds them and sends them again.
 @Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct LostRowsTests {
     @Test func `verify compares every uploaded row, and sync --again brings those that are gone`() async throws {
@@ -31,7 +31,7 @@ struct LostRowsTests {
         #expect(sound.status == 0, "\(sound.output)")
         #expect(try upstream("SELECT count(*) FROM trades") == rows)
 
-        // Somebody deletes what was received from the hundredth row on.
+        // Delete what was received from the hundredth row on.
         let received = try file("SELECT received_us FROM trades WHERE seq = 100")
         let first = try file("SELECT min(seq) FROM trades WHERE received_us >= \(received)")
         let since = "received_at >= timestamptz 'epoch' + \(received) * interval '1 microsecond'"
@@ -42,7 +42,7 @@ struct LostRowsTests {
         let advice = "edgetick sync --again --stream trades --from"
         #expect(missing.output.contains { $0.contains("trades \(first)…\(rows)") && $0.contains(advice) })
 
-        // A person has to mean it.
+        // The command requires confirmation.
         let unconfirmed = try await box.run("sync", "--again", "--stream", "trades", "--from", first)
         #expect(unconfirmed.status == 64 && unconfirmed.output.contains { $0.contains("--yes") })
         #expect(try await box.run("sync").status == 0)
@@ -52,13 +52,13 @@ struct LostRowsTests {
         #expect(try await box.run("verify").status == 0)
         #expect(try upstream("SELECT count(*) FROM trades") == rows)
 
-        // By the time of receipt, too.
+        // The start can also be given as a time of receipt.
         try delete()
         let second = try #require(Int(received)) / 1_000_000
         let moment = Date(timeIntervalSince1970: Double(second)).ISO8601Format()
         let byTime = try await box.run("sync", "--again", "--from", moment, "--yes")
         #expect(byTime.status == 0, "\(byTime.output)")
-        // What came earlier in the same second was still there, and is left out.
+        // Rows received earlier in the same second were still upstream and are not sent again.
         #expect(try upstream("SELECT count(*) FROM trades") == rows)
         #expect(try await box.run("verify").status == 0)
 

@@ -27,7 +27,7 @@ struct PairTests {
         let made = try await first.edgetick("migrate", "--tick-identity")
         try #require(made.0 == 0, "\(made.1)")
 
-        // The trades go up and the quotes can't, so that both boxes are killed in mid-upload.
+        // The lock lets trades be uploaded but not quotes, so that both boxes are killed in the middle of an upload.
         let lock = try ChildProcess(
             "/usr/bin/env",
             [
@@ -67,7 +67,7 @@ struct PairTests {
         b.send(SIGTERM)
         #expect(try await b.exit(within: .seconds(20)) == 0, "\(b.output)")
 
-        // The one that has least is there first.
+        // The box that has fewer events uploads first.
         for box in [second, first] {
             let synced = try await box.edgetick("sync")
             #expect(synced.0 == 0, "\(synced.1)")
@@ -99,7 +99,7 @@ struct PairTests {
         _ = try database.value("\(rows) FROM generate_series(1, 3) n; SELECT 1")
         let asked = try await alone.edgetick("migrate", "--tick-identity")
         #expect(asked.0 == 64, "\(asked.1)")
-        for words in [["2 rows too many"], ["3 times", "\"A\""], ["--yes"]] {
+        for words in [["2 duplicate rows"], ["3 times", "\"A\""], ["--yes"]] {
             #expect(asked.1.contains { line in words.allSatisfy(line.contains) }, "\(words): \(asked.1)")
         }
         #expect(try database.value("SELECT count(*) FROM trades") == "3")

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A database whose tables a platform of its own made, before EdgeTick came.
+/// A database whose tables another platform had made before EdgeTick was installed.
 @Suite(.timeLimit(.minutes(10))) struct PlatformTablesTests {
-    /// Symbols in a table that others refer to, short texts, weights as fractions, no UNIVERSE among the types.
+    /// The tables: symbols in a table that others reference, short texts, weights as fractions, no group type UNIVERSE.
     private static let tables = """
         CREATE TABLE symbols (symbol varchar(10) PRIMARY KEY, name text);
         INSERT INTO symbols VALUES ('AAPL', 'a'), ('MSFT', 'b'), ('NVDA', 'c'), ('BRK.B', 'd'), ('BRK-B', 'e');
@@ -27,7 +27,7 @@ import Testing
         VALUES (1, 'AAPL', 0.6), (1, 'MSFT', 0.3), (1, 'BRK-B', 0.1);
         """
 
-    /// The mirror's members of a group with their weights.
+    /// Returns the members of a group in the mirror, with their weights.
     private func members(_ box: Box, _ group: String) async throws -> [String] {
         let query = """
             SELECT symbol || ' ' || m.weight FROM group_memberships m JOIN definition_groups g ON g.id = m.group_id

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What pulling a large universe takes of the machine.
+/// The memory that pulling a large universe takes.
 @Suite(.blocking, .timeLimit(.minutes(10))) struct PullMemoryTests {
     private static func mebibytes(_ name: String, of process: ChildProcess) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
@@ -32,10 +32,10 @@ import Testing
                 collector.output.count { $0.contains("universes pulled") } >= pull
             }
             try cluster.psql("UPDATE group_memberships SET weight = weight + 1", database: database)
-            // What follows a pull is over when the next begins.
+            // Work that follows a pull is over when the next pull begins.
             held.append(try Self.mebibytes("VmRSS", of: collector))
         }
-        // One copy of the members is some 30 MiB; the collector alone takes some 50.
+        // One copy of the members takes about 30 MiB, and the collector alone about 50.
         #expect(try Self.mebibytes("VmHWM", of: collector) < 170, "\(held)")
         #expect(held[6...].reduce(0, max) < held[..<6].reduce(0, max) + 16, "\(held)")
         collector.send(SIGTERM)

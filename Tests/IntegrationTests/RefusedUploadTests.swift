@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// A database that takes no rows of one stream, as the person on call meets it.
+/// A database that accepts no rows of one stream, as an engineer on call sees it.
 @Suite(.blocking, .timeLimit(.minutes(5)), .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
 struct RefusedUploadTests {
     private struct Stream {
@@ -42,7 +42,7 @@ struct RefusedUploadTests {
         #expect(later.json["rows_refused"] as? Int == 0)
         let health = try await http.send("GET", "/health/ready")
         #expect(health.status == 200 && health.level(of: "sync") == "degraded")
-        #expect(health.detail(of: "sync")?.hasPrefix("needs a person: trades: ") == true)
+        #expect(health.detail(of: "sync")?.hasPrefix("a person must fix this: trades: ") == true)
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_upload_stream_failing{stream="trades"} 1"#))
         #expect(metrics.contains(#"edgetick_upload_stream_failing{stream="quotes"} 0"#))

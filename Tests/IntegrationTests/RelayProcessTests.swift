@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The relay as the product serves it, in processes of its own.
+/// The relay as the product serves it, in separate processes.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct RelayProcessTests {
     private func rows(_ box: CollectorBox) throws -> [String] {
         try Command.run([
@@ -36,7 +36,7 @@ import Testing
             return rows.count > 500
         }
         try await market.kill()
-        // What the second one has of a symbol and kind is the end of what the first one has.
+        // For each symbol and kind, the second collector's rows are the last rows of the first one.
         try await Waiting.until("the same rows", within: .seconds(60)) {
             let (all, part) = (try self.rows(first), try self.rows(second))
             let known = Set(all)
@@ -113,7 +113,7 @@ import Testing
                 try !gaps(box, "to_ms IS NOT NULL").isEmpty && gaps(box, "to_ms IS NULL").isEmpty
             }
         }
-        // The same gaps, and the lines between the boxes were never cut.
+        // All boxes have the same gaps, so the lines between the boxes were never cut.
         let first = try gaps(boxes[0], "true")
         #expect(try first == gaps(boxes[1], "true") && first == gaps(boxes[2], "true"))
         for process in processes.reversed() {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// Who gets what from a collector that other machines can reach, asked with curl as an administrator would.
+/// Who gets what from a collector that other machines can reach, requested with curl as an administrator would do.
 @Suite(
     .enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/curl"), "curl is not installed"),
     .timeLimit(.minutes(5)))
@@ -43,7 +43,7 @@ struct RequestMatrixTests {
             rows.append(Row(method: "POST", path: path, origin: "http://evil.example", token: token, status: 403))
             rows.append(Row(method: "POST", path: path, origin: "null", token: token, status: 403))
             rows.append(Row(method: "POST", path: path, host: "evil.example", token: token, status: 421))
-            // One connection and no upstream: understood, and honestly refused.
+            // The request is valid but refused, since there is only one connection and no upstream.
             rows.append(Row(method: "POST", path: path, token: token, status: 409))
         }
         rows.append(Row(path: "/api/events", origin: "http://evil.example", token: token, status: 403))

@@ -3,14 +3,14 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The feed's key, the database's password and the token of the API are looked for in everything that comes out.
+/// Searches all output for the feed's key, the database's password and the API's token.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct SecretsTests {
     private static let key = "canary-key-5f1c0d7e"
     private static let password = "canary/pw@9d2e"
     private static let token = "canary-token-3b8a6c21"
 
-    /// How a secret could be written.
+    /// The forms in which a secret could appear.
     private static let forms: [String] = [key, password, token].flatMap { secret in
         [
             secret, secret.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? secret,
@@ -19,7 +19,7 @@ struct SecretsTests {
         ]
     }
 
-    /// What came out, by where.
+    /// Everything that was output, with its origin.
     private final class Outputs {
         private(set) var all: [(place: String, bytes: Data)] = []
 
@@ -27,7 +27,7 @@ struct SecretsTests {
 
         func add(_ place: String, _ lines: [String]) { add(place, Data(lines.joined(separator: "\n").utf8)) }
 
-        /// Where which secret was found.
+        /// The secrets found, each with the place.
         var leaks: [String] {
             all.flatMap { place, bytes in
                 forms.filter { bytes.range(of: Data($0.utf8)) != nil }.map { "\(place): \($0)" }

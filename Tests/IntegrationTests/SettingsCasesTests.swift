@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Blocks of settings as a platform's documents have them: each collects what the lists at hand say, or ends with advice
-/// that names what is missing.
+/// Blocks of settings as in a platform's documents: with each block, the collector collects what the available lists
+/// contain, or says what is missing.
 @Suite(.timeLimit(.minutes(5))) struct SettingsCasesTests {
     private struct Finding: Decodable {
         var subject: String
@@ -11,7 +11,8 @@ import Testing
         var text: String
     }
 
-    /// Lists of the usual sizes, under made-up symbols: `nasdaq100`, `sp500`, `dow30` and the ETF `SPY`.
+    /// Returns a box with lists of realistic sizes, of made-up symbols: `nasdaq100`, `sp500`, `dow30` and the ETF
+    /// `SPY`.
     private static func box() async throws -> CollectorBox {
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["SYMBOLS": "", "HTTP_PORT": "0"])
         for (name, type, count, first) in [
@@ -26,7 +27,7 @@ import Testing
         return box
     }
 
-    /// A symbol of three letters for a number.
+    /// Returns a symbol of three letters for a number.
     private static func symbol(_ number: Int) -> String {
         let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
         let chosen: [Character] = [letters[number / 676], letters[number / 26 % 26], letters[number % 26]]
@@ -108,7 +109,7 @@ import Testing
             #expect(
                 findings.contains { finding in advice.contains { finding.text.contains($0) } },
                 "\(file): \(findings.map(\.text))")
-            // What one command refuses the others do.
+            // The commands agree: `config` refuses what `doctor` calls a failure.
             let isRefused = findings.contains { $0.level == "failure" && $0.subject == "configuration" }
             #expect(try await box.run("config", "--env-file", file).status == (isRefused ? 78 : 0), "\(file)")
         }

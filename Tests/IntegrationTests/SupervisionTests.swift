@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// What systemd hears of a collector that it started.
+/// What a collector reports to systemd, which started it.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct SupervisionTests {
     @Test(arguments: ["@", "/"])
     func `a supervisor hears of start, life, problem and stop`(kind: String) async throws {

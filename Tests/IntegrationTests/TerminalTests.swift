@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The commands of the person on call, in front of a real collector and its files.
+/// The commands of an engineer on call, with a real collector and its files.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct TerminalTests {
     @Test func `status tells what the running collector says, and what its files say when it is gone`() async throws {
         let market = try await SimulatedMarket()
@@ -91,7 +91,7 @@ import WebAPISupport
             Places.edgetick, ["demo", "--seconds", "3", "--data-dir", place.file("demo")],
             environment: ["HTTP_PORT": "0", "MASSIVE_API_KEY": "real", "RELAY_PORT": "1", "COLLECTOR_GROUP": "nyc"],
             directory: place.path)
-        // With the database of the settings nothing would go up, and the port needs root.
+        // With the database from the settings nothing would be uploaded, and RELAY_PORT=1 would need root.
         #expect(try await demo.exit(within: .seconds(120)) == 0, "\(demo.output)")
         let said = try #require(demo.output.first { $0.hasPrefix("Settings:") }, "\(demo.output)")
         for key in ["DATABASE_URI", "MASSIVE_API_KEY", "SYMBOLS", "RELAY_PORT", "COLLECTOR_GROUP"] {
@@ -153,7 +153,7 @@ import WebAPISupport
         }
         #expect(try await box.run("status").output.contains { $0.hasPrefix("CONNECTION") })
         terminal.send(SIGKILL)
-        // One that is killed leaves it behind.
+        // A collector that is killed would leave the file behind.
         try await Waiting.until(within: .seconds(60)) { !FileManager.default.fileExists(atPath: address) }
         try await Waiting.until(within: .seconds(60)) {
             try await box.run("status").output.contains { $0.contains("not running") }
@@ -178,7 +178,7 @@ import WebAPISupport
         for command in ["sync", "migrate", "verify"] {
             let failed = try await box.run(command)
             #expect(failed.status == 69, "\(command): \(failed.output)")
-            #expect(failed.output.last?.contains("tried again") == false, "\(command): \(failed.output)")
+            #expect(failed.output.last?.contains("will retry") == false, "\(command): \(failed.output)")
         }
         let verified = try await box.run("verify")
         #expect(verified.output.contains { $0.contains("were not compared with the database") }, "\(verified.output)")

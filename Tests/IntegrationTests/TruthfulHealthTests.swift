@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// Health, status and metrics say what is so while the real parts fail.
+/// Health, status and metrics tell the truth while real parts fail.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct TruthfulHealthTests {
     @Test func `a cut feed makes the collector not ready, and its return ready again`() async throws {
         let market = try await SimulatedMarket()
@@ -102,7 +102,7 @@ import WebAPISupport
         try await Waiting.until { FileManager.default.fileExists(atPath: address) }
         first.send(SIGKILL)
         try await first.exit()
-        // What the kill left would give its room to the next one.
+        // The next collector could reuse the space of the address file that the kill left.
         try FileManager.default.removeItem(atPath: address)
         disk.fill()
         let process = try box.start("run")
@@ -270,7 +270,7 @@ import WebAPISupport
 }
 
 extension RawHTTP {
-    /// The answer of a route once it is as wanted.
+    /// Polls a route until its answer satisfies a condition, and returns the answer.
     @discardableResult
     func until(
         _ target: String, headers: [String: String] = [:], _ isWanted: @Sendable (Reply) -> Bool
@@ -286,13 +286,13 @@ extension RawHTTP {
 }
 
 extension RawHTTP.Reply {
-    /// The word of a check of /health/ready.
+    /// Returns the status of a check of /health/ready.
     func level(of check: String) -> String? { member(check, "status") }
 
-    /// The detail of a check of /health/ready.
+    /// Returns the detail of a check of /health/ready.
     func detail(of check: String) -> String? { member(check, "detail") }
 
-    /// Rows that /api/status says are durable since the start.
+    /// The number of rows that became durable since the start, according to /api/status.
     var appended: Int {
         let streams = (json["buffer"] as? [String: Any])?["streams"] as? [String: [String: Any]]
         return streams?.values.reduce(0) { $0 + ($1["appended"] as? Int ?? 0) } ?? 0

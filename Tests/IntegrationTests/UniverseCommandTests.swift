@@ -8,17 +8,17 @@ import WebAPISupport
 @Suite(.timeLimit(.minutes(5))) struct UniverseCommandTests {
     private static let feed = "ws://127.0.0.1:9/stocks"
 
-    /// What a process printed as data: everything but the lines of its log and messages.
+    /// Returns the symbols to which a key resolves.
     private func symbols(_ box: Box, _ key: String) async throws -> [String] {
         let (status, output) = try await box.edgetick("universe", "resolve", key, "--json")
         try #require(status == 0, "\(output)")
         struct Answer: Decodable { var symbols: [String] }
-        // Both outputs come together; messages stand before or after the document.
+        // Both outputs are combined, so messages may precede or follow the document.
         let text = try #require(output.first { $0.hasPrefix("{") }, "\(output)")
         return try JSONDecoder().decode(Answer.self, from: Data(text.utf8)).symbols
     }
 
-    /// A mirror's groups and members without what belongs to one box: dates, origins, files.
+    /// Returns a mirror's groups and members, without what differs between boxes: dates, origins, files.
     private func groups(_ box: Box) async throws -> [String: [String: Double?]] {
         let file = box.workspace.file("export-\(UUID().uuidString).json")
         let (status, output) = try await box.edgetick("universe", "export", "--output", file)
@@ -318,13 +318,13 @@ import WebAPISupport
 }
 
 extension Box {
-    /// As ``start(_:environment:)``, with the arguments in a list.
+    /// Like ``start(_:environment:)``, with the arguments as an array.
     fileprivate func start(_ arguments: [String]) throws -> ChildProcess {
         try ChildProcess(Places.edgetick, arguments, environment: environment, directory: workspace.path)
     }
 }
 
-/// A port that takes connections and never says anything.
+/// A port that accepts connections but never sends anything.
 private final class CountingListener: Sendable {
     private let listener: LoopbackListener
     private let open = Mutex<[Int32]>([])

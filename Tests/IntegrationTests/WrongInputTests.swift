@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a user can get wrong, each answered by one line that says what to do, and the documented exit code.
+/// Mistakes that users can make; each gets one line that says what to do, and the documented exit code.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct WrongInputTests {
     @Test func `an unreadable or half-written .env is named with its lines and ends with 78, and doctor goes on`()
         async throws

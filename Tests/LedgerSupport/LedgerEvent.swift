@@ -1,18 +1,18 @@
 import FeedSimulator
 public import MarketData
 
-/// An event whose every field follows from its number and the plan, so that a comparer can rebuild what was sent.
+/// An event whose fields all follow from its number and the plan, so that a test can rebuild what was sent.
 ///
-/// A trade's `i` and `q` and a quote's `q` are the number itself; a bar's number follows from its symbol and start
-/// (``LedgerPlan/id(of:symbol:time:)``). Prices have 2 to 4 decimals; every fourth volume or size has fractions, which
-/// only `dv`, `dav` or `ds` tell.
+/// Most kinds carry the number itself, such as a trade in `i` and `q` and a quote in `q`. A bar's number follows from
+/// its symbol and start (``LedgerPlan/id(of:symbol:time:)``). Prices have 2 to 4 decimals. About one volume or size in
+/// four is fractional; the fraction is only in `dv`, `dav` or `ds`.
 public struct LedgerEvent: Sendable, Equatable {
     /// The number.
     public let id: UInt64
-    /// What settles the rest.
+    /// The plan, which together with the number determines the event.
     public let plan: LedgerPlan
 
-    /// Names an event.
+    /// Makes the event with this number.
     public init(id: UInt64, plan: LedgerPlan) {
         self.id = id
         self.plan = plan
@@ -26,13 +26,13 @@ public struct LedgerEvent: Sendable, Equatable {
         plan.symbols[Int(id / UInt64(plan.kinds.count) % UInt64(plan.symbols.count))]
     }
 
-    /// A bar's start, or a trade's or quote's time, in milliseconds since the Unix epoch.
+    /// A bar's start, or another event's time, in milliseconds since the Unix epoch.
     public var time: Int64 {
         let turn = id / UInt64(plan.kinds.count) / UInt64(plan.symbols.count)
         return plan.time(of: kind, turn: turn)
     }
 
-    /// The bar; `nil` for a trade or quote.
+    /// The bar; `nil` for another kind.
     public var bar: Bar? {
         guard kind == .minuteBar || kind == .secondBar else { return nil }
         let numbers = BarNumbers(self)
@@ -44,7 +44,7 @@ public struct LedgerEvent: Sendable, Equatable {
             dayOpen: numbers.open.double, dayVWAP: numbers.vwap.double, averageSize: Double(numbers.averageSize))
     }
 
-    /// The trade, its texts added to `text`; `nil` for a bar or quote.
+    /// Returns the trade, with its texts added to `text`; `nil` for another kind.
     public func trade(text: inout TextArena) -> Trade? {
         guard kind == .trade else { return nil }
         let numbers = TradeNumbers(self)
@@ -55,7 +55,7 @@ public struct LedgerEvent: Sendable, Equatable {
             sequence: Int64(id), participantTime: numbers.participantTime)
     }
 
-    /// The quote; `nil` for a bar or trade.
+    /// The quote; `nil` for another kind.
     public var quote: Quote? {
         guard kind == .quote else { return nil }
         let numbers = QuoteNumbers(self)
@@ -66,7 +66,7 @@ public struct LedgerEvent: Sendable, Equatable {
             sequence: Int64(id), participantTime: numbers.participantTime)
     }
 
-    /// The price bands, their texts added to `text`; `nil` for another kind.
+    /// Returns the price bands, with their texts added to `text`; `nil` for another kind.
     public func limitBand(text: inout TextArena) -> LimitBand? {
         guard kind == .limitBand else { return nil }
         let numbers = LimitBandNumbers(self)
@@ -76,7 +76,7 @@ public struct LedgerEvent: Sendable, Equatable {
             sequence: Int64(id))
     }
 
-    /// The imbalance, its texts added to `text`; `nil` for another kind.
+    /// Returns the imbalance, with its texts added to `text`; `nil` for another kind.
     public func imbalance(text: inout TextArena) -> Imbalance? {
         guard kind == .imbalance else { return nil }
         let numbers = ImbalanceNumbers(self)
@@ -109,6 +109,6 @@ public struct LedgerEvent: Sendable, Equatable {
         return text.finished()
     }
 
-    /// The number's own pseudo-random numbers.
+    /// A pseudo-random sequence that depends only on the event's number and the plan's seed.
     var random: SplitMix64 { SplitMix64(seed: SplitMix64.mixed(id &+ 1) ^ plan.seed) }
 }

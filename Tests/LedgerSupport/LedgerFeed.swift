@@ -1,16 +1,16 @@
 @testable public import FeedSimulator
 
-/// Events numbered from 0 without gaps, each of which can be rebuilt from its number: see ``LedgerEvent``.
+/// A feed of consecutively numbered events, each of which can be rebuilt from its number: see ``LedgerEvent``.
 public struct LedgerFeed: Sendable, Equatable {
     /// What the events look like.
     public var plan: LedgerPlan
     /// The first event's number.
     public var firstID: UInt64
-    /// How many events are sent; `nil` sends them for ever.
+    /// The number of events to send; `nil` sends events without end.
     public var count: Int?
-    /// How many events a frame holds.
+    /// The number of events per frame.
     public var eventsPerFrame: Int
-    /// How many events are sent in a second at a speed of 1; flat out it means nothing.
+    /// The number of events per second at a speed of 1; it has no effect at full speed.
     public var eventsPerSecond: Double
 
     /// Makes a feed; see the properties for meaning.
@@ -25,7 +25,7 @@ public struct LedgerFeed: Sendable, Equatable {
         self.eventsPerSecond = eventsPerSecond
     }
 
-    /// A frame of the feed; `nil` at its end.
+    /// Returns a frame of the feed, or `nil` at its end.
     func frame(_ number: Int) -> SimulatorConfiguration.Frame? {
         let first = number * eventsPerFrame
         let end = min(first + eventsPerFrame, count ?? .max)

@@ -1,6 +1,7 @@
 import FeedSimulator
 
-/// A decimal as whole number and places: what is sent, and exactly what it reads as.
+/// A decimal as a whole number and a number of decimal places: the text that is sent, and exactly the value it parses
+/// to.
 struct ExactDecimal: Equatable {
     var mantissa: Int64
     var places: Int
@@ -19,16 +20,16 @@ struct ExactDecimal: Equatable {
         return mantissa / power
     }
 
-    /// Whether something is left beside the whole part.
+    /// Whether there is a fractional part.
     var hasFraction: Bool { double != Double(whole) }
 
-    /// A price with 2 to 4 decimals.
+    /// Returns a price with 2 to 4 decimals.
     static func price(_ random: inout SplitMix64) -> ExactDecimal {
         let places = 2 + random.below(3)
         return ExactDecimal(mantissa: Int64(100 + random.below(9_999_900)), places: places)
     }
 
-    /// A number of shares; every fourth has fractions.
+    /// Returns a number of shares; about one in four is fractional.
     static func shares(_ random: inout SplitMix64, below bound: Int) -> ExactDecimal {
         let places = random.below(4) == 0 ? 1 + random.below(6) : 0
         return ExactDecimal(mantissa: Int64(1 + random.below(bound)), places: places)
@@ -40,7 +41,7 @@ extension EventText {
         add(name, value.mantissa, decimals: value.places)
     }
 
-    /// The whole part under one name and, where there are fractions, the exact decimal in quotes under another.
+    /// Adds the whole part under one name and, if there is a fraction, the exact decimal in quotes under another.
     mutating func add(_ name: StaticString, exact: StaticString, _ value: ExactDecimal) {
         add(name, value.whole)
         if value.hasFraction { addQuoted(exact, value.mantissa, decimals: value.places) }

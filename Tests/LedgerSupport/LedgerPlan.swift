@@ -1,24 +1,24 @@
 public import MarketData
 
-/// What numbered events look like; with a number it settles every byte of an event.
+/// What numbered events look like; together with a number, it determines every byte of an event.
 ///
 /// Event `id` is of kind `kinds[id % kinds.count]`. With `n = id / kinds.count`, its symbol is
-/// `symbols[n % symbols.count]`. With `m = n / symbols.count`, its time is ``start`` plus `m` windows (a minute bar's or
-/// second bar's start) or plus `m` milliseconds (a trade's or quote's time). So no two bars have the same symbol, length
-/// and start.
+/// `symbols[n % symbols.count]`. With `m = n / symbols.count`, its time is ``start`` plus `m` windows for a bar's
+/// start, or plus `m` milliseconds for other events. So no two bars have the same symbol, length and start.
 ///
-/// With a ``step``, the events of all kinds keep to one clock, as a real feed's do: event `m` of a kind and symbol
-/// happens `m` steps after ``start``, and a bar ends then.
+/// With a ``step``, the events of all kinds share one clock, as in a real feed: event `m` of a kind and symbol happens
+/// `m` steps after ``start``, which for a bar is its end.
 public struct LedgerPlan: Sendable, Equatable {
     /// The kinds, in turn.
     public var kinds: [EventKind]
     /// The symbols, in turn.
     public var symbols: [Symbol]
-    /// Makes other prices and sizes of the same numbers.
+    /// Selects the prices and sizes.
     public var seed: UInt64
-    /// The time of the first events, in milliseconds since the Unix epoch; a whole minute.
+    /// The time of the first events, in milliseconds since the Unix epoch; without a ``step``, a whole minute.
     public var start: Int64
-    /// The milliseconds between two events of one kind and symbol, of whatever kind; `nil` lets each kind have its own.
+    /// The milliseconds between two events of one kind and symbol, for every kind; `nil` means that each kind has its
+    /// own interval.
     public var step: Int64?
 
     /// Makes a plan; `start` is rounded down to a whole minute (2024-01-02 14:30 UTC unless given).
@@ -29,7 +29,7 @@ public struct LedgerPlan: Sendable, Equatable {
         self.start = start - start % 60_000
     }
 
-    /// Makes a plan whose events of all kinds happen on one clock, `step` milliseconds after one another.
+    /// Makes a plan whose events of all kinds share one clock, `step` milliseconds apart (at least 1).
     public init(kinds: [EventKind], symbols: [Symbol], seed: UInt64 = 1, start: Int64, step: Int64) {
         self.kinds = kinds
         self.symbols = symbols
@@ -38,10 +38,10 @@ public struct LedgerPlan: Sendable, Equatable {
         self.step = max(1, step)
     }
 
-    /// The event of a number.
+    /// Returns the event with this number.
     public func event(_ id: UInt64) -> LedgerEvent { LedgerEvent(id: id, plan: self) }
 
-    /// The number of the event of this kind, symbol and time (a bar's start); `nil` when the plan holds none.
+    /// Returns the number of the event with this kind, symbol and time (a bar's start), or `nil` if the plan has none.
     public func id(of kind: EventKind, symbol: Symbol, time: Int64) -> UInt64? {
         guard let kindIndex = kinds.firstIndex(of: kind), let symbolIndex = symbols.firstIndex(of: symbol) else {
             return nil
@@ -53,13 +53,13 @@ public struct LedgerPlan: Sendable, Equatable {
         return (turn * UInt64(symbols.count) + UInt64(symbolIndex)) * UInt64(kinds.count) + UInt64(kindIndex)
     }
 
-    /// A bar's start, or a trade's or quote's time, in a turn of all kinds and symbols.
+    /// Returns a bar's start, or another event's time, in one turn through all kinds and symbols.
     func time(of kind: EventKind, turn: UInt64) -> Int64 {
         let time = start + Int64(turn) * step(of: kind)
         return step == nil ? time : time - LedgerPlan.window(of: kind)
     }
 
-    /// The milliseconds that a bar covers; 0 for a trade or quote.
+    /// The milliseconds that a bar covers; 0 for other kinds.
     static func window(of kind: EventKind) -> Int64 {
         switch kind {
         case .minuteBar: 60_000

@@ -81,7 +81,7 @@ import Testing
             let other = try await ask(rig, all.replacing("AAPL", with: "NONE")).answer.missing?.first?.why
             #expect(other == "NONE is not collected")
             let seconds = try await ask(rig, all.replacing("minute", with: "second")).answer.missing?.first?.why
-            #expect(seconds == "FEED_EVENTS does not name A: none is collected")
+            #expect(seconds == "FEED_EVENTS does not include A, so these bars are not collected")
         }
     }
 
@@ -121,7 +121,7 @@ import Testing
             for (symbol, why) in [
                 ("COVERED", "a gap: stalled"), ("PARTIAL", "a gap: stalled"), ("ASKED", nil),
                 ("OPEN", "a gap: stalled"),
-                ("DROPPED", "given up by the buffer"), ("NONE", nil),
+                ("DROPPED", "dropped by the buffer"), ("NONE", nil),
             ] {
                 let (_, answer) = try await ask(rig, "/v2/aggs/ticker/\(symbol)/range/1/minute/\(start)/\(start)")
                 #expect(answer.missing?.map(\.why) == why.map { [$0] }, "\(symbol)")

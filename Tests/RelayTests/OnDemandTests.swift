@@ -169,7 +169,7 @@ import Universe
                 let symbol = try #require(Symbol("AAPL"))
                 _ = try #require(market.owner).unsubscribe([symbol], from: nil)
                 try await client.wait {
-                    $0.messages("error") == ["T.AAPL is not collected any more: somebody gave it up"]
+                    $0.messages("error") == ["T.AAPL is no longer collected: the symbol was unsubscribed"]
                 }
             }
         }

@@ -294,7 +294,7 @@ import Testing
     @Test(
         arguments: [
             ([0x81, 2, 0x5B, 0x5D], "the frame is not masked"),
-            ([0xC1, 0x80, 0, 0, 0, 0], "no extension was agreed on, such as compression"),
+            ([0xC1, 0x80, 0, 0, 0, 0], "the frame uses an extension, such as compression, that was not negotiated"),
             ([0x83, 0x80, 0, 0, 0, 0], "unknown opcode"), ([0x80, 0x80, 0, 0, 0, 0], "invalid fragments"),
             ([0x89, 0xFE, 0, 126, 0, 0, 0, 0] + [UInt8](repeating: 0, count: 126), "invalid frame"),
             ([0x09, 0x80, 0, 0, 0, 0], "invalid frame"),
@@ -356,9 +356,9 @@ import Testing
             let client = try await rig.client()
             try await client.subscribe("T.A,T.B,T.C")
             try await client.send(#"{"action":"subscribe","params":"T.D,T.E,T.F,T.G"}"#)
-            let received = try await client.wait { $0.statuses.contains("T.G: no more than 5 channels a client") }
+            let received = try await client.wait { $0.statuses.contains("T.G: a client may have at most 5 channels") }
             #expect(received.statuses.contains("subscribed to: T.E"))
-            #expect(received.statuses.contains("T.F: no more than 5 channels a client"))
+            #expect(received.statuses.contains("T.F: a client may have at most 5 channels"))
             try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.first?.channels == 5 }
             // One that is given up makes room.
             try await client.send(#"{"action":"unsubscribe","params":"T.A"}"#)

@@ -104,11 +104,11 @@ import Testing
     }
 
     @Test(arguments: [
-        (#""from":"yesterday""#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
-        (#""from":true"#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
-        (#""from":0,"to":"soon""#, "'to' is neither Unix milliseconds nor a time ago such as -5m"),
-        (#""to":5"#, "'to' goes with 'from'"),
-        (#""from":9223372036854775807"#, "'from' is neither Unix milliseconds nor a time ago such as -15m"),
+        (#""from":"yesterday""#, "'from' must be a Unix time in milliseconds or a relative time such as -15m"),
+        (#""from":true"#, "'from' must be a Unix time in milliseconds or a relative time such as -15m"),
+        (#""from":0,"to":"soon""#, "'to' must be a Unix time in milliseconds or a relative time such as -5m"),
+        (#""to":5"#, "'to' requires 'from'"),
+        (#""from":9223372036854775807"#, "'from' must be a Unix time in milliseconds or a relative time such as -15m"),
         (#""from":"-1m","to":"-2m""#, "'to' is before 'from'"),
     ])
     func `with a time that is none is refused`(span: String, answer: String) async throws {

@@ -104,7 +104,7 @@ import Testing
                 && (min(date, start) - 1...min(date, now() / 1000)).contains(life.end))
         let what = isEmpty ? "found empty" : "set aside"
         let told = try scratch.texts("SELECT detail FROM incidents WHERE what = '\(what)'")
-        #expect(told.count == 1 && told[0]?.contains("how far its events came is not known") == true, "\(told)")
+        #expect(told.count == 1 && told[0]?.contains("the file's newest event is not known") == true, "\(told)")
         await fresh.close()
     }
 

@@ -225,7 +225,8 @@ import Testing
         #expect([drop[3], drop[4], drop[5]] as [Int64] == [2, now - 60_000, now - 30_000])
         let detail = try #require(try scratch.texts("SELECT detail FROM incidents").first ?? nil)
         #expect(
-            detail.contains("2 rows waited") && detail.contains("its unfilled gaps can't be read: edgetick backfill"))
+            detail.contains("2 rows waited")
+                && detail.contains("its unfilled gaps can't be read: use edgetick backfill"))
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
     }
 

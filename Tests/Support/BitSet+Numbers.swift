@@ -1,7 +1,7 @@
 public import MarketData
 
 extension BitSet {
-    /// The numbers of a sequence, none of them less than 0.
+    /// Makes a set of the numbers of a sequence, none of which may be negative.
     public init(_ numbers: some Sequence<Int>) {
         self.init()
         for number in numbers { insert(number) }

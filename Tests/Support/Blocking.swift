@@ -2,19 +2,19 @@ import Foundation
 import Synchronization
 public import Testing
 
-/// Threads for what waits in system calls: for a program, a server's answer, a socket.
+/// Threads for code that blocks in system calls: on a program, a server's answer, a socket.
 ///
-/// The tasks of a process share one thread for each core. A test that waits on such a thread holds it, also from the server
-/// within the process that is to answer it.
+/// Swift runs all tasks of a process on one thread per core. A test that blocks such a thread takes it away from the
+/// others, including the server in the same process whose answer it waits for.
 public enum Blocking {
-    /// Runs something that blocks on one of these threads.
+    /// Runs blocking code on one of these threads.
     public static func run<Value: Sendable>(_ body: @Sendable () throws -> Value) async throws -> Value {
         try await withTaskExecutorPreference(Threads.shared) { try body() }
     }
 
-    /// Runs each test of a suite on these threads; what the suite leaves to tasks without a parent goes elsewhere.
+    /// Runs each test of a suite on these threads; detached and other unstructured tasks run elsewhere.
     public struct Suite: SuiteTrait, TestTrait, TestScoping {
-        /// Each test of the suite has it, and those of the suites in it.
+        /// Applies the trait to each test of the suite and of the suites within it.
         public var isRecursive: Bool { true }
 
         /// Runs the test on the threads.
@@ -25,14 +25,14 @@ public enum Blocking {
         }
     }
 
-    /// As many threads as there are jobs at once, up to a bound.
+    /// Starts as many threads as there are concurrent jobs, up to a limit.
     private final class Threads: TaskExecutor {
         static let shared = Threads()
         private static let most = 64
 
         private struct State {
             var jobs: [UnownedJob] = []
-            /// Threads without a job, less the jobs that wait for one.
+            /// The number of idle threads minus the number of waiting jobs.
             var free = 0
             var started = 0
         }
@@ -67,6 +67,6 @@ public enum Blocking {
 }
 
 extension Trait where Self == Blocking.Suite {
-    /// The suite's tests wait in system calls, on threads that nothing else needs.
+    /// Runs the suite's tests on threads that they may block.
     public static var blocking: Self { Self() }
 }

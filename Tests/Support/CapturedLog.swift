@@ -5,10 +5,10 @@ import Synchronization
 public final class CapturedLog: Sendable {
     private let kept = Mutex<[String]>([])
 
-    /// A log without lines.
+    /// Makes an empty log.
     public init() {}
 
-    /// What was written.
+    /// The lines written so far.
     public var lines: [String] { kept.withLock { $0 } }
 
     /// The lines that contain `text`.

@@ -3,7 +3,7 @@ import Synchronization
 
 /// A real process under test: its output line by line, its signals, its exit.
 ///
-/// Killed when it goes out of scope, so that a failed test leaves nothing running.
+/// The process is killed when the object goes out of scope, so that a failed test leaves nothing running.
 public final class ChildProcess: Sendable {
     private static let passedOn = [
         "PATH", "HOME", "LANG", "TMPDIR", "TZ", "LLVM_PROFILE_FILE", "LD_PRELOAD", "CLOCKSHIM_FILE",
@@ -20,8 +20,8 @@ public final class ChildProcess: Sendable {
     private let child: Spawned
     private let state = Mutex(State())
 
-    /// Starts `executable`; `environment` replaces the inherited one but for PATH, HOME, LANG, TMPDIR, the tests' clock
-    /// and where coverage goes. The product is held to loopback (``Loopback``).
+    /// Starts `executable`. `environment` replaces the inherited environment except for PATH, HOME, LANG, TMPDIR, TZ
+    /// and the variables of the tests' clock and of coverage. The product is confined to loopback (``Loopback``).
     public init(
         _ executable: String, _ arguments: [String], environment: [String: String] = [:],
         directory: String? = nil
@@ -49,7 +49,7 @@ public final class ChildProcess: Sendable {
     /// Sends a signal.
     public func send(_ signal: Int32) { child.signal(signal) }
 
-    /// All lines so far, of both outputs as they came.
+    /// All lines so far of both outputs, in the order in which they came.
     public var output: [String] { state.withLock { $0.output } }
 
     /// Waits for a line that contains `text` and returns it.
@@ -69,7 +69,7 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the end and returns the exit status; minus the signal's number when a signal ended it.
+    /// Waits for the process to end and returns its exit status, or the negated signal number if a signal ended it.
     @discardableResult
     public func exit(within limit: Duration = .seconds(45)) async throws -> Int32 {
         let deadline = ContinuousClock.now + limit

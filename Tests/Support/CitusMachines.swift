@@ -1,6 +1,6 @@
-/// Citus on three servers of the tests' own, a coordinator and two workers, and a database of the same name in each.
+/// Citus on three private servers, a coordinator and two workers, with a database of the same name on each.
 public struct CitusMachines: Sendable {
-    /// Whether Citus is there to start.
+    /// Whether Citus is installed.
     public static let isInstalled = PostgresCluster.isInstalled && PostgresCluster.offers("citus")
 
     /// The database's name.
@@ -12,7 +12,7 @@ public struct CitusMachines: Sendable {
     /// Where collectors connect.
     public var coordinator: PostgresCluster { servers[0] }
 
-    /// Starts them, without tables.
+    /// Starts the servers, without tables.
     public init() throws {
         let settings = [
             "shared_preload_libraries": "citus", "wal_level": "replica", "fsync": "on",

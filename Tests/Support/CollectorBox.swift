@@ -1,15 +1,16 @@
 import Foundation
 import Synchronization
 
-/// A collector's box with its HTTP API: settings, data directory, and the real program run in it.
+/// A collector's box: its settings, its data directory, and the real program running in it, with its HTTP API.
 public final class CollectorBox: Sendable {
-    /// The directory of the box; the data directory is `data` in it where no other is named.
+    /// The directory of the box; unless another is named, the data directory is `data` in it.
     public let workspace: Workspace
     /// The data directory.
     public let data: String
     private let settings: [String: String]
 
-    /// A box whose feed is at `feed`; `settings` are environment variables beside the usual ones of a test.
+    /// Makes a box whose feed is at `feed`; `settings` are environment variables that add to or replace the tests'
+    /// defaults.
     public init(feed: String, dataDirectory: String? = nil, settings: [String: String] = [:]) throws {
         workspace = try Workspace()
         data = dataDirectory ?? workspace.file("data")
@@ -21,13 +22,13 @@ public final class CollectorBox: Sendable {
         self.settings = usual.merging(settings) { $1 }
     }
 
-    /// Starts a command of `edgetick` with the box's settings and these beside.
+    /// Starts a command of `edgetick` with the box's settings and those given.
     public func start(_ arguments: String..., settings more: [String: String] = [:]) throws -> ChildProcess {
         try ChildProcess(
             Places.edgetick, arguments, environment: settings.merging(more) { $1 }, directory: workspace.path)
     }
 
-    /// Starts a line of shell with the box's settings, for redirections.
+    /// Starts a shell command line with the box's settings, for redirections.
     public func start(shell line: String) throws -> ChildProcess {
         try ChildProcess("/bin/sh", ["-c", line], environment: settings, directory: workspace.path)
     }
@@ -41,14 +42,14 @@ public final class CollectorBox: Sendable {
             directory: workspace.path)
     }
 
-    /// Runs a command of `edgetick` to its end.
+    /// Runs a command of `edgetick` and waits for it to end.
     public func run(
         _ arguments: String..., settings more: [String: String] = [:]
     ) async throws -> (status: Int32, output: [String]) {
         try await run(arguments, settings: more)
     }
 
-    /// Runs a command of `edgetick`, given as an array, to its end.
+    /// Runs a command of `edgetick`, given as an array, and waits for it to end.
     public func run(
         _ arguments: [String], settings more: [String: String] = [:]
     ) async throws -> (status: Int32, output: [String]) {
@@ -57,7 +58,7 @@ public final class CollectorBox: Sendable {
         return (try await process.exit(within: .seconds(60)), process.output)
     }
 
-    /// Starts `edgetick run` and waits until its API answers; with the port of the API.
+    /// Starts `edgetick run` and waits until its API is ready; also returns the port of the API.
     public func collect(settings more: [String: String] = [:]) async throws -> (process: ChildProcess, port: Int) {
         try? FileManager.default.removeItem(atPath: data + "/http.address")
         let process = try ChildProcess(
@@ -70,14 +71,14 @@ public final class CollectorBox: Sendable {
     }
 }
 
-/// The simulator as a process of its own.
+/// The simulator as a separate process.
 public final class SimulatedMarket: Sendable {
     /// The running simulator.
     public let process: ChildProcess
-    /// Where it listens.
+    /// The URL of the feed.
     public let url: String
 
-    /// Starts the simulator; without a `key` every key is let in.
+    /// Starts the simulator; without a `key` it accepts every key.
     public init(_ arguments: [String], port: Int = 0, key: String? = nil) async throws {
         process = try ChildProcess(
             Places.edgetick, ["simulate", "--port", "\(port)"] + arguments,
@@ -86,7 +87,7 @@ public final class SimulatedMarket: Sendable {
             .replacing("listening on ", with: "")
     }
 
-    /// Starts it with a made-up market; port 0 takes any free one.
+    /// Starts the simulator with a synthetic market; port 0 means any free port.
     public convenience init(
         symbols: String = "AAPL,MSFT,NVDA", rate: Double = 5, port: Int = 0, key: String? = nil
     ) async throws {
@@ -96,7 +97,7 @@ public final class SimulatedMarket: Sendable {
     /// The port it listens on.
     public var port: Int { URL(string: url)?.port ?? 0 }
 
-    /// Ends it at once, as a failing host would.
+    /// Kills the simulator, as when its host fails.
     public func kill() async throws {
         process.send(SIGKILL)
         try await process.exit()

@@ -1,17 +1,17 @@
 import Foundation
 
-/// Runs a command to its end.
+/// Runs commands and waits for them to end.
 ///
-/// Not Foundation's `Process`, which takes a command for unfinished as long as anything that it started, such as a
-/// server, holds the descriptors that it passes on.
+/// Foundation's `Process` doesn't fit: it considers a command unfinished as long as anything that the command started,
+/// such as a server, holds the descriptors that it inherited.
 public enum Command {
-    /// A command that couldn't be started or ended with another status than 0.
+    /// The error of a command that couldn't be started or ended with a status other than 0.
     public struct Failure: Error, CustomStringConvertible {
         /// The command and what it printed.
         public let description: String
     }
 
-    /// Runs the command, its path first, and returns what it printed on both outputs.
+    /// Runs the command, its path first, and returns what it printed to both outputs.
     @discardableResult
     public static func run(_ command: [String], input: String = "") throws(Failure) -> String {
         let (status, output) = try result(of: command, input: input)
@@ -21,7 +21,7 @@ public enum Command {
         return output
     }
 
-    /// Runs the command, its path first, and returns how it ended, as `waitpid` says it, and what it printed.
+    /// Runs the command, its path first, and returns its status, as `waitpid` reports it, and what it printed.
     public static func result(
         of command: [String], input: String = ""
     ) throws(Failure) -> (status: Int32, output: String) {
@@ -58,7 +58,7 @@ public enum Command {
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
         let child = try spawn(command, &actions)
-        // Reaped as soon as it ends: what is left unreaped keeps others busy who wait for any child.
+        // Reaped as soon as it ends: a zombie would keep code busy that waits for any child.
         Thread.detachNewThread {
             var status: Int32 = 0
             while waitpid(child, &status, 0) < 0, errno == EINTR {}
@@ -66,7 +66,7 @@ public enum Command {
         return ends[1]
     }
 
-    /// Two connected sockets that no child inherits unless it is given one.
+    /// Returns two connected sockets, which a child inherits only if it is given one.
     static func privatePair() throws(Failure) -> [Int32] {
         var ends: [Int32] = [-1, -1]
         let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue
@@ -76,11 +76,12 @@ public enum Command {
         return ends
     }
 
-    /// Starts a command, its path first, with standard input and outputs as `actions` say and nothing else of ours open.
+    /// Starts a command, its path first, with the standard input and outputs that `actions` set; it inherits no other
+    /// descriptor.
     static func spawn(
         _ command: [String], _ actions: inout posix_spawn_file_actions_t, environment: [String: String]? = nil
     ) throws(Failure) -> pid_t {
-        // Whatever else is open here is closed there: a server would keep pipes open that others wait on.
+        // All other descriptors are closed in the child: a server would keep pipes open whose end others wait for.
         let open = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
         for descriptor in open.compactMap({ Int32($0) }) where descriptor > 2 {
             posix_spawn_file_actions_addclose(&actions, descriptor)

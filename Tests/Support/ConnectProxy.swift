@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// An HTTP proxy on loopback that takes CONNECT to ports of this machine alone, each connection on threads of its own.
+/// An HTTP proxy on loopback that accepts CONNECT only to ports of this machine and serves each connection on separate
+/// threads.
 public final class ConnectProxy: Sendable {
     /// The port on 127.0.0.1.
     public let port: Int
@@ -13,8 +14,9 @@ public final class ConnectProxy: Sendable {
     /// Listens on a free port.
     ///
     /// - Parameters:
-    ///   - credentials: What a request must bring, in base 64; `nil` takes all.
-    ///   - answer: What is said in place of a way; an empty text closes the connection, another leaves it open.
+    ///   - credentials: The credentials that a request must carry, in base 64; `nil` accepts every request.
+    ///   - answer: What to send instead of making a tunnel. After an empty text the proxy closes the connection; after
+    ///     any other it leaves it open.
     public init(credentials: String? = nil, answer: String? = nil) throws {
         listener = try LoopbackListener()
         port = listener.port
@@ -32,7 +34,7 @@ public final class ConnectProxy: Sendable {
     /// The heads of the requests.
     public var heads: [String] { received.withLock { $0 } }
 
-    /// Takes no further connection.
+    /// Stops accepting connections.
     public func stop() { listener.stop() }
 
     private func serve(_ client: Int32) {
@@ -69,7 +71,7 @@ public final class ConnectProxy: Sendable {
         isBack.wait()
     }
 
-    /// Says something in place of a way, and leaves it to the client to close.
+    /// Sends a text instead of making a tunnel, and leaves it to the client to close the connection.
     private static func say(_ text: String, to client: Int32) {
         send(Array(text.utf8)[...], to: client)
         var byte: UInt8 = 0

@@ -1,10 +1,10 @@
-/// Loses one message of the rows that a client sends with COPY, as no line does that works.
+/// Drops one message of the rows that a client sends with COPY, which no intact line does.
 struct CopyDataLoss {
     private var framing = PostgresFraming()
     private var seen = 0
     private var isLost = false
 
-    /// Takes what the client sent, past the login, and returns what goes on to the server.
+    /// Takes bytes that the client sent after its login and returns those to pass on to the server.
     mutating func pass(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         var passed: [UInt8] = []
         var place = bytes.startIndex

@@ -1,5 +1,5 @@
-/// Has a PostgreSQL server's answers say of a COPY what Citus says: for a row that a constraint refuses, XX000 in place of
-/// the code. Reads the server's messages as they pass (PostgreSQL manual, 55.7).
+/// Makes a PostgreSQL server answer a COPY as Citus does: with XX000 instead of the code for a row that violates a
+/// constraint. Parses the server's messages as they pass (PostgreSQL manual, 55.7).
 struct CopyErrorFilter {
     private static let hidden = ["23505", "23502", "23514"].map { Array("C\($0)".utf8) }
 
@@ -7,7 +7,7 @@ struct CopyErrorFilter {
     private var hasBegun = false
     private var isCopying = false
 
-    /// Takes what the server sent, and returns the whole messages of it that go on to the client.
+    /// Takes bytes that the server sent and returns the complete messages to pass on to the client.
     mutating func pass(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
         held += bytes
         var passed: [UInt8] = []
@@ -34,7 +34,7 @@ struct CopyErrorFilter {
         case UInt8(ascii: "G"): isCopying = true
         case UInt8(ascii: "C"), UInt8(ascii: "Z"): isCopying = false
         case UInt8(ascii: "E") where isCopying:
-            // The fields: a letter and a text that ends with 0.
+            // Each field is a letter and a text that ends with 0.
             for start in 5..<max(5, message.count - 6) where Self.hidden.contains(Array(message[start..<start + 6])) {
                 guard message[start - 1] == 0 else { continue }
                 message.replaceSubrange(start + 1..<start + 6, with: "XX000".utf8)

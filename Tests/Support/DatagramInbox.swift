@@ -1,8 +1,8 @@
 import Foundation
 
-/// A Unix datagram socket that keeps what is sent to it, as a supervisor's.
+/// A Unix datagram socket that receives messages, as a supervisor's does.
 public final class DatagramInbox: Sendable {
-    /// Where it listens: a path, or `@` and a name.
+    /// The address of the socket: a path, or `@` and an abstract name.
     public let address: String
     private let descriptor: Int32
 
@@ -24,9 +24,9 @@ public final class DatagramInbox: Sendable {
 
     deinit { close(descriptor) }
 
-    /// The next message; `nil` when none comes in time.
+    /// Returns the next message, or `nil` when none arrives in time.
     public func next(within limit: Duration = .seconds(30)) async -> String? {
-        // Blocks a thread of its own: the sender may need all of Swift's.
+        // Blocks a separate thread: the sender may need all of Swift's.
         await withCheckedContinuation { continuation in
             Thread.detachNewThread { [self] in continuation.resume(returning: receive(within: limit)) }
         }
@@ -40,7 +40,7 @@ public final class DatagramInbox: Sendable {
         return count < 0 ? nil : String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
-    /// The next message that contains `text`; `nil` when none comes in time.
+    /// Returns the next message that contains `text`, or `nil` when none arrives in time.
     public func next(containing text: String, within limit: Duration = .seconds(30)) async -> String? {
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {

@@ -1,8 +1,8 @@
 public import MarketData
 
 extension EventStream {
-    /// Two events of the stream: one of BRK.B with a value of its own in every column, and one of IBM with only those that it
-    /// can't be without.
+    /// Returns two events of the stream: one of BRK.B with a different value in every column, and one of IBM with only
+    /// the required columns.
     public func fullAndBareEvents() -> EventBatch {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_623_400_123_456)
         add(event, isFull: true, to: &batch)
@@ -22,12 +22,12 @@ extension EventStream {
 }
 
 extension Column {
-    /// A value that the column can hold, another one for each place.
+    /// Returns a value that the column can hold, a different one for each place.
     fileprivate func sample(_ place: Int) -> ColumnValue? {
         switch content {
         case .interval: .integer(60)
         case .milliseconds: .integer(1_767_623_400_000 + Int64(place) * 1001)
-        // The moment of the column before it.
+        // The same moment as in the column before it.
         case .nanoseconds: .integer((1_767_623_400_000 + Int64(place - 1) * 1001) * 1_000_000 + 123_456)
         case .price, .quantity: .real(Double(place) + 0.4372)
         case .whole: .integer(5_000_000_000 + Int64(place))

@@ -1,18 +1,18 @@
 import Foundation
 
-/// No test reaches beyond loopback: the feed's key would go along.
+/// Confines the programs that tests start to loopback: a request to another host would carry the feed's key.
 public enum Loopback {
-    /// A program was to be started that would ask another host.
+    /// The error of a test that would start a program with the address of another host.
     public struct Left: Error, CustomStringConvertible {
         /// The setting and the host.
         public let description: String
     }
 
-    /// Where nothing listens; the discard service is on no machine of today.
+    /// An address where nothing listens; port 9 is the discard service, which no current machine runs.
     static let closed = "127.0.0.1:9"
 
-    /// The product's settings, with closed ports of loopback where they name no feed or REST server, so that the
-    /// provider's own hosts are never what is left.
+    /// Returns the product's settings, with a closed loopback port for the feed and the REST server unless they name
+    /// one. So the defaults, the provider's own hosts, never apply.
     ///
     /// - Throws: ``Left`` when a setting's address is on another host.
     public static func settings(_ settings: [String: String]) throws(Left) -> [String: String] {
@@ -26,7 +26,7 @@ public enum Loopback {
         return usual.merging(settings) { $1 }
     }
 
-    /// The hosts in the addresses that a value holds.
+    /// Returns the hosts of the addresses that a value holds.
     static func hosts(of value: String) -> [Substring] {
         guard let scheme = value.range(of: "://") else { return [] }
         let authority = value[scheme.upperBound...].prefix { !"/?#".contains($0) }

@@ -1,13 +1,13 @@
 import Foundation
 import Synchronization
 
-/// TCP on 127.0.0.1: a free port, and those who connect to it.
+/// A TCP listener on a free port of 127.0.0.1.
 public final class LoopbackListener: Sendable {
     /// The port.
     public let port: Int
     private let socket: ListeningSocket
 
-    /// Listens on a free port. What connects waits until ``accept(_:)`` is called.
+    /// Listens on a free port. Connections wait until ``accept(_:)`` is called.
     public init() throws {
         let descriptor = Self.makeSocket()
         guard let port = Self.bind(descriptor), listen(descriptor, 16) == 0 else { throw POSIXError(.EADDRINUSE) }
@@ -17,7 +17,8 @@ public final class LoopbackListener: Sendable {
 
     deinit { stop() }
 
-    /// Hands each connection on, one after the other, from a thread of its own; who gets one closes it. Called once.
+    /// Passes each connection to `take`, one at a time, on a separate thread; `take` must see to closing it. Call this
+    /// once.
     public func accept(_ take: @escaping @Sendable (Int32) -> Void) {
         Thread.detachNewThread { [socket] in
             while true {
@@ -29,7 +30,7 @@ public final class LoopbackListener: Sendable {
         }
     }
 
-    /// Takes no further connection.
+    /// Stops accepting connections.
     public func stop() { socket.end() }
 
     /// A socket for ``connect(_:to:)``.
@@ -37,19 +38,19 @@ public final class LoopbackListener: Sendable {
         Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     }
 
-    /// Connects a socket to a port; `false` where nobody listens.
+    /// Connects a socket to a port; returns `false` if nothing listens there.
     public static func connect(_ descriptor: Int32, to port: Int) -> Bool {
         withAddress(port: port) { address, length in Foundation.connect(descriptor, address, length) == 0 }.isDone
     }
 
-    /// A port that nobody listens on now.
+    /// Returns a port that nothing listens on now.
     public static func freePort() -> Int? {
         let descriptor = makeSocket()
         defer { close(descriptor) }
         return bind(descriptor)
     }
 
-    /// Gives a socket a free port.
+    /// Binds a socket to a free port and returns that.
     private static func bind(_ descriptor: Int32) -> Int? {
         let (isBound, port) = withAddress(port: 0) { address, length in
             var length = length
@@ -74,7 +75,8 @@ public final class LoopbackListener: Sendable {
     }
 }
 
-/// A socket that one thread reads and closes, and others end: once it is closed, its number may be another's.
+/// A socket that one thread uses and closes while others may shut it down. The lock prevents a shutdown after the
+/// close, when the descriptor may belong to something else.
 private final class ListeningSocket: Sendable {
     let descriptor: Int32
     private let isClosed = Mutex(false)

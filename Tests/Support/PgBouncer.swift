@@ -1,8 +1,8 @@
 import Foundation
 
-/// A PgBouncer of the test's own in transaction mode before a cluster: each transaction may get another session.
+/// A private PgBouncer in transaction mode in front of a cluster: each transaction may get a different session.
 public final class PgBouncer: Sendable {
-    /// The program; `nil` where it isn't installed.
+    /// The program; `nil` if it isn't installed.
     public static let program: String? = {
         let named = ProcessInfo.processInfo.environment["PGBOUNCER"].map { [$0] } ?? []
         return (named + ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"]).first {
@@ -15,13 +15,13 @@ public final class PgBouncer: Sendable {
     private let process: ChildProcess
     private let workspace: Workspace
 
-    /// Starts one before `cluster` with so many sessions for each database, which all clients share.
+    /// Starts PgBouncer in front of `cluster` with this many sessions per database, which all clients share.
     public init(before cluster: PostgresCluster, sessions: Int = 1) async throws {
         guard let program = Self.program else { throw Command.Failure(description: "pgbouncer is not installed") }
         let port = try PostgresCluster.freePort()
         self.port = port
         workspace = try Workspace()
-        // With `auth_type = any` the database is to name the user.
+        // With `auth_type = any`, the database entry must name the user.
         let settings = try workspace.write(
             """
             [databases]
@@ -37,7 +37,7 @@ public final class PgBouncer: Sendable {
 
             """, to: "pgbouncer.ini")
         if geteuid() == 0 {
-            // It refuses to run as root.
+            // PgBouncer refuses to run as root.
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: workspace.path)
             try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: settings)
         }
@@ -46,7 +46,7 @@ public final class PgBouncer: Sendable {
         _ = try await process.line(containing: "process up", within: .seconds(30))
     }
 
-    /// The address of a database behind it.
+    /// Returns the URI of a database behind PgBouncer.
     public func uri(_ database: String, user: String) -> String {
         "postgresql://\(user)@127.0.0.1:\(port)/\(database)"
     }

@@ -1,13 +1,13 @@
 public import Foundation
 import Synchronization
 
-/// A PostgreSQL server of the tests' own: a fresh data directory, a free port on loopback, a Unix socket.
+/// A private PostgreSQL server: a fresh data directory, a free port on loopback, a Unix socket.
 ///
-/// It runs as the user `postgres` when the tests run as root, else as they do. A guard process outlives the tests and
-/// ends the server and removes its files, however the tests end. Its databases accept everybody on loopback without a
-/// password, except members of the role `password_users`, who need one (SCRAM).
+/// It runs as the user `postgres` when the tests run as root, otherwise as the tests' user. A guard process outlives
+/// the tests; however they end, it stops the server and removes its files. The server accepts all users on loopback
+/// without a password, except members of the role `password_users`, who need one (SCRAM).
 public final class PostgresCluster: Sendable {
-    /// A step of handling the server that didn't work.
+    /// The error of a step in handling the server.
     public struct Failure: Error, CustomStringConvertible {
         /// The command and what it printed.
         public let description: String
@@ -15,9 +15,9 @@ public final class PostgresCluster: Sendable {
 
     /// How a server is stopped.
     public enum StopMode: String, Sendable {
-        /// Sessions are ended, data is written.
+        /// Ends the sessions and writes the data.
         case fast
-        /// As a crash: nothing is written, the log is replayed at the next start.
+        /// Stops as in a crash: nothing is written, and the next start replays the WAL.
         case immediate
     }
 
@@ -26,19 +26,19 @@ public final class PostgresCluster: Sendable {
 
     /// The port on 127.0.0.1.
     public let port: Int
-    /// The directory of everything; holds the data directory, the socket and the log.
+    /// The directory that holds the data directory, the socket and the log.
     public let directory: String
-    /// The server's own user, which may do everything.
+    /// The server's superuser.
     public let superuser: String
     private let binaries: String
     private let guardPipe: Int32
 
-    /// The server that all tests of the process share, started at its first use. Who stops it spoils it for others.
+    /// Returns the server that all tests of the process share, started on first use. Never stop it.
     public static func shared() throws -> PostgresCluster {
         try shared("shared") { () throws(Failure) in try PostgresCluster() }
     }
 
-    /// As ``shared()``, for another server that some tests share under a name.
+    /// Like ``shared()``, for another server that some tests share under a name.
     public static func shared(
         _ name: String, start: () throws(Failure) -> PostgresCluster
     ) throws -> PostgresCluster {
@@ -50,19 +50,19 @@ public final class PostgresCluster: Sendable {
         }
     }
 
-    /// Whether there is a PostgreSQL server to start on this machine.
+    /// Whether a PostgreSQL server is installed on this machine.
     public static let isInstalled = (try? findBinaries()) != nil
 
-    /// Whether its servers can have an extension.
+    /// Returns whether its servers offer an extension.
     public static func offers(_ name: String) -> Bool {
         let sql = "SELECT count(*) FROM pg_available_extensions WHERE name = '\(name)'"
         return (try? shared().psql(sql, database: "postgres"))?.hasPrefix("1") == true
     }
 
-    /// Whether they can have TimescaleDB.
+    /// Whether its servers offer TimescaleDB.
     public static let offersTimescale = isInstalled && offers("timescaledb")
 
-    /// Starts a server of one's own, with settings as in postgresql.conf, and with TLS when a certificate is given.
+    /// Starts a private server with settings as in postgresql.conf, and with TLS if a certificate is given.
     public init(settings: [String: String] = [:], tls: (certificate: String, key: String)? = nil) throws(Failure) {
         binaries = try Self.findBinaries()
         superuser = geteuid() == 0 ? "postgres" : NSUserName()
@@ -84,8 +84,8 @@ public final class PostgresCluster: Sendable {
         try start()
     }
 
-    /// Starts a standby of another server, from a base backup, that streams its log through `port`. It is asynchronous: the
-    /// primary, which needs `wal_level` replica and `max_wal_senders`, waits for it with nothing.
+    /// Starts a standby of another server from a base backup; it streams the WAL through `port`. Replication is
+    /// asynchronous, so the primary waits for nothing. The primary needs `wal_level` replica and `max_wal_senders`.
     public init(standbyOf primary: PostgresCluster, through port: Int) throws(Failure) {
         binaries = primary.binaries
         superuser = primary.superuser
@@ -109,7 +109,7 @@ public final class PostgresCluster: Sendable {
         return (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
     }
 
-    /// Adds settings to postgresql.conf, of which the last of a name counts.
+    /// Appends settings to postgresql.conf, where the last one of a name counts.
     private func configure(_ settings: [String: String]) throws(Failure) {
         let text = settings.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)\n" }.joined()
         do {
@@ -124,7 +124,7 @@ public final class PostgresCluster: Sendable {
 
     // MARK: - Using it
 
-    /// Makes a new database, empty or a copy of another that nobody is connected to, and returns its name.
+    /// Makes a new database, empty or a copy of another that has no connections, and returns its name.
     public func makeDatabase(copying original: String? = nil) throws -> String {
         let number = Self.counter.withLock { counter in
             counter += 1
@@ -135,7 +135,7 @@ public final class PostgresCluster: Sendable {
         return name
     }
 
-    /// A URI of one of its databases, over TCP; the password is percent-encoded here.
+    /// Returns the URI of a database over TCP; percent-encodes the password.
     public func uri(
         _ database: String, user: String? = nil, password: String? = nil, host: String = "127.0.0.1",
         port: Int? = nil, parameters: String = ""
@@ -145,13 +145,13 @@ public final class PostgresCluster: Sendable {
             + (parameters.isEmpty ? "" : "?\(parameters)")
     }
 
-    /// A URI of one of its databases, over the Unix socket.
+    /// Returns the URI of a database over the Unix socket.
     public func socketURI(_ database: String) -> String {
         let path = directory.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? directory
         return "postgresql://\(superuser)@/\(database)?host=\(path)&port=\(port)"
     }
 
-    /// Runs SQL through psql, as the superuser, and returns its output: fields apart by `|`, rows by line feeds.
+    /// Runs SQL through psql as the superuser and returns the output: fields separated by `|`, rows by line feeds.
     @discardableResult
     public func psql(_ sql: String, database: String) throws(Failure) -> String {
         try Self.execute(
@@ -163,7 +163,7 @@ public final class PostgresCluster: Sendable {
 
     // MARK: - Faults
 
-    /// Starts it (again) and waits until it takes connections.
+    /// Starts the server (again) and waits until it accepts connections.
     public func start() throws(Failure) {
         _ = try asServerUser([
             binaries + "/pg_ctl", "start", "-w", "-t", "60", "-s", "-D", directory + "/data", "-l",
@@ -171,35 +171,50 @@ public final class PostgresCluster: Sendable {
         ])
     }
 
-    /// Stops it and waits for its end.
+    /// Stops the server and waits for its end.
     public func stop(_ mode: StopMode = .fast) throws(Failure) {
         do throws(Failure) {
             _ = try asServerUser([
                 binaries + "/pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode.rawValue, "-D", directory + "/data",
             ])
         } catch {
-            throw Failure(description: Waiting.TimedOut("for the server to stop: \(error.description)").description)
+            throw Failure(
+                description: Waiting.TimedOut("for the server to stop: \(error.description)\(remains())").description)
         }
     }
 
-    /// Starts it (again) as a standby: it replays, answers questions and takes no writes. Needs `wal_level` replica.
+    /// What the server's processes are doing, and the end of its log, to find out why it doesn't stop.
+    private func remains() -> String {
+        guard let main = try? mainProcess() else { return "" }
+        func lines(_ path: String) -> [Substring] {
+            ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n")
+        }
+        let processes = ([main] + Self.children(of: main)).map { process in
+            let status = lines("/proc/\(process)/status").filter { $0.hasPrefix("State") || $0.hasPrefix("Sig") }
+            return "\(lines("/proc/\(process)/cmdline")) \(lines("/proc/\(process)/wchan")) \(status)"
+        }
+        return (processes + lines(directory + "/log").suffix(20).map(String.init)).joined(separator: "\n")
+    }
+
+    /// Starts the server (again) as a standby: it replays WAL, answers queries and accepts no writes. Needs `wal_level`
+    /// replica.
     public func startAsStandby() throws(Failure) {
         _ = try asServerUser(["touch", directory + "/data/standby.signal"])
         try start()
     }
 
-    /// Makes a standby the primary, and waits for that.
+    /// Promotes the standby to a primary, and waits for that.
     public func promote() throws(Failure) {
         _ = try asServerUser([binaries + "/pg_ctl", "promote", "-w", "-t", "60", "-s", "-D", directory + "/data"])
     }
 
-    /// Stops all its processes in their tracks (SIGSTOP): sockets stay open, nothing answers.
+    /// Freezes all processes of the server (SIGSTOP): sockets stay open, nothing answers.
     public func freeze() throws(Failure) { try sendAll(SIGSTOP) }
 
-    /// Lets frozen processes go on (SIGCONT).
+    /// Continues the frozen processes (SIGCONT).
     public func thaw() throws(Failure) { try sendAll(SIGCONT) }
 
-    /// Ends the sessions of a database (pg_terminate_backend) and returns how many there were.
+    /// Terminates the sessions of a database (pg_terminate_backend) and returns their number.
     @discardableResult
     public func endSessions(of database: String) throws(Failure) -> Int {
         let count = try psql(
@@ -208,15 +223,15 @@ public final class PostgresCluster: Sendable {
         return Int(count.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0
     }
 
-    /// Ends one of its processes at once (SIGKILL); the server then ends all sessions and recovers by itself.
+    /// Kills one process of the server (SIGKILL); the server then ends all sessions and recovers by itself.
     public func killSession(_ process: pid_t) { kill(process, SIGKILL) }
 
-    /// Ends the server's main process at once (SIGKILL), as out of memory does; ``start()`` recovers.
+    /// Kills the server's main process (SIGKILL), as the out-of-memory killer does; ``start()`` recovers.
     public func killServer() throws(Failure) {
         let main = try mainProcess()
         let children = Self.children(of: main)
         kill(main, SIGKILL)
-        // They notice by themselves, and a new server starts only when the last is gone.
+        // The children would notice by themselves, but a new server can't start until the last one is gone.
         for child in children { kill(child, SIGQUIT) }
         for process in [main] + children {
             for _ in 0..<2000 where kill(process, 0) == 0 && !Self.isZombie(process) { usleep(5000) }
@@ -246,7 +261,7 @@ public final class PostgresCluster: Sendable {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return entries.compactMap { pid_t($0) }.filter { process in
             let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-            // pid (name) state ppid …, and the name may hold anything.
+            // The format is "pid (name) state ppid …", and the name may contain anything.
             let fields = status.split(separator: ")").last?.split(separator: " ") ?? []
             return fields.count > 1 && pid_t(fields[1]) == parent
         }
@@ -256,7 +271,7 @@ public final class PostgresCluster: Sendable {
 // MARK: - Making it
 
 extension PostgresCluster {
-    /// A data directory as initdb makes it, made once a process and copied for every server.
+    /// A data directory made by initdb once per process and copied for every server.
     private static let templates = Mutex<(path: String, guardPipe: Int32)?>(nil)
 
     private static func template(_ binaries: String, _ superuser: String) throws(Failure) -> String {
@@ -285,7 +300,7 @@ extension PostgresCluster {
                 } catch {
                     throw Failure(description: "pg_hba.conf: \(error)")
                 }
-                // In single-user mode no server has to be started for it.
+                // Single-user mode makes it unnecessary to start a server for this.
                 _ = try execute(
                     asUser([binaries + "/postgres", "--single", "-D", data, "postgres"]),
                     input: "CREATE ROLE password_users;\n")
@@ -306,7 +321,7 @@ extension PostgresCluster {
         if geteuid() == 0 { _ = try execute(["chown", "postgres", path]) }
     }
 
-    /// Starts a process that waits for the end of this one, then ends the server in `directory` and removes all.
+    /// Starts a process that waits for this one to end, then stops the server in `directory` and removes the directory.
     private static func startGuard(_ directory: String) throws(Failure) -> Int32 {
         let script = """
             trap '' HUP INT TERM
@@ -338,13 +353,13 @@ extension PostgresCluster {
         throw Failure(description: "no PostgreSQL server is installed (Debian: apt-get install postgresql)")
     }
 
-    /// A port of loopback that nobody listens on now.
+    /// Returns a loopback port that nothing listens on now.
     public static func freePort() throws(Failure) -> Int {
         guard let port = LoopbackListener.freePort() else { throw Failure(description: "no free port") }
         return port
     }
 
-    /// The command as the server's user: PostgreSQL refuses to run as root.
+    /// Returns the command to run as the server's user: PostgreSQL refuses to run as root.
     static func asUser(_ command: [String]) -> [String] {
         geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] + command : command
     }

@@ -1,10 +1,10 @@
-/// Finds where PostgreSQL's messages begin in one side's bytes, past the login: each is a letter, a length of four bytes that
-/// counts itself, and the rest.
+/// Finds where PostgreSQL's messages begin in the bytes that one side sends after the login. A message is a letter, a
+/// length of four bytes that includes itself, and the rest.
 struct PostgresFraming {
     private var length: [UInt8] = []
     private var rest = 0
 
-    /// The places in `bytes` at which messages begin; `bytes` follow on those of the call before.
+    /// Returns the positions in `bytes` at which messages begin; `bytes` must follow those of the previous call.
     mutating func starts(in bytes: ArraySlice<UInt8>) -> [Int] {
         var starts: [Int] = []
         var place = bytes.startIndex

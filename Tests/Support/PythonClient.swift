@@ -2,7 +2,7 @@ import Foundation
 
 /// The feed's official Python client.
 public enum PythonClient {
-    /// The Python that has the package `massive`; `nil` when there is none.
+    /// A Python interpreter that has the package `massive`; `nil` when there is none.
     public static let interpreter: String? = {
         let candidates = [
             ProcessInfo.processInfo.environment["EDGETICK_TEST_PYTHON"], "/usr/bin/python3", "/usr/local/bin/python3",

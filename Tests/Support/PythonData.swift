@@ -1,8 +1,8 @@
 import Foundation
 
-/// A Python with pyarrow, DuckDB and pandas, which read what is exported.
+/// Python with pyarrow, DuckDB and pandas, which read exported files.
 public enum PythonData {
-    /// The interpreter; `nil` when there is none with these packages (`make python` makes one).
+    /// An interpreter with these packages; `nil` when there is none (`make python` makes one).
     public static let interpreter: String? = {
         let candidates = [ProcessInfo.processInfo.environment["EDGETICK_TEST_PYTHON"], "/usr/bin/python3"]
         return candidates.compactMap { $0 }.first { path in
@@ -10,10 +10,10 @@ public enum PythonData {
         }
     }()
 
-    /// What a skipped test says.
+    /// Why a test is skipped without them.
     public static let need = "needs Python with pyarrow, duckdb and pandas (make python)"
 
-    /// Runs a script with arguments and returns what it printed; one that fails is thrown with what it wrote.
+    /// Runs a script with arguments and returns what it printed; throws that if the script fails.
     public static func run(_ script: String, _ arguments: String...) throws -> String {
         guard let interpreter else { return "" }
         return try Command.run([interpreter, "-c", script] + arguments)

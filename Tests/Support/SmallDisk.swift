@@ -1,17 +1,17 @@
 import Foundation
 
-/// A file system of a few megabytes in memory, for disks that are full.
+/// A file system of a few megabytes in memory, to test full disks.
 public final class SmallDisk: Sendable {
-    /// Where it is mounted.
+    /// The mount point.
     public let path: String
 
-    /// Whether this process may mount one.
+    /// Whether this process may mount a file system.
     public static let isAvailable: Bool = {
         guard geteuid() == 0, let place = try? Workspace() else { return false }
         return (try? SmallDisk(at: place.file("disk"), megabytes: 1)) != nil
     }()
 
-    /// Mounts one.
+    /// Mounts the file system at `path`.
     public init(at path: String, megabytes: Int) throws {
         self.path = path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -22,7 +22,7 @@ public final class SmallDisk: Sendable {
 
     deinit { umount2(path, 2) }
 
-    /// Takes all room that is left.
+    /// Fills all free space.
     public func fill() {
         let descriptor = open(path + "/ballast", O_WRONLY | O_CREAT | O_APPEND, 0o600)
         let block = [UInt8](repeating: 1, count: 4096)
@@ -30,6 +30,6 @@ public final class SmallDisk: Sendable {
         close(descriptor)
     }
 
-    /// Gives it back.
+    /// Frees the space that ``fill()`` took.
     public func empty() { unlink(path + "/ballast") }
 }

@@ -1,16 +1,17 @@
 import Foundation
 import Synchronization
 
-/// A child process and the reading ends of its two outputs.
+/// A child process and the read ends of its two outputs.
 ///
-/// Made without Foundation's `Process`: what is open here never leaks into a child, not even when several start at
-/// once, so that an output ends when its process does.
+/// It is made without Foundation's `Process`, so that no open descriptor leaks into a child, even when several start at
+/// once; an output therefore ends when its process does.
 final class Spawned: Sendable {
     let pid: pid_t
     private let outputs: [Int32]
     private let end = End()
 
-    /// How it ended, once it has; reaped at once, also while something that it started holds its outputs open.
+    /// The process's status once it has ended. It is reaped at once, even while something that it started holds its
+    /// outputs open.
     private final class End: Sendable {
         let status = Mutex<Int32?>(nil)
         let isKnown = DispatchSemaphore(value: 0)
@@ -37,7 +38,7 @@ final class Spawned: Sendable {
         Thread.detachNewThread { [pid, end] in Self.reap(pid, end) }
     }
 
-    /// Reads both outputs to their ends; blocks. An empty slice tells that one has ended.
+    /// Reads both outputs until they end; blocks. An empty slice means that the output has ended.
     func read(_ received: (_ bytes: ArraySlice<UInt8>, _ output: Int) -> Void) {
         var open = outputs.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -54,7 +55,7 @@ final class Spawned: Sendable {
         }
     }
 
-    /// Waits for the end; minus the signal's number when a signal ended it.
+    /// Waits for the process to end and returns its exit status, or the negated signal number if a signal ended it.
     func wait() -> Int32 {
         end.isKnown.wait()
         defer { end.isKnown.signal() }
@@ -69,7 +70,7 @@ final class Spawned: Sendable {
     }
 
     private static func reap(_ pid: pid_t, _ end: End) {
-        // Left a zombie until the status is noted: the id can't be another process's when a signal is sent.
+        // It stays a zombie until the lock is held, so `signal` can never reach another process with the same id.
         var information = siginfo_t()
         while waitid(P_PID, id_t(pid), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
         end.status.withLock {

@@ -1,39 +1,39 @@
 import Foundation
 import Synchronization
 
-/// A TCP proxy on loopback that stands between a client and a server and breaks the line on request.
+/// A TCP proxy on loopback between a client and a server that breaks the line on request.
 public final class TCPProxy: Sendable {
     /// What the proxy does with bytes.
     public enum Mode: Sendable {
         /// Passes everything on.
         case pass
-        /// Passes the client's bytes on and drops the server's as soon as they hold the text; both connections are
-        /// then closed. What the client sent before has reached the server.
+        /// Passes the client's bytes on, but drops the server's answer that contains the text and closes both
+        /// connections. What the client sent before has then reached the server.
         case swallowAnswer(containing: String)
-        /// Keeps connections open and passes nothing on. One that bytes were lost of is cut when another mode is set: no line
-        /// goes on behind a hole.
+        /// Keeps connections open and passes nothing on. A connection that lost bytes is cut once another mode is set,
+        /// since no real connection continues after a hole.
         case blackhole
         /// Cuts the connections that are open and closes new ones at once.
         case refuse
-        /// Passes everything on, the client's bytes in slices of so many with a pause after each.
+        /// Passes everything on, the client's bytes in slices of this size with a pause after each.
         case slice(bytes: Int, pause: Duration)
-        /// Ends the server's half of each connection, as a server does that closes and is still heard: the client's
-        /// bytes go on.
+        /// Closes the server's direction of each connection, as a server does that closes but still reads; the client's
+        /// bytes are passed on.
         case halfClose
-        /// Passes so many of the client's bytes on and holds the rest until another mode is set.
+        /// Passes this many of the client's bytes on and holds the rest until another mode is set.
         case holdAfter(bytes: Int)
         /// Passes the client's bytes on and holds the server's until another mode is set.
         case holdAnswers
-        /// Passes everything on, with the codes of a COPY's errors made XX000, as Citus has them. Set before a connection
-        /// is made.
+        /// Passes everything on, but replaces the codes of constraint violations in a COPY by XX000, as Citus does. Set
+        /// it before the connection is made.
         case hideCopyCodes
-        /// Resets a connection once so many bytes of the client have passed since the mode was set.
+        /// Resets the connection once this many bytes of clients have passed since the mode was set.
         case cutAfter(bytes: Int)
-        /// Resets a connection to PostgreSQL before the message with this number, of either side, counted from 1 since the
-        /// mode was set. The connection has to be idle then, and past its login.
+        /// Cuts a connection to PostgreSQL before the message with this number, counting both sides' messages from 1
+        /// since the mode was set. The connection must then be idle and past its login.
         case cutAtMessage(Int)
-        /// Loses the second message of a COPY's rows, and passes everything else on. The connection has to be idle when the
-        /// mode is set, and past its login.
+        /// Drops the second message of a COPY's rows and passes everything else on. When the mode is set, the
+        /// connection must be idle and past its login.
         case loseCopyData
     }
 
@@ -67,26 +67,26 @@ public final class TCPProxy: Sendable {
 
     deinit { stop() }
 
-    /// How many answers were swallowed.
+    /// The number of answers that were swallowed.
     public var swallowed: Int { state.withLock { $0.swallowed } }
 
-    /// How many connections were cut after so many bytes.
+    /// The number of connections that `.cutAfter` and `.cutAtMessage` cut.
     public var cuts: Int { state.withLock { $0.cuts } }
 
-    /// How many of PostgreSQL's messages, of both sides, came since `.cutAtMessage` was set.
+    /// The number of PostgreSQL messages, of both sides, since `.cutAtMessage` was set.
     public var messages: Int { state.withLock { $0.messages } }
 
-    /// How many of the clients' bytes were passed on since the mode was last set.
+    /// The number of bytes received from clients since the mode was last set.
     public var passedBytes: Int { state.withLock { $0.passed } }
 
-    /// Changes what is done with bytes from now on.
+    /// Changes the mode from now on.
     public func set(_ mode: Mode) {
         state.withLock { state in
             state.mode = mode
             state.passed = 0
             state.messages = 0
             state.settings += 1
-            // Under the lock, so that no number here can have become another connection's.
+            // Under the lock, so that no descriptor here can belong to another connection by now.
             switch mode {
             case .refuse: for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
             case .halfClose: for socket in state.clients { shutdown(socket, Int32(SHUT_WR)) }
@@ -95,7 +95,7 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Passes new connections on to another server, and cuts those that are open.
+    /// Directs new connections to another server, and cuts the open ones.
     public func lead(to target: Int) {
         set(.refuse)
         state.withLock { $0.target = target }
@@ -154,7 +154,7 @@ public final class TCPProxy: Sendable {
         var loss = CopyDataLoss()
         var hasHole = false
         while true {
-            // So much of it is passed on.
+            // How much of what was read is passed on; the modes may reduce it.
             var count = read(from, &bytes, bytes.count)
             guard count > 0 else { return }
             var before = 0
@@ -242,7 +242,7 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Waits while bytes are held; `false` when the connections are to be cut.
+    /// Waits while bytes are held; returns `false` when the connections are to be cut.
     private func waitWhileHeld() -> Bool {
         while true {
             let (isHeld, isCut) = state.withLock { state -> (Bool, Bool) in
@@ -257,7 +257,7 @@ public final class TCPProxy: Sendable {
         }
     }
 
-    /// Lets the connection end with a reset in place of an orderly close.
+    /// Makes the connection end with a reset instead of an orderly close.
     private static func reset(_ socket: Int32) {
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(socket, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))

@@ -18,8 +18,8 @@ public struct TestCertificates: Sendable {
             directory + "/ca.key", "-out", authority)
     }
 
-    /// Makes `name`.crt and `name`.key for a server, for the alternative names given as `DNS:…` and `IP:…`; expired
-    /// when `days` is negative. Without alternative names there is the common name alone.
+    /// Makes `name`.crt and `name`.key for a server with alternative names written as `DNS:…` and `IP:…`; without them,
+    /// the certificate has only the common name. It has expired if `days` is negative.
     public func makeServer(
         _ name: String, alternativeNames: String?, commonName: String? = nil, days: Int = 2
     ) throws {
@@ -36,7 +36,7 @@ public struct TestCertificates: Sendable {
             "-days", "\(days)", "-extfile", extensions, "-out", directory + "/\(name).crt")
     }
 
-    /// The certificate and key of a server made here.
+    /// Returns the certificate and key files of a server made by ``makeServer(_:alternativeNames:commonName:days:)``.
     public func server(_ name: String) -> (certificate: String, key: String) {
         (directory + "/\(name).crt", directory + "/\(name).key")
     }

@@ -1,20 +1,20 @@
-/// Waiting for something that nobody announces, such as a row in a file.
+/// Polls for something that isn't announced, such as a row in a file.
 public enum Waiting {
-    /// Something did not come in time. The gate knows it by its first words: a test that fails of nothing else runs once
-    /// more, alone.
+    /// The error when something did not come in time. The gate recognizes it by its first words: a test with no other
+    /// failure is run once more, alone.
     public struct TimedOut: Error, CustomStringConvertible {
-        /// What did not come, and where it was waited for.
+        /// What did not come, and what was seen or where it was awaited.
         public let what: String
 
         /// An error that says what did not come, and what was seen instead.
         public init(_ what: String) { self.what = what }
 
-        /// As the gate knows it.
+        /// The text that the gate recognizes.
         public var description: String { "waited in vain: " + what }
     }
 
-    /// Asks again and again until `condition` holds: every few milliseconds, and less often where asking itself takes long,
-    /// as it does where a program is started for it.
+    /// Polls until `condition` holds: every few milliseconds, or less often if the condition itself takes long, for
+    /// example because it starts a program.
     public static func until(
         _ what: String = "the state", within limit: Duration = .seconds(45), file: String = #fileID, line: Int = #line,
         _ condition: @Sendable () async throws -> Bool

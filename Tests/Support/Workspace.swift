@@ -1,6 +1,6 @@
 import Foundation
 
-/// A fresh directory for one test, removed with everything in it when it goes out of scope.
+/// A fresh directory for one test; it is removed with its contents when the object goes out of scope.
 public final class Workspace: Sendable {
     /// The directory's path.
     public let path: String
@@ -16,7 +16,7 @@ public final class Workspace: Sendable {
         try? FileManager.default.removeItem(atPath: path)
     }
 
-    /// The path of `name` in the directory.
+    /// Returns the path of `name` in the directory.
     public func file(_ name: String) -> String { path + "/" + name }
 
     /// Writes a file into the directory and returns its path.
@@ -26,32 +26,32 @@ public final class Workspace: Sendable {
     }
 }
 
-/// Where things are that tests use.
+/// The paths of files that tests use.
 public enum Places {
-    /// The repository's root, from this file's place in it.
+    /// The repository's root, derived from the path of this file.
     public static let repository: String = {
         var url = URL(fileURLWithPath: #filePath)
         for _ in 0..<3 { url.deleteLastPathComponent() }
         return url.path
     }()
 
-    /// The product that EDGETICK names, or the one built beside the tests.
+    /// The program that EDGETICK names, or the one built with the tests.
     public static let edgetick = ProcessInfo.processInfo.environment["EDGETICK"] ?? products + "/edgetick"
 
-    /// The tests' own program.
+    /// The test program.
     public static let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
 
     /// The directory that the tests were built into.
     public static let products = URL(fileURLWithPath: tests).deletingLastPathComponent().path
 
-    /// A file of the real captures and universes that lie beside a developer's checkout, or where EDGETICK_TEST_DATA
-    /// says; `nil` where they are absent.
+    /// Returns a file of the real captures and universes, which are next to a developer's checkout or in the directory
+    /// that EDGETICK_TEST_DATA names; `nil` if it is absent.
     public static func sharedData(_ name: String) -> String? {
         shared("data", ProcessInfo.processInfo.environment["EDGETICK_TEST_DATA"], name)
     }
 
-    /// A file of those that people have had problems with, which lie beside a developer's checkout, or where
-    /// EDGETICK_TEST_CASES says; `nil` where they are absent.
+    /// Returns one of the files with which people have had problems, which are next to a developer's checkout or in the
+    /// directory that EDGETICK_TEST_CASES names; `nil` if it is absent.
     public static func sharedCase(_ name: String) -> String? {
         shared("cases", ProcessInfo.processInfo.environment["EDGETICK_TEST_CASES"], name)
     }

@@ -62,7 +62,7 @@ import Testing
         let list = try read("Stock\nAAPL\nGoog\nTotal\n")
         #expect(list.entries.map(\.symbol) == ["AAPL", "GOOG"])
         #expect(list.problems.map(\.line) == [1, 3, 4])
-        #expect(list.problems[0].text.contains("call the column `symbol`"))
+        #expect(list.problems[0].text.contains("rename it to `symbol`"))
         for text in ["Stock\nAAPL\n", "AAPL\nGoog\n", "AAPL\nMicrosoft\nMSFT\n"] {
             let error = #expect(throws: SymbolListError.self) { try read(text, strict: true) }
             #expect(error?.reason == .wrongRows, "\(text)")

@@ -49,7 +49,7 @@ import Testing
         let reports = try importing("holdings.csv", Array(Self.usBank.utf8))
         #expect(reports.allSatisfy { $0.outcome == .written && !$0.problems.contains(where: \.isFault) })
         #expect(reports[0].remarks.contains { $0.contains("AAXC") })
-        #expect(reports[0].remarks.contains { $0.contains("3 holdings that are no US stocks") })
+        #expect(reports[0].remarks.contains { $0.contains("3 holdings that are not US stocks") })
         try MirrorFixture.run { fixture in
             var options = UniverseImporter.Options(environment: "DEFAULT")
             options.name = "mine"

@@ -51,7 +51,7 @@ import Universe
     }
 
     @Test(arguments: [
-        ("GLEN LN", "listed abroad"), ("^GSPC", "an index"), ("A*PL", "no symbol"), ("\u{C4}", "no symbol"),
+        ("GLEN LN", "listed abroad"), ("^GSPC", "an index"), ("A*PL", "not a symbol"), ("\u{C4}", "not a symbol"),
     ])
     func `an entry that is no symbol is left out with the reason, and a list of nothing else says so`(
         entry: String, reason: String

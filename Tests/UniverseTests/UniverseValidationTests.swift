@@ -76,11 +76,11 @@ import Testing
             group("SPY", ["A"], type: "ETF"), group("x,y", ["A"]), group(" pad", ["A"]),
         ])
         let names = validation.findings.filter { $0.check == .name }
-        #expect(names.contains { $0.severity == .warning && $0.text.contains("also a join") })
+        #expect(names.contains { $0.severity == .warning && $0.text.contains("also reads as a union") })
         #expect(names.contains { $0.severity == .note && $0.group?.contains("a:zzz") == true })
         #expect(names.contains { $0.text.contains("differ in case only") })
         #expect(names.contains { $0.severity == .note && $0.text.contains("is a UNIVERSE and an ETF") })
-        #expect(names.count { $0.text.contains("no key can mean it") } == 2)
+        #expect(names.count { $0.text.contains("no universe key can name this group") } == 2)
     }
 
     @Test func `unknown symbols, lonely groups, sectors and old pulls are found`() {
@@ -96,7 +96,7 @@ import Testing
         #expect(checks(validation).isSuperset(of: [.unknown, .sector, .stale, .type]))
         #expect(validation.findings.contains { $0.check == .environment && $0.text.contains("UNIVERSE v") })
         #expect(
-            validation.findings.contains { $0.check == .sector && $0.text.contains("1 of 2 stocks have no sector") })
+            validation.findings.contains { $0.check == .sector && $0.text.contains("1 of 2 stocks without a sector") })
         #expect(validation.findings.contains { $0.check == .unknown && $0.text.hasSuffix("B") })
         let fresh = validate(groups, pull: note, now: 2 * 3_600_000, interval: .seconds(3600))
         #expect(!checks(fresh).contains(.stale))

@@ -124,9 +124,10 @@ import Testing
         ("<!DOCTYPE x [<!ENTITY a \"b\">]><worksheet/>", "document type"), ("<worksheet>&lol;</worksheet>", "entity"),
         ("<worksheet><row r=\"5\"></row><row r=\"2\"></row></worksheet>", "not in order"),
         ("<worksheet><row r=\"99999999\"></row></worksheet>", "not in order"), ("<worksheet><row>", "cut short"),
-        ("<worksheet></row>", "no XML"), ("<row \((0..<300).map { "a\($0)=\"\"" }.joined(separator: " "))/>", "no XML"),
-        (String(repeating: "<a>", count: 100), "no XML"),
-        ("<worksheet><row><c t=\"s\"><v>7</v></c></row></worksheet>", "not there"),
+        ("<worksheet></row>", "not valid XML"),
+        ("<row \((0..<300).map { "a\($0)=\"\"" }.joined(separator: " "))/>", "not valid XML"),
+        (String(repeating: "<a>", count: 100), "not valid XML"),
+        ("<worksheet><row><c t=\"s\"><v>7</v></c></row></worksheet>", "a shared string that is missing"),
     ])
     func `a sheet that no spreadsheet program writes is refused with a reason`(sheet: String, reason: String) throws {
         var book = WorkbookBuilder(sheets: [("s", [["Ticker"]])])
@@ -139,7 +140,7 @@ import Testing
         #expect(fault(Array(whole.prefix(whole.count / 2))).contains("cut short"))
         var other = WorkbookBuilder(sheets: [])
         other.parts = [("a.txt", Array("x".utf8))]
-        #expect(fault(other.bytes()).contains("no .xlsx"))
+        #expect(fault(other.bytes()).contains("not an .xlsx file"))
         var damaged = WorkbookBuilder(sheets: [("holdings", Self.holdings)]).bytes(packs: false)
         damaged[60] ^= 1
         #expect(fault(damaged).contains("damaged"), "\(fault(damaged))")

@@ -107,7 +107,7 @@ import Testing
         unlicensed.isLicensed = false
         let refusal2 = reason { () throws(UpstreamError) in try policies(unlicensed) }
         #expect(refusal2 == .schema)
-        #expect(unlicensed.remarks.count == 1 && unlicensed.remarks[0].text.contains("without the part under its own"))
+        #expect(unlicensed.remarks.count == 1 && unlicensed.remarks[0].text.contains("Apache edition"))
         for (name, days) in [("trades", 6), ("quotes", 30)] {
             var wishes = PolicyWishes()
             wishes.retention = [name: days]

@@ -151,7 +151,7 @@ struct FleetTableTests {
     @Test func `a table that is missing is said to be, with what makes it`() async throws {
         let table = FleetTable(configuration: try Sandbox.empty().configuration())
         let refusal = await #expect(throws: UpstreamError.self) { try await table.rows() }
-        #expect(refusal?.text.contains("edgetick migrate") == true)
+        #expect(refusal?.description.contains("run `edgetick migrate`") == true)
     }
 
     @Test func `a box is forgotten once`() async throws {

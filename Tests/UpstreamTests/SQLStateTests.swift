@@ -31,7 +31,7 @@ import Testing
         let text = "terminating connection due to transaction timeout"
         let error = UpstreamError(UpstreamError.Reason(sqlState: "25P04"), "COPY", text, sqlState: "25P04")
         #expect(error.isSlow && error.isLostConnection)
-        #expect(error.description.hasSuffix("raise the server's transaction_timeout if it stays"))
+        #expect(error.description.hasSuffix("raise the server's transaction_timeout if this persists"))
         #expect(error.lastDescription.hasSuffix("raise the server's transaction_timeout"))
     }
 

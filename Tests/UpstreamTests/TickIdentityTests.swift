@@ -308,7 +308,6 @@ struct TickIdentityTests {
         let plain = try await UpstreamSchema.check(try Sandbox.migrated().configuration())
         #expect(plain.allSatisfy { $0.hasIdentity != true })
         #expect(
-            plain.first { $0.table == "quotes" }?.description.hasSuffix("an event that comes twice is there twice")
-                == true)
+            plain.first { $0.table == "quotes" }?.description.hasSuffix("duplicate events are stored twice") == true)
     }
 }

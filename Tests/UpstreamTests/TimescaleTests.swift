@@ -188,8 +188,8 @@ struct TimescaleTests {
         let error = await #expect(throws: UpstreamError.self) {
             try await UpstreamEngines.plan(.policies(PolicyWishes()), configuration)
         }
-        #expect(error?.text.contains("without the part under its own licence") == true)
-        #expect(try await UpstreamEngines.look(configuration).map(\.text).joined().contains("licence"))
+        #expect(error?.text.contains("Apache edition") == true)
+        #expect(try await UpstreamEngines.look(configuration).map(\.text).joined().contains("Apache edition"))
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(batch([bar()]))
         await uploader.disconnect()

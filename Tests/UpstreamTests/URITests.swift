@@ -53,11 +53,11 @@ import Testing
             ("host=h user=u password=canary4711 dbname=db", "list of key=value"),
             ("postgresql://u:canary4711@h/db?sslmode=no-verify", "sslmode=require encrypts without proving"),
             ("postgresql://u:canary4711@h/db?sslmode=sure", "sslmode must be one of"),
-            ("postgresql://u:canary4711@h/db?ssl=1", "write sslmode"),
+            ("postgresql://u:canary4711@h/db?ssl=1", "use sslmode instead"),
             ("postgresql://u:canary4711@h/db?gssencmode=require", "Kerberos"),
             (
                 "postgresql://u:canary4711@h/db?pgbouncer=true&connection_limit=1",
-                "connection_limit is another client's"
+                "remove the option connection_limit: it belongs to another client"
             ),
             ("postgresql://u:canary4711@h/db?schema=market", "options=-csearch_path%3DNAME"),
             ("postgresql://u:canary4711@h/db?options=endpoint%3Da;b", "options"),

@@ -1,9 +1,9 @@
 public import Foundation
 import TestSupport
 
-/// An HTTP client over a plain socket, which sends just the bytes it is told to.
+/// An HTTP client over a plain socket, which sends exactly the bytes it is given.
 public struct RawHTTP: Sendable {
-    /// What the socket said instead of an answer.
+    /// The error when there is no valid answer.
     public struct Failure: Error, CustomStringConvertible {
         /// What happened.
         public let description: String
@@ -14,19 +14,19 @@ public struct RawHTTP: Sendable {
         }
     }
 
-    /// An answer.
+    /// A server's answer.
     public struct Reply: Sendable {
         /// The status code.
         public var status: Int
         /// The header fields, by lower-case name.
         public var headers: [String: String]
-        /// The body, without chunks' lengths.
+        /// The body, as received.
         public var body: Data
 
         /// The body as text.
         public var text: String { String(decoding: body, as: UTF8.self) }
 
-        /// The body as a JSON object; empty when it is none.
+        /// The body as a JSON object; empty when it isn't one.
         public var json: [String: Any] {
             ((try? JSONSerialization.jsonObject(with: body)) as? [String: Any]) ?? [:]
         }
@@ -35,13 +35,13 @@ public struct RawHTTP: Sendable {
     /// The port on 127.0.0.1.
     public let port: Int
 
-    /// A client for a port of loopback.
+    /// Makes a client for a loopback port.
     public init(port: Int) {
         self.port = port
     }
 
-    /// Sends a request with the header fields that every one needs; those given replace them, and an empty value leaves
-    /// one out.
+    /// Sends a request with the header fields that every request needs; those given replace them, and an empty value
+    /// omits a field.
     public func send(
         _ method: String = "GET", _ target: String, headers: [String: String] = [:], body: String? = nil
     ) async throws -> Reply {
@@ -100,8 +100,8 @@ public final class RawSocket {
     private var buffer: [UInt8] = []
     private var position = 0
 
-    /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds. The kernel keeps about
-    /// `receiveBytes` of what is not read yet; by default as it likes, which is megabytes.
+    /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds. `receiveBytes` is the
+    /// approximate size of the kernel's receive buffer; by default the kernel decides, and allows megabytes.
     public init(port: Int, timeout: Double = 10, receiveBytes: Int32? = nil) throws {
         descriptor = LoopbackListener.makeSocket()
         guard descriptor >= 0 else { throw RawHTTP.Failure(description: "no socket: \(errno)") }
@@ -128,7 +128,7 @@ public final class RawSocket {
         }
     }
 
-    /// The next byte; `nil` at the end.
+    /// Returns the next byte, or `nil` at the end.
     public func byte() throws -> UInt8? {
         if position == buffer.count {
             var chunk = [UInt8](repeating: 0, count: 65536)
@@ -142,7 +142,7 @@ public final class RawSocket {
         return buffer[position]
     }
 
-    /// The next line, without its end; `nil` at the end.
+    /// Returns the next line without its line break, or `nil` at the end.
     public func line() throws -> String? {
         var bytes: [UInt8] = []
         while let byte = try byte() {

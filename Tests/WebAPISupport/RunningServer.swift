@@ -8,21 +8,21 @@ public import WebAPI
 @testable public import Collector
 @testable import Universe
 
-/// A server on a free port of loopback, with a staged collector behind it.
+/// A server on a free loopback port, with a staged collector behind it.
 public struct RunningServer: Sendable {
     /// The server did not come up.
     public struct DidNotStart: Error {}
 
-    /// What stands behind it.
+    /// The collector that the server shows.
     public let collector: StagedCollector
-    /// What the events go through.
+    /// The tap through which the events pass.
     public let tap: EventTap
-    /// Where it listens.
+    /// The server's port.
     public let port: Int
     /// Ends it gracefully.
     public let stop: @Sendable () async -> Void
 
-    /// Runs `body` beside a server and stops the server after it.
+    /// Runs `body` alongside a server, then stops the server.
     public static func run(
         _ configuration: WebConfiguration? = nil, collector: StagedCollector = .market(), port: Int = 0,
         _ body: @Sendable (RunningServer) async throws -> Void
@@ -37,7 +37,7 @@ public struct RunningServer: Sendable {
 }
 
 extension StagedCollector {
-    /// A collector of two connections with a few well-known symbols and groups.
+    /// Returns a collector with two connections and a few well-known symbols and groups.
     public static func market() -> StagedCollector {
         let collector = StagedCollector()
         let primary = ["AAPL", "MSFT", "NVDA", "SPY"].compactMap { Symbol($0) }
@@ -74,7 +74,7 @@ extension StagedCollector {
 }
 
 extension RunningServer {
-    /// Runs `body` beside a server for any source, on a free port.
+    /// Runs `body` alongside a server for any source.
     public static func run(
         source: any SampledSource, configuration: WebConfiguration,
         _ body: @Sendable (RawHTTP) async throws -> Void

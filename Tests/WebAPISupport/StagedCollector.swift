@@ -7,19 +7,19 @@ public import WebAPI
 @testable public import Store
 @testable public import Universe
 
-/// A source that is sampled for the board too.
+/// A source that also supplies the snapshots for the status board.
 public protocol SampledSource: CollectorSource {
-    /// How everything stands now.
+    /// Returns the current state of everything.
     func snapshot() -> CollectorSnapshot
 }
 
-/// A collector in memory: takes events as the buffer does, keeps symbols on connections, and does what it is asked.
+/// A collector in memory: accepts events as the buffer does, keeps symbols on connections, and carries out requests.
 public final class StagedCollector: SampledSource, EventSink {
-    /// Everything it knows.
+    /// The collector's state.
     public struct State: Sendable {
-        /// What ``StagedCollector/snapshot()`` answers, but for the counts of events.
+        /// What ``StagedCollector/snapshot()`` returns, except for its time.
         public var snapshot = CollectorSnapshot(collector: "test-box", version: "1.2.3")
-        /// What each connection knows of itself, by its id; one that is removed here is no connection any more.
+        /// The feed state of each connection, by id; removing one here removes the connection.
         public var tickers: [String: FeedSnapshot] {
             get {
                 Dictionary(uniqueKeysWithValues: snapshot.connections.map { ($0.id, $0.feed) })
@@ -38,37 +38,37 @@ public final class StagedCollector: SampledSource, EventSink {
         public var groups: [(summary: UniverseGroup, members: [Symbol])] = []
         /// Why symbols are collected.
         public var reasons: [Symbol: [SymbolPlacement.Reason]] = [:]
-        /// What the cache was told to forget.
+        /// The cache scopes that were refreshed.
         public var refreshes: [RelationshipCache.Scope] = []
         /// The recorded gaps, newest first.
         public var gaps: [GapRecord] = []
         /// The days that were compared with the tape, and have nothing open.
         public var reconciled: Set<TradingDay> = []
-        /// The refused rows, newest first.
+        /// The dead letters, newest first.
         public var deadLetters: [DeadLetter] = []
         /// The fleet as it was last read.
         public var fleet: FleetBoard.View? = FleetBoard.View()
-        /// How often an upload was asked for.
+        /// How often an upload was requested.
         public var pushes = 0
-        /// When set, what reads from files fails with it.
+        /// When set, everything that reads from files fails with this.
         public var fileProblem: CollectorProblem?
-        /// When set, what reads from files waits this long, cancellation or not.
+        /// When set, everything that reads from files takes this long and can't be cancelled.
         public var fileDelay: Duration?
-        /// The most events kept.
+        /// The maximum number of events kept.
         public var eventLimit = 50_000
     }
 
     private let state = Mutex(State())
 
-    /// An empty collector.
+    /// Makes an empty collector.
     public init() {}
 
-    /// Changes what it knows.
+    /// Changes the state.
     public func change(_ body: (inout State) -> Void) {
         state.withLock { body(&$0) }
     }
 
-    /// What it knows.
+    /// A copy of the state.
     public var current: State { state.withLock { $0 } }
 
     // MARK: Connections
@@ -130,7 +130,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return .accepted
     }
 
-    /// There is always room.
+    /// Resumes at once, since there is always room.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
 
     /// Keeps the gap.
@@ -144,7 +144,7 @@ public final class StagedCollector: SampledSource, EventSink {
 
     // MARK: CollectorSource
 
-    /// Everything, with the counts of events as taken.
+    /// Returns the state of everything, as of now.
     public func snapshot() -> CollectorSnapshot {
         state.withLock { state in
             state.snapshot.time = WallClock.milliseconds()
@@ -153,10 +153,10 @@ public final class StagedCollector: SampledSource, EventSink {
         }
     }
 
-    /// The fleet as it was last read.
+    /// Returns the staged fleet.
     public func fleet() -> FleetBoard.View? { current.fleet }
 
-    /// The newest events taken, newest first.
+    /// Returns the latest events accepted, newest first.
     public func recentEvents(
         symbol: Symbol?, limit: Int
     ) async throws(CollectorProblem) -> TickHistory.Answer<StoredEvent> {
@@ -164,7 +164,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return TickHistory.Answer(values: Array(events.prefix(limit)))
     }
 
-    /// The newest version of each bar taken, oldest first.
+    /// Returns the newest version of each bar accepted, oldest first.
     public func bars(_ query: TickHistory.BarQuery) async throws(CollectorProblem) -> TickHistory.Answer<Bar> {
         var newest: [Int64: Bar] = [:]
         for event in try await file().events {
@@ -176,12 +176,12 @@ public final class StagedCollector: SampledSource, EventSink {
         return TickHistory.Answer(values: Array(newest.values.sorted { $0.start < $1.start }.suffix(query.limit)))
     }
 
-    /// The groups.
+    /// Returns the staged groups.
     public func universes() async throws(CollectorProblem) -> [UniverseGroup] {
         try await file().groups.map(\.summary)
     }
 
-    /// The union of the groups that the key names.
+    /// Returns the union of the groups that the key names.
     public func universe(key: String) async throws(CollectorProblem) -> Resolution {
         let groups = try await file().groups
         var symbols: Set<Symbol> = []
@@ -205,7 +205,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return Resolution(symbols: symbols.sorted(), parts: parts, unknown: unknown)
     }
 
-    /// Where a symbol is, asked for by the settings' lists.
+    /// Returns where a symbol is placed and why; `nil` when it is neither placed nor has a reason.
     public func placement(of symbol: Symbol) -> SymbolPlacement? {
         let state = current
         let places = state.snapshot.connections.compactMap { connection -> SymbolPlacement.Place? in
@@ -219,13 +219,13 @@ public final class StagedCollector: SampledSource, EventSink {
             ? nil : SymbolPlacement(symbol: symbol, places: places, reasons: reasons)
     }
 
-    /// Symbols of the connections that resemble one.
+    /// Returns collected symbols that resemble the given one.
     public func symbols(near symbol: Symbol) -> [String] {
         NearestNames.nearest(
             to: symbol.description, among: current.tickers.values.flatMap(\.assigned).map(\.description))
     }
 
-    /// The staged groups that have the stock.
+    /// Returns the staged groups that contain the stock.
     public func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations {
         let groups = try await file().groups.filter { $0.members.contains { $0.description == symbol } }.map(\.summary)
         let sector = groups.first { $0.type == .sector }
@@ -235,7 +235,7 @@ public final class StagedCollector: SampledSource, EventSink {
             groups: groups.filter { $0.type != .etf }.map { StockGroup(name: $0.name, type: $0.type) })
     }
 
-    /// The staged group of a type and name.
+    /// Returns the staged group with this type and name.
     public func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
         let groups = try await file().groups.filter { $0.summary.type == type }
         guard let found = groups.first(where: { $0.summary.name.lowercased() == name.lowercased() }) else {
@@ -248,23 +248,23 @@ public final class StagedCollector: SampledSource, EventSink {
             members: found.members.map { GroupMember(symbol: $0.description, weight: 2.25) })
     }
 
-    /// The staged groups of a type.
+    /// Returns the staged groups of a type, or all of them.
     public func groups(of type: GroupType?) async throws(CollectorProblem) -> [UniverseGroup] {
         try await file().groups.map(\.summary).filter { type == nil || $0.type == type }
     }
 
-    /// Notes what was to be forgotten.
+    /// Records the scope; returns the number of scopes recorded so far.
     public func refreshUniverses(_ scope: RelationshipCache.Scope) async throws(CollectorProblem) -> Int {
         change { $0.refreshes.append(scope) }
         return current.refreshes.count
     }
 
-    /// The staged gaps.
+    /// Returns the staged gaps in any of the given states.
     public func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
         Array(try await file().gaps.filter { states.contains($0.state) }.prefix(limit))
     }
 
-    /// The bars that were taken, and the staged gaps.
+    /// Returns a report made from the bars accepted and the staged gaps.
     public func coverage(
         days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
     ) async throws(CollectorProblem) -> CoverageReport {
@@ -286,12 +286,12 @@ public final class StagedCollector: SampledSource, EventSink {
             })
     }
 
-    /// The staged rows.
+    /// Returns the staged dead letters.
     public func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter] {
         Array(try await file().deadLetters.prefix(limit))
     }
 
-    /// The staged rows by why they were refused.
+    /// Returns the staged dead letters, grouped by the reason for their refusal.
     public func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup] {
         var groups: [DeadLetterGroup] = []
         for letter in try await file().deadLetters {
@@ -311,13 +311,13 @@ public final class StagedCollector: SampledSource, EventSink {
         return groups
     }
 
-    /// Takes the letters away, as if upstream took their rows.
+    /// Removes the dead letters, as if upstream had accepted their rows.
     public func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
         let letters = try await remove(choice)
         return DeadLetterRetry(requeued: letters.count)
     }
 
-    /// Takes the letters away.
+    /// Removes the dead letters and returns them.
     public func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
         try await remove(choice)
     }
@@ -342,7 +342,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return letters
     }
 
-    /// Counts the push, and fails without upstream.
+    /// Counts the push and marks all rows as uploaded.
     public func pushNow() async throws(CollectorProblem) {
         change { state in
             state.pushes += 1
@@ -355,7 +355,7 @@ public final class StagedCollector: SampledSource, EventSink {
         }
     }
 
-    /// Evens the symbols out over the connections.
+    /// Moves symbols until the connections have about the same number.
     public func rebalance() async throws(CollectorProblem) -> [SetMove] {
         var moves: [SetMove] = []
         change { state in
@@ -373,7 +373,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return moves
     }
 
-    /// Gives symbols to the connection named, or to the one with the fewest.
+    /// Assigns symbols to the given connection, or to the one with the fewest symbols.
     public func subscribe(
         _ symbols: [Symbol], connection: String?
     ) async throws(CollectorProblem) -> SubscriptionChange {
@@ -394,7 +394,7 @@ public final class StagedCollector: SampledSource, EventSink {
         return result
     }
 
-    /// Takes symbols away.
+    /// Removes symbols from the given connection, or from the one that has them.
     public func unsubscribe(
         _ symbols: [Symbol], connection: String?
     ) async throws(CollectorProblem) -> SubscriptionChange {
@@ -439,7 +439,7 @@ public final class StagedCollector: SampledSource, EventSink {
     private func file() async throws(CollectorProblem) -> State {
         let state = current
         if let delay = state.fileDelay {
-            // Not to be cancelled, as a read from a hanging disk is not.
+            // Can't be cancelled, like a read from a hung disk.
             await Task.detached { try? await Task.sleep(for: delay) }.value
         }
         if let problem = state.fileProblem { throw problem }

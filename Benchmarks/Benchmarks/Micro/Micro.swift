@@ -1,5 +1,5 @@
-// Single steps of the hot path, each for itself, with their percentiles: `make micro`. What they are measured against
-// is in `make bench`, whose limits are other programs.
+// Single steps of the hot path, measured separately, with percentiles: `make micro`. For comparisons with other
+// programs see `make bench`.
 
 import Benchmark
 import Feed
@@ -17,7 +17,7 @@ private let frame: [UInt8] = {
     return Array("[\(bars.joined(separator: ","))]".utf8)
 }()
 
-/// Prices as they come: two decimals mostly, four now and then, and an average with more.
+/// Realistic prices: most with two decimals, some with four, and some averages with more.
 private let prices: [Double] = (0..<1000).map { number in
     switch number % 5 {
     case 0: Double(number) / 7

@@ -5,7 +5,8 @@ import Store
 
 private let symbols = ["SPY", "AAPL", "BAC", "AIG", "GOOGL", "BRK.B", "MSFT", "XOM"].compactMap { Symbol($0) }
 
-/// Bars with the values that `append.c` writes, received just now: rows of a backlog are not past their retention.
+/// Makes bars with the values that `append.c` writes. They are received now, so that a backlog doesn't exceed its
+/// retention.
 func bars(from first: Int, count: Int) -> EventBatch {
     let now = Int64(Date().timeIntervalSince1970 * 1e6)
     var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
@@ -23,7 +24,7 @@ func bars(from first: Int, count: Int) -> EventBatch {
     return batch
 }
 
-/// Trades of which each is another one, received just now.
+/// Makes distinct trades that are received now.
 func trades(from first: Int, count: Int) -> EventBatch {
     let now = Int64(Date().timeIntervalSince1970 * 1e6)
     var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
@@ -44,14 +45,14 @@ private func open(_ directory: String) throws -> TickBuffer {
         logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
 }
 
-/// Rows a second that the buffer makes durable, when each transaction holds `each` of them; `first` is the number of
-/// the first row, so that a file can be filled in several goes.
+/// Measures how many rows a second the buffer makes durable with `each` rows per transaction. `first` is the number of
+/// the first row, so that a file can be filled in several runs.
 func appendRate(
     directory: String, rows: Int, each: Int, first: Int, of events: (_ first: Int, _ count: Int) -> EventBatch
 ) async throws -> Double {
     let buffer = try open(directory)
     var elapsed = Duration.zero
-    // Made in pieces, so that a hundred million rows need no memory; what it takes to make them doesn't count.
+    // The rows are made in pieces, so that a hundred million of them fit in memory; making them isn't timed.
     for piece in stride(from: 0, to: rows, by: 500_000) {
         let end = min(piece + 500_000, rows)
         let batches = stride(from: piece, to: end, by: each).map {
@@ -68,10 +69,11 @@ func appendRate(
     return Double(rows) / (elapsed / .seconds(1))
 }
 
-/// The time from an offer until the commit that covers it returned, at a steady rate: p50, p99 and maximum in ms.
+/// Measures the time from an offer to the return of the commit that covers it, at a steady rate: p50, p99 and maximum,
+/// in ms.
 ///
-/// A thread of its own looks every tenth of a millisecond how far the file has come; so late are the figures at most.
-/// With `draining`, rows that wait are read and acknowledged meanwhile as fast as they can be, as an upload does.
+/// A separate thread checks every 0.1 ms which rows are durable, so a figure may be too high by about that much. With
+/// `draining`, waiting rows are meanwhile read and acknowledged as fast as possible, as an upload does.
 func durableLatency(directory: String, rate: Int, seconds: Int, draining: Bool) async throws -> [Double] {
     let buffer = try open(directory)
     let first = buffer.statistics[.bars].lastSequence
@@ -110,7 +112,7 @@ func durableLatency(directory: String, rate: Int, seconds: Int, draining: Bool) 
     return [times[times.count / 2], times[times.count * 99 / 100], last]
 }
 
-/// When each batch of `each` rows was seen to be durable.
+/// Returns when each batch of `each` rows was first seen to be durable.
 private func watchCommits(
     of buffer: TickBuffer, from first: Int64, each: Int, count: Int
 ) -> [ContinuousClock.Instant] {

@@ -3,14 +3,14 @@ import Foundation
 import Logging
 import MarketData
 
-/// A sink that takes everything and keeps nothing.
+/// A sink that accepts everything and keeps nothing.
 private final class Drain: EventSink {
     func offer(_ batch: EventBatch) -> Admission { .accepted }
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
     func record(_ gap: Gap) {}
 }
 
-/// Three connections with `each` symbols of their own, at rest.
+/// Makes a set of three connections, not running, with `each` separate symbols per connection.
 private func makeSet(_ each: Int, redundant: RedundantSymbols = .none) throws -> (ConnectionSet, [Symbol]) {
     let symbols = (0..<3 * each).compactMap { Symbol("S\($0)") }
     let members = try (0..<3).map { number in
@@ -33,7 +33,7 @@ private func nanoseconds(_ count: Int, _ body: () -> Void) -> Double {
     return clock.measure(body) / .nanoseconds(1) / Double(count)
 }
 
-/// Nanoseconds that it takes to find which connection brings a symbol, among 3,000.
+/// Measures the time to find which connection delivers a symbol, among 3,000 symbols, in nanoseconds.
 func routingTime() throws -> Double {
     let (set, symbols) = try makeSet(1000)
     let order = symbols.shuffled()
@@ -48,15 +48,15 @@ func routingTime() throws -> Double {
     return time
 }
 
-/// Nanoseconds an event that the way through the set costs beyond the sink's own call; batches of 100 trades.
+/// Measures what the set adds to the sink's own call, in nanoseconds per event, with batches of 100 trades.
 ///
-/// - Parameter redundant: whether every symbol comes from two connections, so that each event is looked at.
+/// - Parameter redundant: Whether every symbol comes from two connections, so that each event must be compared.
 func aggregationTime(redundant: Bool) throws -> Double {
     let (set, symbols) = try makeSet(1000, redundant: redundant ? .all : .none)
     guard let first = set.entrance(of: "connection_1"), let second = set.entrance(of: "connection_2") else {
         throw WrongFrames()
     }
-    // Symbols that are on the first two connections when all are redundant.
+    // The symbols on connection 1; with `redundant`, connection 2 delivers copies of the same trades.
     let own = symbols.filter { set.connections(of: $0).contains("connection_1") }
     var sequence: Int64 = 0
     func batch() -> EventBatch {
@@ -85,7 +85,7 @@ func aggregationTime(redundant: Bool) throws -> Double {
     return (through.min() ?? 0) - (plain.min() ?? 0)
 }
 
-/// Microseconds that a snapshot of three connections with 3,000 symbols takes.
+/// Measures the time for a snapshot of three connections with 3,000 symbols, in microseconds.
 func snapshotTime() throws -> Double {
     let (set, _) = try makeSet(1000)
     var members = 0

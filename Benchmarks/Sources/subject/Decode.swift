@@ -4,7 +4,7 @@ import MarketData
 
 struct WrongFrames: Error {}
 
-/// Events that ``FrameDecoder`` reads a second, over and over the same frames, a fresh batch each.
+/// Measures how many events a second ``FrameDecoder`` decodes, reading the same frames repeatedly, one batch per frame.
 func decodeRate(frames path: String, seconds: Double) throws -> Double {
     let data = try Data(contentsOf: URL(fileURLWithPath: path))
     let frames = data.split(separator: UInt8(ascii: "\n")).map { [UInt8]($0) }

@@ -3,10 +3,10 @@ import MarketData
 import Store
 import Universe
 
-/// Figures of the universes' files and cache, for a market of 5,000 stocks, 60 ETFs and 30 themes, by name.
+/// Measures the universe mirror and cache for a market of 5,000 stocks, 60 ETFs and 30 themes; returns figures by name.
 ///
-/// `hit` and `lookup` are nanoseconds, `hit-p99` too; `miss-p99` and `join-p99` are microseconds, `rebuild` and
-/// `validate` milliseconds, `memory` bytes.
+/// `hit`, `hit-p99` and `lookup` are in nanoseconds, `miss-p99` and `join-p99` in microseconds, `rebuild` and
+/// `validate` in milliseconds, `memory` in bytes.
 func universeFigures(directory: String) async throws -> [(name: String, value: Double)] {
     let market = Market()
     let mirror = try UniverseMirror.open(directory: directory, access: .readWrite)
@@ -53,7 +53,7 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
 
 private struct NothingFound: Error {}
 
-/// The market as files, as `edgetick universe import` would be given them.
+/// The market as files, in the form that `edgetick universe import` takes.
 private struct Market {
     /// A key of three groups; the union has about 3,300 symbols.
     static let join = "large:middle:small"
@@ -66,7 +66,7 @@ private struct Market {
         let symbols = (0..<5000).map { (number: Int) -> String in
             letters[number / 400] + letters[number / 20 % 20] + letters[number % 20]
         }
-        /// Every seventh symbol or so, another selection for each `number`.
+        /// Returns `count` symbols spread over the market, a different selection for each `number`.
         func some(_ count: Int, _ number: Int) -> [String] {
             (0..<count).map { symbols[($0 * 1009 + number * 613) % symbols.count] }
         }

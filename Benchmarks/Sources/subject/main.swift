@@ -1,14 +1,14 @@
-// What is measured: one path of the product at a time, flat out. Prints its figures.
+// The program that `make bench` measures: runs one path of the product at full speed and prints the figures.
 //
-//     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array a line
-//     subject append DIRECTORY ROWS EACH [FIRST] rows made durable a second, EACH a transaction
+//     subject decode FRAMES SECONDS              events decoded a second; FRAMES holds one JSON array per line
+//     subject append DIRECTORY ROWS EACH [FIRST] rows made durable a second, EACH per transaction
 //     subject append-trades DIRECTORY ROWS EACH  the same with trades
 //     subject routing                            nanoseconds to find a symbol's connection, among 3,000
-//     subject aggregation [redundant]            nanoseconds an event, through three connections' confluence
-//     subject snapshot                           microseconds for the state of three connections with 3,000 symbols
+//     subject aggregation [redundant]            nanoseconds per event that a set of three connections adds
+//     subject snapshot                           microseconds for a snapshot of three connections with 3,000 symbols
 //     subject latency DIRECTORY RATE SECONDS [draining]
 //                                                p50, p99 and maximum from offer to durable, in milliseconds
-//     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value a line
+//     subject universe DIRECTORY                 several figures of mirror and cache, a name and a value per line
 
 import Foundation
 
@@ -43,7 +43,8 @@ do {
             print(figure.name, String(format: "%.1f", figure.value))
         }
     default:
-        FileHandle.standardError.write(Data("usage: see the head of main.swift\n".utf8))
+        FileHandle.standardError.write(
+            Data("usage: subject COMMAND ...; see the top of Benchmarks/Sources/subject/main.swift\n".utf8))
         exit(64)
     }
 } catch {

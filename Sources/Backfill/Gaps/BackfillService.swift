@@ -95,7 +95,7 @@ public struct BackfillService: Service {
                 let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
                     guard uncovered.insert(kind).inserted else { return }
                     logger.warning(
-                        "gaps of \(kind.plural) stay: \(TickAccess.notCovered(kind)); have it extended, then run 'edgetick backfill --ticks'"
+                        "missing \(kind.plural) are not backfilled: \(TickAccess.notCovered(kind)); upgrade the plan, then run 'edgetick backfill --ticks'"
                     )
                 }
                 queue.filled(record.id, state)
@@ -125,7 +125,7 @@ public struct BackfillService: Service {
             )
         case .partial:
             logger.notice("a gap was filled in part; 'edgetick gaps' says what is missing", metadata: metadata)
-        default: logger.info("a gap was looked after", metadata: metadata)
+        default: logger.info("a gap was settled", metadata: metadata)
         }
     }
 

@@ -50,7 +50,7 @@ public struct FillPlan: Sendable, Equatable {
         guard !kinds.isEmpty else {
             let why = gap.events.compactMap { ticks.refusals[$0] }
             verdict = (
-                .unfillable, why.isEmpty ? "only bars, trades and quotes can be had again" : why.joined(separator: "; ")
+                .unfillable, why.isEmpty ? "only bars, trades and quotes can be fetched" : why.joined(separator: "; ")
             )
             return
         }

@@ -285,7 +285,7 @@ enum FillVerdict {
             if ticks.uncovered.contains(kind) { missing.append(TickAccess.notCovered(kind)) }
         }
         if kinds.contains(where: { $0.stream != .bars && !TickAccess.possible.contains($0) }) {
-            missing.append("what is no bar, trade or quote stays missing")
+            missing.append("events other than bars, trades and quotes can't be fetched")
         }
         let state: GapState =
             if !asked { .unfillable } else if !missing.isEmpty { .partial } else if isEmpty { .empty } else { .filled }

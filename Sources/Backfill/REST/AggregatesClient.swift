@@ -54,7 +54,8 @@ public final class AggregatesClient: Sendable {
         guard let url = URL(string: configuration.url), let host = url.host(), !host.isEmpty,
             ["http", "https"].contains(url.scheme)
         else {
-            throw BackfillError(.invalidConfiguration, "MASSIVE_REST_URL is no address such as https://host")
+            throw BackfillError(
+                .invalidConfiguration, "MASSIVE_REST_URL is not a valid address; write it like https://host")
         }
         self.configuration = configuration
         self.logger = logger
@@ -189,7 +190,7 @@ public final class AggregatesClient: Sendable {
             guard next != nil else {
                 throw BackfillError(
                     .badAnswer,
-                    "the REST server's link to the next page of \(symbol) is no address; "
+                    "the REST server's link to the next page of \(symbol) is not a valid address; "
                         + "what was read is kept")
             }
         }
@@ -241,7 +242,9 @@ public final class AggregatesClient: Sendable {
         while true {
             tried += 1
             let wait = pacer.withLock { $0.turn(now: Self.now) }
-            if tried > 1, wait >= .seconds(2) { tell("the REST server asks for patience", tried, next: wait) }
+            if tried > 1, wait >= .seconds(2) {
+                tell("waiting before the next try, to keep to the request limit", tried, next: wait)
+            }
             try await pause(wait)
             let failure: BackfillError
             var retryAfter: Duration?
@@ -313,8 +316,8 @@ public final class AggregatesClient: Sendable {
             return .failure(
                 BackfillError(
                     .unreachable,
-                    "\(base) is not trusted: its certificate has a common name and no alternative one (subjectAltName), "
-                        + "which is what counts; the server must renew it"))
+                    "\(base) is not trusted: its certificate has no subjectAltName, and a common name alone is not "
+                        + "accepted; the server's operator must reissue it"))
         } catch is NIOTooManyBytesError {
             return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
         } catch {

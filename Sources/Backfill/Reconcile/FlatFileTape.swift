@@ -34,8 +34,8 @@ actor FlatFileTape: Tape {
         guard let header = try lines.next(), let columns = FlatFileColumns(header: header) else {
             throw BackfillError(
                 .badFile,
-                "\(path) has not the columns \(FlatFileColumns.names.joined(separator: ", ")): take a file of "
-                    + "minute_aggs_v1")
+                "\(path) lacks one of the columns \(FlatFileColumns.names.joined(separator: ", ")); use a "
+                    + "minute_aggs_v1 file")
         }
         self.columns = columns
         last = try Self.check(path, columns)
@@ -56,8 +56,7 @@ actor FlatFileTape: Tape {
             guard seen.insert(symbol).inserted else {
                 throw BackfillError(
                     .badFile,
-                    "\(path), line \(lines.number): \(symbol) had lines before, and others since; sort the file by ticker"
-                )
+                    "\(path), line \(lines.number): the lines of \(symbol) are not together; sort the file by ticker")
             }
             isSorted = isSorted && last.map { $0 < symbol } ?? true
             last = symbol

@@ -62,7 +62,7 @@ public final class ReconcileService: Service {
                 if outcome.isComplete { schedule.finished(day) } else { schedule.failed(day, at: now) }
                 for day in schedule.forgetPast(at: now) {
                     logger.warning(
-                        "a day stays incomplete and is no longer tried; edgetick reconcile --date does it",
+                        "a day is still incomplete and is no longer tried; run edgetick reconcile --date for it",
                         metadata: ["day": "\(day)"])
                 }
                 current.withLock { $0.note(outcome, atMost: ReconcileSchedule.reach) }

@@ -73,7 +73,8 @@ public struct CoverageEvidence: Sendable {
             let some = left.suffix(pace(sessions.count - left.count, sessions.count))
             guard let oldest = some.first else {
                 problem =
-                    "there was no time for days before \(newest.day.after): ask for fewer, or use edgetick coverage"
+                    "the time limit was reached; days before \(newest.day.after) were not read from the database: "
+                    + "ask for fewer days, or run edgetick coverage"
                 askedUpstream = left.count < sessions.count
                 return
             }

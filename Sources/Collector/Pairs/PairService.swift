@@ -58,7 +58,9 @@ public struct PairService: Service {
                         try await lookAgain()
                         checked = .now
                     }
-                    if failures.ended("") { logger.notice("the boxes of the group hear of each other again") }
+                    if failures.ended("") {
+                        logger.notice("gaps that other boxes of the group cover can be looked up again")
+                    }
                 } catch {
                     if !Task.isCancelled, let count = failures.occurred("", "\(error)", now: .now) {
                         logger.warning(
@@ -123,12 +125,12 @@ public struct PairService: Service {
         var others: [String: [Stretch]] = [:]
         for table in tables { others.merge(try await table.stretches(reaching: span)) { $0 + $1 } }
         let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
-            GapFill(of: record, state: .open, detail: "what covered it is not in the database any more")
+            GapFill(of: record, state: .open, detail: "the database no longer shows that another box covered it")
         }
         try await buffer.settle(fills)
         guard !fills.isEmpty else { return }
         logger.warning(
-            "gaps are open again: the database, restored perhaps, has not what covered them any more",
+            "gaps are open again: the database no longer shows that other boxes covered them; it may have been restored from a backup",
             metadata: ["gaps": "\(fills.count)"])
     }
     private static let mostGaps = 1000

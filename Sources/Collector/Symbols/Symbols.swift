@@ -146,10 +146,14 @@ public final class Symbols: Sendable {
     func adopt(_ wishes: [SymbolWish]) {
         let (new, gone) = book.withLock { $0.plan.adopt(wishes) }
         for name in new {
-            logger.warning("a new connection is used after a restart", metadata: ["connection": "\(name)"])
+            logger.warning(
+                "a connection that is new in the settings is used only after a restart",
+                metadata: ["connection": "\(name)"])
         }
         for name in gone {
-            logger.warning("a connection is given up after a restart", metadata: ["connection": "\(name)"])
+            logger.warning(
+                "a connection was removed from the settings; it is used until the next restart",
+                metadata: ["connection": "\(name)"])
         }
     }
 
@@ -340,8 +344,8 @@ public final class Symbols: Sendable {
         guard CollectorName.isConnectionName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
             throw CollectorProblem(
                 .invalid,
-                "The name is taken, as backfill and reconcile are, or is not up to \(CollectorName.maximumLength) letters "
-                    + "and digits.")
+                "The name is taken or reserved (backfill, reconcile), or is not 1 to \(CollectorName.maximumLength) "
+                    + "letters, digits, dots, hyphens or underscores, with single spaces between words.")
         }
         var next = plan
         let selection: SymbolSelection
@@ -434,7 +438,7 @@ public final class Symbols: Sendable {
         guard book.withLock({ $0.plan.wishes.count }) > 1 else {
             throw CollectorProblem(
                 .conflict,
-                "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true gives up to three.")
+                "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true allows several.")
         }
         switch rules.strategy {
         case .manual, .loadBalanced: return connections.rebalance()

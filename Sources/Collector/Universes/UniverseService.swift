@@ -237,7 +237,7 @@ public final class UniverseService: Service {
             ])
         if !changes.shadowed.isEmpty {
             logger.notice(
-                "local groups hide the database's of the same names: edgetick universe give-back undoes that",
+                "local groups hide groups of the same names in the database; to use those of the database, run edgetick universe give-back",
                 metadata: [
                     "count": "\(changes.shadowed.count)",
                     "such_as": "\(DisplayText.list(changes.shadowed.map(\.name)))",

@@ -250,7 +250,10 @@ public final class SyncService: Service {
             var metadata: Logger.Metadata = ["error": "\(description)", "occurrences": "\(occurrences)"]
             if let stream { metadata["stream"] = "\(stream.rawValue)" }
             let others = stream == nil ? "collection goes on" : "collection and the other streams go on"
-            let news = needsPerson ? "the upload is paused until this is fixed" : "the upload failed and is tried again"
+            let news =
+                needsPerson
+                ? "the upload can't go on until a person fixes this; it is tried again at least once a minute"
+                : "the upload failed and is tried again"
             logger.error("\(news); \(others)", metadata: metadata)
         }
         return needsPerson ? .paused : .failedForNow

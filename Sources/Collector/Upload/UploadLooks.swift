@@ -82,7 +82,8 @@ final class UploadLooks: Sendable {
         let there = try await uploader.lookUp(batch).present
         guard recent.allSatisfy({ !there.contains($0) }) else { return nil }
         let name = stream.rawValue
-        return "\(name): rows that were uploaded are not in the table any more, none of \(recent.count) from "
-            + "\(oldest) on; if nobody meant it, send them again: edgetick sync --again --stream \(name) --from …"
+        return "\(name): uploaded rows are gone from the table: of \(recent.count.counted("row")) checked from "
+            + "sequence \(oldest) on, none was found; if they were not deleted on purpose, send them again: "
+            + "edgetick sync --again --stream \(name) --from …"
     }
 }

@@ -172,8 +172,8 @@ extension FeedConnection {
             guard case .subscribed = state else { return [] }
             return abandon(
                 .overflow, "read",
-                "the buffer has no room for more events; connecting again when it has: check the disk and its load", now
-            )
+                "the buffer takes no more events; reconnecting when it has room: check the disk's free space and load",
+                now)
         }
 
         /// Drops the connection because its events come so late that the sink can't tell copies from new ones.
@@ -182,8 +182,8 @@ extension FeedConnection {
             guard case .subscribed = state else { return [] }
             return abandon(
                 .fellBehind, "read",
-                "its events come so long after another connection's that copies can't be told from new events; connecting "
-                    + "again: find out what slows this connection down, or give it fewer symbols", now)
+                "this connection is too far behind another one to tell duplicates from new events; reconnecting: find "
+                    + "out what slows it down, or give it fewer symbols", now)
         }
 
         /// Closes the connection because the peer broke the protocol.
@@ -327,8 +327,8 @@ extension FeedConnection {
                 return "another client uses the key of \(key): stop it, or have the limit raised"
             }
             return
-                "this collector opens \(configuration.companions) connections with the key of \(key): enable as many as the "
-                + "account allows, or have the limit raised; or another client uses the key: stop it"
+                "this collector opens \(configuration.companions) connections with the key of \(key): enable only as "
+                + "many as the account allows, or have the limit raised; if another client uses the key too, stop it"
         }
 
         /// Handles a batch that was handed over and accepted.
@@ -362,8 +362,8 @@ extension FeedConnection {
                     Incident(
                         "suspended",
                         detail: "connection \(configuration.name): this process or its machine was suspended for "
-                            + "\(length.spoken), until \(now.wall) ms since the Unix epoch; what the feed threw away "
-                            + "meanwhile is among the gaps")),
+                            + "\(length.spoken), until \(WallClock.text(milliseconds: now.wall)); events that the feed "
+                            + "discarded meanwhile are recorded as gaps")),
             ]
         }
 
@@ -542,12 +542,12 @@ extension FeedConnection {
             let names = DisplayText.list(refusalsToReport.map(\.description).sorted())
             let others =
                 subscription.refused.count == subscription.wanted.count
-                ? "nothing is left to collect here" : "the others go on"
+                ? "no channel of this connection can be collected" : "the other channels are still collected"
             return FeedError(
                 .notAuthorized, operation: "subscribe",
                 message: "the account's plan does not cover \(refusalsToReport.count) of \(subscription.wanted.count) "
-                    + "channels: \(names); \(others): remove them, or have the plan of \(configuration.apiKeyName) extended"
-            )
+                    + "channels: \(names); \(others); remove the refused ones, or upgrade the plan of "
+                    + "\(configuration.apiKeyName)")
         }
 
         // MARK: Endings and what was lost

@@ -27,10 +27,10 @@ extension FeedConnectionLoop {
             guard let count = remarks.occurred("remark", "\(status) \(message)", now: .now()) else { return }
             var metadata: Logger.Metadata = ["status": "\(status)", "message": "\(message)"]
             if count > 1 { metadata["not_logged"] = "\(count - 1)" }
-            logger.notice("the feed says", metadata: metadata)
+            logger.notice("status message from the feed", metadata: metadata)
         case .suspended(let length):
             logger.warning(
-                "this process or its machine was suspended; what the feed threw away meanwhile becomes a gap",
+                "this process or its machine was suspended; events that the feed discarded meanwhile are recorded as a gap",
                 metadata: ["for": "\(length.spoken)"])
         case .interestChanged(let added, let removed):
             logger.info("symbols changed", metadata: ["added": "\(added)", "removed": "\(removed)"])
@@ -60,7 +60,7 @@ extension FeedConnectionLoop {
             logger.error("events can't be decoded and are lost; the feed may have changed", metadata: metadata)
         case .fields:
             logger.warning(
-                "fields of events are in another form than the feed's description says, and are left out",
+                "some event fields do not have the documented form and are left out; the feed may have changed",
                 metadata: metadata)
         }
     }

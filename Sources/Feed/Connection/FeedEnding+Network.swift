@@ -64,8 +64,8 @@ extension FeedEnding {
             FeedError(
                 .certificate, operation: "connect",
                 message:
-                    "\(endpoint.hostHeader) is not trusted: its certificate has a common name and no alternative one "
-                    + "(subjectAltName), which is what counts; the feed must renew it"))
+                    "\(endpoint.hostHeader) is not trusted: its certificate has no subjectAltName, and a common name "
+                    + "alone is not accepted; the feed's operator must reissue it"))
     }
 
     /// The file of private certificate authorities cannot be used.
@@ -97,7 +97,7 @@ extension FeedEnding {
         }
         if let error = error as? ChannelError, case .connectTimeout = error { return "no answer in time" }
         if let error = error as? NIOSSLError, case .uncleanShutdown = error {
-            return "closed without the end that TLS asks for"
+            return "closed without a TLS close_notify"
         }
         return DisplayText.escaped(DisplayText.withoutSourcePlaces(String(describing: error)), limit: 160)
     }

@@ -34,13 +34,13 @@ struct FeedEnding: Error, Equatable, Sendable {
             advice = "too many tries; waiting longer"
             pace = .tooManyRequests(retryAfter.map { .seconds($0) })
         case 300..<400: advice = "the feed moved; set its new URL"
-        case 500...: advice = "the feed has a problem of its own; trying again"
+        case 500...: advice = "the server has an error; trying again"
         default: advice = "the server does not speak WebSocket here; check the URL"
         }
         return FeedEnding(
             FeedError(
                 .handshakeRefused, operation: "connect",
-                message: "\(endpoint) answered HTTP \(status) instead of a WebSocket: \(advice)"),
+                message: "\(endpoint) answered with HTTP \(status) instead of opening a WebSocket: \(advice)"),
             pace: pace)
     }
 

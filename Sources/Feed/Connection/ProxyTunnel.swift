@@ -60,7 +60,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         case 407: refuse("it asks for a user and a password: write http://user:password@\(proxy)")
         default:
             let words = words.count > 2 ? " \(DisplayText.escaped(words[2], limit: 60))" : ""
-            refuse("it opens no way to \(endpoint.hostHeader): \(status)\(words)")
+            refuse("it refused a tunnel to \(endpoint.hostHeader): \(status)\(words)")
         }
     }
 
@@ -92,8 +92,8 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
             FeedEnding(
                 FeedError(
                     .unreachable, operation: "connect",
-                    message: "the proxy \(proxy) is of no use: \(text); check HTTPS_PROXY, or name the feed in NO_PROXY"
-                )))
+                    message: "the proxy \(proxy) can't be used: \(text); check HTTPS_PROXY, or add the feed's host to "
+                        + "NO_PROXY")))
     }
 
     private func fail(_ ending: FeedEnding) {

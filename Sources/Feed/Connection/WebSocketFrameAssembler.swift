@@ -146,7 +146,8 @@ extension WebSocketFrameAssembler.Violation: Error {
         Self(
             code: 1009,
             explanation:
-                "the feed sent a message longer than the cap of \(maximumBytes) bytes; raise the cap if it is right")
+                "the feed sent a message longer than the limit of \(maximumBytes) bytes; check that the URL is a "
+                + "feed's")
     }
 
     /// A text message that is not UTF-8 (RFC 6455, section 8.1).

@@ -161,7 +161,7 @@ struct SetCore: Sendable {
             return change
         }
         logger.warning(
-            "no connection has room for symbols: they are not collected; raise a CAPACITY, enable another connection, or name fewer symbols",
+            "some symbols are not collected because no connection has room for them; raise a connection's CAPACITY, enable another connection, or configure fewer symbols",
             metadata: [
                 "count": "\(homeless.count)", "of": "\(machine.order.count)",
                 "such_as": "\(homeless.prefix(10).map(\.description).joined(separator: " "))",
@@ -181,8 +181,8 @@ struct SetCore: Sendable {
             }
             logger.warning(
                 moved > 0
-                    ? "the connection is down for too long: its symbols go to the others"
-                    : "the connection is down for too long, and no other takes its symbols",
+                    ? "the connection has been down for longer than WEBSOCKET_FAILOVER_GRACE: its symbols move to other connections"
+                    : "the connection has been down for longer than WEBSOCKET_FAILOVER_GRACE, and no other connection can take its symbols: they are not collected",
                 metadata: [
                     "connection": "\(entry.member.configuration.name)", "symbols": "\(own)", "moved": "\(moved)",
                 ])

@@ -90,6 +90,7 @@ struct LostFile: Sendable, Equatable {
         guard let life, life.newest.isEmpty else { return "" }
         let since = WallClock.text(milliseconds: life.end)
         return
-            "; how far its events came is not known: the gap begins at \(since), when it was last in use as far as can be told"
+            "; the file's newest event is not known; the gap begins at \(since), the last time the file is known "
+            + "to have been used"
     }
 }

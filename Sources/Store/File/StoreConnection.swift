@@ -60,7 +60,8 @@ enum StoreConnection {
         guard mode == "wal" else {
             throw StoreError(
                 .inputOutput, operation: "turn on write-ahead logging for",
-                underlying: "SQLite answered \(mode ?? "nothing"): a local file system is needed")
+                underlying: "SQLite uses journal mode \(mode ?? "unknown") instead of WAL; "
+                    + "put the data directory on a local file system")
         }
         // After a checkpoint the log file keeps up to this size and is overwritten.
         try database.execute(sql: "PRAGMA journal_size_limit = \(CheckpointPolicy.keptBytes)")

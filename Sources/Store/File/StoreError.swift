@@ -104,7 +104,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     private var advice: String {
         switch reason {
         case .inUse: "stop that process, or set another EDGETICK_DATA_DIR for this one"
-        case .notWritable: "check owner, rights and mount of the directory"
+        case .notWritable: "check the owner, permissions and mount options of the file or directory"
         case .notReadable: "run it as the collector's user, or with sudo"
         case .notDirectory: "EDGETICK_DATA_DIR names the directory that holds the files: correct it"
         case .diskFull: "make room on the file system, or lower BUFFER_MAX_BYTES"
@@ -113,16 +113,16 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .damaged: "run edgetick verify"
         case .foreign: "move it away, or set another EDGETICK_DATA_DIR"
         case .schemaTooNew: "nothing was changed; use that EdgeTick version or newer"
-        case .busy: "end that program; the file is for reading only while a collector runs"
+        case .busy: "stop that program; while a collector runs, other programs may only read the file"
         case .pinned: "close long-running readers such as sqlite3 shells"
         case .missing:
             path?.hasSuffix("/\(StoreSchema.universe.name).sqlite") == true
                 ? "import a group, edgetick universe import FILE.csv --name NAME, or pull them, edgetick universe pull"
-                : "check EDGETICK_DATA_DIR, and whether a collector ever ran here"
+                : "check EDGETICK_DATA_DIR; the file may have been moved or removed, or no collector has run here yet"
         case .closed: "open it again"
         case .sequenceAhead: "the file is an older copy: stop the collector, run edgetick repair --force, start it"
         case .invalid: "correct the value"
-        case .statement: "please report this line"
+        case .statement: "this looks like a bug in EdgeTick: please report this message"
         }
     }
 }

@@ -82,7 +82,7 @@ struct UnfilledGaps: Sendable, Equatable {
 
     /// The text for the log and the incident.
     var text: String {
-        let advice = "edgetick backfill --from fetches the bars of a time"
+        let advice = "use edgetick backfill --from to fetch the missing bars of a time range"
         return switch (gaps.count, isPart) {
         case (0, true): "its unfilled gaps can't be read: \(advice)"
         case (0, false): "no gap in it waited to be filled"

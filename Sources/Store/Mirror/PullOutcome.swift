@@ -55,11 +55,13 @@ struct PullGuard {
         if after.groups == 0 { return "the database has no groups, the mirror \(before.groups): it would be emptied" }
         if after.groups * 2 < before.groups {
             return
-                "the database has \(after.groups.counted("group")), the mirror \(before.groups): more than half would go"
+                "the database has \(after.groups.counted("group")) and the mirror has \(before.groups): "
+                + "more than half would be removed"
         }
         if after.memberships * 2 < before.memberships {
-            return "the database has \(after.memberships.counted("membership")), the mirror \(before.memberships): "
-                + "more than half would go"
+            return
+                "the database has \(after.memberships.counted("membership")) and the mirror has \(before.memberships): "
+                + "more than half would be removed"
         }
         for (environment, amount) in held.sorted(by: { $0.key < $1.key }) where amount.memberships > 0 {
             if offered[environment, default: Amount()].memberships == 0 {

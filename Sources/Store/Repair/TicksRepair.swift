@@ -52,12 +52,13 @@ struct TicksRepair {
         let found = row.flatMap { Cells($0)["id"] }.flatMap { BufferID.isValid($0) ? $0 : nil }
         report.id = found ?? options.id?.lowercased()
         if let id = report.id, !BufferID.isValid(id) {
-            throw StoreError(.invalid, operation: "repair", path: path, underlying: "\(id) is no UUID")
+            throw StoreError(.invalid, operation: "repair", path: path, underlying: "\(id) is not a UUID")
         }
         guard report.id != nil || options.sendsAgain else { return false }
         if report.id == nil {
             report.remarks.append(
-                "the file's identifier is lost: rows that only the ledger knew to be upstream are sent again")
+                "the file's identifier is lost: rows that are upstream but not yet marked as uploaded in the file "
+                    + "will be sent again")
         }
         let id = UUID().uuidString.lowercased()
         if row == nil {
@@ -81,8 +82,8 @@ struct TicksRepair {
         let successor = try report.id.flatMap { try LiveSuccessor(of: $0, besides: path) }
         if successor != nil {
             report.remarks.append(
-                "a collector went on under the same identifier: what it noted as lost with this file is what was not upstream"
-            )
+                "a collector continued under the same identifier; only the rows that it recorded as lost with this "
+                    + "file will be uploaded")
         }
         for stream in EventStream.allCases {
             let table = stream.rawValue

@@ -25,10 +25,10 @@ enum UniverseRepair {
         let local = try String.fetchAll(
             database, sql: "SELECT name FROM definition_groups WHERE origin = 'local' ORDER BY name LIMIT 20")
         report.losesEnd = salvage.losesEnd
-        report.remarks.append("run edgetick universe pull: it brings the groups of the database back whole")
+        report.remarks.append("run edgetick universe pull to restore the database's groups completely")
         if !local.isEmpty {
             report.remarks.append(
-                "groups made here can be incomplete, import them again: \(local.joined(separator: ", "))")
+                "local groups may be incomplete; import them again: \(local.joined(separator: ", "))")
         }
     }
 }

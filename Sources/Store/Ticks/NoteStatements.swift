@@ -97,7 +97,7 @@ final class NoteStatements {
         // The REST API has nothing else.
         let isFillable = value.events.contains { [.bars, .trades, .quotes].contains($0.stream) }
         let state = isFillable ? GapState.open : .unfillable
-        let detail = isFillable ? nil : "only bars, trades and quotes can be had again"
+        let detail = isFillable ? nil : "only bars, trades and quotes can be fetched"
         try self[.gap].run(values(of: value) + [microseconds, state.rawValue, detail])
         return true
     }

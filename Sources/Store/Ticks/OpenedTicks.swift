@@ -35,7 +35,7 @@ struct OpenedTicks {
             carried.add(found)
             carried.add([Incident(Incident.setAside, detail: "\(name): \(why); \(found.text)")])
             logger.error(
-                "the buffer's file was bad and was set aside; a fresh one is started; edgetick repair brings back what it held",
+                "the buffer's file was damaged or belongs to another program and was set aside; a new one is started; to recover the rows of a damaged file, run edgetick repair --file",
                 metadata: [
                     "path": "\(file.path)", "set_aside": "\(name)", "reason": "\(why)", "held": "\(found.text)",
                 ])

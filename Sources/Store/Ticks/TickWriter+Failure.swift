@@ -42,7 +42,7 @@ extension TickWriter {
     func recovered() {
         backoff.succeeded()
         if problems.ended(.writing) {
-            logger.notice("the buffer is written again", metadata: ["path": "\(file.path)"])
+            logger.notice("writing to the buffer works again", metadata: ["path": "\(file.path)"])
         }
         publishState()
     }
@@ -73,7 +73,7 @@ extension TickWriter {
         guard isPinned else { return }
         isPinned = false
         if problems.ended(.pinned) {
-            logger.notice("the buffer's log is emptied again", metadata: ["path": "\(file.path)"])
+            logger.notice("the buffer's write-ahead log can be emptied again", metadata: ["path": "\(file.path)"])
         }
         publishState()
     }
@@ -202,8 +202,8 @@ extension TickWriter {
             let gone = max(uploaded, min(marks.acknowledgedSequence, marks.deletedThrough))
             if gone > uploaded { carried.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
             let detail =
-                "\(stream.rawValue): upstream has the rows through \(uploaded) and had confirmed those through "
-                + "\(marks.acknowledgedSequence)"
+                "\(stream.rawValue): upstream now has only the rows through \(uploaded), but had confirmed those "
+                + "through \(marks.acknowledgedSequence)"
             carried.add([Incident("upstream went back", detail: detail)])
             logger.error(
                 "the database lost rows that it had confirmed; those that are still in the buffer are sent again",

@@ -108,7 +108,7 @@ extension TickWriter {
         handOver.record(
             Incident("lock replaced", detail: "\(lock.path) was removed or replaced while it was held"))
         logger.error(
-            "the buffer's lock file was removed or replaced while it was held; it is made again: nothing but edgetick may touch it",
+            "the buffer's lock file was removed or replaced while it was in use; the lock was renewed; only edgetick may touch this file",
             metadata: ["path": "\(lock.path)"])
     }
 

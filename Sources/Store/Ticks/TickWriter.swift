@@ -154,7 +154,7 @@ final class TickWriter {
     private func noteLead(_ microseconds: Int64) {
         guard let count = problems.occurred(.clock, "", now: .now()) else { return }
         logger.warning(
-            "the clock was ahead when earlier rows were received, or is behind now; until it has caught up rows are dated as the last of those: see 'edgetick doctor'",
+            "the clock is behind the time at which earlier rows were received; until it catches up, new rows get the latest time of receipt so far; run edgetick doctor to check the clock",
             metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
     }
 

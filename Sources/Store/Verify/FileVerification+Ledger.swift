@@ -33,17 +33,19 @@ extension FileVerification {
                 find(
                     .fault, .ledger, at: name,
                     "the ledger has \(own), and the file gave numbers up to \(lastGiven): it is an older copy",
-                    advice: "run edgetick repair, which goes on under an identifier of its own")
+                    advice: "stop the collector, run edgetick repair --force (it gives the file a new identifier), "
+                        + "then start the collector")
             } else if marks.acknowledged > settled {
                 find(
                     .fault, .ledger, at: name,
-                    "rows through \(marks.acknowledged) count as uploaded, and the ledger knows \(settled)",
+                    "the file counts rows through \(marks.acknowledged) as uploaded, but the ledger has only those "
+                        + "through \(settled)",
                     advice: "the database is another one, or one that was restored from an older backup")
             } else if settled > marks.acknowledged {
                 find(
                     .note, .ledger, at: name,
-                    "rows through \(settled) are upstream, and the file knows it of \(marks.acknowledged); "
-                        + "the next upload settles it")
+                    "rows through \(settled) are upstream, but the file has recorded only those through "
+                        + "\(marks.acknowledged); the next upload corrects this")
             }
         }
     }

@@ -121,8 +121,8 @@ public enum FileVerifier {
         if outcome.wasGivenUp {
             result.find(
                 .note, .structure, at: "the file",
-                "the check of its pages was given up, because the running collector's log grew meanwhile",
-                advice: "verify again when none runs; the rows themselves were read")
+                "the page check was stopped, because it kept the running collector from emptying its write-ahead log",
+                advice: "verify again while no collector is running; the rows themselves were read")
         }
     }
 }

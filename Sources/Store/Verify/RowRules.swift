@@ -45,16 +45,17 @@ struct RowRules {
             return Rule(name: "\(name) is neither 1 nor 60", condition: "\(name) IN (\(lengths))")
         case .milliseconds, .microseconds, .nanoseconds, .whole, .small:
             let types = column.isRequired ? "\(type) = 'integer'" : "\(type) IN ('integer', 'null')"
-            return Rule(name: "\(name) is no whole number", condition: types)
+            return Rule(name: "\(name) is not a whole number", condition: types)
         case .price, .quantity:
             // A finite number; SQLite stores NULL for NaN.
             let isFinite = "\(type) = 'real' AND abs(\(name)) <= 1.7976931348623157e308"
             return column.isRequired
-                ? Rule(name: "\(name) is missing or no finite number", condition: isFinite)
-                : Rule(name: "\(name) is no finite number", condition: "\(name) IS NULL OR (\(isFinite))")
-        case .flag: return Rule(name: "\(name) is no flag", condition: "\(name) IS NULL OR \(name) IN (0, 1)")
-        case .text, .list: return Rule(name: "\(name) is no text", condition: "\(type) IN ('text', 'null')")
-        case .name: return Rule(name: "\(name) is no text", condition: "\(type) = 'text' AND \(name) <> ''")
+                ? Rule(name: "\(name) is missing or not a finite number", condition: isFinite)
+                : Rule(name: "\(name) is not a finite number", condition: "\(name) IS NULL OR (\(isFinite))")
+        case .flag: return Rule(name: "\(name) is neither 0 nor 1", condition: "\(name) IS NULL OR \(name) IN (0, 1)")
+        case .text, .list: return Rule(name: "\(name) is not text", condition: "\(type) IN ('text', 'null')")
+        case .name:
+            return Rule(name: "\(name) is empty or not text", condition: "\(type) = 'text' AND \(name) <> ''")
         case .source:
             let sources = EventSource.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
             return Rule(name: "\(name) is unknown", condition: "\(name) IN (\(sources))")

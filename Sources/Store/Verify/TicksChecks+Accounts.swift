@@ -41,8 +41,9 @@ extension TicksChecks {
             } else {
                 result.find(
                     .fault, .sequences, at: place,
-                    "\(hole.count.counted("row is", "rows are")) missing, and nothing says why",
-                    advice: "another program may have deleted them; edgetick gaps and backfill bring bars back")
+                    "\(hole.count.counted("row is", "rows are")) missing, and no recorded drop explains it",
+                    advice: "another program may have deleted them; "
+                        + "use edgetick backfill --from to fetch missing bars again")
             }
         }
         if let count = holes[stream]?.count, count > Self.mostTold {
@@ -71,7 +72,7 @@ extension TicksChecks {
                 }
                 if row.integer(2) != 5 { found.append((place, "its SQLSTATE has not five characters")) }
                 if row.integer(3) != 1 {
-                    found.append((place, "its row is no JSON"))
+                    found.append((place, "its row is not JSON"))
                 } else if row.integer(4) != sequence {
                     found.append((place, "its row has another number"))
                 }
@@ -96,7 +97,7 @@ extension TicksChecks {
                 if GapState(rawValue: row.text(3)) == nil { found.append((place, "its state is unknown")) }
                 let symbols = row.text(4)
                 if symbols != "*", symbols.split(separator: ",").contains(where: { Symbol($0) == nil }) {
-                    found.append((place, "it names something that is no symbol"))
+                    found.append((place, "it names something that is not a symbol"))
                 }
                 if row.text(5).split(separator: ",").contains(where: { EventKind(rawValue: String($0)) == nil }) {
                     found.append((place, "it names an unknown kind of event"))

@@ -137,7 +137,7 @@ extension TicksChecks {
             guard told <= Self.mostTold else { break }
             result.find(
                 .fault, .values, at: "\(stream.rawValue) \(sequence)", rule,
-                advice: "the upload leaves out a row that is no event; it counts as unreadable in drops")
+                advice: "the upload leaves out a row that is not an event; it counts as unreadable in drops")
         }
         if told - rows.count < Self.mostTold, told > Self.mostTold {
             result.find(.note, .values, at: stream.rawValue, "there are more such rows than are listed here")

@@ -61,7 +61,7 @@ struct TicksChecks {
         result.collector = collector
         guard BufferID.isValid(id) else {
             return result.find(
-                .fault, .accounts, at: "buffer", "the file's identifier is no UUID",
+                .fault, .accounts, at: "buffer", "the file's identifier is not a UUID",
                 advice: "run edgetick repair, with --id if it asks for the file's identifier")
         }
     }

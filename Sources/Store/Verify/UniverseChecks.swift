@@ -20,7 +20,7 @@ struct UniverseChecks {
                 """
                 SELECT DISTINCT group_id FROM group_memberships
                 WHERE group_id NOT IN (SELECT id FROM definition_groups)
-                """, "members are there without their group")
+                """, "the group's row is missing, but it has members")
             try checks.faults(
                 "SELECT DISTINCT group_id FROM group_memberships WHERE typeof(symbol) <> 'text' OR symbol = ''",
                 "a member has no symbol")
@@ -28,7 +28,7 @@ struct UniverseChecks {
                 """
                 SELECT DISTINCT group_id FROM group_memberships
                 WHERE weight IS NOT NULL AND (typeof(weight) NOT IN ('real', 'integer') OR abs(weight) > 1e300)
-                """, "a weight is no number")
+                """, "a weight is not a number")
         }
         try check("cache_entries") { checks throws(StoreError) in
             checks.result.rows += try checks.handle.number("SELECT count(*) FROM cache_entries") ?? 0
@@ -46,7 +46,8 @@ struct UniverseChecks {
                 """)
             guard let wrong, wrong > 0 else { return }
             checks.result.find(
-                .fault, .accounts, at: "mirror_info", "the last pull brought another number of rows than are there",
+                .fault, .accounts, at: "mirror_info",
+                "the mirror doesn't have the number of rows that the last pull stored",
                 advice: "run edgetick universe pull --force")
         }
     }

@@ -160,13 +160,13 @@ private struct ArchiveRow {
 
     func integer(_ column: Int) throws(UniverseArchiveError) -> Int64? {
         guard let text = fields[column] else { return nil }
-        guard let value = Int64(text) else { throw fault("column \(column + 1) is no whole number") }
+        guard let value = Int64(text) else { throw fault("column \(column + 1) is not a whole number") }
         return value
     }
 
     func number(_ column: Int) throws(UniverseArchiveError) -> Double? {
         guard let text = fields[column] else { return nil }
-        guard let value = Double(text), value.isFinite else { throw fault("column \(column + 1) is no number") }
+        guard let value = Double(text), value.isFinite else { throw fault("column \(column + 1) is not a number") }
         return value
     }
 

@@ -37,11 +37,13 @@ public enum UniverseArchive {
         let data = Data(json)
         guard let head = try? JSONDecoder().decode(Head.self, from: data), head.format == name else {
             throw UniverseArchiveError(
-                .foreign, "the file is no backup of a mirror: it doesn't say \"format\": \"\(name)\"")
+                .foreign, "the file is not a backup of a mirror: it doesn't say \"format\": \"\(name)\"")
         }
         guard head.version <= version else {
             throw UniverseArchiveError(
-                .tooNew, "the backup has version \(head.version), this EdgeTick knows \(version): use a newer one")
+                .tooNew,
+                "the backup has format version \(head.version), and this EdgeTick reads up to \(version): use a newer "
+                    + "EdgeTick")
         }
         do {
             let decoder = JSONDecoder()

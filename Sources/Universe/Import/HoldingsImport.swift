@@ -91,7 +91,7 @@ public struct HoldingsImport: Sendable, Equatable {
         entries = list.entries.map {
             Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
         }
-        if list.testRows > 0 { remarks.append("\(list.testRows.counted("symbol")) for tests of exchanges left out") }
+        if list.testRows > 0 { remarks.append("\(list.testRows.counted("exchange test symbol")) left out") }
         if let preamble { readSectors(text, preamble) }
         judgeWeights()
     }
@@ -145,8 +145,8 @@ public struct HoldingsImport: Sendable, Equatable {
             funds[current].take(fields, line, preamble)
         }
         let header =
-            "the header on line \(preamble.headerLine) says that they are in the column "
-            + quoted(preamble.columns.titles[preamble.columns.symbol])
+            "in the column \(quoted(preamble.columns.titles[preamble.columns.symbol])), which the header on line "
+            + "\(preamble.headerLine) names"
         var taken: [HoldingsImport] = []
         for fund in funds {
             if let error = SymbolListError(
@@ -162,7 +162,8 @@ public struct HoldingsImport: Sendable, Equatable {
             throw SymbolListError(
                 .empty,
                 text: "no share was found among the holdings"
-                    + (elsewhere > 0 ? ": \(elsewhere) are no US stocks" : ""), problems: funds[0].problems)
+                    + (elsewhere > 0 ? ": \(elsewhere.counted("is not a US stock", "are not US stocks"))" : ""),
+                problems: funds[0].problems)
         }
         let empty = funds.filter(\.entries.isEmpty).compactMap(\.fund)
         if !empty.isEmpty {
@@ -226,7 +227,9 @@ public struct HoldingsImport: Sendable, Equatable {
         case .none: return nil
         case .value(let value): return value
         case .malformed:
-            add(line, .weightLeftOut, "the weight \(quoted(text)) is no number; \(symbol) is taken without a weight")
+            add(
+                line, .weightLeftOut,
+                "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
             return nil
         }
     }
@@ -247,13 +250,15 @@ public struct HoldingsImport: Sendable, Equatable {
             && (weights.count >= 5 && (0.5...1.5).contains(sum) || weights.count > 1 && (0.999...1.001).contains(sum))
         if areFractions {
             for index in entries.indices { entries[index].weight = entries[index].weight.map { $0 * 100 } }
-            remarks.append("the weights are fractions of 1 and are taken as percent, times 100")
+            remarks.append("the weights are fractions of 1 and were multiplied by 100 to make them percent")
         } else if format.isFund || weights.count == entries.count, !(90...110).contains(sum) {
             remarks.append("the weights sum to \(Self.rounded(sum)) percent instead of about 100")
         }
         let negative = entries.filter { ($0.weight ?? 0) < 0 }
         if !negative.isEmpty {
-            remarks.append("\(negative.count) weights are below 0: \(DisplayText.list(negative.map(\.symbol)))")
+            remarks.append(
+                "\(negative.count.counted("weight is", "weights are")) below 0: "
+                    + DisplayText.list(negative.map(\.symbol)))
         }
     }
 

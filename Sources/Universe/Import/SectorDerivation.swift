@@ -54,12 +54,12 @@ public struct SectorDerivation: Sendable, Equatable {
         let missing = Self.sectorETFs.map(\.etf).filter { holdings[$0]?.isEmpty ?? true }
         if !missing.isEmpty {
             remarks.append(
-                "no holdings of \(missing.joined(separator: ", ")): import them for the sectors they stand for")
+                "the holdings of \(missing.joined(separator: ", ")) are missing: import them to derive their sectors")
         }
         if !conflicts.isEmpty {
             remarks.append(
-                "\(conflicts.count) stocks are in two sector ETFs and count where they weigh more: "
-                    + DisplayText.list(conflicts))
+                "\(conflicts.count.counted("stock is", "stocks are")) in two sector ETFs and assigned to the one with "
+                    + "the higher weight: \(DisplayText.list(conflicts))")
         }
     }
 

@@ -37,7 +37,8 @@ public struct SymbolListError: Error, Sendable, Equatable {
             let rest = faults.count > 1 ? " (and \(faults.count - 1) more)" : ""
             self.init(
                 .wrongRows,
-                text: "\(first)\(rest): correct it, or import without strictness to leave wrong rows out",
+                text: "\(first)\(rest): correct it, or import without --strict, which leaves out what is wrong and "
+                    + "accepts guesses",
                 problems: problems)
             return
         }
@@ -45,7 +46,7 @@ public struct SymbolListError: Error, Sendable, Equatable {
         guard leftOut > taken, taken > 0 || leftOut > 1 else { return nil }
         self.init(
             .mostRefused,
-            text: "\(leftOut) of \(leftOut + taken) rows have no symbol where one is expected; \(header)",
+            text: "\(leftOut) of \(leftOut + taken) rows have no symbol \(header)",
             problems: problems)
     }
 }

@@ -82,8 +82,8 @@ public struct SymbolListImport: Sendable, Equatable {
         var header: String
         if let preamble {
             header =
-                "the header on line \(preamble.headerLine) says that they are in the column "
-                + quoted(preamble.columns.titles[preamble.columns.symbol])
+                "in the column \(quoted(preamble.columns.titles[preamble.columns.symbol])), which the header on line "
+                + "\(preamble.headerLine) names"
             readRows(text, preamble, &firstLines)
         } else {
             let hasDecimalCommas = SeparatedRows.separator(of: text) != UInt8(ascii: ",")
@@ -138,8 +138,8 @@ public struct SymbolListImport: Sendable, Equatable {
             case .value(let value): entries[entries.count - 1].weight = value
             case .malformed:
                 add(
-                    line, .weightLeftOut, "the weight \(quoted(text)) is no number; \(symbol) is taken without a weight"
-                )
+                    line, .weightLeftOut,
+                    "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
             }
         }
     }
@@ -160,8 +160,8 @@ public struct SymbolListImport: Sendable, Equatable {
             guard names.count(where: known.contains) < 2 else {
                 throw SymbolListError(
                     .noSymbolColumn,
-                    text: "the header on line \(first.line) has no column `symbol` or `ticker`: name one of its "
-                        + "columns so")
+                    text: "the header on line \(first.line) has no column `symbol` or `ticker`: rename the column that "
+                        + "holds the symbols")
             }
         }
         let symbols = texts.filter { Self.canBeSymbol($0.cells[0]) }.map(\.line)
@@ -192,7 +192,8 @@ public struct SymbolListImport: Sendable, Equatable {
             }
         }
         let first = (texts.first?.cells ?? []).joined(separator: ", ")
-        return "the first row, \(quoted(first)), is no header that is known: name the column with the symbols `symbol`"
+        return "where one is expected; the first row, \(quoted(first)), is not a known header: rename the column that "
+            + "holds the symbols to `symbol`"
     }
 
     /// Whether the rows are symbols side by side, rather than a symbol and its data.
@@ -246,7 +247,7 @@ public struct SymbolListImport: Sendable, Equatable {
             line, isEnd ? .remarked : .leftOut,
             isEnd
                 ? "\(quoted(text)) after the last symbol is taken for a total or cash and is left out"
-                : "\(quoted(text)) is a word and no symbol: call the column `symbol`")
+                : "\(quoted(text)) is a word, not a symbol; if it is the column's title, rename it to `symbol`")
     }
 
     // MARK: - One symbol
@@ -254,11 +255,11 @@ public struct SymbolListImport: Sendable, Equatable {
     /// Takes a symbol; returns it when it is a new member.
     private mutating func take(_ text: String, _ line: Int, _ firstLines: inout [Symbol: Int]) -> Symbol? {
         if !text.isEmpty, SymbolSpelling.isMissing(text) {
-            add(line, .remarked, "\(quoted(text)) is no symbol and is left out")
+            add(line, .remarked, "\(quoted(text)) is not a symbol and is left out")
             return nil
         }
         if ListWord.isSurely(text) {
-            add(line, .leftOut, "\(quoted(text)) is a word and no symbol")
+            add(line, .leftOut, "\(quoted(text)) is a word, not a symbol")
             return nil
         }
         let symbol: Symbol

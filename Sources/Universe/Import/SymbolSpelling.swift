@@ -19,8 +19,8 @@ enum SymbolSpelling: Equatable {
         }
         if let what = SymbolSpelling.madeByASpreadsheet(written) {
             self = .refused(
-                "\(quoted(written)) is \(what) and no symbol: spreadsheets make such of some tickers; keep their column as "
-                    + "text")
+                "\(quoted(written)) is \(what), not a symbol: spreadsheets turn some tickers into dates or numbers; "
+                    + "format the column as text")
             return
         }
         var spelling = written
@@ -96,11 +96,11 @@ enum SymbolSpelling: Equatable {
 
     private static func fault(in spelling: String, written: String) -> String {
         if spelling.utf8.count > Symbol.maximumLength {
-            return "\(quoted(written)) is no symbol: longer than \(Symbol.maximumLength) characters"
+            return "\(quoted(written)) is not a symbol: it is longer than \(Symbol.maximumLength) characters"
         }
         return
-            "\(quoted(written)) is no symbol: one begins with a letter or a digit and has no spaces, quotes, letters beyond "
-            + "ASCII, nor any of , ; | * = < > % & ? @"
+            "\(quoted(written)) is not a symbol: symbols begin with a letter or digit and contain no spaces, quotes, "
+            + "non-ASCII letters or any of , ; | * = < > % & ? @"
     }
 
     /// What a spreadsheet has made of a text: `1-Mar`, `Mar-26`, `2026-03-01`, `1.00E+05`; `nil` when it is neither a

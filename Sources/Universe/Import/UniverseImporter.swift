@@ -174,13 +174,13 @@ public struct UniverseImporter: Sendable {
         }
         if list.elsewhereRows > 0 {
             report.remarks.append(
-                "\(list.elsewhereRows.counted("holding that is no US stock", "holdings that are no US stocks")) left out"
-            )
+                list.elsewhereRows.counted("holding that is not a US stock", "holdings that are not US stocks")
+                    + " left out")
         }
         if let other = taken.updateValue(file.name, forKey: .init(group)) {
             report.outcome = .failed(
-                "\(other) makes the \(group.type.rawValue) group \(quoted(group.name)) as well: import one of them, "
-                    + "or name one with --name")
+                "\(other) also defines the \(group.type.rawValue) group \(quoted(group.name)): import only one of the "
+                    + "two files, or give one another name with --name")
             taken[.init(group)] = other
             return report
         }
@@ -208,8 +208,8 @@ public struct UniverseImporter: Sendable {
         }
         if old?.origin == .pulled {
             report.remarks.append(
-                "the group came from the database; it is a local one now, hides the database's, and pulls leave it "
-                    + "alone: edgetick universe give-back \(DisplayText.argument(group.name)) undoes that")
+                "the group came from the database and is local now: it hides the database's group, and pulls do not "
+                    + "change it; to undo this, run edgetick universe give-back \(DisplayText.argument(group.name))")
         } else if old == nil {
             report.isNew = true
         }

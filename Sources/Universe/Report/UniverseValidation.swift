@@ -50,7 +50,7 @@ public struct UniverseValidation: Sendable {
     private mutating func checkMembers(of group: MirrorContents.Group) {
         let record = group.record
         if GroupType(rawValue: record.identity.type) == nil {
-            add(.warning, .type, record, "the type is none of the known ones; the group counts as CUSTOM")
+            add(.warning, .type, record, "unknown group type: the group is treated as CUSTOM")
         }
         if record.members.isEmpty {
             let isKey = ["UNIVERSE", "ETF"].contains(record.identity.type)
@@ -84,8 +84,8 @@ public struct UniverseValidation: Sendable {
         if !malformed.isEmpty {
             add(
                 .fault, .malformed, record,
-                "\(malformed.count.counted("member is no symbol", "members are no symbols")) that the feed could send: \(DisplayText.list(malformed)); correct them"
-            )
+                malformed.count.counted("member is not a symbol", "members are not symbols")
+                    + " that the feed could send: \(DisplayText.list(malformed)); correct them")
         }
         let isFixable = group.origin == .local
         let advice = isFixable ? "" : "; correct it in the database, the next pull brings it"
@@ -137,11 +137,15 @@ public struct UniverseValidation: Sendable {
         guard !weighted.isEmpty else { return }
         let negative = weighted.filter { ($0.weight ?? 0) < 0 }.map(\.symbol)
         if !negative.isEmpty {
-            add(.warning, .weights, record, "\(negative.count) weights are below 0: \(DisplayText.list(negative))")
+            add(
+                .warning, .weights, record,
+                "\(negative.count.counted("weight is", "weights are")) below 0: \(DisplayText.list(negative))")
         }
         let large = weighted.filter { ($0.weight ?? 0) > 100 }.map(\.symbol)
         if !large.isEmpty {
-            add(.warning, .weights, record, "\(large.count) weights are above 100: \(DisplayText.list(large))")
+            add(
+                .warning, .weights, record,
+                "\(large.count.counted("weight is", "weights are")) above 100: \(DisplayText.list(large))")
         }
         guard record.identity.type == GroupType.etf.rawValue else { return }
         let sum = weighted.reduce(0) { $0 + ($1.weight ?? 0) }
@@ -172,9 +176,10 @@ public struct UniverseValidation: Sendable {
                 add(
                     all ? .warning : .note, .name, identity,
                     all
-                        ? "the name is also a join of \(parts.map(quoted).joined(separator: " and ")); the key means this "
-                            + "group and never the join"
-                        : "the name has a colon in it: the key means this group, its parts can't be joined with others")
+                        ? "the name also reads as a union of \(parts.map(quoted).joined(separator: " and ")); a key "
+                            + "with this text always means this group, never the union"
+                        : "the name contains a colon: a key with this text means this group, and a longer key can't "
+                            + "include it")
             }
             for names in folded.values.map({ $0.sorted() }).filter({ $0.count > 1 }).sorted(by: { $0[0] < $1[0] }) {
                 add(
@@ -192,7 +197,10 @@ public struct UniverseValidation: Sendable {
         for identity in groups.map(\.record.identity).sorted() {
             let isTrimmed = UniverseKey(identity.name)?.text == identity.name
             if !isTrimmed || identity.name.contains(",") {
-                add(.warning, .name, identity, "the name has blanks around it, or a comma in it: no key can mean it")
+                add(
+                    .warning, .name, identity,
+                    "the name has spaces around it or contains a comma, so no universe key can name this group: "
+                        + "rename it")
             }
         }
     }
@@ -224,14 +232,17 @@ public struct UniverseValidation: Sendable {
         let doubled = sectors.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
         if !doubled.isEmpty {
             let texts = doubled.map { "\($0.key) (\($0.value.sorted().joined(separator: ", ")))" }
-            add(.warning, .sector, nil, "\(texts.count) stocks are in several sectors: \(DisplayText.list(texts))")
+            add(
+                .warning, .sector, nil,
+                "\(texts.count.counted("stock is", "stocks are")) in several sectors: \(DisplayText.list(texts))")
         }
         let coverage = SectorDerivation.coverage(of: own, environment: context.environment)
         if !coverage.missing.isEmpty {
             add(
                 .note, .sector, nil,
-                "\(coverage.missing.count) of \(coverage.stocks) stocks have no sector: \(DisplayText.list(coverage.missing)); "
-                    + "edgetick universe import FILE --sectors, or --sector-etfs")
+                "\(coverage.missing.count) of \(coverage.stocks.counted("stock")) without a sector: "
+                    + DisplayText.list(coverage.missing)
+                    + "; edgetick universe import FILE --sectors, or --sector-etfs")
         }
     }
 

@@ -64,7 +64,7 @@ struct GroupCatalogue {
         if key.hasManyParts {
             union.warnings.append(
                 "universe key \(quoted(key.text)) has \(key.parts.count) parts; more than "
-                    + "\(UniverseKey.customaryParts) is unusual, it works all the same")
+                    + "\(UniverseKey.customaryParts) is unusual but works")
         }
         return union
     }

@@ -65,8 +65,7 @@ public struct UniverseResolver: Sendable {
         }
         if !refused.isEmpty { warnings.append(describe(refused)) }
         guard !symbols.isEmpty else {
-            throw failure(
-                key, choice, catalogue, environment: environment, hasMembers: !refused.isEmpty, warnings: warnings)
+            throw failure(key, choice, catalogue, environment: environment, warnings: warnings)
         }
         return Resolution(
             symbols: symbols, parts: parts, unknown: choice.unknown, refused: refused, warnings: warnings)
@@ -128,16 +127,14 @@ public struct UniverseResolver: Sendable {
 
     private static func failure(
         _ key: UniverseKey, _ choice: GroupCatalogue.Choice, _ catalogue: GroupCatalogue, environment: String,
-        hasMembers: Bool, warnings: [String]
+        warnings: [String]
     ) -> UniverseError {
         guard choice.matches.isEmpty else {
             return UniverseError(
                 .noSymbols,
                 text:
-                    "universe key \(quoted(key.text)) brings no symbol: "
-                    + (hasMembers
-                        ? "the feed has a symbol for none of its members; correct them, or import others"
-                        : "its groups are empty; import or pull members"),
+                    "universe key \(quoted(key.text)) gives no symbol: its groups have no members that the feed could "
+                    + "send; import or pull some",
                 warnings: warnings)
         }
         var text = "universe key \(quoted(key.text)) names no universe or ETF of environment \(environment)"

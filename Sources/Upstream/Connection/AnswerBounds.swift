@@ -29,6 +29,6 @@ struct AnswerBounds {
         // The first check after the deadline may come long after it, so the overtime counts from that check.
         let first = left ?? remaining
         left = first
-        return first - remaining > Self.overtime ? "the answer goes on and on" : nil
+        return first - remaining > Self.overtime ? "the server keeps sending data after the deadline" : nil
     }
 }

@@ -110,9 +110,9 @@ struct ConnectionSettings: Sendable {
         let addresses = list(address)
         let ports = list(port) ?? []
         let count = max(hosts?.count ?? 0, addresses?.count ?? 0, 1)
-        for (key, values) in [("host", hosts), ("hostaddr", addresses)] {
+        for values in [hosts, addresses] {
             guard values == nil || values?.count == count else {
-                throw ConnectionURI.error("\(key) names another number of servers than its counterpart")
+                throw ConnectionURI.error("host and hostaddr list different numbers of servers")
             }
         }
         guard ports.count <= 1 || ports.count == count else {

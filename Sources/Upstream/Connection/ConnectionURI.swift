@@ -107,17 +107,17 @@ enum ConnectionURI {
         let kept = uri[uri.index(after: mark)...].split(separator: "&").filter { option in
             let name = String(option.prefix { $0 != "=" })
             if let meaning = foreign[name] {
-                faults.append("the option \(name) is another client's: leave it out (there it \(meaning))")
+                faults.append("remove the option \(name): it belongs to another client, where it \(meaning)")
                 return false
             }
             if name == "sslmode", option.hasSuffix("=no-verify") {
                 faults.append(
-                    "sslmode=no-verify is another client's: sslmode=require encrypts without proving who the server is, "
-                        + "and without sslmode that is proved")
+                    "sslmode=no-verify belongs to another client: sslmode=require encrypts without proving who the "
+                        + "server is, and without sslmode that is proved")
                 return false
             }
             if name == "ssl", option != "ssl=true" {
-                faults.append("the option ssl can be true alone, which is sslmode=require: write sslmode in its place")
+                faults.append("the option ssl accepts only true (the same as sslmode=require): use sslmode instead")
                 return false
             }
             // The option saves a round trip with libpq 17. Dropping it is safe, since servers that support it accept

@@ -122,7 +122,8 @@ extension PostgresConnection {
     }
 
     private static let loginTooLong =
-        "The server has the client hash the password more often (scram_iterations) than the time for connecting allows"
+        "Hashing the password takes longer than the connect timeout: lower the server's scram_iterations and set the "
+        + "password again"
 
     /// Lets libpq proceed as far as it can without waiting for the server.
     private func step(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> PostgresPollingStatusType

@@ -125,7 +125,7 @@ extension UpstreamError: CustomStringConvertible {
     /// Like ``description``, for a command that doesn't retry by itself.
     public var lastDescription: String {
         switch reason {
-        case .connectionLost: line("is the server up and reachable?")
+        case .connectionLost: line(Self.checkServer)
         case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
         case .deadline: line(Self.whySilent)
         case .busy: line("run it again")
@@ -147,16 +147,16 @@ extension UpstreamError: CustomStringConvertible {
     private var advice: String {
         switch reason {
         case .connectionLost where sqlState == Self.idleTimeout:
-            "it is tried again, nothing is lost: this machine stood still for longer than the server waits"
-        case .connectionLost: "it is tried again, nothing is lost; is the server up and reachable?"
+            "EdgeTick will retry and no rows are lost; this machine stood still for longer than the server waits"
+        case .connectionLost: "EdgeTick will retry and no rows are lost; \(Self.checkServer)"
         case .deadline where sqlState == Self.transactionTimeout:
-            "it is tried again in smaller parts; raise the server's transaction_timeout if it stays"
+            "EdgeTick will retry in smaller batches; raise the server's transaction_timeout if this persists"
         case .deadline: "the connection was given up and is made again; \(Self.whySilent)"
         case .busy where sqlState == Self.lockTimeout:
-            "it is tried again with the same rows; pg_stat_activity and pg_locks show who holds the lock"
-        case .busy: "it is tried again with the same rows"
-        case .limit: "it is tried again in smaller parts; raise the limit named above if it stays"
-        case .tooSlow: "it is tried again in smaller parts; raise SYNC_STATEMENT_TIMEOUT if it stays"
+            "EdgeTick will retry with the same rows; pg_stat_activity and pg_locks show who holds the lock"
+        case .busy: "EdgeTick will retry with the same rows"
+        case .limit: "EdgeTick will retry in smaller batches; raise the limit named above if this persists"
+        case .tooSlow: "EdgeTick will retry in smaller batches; raise SYNC_STATEMENT_TIMEOUT if this persists"
         case .schema: schemaAdvice
         case .login: "check user, password and database in \(role.setting), and the server's pg_hba.conf"
         case .readOnly:
@@ -179,10 +179,11 @@ extension UpstreamError: CustomStringConvertible {
         case .tls: "check the server's certificate, or sslrootcert and sslmode in \(role.setting)"
         case .configuration: "correct \(role.setting)"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
-        case .file: "it is tried again with the same rows"
+        case .file: "EdgeTick will retry with the same rows"
         }
     }
 
+    private static let checkServer = "check that the server is up and reachable"
     private static let whySilent = "is the server overloaded, a synchronous standby away or the network cut?"
 
     /// The `object` of a read-only error from a server that is not a standby.

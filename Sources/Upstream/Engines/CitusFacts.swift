@@ -85,7 +85,8 @@ extension CitusFacts {
             case .distributed(let column, let shards, let group):
                 let text = "\(shape.name): \(shards) shards by \(column), colocation group \(group)"
                 lines.append(
-                    column == "symbol" ? .note(text) : .warning(text + "; by symbol is what EdgeTick is made for"))
+                    column == "symbol"
+                        ? .note(text) : .warning(text + "; EdgeTick expects it to be distributed by symbol"))
             case .reference: lines.append(.warning("\(shape.name): a whole copy on each worker"))
             case .single, nil:
                 lines.append(

@@ -46,8 +46,8 @@ struct PolicyPlanner {
         guard facts.isLicensed else {
             throw refusal(
                 .schema,
-                "TimescaleDB \(facts.version) is here without the part under its own licence (timescaledb.license is not "
-                    + "timescale), which has the columnstore, retention policies and continuous aggregates")
+                "TimescaleDB \(facts.version) is the Apache edition (timescaledb.license is not timescale), without "
+                    + "columnstore, retention policies and continuous aggregates")
         }
         guard !facts.hypertables.isEmpty else {
             throw refusal(.schema, "there is no hypertable yet: run `edgetick migrate` first, which makes the tables")

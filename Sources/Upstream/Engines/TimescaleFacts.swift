@@ -92,8 +92,8 @@ extension TimescaleFacts {
         guard isLicensed else {
             return [
                 .note(
-                    "TimescaleDB \(version) without the part under its own licence: there is no columnstore, retention "
-                        + "policy or continuous aggregate to be had")
+                    "TimescaleDB \(version), Apache edition: columnstore, retention policies and continuous aggregates "
+                        + "are not available")
             ]
         }
         var lines = [EngineRemark.note("TimescaleDB \(version)")]

@@ -102,8 +102,8 @@ public actor FleetTable {
         if !isMaking, catalog.tables[shape.name] == nil {
             throw UpstreamError(
                 .schema, "read the fleet",
-                "there is none yet: the table is missing, or off the search_path; edgetick migrate makes it, and so does a "
-                    + "collector that may", sqlState: "42P01", object: "table \(shape.name)")
+                "the table is missing or not on the search_path; a collector whose user may create tables creates it",
+                sqlState: "42P01", object: "table \(shape.name)")
         }
         // Reading must not require the right to write.
         let found = isMaking ? nil : catalog.tables[shape.name]

@@ -60,7 +60,7 @@ public struct StretchTable: Sendable {
         try await inTransaction { connection throws(UpstreamError) in try read(span, of: nil, over: connection) }
     }
 
-    private static let operation = "tell the group what is whole"
+    private static let operation = "exchange complete stretches with other boxes"
 
     private func inTransaction<Value: Sendable>(
         _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value

@@ -32,9 +32,9 @@ struct BarTimestampEvidence: Equatable {
     /// The warning if the setting contradicts the bars.
     func warning(_ setting: BarTimestamp) -> String? {
         guard let meaning, meaning != setting else { return nil }
-        return "the bars that are there stand under their window's \(meaning.rawValue), and BAR_TIMESTAMP is "
-            + "\(setting.rawValue): new ones would stand a minute \(setting == .start ? "before" : "after") these; set "
-            + "BAR_TIMESTAMP=\(meaning.rawValue)"
+        return "the existing bars are stamped with their window's \(meaning.rawValue), but BAR_TIMESTAMP is "
+            + "\(setting.rawValue), so new bars would be stamped a minute "
+            + "\(setting == .start ? "earlier" : "later"); set BAR_TIMESTAMP=\(meaning.rawValue)"
     }
 }
 

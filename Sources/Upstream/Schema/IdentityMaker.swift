@@ -119,7 +119,8 @@ public enum IdentityMaker {
                     guard steps.first == steps.last else {
                         throw UpstreamError(
                             .schema, operation,
-                            "a rule or trigger of the table keeps rows out that are to be put back once",
+                            "a rule or trigger on the table prevented deduplicated rows from being inserted again, so "
+                                + "nothing was changed",
                             object: "table \(finding.table)")
                     }
                 }

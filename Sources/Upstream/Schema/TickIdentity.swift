@@ -41,6 +41,6 @@ extension TableShape {
     }
 
     static let lacksIdentity =
-        "no unique key tells an event from those that are there, and COLLECTOR_GROUP says that another box sends the "
-        + "same ones: run `edgetick migrate --tick-identity`"
+        "the table has no unique key to detect duplicate events, which COLLECTOR_GROUP requires because other boxes "
+        + "send the same events: run `edgetick migrate --tick-identity`"
 }

@@ -53,7 +53,7 @@ public struct SchemaChange: Sendable, Equatable {
 extension SchemaChange: CustomStringConvertible {
     /// The state, in one line.
     public var description: String {
-        let identity = hasIdentity.map { $0 ? "each event once" : "an event that comes twice is there twice" }
+        let identity = hasIdentity.map { $0 ? "each event once" : "duplicate events are stored twice" }
         let rule = (versions ?? identity).map { "; \($0)" } ?? ""
         return switch state {
         case .created: "\(table): created\(rule)"
@@ -61,7 +61,7 @@ extension SchemaChange: CustomStringConvertible {
         case .differs(let lines): "\(table): present, differs: \(lines.joined(separator: "; "))\(rule)"
         case .unusable(let lines): "\(table): can't be used: \(lines.joined(separator: "; "))"
         case .missing where isNeeded: "\(table): missing; run `\(maker)`"
-        case .missing: "\(table): missing, and not needed as things are set"
+        case .missing: "\(table): missing, but not needed with the current settings"
         }
     }
 }

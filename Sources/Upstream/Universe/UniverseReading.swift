@@ -52,8 +52,8 @@ struct UniverseReading {
                 name: name, type: TypeMark.type(in: metadata) ?? type, environment: environment)
             if let place = known[identity] {
                 remarks.append(
-                    "definition_groups: \(identity.type) \(name) (\(environment)) stands there twice, as row \(id) too; "
-                        + "their members are united")
+                    "definition_groups: \(identity.type) \(name) (\(environment)) appears again as row \(id); "
+                        + "the members of both are merged")
                 places[id] = place
                 continue
             }

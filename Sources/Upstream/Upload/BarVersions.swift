@@ -117,7 +117,7 @@ struct BarVersions: Sendable, Equatable {
         guard hasReceived else {
             return conflict == .keep
                 ? "a bar that is there stays (BAR_CONFLICT=keep)"
-                : "without received_at no version is known to be older: the one that comes last wins "
+                : "without received_at, EdgeTick can't tell which version of a bar is older, so the last one sent wins "
                     + "(BAR_CONFLICT=\(conflict.rawValue))"
         }
         let others =

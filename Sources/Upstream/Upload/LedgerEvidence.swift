@@ -40,7 +40,8 @@ struct LedgerEvidence {
                 let found = try await lookUp(after: end - 100, through: end)
                 if found.last == false {
                     throw needsPerson(
-                        "row \(end) counts as uploaded and is not there, and the ledger's position is a copy's")
+                        "row \(end) is recorded as uploaded but missing upstream, and the ledger's position was "
+                            + "probably set by a copy of this file")
                 }
             } else if let start = try await barsLost(through: end) {
                 return .rowsLost(after: start)
@@ -54,8 +55,8 @@ struct LedgerEvidence {
         guard there < found.count else { return .ledgerLost }
         guard mayDouble else { return .rowsLost(after: proof.through) }
         throw needsPerson(
-            "rows through \(acknowledged) count as uploaded, the ledger proves \(proof.through), and of the \(found.count) "
-                + "between, \(there) are there")
+            "rows through \(acknowledged) are recorded as uploaded, but the ledger proves only those through "
+                + "\(proof.through); of the \(found.count) rows in between, \(there) are upstream")
     }
 
     /// The sequence after which bars are missing; `nil` if the newest are there. The last bar alone proves nothing,
@@ -120,7 +121,7 @@ struct LedgerEvidence {
             let part = try await lookUpPart(after: position, through: last, limit: limit)
             for row in part.found {
                 guard !row.isThere || !isMissing else {
-                    throw needsPerson("of the rows that wait some are there, with others missing between them")
+                    throw needsPerson("some waiting rows are already upstream, but rows before them are missing")
                 }
                 isMissing = isMissing || !row.isThere
                 if row.isThere { end = row.sequence }

@@ -70,7 +70,8 @@ struct Settlement {
             guard try await evidence.holds(through: sequence) else {
                 throw UpstreamError(
                     .ledger, "settle \(stream.rawValue) with the ledger",
-                    "another process uploads under this file's identifier, through \(sequence): a machine was copied while it ran",
+                    "another process has uploaded under this file's identifier, through row \(sequence): "
+                        + "this machine was probably cloned while the collector ran",
                     object: "table edgetick_uploads")
             }
             acknowledged = sequence

@@ -106,7 +106,7 @@ final class UploadSession {
     func note(_ outcome: UploadOutcome, of stream: EventStream) {
         guard outcome.keptOut > 0, saidKeptOut.insert(stream).inserted else { return }
         logger.warning(
-            "a trigger upstream keeps rows out of their table, or puts them elsewhere; they are counted and not looked for",
+            "a trigger on the upstream table discards or redirects rows; they are counted as kept out, not as uploaded",
             metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
     }
 

@@ -15,7 +15,8 @@ final class UploadTransaction {
     let batch: BufferedBatch
     /// The position at which the ledger's row must be.
     private let start: LedgerPosition
-    static let lockOperation = "find the ledger's row where it was"
+    /// The operation of no other error, since ``UpstreamError/isLedgerMoved`` compares it.
+    static let lockOperation = "lock the ledger's row"
     let token = UUID().uuidString.lowercased()
     private var pending = ""
     /// The error whose rows are searched for one by one, and the budget of the search.
@@ -176,7 +177,8 @@ final class UploadTransaction {
         guard row.sequence == start.sequence, row.token == start.token, row.successor == nil else {
             isElsewhere = true
             throw UpstreamError(
-                .busy, Self.lockOperation, "its row is not where this file left it", object: "table edgetick_uploads")
+                .busy, Self.lockOperation, "it has changed since this file last wrote it",
+                object: "table edgetick_uploads")
         }
         settledSequence = row.sequence
     }
@@ -338,7 +340,8 @@ final class UploadTransaction {
             if looks[0] != nil { keptOut = min(results.popFirst()?.number ?? 0, part.count - written) }
             guard !identity.isNarrow || results.popFirst()?.number == keptOut else {
                 throw UpstreamError(
-                    .data, operation, "another event is in its place in a unique key",
+                    .data, operation,
+                    "a unique key of the table has too few columns and takes the event for another one",
                     sqlState: UpstreamError.uniqueViolation, object: "table \(target.table.name)")
             }
         }

@@ -79,7 +79,7 @@ export class Connections {
     button.addEventListener('click', async () => {
       const agreed = await confirm(
         'Rebalance the connections?',
-        'Symbols move between connections until the load is even, also away from where the settings name them; a restart puts these back. A symbol keeps coming while it moves.',
+        'Symbols move between connections until the load is even, even away from the connections that the settings name; a restart moves those back. No events are missed during a move.',
         'Rebalance');
       if (!agreed) return;
       await act(button, async () => {

@@ -65,7 +65,7 @@ export class Contact {
     setText(byId('verdict-detail'), 'No contact with the collector: below is its last known state.');
     const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample * 1000)} ${zone.name}.`;
     setText(banner, isOld
-      ? `The collector sends no new state.${seen}`
+      ? `The collector has stopped sending updates.${seen}`
       : `No contact with the collector since ${format.moment(this.#since * 1000)} ${zone.name}. ${this.#reason}${seen} The page keeps trying to reconnect.`);
   }
 }

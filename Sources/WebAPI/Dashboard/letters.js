@@ -126,15 +126,15 @@ export class Letters {
   async #retry(button, choice, count, what) {
     const agreed = await confirm(
       `Retry ${format.plural(count, 'row')}?`,
-      `The rows (${what}) go back to the end of the queue and are uploaded, each exactly once. What upstream refuses again comes back here.`,
+      `The rows (${what}) return to the end of the queue and are uploaded exactly once. Rows that upstream refuses again reappear here.`,
       'Retry');
     if (!agreed) return;
     await act(button, async () => {
       const result = await load('/api/dead-letters/retry', { method: 'POST', body: choice });
       await this.#read();
       const stayed = [
-        result.superseded.length ? `${format.plural(result.superseded.length, 'bar')} stayed: a newer version is there` : '',
-        result.unreadable.length ? `${format.plural(result.unreadable.length, 'row')} stayed: no event can be read from it` : '',
+        result.superseded.length ? `${format.plural(result.superseded.length, 'bar')} not sent: a newer version exists` : '',
+        result.unreadable.length ? `${format.plural(result.unreadable.length, 'row')} not sent: can't be read as an event` : '',
       ].filter(Boolean);
       return [`${format.plural(result.requeued_count, 'row')} ${result.requeued_count === 1 ? 'is' : 'are'} back in the queue`, ...stayed].join('; ') + '.';
     });
@@ -143,7 +143,7 @@ export class Letters {
   async #discard(button, choice, count, what) {
     const agreed = await confirm(
       `Discard ${format.plural(count, 'row')} for good?`,
-      `The rows (${what}) leave the file and count as discarded. Your browser keeps them as a download of JSON lines.`,
+      `The rows (${what}) are deleted from the file and counted as discarded. Your browser downloads them as JSON lines.`,
       'Discard', { isFinal: true });
     if (!agreed) return;
     await act(button, async () => {

@@ -24,7 +24,7 @@ const worst = (checks) => ORDER.find((level) => checks.some((check) => check.sta
 // A text of any length in a bounded space; shown in full on demand.
 class Note {
   #text = el('p', { class: 'clamp' });
-  #button = el('button', { type: 'button', class: 'link small', 'aria-expanded': 'false', hidden: true, onclick: () => this.#toggle() }, 'All of it');
+  #button = el('button', { type: 'button', class: 'link small', 'aria-expanded': 'false', hidden: true, onclick: () => this.#toggle() }, 'Show more');
   element = el('div', { class: 'note' }, this.#text, this.#button);
 
   show(text, level) {
@@ -39,7 +39,7 @@ class Note {
     const isOpen = this.#button.getAttribute('aria-expanded') !== 'true';
     this.#button.setAttribute('aria-expanded', String(isOpen));
     this.#text.classList.toggle('clamp', !isOpen);
-    setText(this.#button, isOpen ? 'Less' : 'All of it');
+    setText(this.#button, isOpen ? 'Show less' : 'Show more');
   }
 }
 

@@ -118,7 +118,8 @@ enum CollectorMetrics {
     private static func health(_ health: Health, _ text: inout MetricsText) {
         text.metric(
             "edgetick_ready", .gauge, "1 while the collector collects, as /health/ready says.", health.isReady ? 1 : 0)
-        text.metric("edgetick_live", .gauge, "1 while all loops go round, as /health/live says.", health.isLive ? 1 : 0)
+        text.metric(
+            "edgetick_live", .gauge, "1 while all loops make progress, as /health/live says.", health.isLive ? 1 : 0)
         text.metric(
             "edgetick_problems", .gauge, "How many things are wrong, as the checks of /health/ready name them.",
             Int64(health.checks.reduce(0) { $0 + $1.problems.count }))
@@ -132,11 +133,11 @@ enum CollectorMetrics {
             $0.status == .connected ? 1 : 0
         }
         text.counts(
-            "edgetick_connection_error", .gauge, "1 while the connection needs a person or fails on and on.",
+            "edgetick_connection_error", .gauge, "1 while the connection keeps failing or needs manual action.",
             of: connections
         ) { $0.status == .error ? 1 : 0 }
         text.counts(
-            "edgetick_connection_symbols_assigned", .gauge, "Symbols the connection is to bring.", of: connections
+            "edgetick_connection_symbols_assigned", .gauge, "Symbols assigned to the connection.", of: connections
         ) { Int64($0.feed.assigned.count) }
         text.counts(
             "edgetick_connection_symbols_confirmed", .gauge, "Symbols whose subscription is confirmed.", of: connections
@@ -281,7 +282,7 @@ enum CollectorMetrics {
             "edgetick_buffer_full", .gauge, "1 while the cap or the disk is reached.",
             buffer.state == .full || buffer.state == .diskFull ? 1 : 0)
         text.metric(
-            "edgetick_disk_free_bytes", .gauge, "What of the buffer's disk may still be used.",
+            "edgetick_disk_free_bytes", .gauge, "Free space on the buffer's disk.",
             buffer.diskFreeBytes.map(Double.init))
         text.metric(
             "edgetick_disk_size_bytes", .gauge, "Size of the buffer's disk.", buffer.diskSizeBytes.map(Double.init))
@@ -313,7 +314,8 @@ enum CollectorMetrics {
             Int64(sync?.refused ?? 0))
         text.metric(
             "edgetick_upload_kept_out_rows_total", .counter,
-            "Rows that upstream took and a trigger of their table kept out of it.", Int64(sync?.totals.keptOut ?? 0))
+            "Rows that upstream took and a trigger on their table discarded or redirected.",
+            Int64(sync?.totals.keptOut ?? 0))
         text.metric(
             "edgetick_upload_lag_seconds", .gauge, "How far upstream is behind; 0 when it has everything.",
             sample.snapshot.uploadLag)

@@ -92,7 +92,7 @@ struct RelationshipRoutes: Sendable {
     @Sendable private func placement(_ call: Call) async throws -> Reply<PlacementJSON> {
         let symbol = try call.value(of: Self.symbol)
         guard let placement = source.placement(of: symbol) else {
-            var problem = Problem(.notFound, "No connection is to collect \(symbol).")
+            var problem = Problem(.notFound, "\(symbol) is not assigned to any connection.")
             problem.nearest = source.symbols(near: symbol)
             throw problem
         }

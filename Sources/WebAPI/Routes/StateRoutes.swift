@@ -40,7 +40,8 @@ struct StateRoutes: Sendable {
                 return Reply(FleetJSON(view, collector: board.sample.snapshot.collector))
             },
             Route(
-                .get, "/health/live", .open, "live", "200 while all loops go round, else 503", statuses: [200, 503]
+                .get, "/health/live", .open, "live", "200 while all loops make progress, else 503",
+                statuses: [200, 503]
             ) { call in
                 let health = board.sample.health
                 return Self.reply(health, [health.loops], isGood: health.isLive, to: call)

@@ -45,7 +45,7 @@ extension Settings {
 
     /// Why gaps are filled only on request.
     private var whyGapsStay: String {
-        if feed.source == .simulator { return "what is made up is at no REST API" }
+        if feed.source == .simulator { return "the REST API has no synthetic events" }
         if !backfill.isEnabled { return "BACKFILL_ENABLED is false" }
         if !backfill.mayAsk {
             return "the key is sent to no REST server but the feed's own; MASSIVE_REST_URL names the one of this feed"

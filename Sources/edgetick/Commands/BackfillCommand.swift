@@ -100,8 +100,9 @@ struct BackfillCommand: ConfiguredCommand {
         }
         if records.count < unsettled.count {
             printError(
-                "edgetick: \(unsettled.count - records.count) of \(unsettled.count) gaps are too new: the plan is delayed, and the REST "
-                    + "server may not have their bars yet; run it again in \(settings.restDelay / 60_000) minutes")
+                "edgetick: skipped \(unsettled.count - records.count) of \(unsettled.count.counted("gap")) as too new: "
+                    + "the feed's plan is delayed, so the REST server may not have their bars yet; run this again in "
+                    + "\(settings.restDelay / 60_000) minutes")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
         let identified = Settings.identified(try settings.upstreams(), buffer.id)
@@ -130,14 +131,13 @@ struct BackfillCommand: ConfiguredCommand {
         }
         let (counts, failure) = try await Interrupts.cancelling(work)
         progress.finish(done: records.count)
-        try printStates(counts, skipped: unsettled.count - records.count)
+        try printStates(counts)
         if let failure { throw failure }
     }
 
-    private func printStates(_ counts: [GapState: Int], skipped: Int) throws {
+    private func printStates(_ counts: [GapState: Int]) throws {
         if json { return print(WireJSON.text(of: BackfilledGapsJSON(counts))) }
         let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
-        guard parts.isEmpty else { return print("gaps: " + parts.joined(separator: ", ")) }
-        print(skipped > 0 ? "no gap is old enough to be filled" : "no gap is open")
+        print(parts.isEmpty ? "no gaps to fill now" : "gaps: " + parts.joined(separator: ", "))
     }
 }

@@ -16,8 +16,9 @@ struct CaptureCommand: ConfiguredCommand {
             Example: SYMBOLS=AAPL,MSFT edgetick capture day.ndjson
 
             The file can be replayed with edgetick simulate --capture. Nothing is buffered or uploaded.
-            It logs in as one client more of the account; with several connections configured, as the first of them.
-            An account that has no connection left pushes another client out, maybe a running collector.
+            It logs in as an additional client of the account; with several connections configured, as the first of
+            them. If the account has no connection left, the login disconnects another client, possibly a running
+            collector.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions

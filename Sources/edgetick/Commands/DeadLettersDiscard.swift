@@ -6,12 +6,12 @@ import Store
 /// Removes refused rows from the file.
 struct DeadLettersDiscard: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "discard", abstract: "Give refused rows up for good.",
+        commandName: "discard", abstract: "Discard refused rows permanently.",
         discussion: """
             Example: edgetick dead-letters discard bars:4711 trades:12 --yes
 
-            Prints each row it takes out, as JSON, one a line; they count as discarded in the table drops. Asks first on a
-            terminal; elsewhere --yes is needed. A running collector has to be stopped before.
+            Prints each discarded row as a line of JSON and counts it in the table drops. Asks first on a terminal;
+            elsewhere --yes is needed. Stop a running collector first.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions

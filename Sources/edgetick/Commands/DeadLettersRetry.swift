@@ -12,10 +12,10 @@ struct DeadLettersRetry: ConfiguredCommand {
         discussion: """
             Example: edgetick dead-letters retry --stream bars
 
-            The rows go back to the end of the queue, which is then uploaded: exactly once, as ever. What is refused again
-            becomes a dead letter again, under its new number and with the new reason. A bar of which a newer version is
-            there stays where it is. A running collector has to be stopped before. Ends with 65 when a row was refused
-            again or stayed.
+            The rows return to the end of the queue, which is then uploaded exactly once, as usual. A row that is
+            refused again becomes a dead letter again, under its new number and with the new reason. A bar that has a
+            newer version stays a dead letter. Stop a running collector first. Exits with 65 if a row was refused again
+            or stayed a dead letter.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -43,9 +43,11 @@ struct DeadLettersRetry: ConfiguredCommand {
                 print("refused again: \(letter.name): \(letter.reason) (SQLSTATE \(letter.sqlState))".escapingControls)
             }
             for letter in result.superseded {
-                print("stayed: \(letter.name): a newer version of the bar is there; discard it")
+                print("not sent: \(letter.name): a newer version of the bar exists; discard it")
             }
-            for letter in result.unreadable { print("stayed: \(letter.name): its row is no event; discard it") }
+            for letter in result.unreadable {
+                print("not sent: \(letter.name): its row can't be read as an event; discard it")
+            }
         }
         guard result.refusedAgain.isEmpty, result.superseded.isEmpty, result.unreadable.isEmpty else {
             throw ExitCode(ExitStatus.badData.rawValue)

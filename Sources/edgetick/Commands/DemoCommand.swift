@@ -23,9 +23,9 @@ struct DemoCommand: AsyncParsableCommand {
             collector is killed and started again, and a database that the demo started is stopped for a while, where
             PostgreSQL is installed. At the end every event that was sent is accounted for.
 
-            Everything is written to a fresh directory, which stays for you to look at. Of your settings only HTTP_HOST,
-            HTTP_PORT and HTTP_TOKEN count, so that nothing made up gets among real data. --database uploads to a server of
-            yours, into the usual tables of the database that it names: name one for trying.
+            Everything is written to a fresh directory, which stays for you to look at. Of your settings only
+            HTTP_HOST, HTTP_PORT and HTTP_TOKEN are used, so that synthetic events can't mix with real ones. --database
+            uploads to a server of yours, into the usual tables of the database that it names: name one for trying.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -115,13 +115,13 @@ struct DemoCommand: AsyncParsableCommand {
     /// Starts a database server for the demo; prints a line and returns `nil` if it can't be started.
     private static func ownDatabase(log: String) async -> DemoDatabase? {
         guard let binaries = DemoDatabase.installed() else { return nil }
-        printNow("PostgreSQL is installed here: a server for the demo is being started …\n")
+        printNow("PostgreSQL is installed here: starting a server for the demo …\n")
         do {
             return try await DemoDatabase(binaries: binaries, log: log)
         } catch {
             printNow(
-                "It can't be started, and the demo goes on without: \(CommandFailure(error).lines.joined(separator: "; "))\n"
-            )
+                "It can't be started, so the demo continues without a database: "
+                    + "\(CommandFailure(error).lines.joined(separator: "; "))\n")
             return nil
         }
     }

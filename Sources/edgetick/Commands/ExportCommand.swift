@@ -23,13 +23,14 @@ struct ExportCommand: ConfiguredCommand {
                       edgetick export --watch --output data
 
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
-            data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time. A file
-            has its name only when it is whole, and replaces one that is there; an export that was stopped is run again. A day
-            of which the local file has let rows go replaces nothing, unless with --force; nor does an export of some symbols
-            replace a day's file that has others. The exit code is 65 where rows or numbers were left out, or, without
-            --force, may be missing. One export at a time writes to a directory. Bars are in their newest version. The columns
-            are those of the local file (docs/columns.md), and adjustment for trades that their conditions say are cancelled,
-            corrected or wrong; Parquet has times as timestamps and prices as decimals.
+            data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time.
+            A file has its name only when it is whole, and replaces one that is there; an export that was stopped is
+            run again. If rows of a day were deleted from the local file after their upload (see
+            BUFFER_RETENTION_HOURS), that day's file is replaced only with --force; so is a day's file that has symbols
+            which the export lacks. The exit code is 65 where rows or numbers were left out, or, without --force, may
+            be missing. One export at a time writes to a directory. Bars are in their newest version. The columns are
+            those of the local file (docs/columns.md), and adjustment for trades that their conditions say are
+            cancelled, corrected or wrong; Parquet has times as timestamps and prices as decimals.
             --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
             last day that it wrote.
             """.unwrapped)
@@ -44,7 +45,7 @@ struct ExportCommand: ConfiguredCommand {
     var layout = ExportOptions.Layout.day
     @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
     @Option(help: "The directory to write to.", completion: .directory) var output: String
-    @Flag(help: "Replace what was written of a day, also where that has rows or symbols that this has not.")
+    @Flag(help: "Replace a day's files even if they have rows or symbols that this export lacks.")
     var force = false
     @Flag(help: "Stay, and write each day when it is finished.") var watch = false
 
@@ -102,8 +103,9 @@ struct ExportCommand: ConfiguredCommand {
             let ends = [days.first, days.count > 1 ? days.last : nil].compactMap { $0?.description }
             return "\(stream.rawValue) of \(ends.joined(separator: " to "))"
         }
-        return "the local file has let rows go after their upload, and what was written of them before stays: "
-            + days.joined(separator: "; ") + "; --source upstream has all, --force replaces it"
+        return "rows of these days were deleted from the local file after their upload (see BUFFER_RETENTION_HOURS), "
+            + "so the files written earlier were kept: \(days.joined(separator: "; ")); use --source upstream for "
+            + "complete files, or --force to replace them"
     }
 
     private static func tell(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
@@ -119,8 +121,8 @@ struct ExportCommand: ConfiguredCommand {
             guard let first = days.first, let last = days.last else { continue }
             let span = first == last ? "\(first)" : "\(first) to \(last)"
             printError(
-                "edgetick: warning: the local file has let \(stream.rawValue) of \(span) go after their upload: "
-                    + "--source upstream has all")
+                "edgetick: warning: \(stream.rawValue) of \(span) were deleted from the local file after their upload "
+                    + "(see BUFFER_RETENTION_HOURS): use --source upstream for complete files")
         }
         if report.rounded > 0 {
             printError(

@@ -14,11 +14,11 @@ struct FleetCommand: ConfiguredCommand {
                       edgetick fleet --check
 
             Reads the table edgetick_collectors, into which every collector writes its row; nothing but DATABASE_URI is
-            needed. live: heard of. gone: its connection to the database has ended. stale: not seen for a minute. stopped:
-            it said that it stops. CLOCK is how far a box's clock is ahead of the database's.
+            needed. live: its row is up to date. gone: its connection to the database has ended. stale: not seen for a
+            minute. stopped: it has shut down cleanly. CLOCK is how far a box's clock is ahead of the database's.
 
             With --check one line says how the fleet is, and the exit code is 0 when all boxes are well, 1 when one is
-            degraded, 2 when one is failing or not heard of. Other failures exit as every command does.
+            degraded, 2 when one is failing, gone or stale. Other failures exit as every command does.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions

@@ -15,18 +15,18 @@ struct MigrateCommand: AsyncParsableCommand {
             Tables that exist are checked and never altered. Where one that FEED_EVENTS needs can't be used, the exit code
             is 78, and the statements that help are printed for whoever owns the tables.
 
-            --tick-identity adds a unique index to each table of ticks, whatever FEED_EVENTS is, so that an event is there
-            once whoever sends it and however often: two boxes of a COLLECTOR_GROUP need it. Events that are there more than
-            once are counted and shown, and all but the first received removed once you say so. The tables are read whole. A
-            plain table takes rows meanwhile; a hypertable, a partitioned or distributed one, and one of which rows are
-            removed, does not while its index is made.
+            --tick-identity adds a unique index to each table of ticks, whatever FEED_EVENTS is, so that each event is
+            stored once, however often and by whichever box it is sent: two boxes of a COLLECTOR_GROUP need it.
+            Duplicates are counted and shown, and all but the first received are removed after you confirm. The tables
+            are read in full. A plain table can be written meanwhile; a hypertable, a partitioned or distributed table,
+            and one from which rows are removed are locked for writes while the index is built.
 
             --policies sets up what TimescaleDB has for the tables that migrate made: the columnstore after 7 days, and bars
             of 5 minutes, an hour and a day that are kept up to date. Rows are deleted for tables alone that --retain names.
             --distributed spreads the tables over Citus's workers by symbol. Both print their statements and ask first, and
             --print changes nothing.
 
-            Elsewhere than on a terminal --yes is needed where a question would be asked.
+            If standard input is not a terminal, nobody can confirm: add --yes.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -96,7 +96,7 @@ struct MigrateCommand: AsyncParsableCommand {
                 throw CommandFailure(.configuration, "\(finding.table) can't have an identity: \(why)")
             case .missing where self.print:
                 if finding.doubledRows > 0 {
-                    tell("-- \(finding.table): \(finding.doubledRows.counted("row")) too many, which are removed first")
+                    tell("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
                 }
                 tell(finding.sql + ";")
             case .missing: try await makeIdentity(finding, upstream)
@@ -107,13 +107,13 @@ struct MigrateCommand: AsyncParsableCommand {
     private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
         let table = finding.table
         if finding.doubledRows > 0 {
-            tell(
-                "\(table): \(finding.doubledRows.counted("row")) too many, of events that are there more than once, such as"
-            )
+            tell("\(table): \(finding.doubledRows.counted("duplicate row")), for example:")
             for event in finding.sample { tell("  \(event.count.counted("time")) \(event.identity)") }
         }
-        let locks = finding.locks ? "the table takes no rows meanwhile" : "the table takes rows meanwhile"
-        tell("\(table): the look took \(finding.looked.spoken); the index takes about as long, and \(locks)")
+        let locks = finding.locks ? "is locked for writes meanwhile" : "can be written meanwhile"
+        tell(
+            "\(table): reading the table took \(finding.looked.spoken); building the index takes about as long, and "
+                + "the table \(locks)")
         tell("\(table): \(finding.sql)")
         if finding.doubledRows > 0 {
             let question = "Remove \(finding.doubledRows.counted("row")) of \(table) for good?"

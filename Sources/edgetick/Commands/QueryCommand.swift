@@ -23,21 +23,22 @@ struct QueryCommand: ConfiguredCommand {
                       edgetick query AAPL --stream trades --from 1767623400 --to 1767623460
 
             Moments: \(MomentText.syntax).
-            Each bar is given once, in its newest version, oldest first. --every puts bars together: a day is the New York
-            date, minutes and hours count from its midnight, and VWAP is sum(vwap × volume) / sum(volume). The longer bars in
-            which --from and --to are count as a whole. Nothing is read but the local file, whether a collector runs or not;
-            where it has let rows go that were asked for, a warning says so.
+            Each bar is given once, in its newest version, oldest first. --every rolls bars up: days are New York
+            dates, hours and minutes are counted from midnight there, and VWAP is sum(vwap × volume) / sum(volume). The
+            longer bars that contain --from and --to are included in full. Only the local file is read, whether or not
+            a collector runs; a warning is printed if requested rows were deleted from it after their upload (see
+            BUFFER_RETENTION_HOURS).
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
     @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
-    @Option(help: "First moment; the file's beginning when not given.", transform: MomentText.argument)
+    @Option(help: "Start of the span; the file's beginning when not given.", transform: MomentText.argument)
     var from: Int64?
-    @Option(help: "Moment before which events are; the file's end when not given.", transform: MomentText.argument)
+    @Option(help: "End of the span, exclusive; the file's end when not given.", transform: MomentText.argument)
     var to: Int64?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
-    @Option(help: "Puts bars together: 5m, 1h or 1d.") var every: String?
+    @Option(help: "Roll bars up to 5m, 1h or 1d.") var every: String?
     @Option(help: "The most bars or events of a symbol; the newest are kept.") var limit = 1_000_000
     @Option(help: "table, csv or json.") var format = Format.table
 
@@ -49,7 +50,7 @@ struct QueryCommand: ConfiguredCommand {
         if let every, BarRollUp.Length(every) == nil {
             throw ValidationError("--every is 1d, or minutes or hours that a day is a multiple of: 5m, 30m, 1h, 4h")
         }
-        if every != nil, stream != .bars { throw ValidationError("--every puts bars together, not \(stream.rawValue)") }
+        if every != nil, stream != .bars { throw ValidationError("--every rolls up bars, not \(stream.rawValue)") }
         guard limit > 0 else { throw ValidationError("--limit is at least 1") }
         if let from, let to, from >= to {
             throw ValidationError("--from is not before --to: there is nothing between them")
@@ -73,8 +74,8 @@ struct QueryCommand: ConfiguredCommand {
         }
         if let first, let heldSince = try history.heldSince(stream), first < heldSince {
             printError(
-                "edgetick: warning: the local file has let the earliest of these \(stream.rawValue) go after their upload: "
-                    + "edgetick export --source upstream has all")
+                "edgetick: warning: the earliest of these \(stream.rawValue) were deleted from the local file after "
+                    + "their upload (see BUFFER_RETENTION_HOURS): use edgetick export --source upstream to get them")
         }
         let names = DisplayText.list(wanted.map(\.description), showing: 3)
         if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }

@@ -83,7 +83,8 @@ struct RepairCommand: ConfiguredCommand {
         case .identityLost:
             lines.append("\(path): \(report.kept.counted("row")) can be read, and the file's identifier can't")
             lines.append("  name it with --id: SELECT DISTINCT buffer_id, collector FROM edgetick_uploads")
-            lines.append("  or give --send-again: rows that only the ledger knew to be upstream come twice then")
+            lines.append(
+                "  or use --send-again: rows that only the ledger knew to be upstream may then be stored twice")
         case .hopeless:
             lines.append("\(path): not one row can be read; a collector sets it aside and starts a fresh file")
         }
@@ -98,7 +99,7 @@ struct RepairCommand: ConfiguredCommand {
             if !loss.symbolsAround.isEmpty { line += ", among \(loss.symbolsAround.joined(separator: ","))" }
             lines.append(line.escapingControls)
         }
-        if report.losesEnd { lines.append("  rows may be lost behind the last one; how many can't be known") }
+        if report.losesEnd { lines.append("  rows after the last readable one may be lost; their number is unknown") }
         for remark in report.remarks { lines.append("  \(remark.escapingControls)") }
         return lines.joined(separator: "\n") + "\n"
     }

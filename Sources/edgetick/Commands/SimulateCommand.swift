@@ -27,7 +27,7 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Symbols, separated by commas, for a random walk in place of a capture.")
     var synthetic: String?
 
-    @Option(help: "Synthetic trades a second and symbol.")
+    @Option(help: "Synthetic trades per second and symbol.")
     var rate: Double = 1
 
     @Option(help: "Seed of the random walk.")

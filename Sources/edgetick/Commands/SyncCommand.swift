@@ -16,10 +16,10 @@ struct SyncCommand: ConfiguredCommand {
                       edgetick sync --again --from 2026-08-01T13:30:00Z
                       edgetick sync --again --stream trades --from 4711
 
-            --again sends rows once more that count as uploaded, because they are gone upstream, and takes the upload over
-            from another copy of the file. Rows that are still upstream are left out; where the table has neither received_at nor
-            an identity (edgetick migrate --tick-identity), so that they look like another collector's, they are
-            doubled, except bars. It asks first on a terminal; elsewhere --yes is needed.
+            --again sends rows again although they count as uploaded: for rows that were lost upstream, or to take the
+            upload over from another copy of the file. Rows that are still upstream are skipped. If the table has
+            neither received_at nor an identity (edgetick migrate --tick-identity), ticks that are still upstream are
+            stored twice; bars never are. It asks first on a terminal; elsewhere --yes is needed.
 
             A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
 
@@ -34,7 +34,7 @@ struct SyncCommand: ConfiguredCommand {
     @Flag(
         help: ArgumentHelp(
             "Send uploaded rows again, whatever the ledger upstream says; needs --from.",
-            discussion: "For rows that are gone upstream, or to take the upload over from another copy of the file."))
+            discussion: "For rows that were lost upstream, or to take the upload over from another copy of the file."))
     var again = false
     @Option(help: "From which row on: when it was received, or with --stream its sequence.") var from: String?
     @Option(help: "The stream to send again, such as trades (default: all).") var stream: EventStream?
@@ -86,8 +86,8 @@ struct SyncCommand: ConfiguredCommand {
         }
         if totals.keptOut > 0 {
             printError(
-                "edgetick: \(totals.keptOut.counted("row was", "rows were")) kept out of the table by a trigger of it, or put elsewhere"
-            )
+                "edgetick: \(totals.keptOut.counted("row")) did not end up in the table: a trigger on it discards or "
+                    + "redirects rows")
         }
         for text in report.missing.values.sorted() { printError("edgetick: \(text)") }
         if let failure = CommandFailure(report) { throw failure }
@@ -106,7 +106,9 @@ struct SyncCommand: ConfiguredCommand {
         guard counts.contains(where: { $0.1 > 0 }) else {
             throw CommandFailure(.badData, "the file has no rows from \(from ?? "") on")
         }
-        let question = "Send \(text) again? What is still upstream is left out where the table has received_at."
+        let question =
+            "Send \(text) again? Rows that are still upstream are skipped if the table has received_at or a tick "
+            + "identity; otherwise ticks are stored twice."
         guard try yes || Confirmation.isGiven(question) else { throw CommandFailure(.usage, "nothing was sent again") }
         printError("sending \(text) again")
         for (stream, sequence) in starts {

@@ -77,8 +77,8 @@ struct UniversePull: ConfiguredCommand {
                     .escapingControls)
         }
         for group in changes.shadowed {
-            let advice = "edgetick universe give-back \(DisplayText.argument(group.name)) undoes that"
-            printError("edgetick: the local \(group.text) hides the database's: \(advice)".escapingControls)
+            let advice = "to undo this, run edgetick universe give-back \(DisplayText.argument(group.name))"
+            printError("edgetick: the local \(group.text) hides the database's; \(advice)".escapingControls)
         }
         print("pulled \(size) from \(snapshot.source)".escapingControls)
         if !snapshot.legacy.isEmpty {

@@ -270,7 +270,7 @@ extension SettingKind<BarColumns> {
 
 extension SettingKind<Settings.Shard> {
     static var shard: SettingKind {
-        SettingKind("auto, or a number of so many such as 2/5") { text in
+        SettingKind("auto, or a share such as 2/5 for the second of five") { text in
             if text.lowercased() == "auto" { return .auto }
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 2, let count = plainNumber(String(parts[1]), 1...1000),

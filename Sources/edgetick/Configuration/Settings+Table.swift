@@ -28,7 +28,8 @@ extension Settings {
                     "PEM file with the certificate authorities to trust for the feed, in place of the system's"),
                 Setting(
                     "MASSIVE_WEBSOCKET_MAX_RETRIES", \.feed.maxRetries, .number(0...1_000_000), "0",
-                    "failed tries in a row before a connection counts as in error; 0 = never; it tries on all the same"),
+                    "consecutive failures before a connection is shown as in error; 0 = never; it keeps retrying in "
+                        + "any case"),
                 Setting(
                     "MASSIVE_WEBSOCKET_RECONNECT_DELAY", \.feed.reconnectDelay,
                     .duration(.milliseconds(100) ... .seconds(3600)), "5s", "first wait before a new try (seconds)"),
@@ -171,8 +172,8 @@ extension Settings {
                     "what a bar's timestamp means in the database"),
                 Setting(
                     "BAR_CONFLICT", \.upload.barConflict, .choice,
-                    "whose bar stays where another program's has no received_at; newest where the table has the column, "
-                        + "else replace"),
+                    "which bar wins if the stored one is another program's and has no received_at; default: newest if "
+                        + "the table has that column, otherwise replace"),
                 Setting(
                     "BAR_COLUMNS", \.upload.barColumns, .barColumns,
                     "what the tables of bars call their columns, where that is not what it is called here"),

@@ -78,12 +78,13 @@ extension Settings {
         guard feed.source == .simulator, !dataDirectory.isEmpty else { return }
         dataDirectory += "/synthetic"
         guard !needs.isEmpty else { return }
-        reader.add(.note, \.feed.isSynthetic, "what is made up has a data directory of its own: \(dataDirectory)")
+        reader.add(
+            .note, \.feed.isSynthetic, "synthetic events are kept in a separate data directory: \(dataDirectory)")
         if reader.isSet(\.upload.databaseURI) {
             reader.fault(
                 \.feed.isSynthetic,
-                "what is made up would get into DATABASE_URI: leave one of the two out. To see an upload: edgetick demo"
-            )
+                "synthetic events must not be uploaded to DATABASE_URI: unset one of the two; to see an upload, run "
+                    + "edgetick demo")
         }
     }
 
@@ -139,13 +140,13 @@ extension Settings {
 
     private func checkShard(_ reader: inout SettingReader) {
         guard let shard else {
-            if reader.isSet(\.shardReplicas) { reader.add(.note, \.shardReplicas, "counts with SHARD alone") }
+            if reader.isSet(\.shardReplicas) { reader.add(.note, \.shardReplicas, "has an effect only with SHARD") }
             return
         }
         switch shard {
         case .fixed(_, let count):
             if shardReplicas > count {
-                reader.fault(\.shardReplicas, "there are fewer boxes than that by SHARD: set 1, or raise the number")
+                reader.fault(\.shardReplicas, "SHARD names fewer boxes than that: set 1, or name more boxes in SHARD")
             }
         case .auto:
             if collectorGroup == nil {

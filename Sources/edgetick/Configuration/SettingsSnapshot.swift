@@ -139,7 +139,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
                     if named.origin == .environment { take(key, named, name, read) }
                     add(
                         .note, name, named.origin,
-                        "\(named.origin == .environment ? "counts, not" : "is ignored for") \(key)")
+                        "\(named.origin == .environment ? "takes precedence over" : "is overridden by") \(key)")
                     continue
                 }
                 add(.fault, name, named.origin, "\(key) is set as well: leave one of them out")
@@ -166,7 +166,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             guard let value = foreign[name] else { continue }
             if values[key] == nil {
                 values[key] = value
-                add(.note, name, value.origin, "is taken for \(key)")
+                add(.note, name, value.origin, "is used as \(key)")
             } else if values[key] != value {
                 add(.note, name, value.origin, "is ignored: \(key) is set")
             }
@@ -174,7 +174,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         adoptKinds(foreign)
         for name in PlatformKeys.ignored.sorted() {
             guard let value = foreign[name] else { continue }
-            add(.note, name, value.origin, "is a key of the platform that says nothing here")
+            add(.note, name, value.origin, "is a key of the platform that EdgeTick ignores")
         }
     }
 
@@ -188,7 +188,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             switches.append((kind, value.flatMap { SettingKind<Bool>.isTrue($0.text) }))
             guard let value else { continue }
             origin = origin ?? value.origin
-            add(.note, name, value.origin, isSet ? "is ignored: \(key) is set" : "is taken for \(kind) in \(key)")
+            add(.note, name, value.origin, isSet ? "is ignored: \(key) is set" : "is used for \(kind) in \(key)")
         }
         guard !isSet, let origin, let events = PlatformKeys.events(switches) else { return }
         values[key] = Value(text: events.list, origin: origin)

@@ -28,8 +28,8 @@ struct DemoDirectory: Sendable {
         guard contents.isEmpty else {
             throw CommandFailure(
                 .usage,
-                "--data-dir \(path) is not empty: the demo's events are made up, and must not get among others. "
-                    + "Name a new or an empty directory, or leave --data-dir out")
+                "--data-dir \(path) is not empty: the demo writes synthetic events, which must not mix with real ones; "
+                    + "give a new or empty directory, or omit --data-dir")
         }
     }
 

@@ -148,7 +148,8 @@ final class DemoStage: Service {
             let port = URL(string: address)?.port
         {
             let user = environment["USER"].map { "\($0)@" } ?? ""
-            text += "You are logged in from elsewhere. There: ssh -L \(port):127.0.0.1:\(port) \(user)\(here[2])\n"
+            text += "You are logged in over SSH. On your own machine run: "
+            text += "ssh -L \(port):127.0.0.1:\(port) \(user)\(here[2])\n"
         }
         text += "Candles:   \(address)#symbol?symbol=AAPL&every=1\n"
         text += "Files:     \(props.collector.directory)\n"
@@ -157,7 +158,7 @@ final class DemoStage: Service {
             + (props.database?.uri ?? props.givenDatabase.map { "\($0), which is not stopped" }
                 ?? "none; install PostgreSQL to see one stopped, or name one with --database") + "\n"
         if let remark { text += "Settings:  \(remark)\n" }
-        return say(text + (limit == nil ? "Ctrl-C ends it and counts.\n\n" : "\n"))
+        return say(text + (limit == nil ? "Press Ctrl-C to end the demo and see the counts.\n\n" : "\n"))
     }
 
     private func show(_ props: DemoProps, after elapsed: Duration) -> Bool {

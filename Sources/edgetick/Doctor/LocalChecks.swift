@@ -135,10 +135,10 @@ struct LocalChecks {
             return [
                 .warning(
                     "clock",
-                    "\(now); neither systemd-timesyncd nor chrony nor ntpd is seen to keep it right: start one of them")
+                    "\(now); no time synchronization found (systemd-timesyncd, chrony, ntpd): start one of them")
             ]
         }
-        return [.ok("clock", "\(now), kept right by \(keeper)")]
+        return [.ok("clock", "\(now), synchronized by \(keeper)")]
     }
 
     /// Whether the connections' symbols can be resolved.

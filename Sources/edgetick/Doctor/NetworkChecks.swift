@@ -86,13 +86,13 @@ struct NetworkChecks {
     }
 
     private func login(_ logsIn: Bool) async -> [Finding] {
-        if isRunning { return [.note("feed", "the running collector uses it; see its own word above")] }
+        if isRunning { return [.note("feed", "in use by the running collector; see its health above")] }
         guard logsIn else {
             return [
                 .note(
                     "feed",
-                    "not tried, because a login more than the account allows pushes out another collector; "
-                        + "--login tries it")
+                    "not tried: if the account has no connection left, a login disconnects another client; "
+                        + "use --login to try")
             ]
         }
         do {
@@ -111,7 +111,10 @@ struct NetworkChecks {
                 if let error = snapshot.lastError { return [.failure("feed", error)] }
                 try await Task.sleep(for: .milliseconds(50))
             }
-            return [.failure("feed", "\(configuration.endpoint) did not let us in in time", .unavailable)]
+            let limit = Self.feedPatience.spoken
+            return [
+                .failure("feed", "\(configuration.endpoint) did not complete the login within \(limit)", .unavailable)
+            ]
         } catch {
             return [.failure("feed", error)]
         }
@@ -151,7 +154,7 @@ struct NetworkChecks {
                 .note(
                     "upstream",
                     isAtFault
-                        ? "DATABASE_URI is at fault: no database is asked"
+                        ? "DATABASE_URI is invalid, so no database was checked"
                         : "DATABASE_URI is not set: events are collected and not uploaded")
             ]
         }

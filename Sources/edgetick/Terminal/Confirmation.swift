@@ -7,7 +7,7 @@ enum Confirmation {
     /// - Throws: ``CommandFailure`` if standard input is no terminal.
     static func isGiven(_ question: String) throws(CommandFailure) -> Bool {
         guard isatty(STDIN_FILENO) == 1 else {
-            throw CommandFailure(.usage, "--yes is needed where nobody can be asked")
+            throw CommandFailure(.usage, "standard input is not a terminal, so nobody can confirm: add --yes")
         }
         _ = StandardStream.write(Array("\(question) [y/N] ".utf8), to: STDERR_FILENO)
         let answer = readLine()?.lowercased() ?? ""

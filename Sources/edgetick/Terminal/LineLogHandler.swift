@@ -39,7 +39,8 @@ struct LineLogHandler: LogHandler {
         let line = Self.line(format, event.level, label, event.message.description, all)
         LogWriter.standardError.write(line) { lost in
             Self.line(
-                format, .warning, "log", "lines of the log could not be written", [("lines", "\(lost)")])
+                format, .warning, "log", "log lines were lost because they could not be written",
+                [("lines", "\(lost)")])
         }
     }
 

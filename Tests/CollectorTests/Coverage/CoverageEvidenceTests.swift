@@ -49,7 +49,7 @@ import Upstream
         }
         // Nothing is said of days that nobody asked about.
         let cut = try await coverage { $0 < 3 ? 3 : 0 }
-        #expect(cut.problem?.contains("no time for days before 2026-11-26") == true && cut.askedUpstream)
+        #expect(cut.problem?.contains("days before 2026-11-26 were not read") == true && cut.askedUpstream)
         #expect(cut.days.suffix(5) == alone.days.suffix(5))
         #expect(cut.days.prefix(8).allSatisfy { $0.rows.allSatisfy { $0.counts[.bar] == nil } })
         await reader.disconnect()

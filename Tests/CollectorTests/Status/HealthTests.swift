@@ -251,7 +251,7 @@ import Universe
             }, age: 0.5)
         #expect(health.isReady)
         #expect(health.level == .degraded)
-        #expect(health.checks.contains { $0.detail.contains("needs a person: password rotated") })
+        #expect(health.checks.contains { $0.detail.contains("a person must fix this: password rotated") })
         #expect(level("sync") { $0.buffer[.bars].oldestPendingMilliseconds = $0.time - 901_000 } == .degraded)
         #expect(level("sync") { $0.uploads = [] } == .ok)
         // With uploads an hour apart, rows wait an hour.

@@ -4,19 +4,19 @@ import GRDB
 import LedgerSupport
 import MarketData
 
-/// The buffer's file, read as any SQLite program may: over a connection that can't write.
+/// The buffer's file, read over a read-only connection as any SQLite program may do.
 struct BufferFile {
-    /// A span in which events may have been missed, as the file tells it.
+    /// A gap recorded in the file: a span in which events may have been missed.
     struct RecordedGap {
         var symbols: Set<String>
         var events: Set<String>
         var from: Int64
-        /// `nil` while the loss lasts.
+        /// The gap's end; `nil` while it is open.
         var to: Int64?
         var cause: String
         var isUncertain = false
 
-        /// Whether the event happened in the gap: a bar where its window begins or ends in it.
+        /// Whether the event happened in the gap; for a bar, whether its window starts or ends in it.
         func covers(_ event: LedgerEvent) -> Bool {
             guard events.contains(event.kind.rawValue), symbols == ["*"] || symbols.contains("\(event.symbol)") else {
                 return false
@@ -25,7 +25,7 @@ struct BufferFile {
         }
     }
 
-    /// Events that were given up, as the file tells it.
+    /// A drop recorded in the file: events that were given up.
     struct RecordedDrop {
         var stream: String
         var symbol: String
@@ -44,7 +44,7 @@ struct BufferFile {
 
     let path: String
 
-    /// Runs queries over a connection of their own.
+    /// Runs queries over a separate connection.
     func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
         var configuration = Configuration()
         configuration.readonly = true
@@ -55,7 +55,7 @@ struct BufferFile {
         return try result.get()
     }
 
-    /// Every row of a stream, in the order of its numbers.
+    /// Calls `body` with every row of a stream, in the order of the sequence numbers.
     func rows(_ stream: EventStream, _ body: (LedgerRow) -> Void) throws {
         let time = stream == .bars ? "start_ms" : "time_ms"
         let interval = stream == .bars ? "interval_s" : "0"
@@ -77,7 +77,7 @@ struct BufferFile {
                     case .fairValues: .fairValue
                     }
                 let values = (4..<row.count).map { Self.text(row[$0] as DatabaseValue) }
-                // A damaged file may hold anything, and the row is then no event's.
+                // A damaged file may hold anything; the row then matches no event.
                 body(
                     LedgerRow(
                         kind: kind, symbol: Self.text(row[1]) ?? "?", time: Self.integer(row[2]),
@@ -86,10 +86,10 @@ struct BufferFile {
         }
     }
 
-    /// The greatest number of each stream that a reader sees.
+    /// Returns the highest sequence number of each stream that a reader sees.
     ///
-    /// SQLite shows a reader what a commit holds only after the sync that made it durable, so this is a report of
-    /// durability, and the finest there is.
+    /// SQLite shows a commit to readers only after the sync that made it durable. So this reports what is durable, and
+    /// nothing reports it sooner.
     func lastSequences() throws -> [EventStream: Int64] {
         try read { try Self.lastSequences($0) }
     }
@@ -131,7 +131,7 @@ struct BufferFile {
         }
     }
 
-    /// The numbers of the rows that the database refused, which the file keeps with its reason.
+    /// Returns the sequence numbers of the dead letters, the rows that the database refused.
     func deadLetters() throws -> [EventStream: Set<Int64>] {
         try read { database in
             var result: [EventStream: Set<Int64>] = [:]
@@ -143,7 +143,7 @@ struct BufferFile {
         }
     }
 
-    /// Rows that were deleted after their upload end here.
+    /// Returns the highest sequence number of each stream through which rows were deleted after their upload.
     func deletedThrough() throws -> [EventStream: Int64] {
         try read { database in
             var result: [EventStream: Int64] = [:]

@@ -3,9 +3,10 @@ import Foundation
 import LedgerSupport
 import MarketData
 
-/// What the columns of a row must hold, from the event's number alone. Numbers are compared as decimal texts.
+/// The expected columns of a row, computed from the event alone. Numbers are compared as decimal texts.
 enum LedgerColumns {
-    /// The columns of a stream that an event settles beside its kind, symbol and time, named alike on both sides.
+    /// Returns the columns of a stream that the event determines, besides its kind, symbol and time. Their names are
+    /// the same in the file and upstream, except `volume` (``UpstreamTables``).
     static func names(_ stream: EventStream) -> [String] {
         switch stream {
         case .bars:
@@ -28,7 +29,7 @@ enum LedgerColumns {
         }
     }
 
-    /// What ``names(_:)`` must hold for an event.
+    /// Returns the expected values of the columns ``names(_:)`` for an event.
     static func expected(_ event: LedgerEvent) -> [String?] {
         var text = TextArena()
         if let bar = event.bar {
@@ -67,14 +68,14 @@ enum LedgerColumns {
         ]
     }
 
-    /// The shortest decimal that reads as the number, without an exponent.
+    /// Returns the shortest decimal that parses to the number, without an exponent.
     static func decimal(_ number: Double) -> String {
         let text = "\(number)"
         if text.contains("e") { return Decimal(string: text).map { "\($0)" } ?? text }
         return canonical(text)
     }
 
-    /// A decimal without zeros at the end of its fraction.
+    /// Returns a decimal without the trailing zeros of its fraction.
     static func canonical(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: ".")) else { return text }
         var digits = Substring(text)
@@ -84,12 +85,12 @@ enum LedgerColumns {
     }
 }
 
-/// A row as it was found.
+/// A row as read from the file or from upstream.
 struct LedgerRow {
     var kind: EventKind
     var symbol: String
     var time: Int64
-    /// Its number in the stream; 0 upstream.
+    /// The sequence number in the stream; 0 for a row from upstream.
     var sequence: Int64 = 0
     var values: [String?]
 }

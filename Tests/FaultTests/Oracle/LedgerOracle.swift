@@ -5,22 +5,22 @@ import MarketData
 
 /// Compares what was sent with what the buffer's file and the database hold, event by event.
 ///
-/// Every event is made again from its number, so the oracle keeps nothing of what was sent but how far it went. It finds
+/// Every event is rebuilt from its number, so the oracle only needs to know how far the feed has come. It finds
 ///
-/// - **missing**: a row whose number was reported durable and which the file has not; a number left out between rows;
-///   an event that was sent, is nowhere, and that no gap and no drop in the file explains; an event of the file that is
-///   not upstream (where bytes were changed on purpose: and that isn't among the dead letters).
-/// - **spurious**: a row of no event of the plan, or of one that was not sent yet; a row upstream that the file never
-///   had.
-/// - **corrupted**: a row of which a column is not what the event says.
-/// - **doubled**: an event that is there twice, in the file or upstream.
+/// - **missing** events: a row that was reported durable but is not in the file; a sequence number left out between
+///   rows; an event that was sent but is nowhere, and that no gap and no drop in the file explains; an event of the
+///   file that is not upstream (if bytes were changed on purpose, also not among the dead letters).
+/// - **spurious** events: a row that matches no event of the plan, or one that was not sent yet; a row upstream that
+///   was never in the file.
+/// - **corrupted** events: a row with a column that differs from the event.
+/// - **doubled** events: an event that is twice in the file or upstream.
 struct LedgerOracle {
-    /// What was found.
+    /// The result of a comparison.
     struct Findings: CustomStringConvertible {
         var events = 0
         var upstream = 0
         var explained = 0
-        /// Of the explained ones, those that stand among the dead letters.
+        /// The number of explained events that are among the dead letters.
         var refused = 0
         var missing: [String] = []
         var spurious: [String] = []
@@ -40,27 +40,27 @@ struct LedgerOracle {
     }
 
     var plan: LedgerPlan
-    /// The first number that was sent.
+    /// The number of the first event that was sent.
     var first: UInt64 = 0
     /// The number after the last that may have been sent.
     var end: UInt64
-    /// The greatest sequences that were reported durable.
+    /// The highest sequence number of each stream that was reported durable.
     var reported: [EventStream: Int64] = [:]
-    /// Whether the database may have rows that the file lost, because someone damaged the file.
+    /// Whether the database may have rows that the file lost, because the test damaged the file.
     var allowsLostFile = false
-    /// Whether events were sent after the last collector stopped, of which no file can know.
+    /// Whether events may have been sent after the last collector stopped, which no file can record.
     var allowsTail = false
-    /// Events before this number may be gone, because someone damaged the file that held them.
+    /// Events before this number may be gone, because the test damaged the file that held them.
     var lostBefore: UInt64 = 0
 
-    /// The gaps of files that were set aside, which a person still has.
+    /// The gaps recorded in files that were set aside, which an operator can still read.
     var toldBefore: [BufferFile.RecordedGap] = []
 
-    /// Compares the file, and the database where there is one.
+    /// Compares the file, and the database if given, with what was sent.
     func compare(_ file: BufferFile, _ upstream: UpstreamTables?) throws -> Findings {
         var findings = Findings()
         var found: Set<UInt64> = []
-        // Rows that upstream need not have: a damaged one that the database refused, as the file tells.
+        // Events that upstream need not have, since the file records that the database refused their damaged rows.
         var refused: Set<UInt64> = []
         let dead = lostBefore > 0 ? try file.deadLetters() : [:]
         let drops = try file.drops()
@@ -82,7 +82,7 @@ struct LedgerOracle {
             }
         }
         let there = try upstream.map { try compare($0, with: found, refused, deleted, &findings) } ?? []
-        // What was uploaded may have been deleted to make room, or be in a file that was set aside.
+        // Uploaded rows may have been deleted to free space, or may be in a file that was set aside.
         let gone = Set(
             there.filter {
                 (allowsLostFile || deleted[plan.event($0).kind.stream] ?? 0 > 0) && !found.contains($0)
@@ -92,7 +92,7 @@ struct LedgerOracle {
         return findings
     }
 
-    /// Looks at the database alone: for spurious, corrupted and doubled events.
+    /// Checks only the database, for spurious, corrupted and doubled events.
     func compare(_ upstream: UpstreamTables) throws -> Findings {
         var findings = Findings()
         _ = try compare(upstream, with: nil, [], [:], &findings)
@@ -101,7 +101,7 @@ struct LedgerOracle {
 
     // MARK: - Parts
 
-    /// The event's number, when the row is an event's; what is wrong with it is noted.
+    /// Returns the number of the row's event, or `nil` if there is none; records what is wrong with the row.
     private func check(_ row: LedgerRow, _ place: String, _ findings: inout Findings) -> UInt64? {
         guard let symbol = Symbol(row.symbol), let id = plan.id(of: row.kind, symbol: symbol, time: row.time),
             id >= first, id < end
@@ -136,7 +136,8 @@ struct LedgerOracle {
         }
     }
 
-    /// An event that was sent and is nowhere must be told by a drop, or by a gap of its symbol and kind at its own time.
+    /// Checks that a drop, or a gap of its symbol and kind at its own time, explains every event that was sent but is
+    /// nowhere.
     private func explainHoles(
         _ found: Set<UInt64>, _ gone: Set<UInt64>, _ file: BufferFile, _ drops: [BufferFile.RecordedDrop],
         _ findings: inout Findings

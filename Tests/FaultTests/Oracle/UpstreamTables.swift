@@ -7,7 +7,7 @@ struct UpstreamTables: Sendable {
     let cluster: PostgresCluster
     let database: String
 
-    /// A fresh database, or a copy of another that nobody is connected to.
+    /// Makes a fresh database, or a copy of another that has no connections.
     init(in cluster: PostgresCluster, copying original: UpstreamTables? = nil) throws {
         self.cluster = cluster
         database = try cluster.makeDatabase(copying: original?.database)
@@ -19,7 +19,7 @@ struct UpstreamTables: Sendable {
         self.database = database
     }
 
-    /// Every row of a stream.
+    /// Calls `body` with every row of a stream.
     func rows(_ stream: EventStream, _ body: (LedgerRow) -> Void) throws {
         switch stream {
         case .bars:
@@ -33,18 +33,18 @@ struct UpstreamTables: Sendable {
         }
     }
 
-    /// The one value that a query gives.
+    /// Returns the output of a query, such as its only value.
     func value(_ query: String) throws -> String {
         try cluster.psql(query, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// The rows of all tables.
+    /// Returns the number of rows in all tables.
     func count() throws -> Int {
         let tables = ["ohlcv_1min", "ohlcv_1sec", "trades", "quotes", "luld", "imbalances", "fair_values"]
         return Int(try value("select " + tables.map { "(select count(*) from \($0))" }.joined(separator: " + "))) ?? -1
     }
 
-    /// The processes of the sessions that are in a COPY right now.
+    /// Returns the process ids of the sessions that are in a COPY right now.
     func copying() throws -> [pid_t] {
         try cluster.psql(
             "select pid from pg_stat_progress_copy where datname = '\(database)'",

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import WebAPISupport
 
-/// A way in which a COPY ends before its end.
+/// A way to end a COPY early.
 enum CopyEnding: String, CaseIterable, Sendable {
     case immediateStop = "immediate stop of the server"
     case backendKilled = "kill -9 of the session's process"
@@ -11,29 +11,29 @@ enum CopyEnding: String, CaseIterable, Sendable {
     case serverKilled = "kill -9 of the server"
 }
 
-/// Ends the collector's COPY while the server is in it.
+/// Ends the collector's COPY while the server is executing it.
 struct CopyFault {
-    /// What became of a try.
+    /// The result of an attempt.
     enum Result: Equatable {
-        /// The server was in the COPY, and the collector noticed its end.
+        /// The server was executing the COPY, and the collector noticed that it ended.
         case hit
-        /// No COPY was seen in time.
+        /// No COPY was seen in time, or the collector didn't notice that it ended.
         case missed
     }
 
     let rig: FaultRig
     let port: Int
 
-    /// Slows the line down until the server says that it is in the COPY, ends that, and lets the line go on.
+    /// Holds the line up until the server reports the COPY, ends that, and releases the line.
     ///
-    /// For a collector that uploads when asked alone.
+    /// The collector must upload only on request.
     func make(_ ending: CopyEnding) async throws -> Result {
-        // A stream that failed while the server was away would wait for its own next try.
+        // A stream that failed while the server was away would wait for its own retry.
         try await Waiting.until(within: .seconds(90)) {
             _ = try? await RawHTTP(port: port).send("POST", "/api/sync")
             return try await state() == "ok"
         }
-        // Enough rows that the COPY is longer than what is let through of it.
+        // Enough rows to make the COPY longer than what the proxy lets through.
         try await rig.collected(more: 600)
         rig.proxy.set(.holdAfter(bytes: 8000))
         defer { rig.proxy.set(.pass) }
@@ -65,7 +65,7 @@ struct CopyFault {
         return .missed
     }
 
-    /// Starts a server that was killed; what it left behind may take a moment to go.
+    /// Starts a server that was killed; its remains may take a moment to disappear.
     private func restart(_ cluster: PostgresCluster) async throws {
         for _ in 0..<20 {
             if (try? cluster.start()) != nil { return }

@@ -3,9 +3,9 @@ import GRDB
 import MarketData
 import Synchronization
 
-/// Notes, every few milliseconds, up to which number the buffer's file shows its rows to a reader.
+/// Records, every few milliseconds, the highest sequence numbers that the buffer's file shows to a reader.
 ///
-/// What a reader sees was synced before (see ``BufferFile/lastSequences()``), so all of it must survive a kill.
+/// Everything that a reader sees has been synced (see ``BufferFile/lastSequences()``), so it must survive a kill.
 final class DurableWatch: Sendable {
     private struct State {
         var last: [EventStream: Int64] = [:]
@@ -16,10 +16,10 @@ final class DurableWatch: Sendable {
     private let state = Mutex(State())
     private let file: BufferFile
 
-    /// The greatest number of each stream seen so far.
+    /// The highest sequence number of each stream seen so far.
     var reported: [EventStream: Int64] { state.withLock { $0.last } }
 
-    /// Notes what somebody else said is durable.
+    /// Records sequence numbers that another source reported durable.
     func note(_ last: [EventStream: Int64]) {
         state.withLock { $0.last.merge(last) { max($0, $1) } }
     }
@@ -41,7 +41,7 @@ final class DurableWatch: Sendable {
             result = .failure(error)
         }
         state.withLock { $0.isOver = true }
-        // At most one query away.
+        // The wait lasts at most one more query.
         await withCheckedContinuation { continuation in
             Thread.detachNewThread {
                 ended.wait()

@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// The whole way in real processes: a feed of numbered events, the collector in its box, a line that can be broken, and
-/// a database; and the oracle over all of it.
+/// The complete path in real processes: a feed of numbered events, the collector in its box, a line that can be broken,
+/// and a database; and the oracle that checks all of it.
 final class FaultRig: Sendable {
     let feed: LedgerServer
     let upstream: UpstreamTables
@@ -17,7 +17,7 @@ final class FaultRig: Sendable {
 
     var file: BufferFile { BufferFile(path: box.data + "/ticks.sqlite") }
 
-    /// Joins a feed with a box whose uploads go to a fresh database of `cluster`, or to a copy, through a proxy.
+    /// Connects a feed with a box that uploads through a proxy to a new database of `cluster`, empty or a copy.
     init(
         _ feed: LedgerServer, cluster: PostgresCluster, feedURL: String? = nil, copying original: UpstreamTables? = nil,
         dataDirectory: String? = nil, settings: [String: String] = [:]
@@ -38,18 +38,18 @@ final class FaultRig: Sendable {
         try #require(status == 0, "\(output.joined(separator: "\n"))")
     }
 
-    /// Waits until upstream has so many rows.
+    /// Waits until upstream has this many rows.
     func uploaded(atLeast rows: Int, within limit: Duration = .seconds(60)) async throws {
         try await Waiting.until(within: limit) { [upstream] in try upstream.count() >= rows }
     }
 
-    /// Waits until the file has so many more rows than now.
+    /// Waits until the file has this many more rows than now.
     func collected(more rows: Int64, within limit: Duration = .seconds(60)) async throws {
         let before = try sum()
         try await Waiting.until(within: limit) { [self] in try sum() >= before + rows }
     }
 
-    /// Waits until the file has had no new rows for so long.
+    /// Waits until the file has had no new rows for this long.
     func collected(nothingFor quiet: Duration) async throws {
         var last = try sum()
         var since = ContinuousClock.now
@@ -60,7 +60,8 @@ final class FaultRig: Sendable {
         }
     }
 
-    /// Bars of the first `count` events of which the newest version, in the file or upstream, is not as the event says.
+    /// Returns the bars among the first `count` events whose newest version, in the file or upstream, differs from the
+    /// event.
     func newestBarsThatDiffer(count: UInt64) throws -> [String] {
         var newest: [UInt64: [String?]] = [:]
         var wrong: [String] = []
@@ -89,7 +90,7 @@ final class FaultRig: Sendable {
         return (try? file.lastSequences())?.values.reduce(0, +) ?? 0
     }
 
-    /// Waits until an event that is sent after now is upstream: the whole way works.
+    /// Waits until an event sent after now is upstream, which shows that the complete path works.
     func freshEvent(
         _ port: Int? = nil, in tables: UpstreamTables? = nil, within limit: Duration = .seconds(90)
     ) async throws {
@@ -107,11 +108,11 @@ final class FaultRig: Sendable {
         }
     }
 
-    /// Stops the collector in order, uploads what is left, and compares everything.
+    /// Stops the collector gracefully, uploads what is left, and compares everything.
     ///
     /// - Parameters:
-    ///   - collector: the collector that runs; `nil` when none does.
-    ///   - tables: what the file is compared with in place of the rig's own tables.
+    ///   - collector: The running collector; `nil` when none runs.
+    ///   - tables: The tables to compare the file with; by default the rig's own.
     func settle(
         _ collector: ChildProcess?, in tables: UpstreamTables? = nil, allowsLostFile: Bool = false
     ) async throws -> LedgerOracle.Findings {
@@ -121,7 +122,7 @@ final class FaultRig: Sendable {
             #expect(status == 0, "\(collector.output.suffix(20).joined(separator: "\n"))")
         }
         proxy.set(.pass)
-        // What is sent while nobody collects is told by the next collector.
+        // Only the next collector records what was sent while none ran, so the comparison allows a tail.
         let (status, output) = try await box.run("sync")
         #expect(status == 0, "\(output.joined(separator: "\n"))")
         return try compare(with: tables, allowsLostFile: allowsLostFile, allowsTail: true)
@@ -145,7 +146,7 @@ final class FaultRig: Sendable {
         #expect(status == -SIGKILL)
     }
 
-    /// What /api/status says is durable; noted for the oracle.
+    /// Records for the oracle what /api/status reports as durable.
     func noteReport(_ port: Int) async {
         guard let reply = try? await RawHTTP(port: port).send("GET", "/api/status"),
             let buffer = reply.json["buffer"] as? [String: Any],

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import WebAPISupport
 
-/// What strace does to the system call that it is told to hit.
+/// What strace does to the chosen system call.
 enum InjectedFault: String, Sendable, CustomStringConvertible {
     /// The call fails with EIO, once.
     case error
@@ -15,7 +15,7 @@ enum InjectedFault: String, Sendable, CustomStringConvertible {
     var description: String { rawValue }
 }
 
-/// Whether system calls can be tampered with here.
+/// Whether strace can trace here, and so inject faults into system calls.
 enum Injection {
     static let isAvailable: Bool = {
         let command = ["/usr/bin/strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync", "true"]
@@ -23,13 +23,13 @@ enum Injection {
     }()
 }
 
-/// One turn of a fixed script (start, take a few hundred events, commit, upload, stop) in which one write or sync of the
-/// buffer's file is hit; then another turn without fault, with further events.
+/// One run of a fixed script (start, collect a few hundred events, commit, upload, stop) in which one write or sync of
+/// the buffer's file is hit; then another run without a fault and with further events.
 ///
-/// strace counts calls by thread. The thread that makes a fresh file writes most, so the writer's own calls are reached
-/// where the file is there already.
+/// strace counts calls per thread. The thread that makes a fresh file writes most, so the writer's own calls are
+/// reached only if the file exists already.
 struct InjectedRun {
-    /// How it went.
+    /// The result of a run.
     struct Outcome {
         /// Whether the call was reached and hit.
         var isHit = false
@@ -41,7 +41,7 @@ struct InjectedRun {
     let fault: InjectedFault
     let call: String
     let number: Int
-    /// Whether the file is there before.
+    /// Whether the file exists before the run.
     let isPrepared: Bool
 
     init(_ fault: InjectedFault, call: String, number: Int, isPrepared: Bool) {
@@ -55,7 +55,7 @@ struct InjectedRun {
         let rig = try await FaultRig(
             LedgerServer(count: 0, perSecond: nil), cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
         if isPrepared { try await Self.prepare(rig) }
-        // Its events happen after the file was made: what happened before, that collector had missed.
+        // This feed's events happen after the file was made: earlier ones would count as missed.
         let feed = try await LedgerServer(count: Self.events, perSecond: nil)
         let log = rig.box.workspace.file("strace")
         let traced = try rig.box.start(
@@ -76,7 +76,7 @@ struct InjectedRun {
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         let isHit = fault == .kill ? status == -SIGKILL : text.contains("(INJECTED)")
 
-        // The file must be good for more, and everything must arrive.
+        // The file must accept more events, and everything must arrive.
         let before = feed.end
         let more = try await LedgerServer(plan: feed.plan, first: before, count: 96, perSecond: nil)
         let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": more.url])
@@ -94,7 +94,7 @@ struct InjectedRun {
         return Outcome(isHit: isHit, findings: try oracle.compare(file, rig.upstream))
     }
 
-    /// How many of the calls the script makes, by thread; the greatest counts.
+    /// Returns how often the script makes the call, in the thread that makes it most.
     static func count(_ call: String, isPrepared: Bool, cluster: PostgresCluster) async throws -> Int {
         let feed = try await LedgerServer(count: events, perSecond: nil)
         let rig = try await FaultRig(feed, cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
@@ -116,7 +116,7 @@ struct InjectedRun {
         return counts.values.max() ?? 0
     }
 
-    /// Lets a collector make the file, and stop.
+    /// Makes the file by starting and stopping a collector.
     private static func prepare(_ rig: FaultRig) async throws {
         let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9/stocks"])
         collector.send(SIGTERM)

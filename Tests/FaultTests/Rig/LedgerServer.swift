@@ -9,7 +9,7 @@ import Synchronization
 final class LedgerServer: Sendable {
     static let symbols = "AAPL,BRK.B,ZVZZT"
 
-    /// Of each kind, in a few symbols; an event happens when it is sent, as on a real feed.
+    /// The plan of the events: by default a few symbols on one clock, so that events happen about when they are sent.
     let plan: LedgerPlan
     let simulator: FeedSimulator
     let port: Int
@@ -17,9 +17,9 @@ final class LedgerServer: Sendable {
     private let eventsPerFrame: Int
     private let serving: Task<Void, any Error>
 
-    /// Starts to serve at so many events a second, or flat out; while nobody listens it waits, unless events are to be
-    /// missed then. A client for which more than `slowBytes` wait is closed; without it, it is waited for. A feed that goes on
-    /// where another one ended has that one's plan.
+    /// Starts to serve `perSecond` events a second; `nil` means at full speed. While no client is connected the feed
+    /// waits, or with `misses` goes on without clients. With `slowBytes`, a client for which more bytes wait is closed;
+    /// otherwise the feed waits for it. A feed that continues another one must be given that one's plan.
     init(
         kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote], plan: LedgerPlan? = nil, first: UInt64 = 0,
         count: Int? = nil, perSecond: Double? = 2000,
@@ -58,7 +58,7 @@ final class LedgerServer: Sendable {
 
     private static func plan(of kinds: [EventKind], perSecond: Double?) -> LedgerPlan {
         let symbols = symbols.split(separator: ",").compactMap { Symbol(String($0)) }
-        // Rounded down: a feed may be late, and never knows what is still to come.
+        // Rounded down, so that no event is sent before its own time; late ones are allowed.
         let step = perSecond.map { Int64(Double(kinds.count * symbols.count) * 1000 / $0) } ?? 1
         return LedgerPlan(
             kinds: kinds, symbols: symbols, start: Int64(Date().timeIntervalSince1970 * 1000), step: step)
@@ -69,7 +69,7 @@ final class LedgerServer: Sendable {
     /// The number after the last event that may have been sent.
     var end: UInt64 { first + UInt64(simulator.statistics.position.frames * eventsPerFrame) }
 
-    /// How often a fault was made.
+    /// Returns how often a fault was carried out.
     func times(_ fault: String) -> Int { simulator.statistics.faults[fault] ?? 0 }
 
     /// Ends it, and waits until its port is free.

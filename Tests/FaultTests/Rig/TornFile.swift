@@ -5,17 +5,17 @@ import LedgerSupport
 import MarketData
 import TestSupport
 
-/// A buffer whose bytes are cut off, flipped or replaced while no collector runs, and what a collector makes of it.
+/// Cuts off, flips or replaces bytes of a buffer while no collector runs, and checks what a collector makes of it.
 struct TornFile {
-    /// What is done to the bytes.
+    /// The kind of damage.
     enum Damage: Int, CaseIterable {
         case logCut, logFlip, logGone, fileFlip, filePage, fileCut, fileEmpty, fileForeign, fileHeader
 
-        /// Whether SQLite notices every changed byte: its log has checksums, its file has none.
+        /// Whether SQLite notices every changed byte: the WAL has checksums, the database file has none.
         var isNoticed: Bool { self == .logCut || self == .logFlip || self == .logGone }
     }
 
-    /// A buffer that a killed collector left, partly uploaded, its log not moved into the file.
+    /// A buffer left by a killed collector: partly uploaded, with a WAL that was not checkpointed.
     final class Source: Sendable {
         let data: Workspace
         let tables: UpstreamTables
@@ -40,14 +40,15 @@ struct TornFile {
         }
     }
 
-    /// How it went.
+    /// The result of a run.
     struct Outcome {
         let damage: Damage
-        /// Whether the bytes are others than before.
+        /// Whether the bytes differ from before.
         let isHit: Bool
-        /// Whether a page stayed in the file that SQLite can't read: rows that were uploaded before are not read again.
+        /// Whether the file was left with a page that SQLite can't read, which is possible since uploaded rows are not
+        /// read again.
         var isUnreadable = false
-        /// What should not be.
+        /// The violations found.
         var faults: [String] = []
         var findings: LedgerOracle.Findings?
     }
@@ -77,7 +78,7 @@ struct TornFile {
         try Data("1 1\n".utf8).write(to: URL(fileURLWithPath: rig.box.data + "/ticks.sqlite.lock"))
         var outcome = Outcome(damage: damage, isHit: bytes != before || damage == .logGone)
 
-        // Two lives: what the first one made of it must also serve the second.
+        // Two lives: the second collector must be able to use what the first one made of the file.
         for life in 1...2 {
             let (collector, port) = try await rig.box.collect()
             do {
@@ -101,7 +102,8 @@ struct TornFile {
         }
         let findings: LedgerOracle.Findings
         do {
-            // The last command may have found the bad page and set the file aside; the next one to write makes a fresh one.
+            // The last command may have found the bad page and set the file aside; only the next writer makes a fresh
+            // one.
             if !damage.isNoticed, !FileManager.default.fileExists(atPath: rig.file.path), !setAside(rig).isEmpty {
                 outcome.isUnreadable = true
                 findings = try oracle.compare(rig.upstream)
@@ -113,7 +115,7 @@ struct TornFile {
             findings = try oracle.compare(rig.upstream)
         }
         outcome.findings = findings
-        // A page holds some forty rows; the same row may be wrong in the file and upstream.
+        // A page holds about forty rows, and the same row may be wrong both in the file and upstream.
         let allowedCorruption = damage.isNoticed ? 0 : 160
         if !findings.missing.isEmpty || !findings.doubled.isEmpty || findings.corrupted.count > allowedCorruption
             || findings.spurious.count > allowedCorruption
@@ -138,7 +140,7 @@ struct TornFile {
             let page = damage == .fileHeader ? 0 : Int.random(in: 0..<(bytes[0].count / 4096), using: &random)
             for place in page * 4096..<(page + 1) * 4096 { bytes[0][place] = UInt8.random(in: 0...255, using: &random) }
         case .fileCut:
-            // Half of the cuts fall into the last pages, most of which the log holds as well.
+            // Half of the cuts fall into the last pages, most of which are in the WAL as well.
             let isLate = Bool.random(using: &random)
             let least = isLate ? max(1, bytes[0].count - 4 * 4096) : 1
             bytes[0] = bytes[0].prefix(Int.random(in: least..<bytes[0].count, using: &random))
@@ -152,7 +154,7 @@ struct TornFile {
         return names.filter { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }
     }
 
-    /// A bad file is put aside as it is, never written over.
+    /// Checks that a bad file was set aside unchanged, not overwritten.
     private func checkSetAside(_ bytes: Data, _ rig: FaultRig, _ outcome: inout Outcome) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: rig.box.data)) ?? []
         let aside = names.filter { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }

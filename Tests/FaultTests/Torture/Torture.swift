@@ -1,20 +1,20 @@
 import Foundation
 import TestSupport
 
-/// What `make torture` asks for, and how its counts are told.
+/// The parameters of `make torture`, and the counts that it reports.
 enum Torture {
-    /// The rounds of random kills; the other sets are as long as their share of it. `nil` leaves the long sets out.
+    /// The number of rounds of random kills, with which the other sets scale; `nil` skips the long sets.
     static let rounds = ProcessInfo.processInfo.environment["TORTURE_ROUNDS"].flatMap { Int($0) }
 
-    /// Where the random numbers begin.
+    /// The seed of the random numbers.
     static let seed = ProcessInfo.processInfo.environment["TORTURE_SEED"].flatMap { UInt64($0) } ?? 1
 
-    /// The one damage that the torn files are to have; `nil` for each in turn.
+    /// The only kind of damage to test on torn files; `nil` tests each in turn.
     static let damage = ProcessInfo.processInfo.environment["TORTURE_DAMAGE"].flatMap { name in
         TornFile.Damage.allCases.first { "\($0)" == name }
     }
 
-    /// Rounds of a set that has `full` of them where there are a thousand kills.
+    /// Returns the number of rounds of a set that has `full` rounds for a thousand kills.
     static func rounds(full: Int) -> Int { max(1, (rounds ?? 0) * full / 1000) }
 
     /// The counts of a set.
@@ -45,7 +45,7 @@ enum Torture {
         }
     }
 
-    /// Prints a line at once, also into a pipe.
+    /// Prints a line without buffering, even to a pipe.
     static func report(_ set: String, _ counts: Counts) {
         FileHandle.standardOutput.write(Data("torture: \(set): \(counts)\n".utf8))
     }

@@ -13,7 +13,7 @@ struct TortureTests {
         var counts = Torture.Counts()
         var random = SeededRandom(seed: Torture.seed)
         let rounds = Torture.rounds(full: 1000)
-        // A fresh box now and then, so that comparing costs the same all along.
+        // A fresh box every 50 rounds keeps the cost of comparing constant.
         while counts.rounds < rounds {
             let rig = try await FaultRig(LedgerServer(perSecond: 6000), cluster: .shared())
             for _ in 0..<min(50, rounds - counts.rounds) {
@@ -21,7 +21,7 @@ struct TortureTests {
                 let delay = Int.random(in: 5...400, using: &random)
                 let process = try rig.box.start("run")
                 try await rig.watch.watching {
-                    // Half of the kills fall into the start, half into the work.
+                    // Half of the kills come during the start, half while events are collected.
                     if counts.rounds % 2 == 0 {
                         _ = try? await process.line(containing: "HTTP is ready", within: .seconds(20))
                     }
@@ -47,7 +47,7 @@ struct TortureTests {
     private func sweep(_ fault: InjectedFault, _ call: String, isPrepared: Bool) async throws {
         var counts = Torture.Counts()
         let calls = try await InjectedRun.count(call, isPrepared: isPrepared, cluster: .shared())
-        // The script's timing decides how many there are: a few more are tried, and those not reached are no hits.
+        // The number of calls depends on the script's timing; a call that is not reached doesn't count as a hit.
         let step = max(1, 1000 / max(1, Torture.rounds ?? 1))
         for number in stride(from: 1, through: calls, by: step) {
             counts.rounds += 1
@@ -82,7 +82,7 @@ struct TortureTests {
                     refused += findings.refused
                     counts.lost += findings.missing.count
                     counts.doubled += findings.doubled.count
-                    // Changed bytes that SQLite can't notice are expected to show.
+                    // Changed bytes that SQLite can't notice are expected to corrupt rows.
                     if outcome.damage.isNoticed { counts.corrupted += findings.corrupted.count }
                 }
                 counts.failures += outcome.faults.map { "seed \(round): \($0)" }

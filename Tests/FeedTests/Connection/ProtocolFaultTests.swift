@@ -16,7 +16,7 @@ import Testing
         try await rig.run(try Rig.configuration(port: feed.port)) { _ in
             try await Waiting.until("the trade behind them") { rig.sink.prices == [0] }
         }
-        let lines = rig.log.lines(with: "the feed says")
+        let lines = rig.log.lines(with: "status message from the feed")
         #expect(lines.first?.contains("news 0") == true)
         #expect(lines.count <= 20, "\(lines.count) lines")
         await feed.stop()

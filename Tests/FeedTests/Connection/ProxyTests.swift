@@ -58,7 +58,7 @@ import Testing
         let error = try await connect(over: proxy, to: feed)
         #expect(error?.reason == .unreachable)
         #expect(
-            error?.message.contains("the proxy 127.0.0.1:\(proxy.port) is of no use") == true,
+            error?.message.contains("the proxy 127.0.0.1:\(proxy.port) can't be used") == true,
             "\(String(describing: error))")
         await feed.stop()
     }

@@ -11,12 +11,12 @@ extension Health.Check {
     private static func text(_ problem: DecodeProblem) -> String {
         let events = problem.kind?.plural ?? "messages of no known kind"
         var parts: [String] = []
-        if problem.rejected > 0 { parts.append("\(problem.rejected) \(events) can't be decoded and are lost") }
+        if problem.rejected > 0 { parts.append("\(problem.rejected) \(events) could not be decoded and were lost") }
         if problem.leftOutFields > 0 {
-            parts.append("\(problem.leftOutFields) fields of \(events) have an odd form and are left out")
+            parts.append("\(problem.leftOutFields) fields of \(events) could not be read and were left out")
         }
-        return "of the last 30 s " + parts.joined(separator: " and ") + ", beside \(problem.taken) that were taken"
-            + (problem.sample.map { "; such as \($0)" } ?? "")
-            + "; the feed may have changed: see whether a newer EdgeTick knows it"
+        return "in the last 30 s, " + parts.joined(separator: ", ") + ", and \(problem.taken) were taken"
+            + (problem.sample.map { "; for example \($0)" } ?? "")
+            + "; the feed may have changed: check for a newer EdgeTick"
     }
 }

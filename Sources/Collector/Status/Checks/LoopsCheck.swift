@@ -7,8 +7,10 @@ extension Health.Check {
         let status = LoopProgress(name: "status", age: age, limit: sampleLimit)
         let stuck = ([status] + snapshot.loops).filter { !$0.isAlive }
         guard stuck.isEmpty else {
-            let names = stuck.map { "\($0.name) did not go round for \(Int($0.age)) s" }
-            return Self("loops", .failing, names.joined(separator: "; "))
+            let names = stuck.map { "the \($0.name) loop made no progress for \(Int($0.age)) s" }
+            return Self(
+                "loops", .failing,
+                names.joined(separator: "; ") + "; check whether the disk responds, then restart the collector")
         }
         return Self("loops", ok: "every loop makes progress")
     }

@@ -25,8 +25,8 @@ extension Health.Check {
         guard keptOut > 0 else { return Self("sync", ok: "upstream keeps up") }
         return Self(
             "sync",
-            ok: "upstream keeps up; \(keptOut.counted("row was", "rows were")) kept out of the table by a trigger of it"
-        )
+            ok: "upstream keeps up; \(keptOut.counted("row")) did not end up in the table: a trigger on it discards or "
+                + "redirects rows")
     }
 
     /// The same for the database in `DATABASE_URI_TICKS`; `nil` when there is none.
@@ -38,12 +38,14 @@ extension Health.Check {
 
     private static func problem(_ upload: UploadState, in snapshot: CollectorSnapshot) -> String? {
         if let failure = upload.status.failure {
-            return (failure.needsPerson ? "needs a person: " : "trying again: ") + failure.description
+            return (failure.needsPerson ? "a person must fix this: " : "trying again: ") + failure.description
         }
         if upload.stalledFor > upload.interval + stallLimit {
             return "nothing was uploaded for \(Int(upload.stalledFor)) s while rows wait"
         }
         let lag = upload.lag(in: snapshot)
-        return lag > upload.interval + lagLimit ? "the oldest row waits for \(Int(lag / 60)) minutes" : nil
+        guard lag > upload.interval + lagLimit else { return nil }
+        return "the oldest row has been waiting for \(Int(lag / 60)) minutes; check the load of the database and the "
+            + "network to it"
     }
 }

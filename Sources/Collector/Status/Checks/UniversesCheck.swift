@@ -12,12 +12,13 @@ extension Health.Check {
                 "universes", .degraded,
                 "the symbols stay as they are, for the local groups can't be read: \(failure.description)")
         }
-        guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local ones are used") }
+        guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local groups are used") }
         let age =
             mirror.mirrorPulledAt.map { "pulled \(UniverseAge.text(.milliseconds(snapshot.time - $0))) ago" }
             ?? "never pulled"
         guard let failure = mirror.failure else { return Self("universes", ok: age) }
         return Self(
-            "universes", .degraded, "the local ones stay in use, \(age); the pull fails: \(failure.description)")
+            "universes", .degraded,
+            "the pull fails, so the local groups stay in use (\(age)): \(failure.description)")
     }
 }

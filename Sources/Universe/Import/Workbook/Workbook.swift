@@ -21,7 +21,8 @@ enum Workbook {
     static func holdings(of bytes: [UInt8]) throws(WorkbookError) -> [UInt8] {
         let archive = try ZipArchive(bytes)
         guard let book = try archive.content(of: "xl/workbook.xml") else {
-            throw WorkbookError("it is a ZIP archive and no .xlsx: unpack it, or save the workbook as .xlsx or as CSV")
+            throw WorkbookError(
+                "it is a ZIP archive, not an .xlsx file: unpack it, or save the workbook as .xlsx or as CSV")
         }
         let shared = try texts(try archive.content(of: "xl/sharedStrings.xml") ?? [])
         let percents = try percentStyles(try archive.content(of: "xl/styles.xml") ?? [])
@@ -178,7 +179,7 @@ enum Workbook {
             return Double(value).map { "\(($0 * 1e12).rounded() / 1e10)%" } ?? value
         case "s":
             guard let number = Int(value), shared.indices.contains(number) else {
-                throw WorkbookError("a cell names a text that is not there")
+                throw WorkbookError("a cell refers to a shared string that is missing")
             }
             return shared[number]
         case "b": return value == "1" ? "TRUE" : "FALSE"

@@ -66,7 +66,7 @@ struct XMLEvents {
         place += 2
         let name = takeName()
         skipBlanks()
-        guard starts(with: ">"), open.popLast() == name else { throw WorkbookError("a part of it is no XML") }
+        guard starts(with: ">"), open.popLast() == name else { throw WorkbookError("a part of it is not valid XML") }
         place += 1
         return .end(Self.local(name))
     }
@@ -74,7 +74,9 @@ struct XMLEvents {
     private mutating func startElement() throws(WorkbookError) -> Event {
         place += 1
         let name = takeName()
-        guard !name.isEmpty, open.count < Self.maximumDepth else { throw WorkbookError("a part of it is no XML") }
+        guard !name.isEmpty, open.count < Self.maximumDepth else {
+            throw WorkbookError("a part of it is not valid XML")
+        }
         open.append(name)
         attributes = [:]
         while true {
@@ -91,13 +93,13 @@ struct XMLEvents {
             let key = takeName()
             skipBlanks()
             guard !key.isEmpty, starts(with: "="), attributes.count < Self.maximumAttributes else {
-                throw WorkbookError("a part of it is no XML")
+                throw WorkbookError("a part of it is not valid XML")
             }
             place += 1
             skipBlanks()
             guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") || bytes[place] == UInt8(ascii: "'"),
                 let end = bytes[(place + 1)...].firstIndex(of: bytes[place])
-            else { throw WorkbookError("a part of it is no XML") }
+            else { throw WorkbookError("a part of it is not valid XML") }
             attributes[Self.local(key)] = try Self.text(bytes[(place + 1)..<end])
             place = end + 1
         }
@@ -141,7 +143,7 @@ struct XMLEvents {
         while let reference = rest.firstIndex(of: UInt8(ascii: "&")) {
             result += String(decoding: rest[..<reference], as: UTF8.self)
             guard let end = rest[reference...].prefix(12).firstIndex(of: UInt8(ascii: ";")) else {
-                throw WorkbookError("a part of it is no XML")
+                throw WorkbookError("a part of it is not valid XML")
             }
             let name = String(decoding: rest[(reference + 1)..<end], as: UTF8.self)
             if let text = entities[name] {

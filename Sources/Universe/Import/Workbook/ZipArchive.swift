@@ -34,7 +34,9 @@ struct ZipArchive {
             count = try place64(whole + 32)
             place = try place64(whole + 48)
         }
-        guard count <= Self.maximumEntries else { throw WorkbookError("it has \(count) parts") }
+        guard count <= Self.maximumEntries else {
+            throw WorkbookError("it has \(count) parts, more than the limit of \(Self.maximumEntries)")
+        }
         for _ in 0..<count {
             guard has([0x50, 0x4B, 0x01, 0x02], at: place) else { throw WorkbookError("its directory is damaged") }
             guard try number(place + 8, 2) & 1 == 0 else { throw WorkbookError("it is protected by a password") }
