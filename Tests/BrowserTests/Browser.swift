@@ -85,7 +85,7 @@ struct Browser: Sendable {
         }
     }
 
-    /// Waits until what the page's text says already is drawn: its canvases are drawn with the next frame.
+    /// Waits for the next frame. Canvases are drawn a frame after the page's text changes.
     func waitForFrame() async throws {
         let script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done(true)));"
         _ = try await call("POST", "/execute/async", ["script": script, "args": [Any]()])

@@ -5,7 +5,7 @@ import WebAPISupport
 
 /// A running Chromium and the driver in front of it, with one empty page.
 ///
-/// It takes seconds of the processor to start one, more than most tests of a page need: each serves many tests, one after
+/// Starting one takes seconds of processor time, more than most tests of a page need. So each serves many tests, one after
 /// another, and ends with the tests' process.
 final class Chromium: Sendable {
     /// Whether Chromium and its driver are on this machine.
@@ -13,7 +13,7 @@ final class Chromium: Sendable {
         FileManager.default.isExecutableFile(atPath: $0)
     }
 
-    /// So few at a time, since pages are to be quick.
+    /// Only two run at a time, so that pages stay quick.
     private static let places = DispatchSemaphore(value: 2)
     private static let idle = Mutex<[Chromium]>([])
 
@@ -23,8 +23,8 @@ final class Chromium: Sendable {
     private let session: String
     private let guardian: Guardian
 
-    /// Runs `body` with a page that nothing was opened in. The browser is left to the next test, unless `body` failed, which
-    /// leaves it in a state that nobody knows, or it `traces`, which makes it slow.
+    /// Runs `body` with an empty page. The next test reuses the browser, unless `body` failed, which leaves it in an unknown
+    /// state, or it `traces`, which makes it slow.
     static func withOne(traces: Bool, _ body: @Sendable (Chromium) async throws -> Void) async throws {
         _ = try await Blocking.run { places.wait() }
         defer { places.signal() }
@@ -77,7 +77,7 @@ final class Chromium: Sendable {
         guardian = try Guardian(of: [process.pid, pid_t(browser)], and: profile.path)
     }
 
-    /// Starts the driver, which takes a free port of IPv6 and ends where the same one of IPv4 is not free.
+    /// Starts the driver. It picks a free IPv6 port, and exits if the same IPv4 port is taken.
     private static func startDriver() async throws -> (ChildProcess, port: Int) {
         var failure: any Error = Browser.Failure(description: "no driver")
         for _ in 0..<5 {
@@ -95,7 +95,7 @@ final class Chromium: Sendable {
         throw failure
     }
 
-    /// Closes every page for an empty one, which no script, size or scheme of theirs holds for, and forgets what was logged.
+    /// Replaces all pages with an empty one, which inherits none of their scripts, size or color scheme, and discards the logs.
     private func renew() async throws {
         let old = try await call("GET", "/window/handles", nil) as? [String] ?? []
         let new = try await call("POST", "/window/new", ["type": "window"]) as? [String: Any]

@@ -136,7 +136,7 @@ import Upstream
         await rig.end()
     }
 
-    @Test func `a stream that failed is told of and tried again, although another one's rows never end`() async throws {
+    @Test func `a stream that failed is reported and retried although the rows of another never end`() async throws {
         let rig = try await UploadRig()
         try rig.sql("ALTER TABLE trades RENAME TO trades_away")
         try await rig.append(100)
@@ -167,7 +167,9 @@ import Upstream
         await rig.end()
     }
 
-    @Test func `who waits for a backlog's upload has it whole, though no pass may go on for so long`() async throws {
+    @Test func `a caller that waits for a backlog's upload gets all of it, though each pass is cut short`()
+        async throws
+    {
         let rig = try await UploadRig()
         try await append(1000, to: rig)
         let (service, running) = start(rig, longestPass: .zero)
@@ -190,7 +192,7 @@ import Upstream
         return (service, Task { try await service.run() })
     }
 
-    @Test func `a pass that is cut short says so, and its rest is the next one's`() async throws {
+    @Test func `a pass that is cut short says so, and the next one uploads the rest`() async throws {
         let rig = try await UploadRig()
         try await append(400, to: rig)
         let first = await rig.pass.report(within: .zero)

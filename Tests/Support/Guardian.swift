@@ -1,10 +1,10 @@
 public import Foundation
 
-/// Ends processes that others than this one started, and removes their files, when this process ends, however it does.
+/// Kills processes and removes their files when this process ends, however it ends.
 public final class Guardian: Sendable {
     private let pipe: Int32
 
-    /// Starts to watch; also ends and removes them when it goes out of scope.
+    /// Starts watching. Going out of scope kills and removes them too.
     public init(of processes: [pid_t], and directory: String) throws(Command.Failure) {
         let script = """
             trap '' HUP INT TERM

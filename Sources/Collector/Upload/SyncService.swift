@@ -193,7 +193,7 @@ public final class SyncService: Service {
         if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
         let report = await task.value
-        tell(waiting, report, of: streams)
+        resume(waiting, with: report, of: streams)
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
         if let problem = report.problem { return .failed(failed(nil, problem, &failures)) }
@@ -210,7 +210,7 @@ public final class SyncService: Service {
     }
 
     /// Hands the report to the callers that wait for it. After a pass that was cut short they wait for the next one.
-    private func tell(_ waiting: [Int: Waiter], _ report: UploadReport, of streams: [EventStream]) {
+    private func resume(_ waiting: [Int: Waiter], with report: UploadReport, of streams: [EventStream]) {
         for (ticket, waiter) in waiting {
             var sum = report
             if let before = waiter.report {
@@ -218,7 +218,9 @@ public final class SyncService: Service {
                 sum.failures.merge(before.failures.filter { !streams.contains($0.key) }) { $1 }
             }
             let isBack = work.withLock { work in
-                guard report.isCutShort, !work.hasEnded, !work.isStopping else { return false }
+                guard report.isCutShort, report.problem == nil, !work.hasEnded, !work.isStopping else {
+                    return false
+                }
                 work.waiting[ticket] = Waiter(continuation: waiter.continuation, report: sum)
                 return true
             }
