@@ -394,6 +394,31 @@ struct IdentityTests {
         await original.stop()
     }
 
+    @Test func `a backup's older version of a bar stays out, though both came while the clock was ahead`() async throws {
+        func offer(volume: Double, receivedIn hours: Int64, to box: UploadBox) async throws {
+            var batch = EventBatch(
+                connection: "primary", receivedMicroseconds: WallClock.microseconds() + hours * 3_600_000_000)
+            batch.bars.append(
+                Bar(
+                    symbol: Symbol("AAPL")!, interval: .minute, start: 1_699_999_980_000, end: 1_700_000_040_000,
+                    open: 1, high: 1, low: 1, close: 1, volume: volume))
+            #expect(box.buffer.offer(batch) == .accepted)
+            try await box.buffer.flush()
+        }
+        let original = try box("one")
+        try await offer(volume: 10, receivedIn: 26, to: original)
+        try copy(original.directory, to: "two")
+        // The clock was set back; the version dates from the latest time of receipt.
+        try await offer(volume: 12, receivedIn: 0, to: original)
+        try await original.upload()
+        await original.stop()
+        let second = try box("two")
+        #expect(second.buffer.statistics[.bars].pending == 1)
+        try await second.upload()
+        #expect(try cluster.psql("SELECT volume FROM ohlcv_1min", database: database) == "12\n")
+        await second.stop()
+    }
+
     /// Uploads and deletes all rows but the newest, which stays.
     private func uploadAndDelete(_ box: UploadBox, through last: Int64) async throws {
         try await box.upload()

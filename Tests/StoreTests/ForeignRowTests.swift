@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import MarketData
 import TestSupport
 import Testing
@@ -183,6 +184,19 @@ import Testing
         try await buffer.settle([GapFill(of: record, symbols: [(symbol, 3)], state: .filled, detail: "by hand")])
         let settled = try #require(try GapLog.read(directory: scratch.path).first)
         #expect(settled.state == .filled && settled.rows == 3)
+        await buffer.close()
+    }
+
+    @Test func `while the clock is behind, each batch is dated after the one before it`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        for received: Int64 in [2_000_000, 1_000_000, 1_000_001, 1_000_000, 3_000_000, 3_000_000] {
+            #expect(buffer.offer(.trades(1, received: received)) == .accepted)
+        }
+        try await buffer.flush()
+        #expect(
+            try scratch.rows("SELECT received_us FROM trades ORDER BY seq").map { $0[0] as Int64 }
+                == [2_000_000, 2_000_001, 2_000_002, 2_000_003, 3_000_000, 3_000_000])
         await buffer.close()
     }
 

@@ -47,7 +47,8 @@ final class TickWriter {
     var isPinned = false
     /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
     let missedSince: Int64?
-    /// No row gets an earlier time of receipt than a row before it, whatever the clock does.
+    /// No row gets an earlier time of receipt than a row before it, whatever the clock does; while the clock is behind,
+    /// each batch gets a later one.
     private var greatestReceipt: Int64
     var places: FilePlaces
     var schedule = UpkeepSchedule(now: .now())
@@ -105,8 +106,10 @@ final class TickWriter {
         work.notes.incidents = []
         var lead: Int64 = 0
         for place in work.batches.indices {
-            greatestReceipt = max(greatestReceipt, work.batches[place].receivedMicroseconds)
-            lead = max(lead, greatestReceipt - work.batches[place].receivedMicroseconds)
+            let received = work.batches[place].receivedMicroseconds
+            lead = max(lead, greatestReceipt - received)
+            // A microsecond more: with the same time, the earlier of two versions of a bar could replace the later.
+            greatestReceipt = received < greatestReceipt ? greatestReceipt + 1 : received
             work.batches[place].receivedMicroseconds = greatestReceipt
         }
         if lead > Self.clockTolerance { noteLead(lead) }
@@ -150,11 +153,11 @@ final class TickWriter {
     /// How far rows may be dated ahead of the clock before that is logged, in microseconds.
     private static let clockTolerance: Int64 = 5_000_000
 
-    /// Logs that rows get the time of the last ones, which is later than the clock shows.
+    /// Logs that rows are dated just after the last ones, which is later than the clock shows.
     private func noteLead(_ microseconds: Int64) {
         guard let count = problems.occurred(.clock, "", now: .now()) else { return }
         logger.warning(
-            "the clock is behind the time at which earlier rows were received; until it catches up, new rows get the latest time of receipt so far; run edgetick doctor to check the clock",
+            "the clock is behind the time at which earlier rows were received; until it catches up, new rows are dated just after those; run edgetick doctor to check the clock",
             metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
     }
 
