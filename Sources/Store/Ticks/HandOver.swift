@@ -77,6 +77,8 @@ final class HandOver: Sendable {
         var bytes = 0
         var eventsTaken = 0
         var bytesTaken = 0
+        /// Drops that the writer has taken and that aren't in the file yet.
+        var dropsTaken: Int64 = 0
         var isWorking = false
         var notes = Notes()
         var refusedBatches: Int64 = 0
@@ -233,13 +235,18 @@ final class HandOver: Sendable {
         }
     }
 
-    /// What waits in memory, and what was refused or dropped.
-    var load: (events: Int, bytes: Int, drops: Int64, refusedBatches: Int64) {
+    /// Adds what waits in memory, and what was refused or dropped, to what the file has of it.
+    ///
+    /// - Parameter durable: Reads the statistics of the file, at one moment with those of the queue: no drop counts
+    ///   twice, or not at all, while it goes from one to the other.
+    func statistics(adding durable: () -> BufferStatistics) -> BufferStatistics {
         state.withLock { state in
-            (
-                state.events + state.eventsTaken, state.bytes + state.bytesTaken, state.notes.drops.total,
-                state.refusedBatches
-            )
+            var statistics = durable()
+            statistics.queuedEvents = state.events + state.eventsTaken
+            statistics.queuedBytes = state.bytes + state.bytesTaken
+            statistics.drops += state.notes.drops.total + state.dropsTaken
+            statistics.refusedBatches = state.refusedBatches
+            return statistics
         }
     }
 
@@ -297,6 +304,7 @@ final class HandOver: Sendable {
         state.bytes -= work.bytes
         state.eventsTaken = work.events
         state.bytesTaken = work.bytes
+        state.dropsTaken += state.notes.drops.total
         swap(&work.notes, &state.notes)
         swap(&work.acknowledged, &state.acknowledged)
         swap(&work.damage, &state.damage)
@@ -341,6 +349,15 @@ final class HandOver: Sendable {
             // A fiftieth of the interval is for the pages that go into the log before the sync.
             let late = (due - state.pace.interval / 50).duration(to: now)
             state.lead = min(max(.zero, state.lead + late / 4), state.pace.interval / 4)
+        }
+    }
+
+    /// Sets how many of the drops that the writer has taken aren't in the file yet, and at the same moment carries out
+    /// `publish`, which adds the others to the statistics.
+    func keepsDrops(_ count: Int64, _ publish: () -> Void) {
+        state.withLock { state in
+            state.dropsTaken = count
+            publish()
         }
     }
 

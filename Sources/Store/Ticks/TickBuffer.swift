@@ -275,13 +275,7 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// The buffer's statistics at this moment, from memory alone.
     public var statistics: BufferStatistics {
-        var statistics = board.current
-        let load = handOver.load
-        statistics.queuedEvents = load.events
-        statistics.queuedBytes = load.bytes
-        statistics.drops += load.drops
-        statistics.refusedBatches = load.refusedBatches
-        return statistics
+        handOver.statistics { board.current }
     }
 
     /// Returns the first rows of a stream that wait for upload, at most `limit`; `nil` if none waits.

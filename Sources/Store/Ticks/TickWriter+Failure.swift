@@ -30,8 +30,8 @@ extension TickWriter {
 
     /// Reports that writing fails: in the statistics, and in the log immediately and then every half minute.
     func publishFailure(_ error: StoreError) {
-        board.update { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
         if error.reason == .diskFull { lookAtDisk() }
+        showDrops { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
         guard let count = problems.occurred(.writing, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "the buffer can't be written; events wait in memory and the write is tried again",
@@ -119,15 +119,16 @@ extension TickWriter {
         if attempt != nil, try opened?.checkpoint(SQLITE_CHECKPOINT_PASSIVE) == false {
             throw pinnedError(length: opened?.logBytes.length ?? 0)
         }
-        if let totals = try opened?.totals() {
-            board.update { statistics in
-                statistics.drops = totals.drops
-                statistics.gaps = totals.gaps
-                statistics.deadLetters = totals.deadLetters
-            }
-        }
+        let totals = try opened?.totals()
         let isThere = attempt.map { isCommitted($0, in: contents) } ?? false
         reconcile(contents, isThere: isThere)
+        if isThere, attempt?.notes != notes { carried.dropsAreStored() }
+        showDrops { statistics in
+            guard let totals else { return }
+            statistics.drops = totals.drops
+            statistics.gaps = totals.gaps
+            statistics.deadLetters = totals.deadLetters
+        }
         connection = opened
         places = FilePlaces(file)
         board.fileChanged()

@@ -177,8 +177,8 @@ extension TickWriter {
 
     private func stored(_ tally: DropTally) {
         notes += 1
-        board.update { $0.drops += tally.total }
         carried.dropsAreStored()
+        showDrops { $0.drops += tally.total }
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {

@@ -249,7 +249,7 @@ final class TickWriter {
         let drops = carried.drops.total
         if hadNotes { carried.areStored() }
         for (letter, number) in attempt.placed { letter.placed(number) }
-        board.update { statistics in
+        showDrops { statistics in
             for stream in EventStream.allCases {
                 let before = statistics[stream].lastSequence
                 statistics[stream].appended += attempt.last[stream] - before
@@ -319,12 +319,12 @@ final class TickWriter {
 
     /// Logs what a closing buffer could no longer write.
     private func giveUp(_ work: HandOver.Work) {
+        carried.add(work.notes.drops)
         guard work.events > 0 || !work.notes.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else {
             return
         }
         var lost = DropTally()
         for batch in work.batches where batch.source == .stream { lost.add(batch, .closed) }
-        board.update { $0.drops += lost.total + carried.drops.total }
         logger.error(
             "events were lost, because the buffer could not be written before it closed",
             metadata: [
@@ -332,8 +332,15 @@ final class TickWriter {
                 "earlier_drops": "\(carried.drops.total)",
                 "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
             ])
+        let dropped = lost.total + carried.drops.total
         carried.areStored()
+        showDrops { $0.drops += dropped }
         attempt = nil
+    }
+
+    /// Updates the statistics, and in the same step what they show of the drops that aren't in the file yet.
+    func showDrops(_ change: (inout BufferStatistics) -> Void = { _ in }) {
+        handOver.keepsDrops(carried.drops.total) { board.update(change) }
     }
 
     func currentEpisode() -> Int64 { carried.episode(now: .now(), wall: WallClock.microseconds()) }
