@@ -29,7 +29,6 @@ struct RequestResponder: HTTPResponder {
                     "status": "\(problem.status.code)", "kind": "\(problem.slug)", "path": "\(path.prefix(200))",
                 ])
             response = problem.response(instance: path)
-            if problem.closes { closeSoon(context.channel) }
         }
         SecurityHeaders.add(to: &response.headers)
         if request.method == .head { response = Self.withoutBody(response) }
@@ -98,11 +97,6 @@ struct RequestResponder: HTTPResponder {
         response.body = .init()
         if let length { response.headers[.contentLength] = String(length) }
         return response
-    }
-
-    /// Gives the client a moment to read the response: closing while it still sends would reset the connection.
-    private func closeSoon(_ channel: any Channel) {
-        channel.eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
     }
 }
 

@@ -1,3 +1,4 @@
+import HTTPTypes
 import MarketData
 import NIOCore
 import NIOHTTPTypes
@@ -30,8 +31,8 @@ final class SocketRoom: Sendable {
     func leave(_ channel: any Channel) { room.withLock { $0.leave(ObjectIdentifier(channel)) } }
 }
 
-/// Limits the time in which one socket must send the head of a request, however it spreads the bytes, and keeps the
-/// ``SocketRoom`` informed.
+/// Limits the time in which one socket must send the head of a request, however it spreads the bytes, keeps the
+/// ``SocketRoom`` informed, and closes the socket after a response that says so.
 final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -42,6 +43,8 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private let limits: WebConfiguration.Limits
     private var answersOwed = 0
     private var timer: Scheduled<Void>?
+    /// Whether the response under way is the last one on this socket.
+    private var isLast = false
 
     init(room: SocketRoom, limits: WebConfiguration.Limits) {
         self.room = room
@@ -73,14 +76,27 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = unwrapOutboundIn(data), answersOwed > 0 {
+        switch unwrapOutboundIn(data) {
+        case .head(let head): isLast = head.headerFields[.connection] == "close"
+        case .body: break
+        case .end: answered(context)
+        }
+        context.write(data, promise: promise)
+    }
+
+    private func answered(_ context: ChannelHandlerContext) {
+        if answersOwed > 0 {
             answersOwed -= 1
             if answersOwed == 0 {
                 room.change(context.channel, isAnswering: false)
                 expectHead(context, within: limits.idleTimeout)
             }
         }
-        context.write(data, promise: promise)
+        guard isLast else { return }
+        // Counted from here, since the response may be written late. The client gets a moment to read it: closing while
+        // it still sends would reset the connection.
+        let channel = context.channel
+        context.eventLoop.scheduleTask(in: .milliseconds(250)) { channel.close(promise: nil) }
     }
 
     private func begin(_ context: ChannelHandlerContext) {
