@@ -69,7 +69,7 @@ import Testing
         #expect(whole(.hours(1), start, start + 60_000) == hour)
         #expect(whole(.hours(1), hour[0], hour[1]) == hour)
         #expect(whole(.hours(1), nil, nil) == [nil, nil])
-        // The clocks change on that day.
+        // The clocks change on this day.
         let day = try #require(TradingDay("2026-11-01")).span
         #expect(whole(.day, day.lowerBound + 1, day.upperBound - 1) == [day.lowerBound, day.upperBound])
     }

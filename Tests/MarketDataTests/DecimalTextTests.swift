@@ -2,7 +2,7 @@ import MarketData
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct DecimalTextTests {
+@Suite(.timeLimit(.minutes(5))) struct DecimalTextTests {
     #if DEBUG
         static let rounds = 100_000
     #else

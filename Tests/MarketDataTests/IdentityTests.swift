@@ -1,7 +1,7 @@
 import MarketData
 import Testing
 
-/// What makes two rows one event is said once, per stream.
+/// What makes two rows the same event is defined once per stream.
 @Suite(.timeLimit(.minutes(1)))
 struct IdentityTests {
     @Test(arguments: [

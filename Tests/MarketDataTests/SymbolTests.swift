@@ -34,7 +34,7 @@ import Testing
                     #expect((plain != nil) == isAllowed)
                     #expect(fromWords == plain)
                 }
-                // A byte behind the symbol's end does not matter.
+                // A byte after the symbol's end does not matter.
                 if place > 0 { #expect(SymbolTests.fromWords(bytes, count: place) != nil) }
             }
         }

@@ -3,7 +3,7 @@ import MarketData
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct TradingCalendarTests {
-    /// The New York calendar, by a library that shares no code with ours.
+    /// The New York calendar of a library that shares no code with ours.
     private static let calendar: Calendar = {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = TimeZone(identifier: "America/New_York")!
@@ -75,12 +75,12 @@ import Testing
     }
 
     @Test func `a span is open when it touches a session`() {
-        // Friday evening to Monday before the first trades, over a change of the clocks.
+        // From Friday evening to Monday before the first trades, across a change of the clocks.
         #expect(
             !TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 20, 0), to: milliseconds(2026, 3, 9, 3, 59)))
         #expect(TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 20, 0), to: milliseconds(2026, 3, 9, 4, 0)))
         #expect(TradingCalendar.isOpen(from: milliseconds(2026, 3, 6, 19, 59), to: milliseconds(2026, 3, 8)))
-        // A half day ends early, the late hours too.
+        // A half day ends early, and so do its late hours.
         #expect(!TradingCalendar.isOpen(from: milliseconds(2026, 11, 27, 17, 0), to: milliseconds(2026, 11, 30, 3, 0)))
         #expect(TradingCalendar.isOpen(from: milliseconds(2026, 1, 1), to: milliseconds(2026, 2, 1)))
         #expect(!TradingCalendar.isOpen(from: 5, to: 4))

@@ -193,7 +193,8 @@ public final class SyncService: Service {
         if isOver { task.cancel() }
         defer { work.withLock { $0.pass = nil } }
         let report = await task.value
-        resume(waiting, with: report, of: streams)
+        // Whoever waited finds the pass in the status too.
+        defer { resume(waiting, with: report, of: streams) }
         current.withLock { $0.passed(report, of: streams, at: .now) }
         log(report.totals)
         if let problem = report.problem { return .failed(failed(nil, problem, &failures)) }
