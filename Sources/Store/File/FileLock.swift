@@ -57,8 +57,8 @@ public final class FileLock: Sendable {
     ///
     /// - Parameters:
     ///   - path: The lock file; created with mode 0600.
-    ///   - patience: How long to wait for a holder. The default only outlasts the moment for which ``holder(of:)``
-    ///     locks.
+    ///   - patience: How long to wait for a holder. Those that only look, with ``holder(of:)``, are waited for longer,
+    ///     since a loaded machine may hold them up while they look.
     ///   - locksDirectory: Whether to lock the directory too, so that the lock holds even if the lock file is removed.
     public static func acquire(
         _ path: String, patience: Duration = .milliseconds(60), locksDirectory: Bool = false
@@ -80,8 +80,13 @@ public final class FileLock: Sendable {
         return lock
     }
 
+    /// How often to try again after the deadline while others only look: for five seconds. Tries are counted, since a
+    /// machine that stands still stops those who look, but not the clock.
+    private static let mostLooks = 1000
+
     /// Opens and locks the file; if it is removed meanwhile, creates it again.
     private static func lock(_ path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32 {
+        var looks = 0
         while true {
             let descriptor = PrivateFile.open(path, O_RDWR)
             guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: path) }
@@ -91,7 +96,8 @@ public final class FileLock: Sendable {
                     close(descriptor)
                     throw StoreError(systemError: number, operation: "lock", path: path)
                 }
-                guard MonotonicTime.now() < deadline else {
+                if MonotonicTime.now() >= deadline { looks += 1 }
+                guard looks == 0 || looks <= mostLooks && isOnlyLookedAt(descriptor) else {
                     let holder = readHolder(descriptor)
                     close(descriptor)
                     throw StoreError(
@@ -103,6 +109,13 @@ public final class FileLock: Sendable {
             if isSame(descriptor, path) { return descriptor }
             close(descriptor)
         }
+    }
+
+    /// Whether everybody who has the file locked shares it, as those who look at the holder do.
+    private static func isOnlyLookedAt(_ descriptor: Int32) -> Bool {
+        guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else { return false }
+        flock(descriptor, LOCK_UN)
+        return true
     }
 
     /// Locks the directory of a lock file; returns `nil` if the file system can't lock directories.
