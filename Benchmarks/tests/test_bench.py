@@ -1,4 +1,4 @@
-"""A run fails for a row that is missed or can't be measured; generated captures are real in shape and always the same."""
+"""A run fails for a row that misses its target or can't be measured; generated captures look real and never change."""
 
 import json
 import sqlite3

@@ -101,9 +101,10 @@ struct Replay {
             return source.isLive ? block.frames.count : range.lowerBound
         }
         if receivers.allSatisfy(\.isPlain) {
+            // Counted before it is sent: whoever has received a frame finds it in the statistics.
+            passed(block, range, missed: 0)
             // All filters are taken at once, so that every client's subscriptions count as of the same moment.
             for (client, filter) in receivers.map({ ($0, $0.filter) }) { send(block, range, to: client, filter) }
-            passed(block, range, missed: 0)
             return range.upperBound
         }
         return sendWithFaults(block, range, to: receivers, &spent)
@@ -154,21 +155,20 @@ struct Replay {
             }
             index += 1
         }
+        passed(block, range.lowerBound..<index, missed: 0)
         for lane in lanes {
-            hand(lane.output, to: lane.client)
             if !lane.faults.isEmpty {
                 registry.update { $0.faults.merge(lane.faults, uniquingKeysWith: +) }
             }
+            hand(lane.output, to: lane.client)
             lane.carryOutEnding()
         }
-        passed(block, range.lowerBound..<index, missed: 0)
         guard index < range.upperBound, configuration.absenceInEffect == .misses else { return index }
         passed(block, index..<range.upperBound, missed: range.upperBound - index)
         return range.upperBound
     }
 
     private func hand(_ output: Outgoing, to client: ReplayClient) {
-        client.connection.send(output.bytes)
         registry.update { statistics in
             statistics.frames += output.frames
             statistics.bytes += output.bytes.readableBytes
@@ -177,6 +177,7 @@ struct Replay {
             }
             statistics.otherEvents += output.counts[.other]
         }
+        client.connection.send(output.bytes)
     }
 
     private func passed(_ block: FrameBlock, _ range: Range<Int>, missed: Int) {

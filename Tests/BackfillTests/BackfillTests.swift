@@ -229,20 +229,21 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let tls = FeedServerConfiguration.TLSFiles(certificateFile: files.certificate, keyFile: files.key)
         try await rig(key: Secret("canary-key"), tls: tls) { simulator, port, _, _ in
             let proxy = try ConnectProxy(credentials: "bWU6cEBzcw==")
-            func client(_ login: String) throws -> AggregatesClient {
+            func client(_ login: String, tries: Int) throws -> AggregatesClient {
                 var configuration = AggregatesClient.Configuration(
                     url: "https://localhost:\(port)", apiKey: Secret("canary-key"), caFile: certificates.authority)
                 configuration.proxy = HTTPProxy("http://\(login)127.0.0.1:\(proxy.port)")
-                configuration.tries = 1
+                configuration.tries = tries
                 return try AggregatesClient(configuration: configuration, logger: quiet)
             }
-            let allowed = try client("me:p%40ss@")
+            // A handshake times out if the machine stalls in its midst.
+            let allowed = try client("me:p%40ss@", tries: 3)
             let bars = try? await allowed.all(of: Self.symbols[0], starts: span)
             await allowed.shutdown()
             #expect(bars?.count == 100)
             #expect(proxy.heads.first?.hasPrefix("CONNECT localhost:\(port) HTTP/1.1\r\n") == true)
             #expect(proxy.heads.allSatisfy { !$0.contains("canary") && !$0.contains("AAPL") })
-            let refused = try client("")
+            let refused = try client("", tries: 1)
             let error = await #expect(throws: BackfillError.self) {
                 _ = try await refused.all(of: Self.symbols[0], starts: span)
             }
@@ -257,12 +258,17 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:1", apiKey: Secret("k"))
         configuration.tries = 1
         let client = try AggregatesClient(configuration: configuration, logger: quiet)
-        let begun = ContinuousClock.now
-        let error = await #expect(throws: BackfillError.self) {
-            _ = try await client.all(of: Self.symbols[0], starts: 0...1)
+        // A stalled machine delays one answer, but hardly all three.
+        var quickest = Duration.seconds(60)
+        for _ in 0..<3 where quickest >= .seconds(9) {
+            let begun = ContinuousClock.now
+            let error = await #expect(throws: BackfillError.self) {
+                _ = try await client.all(of: Self.symbols[0], starts: 0...1)
+            }
+            quickest = min(quickest, ContinuousClock.now - begun)
+            #expect(error?.reason == .unreachable && error?.isRetryable == true)
         }
-        #expect(ContinuousClock.now - begun < .seconds(9))
-        #expect(error?.reason == .unreachable && error?.isRetryable == true)
+        #expect(quickest < .seconds(9))
         await client.shutdown()
         #expect(throws: BackfillError.self) {
             _ = try AggregatesClient(
@@ -295,9 +301,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(try await filler.fill(records[0]) == .filled)
             #expect(try await filler.fill(records[1]) == .empty)
             let after = try GapLog.read(directory: workspace.path)
-            // One of them is the first bar, to which late trades had added in the gap.
+            // One of them is a new version of the first bar, to which late trades added during the gap.
             #expect(after.map(\.state) == [.filled, .empty] && after.map(\.rows) == [203, 0])
-            // The same again adds nothing.
+            // Asking again adds nothing.
             let again = try await filler.fill(
                 Self.symbols, [.minuteBar], from: Self.plan.start, to: Self.plan.start + 99 * 60_000)
             #expect(again.rows == 0 && again.present == 300)
@@ -418,7 +424,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                 Gap(
                     connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: Self.plan.start + 60_000,
                     to: Self.plan.start + 100 * 60_000, cause: .disconnected))
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 try GapLog.read(directory: workspace.path).first?.state == .filled
             }
             running.cancel()
@@ -427,7 +433,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
-    /// Every connection breaks again and again, while the others go on: what passed meanwhile is missed.
+    /// Each connection breaks again and again while the others go on, and misses what passes meanwhile.
     @Test func `a day with connections that keep breaking ends with every minute bar once, as it was sent`()
         async throws
     {
@@ -465,13 +471,17 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             group.addTask { try await simulator.run() }
             let collecting = Task { try await set.run() }
             try await simulator.statistics { $0.phase == .done }
+            // On a stalled machine most of the day may pass at once, but each connection breaks at least once.
+            try await Waiting.until("a gap of each connection") {
+                let gaps = try GapLog.read(directory: workspace.path).filter { $0.gap.cause == .disconnected }
+                return Set(gaps.map(\.gap.connection)).count == 3
+            }
             collecting.cancel()
             try await collecting.value
             try await buffer.flush()
             let before = Set(try await Self.bars(buffer).map { [$0.event.start, Int64($0.event.symbol.hashValue)] })
                 .count
             #expect(before > 0 && before < count)
-            #expect(try GapLog.read(directory: workspace.path).count > 3)
             let client = try client(port)
             let filler = GapFiller(client: client, buffer: buffer)
             let result = try await filler.fill(

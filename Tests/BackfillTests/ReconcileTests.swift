@@ -185,7 +185,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
             days.append(next.description)
             schedule.finished(next)
         }
-        // Martin Luther King's day is left out.
+        // Martin Luther King Jr. Day is left out.
         #expect(
             days == [
                 "2024-01-16", "2024-01-12", "2024-01-11", "2024-01-10", "2024-01-09", "2024-01-08", "2024-01-05",
@@ -341,7 +341,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
     }
 }
 
-/// Against a REST server on loopback, a real file and a real database.
+/// Against a REST server on loopback and a real file.
 @Suite(.timeLimit(.minutes(3))) struct ReconcilerTests {
     private struct Rig {
         let workspace: Workspace

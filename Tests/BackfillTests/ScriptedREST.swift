@@ -2,14 +2,14 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// A REST server on loopback that answers as it is told; one connection a request, each on a thread of its own.
+/// A REST server on loopback that answers as told; each request has a connection and a thread of its own.
 final class ScriptedREST: Sendable {
     /// The port on 127.0.0.1.
     let port: Int
     private let listener: LoopbackListener
     private let targets = Mutex<[String]>([])
 
-    /// The targets that were asked for, in their order.
+    /// The targets that were asked for, in order.
     var requests: [String] { targets.withLock { $0 } }
 
     init(_ answer: @escaping @Sendable (_ target: String) -> (status: Int, body: String)) throws {

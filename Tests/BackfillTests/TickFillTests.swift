@@ -57,7 +57,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         known.insert(key("a", at: 1000))
         #expect([999, 1000, 1001].allSatisfy { known.contains(key("a", at: $0)) })
         #expect(!known.contains(key("a", at: 998)) && !known.contains(key("a", at: 1002)))
-        // Two trades over the counter may share a sequence.
+        // Two over-the-counter trades may share a sequence number.
         #expect(!known.contains(key("b", at: 1000)))
     }
 }
@@ -132,7 +132,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         await buffer.close()
     }
 
-    /// The stream's events outside some gaps, their edges included, as a connection brings them.
+    /// Buffers the stream's events outside some gaps, and those at their edges, as a connection delivers them.
     private func stream(_ buffer: TickBuffer, without gaps: Gap...) async throws {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         for id in 0..<UInt64(Self.count) {
@@ -154,7 +154,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             cause: .disconnected)
     }
 
-    /// Every event of the plan, once and with every column as the stream has it.
+    /// Expects every event of the plan once, with every column as the stream has it.
     private func expectAll(_ buffer: TickBuffer) async throws {
         for stream in [EventStream.trades, .quotes] {
             let (batch, _) = try await buffer.read(stream, after: 0, through: .max, limit: 10_000)
@@ -195,7 +195,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let after = try #require(try GapLog.read(directory: directory).first)
             #expect(after.ticks == 149 * 4 && after.rows == 0 && !after.lacksTicks)
             #expect(after.detail?.contains("596 trades and quotes") == true)
-            // Asked for by hand again, nothing is doubled.
+            // Asking again by hand adds nothing twice.
             var again = after
             again.settled = [:]
             #expect(try await filler.fill(again) == .filled)
@@ -205,7 +205,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
 
     @Test func `of gaps that overlap each moment is asked for once`() async throws {
         try await rig { simulator, client, directory, buffer in
-            // Gaps of several connections stay apart.
+            // Gaps of different connections are not merged.
             try await stream(
                 buffer, without: gap(from: 100, to: 120, connection: "a"), gap(connection: "b"),
                 gap(from: 150, to: 220, connection: "c"), gap(from: 60, to: 90, connection: "d"),
@@ -219,7 +219,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
                 #expect(try await filler.fill(record) == .filled)
                 requests.append(simulator.statistics.aggregateRequests - before)
             }
-            // Of two kinds and two symbols: before and behind the first gap in the second, the rest of the third alone.
+            // Two kinds of two symbols: the second gap lacks what is before and after the first, the third its end.
             #expect(requests == [4, 8, 4, 0, 4])
             try await expectAll(buffer)
             let after = try GapLog.read(directory: directory).sorted { $0.gap.connection < $1.gap.connection }
@@ -238,7 +238,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let first = try await filler.bring(requests, of: record, within: nil)
             #expect(first.rows == 149 * 4 && !first.isCut)
             try await expectAll(buffer)
-            // Another one knows nothing of what this one asked for.
+            // A new filler doesn't know what this one asked for.
             filler = TickFiller(client: client, buffer: buffer, mostKnown: 1)
             let again = try await filler.bring(requests, of: record, within: nil)
             #expect(again.rows == 0 && again.present >= 149 * 4)
@@ -255,12 +255,12 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             access.budget = TickAccess.Budget()
             access.budget?.requests = 2
             #expect(try await filler.fill(record, ticks: access) == .partial)
-            // What is filled by itself is the open gaps alone.
+            // Only open gaps are filled automatically.
             #expect(try GapLog.read(directory: directory, states: [.open]).isEmpty)
             let left = try #require(try GapLog.read(directory: directory, states: GapState.unsettled).first)
             #expect(left.state == .partial && left.ticks == 149)
             #expect(left.detail?.contains("is left to 'edgetick backfill'") == true)
-            // What was fetched before the budget was used up is known to whoever goes on.
+            // Whoever goes on knows what was fetched before the budget ran out.
             #expect(try await filler.fill(left) == .filled)
             try await expectAll(buffer)
         }
@@ -292,7 +292,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(verdict([.minuteBar, .trade], refused) == .partial)
         #expect(verdict([.minuteBar, .limitBand], .all) == .partial)
         #expect(verdict([.trade], refused) == .unfillable)
-        // They were fetched the time before.
+        // They were fetched the last time.
         #expect(verdict([.minuteBar, .trade], refused, settled: [.trade: Set(symbols)]) == .filled)
     }
 

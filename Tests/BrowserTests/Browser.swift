@@ -14,7 +14,7 @@ struct Browser: Sendable {
     private let chromium: Chromium
     private let downloads: String
 
-    /// Runs `body` with a fresh page, which is gone afterwards; one that `traces` can say what its tasks took.
+    /// Runs `body` with a fresh page, which is closed afterwards. ``tasks(during:)`` needs one that `traces`.
     static func run(
         width: Int = 1280, height: Int = 900, scheme: String = "light", traces: Bool = false,
         _ body: @Sendable (Browser) async throws -> Void
@@ -37,33 +37,39 @@ struct Browser: Sendable {
         _ = try await call("POST", "/url", ["url": url])
     }
 
-    /// Runs a script in each page that is opened from now on, before the page's own, and has each load ask for every file.
+    /// Loads the page again, and waits for that: a reload that a script asks for begins some time after the script.
+    func reload() async throws {
+        _ = try await call("POST", "/refresh", [:])
+    }
+
+    /// Runs a script in each page that is opened from now on, before the page's own. Turns off the cache, so that each
+    /// load requests every file.
     func prepare(_ script: String) async throws {
         try await command("Network.setCacheDisabled", ["cacheDisabled": true])
         try await command("Page.addScriptToEvaluateOnNewDocument", ["source": script])
     }
 
-    /// Makes the page so wide and high, in CSS pixels.
+    /// Sets the page's size, in CSS pixels.
     func resize(width: Int, height: Int) async throws {
         try await command(
             "Emulation.setDeviceMetricsOverride",
             ["width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500])
     }
 
-    /// Has the system ask for a light or dark page, without motion.
+    /// Makes the system prefer a light or dark page, and one without motion.
     func prefer(scheme: String) async throws {
         try await command(
             "Emulation.setEmulatedMedia",
             [
                 "features": [
                     ["name": "prefers-color-scheme", "value": scheme],
-                    // What moves smoothly is not where a click goes.
+                    // A click would miss what is still moving.
                     ["name": "prefers-reduced-motion", "value": "reduce"],
                 ]
             ])
     }
 
-    /// Runs a function body in the page and answers what it returns.
+    /// Runs a function body in the page, and returns its result.
     @discardableResult
     func evaluate<Value>(_ script: String, as type: Value.Type = Value.self) async throws -> Value {
         let value = try await call("POST", "/execute/sync", ["script": script, "args": [Any]()])
@@ -73,10 +79,12 @@ struct Browser: Sendable {
         return value
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until an expression is true in the page. One that can't be evaluated, such as for an element that is not
+    /// there yet, counts as false.
     func until(_ expression: String, within limit: Duration = .seconds(60)) async throws {
         let deadline = ContinuousClock.now + limit
-        while try await !evaluate("return Boolean(\(expression))", as: Bool.self) {
+        let script = "try { return Boolean(\(expression)); } catch { return false; }"
+        while try await !evaluate(script, as: Bool.self) {
             guard ContinuousClock.now < deadline else {
                 let text = try await evaluate("return document.body.innerText.slice(0, 3000)", as: String.self)
                 throw Waiting.TimedOut("\(expression)\n\(text)")
@@ -91,9 +99,36 @@ struct Browser: Sendable {
         _ = try await call("POST", "/execute/async", ["script": script, "args": [Any]()])
     }
 
+    /// Waits until the element stays where it is, for a hundred frames at most: while the page is read for the first
+    /// time, what is above it grows.
+    private func waitForRest(of selector: String) async throws {
+        let script = """
+            const [selector, done] = arguments;
+            let [before, same, frames] = ['', 0, 0];
+            const look = () => {
+              const { x, y, width, height } = document.querySelector(selector)?.getBoundingClientRect() ?? {};
+              const now = [x, y, width, height].join();
+              same = now === before ? same + 1 : 0;
+              before = now;
+              frames += 1;
+              if (same === 5 || frames === 100) done(true);
+              else requestAnimationFrame(look);
+            };
+            look();
+            """
+        _ = try await call("POST", "/execute/async", ["script": script, "args": [selector]])
+    }
+
+    /// Sets the page's size, and waits until it is laid out and drawn anew.
+    func settle(width: Int, height: Int) async throws {
+        try await resize(width: width, height: height)
+        try await until("window.innerWidth === \(width)")
+        try await waitForFrame()
+    }
+
     /// Waits for something that is not there yet.
     private func soon<Value>(_ what: String, _ look: () async throws -> Value?) async throws -> Value {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < deadline {
             if let found = try await look() { return found }
             try await Task.sleep(for: .milliseconds(50))
@@ -103,7 +138,17 @@ struct Browser: Sendable {
 
     /// Clicks the middle of the element, as a person would: fails when something lies over it.
     func click(_ selector: String) async throws {
-        _ = try await call("POST", "/element/\(try await element(selector))/click", [:])
+        var tries = 0
+        while true {
+            try await waitForRest(of: selector)
+            tries += 1
+            do {
+                _ = try await call("POST", "/element/\(try await element(selector))/click", [:])
+                return
+            } catch let failure as Failure where tries < 5 && failure.description.contains("stale element") {
+                // The page has just put another element in its place.
+            }
+        }
     }
 
     /// Types into the element.
@@ -134,7 +179,7 @@ struct Browser: Sendable {
         _ = try await call("POST", "/actions", ["actions": [["type": "wheel", "id": "wheel", "actions": [step]]]])
     }
 
-    /// What the page handed over as a download of this name.
+    /// Waits for the download with this name, and returns its contents.
     func download(_ name: String) async throws -> Data {
         let file = URL(fileURLWithPath: downloads + "/" + name)
         return try await soon("the download \(name)") {
@@ -142,13 +187,14 @@ struct Browser: Sendable {
         }
     }
 
-    /// Goes to the window that was opened last, and returns its text when there is some.
+    /// Waits for a second window, returns its text once it has some, and closes it.
     func textOfNewWindow() async throws -> String {
-        let windows = try await soon("another window") {
-            (try await call("GET", "/window/handles") as? [String]).flatMap { $0.count > 1 ? $0 : nil }
+        guard let first = try await call("GET", "/window") as? String else { throw Failure(description: "no window") }
+        // The handles come in no particular order.
+        let new = try await soon("another window") {
+            (try await call("GET", "/window/handles") as? [String])?.first { $0 != first }
         }
-        let first = windows[0]
-        _ = try await call("POST", "/window", ["handle": windows[windows.count - 1]])
+        _ = try await call("POST", "/window", ["handle": new])
         try await until("document.body.innerText.length > 0")
         let text = try await evaluate("return document.body.innerText", as: String.self)
         _ = try await call("DELETE", "/window")
@@ -174,20 +220,21 @@ struct Browser: Sendable {
         }
     }
 
-    /// The addresses that the browser asked for since the last call.
+    /// The addresses that the browser requested since the last call.
     func requested() async throws -> [String] {
         try await notices(of: "Network.requestWillBeSent").compactMap { notice in
             (notice["request"] as? [String: Any])?["url"] as? String
         }
     }
 
-    /// The processor time of the page's tasks while `body` runs, in milliseconds, the longest first: unlike their length, it
-    /// does not depend on what else the machine does. The browser has to trace, and is on an empty page afterwards.
+    /// The processor time of the page's tasks while `body` runs, in milliseconds, the longest first: unlike their
+    /// length, it does not depend on what else the machine does. The browser must trace, and is on an empty page
+    /// afterwards.
     func tasks(during body: () async throws -> Void) async throws -> [Double] {
         try await evaluate("performance.mark('tasks begin'); return true", as: Bool.self)
         try await body()
         try await evaluate("performance.mark('tasks end'); return true", as: Bool.self)
-        // The driver collects what was traced when the browser goes elsewhere.
+        // The driver collects what was traced when the browser leaves the page.
         try await open("about:blank")
         let traced = try await notices(of: "Tracing.dataCollected")
         func mark(_ name: String) throws -> (process: Int, thread: Int, time: Double) {
@@ -207,14 +254,14 @@ struct Browser: Sendable {
         .sorted(by: >)
     }
 
-    /// The parameters of the browser's notices of a kind since the last call.
+    /// The parameters of the browser's notices with this name since the last call.
     private func notices(of method: String) async throws -> [[String: Any]] {
         var entries: [[String: Any]] = []
         var isWhole = false
         while !isWhole {
             let some = try await call("POST", "/se/log", ["type": "performance"]) as? [[String: Any]] ?? []
             entries += some
-            // The driver's most at once.
+            // The most that the driver returns at once.
             isWhole = some.count < 100_000
         }
         return entries.compactMap { entry in

@@ -5,8 +5,8 @@ import WebAPISupport
 
 /// A running Chromium and the driver in front of it, with one empty page.
 ///
-/// Starting one takes seconds of processor time, more than most tests of a page need. So each serves many tests, one after
-/// another, and ends with the tests' process.
+/// Starting one takes seconds of processor time, more than most tests of a page need. So each serves many tests, one
+/// after another, and ends with the tests' process.
 final class Chromium: Sendable {
     /// Whether Chromium and its driver are on this machine.
     static let isInstalled = ["/usr/bin/chromium", "/usr/bin/chromedriver"].allSatisfy {
@@ -23,8 +23,8 @@ final class Chromium: Sendable {
     private let session: String
     private let guardian: Guardian
 
-    /// Runs `body` with an empty page. The next test reuses the browser, unless `body` failed, which leaves it in an unknown
-    /// state, or it `traces`, which makes it slow.
+    /// Runs `body` with an empty page. The next test reuses the browser, unless `body` failed, which leaves it in an
+    /// unknown state, or it `traces`, which makes it slow.
     static func withOne(traces: Bool, _ body: @Sendable (Chromium) async throws -> Void) async throws {
         _ = try await Blocking.run { places.wait() }
         defer { places.signal() }
@@ -32,11 +32,16 @@ final class Chromium: Sendable {
         let chromium = if let waiting { waiting } else { try await Chromium(traces: traces) }
         do {
             try await body(chromium)
-            guard !traces else { return await chromium.end() }
-            try await chromium.renew()
         } catch {
             await chromium.end()
             throw error
+        }
+        guard !traces else { return await chromium.end() }
+        do {
+            try await chromium.renew()
+        } catch {
+            // The test has passed; the next one starts another browser.
+            return await chromium.end()
         }
         idle.withLock { $0.append(chromium) }
     }
@@ -49,7 +54,7 @@ final class Chromium: Sendable {
         let arguments = [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             "--user-data-dir=\(profile.path)", "--window-size=1280,900", "--lang=en",
-            // Nothing but this machine is found, so nothing else can be asked.
+            // No name is resolved, so the browser reaches only this machine.
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         ]
         var options: [String: Any] = ["binary": "/usr/bin/chromium", "args": arguments]
@@ -62,6 +67,8 @@ final class Chromium: Sendable {
                 "capabilities": [
                     "alwaysMatch": [
                         "browserName": "chrome",
+                        // The driver gives a script half a minute, which a check of the whole page may take.
+                        "timeouts": ["script": 100_000],
                         "goog:loggingPrefs": ["browser": "ALL", "performance": "ALL"],
                         "goog:chromeOptions": options,
                     ]
@@ -95,7 +102,8 @@ final class Chromium: Sendable {
         throw failure
     }
 
-    /// Replaces all pages with an empty one, which inherits none of their scripts, size or color scheme, and discards the logs.
+    /// Replaces all pages with an empty one, which inherits none of their scripts, size or color scheme, and discards
+    /// the logs.
     private func renew() async throws {
         let old = try await call("GET", "/window/handles", nil) as? [String] ?? []
         let new = try await call("POST", "/window/new", ["type": "window"]) as? [String: Any]

@@ -10,7 +10,7 @@ import WebAPISupport
 @testable import Collector
 @testable import Upstream
 
-/// What a desk looks at beside the symbols: the fleet, the relay, whole days, and what it takes away.
+/// What a desk looks at besides the symbols: the fleet, the relay, whole days, and what it saves as files.
 extension DeskTests {
     @Test func `the fleet's card is green only while all boxes are well, and its table has the worst first`()
         async throws
@@ -155,9 +155,9 @@ extension DeskTests {
                         + "box.dispatchEvent(new Event('change')); return true", as: Bool.self)
                 try await browser.until("\(blocks) === 'ai\\nin no theme'")
                 #expect(try await browser.evaluate("return location.hash.includes('by=THEME')", as: Bool.self))
-                try await browser.evaluate("location.reload(); return true", as: Bool.self)
+                try await browser.reload()
                 try await browser.until("\(blocks) === 'ai\\nin no theme'")
-                // From the group's last cell, down leads to the rest.
+                // Down from the group's last row leads to the rest.
                 try await browser.evaluate("document.getElementById('fresh-map').focus(); return true", as: Bool.self)
                 try await browser.press(Keys.right)
                 try await browser.until("/^AAPL/.test(document.getElementById('fresh-readout').textContent)")
@@ -227,7 +227,7 @@ extension DeskTests {
                 let spans = try await browser.evaluate("return \(box).dataset.gaps", as: String.self)
                 let ends = spans.split(separator: "-").compactMap { Int($0) }
                 let step = try await browser.evaluate("return (\(box).clientWidth - 70) / 60", as: Double.self)
-                // One span, of two of the sixty seconds.
+                // One span, over two of the sixty seconds.
                 try #require(ends.count == 2, "\(spans)")
                 #expect(abs(Double(ends[1] - ends[0]) - 2 * step) <= 2, "\(spans)")
             }
@@ -237,7 +237,7 @@ extension DeskTests {
     @Test func `a page that nobody sees has no stream, and comes back by itself`() async throws {
         try await RunningServer.run(collector: Self.market(["LIVE"])) { server in
             let symbol = try #require(Symbol("LIVE"))
-            // A stream is gone for the server once it writes to it in vain.
+            // The server notices that a stream was closed only when it writes to it.
             let trading = Task {
                 while !Task.isCancelled {
                     let now = WallClock.microseconds()
@@ -273,7 +273,7 @@ extension DeskTests {
                 try await seen(true)
                 try await browser.until(Self.isLive)
                 try await streams(2)
-                // Away from the symbol its own stream rests.
+                // Away from the symbol, its own stream is closed.
                 try await browser.click("nav a[href='#overview']")
                 try await streams(1)
                 let complaints = try await browser.complaints()

@@ -10,6 +10,12 @@ struct LivePageTests {
     private static let events = "document.querySelectorAll('#events-body tr').length"
     private static let badge = "document.querySelector('#connection-list .badge')?.textContent"
 
+    /// What a page complains of. That the collector is busy (503) doesn't count: on a loaded machine its file may take
+    /// longer than the three seconds that it has for an answer, and the page asks again.
+    private func complaints(of browser: Browser) async throws -> [String] {
+        try await browser.complaints().filter { !$0.contains("status of 503") }
+    }
+
     @Test func `events of the feed appear, nothing outside is asked for, and the page has nothing to complain of`()
         async throws
     {
@@ -38,7 +44,7 @@ struct LivePageTests {
             #expect(
                 asked.filter { $0.hasPrefix("http") || $0.hasPrefix("ws") }
                     .filter { !$0.hasPrefix("http://127.0.0.1:\(port)/") } == [])
-            let complaints = try await browser.complaints()
+            let complaints = try await complaints(of: browser)
             #expect(complaints == [])
         }
         withExtendedLifetime(collector) {}
@@ -75,7 +81,7 @@ struct LivePageTests {
             try await browser.until("\(Self.badge) === 'connected'")
             try await browser.until("document.getElementById('verdict').textContent === 'Collecting'")
             try await browser.until("document.querySelectorAll('#gaps-panel tbody tr').length > 0")
-            let complaints = try await browser.complaints()
+            let complaints = try await complaints(of: browser)
             #expect(complaints == [])
             withExtendedLifetime(again) {}
         }
@@ -93,17 +99,17 @@ struct LivePageTests {
             try await first.exit()
             try await browser.until("document.getElementById('contact').dataset.state === 'lost'")
             try await browser.until("!document.getElementById('banner').hidden")
-            #expect(
-                try await browser.evaluate(
-                    "return document.documentElement.classList.contains('is-old')", as: Bool.self))
-            #expect(
-                try await browser.evaluate("return document.getElementById('verdict').textContent", as: String.self)
-                    == "Unknown")
+            // An answer from before the end may still come in between.
+            try await browser.until(
+                "document.documentElement.classList.contains('is-old')"
+                    + " && document.getElementById('verdict').textContent === 'Unknown'")
             let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
             try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
-            let newest = "document.querySelector('#events-body tr').cells[0].textContent"
-            let before = try await browser.evaluate("return \(newest)", as: String.self)
-            try await browser.until("\(newest) !== '\(before)'")
+            let newest = "document.querySelector('#events-body tr')?.cells[0].textContent"
+            // What had not reached the file is gone with the first one, so there may be none for a moment.
+            try await browser.until(newest)
+            let before = try await browser.evaluate("return \(newest) ?? ''", as: String.self)
+            try await browser.until("\(newest) && \(newest) !== '\(before)'")
             withExtendedLifetime(second) {}
         }
     }
@@ -169,7 +175,7 @@ struct LivePageTests {
             #expect(read.contains("O 10.50  H 14.00  L 10.25  C 13.50  V 400"), "\(read)")
             try await browser.click("#bars-details summary")
             try await browser.until("document.querySelectorAll('#bars-table tbody tr').length === 4")
-            let complaints = try await browser.complaints()
+            let complaints = try await complaints(of: browser)
             #expect(complaints == [])
         }
         withExtendedLifetime((feed, collector)) {}

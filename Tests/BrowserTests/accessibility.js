@@ -124,7 +124,7 @@ while (walker.nextNode()) {
 
 // Controls stand out from what is around them, and are large enough to hit.
 for (const element of all('input:not([type=checkbox]), select, button:not(.quiet):not(.link)')) {
-  // A list of choices is known by its texts, as links are.
+  // Choices in a list are recognised by their texts, as links are.
   if (!isShown(element) || element.disabled || element.matches('li > button')) continue;
   const style = getComputedStyle(element);
   const around = behind(element.parentElement);
@@ -142,6 +142,6 @@ for (const element of all('button, input, select, summary, a[href]')) {
 if (document.documentElement.scrollWidth > window.innerWidth + 1) {
   broken.push(`reflow: ${document.documentElement.scrollWidth} wide in ${window.innerWidth}`);
 }
-// Readers hear no drawing as text, and every drawing has words.
+// Every drawing has a name, or is hidden from screen readers.
 for (const graph of all('svg')) if (!isHiddenFromReaders(graph) && !name(graph)) say('svg-name', graph);
 return broken;

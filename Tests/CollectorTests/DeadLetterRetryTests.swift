@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 import Upstream
 
-/// Refused rows are sent once more without being lost or doubled, and given up only when a person says so.
+/// Refused rows are sent again without being lost or duplicated, and are given up only when a person says so.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DeadLetterRetryTests {
     private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
     private let workspace: Workspace
@@ -22,7 +22,7 @@ import Upstream
     }
 
     private func configuration() throws -> UpstreamConfiguration {
-        try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests")
+        try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
     }
 
     private func open() throws -> (TickBuffer, Uploader) {
@@ -89,7 +89,7 @@ import Upstream
         #expect(try letters() == [])
         #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].lastSequence == 55)
         #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
-        // The row is the same to the last digit as its neighbours that were never refused.
+        // The rows are the same, to the last digit, as their neighbours that were never refused.
         let others = """
             SELECT count(DISTINCT (symbol, price, size, exchange, tape, conditions, trf_id, trf_time, received_at,
             connection, sequence - (extract(epoch FROM time) * 1000 - 1380000000000))) FROM trades
@@ -111,13 +111,13 @@ import Upstream
         let running = Task { try await service.run() }
         let names = try letters().map(\.name)
         let given = try #require(DeadLetterChoice.Name(names[4]))
-        // A backlog that keeps a pass busy meanwhile.
+        // A backlog keeps a pass busy meanwhile.
         for start in stride(from: 50, to: 450, by: 50) { _ = buffer.offer(Self.trades(start..<start + 50)) }
         service.pushNow()
         async let first = service.retry(.all).requeued
         async let second = service.retry(.all).requeued
         async let third = service.discard(.named([given])).count
-        // Given up after it was sent again, the letter is not there any more.
+        // If the letter was sent again first, there is none left to give up.
         let discarded = (try? await third) ?? 0
         let sent = try await (first, second)
         #expect(sent.0 + sent.1 + discarded == 5, "\(sent), \(discarded)")
@@ -192,13 +192,13 @@ import Upstream
         _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
         let proxy = try TCPProxy(to: cluster.port)
         let upstream = try UpstreamConfiguration(
-            uri: cluster.uri(database, port: proxy.port), collector: "tests", statementTimeout: .seconds(20))
+            uri: cluster.uri(database, port: proxy.port), collector: "tests", connectTimeout: .seconds(60))
         let broken = Uploader(configuration: upstream, bufferID: buffer.id, logger: Self.quiet)
         proxy.set(.refuse)
         let before = try letters()
         await #expect(throws: UpstreamError.self) { _ = try await retry(before, buffer, broken) }
         #expect(try letters() == before)
-        // The COMMIT reaches the server and its answer, with the unnamed column of the ledger's move, is lost.
+        // The answer to the ledger's move, with its unnamed column, is lost: nobody knows whether the COMMIT succeeded.
         proxy.set(.pass)
         try await broken.connect()
         proxy.set(.swallowAnswer(containing: "?column?"))

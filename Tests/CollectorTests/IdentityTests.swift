@@ -7,8 +7,8 @@ import Upstream
 
 @testable import Collector
 
-/// Files that are copied and restored, and databases that are restored and emptied: no row is lost, none is upstream twice,
-/// and where that takes a person the upload says so and keeps its rows.
+/// Files are copied and restored, and databases restored and emptied. No row is lost or duplicated upstream; where a
+/// person must decide, the upload says so and keeps its rows.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct IdentityTests {
     private let workspace: Workspace
@@ -19,20 +19,22 @@ struct IdentityTests {
         workspace = try Workspace()
         cluster = try PostgresCluster.shared()
         database = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"))
+        _ = try await UpstreamSchema.migrate(configuration())
+    }
+
+    private func configuration(on database: String? = nil, as user: String? = nil) throws -> UpstreamConfiguration {
+        try UpstreamConfiguration(
+            uri: cluster.uri(database ?? self.database, user: user), collector: "edge", connectTimeout: .seconds(60))
     }
 
     private func box(
         _ name: String, on database: String? = nil, as user: String? = nil, retention: Duration = .seconds(86_400)
     ) throws -> UploadBox {
-        let uri = cluster.uri(database ?? self.database, user: user)
-        return try UploadBox(
-            workspace.file(name), UpstreamConfiguration(uri: uri, collector: "edge"), retention: retention,
-            batchRows: 700)
+        try UploadBox(
+            workspace.file(name), configuration(on: database, as: user), retention: retention, batchRows: 700)
     }
 
-    /// Copies the buffer's files of a directory, as they are at this moment.
+    /// Copies the buffer's files in a directory as they are now.
     private func copy(_ from: String, to name: String) throws {
         try FileManager.default.createDirectory(atPath: workspace.file(name), withIntermediateDirectories: false)
         for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: "\(from)/ticks.sqlite\(suffix)") {
@@ -41,7 +43,7 @@ struct IdentityTests {
         }
     }
 
-    /// The ids upstream; each there once.
+    /// The ids upstream, each of which must be there once.
     private func upstream(_ database: String? = nil) throws -> Set<Int> {
         let text = try cluster.psql("SELECT trade_id FROM trades", database: database ?? self.database)
         let ids = text.split(separator: "\n").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
@@ -132,7 +134,7 @@ struct IdentityTests {
         let failure = await first.failure()
         #expect(failure?.reason == .ledger && first.buffer.statistics[.trades].pending == 200)
         await first.stop()
-        // Under an identifier of its own it finds that the common rows are there.
+        // Under a new identifier it finds that the common rows are there.
         let again = try box("one")
         let left = await again.failure()
         #expect(left?.reason == .ledger && left?.description.contains("another copy") == true)
@@ -144,7 +146,7 @@ struct IdentityTests {
         await second.stop()
     }
 
-    /// A file as a machine's snapshot has it: what the process knew, and the rows.
+    /// A file as in a snapshot of a machine: what the process knew, and the rows.
     private struct Snapshot: UploadFile {
         let line: UploadLine
         let marks: UploadMarks
@@ -156,7 +158,7 @@ struct IdentityTests {
             marks = file.marks(of: .trades)
         }
 
-        /// What the process of a snapshot knew, and the rows that its copy got since.
+        /// What the process in a snapshot knew, with the rows that its copy has collected since.
         init(_ known: Snapshot, _ marks: UploadMarks, rows: TickBuffer) {
             file = BufferFile(buffer: rows)
             line = known.line
@@ -182,9 +184,7 @@ struct IdentityTests {
         try await box.collect(101...200)
         let snapshot = Snapshot(box.buffer)
         let waiting = try #require(try await box.buffer.nextBatch(of: .trades, limit: 1000))
-        let other = Uploader(
-            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
-            bufferID: box.buffer.id, logger: quiet)
+        let other = Uploader(configuration: try configuration(), bufferID: box.buffer.id, logger: quiet)
         try await other.settle(.trades, with: snapshot)
         try await box.collect(201...250)
         try await box.upload()
@@ -197,8 +197,8 @@ struct IdentityTests {
         await box.stop()
     }
 
-    /// Two copies of a machine, the ledger's row at 150 by the first: as the second one settles, of which all rows of another
-    /// content follow on the common 100.
+    /// Settles the second of two copies of a machine, and returns the error. They have 100 rows in common; then each
+    /// collected others, and the first has moved the ledger to 150.
     private func settleCopy(_ marks: UploadMarks) async throws -> UpstreamError? {
         let (first, second) = (try box("one"), try box("two"))
         try await first.collect(1...100)
@@ -207,9 +207,7 @@ struct IdentityTests {
         try await first.collect(101...150)
         try await first.upload()
         for ids in [1...100, 301...400] { try await second.collect(ids) }
-        let uploader = Uploader(
-            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
-            bufferID: first.buffer.id, logger: quiet)
+        let uploader = Uploader(configuration: try configuration(), bufferID: first.buffer.id, logger: quiet)
         let copy = Snapshot(known, marks, rows: second.buffer)
         let error = await #expect(throws: UpstreamError.self) { try await uploader.settle(.trades, with: copy) }
         await uploader.disconnect()
@@ -231,7 +229,8 @@ struct IdentityTests {
 
     // MARK: - Databases
 
-    /// Uploads three times, so that the file forgets the transactions of before: they can't come back but by a restore.
+    /// Uploads three times, so that the file forgets earlier transactions: only a restore can take the server back to
+    /// them.
     private func goOn(_ box: UploadBox, from first: Int) async throws {
         for start in [first, first + 100, first + 200] {
             try await box.collect(start...start + 99)
@@ -241,15 +240,13 @@ struct IdentityTests {
 
     private func emptyDatabase() async throws -> String {
         let empty = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(empty), collector: "edge"))
+        _ = try await UpstreamSchema.migrate(configuration(on: empty))
         return empty
     }
 
     private func pass(of box: UploadBox, on database: String) throws -> UploadPass {
         let uploader = Uploader(
-            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge"),
-            bufferID: box.buffer.id, logger: quiet)
+            configuration: try configuration(on: database), bufferID: box.buffer.id, logger: quiet)
         return UploadPass(buffer: box.buffer, uploader: uploader, batchRows: 700)
     }
 
@@ -288,7 +285,7 @@ struct IdentityTests {
         let restored = try cluster.makeDatabase(copying: database)
         try await goOn(box, from: 301)
         let empty = try await emptyDatabase()
-        // It waits again from the first row on when the other comes back.
+        // All rows wait again when the other database comes back.
         #expect(try await pass(of: box, on: empty).settle([.trades]).isEmpty)
         #expect(box.buffer.statistics[.trades].pending == 600)
         let report = try await pass(of: box, on: restored).report()
@@ -355,31 +352,45 @@ struct IdentityTests {
             #expect(box.buffer.offer(batch) != .refused)
             try await box.buffer.flush()
         }
-        let original = try box("one", retention: .seconds(10))
-        try await bars(0..<1500, volume: 1, in: original)
-        try await original.upload()
-        let file = "\(original.directory)/ticks.sqlite"
-        try await Waiting.until {
-            try Command.run([
-                "/usr/bin/sqlite3", "-readonly", file,
-                "SELECT acknowledged FROM streams WHERE stream = 'bars'",
-            ]) == "3000\n"
+        /// Uploads from a new file and copies it to "two"; `nil` if rows were deleted before they were copied.
+        func uploadAndCopy(_ name: String) async throws -> UploadBox? {
+            let box = try box(name, retention: .seconds(10))
+            try await bars(0..<1500, volume: 1, in: box)
+            try await box.upload()
+            let file = "\(box.directory)/ticks.sqlite"
+            try await Waiting.until {
+                try Command.run([
+                    "/usr/bin/sqlite3", "-readonly", file,
+                    "SELECT acknowledged FROM streams WHERE stream = 'bars'",
+                ]) == "3000\n"
+            }
+            try copy(box.directory, to: "two")
+            let held = try Command.run([
+                "/usr/bin/sqlite3", workspace.file("two/ticks.sqlite"), "SELECT count(*) FROM bars",
+            ])
+            if held == "3000\n" { return box }
+            await box.stop()
+            try FileManager.default.removeItem(atPath: workspace.file("two"))
+            return nil
         }
-        try copy(original.directory, to: "two")
-        // The copy alone has them from now on, and what it holds counts as uploaded.
+        // A stalled machine uses up the ten seconds.
+        var uploaded: UploadBox?
+        for attempt in 1...5 where uploaded == nil { uploaded = try await uploadAndCopy("one-\(attempt)") }
+        guard let original = uploaded else { throw Waiting.TimedOut("for a copy with all rows") }
+        // From now on only the copy has them, and it counts them as uploaded.
         let buffer = original.buffer
         try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].deletedThrough == 2999 }
         let empty = try await emptyDatabase()
         await original.uploader.disconnect()
         let pass = try pass(of: original, on: empty)
         _ = try await pass.run()
-        // Newer versions of the copy's last ones.
+        // Newer versions of the last bars in the copy.
         try await bars(1500 - Int64(last.again) / 2..<1500, volume: 2, in: original)
         for round in Int64(1)...3 {
             try await bars(2000 + 1000 * round..<3000 + 1000 * round, volume: 2, in: original)
             _ = try await pass.run()
         }
-        // The old database refused the last ones: they are judged again with the others.
+        // The old database refused the last bars; they are sent again with the others.
         _ = try Command.run([
             "/usr/bin/sqlite3", workspace.file("two/ticks.sqlite"),
             "INSERT INTO dead_letters SELECT 'bars', seq, '23514', 'no', '{}', 0 FROM bars WHERE seq > 3000 - \(last.refused)",
@@ -394,7 +405,8 @@ struct IdentityTests {
         await original.stop()
     }
 
-    @Test func `a backup's older version of a bar stays out, though both came while the clock was ahead`() async throws {
+    @Test func `a backup's older version of a bar stays out, though both came while the clock was ahead`() async throws
+    {
         func offer(volume: Double, receivedIn hours: Int64, to box: UploadBox) async throws {
             var batch = EventBatch(
                 connection: "primary", receivedMicroseconds: WallClock.microseconds() + hours * 3_600_000_000)
@@ -419,15 +431,15 @@ struct IdentityTests {
         await second.stop()
     }
 
-    /// Uploads and deletes all rows but the newest, which stays.
+    /// Uploads all rows, and waits until all but the newest are deleted.
     private func uploadAndDelete(_ box: UploadBox, through last: Int64) async throws {
         try await box.upload()
         let buffer = box.buffer
         try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == last - 1 }
     }
 
-    /// Uploads 500 trades, backs the file up with 200 behind them that wait, uploads those too, and moves to an empty database
-    /// when all but the newest are deleted: what the backup does not know. Returns that database.
+    /// Uploads 500 trades, backs up the file while 200 more wait, and uploads those too. When all but the newest are
+    /// deleted, moves to an empty database and returns it. The backup knows nothing of the 200 uploads or the move.
     private func loseAfterBackup(of name: String, to backup: String) async throws -> String {
         let first = try box(name, retention: .zero)
         try await first.collect(1...500)
@@ -468,7 +480,7 @@ struct IdentityTests {
         #expect(loser.buffer.statistics.drops == 499)
         await loser.stop()
         #expect(try upstream(empty) == [500])
-        // Of the loss only the ledger tells now.
+        // Only the ledger knows of the loss now.
         for round in 0..<3 {
             let restored = try box("two", on: empty)
             try await restored.collect(1000 + round...1000 + round)
@@ -580,7 +592,7 @@ struct IdentityTests {
         await restored.stop()
     }
 
-    /// How a ledger can be that can't say what is lost.
+    /// Why a ledger can't say what is lost.
     enum Mute: String, CaseIterable {
         case hasNoColumns, mayNotRead, mayNotUpdate
     }
@@ -676,7 +688,7 @@ struct IdentityTests {
         try await first.collect(1...2000)
         try await first.upload()
         await first.stop()
-        // Whole batches are there, others lack some rows or all.
+        // Some batches are complete; others lack some or all of their rows.
         _ = try cluster.psql(
             "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id::int > 800 AND trade_id::int % 3 = 0",
             database: database)

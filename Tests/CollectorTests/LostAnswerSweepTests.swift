@@ -7,7 +7,7 @@ import Upstream
 
 @testable import Collector
 
-/// The line to the database is cut before every message of an upload in turn, of either side.
+/// The connection to the database is cut before each message of an upload in turn, from either side.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct LostAnswerSweepTests {
     @Test(arguments: [EventStream.trades, .bars])
@@ -19,7 +19,7 @@ struct LostAnswerSweepTests {
         while true {
             let pass = rig.pass
             _ = try await pass.run()
-            // Settling with the ledger, and three batches, of which two are committed with the beginning of the next.
+            // The upload settles with the ledger and sends three batches; two are committed as the next one begins.
             rows += 450
             try await rig.append(450, to: stream)
             await rig.uploader.settleAgain()
@@ -36,7 +36,7 @@ struct LostAnswerSweepTests {
             try #require(try rig.count(stream) == "\(rows)|\(rows)", "cut at \(cuts)")
             guard isCut else { break }
         }
-        // Nothing was cut once: so many messages an upload has, and its COMMITs are among them.
+        // The last upload had fewer messages, so every message was cut once, the COMMITs among them.
         #expect(cuts > 30)
         await rig.end()
     }

@@ -7,13 +7,13 @@ import Upstream
 
 @testable import Collector
 
-/// A gap is told as covered by what the other boxes of the group have upstream.
+/// A gap is reported as covered when other boxes of the group have its events upstream.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct PairServiceTests {
     private static let start: Int64 = 1_380_000_000_000
     private let symbol = Symbol("IBM")!
 
-    /// A box with its upload and what it tells the others.
+    /// A box with its upload and its claims to the others.
     private final class Box: Sendable {
         let directory: String
         let buffer: TickBuffer
@@ -25,7 +25,7 @@ struct PairServiceTests {
             let buffer = try TickBuffer.open(
                 directory: directory, options: .init(collector: name, commitInterval: .fixed(.milliseconds(5))),
                 logger: quiet)
-            let configuration = try UpstreamConfiguration(uri: uri, collector: name)
+            let configuration = try UpstreamConfiguration(uri: uri, collector: name, connectTimeout: .seconds(60))
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
             let pair = PairService(
@@ -35,7 +35,7 @@ struct PairServiceTests {
             service = Task { try await pair.run() }
         }
 
-        /// Buffers trades of these moments, and uploads them where that is wanted.
+        /// Buffers trades of these moments, and uploads them unless told otherwise.
         func collect(_ moments: ClosedRange<Int64>, _ symbol: Symbol, uploading: Bool = true) async throws {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
             batch.trades = moments.map {
@@ -60,12 +60,12 @@ struct PairServiceTests {
         }
     }
 
-    /// What the boxes say in the database.
+    /// What the boxes claim in the database.
     private struct Said: Sendable {
         let cluster: PostgresCluster
         let database: String
 
-        /// Through which moment a box vouches for its trades; below 0 for none.
+        /// The last moment through which a box claims its trades; below 0 if there is none.
         func through(_ box: String) throws -> Int64 {
             let sql = """
                 SELECT coalesce(max((extract(epoch FROM through) * 1000)::bigint), 0) FROM edgetick_stretches
@@ -108,7 +108,8 @@ struct PairServiceTests {
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(try UpstreamConfiguration(uri: uri, collector: "nyc-a"))
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
         let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
         let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])
@@ -121,7 +122,7 @@ struct PairServiceTests {
             first.buffer.record(gap(from, to, events))
         }
         try await first.buffer.flush()
-        // A box vouches for nothing before it began to look.
+        // A box claims nothing from before it began to look.
         for (box, name) in [(second, "nyc-b"), (stranger, "fra-a")] {
             var moment: Int64 = 0
             while try said.through(name) <= 0, moment < 1000 {
@@ -129,19 +130,19 @@ struct PairServiceTests {
                 try await box.collect(moment...moment, symbol)
             }
         }
-        // What is not upstream yet covers nothing, nor does another group.
+        // Rows that are not upstream yet cover nothing, nor do those of another group.
         try await second.collect(10_000...10_100, symbol, uploading: false)
         try await stranger.collect(10_000...10_100, symbol)
-        try await Waiting.until(within: .seconds(20)) { try said.through("fra-a") >= 10_100 }
+        try await Waiting.until { try said.through("fra-a") >= 10_100 }
         #expect(try said.through("nyc-b") < 10_000)
         #expect(try first.states().allSatisfy { $0 == .open })
         try await second.upload()
-        try await Waiting.until(within: .seconds(20)) { try first.states().contains(.covered) }
+        try await Waiting.until { try first.states().contains(.covered) }
         #expect(try first.states() == [.covered, .open, .open, .open, .open])
         let detail = try GapLog.read(directory: first.directory).first?.detail
         #expect(detail == "nyc-b had no gap then, and its rows are upstream")
 
-        // What both miss is not covered; what comes after is.
+        // What both boxes miss is not covered; a later gap is.
         second.buffer.record(gap(20_050, 20_060))
         try await second.collect(20_000...20_100, symbol)
         var moment: Int64 = 30_000
@@ -152,7 +153,7 @@ struct PairServiceTests {
         first.buffer.record(gap(40_010, 40_020))
         try await first.buffer.flush()
         try await second.collect(40_050...40_050, symbol)
-        try await Waiting.until(within: .seconds(20)) { try first.states().last == .covered }
+        try await Waiting.until { try first.states().last == .covered }
         #expect(try first.states().map { $0 == .covered } == [true, false, false, false, false, true])
         for box in [first, second, stranger] { await box.stop() }
     }
@@ -164,19 +165,20 @@ struct PairServiceTests {
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(try UpstreamConfiguration(uri: uri, collector: "nyc-a"))
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
         let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
         let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])
-        // Of events as old as the others of this suite no gap is looked at again.
+        // Gaps as old as those of the other tests are never checked again, so these events are new.
         func now() -> Int64 { WallClock.milliseconds() - Self.start }
         func live(until condition: () throws -> Bool) async throws {
-            let deadline = ContinuousClock.now + .seconds(20)
-            while try !condition(), .now < deadline {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try !condition() {
+                guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("for what the second box says") }
                 let moment = now()
                 try await second.collect(moment...moment, symbol)
             }
-            try #require(try condition())
         }
         try await live { try said.through("nyc-b") > 0 }
         let tables = ["trades", "edgetick_uploads", "edgetick_stretches"]
@@ -196,7 +198,7 @@ struct PairServiceTests {
         #expect(
             try GapLog.read(directory: first.directory).first?.detail
                 == "the database no longer shows that another box covered it")
-        // The other box finds out with its next rows, and brings them again.
+        // The other box notices with its next rows, and sends the lost ones again.
         try await live { try said.through("nyc-b") > to }
         try await Waiting.until { try first.states() == [.covered] }
         for box in [first, second] { await box.stop() }

@@ -7,8 +7,8 @@ import Upstream
 
 @testable import Collector
 
-/// Two boxes that send the same events into tables with an identity: each event is upstream once, whatever becomes of the
-/// ledger, and no box takes the other's row for a sign that something is wrong with its own.
+/// Two boxes send the same events into tables with an identity. Each event is upstream once, whatever happens to the
+/// ledger, and neither box takes the other's rows for a fault of its own.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct PairUploadTests {
     private let workspace: Workspace
@@ -19,7 +19,8 @@ struct PairUploadTests {
         workspace = try Workspace()
         cluster = try PostgresCluster.shared()
         database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(uri: cluster.uri(database), collector: "nyc")
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "nyc", connectTimeout: .seconds(60))
         _ = try await UpstreamSchema.migrate(configuration)
         for finding in try await IdentityMaker.look(configuration, for: [.trade]) {
             _ = try await IdentityMaker.make(finding, configuration, removingDoubles: false)
@@ -29,7 +30,9 @@ struct PairUploadTests {
     private func box(_ name: String) throws -> UploadBox {
         try UploadBox(
             workspace.file(name),
-            UpstreamConfiguration(uri: cluster.uri(database), collector: name, needsIdentity: true), batchRows: 70)
+            UpstreamConfiguration(
+                uri: cluster.uri(database), collector: name, connectTimeout: .seconds(60), needsIdentity: true),
+            batchRows: 70)
     }
 
     private func sql(_ text: String) throws -> String {
@@ -65,7 +68,7 @@ struct PairUploadTests {
         let (first, second) = (try box("nyc-a"), try box("nyc-b"))
         try await first.collect(1...200)
         _ = try await first.pass.run()
-        // Of what waits here, some is there: before, between and after.
+        // Some of the rows that wait are upstream already: the first, some in the middle, some at the end.
         try await second.collect(1...20)
         try await second.collect(500...520)
         try await second.collect(100...300)

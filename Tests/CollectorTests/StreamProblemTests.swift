@@ -7,7 +7,7 @@ import Upstream
 
 @testable import Collector
 
-/// Passes and the service when one stream can't go on: the others do, and what is wrong is told with the stream's name.
+/// When one stream can't be uploaded, the others are, and the problem is reported with the stream's name.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct StreamProblemTests {
     private func append(_ count: Int64, to rig: UploadRig) async throws {
         for stream in EventStream.allCases { try await rig.append(count, to: stream) }
@@ -27,7 +27,8 @@ import Upstream
         #expect(rig.buffer.statistics[.bars].pending == 0 && rig.buffer.statistics[.quotes].pending == 0)
         #expect(rig.buffer.statistics[.trades].pending == 400)
         _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: rig.cluster.uri(rig.database), collector: "edge-1"))
+            try UpstreamConfiguration(
+                uri: rig.cluster.uri(rig.database), collector: "edge-1", connectTimeout: .seconds(60)))
         #expect(try await rig.pass.run().rows == 400)
         #expect(try rig.upstream() == "400|400|1|400|0")
         await rig.end()
@@ -38,7 +39,7 @@ import Upstream
         try await rig.append(100, to: .bars)
         _ = try await rig.pass.run()
         try await append(100, to: rig)
-        // The server ends the session that brings it these rows, as a crash of its process does.
+        // The server ends the session that sends these rows, as if its process had crashed.
         try rig.sql(
             """
             CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -61,7 +62,7 @@ import Upstream
         let rig = try await UploadRig()
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_381_239_000_000_000)
         for number in 1...100 as ClosedRange<Int64> {
-            // The database's times end in the year 294276.
+            // The database's timestamps end in the year 294276.
             let time: Int64 = number == 37 ? 10_000_000_000_000_000 : 1_381_239_000_000 + number
             batch.trades.append(
                 Trade(
@@ -70,7 +71,7 @@ import Upstream
         #expect(rig.buffer.offer(batch) != .refused)
         try await rig.buffer.flush()
         #expect(try await rig.pass.run().rows == 99)
-        // The ledger is lost alone, and then with the rows.
+        // First only the ledger is lost, then the rows as well.
         for (rows, sql) in [(0, "DELETE FROM edgetick_uploads"), (99, "TRUNCATE trades, edgetick_uploads")] {
             await rig.uploader.disconnect()
             try rig.sql(sql)
@@ -82,32 +83,45 @@ import Upstream
     }
 
     @Test func `a batch too slow for its time is sent in smaller ones, once, and batches grow again`() async throws {
-        let rig = try await UploadRig(statementTimeout: .milliseconds(700))
+        let rig = try await UploadRig(statementTimeout: .seconds(2))
         try rig.sql(
             """
             CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$;
+            BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END $$;
             CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow()
             """)
-        try await rig.append(300)
+        try await rig.append(150)
         let pass = rig.pass
-        var tooSlow = 0
-        while rig.buffer.statistics.pending > 0 {
-            let report = await pass.report()
-            if let failure = report.failures[.trades] {
-                #expect(failure.reason == .tooSlow)
-                tooSlow += 1
-            }
-            try #require(tooSlow < 8 && report.problem == nil)
-        }
-        #expect(tooSlow > 0)
-        #expect(try rig.upstream() == "300|300|1|300|0")
+        #expect(try await uploadAll(rig.buffer, pass).tooSlow > 0)
+        #expect(try rig.upstream() == "150|150|1|150|0")
         try rig.sql("DROP TRIGGER slow ON trades")
         try await rig.append(3000)
-        let totals = try await pass.run()
-        #expect(totals.rows == 3000 && totals.batches < 75)
-        #expect(try rig.upstream() == "3300|3300|1|3300|0")
+        let fast = try await uploadAll(rig.buffer, pass)
+        #expect(fast.totals.batches < 75)
+        // Rows that were committed as a connection was lost are not counted.
+        #expect(fast.totals.rows == 3000 || fast.stalls > 0)
+        #expect(try rig.upstream() == "3150|3150|1|3150|0")
         await rig.end()
+    }
+
+    /// Uploads all trades within a short time limit, in as many passes as that takes.
+    private func uploadAll(
+        _ buffer: TickBuffer, _ pass: UploadPass
+    ) async throws -> (totals: UploadTotals, tooSlow: Int, stalls: Int) {
+        var totals = UploadTotals()
+        var (tooSlow, stalls) = (0, 0)
+        while buffer.statistics.pending > 0 {
+            let report = await pass.report()
+            totals = totals + report.totals
+            if report.failures[.trades]?.reason == .tooSlow {
+                tooSlow += 1
+            } else if report.problem != nil || !report.failures.isEmpty {
+                // If the machine stalls for longer than the limit, any statement may fail.
+                stalls += 1
+            }
+            try #require(tooSlow < 8 && stalls < 5, "\(report)")
+        }
+        return (totals, tooSlow, stalls)
     }
 
     @Test func `the service goes on with the others, names the stream, and goes back to it`()
@@ -122,13 +136,15 @@ import Upstream
                 buffer.statistics[.bars].pending == 0 && buffer.statistics[.quotes].pending == 0
             }
         }
+        // Rows leave the queue a moment before they are counted.
+        try await Waiting.until { service.status.totals[.bars].uploaded == 500 }
         let failure = try #require(service.status.failure)
         #expect(failure.description.hasPrefix("trades: ") && failure.description.contains("42P01"))
         #expect(failure.needsPerson && service.status.failures.keys.map(\.self) == [.trades])
-        #expect(service.status.totals[.bars].uploaded == 500 && service.status.totals[.trades].uploaded == 0)
+        #expect(service.status.totals[.trades].uploaded == 0)
         try rig.sql("ALTER TABLE trades_away RENAME TO trades")
         service.pushNow()
-        try await Waiting.until(within: .seconds(30)) { service.status.rows == 500 * EventStream.allCases.count }
+        try await Waiting.until(within: .seconds(90)) { service.status.rows == 500 * EventStream.allCases.count }
         #expect(service.status.failure == nil)
         #expect(try rig.upstream() == "500|500|1|500|0")
         running.cancel()
@@ -150,16 +166,17 @@ import Upstream
                     batch.quotes.append(
                         Quote(symbol: Symbol("IBM")!, time: 1_381_239_000_000 + number, bid: 1, sequence: number))
                 }
-                #expect(buffer.offer(batch) != .refused)
-                try await Task.sleep(for: .milliseconds(2))
+                let admission = buffer.offer(batch)
+                #expect(admission != .refused)
+                // A stalled disk must not let the queue fill up.
+                try await Task.sleep(for: .milliseconds(admission == .accepted ? 2 : 100))
             }
         }
-        try await Waiting.until(within: .seconds(30)) { service.status.failures[.trades] != nil }
+        // A pass may take ten seconds, and the stream is tried again after five, then ten.
+        try await Waiting.until(within: .seconds(90)) { service.status.failures[.trades] != nil }
         try rig.sql("ALTER TABLE trades_away RENAME TO trades")
-        try await Waiting.until(within: .seconds(30)) { [buffer = rig.buffer] in
-            buffer.statistics[.trades].pending == 0
-        }
-        #expect(service.status.totals[.quotes].uploaded > 100 && service.status.totals[.trades].uploaded == 100)
+        try await Waiting.until(within: .seconds(120)) { service.status.totals[.trades].uploaded == 100 }
+        #expect(rig.buffer.statistics[.trades].pending == 0 && service.status.totals[.quotes].uploaded > 100)
         feed.cancel()
         _ = try? await feed.value
         running.cancel()
@@ -217,7 +234,7 @@ import Upstream
         try rig.sql("ALTER TABLE quotes ADD CONSTRAINT none CHECK (sequence < 0)")
         try await rig.append(400, to: .quotes)
         let refused = await rig.pass.report()
-        // One symbol's are letters, as they were before: see Upstream's tests for several.
+        // Rows of one symbol become dead letters, however many; the tests of Upstream have several symbols.
         #expect(refused.totals.rows == 0 && refused.totals.refused == 400)
         #expect(try rig.count(.quotes) == "0|0")
         await rig.end()
@@ -239,7 +256,7 @@ import Upstream
         let sent = 400 * EventStream.allCases.count
         #expect(report.totals.rows == sent - 1 && rig.buffer.statistics.deadLetters == 1)
         #expect(try rig.count(.trades) == "399|399")
-        // What all rows meet stays a failure, and nothing is set aside.
+        // An error that all rows meet stays a failure, and nothing is set aside.
         try rig.sql("ALTER TABLE trades RENAME TO trades_away")
         try await rig.append(10)
         let missing = await rig.pass.reportAfterTries()

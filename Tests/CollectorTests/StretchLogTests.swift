@@ -5,7 +5,7 @@ import Upstream
 
 @testable import Collector
 
-/// A box vouches for what it has whole, and for nothing else.
+/// A box claims what it has completely, and nothing else.
 @Suite(.timeLimit(.minutes(1)))
 struct StretchLogTests {
     private let a = Symbol("A")!
@@ -44,7 +44,7 @@ struct StretchLogTests {
     mutating func `what was newest is vouched for once its rows are upstream and no loss can come to light any more`() {
         #expect(log.look(sight(0, newest: 1000, rows: 10, upstream: 0)).isEmpty)
         #expect(log.look(sight(80, newest: 5000, rows: 50, upstream: 50)).isEmpty)
-        // The first mark was the beginning itself.
+        // The first mark is the beginning itself, so it adds nothing.
         #expect(log.look(sight(95, newest: 6000, rows: 60, upstream: 55)).isEmpty)
         #expect(log.look(sight(186, newest: 9000, rows: 90, upstream: 59)) == [claim(1000, 5000, [a, b], row: 50)])
         #expect(log.look(sight(190, newest: 9500, rows: 95, upstream: 60)) == [claim(1000, 6000, [a, b], row: 60)])
@@ -59,7 +59,7 @@ struct StretchLogTests {
         #expect(
             log.look(sight(192, newest: 700_000, rows: 30, upstream: 30, symbols: all, time: 700_000))
                 == [claim(500_000, 600_000, all, row: 20)])
-        // Of a replay of old events the clock says nothing.
+        // The clock says nothing about a replay of old events.
         var replay = StretchLog(patience: .seconds(90))
         let year: Int64 = 365 * 86_400_000
         _ = replay.look(sight(0, newest: 1000, rows: 10, upstream: 10, time: year))
@@ -84,7 +84,7 @@ struct StretchLogTests {
         _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10))
         _ = log.look(sight(91, newest: 5000, rows: 50, upstream: 50))
         #expect(log.look(sight(182, newest: 9000, rows: 90, upstream: 90)) == [claim(1000, 5000, [a, b], row: 50)])
-        // It turned out later than it should.
+        // It became known later than it should have.
         let lost = gap(4000, 12_000, [a])
         #expect(
             log.look(sight(190, newest: 13_000, rows: 99, upstream: 99, gaps: [lost])) == [
@@ -133,7 +133,7 @@ struct StretchLogTests {
         ] {
             #expect(missed.covering(["x": [other]]) == nil, "\(other)")
         }
-        // Two halves of one box may have a hole between them.
+        // There may be a hole between two halves from one box.
         #expect(missed.covering(["x": [stretch(0, 2500, nil), stretch(2500, 9000, nil)]]) == nil)
         #expect(gap(2000, 3000, []).covering(["x": [stretch(0, 9000, [a, b, c])]]) == nil)
         #expect(gap(2000, 3000, []).covering(["x": [stretch(0, 9000, nil)]]) == ["x"])

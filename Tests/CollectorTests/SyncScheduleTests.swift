@@ -136,7 +136,7 @@ import Upstream
         #expect(status.failure == nil && status.lastSuccess == now + .seconds(4))
     }
 
-    /// A server that takes so long for each batch and for each row, in milliseconds.
+    /// Simulates a server that takes this long for each batch and each row, in milliseconds.
     private func uploads(_ batches: Int, _ size: inout BatchSize, perBatch: Double, perRow: Double) {
         for _ in 0..<batches {
             size.wentUp(size.rows, in: .milliseconds(1) * (perBatch + perRow * Double(size.rows)))
@@ -153,7 +153,7 @@ import Upstream
         var quick = BatchSize(20_000, most: 100_000)
         uploads(100, &quick, perBatch: 1, perRow: 0.005)
         #expect(quick.rows == 20_000)
-        // A slow disk, for instance: larger batches gain nothing, and the old size comes back.
+        // With a slow disk, for example, larger batches gain nothing, and the old size comes back.
         var slow = BatchSize(20_000, most: 100_000)
         uploads(BatchSize.steady, &slow, perBatch: 5, perRow: 0.05)
         #expect(slow.rows == 40_000)

@@ -23,9 +23,10 @@ struct TwoDatabasesTests {
             ticks = try rig.cluster.makeDatabase()
             proxy = try TCPProxy(to: rig.cluster.port)
             let bars = try UpstreamConfiguration(
-                uri: rig.cluster.uri(rig.database), collector: "edge-1", isAlone: false)
+                uri: rig.cluster.uri(rig.database), collector: "edge-1", connectTimeout: .seconds(60), isAlone: false)
             let others = try UpstreamConfiguration(
-                uri: rig.cluster.uri(ticks, port: proxy.port), collector: "edge-1", role: .ticks, isAlone: false)
+                uri: rig.cluster.uri(ticks, port: proxy.port), collector: "edge-1", connectTimeout: .seconds(60),
+                role: .ticks, isAlone: false)
             _ = try await UpstreamSchema.migrate(others)
             uploaders = [bars, others].map { [rig] in
                 Uploader(configuration: $0, bufferID: rig.buffer.id, logger: quiet)
@@ -100,7 +101,7 @@ struct TwoDatabasesTests {
         #expect(health.checks.first { $0.name == "sync" }?.level == .ok)
         #expect(health.checks.first { $0.name == "sync_ticks" }?.level == .degraded)
         #expect(snapshot.uploads.map { $0.pending(in: snapshot.buffer) } == [0, 1500])
-        // Of both together: nothing is wrong with the bars.
+        // The two together: nothing is wrong with the bars.
         #expect(snapshot.sync?.problem == nil && snapshot.sync?.failures[.bars] == nil)
         #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.rows == 300)
         pair.proxy.set(.pass)

@@ -29,7 +29,7 @@ final class UploadBox {
 
     func upload() async throws { _ = try await pass.run() }
 
-    /// What the upload of trades stops with.
+    /// The error that stops the upload of trades.
     func failure() async -> UpstreamError? { await pass.report().failures[.trades] }
 
     func stop() async {

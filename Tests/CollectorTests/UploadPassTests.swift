@@ -8,7 +8,7 @@ import Upstream
 
 @testable import Collector
 
-/// Passes from a real buffer into a real server, ended in every way.
+/// Passes from a real buffer to a real server, interrupted in every way.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct UploadPassTests {
     @Test func `a pass moves everything, batch by batch, and hears of each`() async throws {
         let rig = try await UploadRig()
@@ -42,7 +42,7 @@ import Upstream
             do { _ = try await pass.value } catch { stops += 1 }
             rig.proxy.set(.pass)
         }
-        #expect(stops > 5)
+        #expect(stops > 3)
         let totals = try await rig.pass.run()
         #expect(rig.buffer.statistics.pending == 0)
         #expect(totals.refused == 0)
@@ -69,10 +69,10 @@ import Upstream
         await rig.end()
     }
 
-    /// Takes the server back to where it was when it had the rows through `last`, as a restored backup or a standby that
-    /// lacked the last transactions is.
+    /// Takes the server back to when it had the rows through `last`, like a restored backup, or a standby that lacked
+    /// the last transactions.
     private func goBack(_ rig: UploadRig, to last: Int) async throws {
-        // No connection outlives that.
+        // No connection survives that.
         await rig.uploader.disconnect()
         _ = try rig.cluster.psql(
             """
@@ -98,10 +98,7 @@ import Upstream
         let rig = try await UploadRig(retention: .zero)
         try await rig.append(1000)
         _ = try await rig.pass.run()
-        let deadline = ContinuousClock.now + .seconds(10)
-        while rig.buffer.statistics[.trades].deletedThrough < 999, .now < deadline {
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        try await Waiting.until { [buffer = rig.buffer] in buffer.statistics[.trades].deletedThrough == 999 }
         try await goBack(rig, to: 600)
         // The newest row stays in the file.
         for rows in [1, 0] { #expect(try await rig.pass.run().rows == rows) }
@@ -119,7 +116,7 @@ import Upstream
     @Test func `of a row that is taken after all no dead letter stays`() async throws {
         let rig = try await UploadRig()
         try await rig.append(10)
-        // As after a server's death between the letter and the COMMIT.
+        // As if the server had died between the letter and the COMMIT.
         let letter = DeadLetter(
             stream: .trades, sequence: 4, sqlState: "23503", reason: "no such symbol", row: "{\"symbol\":\"MSFT\"}")
         try await rig.buffer.addDeadLetters([letter])
@@ -127,7 +124,7 @@ import Upstream
         #expect(try await rig.pass.run().rows == 10)
         #expect(rig.buffer.statistics.deadLetters == 0)
         #expect(try rig.upstream() == "10|10|1|10|0")
-        // Of a row that is settled, it does.
+        // The letter of a row that is settled stays.
         try await rig.buffer.addDeadLetters([letter])
         _ = try await rig.pass.run()
         #expect(rig.buffer.statistics.deadLetters == 1)

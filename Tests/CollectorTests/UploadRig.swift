@@ -10,7 +10,7 @@ import Upstream
 
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-/// A buffer, a database, and a line between them that can be cut.
+/// A buffer, a database, and a connection between them that can be cut.
 final class UploadRig {
     let workspace: Workspace
     let cluster: PostgresCluster
@@ -20,15 +20,18 @@ final class UploadRig {
     let uploader: Uploader
     private var written: [EventStream: Int64] = [:]
 
+    /// The events are from 2013: with a shorter retention they would be deleted half a minute after the start. The
+    /// time limits are longer than a loaded machine may stand still.
     init(
-        retention: Duration = .seconds(86_400), statementTimeout: Duration = .seconds(20)
+        retention: Duration = .seconds(1_000_000_000), statementTimeout: Duration = .seconds(60)
     ) async throws {
         workspace = try Workspace()
         cluster = try PostgresCluster.shared()
         database = try cluster.makeDatabase()
         proxy = try TCPProxy(to: cluster.port)
         _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(database), collector: "edge-1"))
+            try UpstreamConfiguration(
+                uri: cluster.uri(database), collector: "edge-1", connectTimeout: .seconds(60)))
         buffer = try TickBuffer.open(
             directory: workspace.path,
             options: .init(collector: "edge-1", commitInterval: .fixed(.milliseconds(5)), retention: retention),
@@ -36,11 +39,11 @@ final class UploadRig {
         uploader = Uploader(
             configuration: try UpstreamConfiguration(
                 uri: cluster.uri(database, port: proxy.port), collector: "edge-1",
-                statementTimeout: statementTimeout),
+                connectTimeout: .seconds(60), statementTimeout: statementTimeout),
             bufferID: buffer.id, logger: quiet)
     }
 
-    /// Buffers events of a stream, each of which says in its id or number and its price which one it is.
+    /// Buffers events of a stream; the id or sequence number of each, and its price, tell which one it is.
     func append(_ count: Int64, to stream: EventStream = .trades) async throws {
         let before = written[stream, default: 0]
         written[stream] = before + count
@@ -84,7 +87,7 @@ final class UploadRig {
 
     var pass: UploadPass { UploadPass(buffer: buffer, uploader: uploader, batchRows: 150) }
 
-    /// What is upstream: rows, different ones, the first, the last, and those whose price is another's.
+    /// The trades upstream: how many, how many distinct, the first, the last, and how many have another's price.
     func upstream() throws -> String {
         try cluster.psql(
             """
@@ -94,7 +97,7 @@ final class UploadRig {
         ).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// How many rows of a stream are upstream, and how many different ones.
+    /// The number of a stream's rows upstream, and how many of them are distinct.
     func count(_ stream: EventStream) throws -> String {
         let (table, key) =
             switch stream {
@@ -113,7 +116,7 @@ final class UploadRig {
         try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// What the file answers to a question, as the sqlite3 shell prints it.
+    /// Runs a query on the file, and returns what the sqlite3 shell prints.
     func sqlite(_ sql: String) throws -> String {
         try Command.run(["/usr/bin/sqlite3", "-readonly", workspace.file("ticks.sqlite"), sql])
             .trimmingCharacters(in: .whitespacesAndNewlines)
@@ -126,7 +129,7 @@ final class UploadRig {
     }
 }
 
-/// A batch that is uploaded and that nobody notes.
+/// A single batch, whose upload is not acknowledged.
 actor OneBatch: UploadSource {
     private var batch: BufferedBatch?
 
@@ -145,7 +148,7 @@ actor OneBatch: UploadSource {
 }
 
 extension TickBuffer {
-    /// Buffers trades that were just received, each of which says in its id which one it is.
+    /// Buffers trades that were just received, with these ids.
     func collect(trades ids: ClosedRange<Int>) async throws {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         for id in ids {

@@ -12,7 +12,7 @@ import Testing
 @Suite(.blocking, .timeLimit(.minutes(5))) struct ExportTests {
     private static let day = TradingDay("2026-01-05")!
 
-    /// A buffer with two events of every stream, a bar in two versions, and a bar of the day after.
+    /// Fills a buffer with two events of every stream, a bar in two versions, and a bar of the day after.
     private static func fill(_ workspace: Workspace) async throws -> [StoredEvent] {
         let buffer = try TickBuffer.open(
             directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
@@ -232,7 +232,7 @@ import Testing
         }
         #expect(error?.cause.contains("write to another directory") == true)
         #expect(try files(workspace) == before)
-        // Of another format, stream or day there are none.
+        // There are no such files of another format or stream.
         #expect(try export(workspace, .json, streams: [.trades], layout: layout).rows > 0)
         #expect(try export(workspace, .csv, streams: [.quotes], layout: layout).rows > 0)
     }
@@ -276,7 +276,7 @@ import Testing
         _ = try await Self.fill(workspace)
         let first = try export(workspace, .csv, streams: [.trades])
         let before = try text(first.files[0].path)
-        // A directory stands where the quotes' file would get its name, so the last step fails.
+        // A directory has the name that the quotes' file would get, so the last step fails.
         let place = workspace.path + "/out/quotes/day=2026-01-05/quotes.csv/x"
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         #expect(throws: ExportError.self) { try export(workspace, .csv, streams: [.quotes]) }
@@ -303,7 +303,7 @@ import Testing
         #expect(error?.isHeld == true && error?.cause.contains("another export is writing there") == true)
         #expect(try self.text(before.files[0].path) == text)
         #expect(try files(workspace) == ["trades/day=2026-01-05/trades.csv"])
-        // Elsewhere there is no hindrance, and none once the other has ended.
+        // Once the other one has ended, nothing is in the way.
         withExtendedLifetime(hold) {}
         hold = nil
         #expect(try export(workspace, .csv, streams: [.trades]).files == before.files)
@@ -452,7 +452,7 @@ import Testing
         #expect(try plan.step(at: at("2026-11-25", 20 * 60)) == .wait(until: at("2026-11-25", 20 * 60 + 15)))
         #expect(try plan.step(at: at("2026-11-25", 20 * 60 + 15)) == .write(wednesday))
         plan.wrote(wednesday)
-        // Thanksgiving is closed, and the day after ends early.
+        // The market is closed on Thanksgiving and closes early on the day after.
         #expect(try plan.step(at: at("2026-11-25", 21 * 60)) == .wait(until: at("2026-11-27", 17 * 60 + 15)))
         #expect(try plan.step(at: at("2026-12-01", 12 * 60)) == .write(friday))
         plan.wrote(friday)

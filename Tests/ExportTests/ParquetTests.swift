@@ -3,8 +3,8 @@ import Parquet
 import TestSupport
 import Testing
 
-/// Files of ours as other programs read them.
-@Suite(.timeLimit(.minutes(5))) struct ParquetTests {
+/// Our files, as other programs read them.
+@Suite(.blocking, .timeLimit(.minutes(5))) struct ParquetTests {
     private static let columns = [
         ParquetColumn("flag", .flag), ParquetColumn("small", .small), ParquetColumn("whole", .whole),
         ParquetColumn("price", .decimal(scale: 9)), ParquetColumn("time", .timestamp(.milliseconds)),
@@ -17,7 +17,7 @@ import Testing
         text.withUTF8 { writer.append(UnsafeRawBufferPointer($0), at: column) }
     }
 
-    /// Rows of which every value follows from the row's number; each column lacks every 7th, 11th, … row.
+    /// Writes rows whose values follow from the row's number; some columns are null in every 7th, 11th, … row.
     private static func write(
         rows: Int, to path: String, compression: ParquetWriter.Compression, groupsAt: Set<Int> = []
     ) throws {

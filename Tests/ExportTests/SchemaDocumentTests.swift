@@ -9,7 +9,7 @@ import Upstream
 
 @testable import Export
 
-/// docs/schema.md: what it says is so, and every query in it runs and finds what it asks for.
+/// What docs/schema.md says is true, and every query in it runs and finds what it asks for.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct SchemaDocumentTests {
     private static let day = TradingDay("2026-01-05")!
 
@@ -21,7 +21,7 @@ import Upstream
         }
     }
 
-    /// Minute bars of two symbols from 9:30 on, one of them in two versions, and trades of another.
+    /// Minute bars of two symbols from 9:30 on, one bar in two versions, and trades of another symbol.
     private func fill(_ workspace: Workspace) async throws -> TickBuffer {
         let buffer = try TickBuffer.open(
             directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
@@ -125,7 +125,8 @@ import Upstream
         let database = try cluster.makeDatabase()
         let buffer = try await fill(workspace)
         try await UploadedBuffer.upload(
-            buffer, to: UpstreamConfiguration(uri: cluster.uri(database), collector: "tests"))
+            buffer,
+            to: UpstreamConfiguration(uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60)))
         await buffer.close()
         let queries = try blocks("sql upstream")
         #expect(queries.count == 8)

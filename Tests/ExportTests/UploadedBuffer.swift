@@ -4,7 +4,7 @@ import Store
 import Testing
 import Upstream
 
-/// Brings what a buffer has upstream, into tables of ours.
+/// Uploads what a buffer has, into our own tables.
 enum UploadedBuffer {
     static func upload(_ buffer: TickBuffer, to configuration: UpstreamConfiguration) async throws {
         _ = try await UpstreamSchema.migrate(configuration)

@@ -8,11 +8,11 @@ import Upstream
 
 @testable import Export
 
-/// What the database has comes out as what the file has.
+/// An export of the database is the same as one of the file.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled), .timeLimit(.minutes(5))) struct UpstreamExportTests {
     private static let day = TradingDay("2026-01-05")!
 
-    /// Lines without the row's number, which the database doesn't have.
+    /// The lines without the row's sequence, which the database doesn't have.
     private func rows(_ directory: String) throws -> [String: [String]] {
         var found: [String: [String]] = [:]
         for stream in EventStream.allCases {
@@ -30,7 +30,8 @@ import Upstream
         let cluster = try PostgresCluster.shared()
         let logger = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
         let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(try cluster.makeDatabase()), collector: "tests", barTimestamp: barTimestamp)
+            uri: cluster.uri(try cluster.makeDatabase()), collector: "tests", connectTimeout: .seconds(60),
+            barTimestamp: barTimestamp)
         let buffer = try TickBuffer.open(
             directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: logger)
@@ -80,7 +81,8 @@ import Upstream
                 1.5::numeric AS value, current_setting('statement_timeout') AS connection
             """, database: database)
         let reader = UpstreamReader(
-            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests"))
+            configuration: try UpstreamConfiguration(
+                uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60)))
         let options = ExportOptions(
             streams: [.fairValues], days: Self.day...Self.day, format: .csv, directory: workspace.path + "/out")
         _ = try await Exporter(options).export(upstream: [.fairValues: reader])
@@ -98,7 +100,8 @@ import Upstream
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests")
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
         _ = try await UpstreamSchema.migrate(configuration)
         _ = try cluster.psql(
             """

@@ -98,7 +98,7 @@ struct DiskFaultTests {
             again.send(SIGTERM)
             #expect(try await again.exit() == 0)
         }
-        #expect(try await rig.box.run("sync").status == 0)
+        #expect(try await rig.sync().status == 0)
         var oracle = LedgerOracle(plan: rig.feed.plan, end: rig.feed.end)
         oracle.lostBefore = lost
         oracle.allowsLostFile = true

@@ -30,9 +30,10 @@ struct FeedFaultTests {
         #expect(findings.events == 1600)
         #expect(findings.explained == 0)
         // A lost connection is a gap, although nothing was missed here. So is an invalid frame, which may have held
-        // events.
+        // events. If the machine stands still, there may be a gap for that.
         let breaks = faults.contains { !$0.hasPrefix("fragment") }
-        #expect(try rig.file.gaps().isEmpty != breaks)
+        let gaps = try rig.file.gaps().filter { $0.cause != "paused" }
+        #expect(gaps.isEmpty != breaks, "\(gaps)")
     }
 
     /// The arguments are faults that lose data in flight, because one side breaks the connection.
@@ -75,20 +76,24 @@ struct FeedFaultTests {
         let findings = try await rig.settle(collector)
         #expect(findings.isClean, "\(findings)")
         #expect(feed.simulator.statistics.connections == 1)
-        #expect(try rig.file.gaps().isEmpty)
+        // If the machine stands still, there may be a gap for that.
+        let gaps = try rig.file.gaps()
+        #expect(gaps.allSatisfy { $0.cause == "paused" }, "\(gaps)")
     }
 
     @Test func `a refused key is not tried in a tight loop, and said`() async throws {
         let feed = try await LedgerServer(faults: [.badLogin(times: nil)])
         let rig = try await FaultRig(feed, cluster: .shared())
+        let begun = ContinuousClock.now
         let (collector, port) = try await rig.box.collect()
         let line = try await collector.line(containing: "MASSIVE_API_KEY", within: .seconds(60))
         #expect(!line.contains("box-key"))
-        try await Waiting.until(within: .seconds(30)) {
+        try await Waiting.until {
             try await RawHTTP(port: port).send("GET", "/api/websocket/connections").text.contains(#""status":"error""#)
         }
-        // The next try is due in a minute.
-        #expect(feed.simulator.statistics.loginsRefused == 1)
+        // The next try is due in a minute, less a tenth of it at most.
+        let refused = feed.simulator.statistics.loginsRefused
+        #expect(refused >= 1 && refused <= 1 + Int((ContinuousClock.now - begun) / .seconds(54)))
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
     }
@@ -99,11 +104,14 @@ struct FeedFaultTests {
         let second = try await FaultRig(feed, cluster: .shared())
         let (one, _) = try await first.box.collect()
         try await first.collected(more: 50)
+        let begun = ContinuousClock.now
         let (other, _) = try await second.box.collect()
-        try await one.line(containing: "connection", within: .seconds(30))
-        try await Waiting.until(within: .seconds(30)) { feed.simulator.statistics.pushedOut >= 1 }
+        try await one.line(containing: "connection")
+        try await Waiting.until { feed.simulator.statistics.pushedOut >= 1 }
         try await second.collected(more: 200)
-        #expect(feed.simulator.statistics.connections <= 3)
+        // Whoever was pushed out comes back after half a minute at the earliest.
+        let connections = feed.simulator.statistics.connections
+        #expect(connections <= 3 + Int((ContinuousClock.now - begun) / .seconds(30)))
         for collector in [one, other] {
             collector.send(SIGTERM)
             #expect(try await collector.exit() == 0)
@@ -118,7 +126,7 @@ struct FeedFaultTests {
         try await rig.freshEvent(port)
         let status = try await RawHTTP(port: port).send("GET", "/api/websocket/connections/connection_1/tickers").text
         #expect(status.contains("BRK.B"), "\(status)")
-        #expect(collector.output.contains { $0.contains("BRK.B") }, "\(collector.output.joined(separator: "\n"))")
+        try await collector.line(containing: "BRK.B")
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
         let symbols = try rig.file.read {
@@ -133,11 +141,11 @@ struct FeedFaultTests {
         let rig = try await FaultRig(feed, cluster: .shared())
         let (collector, port) = try await rig.box.collect()
         try await Waiting.until(within: .seconds(90)) { feed.simulator.statistics.phase == .done }
-        try await rig.collected(nothingFor: .milliseconds(500))
-        _ = try await RawHTTP(port: port).send("POST", "/api/sync")
+        try await rig.received(port)
+        _ = try? await RawHTTP(port: port).send("POST", "/api/sync")
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
-        #expect(try await rig.box.run("sync").status == 0)
+        #expect(try await rig.sync().status == 0)
         #expect(feed.times("late-corrections") > 0)
         #expect(feed.times("duplicate-every") > 0)
         let wrong = try rig.newestBarsThatDiffer(count: 2400)

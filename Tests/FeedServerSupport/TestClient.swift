@@ -84,6 +84,7 @@ public final class TestClient: Sendable {
         }
         let context = tls
         let upgraded = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(60))
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let context {
@@ -121,7 +122,7 @@ public final class TestClient: Sendable {
 
     /// Waits until what was received satisfies a condition; throws after `seconds`.
     @discardableResult
-    public func wait(seconds: Int = 60, until condition: (Received) -> Bool) async throws -> Received {
+    public func wait(seconds: Int = 45, until condition: (Received) -> Bool) async throws -> Received {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while true {
             let version = signal.version

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.blocking, .timeLimit(.minutes(1))) struct `Files for TLS that can't be used` {
+@Suite(.blocking, .timeLimit(.minutes(3))) struct `Files for TLS that can't be used` {
     private func refusal(_ certificate: String, _ key: String) async -> String? {
         var configuration = FeedServerConfiguration()
         configuration.tls = .init(certificateFile: certificate, keyFile: key)

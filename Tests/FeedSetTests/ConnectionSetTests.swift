@@ -11,8 +11,8 @@ import Testing
 
 /// Real sockets against the simulated feed.
 @Suite(.timeLimit(.minutes(3))) struct ConnectionSetTests {
-    /// - Parameter after: how many seconds from now the events begin: later than two connections are confirmed, so that
-    ///   each covers what the other misses from its first event on.
+    /// - Parameter after: in how many seconds the events happen, by their own times. If two connections are confirmed
+    ///   by then, each covers what the other misses from its first event on.
     private func ledger(
         _ symbols: [Symbol], _ count: Int, perSecond: Double = 10_000, after: Double = 0
     ) -> LedgerFeed {
@@ -31,7 +31,7 @@ import Testing
             let members = try (0..<3).map {
                 try rig.member($0 + 1, Array(all[($0 * perConnection)..<(($0 + 1) * perConnection)]))
             }
-            try await rig.run(SetConfiguration(), members) { set in
+            try await rig.run(SetRig.patient, members) { set in
                 try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
                 #expect(set.snapshot.connected == 3)
                 #expect(set.connections(of: all[perConnection + 1]) == ["connection_2"])
@@ -53,20 +53,25 @@ import Testing
         try await SetRig.simulate(.ledger(ledger(all, 20_000)), starts: .subscriptions(clients: 2)) { simulator, rig in
             let members = try [
                 rig.member(1, Array(all[..<10])), rig.member(2, Array(all[10..<20])),
-                // Nobody listens there.
+                // Nothing listens there.
                 rig.member(3, Array(all[20...]), port: 1),
             ]
             var configuration = SetConfiguration()
             configuration.failover.grace = .seconds(2)
+            configuration.failover.recovery = .seconds(1)
             try await rig.run(configuration, members) { set in
                 try await Waiting.until("two up") { set.snapshot.connected == 2 }
+                // All at once: one of the two may fail over too, and come back, if it took long to connect.
                 try await Waiting.until("the third's symbols on the others") {
-                    all[20...].allSatisfy { set.connections(of: $0).first.map { $0 != "connection_3" } ?? false }
-                        && set.snapshot.moving == 0
+                    let snapshot = set.snapshot
+                    let assigned = snapshot.members.map(\.feed.assigned.count)
+                    let failed = snapshot.members.map(\.isFailedOver)
+                    let isElsewhere = all[20...].allSatisfy {
+                        set.connections(of: $0).first.map { $0 != "connection_3" } ?? false
+                    }
+                    return isElsewhere && failed == [false, false, true] && snapshot.connected == 2
+                        && snapshot.moving == 0 && assigned[0] + assigned[1] == 30 && assigned[2] == 0
                 }
-                #expect(set.snapshot.members[2].isFailedOver && set.snapshot.connected == 2)
-                let assigned = set.snapshot.members.map(\.feed.assigned.count)
-                #expect(assigned[0] + assigned[1] == 30 && assigned[2] == 0)
             }
         }
     }
@@ -98,13 +103,11 @@ import Testing
                 #expect(cut.count == 10)
                 proxy.set(.refuse)
                 try await Waiting.until("the cut is seen") { set.snapshot.connected == 2 }
-                let down = ContinuousClock.now
                 try await Waiting.until("its symbols on the survivors") {
                     let snapshot = set.snapshot
                     return cut.allSatisfy { !set.connections(of: $0).contains("connection_2") }
                         && snapshot.members[0].feed.confirmed.count + snapshot.members[2].feed.confirmed.count == 30
                 }
-                #expect(ContinuousClock.now - down < .seconds(20))
                 let seen = rig.sink.events
                 try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
                 proxy.set(.pass)
@@ -116,7 +119,7 @@ import Testing
                 let state = rig.sink.now
                 #expect(state.trades.values.allSatisfy { $0 == 1 })
                 #expect(others.allSatisfy { Self.isWhole(state, $0, of: all.count) })
-                // The cut connection's symbols have one hole, and a gap that holds it.
+                // Each of the cut connection's symbols has a hole, and a gap for it.
                 #expect(!cut.contains { Self.isWhole(state, $0, of: all.count) })
                 let gaps = rig.sink.gaps
                 let known = gaps.filter { $0.cause == .disconnected }.flatMap(\.symbols)
@@ -130,23 +133,25 @@ import Testing
         let all = symbols(60)
         let count = 400_000
         try await SetRig.simulate(.ledger(ledger(all, count)), starts: .subscriptions(clients: 3)) { simulator, rig in
-            // Everything on the first connection: the others have one symbol each to begin with.
+            // Nearly everything is on the first connection; the others have one symbol each to begin with.
             let members = try [
                 rig.member(1, Array(all[..<58])), rig.member(2, [all[58]]), rig.member(3, [all[59]]),
             ]
-            var configuration = SetConfiguration()
+            var configuration = SetRig.patient
             configuration.overlap = .milliseconds(100)
             try await rig.run(configuration, members) { set in
                 try await Waiting.until("all confirmed") { set.snapshot.confirmed == all.count }
-                try await Waiting.until("some events") { rig.sink.events > 5000 }
+                try await Waiting.until("some events") { rig.sink.events > 50_000 }
                 let moves = set.rebalance()
-                #expect(moves.count > 20 && moves.allSatisfy { $0.from == "connection_1" })
+                // The one symbol of a connection that lags counts for little, and may move as well.
+                let others = moves.count { $0.from != "connection_1" }
+                #expect(moves.count > 20 && others <= 2)
                 try await Waiting.until("moved", within: .seconds(60)) { set.snapshot.moving == 0 }
                 for move in moves { #expect(set.connections(of: move.symbol) == [move.to]) }
                 try await Waiting.until("all events", within: .seconds(120)) { rig.sink.events >= count }
                 let state = rig.sink.now
                 #expect(state.faults(of: count) == (0, 0))
-                // In the feed's order, too; where a symbol changed its connection, the two may hand over crosswise.
+                // In the feed's order, too, except for moved symbols: the two connections' events may overlap.
                 let moved = Set(moves.map(\.symbol))
                 #expect(all.allSatisfy { moved.contains($0) || Self.isWhole(state, $0, of: all.count) })
             }
@@ -159,19 +164,20 @@ import Testing
         let count = 50_000
         let source = SimulatorConfiguration.Source.ledger(ledger(all, count))
         try await SetRig.simulate(source, pace: .speed(1), starts: .subscriptions(clients: 2)) { simulator, rig in
-            var configuration = SetConfiguration()
+            var configuration = SetRig.patient
             configuration.strategy = .loadBalanced
             configuration.overlap = .milliseconds(100)
             configuration.healthInterval = .milliseconds(300)
-            // The first symbol is thought to bring as much as all the others, and brings no more than any.
+            // The first symbol is expected to bring as much as all others together, but brings no more than any.
             configuration.firstGuess = Dictionary(uniqueKeysWithValues: all.map { ($0, $0 == all[0] ? 29 : 1) })
             let members = try [rig.member(1, Array(all[..<15])), rig.member(2, Array(all[15...]))]
+            // Looked at in a set that doesn't run, since the other may begin to even out at any time.
+            let resting = try ConnectionSet(
+                configuration: configuration, members: members, sink: rig.sink, logger: SetRig.quiet)
+            #expect(resting.snapshot.members.map(\.feed.assigned.count).sorted() == [1, 29])
             try await rig.run(configuration, members) { set in
                 @Sendable func shares() -> [Int] { set.snapshot.members.map(\.feed.assigned.count).sorted() }
-                #expect(shares() == [1, 29])
-                try await Waiting.until("evened out", within: .seconds(20)) {
-                    set.snapshot.moving == 0 && shares()[0] >= 10
-                }
+                try await Waiting.until("evened out") { set.snapshot.moving == 0 && shares()[0] >= 10 }
                 try await Waiting.until("all events", within: .seconds(60)) { rig.sink.events >= count }
                 #expect(rig.sink.now.faults(of: count) == (0, 0))
             }
@@ -183,7 +189,7 @@ import Testing
         let all = symbols(20)
         let count = 60_000
         try await SetRig.simulate(
-            .ledger(ledger(all, count, perSecond: 20_000, after: 10)), pace: .speed(1),
+            .ledger(ledger(all, count, after: 60)), pace: .speed(1),
             starts: .subscriptions(clients: 2)
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
@@ -193,9 +199,8 @@ import Testing
             configuration.failover.grace = .milliseconds(200)
             configuration.failover.recovery = .milliseconds(200)
             try await rig.run(configuration, members) { set in
-                try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * all.count }
+                try await Self.untilBothBring(all.count, set, more: 1000)
                 #expect(set.connections(of: all[0]) == ["connection_1", "connection_2"])
-                try await Waiting.until("events") { rig.sink.events > 5000 }
                 proxy.set(.refuse)
                 try await Waiting.until("one down") { set.snapshot.connected == 1 }
                 proxy.set(.pass)
@@ -213,27 +218,37 @@ import Testing
         async throws
     {
         let all = symbols(20)
-        // So slow that neither connection lags as much by itself while the machine does something else.
+        // So slow that neither connection falls this far behind by itself while the machine is busy.
         try await SetRig.simulate(
-            .ledger(ledger(all, 2_000_000, perSecond: 500, after: 10)), pace: .speed(1),
+            .ledger(ledger(all, 2_000_000, perSecond: 500, after: 60)), pace: .speed(1),
             starts: .subscriptions(clients: 2)
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
             let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
-            var configuration = SetConfiguration()
+            var configuration = SetRig.patient
             configuration.redundant = .all
             configuration.memoryLimit = 1000
             try await rig.run(configuration, members) { set in
-                try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * all.count }
-                try await Waiting.until("events of both") { set.snapshot.duplicates > 200 }
-                #expect(set.snapshot.forgotten == 0)
+                try await Self.untilBothBring(all.count, set, more: 200)
+                // Nothing is forgotten while both keep up. After the machine stood still, one may lag for a while.
+                let mark = Mutex((duplicates: Int64(0), forgotten: Int64(-1)))
+                try await Waiting.until("events of both, none of them forgotten") {
+                    let (duplicates, forgotten) = (set.snapshot.duplicates, set.snapshot.forgotten)
+                    return mark.withLock { mark in
+                        if mark.forgotten != forgotten { mark = (duplicates, forgotten) }
+                        return duplicates > mark.duplicates + 200
+                    }
+                }
+                let before = set.snapshot
                 proxy.set(.holdAnswers)
-                try await Waiting.until("too many") { set.snapshot.forgotten > 200 }
+                try await Waiting.until("too many") { set.snapshot.forgotten > before.forgotten + 200 }
                 proxy.set(.pass)
-                try await Waiting.until("another connection") { set.snapshot.members[1].feed.reconnects > 0 }
+                try await Waiting.until("another connection") {
+                    set.snapshot.members[1].feed.reconnects > before.members[1].feed.reconnects
+                }
                 #expect(set.snapshot.members[1].feed.lastError?.reason == .fellBehind)
-                let before = set.snapshot.duplicates
-                try await Waiting.until("both again") { set.snapshot.duplicates > before + 200 }
+                let duplicates = set.snapshot.duplicates
+                try await Waiting.until("both again") { set.snapshot.duplicates > duplicates + 200 }
                 let count = rig.sink.events
                 try await Waiting.until("the first events, each of them") {
                     rig.sink.now.faults(of: count).missing == 0
@@ -249,7 +264,7 @@ import Testing
         try await SetRig.simulate(
             .ledger(ledger(all, 2_000_000, perSecond: 2000)), pace: .speed(1)
         ) { simulator, rig in
-            try await rig.run(SetConfiguration(), [try rig.member(1, Array(all[..<4]))]) { set in
+            try await rig.run(SetRig.patient, [try rig.member(1, Array(all[..<4]))]) { set in
                 try await Waiting.until("up") { set.snapshot.confirmed == 4 }
                 #expect(try set.subscribe([all[4], all[0]]) == ["connection_1": [all[4]]])
                 try set.add(try rig.member(2, Array(all[5..<8])))
@@ -265,11 +280,10 @@ import Testing
                 #expect(try set.remove("connection_2") == [])
                 try await Waiting.until("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 8 }
                 #expect(set.connections(of: all[8]) == ["connection_1"])
-                let state = rig.sink.now
-                #expect(state.trades.values.allSatisfy { $0 == 1 })
-                for symbol in all[5..<8] {
-                    #expect(Self.missing(state, symbol, of: all.count) == [], "\(state.order[symbol] ?? [])")
-                }
+                let seen = rig.sink.events
+                try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
+                try await Self.untilWhole(Array(all[5..<8]), of: all.count, in: rig.sink)
+                #expect(rig.sink.now.trades.values.allSatisfy { $0 == 1 })
                 try set.setInterest(.symbols([all[10]]), of: "connection_1")
                 try await Waiting.until("the new one") { set.connections(of: all[10]) == ["connection_1"] }
             }
@@ -281,7 +295,7 @@ import Testing
         try await SetRig.simulate(
             .ledger(ledger(all, 2_000_000, perSecond: 2000)), pace: .speed(1)
         ) { simulator, rig in
-            var configuration = SetConfiguration()
+            var configuration = SetRig.patient
             configuration.limit = 2
             let second = try rig.member(2, Array(all[4...]))
             try await rig.run(configuration, [try rig.member(1, Array(all[..<4])), second]) { set in
@@ -307,9 +321,8 @@ import Testing
                 }
                 #expect(set.snapshot.former.events > 200)
                 #expect(simulator.statistics.connections == 4)
-                let state = rig.sink.now
-                #expect(state.trades.values.allSatisfy { $0 == 1 })
-                #expect(all.allSatisfy { Self.missing(state, $0, of: all.count) == [] })
+                try await Self.untilWhole(all, of: all.count, in: rig.sink)
+                #expect(rig.sink.now.trades.values.allSatisfy { $0 == 1 })
             }
             #expect(rig.sink.gaps.isEmpty)
         }
@@ -324,7 +337,7 @@ import Testing
         parts.core.logFailures(before: [])
         #expect(parts.core.machine.failover.failed.count == count)
         #expect(parts.core.hasOthers == (count > 1))
-        // Where all are down, nobody takes anything.
+        // When all are down, none takes any symbols.
         #expect(log.lines.count == (count == 1 ? 0 : 2), "\(log.lines)")
         #expect(
             log.lines.allSatisfy {
@@ -345,7 +358,7 @@ import Testing
         #expect(parts.core.takeUnstarted().isEmpty && parts.core.members.map(\.slot) == [0, 2])
         parts.advance(.zero)
         #expect(parts.core.machine.goals[all[1]] == [0], "its symbols go to one that can take them")
-        // What it is to bring may change meanwhile, and it may be removed again.
+        // Meanwhile its symbols may change, and a waiting connection may be removed.
         parts.core.configure(2, .symbols(all))
         try parts.insert(3, slot: 3, [], limit: 2)
         parts.core.remove(3, now: .zero)
@@ -368,11 +381,11 @@ import Testing
             connection.stop()
             try await connection.run()
             #expect(simulator.statistics.connections == 0)
-            try await rig.run(SetConfiguration(), [try rig.member(1, [all[0]]), try rig.member(2, [all[1]])]) { set in
+            try await rig.run(SetRig.patient, [try rig.member(1, [all[0]]), try rig.member(2, [all[1]])]) { set in
                 try set.subscribe([all[2]], to: "connection_2")
                 try set.setInterest(.symbols([all[3]]), of: "connection_2")
                 try await Waiting.until("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
-                // So it does what was given up by hand, until it is asked for by hand again.
+                // What was given up by hand stays so until it is asked for by hand again.
                 try set.unsubscribe([all[3]], from: "connection_2")
                 try set.setInterest(.symbols([all[3], all[1]]), of: "connection_2")
                 try await Waiting.until("without it") { set.symbols(of: "connection_2") == [all[2], all[1]] }
@@ -396,7 +409,7 @@ import Testing
         #expect(set.snapshot.wanted == 3 && set.snapshot.unplaced == [all[2]])
         #expect(rig.sink.gaps == [])
         try set.unsubscribe([all[0]])
-        // What had no room was collected by nobody.
+        // No connection collected what had no room.
         #expect(rig.sink.gaps.map(\.symbols) == [[all[2]]])
         #expect(rig.sink.gaps.first?.cause == .unsubscribed)
         #expect(set.symbols(of: "connection_1") == Array(all[1..<3]))
@@ -412,7 +425,7 @@ import Testing
         try await SetRig.simulate(
             .ledger(ledger(all, 2_000_000, perSecond: 5000)), pace: .speed(1)
         ) { simulator, rig in
-            try await rig.run(SetConfiguration(), [try rig.member(1, []), try rig.member(2, all)]) { set in
+            try await rig.run(SetRig.patient, [try rig.member(1, []), try rig.member(2, all)]) { set in
                 try await Waiting.until("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
                 try set.setInterest(.all, of: "connection_1")
                 try await Waiting.until("the wildcard brings all") {
@@ -433,9 +446,8 @@ import Testing
                 try await Waiting.until("one left") { set.snapshot.members.count == 1 && set.snapshot.confirmed == 10 }
                 let after = rig.sink.events
                 try await Waiting.until("more events") { rig.sink.events > after + 1000 }
-                let state = rig.sink.now
-                #expect(state.trades.values.allSatisfy { $0 == 1 })
-                #expect(all.allSatisfy { Self.missing(state, $0, of: all.count) == [] })
+                try await Self.untilWhole(all, of: all.count, in: rig.sink)
+                #expect(rig.sink.now.trades.values.allSatisfy { $0 == 1 })
             }
             #expect(rig.sink.gaps.isEmpty)
         }
@@ -464,32 +476,59 @@ import Testing
                     try await Waiting.until("so was the second") {
                         second.snapshot.members.contains { $0.feed.lastError?.reason == .connectionLimit }
                     }
-                    let message = first.snapshot.members.compactMap(\.feed.lastError).first?.message ?? ""
-                    #expect(message.contains("another client uses the key"))
+                    try await Waiting.until("the first says why") {
+                        first.snapshot.members.contains {
+                            $0.feed.lastError?.message.contains("another client uses the key") == true
+                        }
+                    }
                     // Six connections want three places: each tries again after 2 to 4 s, never sooner.
-                    let seconds = Double((ContinuousClock.now - start) / .seconds(1))
                     let tries = simulator.statistics.connections
+                    let seconds = Double((ContinuousClock.now - start) / .seconds(1))
                     #expect(Double(tries) <= 6 * (seconds / 2 + 2))
-                    #expect(first.snapshot.connected + second.snapshot.connected <= 3 + 1)
+                    // One that was pushed out may not have heard of it yet.
+                    try await Waiting.until("three stand at most") {
+                        first.snapshot.connected + second.snapshot.connected <= 3
+                    }
                 }
             }
         }
     }
 
-    /// Whether numbers of one symbol follow each other in order and without a hole.
+    /// Waits until both connections bring redundant symbols and the set has taken note: it leaves out of a gap what
+    /// the other connection brought, but only from then on.
+    private static func untilBothBring(_ symbols: Int, _ set: ConnectionSet, more events: Int64) async throws {
+        try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * symbols }
+        // Any change makes the set look at its connections at once.
+        try set.subscribe([])
+        let before = set.snapshot.members.map(\.feed.total)
+        try await Waiting.until("events of both") {
+            zip(set.snapshot.members, before).allSatisfy { $0.feed.total > $1 + events }
+        }
+    }
+
+    /// Waits until nothing is missing between those events of the symbols that came. Where a symbol changes its
+    /// connection, the new one's first events may come before the old one's last.
+    private static func untilWhole(_ symbols: [Symbol], of count: Int, in sink: CountingSink) async throws {
+        try await Waiting.until("what is missing in between") {
+            let state = sink.now
+            return symbols.allSatisfy { Self.missing(state, $0, of: count) == [] }
+        }
+    }
+
+    /// Whether the numbers of one symbol came in order and without a hole.
     static func isWhole(_ state: CountingSink.State, _ symbol: Symbol, of symbols: Int) -> Bool {
         let numbers = state.order[symbol] ?? []
         return zip(numbers, numbers.dropFirst()).allSatisfy { $1 - $0 == Int64(symbols) }
     }
 
-    /// The numbers of one symbol that did not come between those that did.
+    /// The numbers of one symbol that are missing between those that came.
     static func missing(_ state: CountingSink.State, _ symbol: Symbol, of symbols: Int) -> [Int64] {
         let numbers = (state.order[symbol] ?? []).sorted()
         return zip(numbers, numbers.dropFirst()).flatMap { Array(stride(from: $0, to: $1, by: symbols)).dropFirst() }
     }
 }
 
-/// A set's core without a set: nothing runs, and time is what a test says.
+/// A set's core without a set: nothing runs, and the tests set the time.
 private struct CoreParts {
     var core: SetCore
     private let rig = SetRig(port: 1)

@@ -11,7 +11,7 @@ import Testing
         Gap(connection: "primary", symbols: symbols, events: [.trade], from: 10, to: to, cause: .disconnected)
     }
 
-    /// Another connection brings these.
+    /// Leaves out of gaps the symbols that another connection delivers.
     private func without(_ covered: Set<Symbol>) -> (Gap) -> Gap? {
         { gap in
             var rest = gap

@@ -3,12 +3,12 @@ import Testing
 
 @testable import Feed
 
-/// A gap of one connection lacks nothing that another brought all the while.
+/// A connection's gap leaves out the symbols that another connection delivered all the while.
 @Suite(.timeLimit(.minutes(3))) struct GapCoverTests {
     private let a = Symbol("A")!
     private let b = Symbol("B")!
 
-    /// One after an event of that time.
+    /// The gap that begins after an event of that time.
     private func gap(from: Int64, _ cause: Gap.Cause = .disconnected, symbols: [Symbol]? = nil) -> Gap {
         Gap(
             connection: "primary", symbols: symbols ?? [a, b], events: [.trade], from: from - Gap.startMargin, to: nil,
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test func `a delayed feed's gaps are compared with when its events come`() {
-        // Its events of 1500 come at 901,500.
+        // Its events of 1500 arrive at 901,500.
         #expect(symbols(brought(delay: 900_000), gap(from: 1500), connectedSince: 901_000) == nil)
         #expect(symbols(brought(delay: 900_000), gap(from: 1500), connectedSince: 902_000) == [a, b])
     }

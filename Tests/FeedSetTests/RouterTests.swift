@@ -19,7 +19,7 @@ private func wishes(_ symbols: [Symbol], on seats: SlotSet = []) -> [Router.Wish
 extension [Symbol: SlotSet] {
     func count(on slot: Int) -> Int { values.count { $0.contains(slot) } }
 
-    /// How many symbols stand elsewhere than in `other`.
+    /// How many symbols are placed elsewhere than in `other`.
     func moved(from other: [Symbol: SlotSet]) -> Int { count { other[$0.key] != nil && other[$0.key] != $0.value } }
 }
 

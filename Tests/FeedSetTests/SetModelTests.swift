@@ -4,17 +4,17 @@ import Testing
 
 @testable import Feed
 
-/// Random events against connections that behave as the feed's do, and what must hold all the while.
+/// Random events with connections that behave as the real ones do, and what must hold throughout.
 @Suite(.timeLimit(.minutes(3))) struct SetModelTests {
     /// A connection and the feed's view of it: interests travel, answers travel back, and either may be slow.
     private struct Wire {
         var isUp = false
         var interest: Set<Symbol> = []
         var asksAll = false
-        /// What the feed sends events of.
+        /// The symbols whose events the feed sends.
         var subscribed: Set<Symbol> = []
         var sendsAll = false
-        /// What the connection last knew to stand; from before the last interest until that is answered.
+        /// The symbols last known to be confirmed; those of the previous interest until the current one is answered.
         var confirmed: Set<Symbol> = []
         var isAnswered = true
         var isQuiet = true
@@ -29,7 +29,7 @@ import Testing
         var now = Duration.zero
         var random: SeededRandom
         var wanted: Set<Symbol> = []
-        /// Per symbol: whether it was brought by some connection at every moment since this one.
+        /// The connections that each shared symbol may come from, as the sink's front was told.
         var sharing: [Symbol: SlotSet] = [:]
         let capacity: Int?
         let redundant: RedundantSymbols
@@ -63,7 +63,7 @@ import Testing
             }
         }
 
-        /// The feed takes an interest over and answers it.
+        /// The feed takes on an interest and answers it.
         mutating func answer(_ slot: Int) {
             guard let wire = wires[slot], wire.isUp else {
                 wires[slot]?.isQuiet = true
@@ -91,12 +91,12 @@ import Testing
             wires[slot]?.isQuiet = true
         }
 
-        /// Who brings a symbol now.
+        /// The connections that deliver a symbol now.
         func bringers(of symbol: Symbol) -> SlotSet {
             SlotSet(wires.filter { $0.value.sends(symbol) }.keys)
         }
 
-        /// Answers everything and lets time pass until nothing moves any more.
+        /// Answers everything and lets enough time pass for all moves to end.
         mutating func rest() {
             for _ in 0..<400 {
                 for slot in wires.keys { answer(slot) }
@@ -129,12 +129,12 @@ import Testing
             step(&world, pool, hasWildcard)
             check(world)
         }
-        // Everything works again: what is wanted and has room is brought, as often as it should be.
+        // Everything works again: what is wanted and has room is delivered, by as many connections as it should be.
         for slot in world.wires.keys where world.wires[slot]?.isUp == false { world.connect(slot) }
         world.rest()
         check(world)
         checkSettled(world)
-        // One is lost for good: the others bring what they have room for.
+        // One is lost for good: the others deliver what they have room for.
         guard world.wires.count > 1, let lost = world.wires.keys.sorted().first else { return }
         world.drop(lost)
         world.rest()
@@ -168,7 +168,7 @@ import Testing
             world.machine.add(.init(slot: free, priority: 5, capacity: world.capacity), now: world.now)
         case 9 where slots.count > 2: world.machine.remove(slot, now: world.now)
         case 10 where hasWildcard:
-            // One connection at a time brings everything.
+            // Only one connection at a time takes everything.
             if let other = slots.first(where: { world.machine.stations[$0]?.takesAll == true }) {
                 world.machine.configure(other, some)
             } else {
@@ -177,7 +177,7 @@ import Testing
             world.wanted = Set(world.machine.order)
         default: for slot in slots where Bool.random(using: &world.random) { world.answer(slot) }
         }
-        // A symbol that stands somewhere must not stop coming because it moves.
+        // A symbol that is delivered must not stop coming because it moves.
         let before = Dictionary(
             uniqueKeysWithValues: pool.map { symbol in
                 (symbol, world.bringers(of: symbol).filter { world.wires[$0]?.asks(symbol) == true })
@@ -209,7 +209,7 @@ import Testing
             }
             if !wire.asksAll { #expect(world.machine.stations[slot]?.count == wire.interest.count) }
         }
-        // Whoever can bring a symbol besides another is known to the sink's front.
+        // The sink's front knows every connection that delivers a symbol besides another.
         for symbol in world.wanted {
             let holders = SlotSet(
                 world.wires.filter { $0.value.sends(symbol) && $0.value.isUp }.keys)
@@ -231,7 +231,7 @@ import Testing
             let copies = world.bringers(of: symbol)
             let most = world.redundant.contains(symbol) ? min(2 + wildcards, world.wires.count) : 1
             #expect(copies.count <= most, "\(symbol) comes from \(Array(copies))")
-            // A wildcard that is down may bring the symbol as soon as it is up.
+            // A wildcard that is down may deliver the symbol as soon as it is up.
             let asked = world.wires.values.count { $0.asks(symbol) }
             if asked < 2 { #expect(world.sharing[symbol] == nil, "\(symbol) counts as shared for good") }
             if copies.isEmpty { #expect(room == 0, "\(symbol) comes from nowhere though there is room for \(room)") }

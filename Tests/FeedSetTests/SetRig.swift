@@ -8,7 +8,7 @@ import Testing
 
 @testable import Feed
 
-/// A sink that keeps every event's count, as the buffer would keep the events.
+/// A sink that counts how often each event came.
 final class CountingSink: EventSink {
     struct State {
         var bars: [Bar] = []
@@ -17,6 +17,7 @@ final class CountingSink: EventSink {
         var order: [Symbol: [Int64]] = [:]
         var connections: [String: Int] = [:]
         var gaps: [Gap] = []
+        var wasSuspended = false
         var events = 0
     }
 
@@ -39,22 +40,37 @@ final class CountingSink: EventSink {
 
     func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
 
+    func record(_ incident: Incident) {
+        if incident.what == "suspended" { state.withLock { $0.wasSuspended = true } }
+    }
+
     var events: Int { state.withLock { $0.events } }
     var now: State { state.withLock { $0 } }
-    var gaps: [Gap] { state.withLock { $0.gaps } }
+    /// The gaps, without those of a pause of this process: a loaded machine may stand still for seconds.
+    var gaps: [Gap] {
+        let now = now
+        return now.gaps.filter { $0.cause != .paused || !now.wasSuspended }
+    }
 }
 
-/// A simulated feed and the ways to it.
+/// A simulated feed, and how to connect to it.
 struct SetRig: Sendable {
     let sink = CountingSink()
     let port: Int
 
-    /// A logger that shows only what is wrong.
+    /// A logger that shows nothing.
     static let quiet: Logger = {
         var logger = Logger(label: "set", factory: { _ in SwiftLogNoOpLogHandler() })
         logger.logLevel = .error
         return logger
     }()
+
+    /// A set in which no connection fails over only because a loaded machine takes long to connect it.
+    static var patient: SetConfiguration {
+        var configuration = SetConfiguration()
+        configuration.failover.grace = .seconds(120)
+        return configuration
+    }
 
     /// Runs a simulator while `body` does.
     static func simulate(
@@ -88,8 +104,9 @@ struct SetRig: Sendable {
         configuration.reconnect.firstDelay = .milliseconds(50)
         configuration.reconnect.cap = .milliseconds(100)
         configuration.reconnect.quickDelay = .milliseconds(20)
-        configuration.connectTimeout = .seconds(20)
-        configuration.loginTimeout = .seconds(20)
+        configuration.connectTimeout = .seconds(60)
+        configuration.loginTimeout = .seconds(60)
+        configuration.confirmTimeout = .seconds(60)
         return SetMember(
             id: "connection_\(number)", configuration: configuration, interest: .symbols(symbols), priority: number,
             capacity: capacity)
@@ -122,7 +139,7 @@ extension SetSnapshot {
 }
 
 extension CountingSink.State {
-    /// What is missing of, or too much in, trades numbered from 0.
+    /// How many of `count` trades, numbered from 0, are missing, and how many came more than once.
     func faults(of count: Int) -> (missing: Int, doubled: Int) {
         let missing = (0..<UInt64(count)).count { trades[$0] == nil }
         return (missing, trades.values.count { $0 > 1 })
@@ -130,6 +147,6 @@ extension CountingSink.State {
 }
 
 extension ConnectionSet {
-    /// The symbols that a connection is to bring, in their order.
+    /// The symbols that a connection should deliver, in order.
     func symbols(of id: String) -> [Symbol]? { snapshot.members.first { $0.id == id }?.feed.assigned }
 }

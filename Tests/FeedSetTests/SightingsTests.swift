@@ -57,7 +57,7 @@ import Testing
         #expect(times(&sightings, 6...9, 0) == [8, 9])
         #expect(times(&sightings, 8...9, 1) == [])
         #expect(sightings.duplicates == 7)
-        // 1 and 2 came before the second connection's subscription, which owes them.
+        // The second connection still owed 1 and 2.
         #expect(times(&sightings, 1...2, 1) == [])
     }
 
@@ -126,7 +126,7 @@ import Testing
         sightings.share([shared(ended: [0])])
         #expect(times(&sightings, 5...5, 0) == [5])
         #expect(times(&sightings, 2...9, 1) == [6, 7, 8, 9])
-        // The straggler alone is remembered.
+        // 1 is still remembered; 2 is not, since both have brought it.
         #expect(times(&sightings, 1...2, 1) == [2])
         sightings.share([shared([1])])
         #expect(sightings.isEmpty)
@@ -157,11 +157,11 @@ import Testing
         sightings.share([shared()])
         _ = take(&sightings, 1...50, 0, at: 0)
         _ = take(&sightings, 51...60, 0, at: 11)
-        // The first fifty were forgotten, so that they pass for new.
+        // The first fifty are forgotten, so one of them passes for new.
         #expect(take(&sightings, [50, 51], 1, at: 11) == 1)
         _ = take(&sightings, 100..<400, 0, at: 12)
         #expect(take(&sightings, [399, 299], 1, at: 12) == 1)
-        // Nobody who is up owes them.
+        // No connection that is up owes them.
         #expect(sightings.forgotten == 0 && sightings.behind.isEmpty)
         var steady = Sightings(memory: .seconds(10), limit: 100)
         steady.share([shared()])
@@ -184,7 +184,7 @@ import Testing
         #expect(sightings.behind == [1])
         sightings.observe(1, line: 1, now: .seconds(3))
         #expect(sightings.behind.isEmpty)
-        // What came before it stood it does not owe.
+        // It does not owe what came before it was up.
         _ = take(&sightings, 130..<160, 0, at: 4)
         #expect(sightings.behind.isEmpty && sightings.forgotten == 30)
         _ = take(&sightings, 160..<300, 0, at: 5)
@@ -220,14 +220,14 @@ import Testing
         sightings.share([shared([0, 1, 2])])
         for slot in 0...2 { sightings.observe(slot, line: 0, now: .zero) }
         for slot in 0...1 { _ = take(&sightings, [1], slot, at: 1) }
-        // An event that is like an earlier one.
+        // A new event that looks like an earlier one.
         #expect(take(&sightings, [1], 1, at: 100) == 1)
         #expect(sightings.behind.isEmpty)
-        // The third was opened again after the event came, so that it never owed it.
+        // The third was opened again after the event came, so it never owed it.
         sightings.observe(2, line: 1, now: .seconds(2))
         #expect(take(&sightings, [1], 2, at: 100) == 0)
         #expect(sightings.behind.isEmpty)
-        // Of one that was to bring it no more, too.
+        // Nor did a connection whose place had ended.
         sightings.share([shared([0, 1, 2], ended: [1])])
         _ = take(&sightings, [9], 0, at: 101)
         #expect(take(&sightings, [9], 1, at: 200) == 0)
@@ -245,7 +245,7 @@ import Testing
         #expect(sightings.behind.isEmpty)
     }
 
-    /// Two connections bring random runs of one sequence at random speeds.
+    /// Two connections deliver random runs of one sequence at random speeds.
     @Test(arguments: 0..<40) func `random interleavings lose and double nothing`(seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))
         // Some events occur twice in the feed itself.
@@ -257,7 +257,7 @@ import Testing
         var positions = [0, begin]
         let ends = [end, sequence.count]
         var kept: [Int] = []
-        // The second connection cannot be ahead of what the feed had sent when the first one's window began.
+        // The second connection begins in the middle, and the first ends before the sequence does.
         while positions[0] < ends[0] || positions[1] < ends[1] {
             let slot = Int.random(in: 0..<2, using: &random)
             let count = min(Int.random(in: 1..<30, using: &random), ends[slot] - positions[slot])

@@ -20,7 +20,7 @@ import Testing
 
     private func moment(_ time: Int64) -> FeedMoment { FeedMoment(monotonic: .milliseconds(time), wall: time) }
 
-    /// Without the margins: what was on its way at the beginning is missed too, and the clock may be behind at the end.
+    /// Adds the margins: events on their way at the start are missed too, and at the end the clock may be behind.
     private func gap(_ symbols: [Symbol], _ from: Int64, _ to: Int64?) -> Gap {
         Gap(
             connection: "primary", symbols: symbols, events: [.trade], from: from - Gap.eventLateness,
@@ -59,7 +59,7 @@ import Testing
         var ledger = UnplacedLedger()
         let configuration = try configuration(life: PreviousLife(end: 500, newest: [.trade: 400]))
         #expect(ledger.note([all[0]], moment(9000), configuration)?.gaps.map(\.from) == [400 - Gap.startMargin])
-        // Not what loses its room later.
+        // But not a symbol that loses its room later.
         #expect(ledger.note([all[0], all[1]], moment(10_000), configuration)?.gaps == [gap([all[1]], 10_000, nil)])
     }
 }

@@ -3,16 +3,16 @@ import Testing
 
 @testable import Feed
 
-/// A machine whose connections do at once what they are asked, when the test has them answer.
+/// A machine whose connections answer when a test says so.
 private struct SetDriver {
     var machine: SetMachine
     var now = Duration.zero
     var asked: [Int: Interest] = [:]
-    /// Who may bring a symbol, where several may.
+    /// The connections that may deliver a symbol, if there are several.
     var shared: [Symbol: SetMachine.Sharing] = [:]
     var stopped: [Int] = []
 
-    /// Connection 0 is to bring everything, 1 is configured with some symbols.
+    /// Connection 0 takes everything if `takesAll`, and connection 1 is configured with some symbols.
     init(_ symbols: [Symbol], redundant: RedundantSymbols = .none, takesAll: Bool = true) {
         var configuration = SetConfiguration()
         configuration.redundant = redundant
@@ -36,7 +36,7 @@ private struct SetDriver {
         }
     }
 
-    /// The feed answers all that connections ask for; they stand.
+    /// The feed confirms everything that the connections ask for.
     mutating func answer(_ slots: Int...) {
         for slot in slots {
             var standing: [Symbol] = []

@@ -10,7 +10,7 @@ import Testing
 
     init() throws { directory = try Workspace() }
 
-    /// A capture of these lines, the last of which may be cut off.
+    /// Writes a capture of these lines; with another `end`, the last one is cut off.
     private func capture(_ lines: [String], _ name: String = "lines", end: String = "\n") throws -> String {
         try directory.write(lines.joined(separator: "\n") + end, to: name)
     }

@@ -177,7 +177,8 @@ struct `The conversation over a socket` {
     @Test func `a request that is too big closes the connection`() async throws {
         try await withSimulator(try waiting()) { _, port in
             let client = try await TestClient.connect(port: port)
-            try await client.write(.text, [UInt8](repeating: 0x20, count: 2 << 20))
+            // The connection may be closed before all of it is written.
+            try? await client.write(.text, [UInt8](repeating: 0x20, count: 2 << 20))
             let received = try await client.wait { $0.isClosed }
             #expect(received.closeCode == 1009 || received.error != nil)
         }

@@ -85,9 +85,10 @@ import Testing
             try database.value("select count(*) > 0 from ohlcv_1sec") == "t"
         }
         try cluster.stop(.immediate)
-        try await collector.line(containing: "the upload failed and is tried again", within: .seconds(60))
+        // Counted at once, since the day may be over before the failure is logged.
         let before = try await box.sqlite("select count(*) from bars")
-        try await Waiting.until(within: .seconds(30)) {
+        try await collector.line(containing: "the upload failed and is tried again", within: .seconds(60))
+        try await Waiting.until(within: .seconds(60)) {
             try await box.sqlite("select count(*) from bars") != before
         }
         try cluster.start()

@@ -5,8 +5,11 @@ import WebAPISupport
 
 /// `query`, `tail`, `export` and `coverage`, run as users run them on a file that holds known rows.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DataCommandTests {
-    /// Returns the lines that went to standard output.
-    private func data(_ output: [String]) -> [String] { output.filter { !$0.hasPrefix("edgetick: ") } }
+    /// Returns the lines that went to standard output. What takes longer than a second, as on a busy machine, shows its
+    /// progress on standard error.
+    private func data(_ output: [String]) -> [String] {
+        output.filter { !$0.hasPrefix("edgetick: ") && !$0.hasPrefix("reading ") && !$0.hasPrefix("asking upstream ") }
+    }
 
     private func json(_ output: [String]) throws -> Any {
         try JSONSerialization.jsonObject(with: Data(data(output).joined(separator: "\n").utf8))
@@ -47,15 +50,14 @@ import WebAPISupport
                 "\(process.output)")
         }
 
-        let trades = try await box.edgetick(
-            "query", "IBM", "--stream", "trades", "--to", "1380000000124", "--format", "csv"
-        ).1
+        let trades = data(
+            try await box.edgetick("query", "IBM", "--stream", "trades", "--to", "1380000000124", "--format", "csv").1)
         #expect(trades.count == 2 && trades[1].hasPrefix("2013-09-24T05:20:00.123Z,IBM,1380000000123,181.27,100,"))
         #expect(trades[1].contains("\"[0,12]\""))
         let before = try await box.edgetick(
             "query", "IBM", "--stream", "trades", "--to", "1380000000123", "--format", "json")
         #expect(before.0 == 0 && before.1.contains("[]"))
-        let luld = try await box.edgetick("query", "MSFT", "--stream", "luld").1
+        let luld = data(try await box.edgetick("query", "MSFT", "--stream", "luld").1)
         #expect(luld.count == 2 && luld[0].contains("HIGH_BAND") && luld[1].contains("218.11"))
     }
 
@@ -199,7 +201,8 @@ import WebAPISupport
         let object = try #require(try json(answer) as? [String: Any])
         let rows = try #require(object["symbols"] as? [[String: Any]])
         #expect(rows.map { $0["minutes"] as? String } == ["bgu388"])
-        let month = try await box.edgetick("coverage", "--from", "2013-09-23", "--to", "2013-10-02", "--by", "week").1
+        let month = data(
+            try await box.edgetick("coverage", "--from", "2013-09-23", "--to", "2013-10-02", "--by", "week").1)
         #expect(month.count == 3 && month[1].contains("gaps") && month[2].contains("unchecked"), "\(month)")
         #expect(month[1].contains("2013-09-23 – 2013-09-29"))
         #expect(try await box.edgetick("coverage", "--date", "2013-02-30").0 == 64)
@@ -250,8 +253,11 @@ import WebAPISupport
             return rows?.map { $0["minutes"] as? String } == ["bg389", "gb3g386"]
         }
         #expect(day.json["sources"] as? [String] == ["file", "upstream"], "\(day.text)")
-        let days = try await http.send("GET", "/api/coverage?day=2013-09-29&days=7&by=week").json
-        #expect(days["sources"] as? [String] == ["file", "upstream"] && (days["symbols"] as? [Any])?.isEmpty == true)
+        // A database that takes longer than a second to answer is left out.
+        let days = try await http.until("/api/coverage?day=2013-09-29&days=7&by=week") { reply in
+            reply.json["sources"] as? [String] == ["file", "upstream"]
+        }.json
+        #expect((days["symbols"] as? [Any])?.isEmpty == true)
         let week = try #require((days["periods"] as? [[String: Any]])?.first)
         #expect(week["state"] as? String == "gaps" && (week["minutes"] as? [String: Int])?["b"] == 4)
         process.send(SIGTERM)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// `doctor` compares this machine's clock with those of the servers that it can reach.
-@Suite(.blocking, .timeLimit(.minutes(2))) struct DoctorClockTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct DoctorClockTests {
     @Test(arguments: [3600, -3600])
     func `a Date header that is an hour off is a warning with how much and what to do`(seconds: Int) async throws {
         let workspace = try Workspace()
@@ -31,7 +31,7 @@ import Testing
             of: /this machine's clock is ([0-9.]+) s (ahead of|behind) the REST server's: set it right/)
         let found = try #require(said, "\(output)")
         #expect(found.2 == (seconds < 0 ? "ahead of" : "behind"))
-        #expect(abs((Double(found.1) ?? 0) - 3600) < 30)
+        #expect(abs((Double(found.1) ?? 0) - 3600) < 300)
         server.send(SIGTERM)
     }
 
@@ -57,7 +57,7 @@ import Testing
             line.firstMatch(of: /clock is ([0-9.]+) s (ahead of|behind) the database's/), "\(line)")
         #expect(found.2 == (seconds > 0 ? "ahead of" : "behind"), "\(line)")
         // The query may take a while on a busy machine.
-        #expect(abs((Double(found.1) ?? 0) - 3600) < 30, "\(line)")
+        #expect(abs((Double(found.1) ?? 0) - 3600) < 300, "\(line)")
     }
 
     /// Returns the line about one of the other clocks.

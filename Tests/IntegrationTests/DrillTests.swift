@@ -14,11 +14,25 @@ struct DrillTests {
             .map { String($0.dropFirst(4)) }
     }
 
+    /// Goes before the drill's commands. Its `sleep` also waits for what the drill waits for, and its collectors run
+    /// longer: a busy machine may take seconds to start one.
+    private static let patience = """
+        set -euo pipefail
+        ready() {
+          case $1 in
+            1) : </dev/tcp/127.0.0.1/$FEED ;;
+            *) sqlite3 -readonly $DRILL/box/ticks.sqlite 'SELECT 1 FROM trades LIMIT 1' | grep -q 1 ;;
+          esac
+        }
+        sleep() { command sleep $1; until ready $1 2>/dev/null; do command sleep 0.1; done; }
+        timeout() { command timeout 10 "${@:2}"; }
+        """
+
     @Test(arguments: PostgresCluster.offersTimescale ? [false, true] : [false])
     func `every command of the drill does what it says, and no row is lost or doubled`(onTimescale: Bool) async throws {
         var script = try commands(of: "### A drill")
         #expect(script.first?.hasPrefix("export DRILL=") == true, "places come first, in a line of their own")
-        script[0] = "set -euo pipefail"
+        script[0] = Self.patience
         let cluster = try PostgresCluster(settings: onTimescale ? ["shared_preload_libraries": "timescaledb"] : [:])
         if onTimescale { try cluster.psql("CREATE EXTENSION timescaledb", database: "template1") }
         // A database that an earlier drill may have left must not get in the way.

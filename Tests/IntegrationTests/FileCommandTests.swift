@@ -27,7 +27,9 @@ import Testing
 
     private func json(_ output: [String]) throws -> [[String: Any]] {
         let start = try #require(output.firstIndex { $0.hasPrefix("[") }, "\(output)")
-        let data = Data(output[start...].joined(separator: "\n").utf8)
+        // What takes longer than a second shows its progress on standard error, which may be read later.
+        let end = try #require(output[start...].lastIndex { $0.hasSuffix("]") }, "\(output)")
+        let data = Data(output[start...end].joined(separator: "\n").utf8)
         return try #require(try JSONSerialization.jsonObject(with: data) as? [[String: Any]])
     }
 

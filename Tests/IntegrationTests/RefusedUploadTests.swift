@@ -40,8 +40,7 @@ struct RefusedUploadTests {
         #expect(stream("trades", later).uploaded == 0 && stream("quotes", later).failure == nil)
         #expect(later.json["rows_uploaded"] as? Int == stream("quotes", later).uploaded)
         #expect(later.json["rows_refused"] as? Int == 0)
-        let health = try await http.send("GET", "/health/ready")
-        #expect(health.status == 200 && health.level(of: "sync") == "degraded")
+        let health = try await http.until("/health/ready") { $0.status == 200 && $0.level(of: "sync") == "degraded" }
         #expect(health.detail(of: "sync")?.hasPrefix("a person must fix this: trades: ") == true)
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_upload_stream_failing{stream="trades"} 1"#))

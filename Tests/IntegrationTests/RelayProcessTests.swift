@@ -79,7 +79,8 @@ import Testing
     }
 
     @Test func `what this one misses is a gap behind the relay too, and behind that one's`() async throws {
-        let market = try await SimulatedMarket(rate: 40)
+        // A port that nobody else gets while no market has it.
+        let market = try await SimulatedMarket(rate: 40, port: try #require(LoopbackListener.freePort()))
         var boxes: [CollectorBox] = []
         var processes: [ChildProcess] = []
         var feed = market.url
@@ -149,7 +150,7 @@ import Testing
         #expect(try shown("/api/relay").contains(#""agent":"edgetick""#))
         #expect(try shown("/metrics").contains("edgetick_relay_on_demand_symbols 1\n"))
         #expect(try shown("/api/websocket/symbols/MSFT").contains(#""origin":"relay""#))
-        #expect(try await first.run("status").output.joined(separator: "\n").contains("1 symbol on demand"))
+        try await first.until("status") { $1.joined(separator: "\n").contains("1 symbol on demand") }
         for process in [reader, collector] {
             process.send(SIGTERM)
             try await process.exit(within: .seconds(20))

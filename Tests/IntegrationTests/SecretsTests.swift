@@ -57,7 +57,8 @@ struct SecretsTests {
         _ = try cluster.psql(
             "GRANT ALL ON DATABASE \(database) TO \(role); GRANT ALL ON SCHEMA public TO \(role)", database: database)
         let proxy = try TCPProxy(to: cluster.port)
-        let market = try await SimulatedMarket(key: Self.key)
+        // A port that nobody else gets while no market has it.
+        let market = try await SimulatedMarket(port: try #require(LoopbackListener.freePort()), key: Self.key)
         let inbox = try DatagramInbox("@edgetick-\(UUID())")
         let box = try CollectorBox(
             feed: market.url,
@@ -66,7 +67,7 @@ struct SecretsTests {
                 "DATABASE_URI": cluster.uri(database, user: role, password: Self.password, port: proxy.port),
                 "NOTIFY_SOCKET": inbox.address, "UNIVERSE_PULL_INTERVAL": "10", "SYNC_STATEMENT_TIMEOUT": "1",
             ])
-        let migration = try await box.run("migrate")
+        let migration = try await box.run("migrate", settings: ["SYNC_STATEMENT_TIMEOUT": "60"])
         #expect(migration.status == 0, "\(migration.output)")
         outputs.add("migrate", migration.output)
         // Every trade of one symbol is refused, so that there are dead letters.

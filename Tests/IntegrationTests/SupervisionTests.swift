@@ -13,17 +13,19 @@ import WebAPISupport
         let box = try CollectorBox(
             feed: market.url, settings: ["NOTIFY_SOCKET": inbox.address, "WATCHDOG_USEC": "900000"])
         let (collector, port) = try await box.collect()
-        let first = try #require(await inbox.next())
+        let first = try #require(await inbox.next(within: .seconds(60)))
         #expect(first.contains("READY=1\n") && first.contains("MAINPID=\(collector.pid)\n"), "\(first)")
         try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
-        #expect(await inbox.next(containing: "STATUS=collecting")?.contains("WATCHDOG=1\n") == true)
+        #expect(await inbox.next(containing: "WATCHDOG=1\nSTATUS=collecting", within: .seconds(60)) != nil)
 
         try await market.kill()
-        let problem = try #require(await inbox.next(containing: "STATUS=not collecting; feed failing: "))
-        #expect(problem.contains("WATCHDOG=1\n"), "a restart would not fix the feed: \(problem)")
+        // With a sign of life, since a restart would not fix the feed. One message may lack it: after a pause of the
+        // machine, what is known of the loops may be as old as the pause.
+        let problem = "WATCHDOG=1\nSTATUS=not collecting; feed failing: "
+        #expect(await inbox.next(containing: problem, within: .seconds(60)) != nil)
 
         collector.send(SIGTERM)
-        #expect(await inbox.next(containing: "STOPPING=1") != nil)
+        #expect(await inbox.next(containing: "STOPPING=1", within: .seconds(60)) != nil)
         #expect(try await collector.exit() == 0)
     }
 
@@ -31,7 +33,7 @@ import WebAPISupport
         let inbox = try DatagramInbox("@edgetick-\(UUID())")
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["NOTIFY_SOCKET": inbox.address])
         let (collector, _) = try await box.collect()
-        #expect(await inbox.next()?.hasPrefix("READY=1\n") == true)
+        #expect(await inbox.next(within: .seconds(60))?.hasPrefix("READY=1\n") == true)
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
     }

@@ -12,13 +12,13 @@ import WebAPISupport
         try await Waiting.until(within: .seconds(60)) {
             try await box.run("status").output.contains { $0.hasPrefix("primary") && $0.contains("connected") }
         }
-        let running = try await box.run("status")
-        #expect(running.status == 0)
+        let running = try await box.until("status") { status, _ in status == 0 }
         #expect(running.output.contains { $0.contains("http://127.0.0.1:\(port)/") }, "\(running.output)")
         #expect(running.output.allSatisfy { !$0.contains("\u{1B}") })
-        let json = try await box.run("status", "--json")
-        let object = try Self.object(json.output)
-        #expect((object["instance"] as? [String: Any])?["collector"] as? String == "box")
+        try await box.until("status", "--json") { _, output in
+            let object = try? Self.object(output)
+            return (object?["instance"] as? [String: Any])?["collector"] as? String == "box"
+        }
 
         let watching = try box.start("status", "--watch")
         try await Waiting.until(within: .seconds(60)) {
@@ -27,9 +27,9 @@ import WebAPISupport
         watching.send(SIGINT)
         #expect(try await watching.exit() == 0)
 
-        let stranger = try await box.run("status", settings: ["HTTP_TOKEN": "another-token-than-that"])
-        #expect(stranger.status == 0)
-        #expect(stranger.output.contains { $0.contains("HTTP_TOKEN") }, "\(stranger.output)")
+        let stranger = try await box.until("status", settings: ["HTTP_TOKEN": "another-token-than-that"]) {
+            $0 == 0 && $1.contains { $0.contains("HTTP_TOKEN") }
+        }
         #expect(!stranger.output.contains { $0.contains("another-token") })
 
         collector.send(SIGKILL)
@@ -61,7 +61,8 @@ import WebAPISupport
         }
         let late = try await box.run(
             "query", "CNDL", "--from", "2023-11-14T22:15", "--to", "2023-11-14T22:16", "--format", "csv")
-        #expect(late.output == [header, wanted[2]])
+        // What takes longer than a second, as on a busy machine, shows its progress.
+        #expect(late.output.filter { !$0.hasPrefix("reading ") } == [header, wanted[2]])
         let json = try await box.run("query", "CNDL", "--format", "json")
         #expect(json.output.joined().contains(#""close":0.4372,"#), "\(json.output)")
         let nothing = try await box.run("query", "NONE")
@@ -149,9 +150,11 @@ import WebAPISupport
         let process = try #require(lock.split(separator: " ").first.flatMap { pid_t($0) }, "\(lock)")
         try await Waiting.until(within: .seconds(60)) {
             kill(process, SIGHUP)
-            return try String(contentsOfFile: log, encoding: .utf8).contains("the settings were read again")
+            // The last character may be there in part.
+            let text = FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) }
+            return text?.contains("the settings were read again") == true
         }
-        #expect(try await box.run("status").output.contains { $0.hasPrefix("CONNECTION") })
+        try await box.until("status") { $1.contains { $0.hasPrefix("CONNECTION") } }
         terminal.send(SIGKILL)
         // A collector that is killed would leave the file behind.
         try await Waiting.until(within: .seconds(60)) { !FileManager.default.fileExists(atPath: address) }
@@ -227,17 +230,21 @@ import WebAPISupport
     }
 
     @Test func `the demo breaks everything and accounts for every event`() async throws {
-        let place = try Workspace()
-        let demo = try ChildProcess(
-            Places.edgetick, ["demo", "--seconds", "8", "--data-dir", place.file("demo")],
-            environment: ["HTTP_PORT": "0"], directory: place.path)
-        #expect(try await demo.exit(within: .seconds(120)) == 0, "\(demo.output)")
-        let stops = PostgresCluster.isInstalled ? ["is stopped"] : []
-        for words in ["connection is cut", "kill -9", "started again"] + stops {
-            #expect(demo.output.contains { $0.contains(words) }, "\(words) in \(demo.output)")
+        let acts = ["connection is cut", "kill -9", "started again"]
+        let all = acts + (PostgresCluster.isInstalled ? ["is stopped"] : [])
+        var output: [String] = []
+        // On a machine that stands still for seconds, the time is over before the last act. A longer demo has more.
+        for seconds in [8, 30, 60] where !all.allSatisfy({ words in output.contains { $0.contains(words) } }) {
+            let place = try Workspace()
+            let demo = try ChildProcess(
+                Places.edgetick, ["demo", "--seconds", "\(seconds)", "--data-dir", place.file("demo")],
+                environment: ["HTTP_PORT": "0"], directory: place.path)
+            #expect(try await demo.exit(within: .seconds(150)) == 0, "\(demo.output)")
+            output = demo.output
         }
+        for words in all { #expect(output.contains { $0.contains(words) }, "\(words) in \(output)") }
         for stream in ["bars", "trades", "quotes"] {
-            let line = try #require(demo.output.last { $0.hasPrefix(stream + " ") }, "\(demo.output)")
+            let line = try #require(output.last { $0.hasPrefix(stream + " ") }, "\(output)")
             let numbers = line.split(separator: " ").dropFirst().map { Int($0.replacing(",", with: "")) }
             try #require(numbers.count == 6, "\(line)")
             let (sent, durable, inGap) = (numbers[0], numbers[1], numbers[2])
@@ -279,8 +286,8 @@ import WebAPISupport
     @Test func `doctor has a line for everything, and fails for what keeps a collector from working`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)
-        let fresh = try await box.run("doctor", "--login")
-        #expect(fresh.status == 0, "\(fresh.output)")
+        // It gives the feed 15 s for the login, which a pause of the machine may take.
+        let fresh = try await box.until("doctor", "--login") { status, _ in status == 0 }
         for subject in ["configuration", "files", "sqlite", "disk", "clock", "symbols", "http", "feed", "upstream"] {
             #expect(fresh.output.contains { $0.dropFirst(6).hasPrefix(subject) }, "\(subject) in \(fresh.output)")
         }

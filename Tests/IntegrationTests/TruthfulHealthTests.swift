@@ -6,17 +6,18 @@ import WebAPISupport
 /// Health, status and metrics tell the truth while real parts fail.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct TruthfulHealthTests {
     @Test func `a cut feed makes the collector not ready, and its return ready again`() async throws {
-        let market = try await SimulatedMarket()
+        // A port that nobody else gets while no market has it.
+        let market = try await SimulatedMarket(port: try #require(LoopbackListener.freePort()))
         let box = try CollectorBox(feed: market.url)
         let (collector, port) = try await box.collect()
         let http = RawHTTP(port: port)
         try await http.until("/health/ready") { $0.status == 200 }
 
         try await market.kill()
-        let cut = try await http.until("/health/ready") { $0.status == 503 }
-        #expect(cut.level(of: "feed") == "failing")
+        let cut = try await http.until("/health/ready") { $0.status == 503 && $0.level(of: "feed") == "failing" }
         #expect(cut.detail(of: "feed")?.contains("primary") == true, "\(cut.text)")
-        #expect(try await http.send("GET", "/health/live").status == 200)
+        // After a pause of the machine, the loops count as stuck for a moment.
+        try await http.until("/health/live") { $0.status == 200 }
         let status = try await http.send("GET", "/api/admin/websocket-status").json
         #expect((status["data"] as? [String: Any])?["connected_count"] as? Int == 0)
 
@@ -42,16 +43,15 @@ import WebAPISupport
                 "DATABASE_URI": cluster.uri(try cluster.makeDatabase(), port: proxy.port),
                 "SYNC_STATEMENT_TIMEOUT": "1",
             ])
-        #expect(try await box.run("migrate").status == 0)
+        #expect(try await box.run("migrate", settings: ["SYNC_STATEMENT_TIMEOUT": "60"]).status == 0)
         let (collector, port) = try await box.collect()
         let http = RawHTTP(port: port)
         try await http.until("/api/sync") { ($0.json["rows_uploaded"] as? Int ?? 0) > 0 }
 
         proxy.set(.blackhole)
         try await http.until("/api/sync") { $0.json["state"] as? String == "retrying" }
-        let ready = try await http.send("GET", "/health/ready")
-        #expect(ready.status == 200, "collection goes on: \(ready.text)")
-        #expect(ready.level(of: "sync") == "degraded")
+        // Ready, since the collection goes on.
+        try await http.until("/health/ready") { $0.status == 200 && $0.level(of: "sync") == "degraded" }
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains("edgetick_upload_failing 1"))
         let appended = try await http.send("GET", "/api/status").appended
@@ -59,7 +59,7 @@ import WebAPISupport
 
         proxy.set(.pass)
         try await http.until("/api/sync") { $0.json["state"] as? String == "ok" }
-        #expect(try await http.send("GET", "/health/ready").level(of: "sync") == "ok")
+        try await http.until("/health/ready") { $0.level(of: "sync") == "ok" }
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
     }
@@ -75,14 +75,16 @@ import WebAPISupport
         try await http.until("/health/ready") { $0.status == 200 }
 
         disk.fill()
-        let full = try await http.until("/health/ready") { $0.status == 503 }
-        #expect(full.level(of: "buffer") == "failing", "\(full.text)")
-        #expect(try await http.send("GET", "/health/live").status == 200)
+        let full = try await http.until("/health/ready") {
+            $0.status == 503 && $0.level(of: "buffer") == "failing" && $0.level(of: "disk") == "degraded"
+        }
         #expect(full.detail(of: "buffer")?.contains("BUFFER_MAX_BYTES") != true, "\(full.text)")
-        #expect(full.level(of: "disk") == "degraded", "\(full.text)")
-        let metrics = try await http.send("GET", "/metrics").text
-        #expect(
-            metrics.contains("edgetick_buffer_full 1") || metrics.contains("edgetick_buffer_failing 1"), "\(metrics)")
+        // After a pause of the machine, the loops count as stuck for a moment.
+        try await http.until("/health/live") { $0.status == 200 }
+        // The reserve that was released may make room for a moment.
+        try await http.until("/metrics") {
+            $0.text.contains("edgetick_buffer_full 1") || $0.text.contains("edgetick_buffer_failing 1")
+        }
         #expect(try await http.send("GET", "/").status == 200)
 
         disk.empty()
@@ -110,7 +112,7 @@ import WebAPISupport
         try await process.line(containing: "can't be left for the other commands")
         #expect(!FileManager.default.fileExists(atPath: address))
         disk.empty()
-        try await Waiting.until(within: .seconds(20)) { FileManager.default.fileExists(atPath: address) }
+        try await Waiting.until { FileManager.default.fileExists(atPath: address) }
         let port = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
         #expect(try String(contentsOfFile: address, encoding: .utf8).contains(":\(port)/"))
         process.send(SIGTERM)
@@ -133,8 +135,7 @@ import WebAPISupport
         #expect(try await http.send("GET", "/metrics").text.contains("edgetick_files_set_aside 1\n"))
         let buffer = try await http.send("GET", "/api/status").json["buffer"] as? [String: Any]
         #expect(buffer?["set_aside"] as? [String] == [box.data + "/" + bad])
-        let status = try await box.run("status")
-        #expect(status.output.contains { $0.hasPrefix("aside ") && $0.hasSuffix(bad) }, "\(status.output)")
+        try await box.until("status") { $1.contains { $0.hasPrefix("aside ") && $0.hasSuffix(bad) } }
 
         try FileManager.default.removeItem(atPath: box.data + "/" + bad)
         try await http.until("/health/ready") { $0.level(of: "buffer") == "ok" }
@@ -143,8 +144,7 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
-    @Test func `trades whose ids are numbers are kept, those without a price are told within ten seconds`() async throws
-    {
+    @Test func `trades whose ids are numbers are kept, those without a price are told at once`() async throws {
         let place = try Workspace()
         let capture = place.file("odd.ndjson")
         let frames = (0..<50).map { number in
@@ -157,14 +157,13 @@ import WebAPISupport
         let (collector, port) = try await box.collect(
             settings: ["MASSIVE_WEBSOCKET_URL": feed.url, "SYMBOLS": "AAPL", "FEED_EVENTS": "T"])
         let http = RawHTTP(port: port)
-        let line = try await collector.line(containing: "can't be decoded", within: .seconds(10))
+        let line = try await collector.line(containing: "can't be decoded")
         #expect(line.contains("missing_field (p)"), "\(line)")
         let ready = try await http.until("/health/ready") { $0.level(of: "decoding") == "degraded" }
         #expect(ready.detail(of: "decoding")?.contains("missing_field (p)") == true, "\(ready.text)")
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_feed_rejected_events_total{connection="primary",kind="T"}"#))
-        let status = try await box.run("status")
-        #expect(status.output.contains { $0.hasPrefix("decoding degraded") }, "\(status.output)")
+        try await box.until("status") { $1.contains { $0.hasPrefix("decoding degraded") } }
         try await http.until("/api/status") { $0.appended >= 2 }
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
@@ -182,7 +181,7 @@ import WebAPISupport
             detail.contains("nasdq100") && detail.contains("8 symbols are collected of the default list"), "\(detail)")
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_connection_symbols_not_as_set{connection="primary"} 1"#))
-        #expect(try await box.run("status", "--check").status == 1)
+        try await box.until("status", "--check") { status, _ in status == 1 }
 
         let list = box.workspace.file("nasdq100.csv")
         try "symbol\nAAPL\nMSFT\n".write(toFile: list, atomically: true, encoding: .utf8)
@@ -207,7 +206,9 @@ import WebAPISupport
         #expect(ready.level(of: "symbols") == "degraded")
         #expect(ready.detail(of: "symbols")?.contains("NVDA, SPY") == true, "\(ready.text)")
         #expect(try await http.send("GET", "/metrics").text.contains("edgetick_symbols_unplaced 2\n"))
-        #expect(collector.output.contains { $0.contains("no connection has room") && $0.contains("NVDA SPY") })
+        try await Waiting.until("the line of the log") {
+            collector.output.contains { $0.contains("no connection has room") && $0.contains("NVDA SPY") }
+        }
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
     }
@@ -218,18 +219,15 @@ import WebAPISupport
         let never = try await box.run("status", "--check")
         #expect(never.status == 3 && never.output.first?.hasPrefix("not running: ") == true, "\(never)")
         let (collector, port) = try await box.collect()
-        try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
-        let ok = try await box.run("status", "--check")
-        #expect(ok.status == 0 && ok.output == ["ok: everything is as the settings say"], "\(ok)")
+        try await box.until("status", "--check") { $0 == 0 && $1 == ["ok: everything is as the settings say"] }
         try Data(repeating: 7, count: 9000).write(to: URL(fileURLWithPath: box.data + "/ticks-bad-1.sqlite"))
         try await RawHTTP(port: port).until("/health/ready") { $0.level(of: "buffer") == "degraded" }
-        let degraded = try await box.run("status", "--check")
-        #expect(degraded.status == 1 && degraded.output.first?.hasPrefix("degraded: buffer degraded: ") == true)
+        try await box.until("status", "--check") {
+            $0 == 1 && $1.first?.hasPrefix("degraded: buffer degraded: ") == true
+        }
         try await market.kill()
         try await RawHTTP(port: port).until("/health/ready") { $0.status == 503 }
-        let failing = try await box.run("status", "--check")
-        #expect(failing.status == 2, "\(failing)")
-        #expect(failing.output.first?.hasPrefix("failing: feed failing: ") == true, "\(failing)")
+        try await box.until("status", "--check") { $0 == 2 && $1.first?.hasPrefix("failing: feed failing: ") == true }
         #expect(try await box.run("status", "--check", "--json").status == 2)
         collector.send(SIGTERM)
         #expect(try await collector.exit() == 0)
@@ -242,6 +240,8 @@ import WebAPISupport
         let box = try CollectorBox(feed: market.url)
         let (collector, port) = try await box.collect()
         try await RawHTTP(port: port).until("/health/ready") { $0.status == 200 }
+        // It is written once the server listens.
+        try await Waiting.until { FileManager.default.fileExists(atPath: box.data + "/http.address") }
         let address = try String(contentsOfFile: box.data + "/http.address", encoding: .utf8)
         #expect(address == "http://127.0.0.1:\(port)/\n")
         collector.send(SIGTERM)
@@ -266,6 +266,26 @@ import WebAPISupport
         #expect(short.status == 78)
         #expect(short.output.contains { $0.contains("HTTP_TOKEN") }, "\(short.output)")
         #expect(!short.output.contains { $0.contains("short-canary") })
+    }
+}
+
+extension CollectorBox {
+    /// Runs a command until its status and output are as wanted, and returns them.
+    ///
+    /// The commands give a collector three seconds to answer and then go by its files, as may happen on a busy machine.
+    @discardableResult
+    func until(
+        _ arguments: String..., settings: [String: String] = [:],
+        _ isWanted: @Sendable (_ status: Int32, _ output: [String]) -> Bool
+    ) async throws -> (status: Int32, output: [String]) {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            let (status, output) = try await run(arguments, settings: settings)
+            if isWanted(status, output) { return (status, output) }
+            guard ContinuousClock.now < deadline else {
+                throw Waiting.TimedOut("\(arguments) still ends with \(status) and says \(output)")
+            }
+        }
     }
 }
 

@@ -30,12 +30,18 @@ import Testing
     }
 
     private func ask(_ rig: RelayRig, _ path: String) async throws -> (status: Int, answer: Answer) {
-        // Waiting for it must not hold up the thread that answers.
-        let curl = try ChildProcess(
-            "/usr/bin/curl", ["-s", "-w", "\\n%{http_code}\\n", "http://127.0.0.1:\(rig.port)\(path)"])
-        try await curl.exit(within: .seconds(60))
-        let status = try #require(curl.output.last.flatMap { Int($0) })
-        return (status, try JSONDecoder().decode(Answer.self, from: Data(curl.output.dropLast().joined().utf8)))
+        var tries = 0
+        while true {
+            // Waiting for it must not hold up the thread that answers.
+            let curl = try ChildProcess(
+                "/usr/bin/curl", ["-s", "-w", "\\n%{http_code}\\n", "http://127.0.0.1:\(rig.port)\(path)"])
+            try await curl.exit(within: .seconds(60))
+            let status = try #require(curl.output.last.flatMap { Int($0) })
+            tries += 1
+            // After a pause of the machine, reading has taken too long.
+            if status == 503, tries < 5 { continue }
+            return (status, try JSONDecoder().decode(Answer.self, from: Data(curl.output.dropLast().joined().utf8)))
+        }
     }
 
     private let all = "/v2/aggs/ticker/AAPL/range/1/minute/0/4102444800000"
@@ -112,7 +118,7 @@ import Testing
                 try await rig.buffer.settle([GapFill(of: record, symbols: symbols, state: state)])
             }
             try Command.run([
-                "/usr/bin/sqlite3", rig.workspace.path + "/ticks.sqlite",
+                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", rig.workspace.path + "/ticks.sqlite",
                 """
                 INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, count, at_us)
                 VALUES (1, 'bars', 'DROPPED', 'new_rejected', \(start), \(start), 1, 1)

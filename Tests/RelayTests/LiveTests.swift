@@ -66,7 +66,7 @@ import Testing
     @Test func `cost nothing without a reader: no text is kept`() async throws {
         try await RelayRig.run { rig in
             #expect(rig.tap.wantedText.isEmpty)
-            // To be there and logged in is not enough.
+            // Being connected and logged in is not enough.
             let client = try await rig.client()
             #expect(rig.tap.wantedText.isEmpty)
             let plan = plan(["AAPL"], kinds: [.trade])
@@ -181,7 +181,7 @@ import Testing
                 let there = came[lane] ?? []
                 #expect(Set(there).count == there.count && Set(there) == Set(objects), "\(lane): each once")
             }
-            // One that connects again may be ahead of the other: what it missed comes after what it brings first.
+            // A connection that is back may be ahead of the other: what it missed comes after what it brings first.
             for (kind, stream) in [("T", EventStream.trades), ("Q", .quotes)] {
                 let objects = received.objects.filter { $0.hasPrefix("{\"ev\":\"\(kind)\"") }
                 let there = try await buffered(stream, of: plan, rig)

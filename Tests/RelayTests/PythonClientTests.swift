@@ -45,7 +45,7 @@ struct `The official Python client on the relay` {
                 print(span, sorted(vars(bar).items()))
         """
 
-    /// Does what the lines of a pipe tell it, and tells what it got.
+    /// Follows the orders that come as lines of a pipe, and prints what it receives.
     private static let obedient = """
         import asyncio, sys
         from massive import WebSocketClient
@@ -149,7 +149,7 @@ struct `The official Python client on the relay` {
             let proxy = try TCPProxy(to: rig.port)
             let orders = rig.workspace.file("orders")
             try #require(mkfifo(orders, 0o600) == 0)
-            // Open for both, it waits for nobody.
+            // Opened for reading too, it doesn't wait for a reader.
             let pipe = try #require(FileHandle(forUpdatingAtPath: orders))
             func order(_ what: String) throws { try pipe.write(contentsOf: Data("\(what)\n".utf8)) }
             let client = try ChildProcess(
@@ -193,7 +193,7 @@ struct `The official Python client on the relay` {
             try await take(60..<80, "MSFT")
             #expect(rig.service.state.readers.first?.agent?.contains("websockets") == true)
             client.send(SIGKILL)
-            try await client.exit(within: .seconds(20))
+            try await client.exit()
         }
     }
 

@@ -3,7 +3,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// A socket that sends just the bytes it is told to, and takes the frames of a server apart.
+/// A socket that sends exactly the bytes it is given, and parses a server's frames.
 final class RawSocket {
     private let socket: Int32
     private var received: [UInt8] = []
@@ -46,7 +46,7 @@ final class RawSocket {
         received += bytes.prefix(count)
     }
 
-    /// Takes one byte, if there is one, and throws it away.
+    /// Reads one byte, if there is one, and discards it.
     func dropByte() {
         var byte: UInt8 = 0
         _ = recv(socket, &byte, 1, Int32(MSG_DONTWAIT))

@@ -100,8 +100,9 @@ import Testing
         try await RelayRig.run(limits) { rig in
             let early = try await rig.client(key: "first-key-0123456")
             try await early.subscribe("T.*")
-            // As many as there is room for, and again as many: half of them go as far as they can without a key.
-            let strangers = try (0..<limits.server.maximumSockets! * 2).map { number in
+            // Four times as many as there is room for: half of them go as far as they can without a key. The others are
+            // closed after ten seconds, so if the machine stands still meanwhile, fewer are crowded out.
+            let strangers = try (0..<limits.server.maximumSockets! * 4).map { number in
                 let wire = try RawSocket(port: rig.port)
                 if number.isMultiple(of: 2) { try wire.shakeHands(port: rig.port) }
                 return wire
@@ -113,7 +114,7 @@ import Testing
             for client in [early, late] {
                 #expect(try await client.wait { $0.eventCount >= 20 }.objects == texts(plan, 0..<20))
             }
-            #expect(rig.service.state.crowdedOut >= strangers.count / 2 && rig.service.state.turnedAway == 0)
+            #expect(rig.service.state.crowdedOut >= strangers.count / 4 && rig.service.state.turnedAway == 0)
             withExtendedLifetime(strangers) {}
         }
     }
@@ -178,7 +179,8 @@ import Testing
     {
         let limits = configured {
             $0.clientBufferBytes = 256 << 10
-            $0.loginTimeout = .seconds(5)
+            // Long enough for the others to log in.
+            $0.loginTimeout = .seconds(20)
         }
         try await RelayRig.run(limits) { rig in
             let symbols = (0..<16).map { "S\(UnicodeScalar(UInt8(65 + $0)))" }
@@ -240,17 +242,22 @@ import Testing
                 #expect(came.count == 1 && came.allSatisfy { sent[$0.key] == $0.value })
             }
             #expect(rig.service.state.overflowed == 0)
-            // The one that floods is there still.
+            // The one that floods is still there.
             try await Waiting.until(within: .seconds(60)) { rig.service.state.readers.count == symbols.count + 1 }
         }
     }
 
     @Test func `that give no sign of life are closed`() async throws {
         try await RelayRig.run(configured { $0.pingInterval = .seconds(1) }) { rig in
-            // It answers no pings.
-            let client = try await rig.client()
-            try await client.wait { $0.isClosed || $0.error != nil }
-            #expect(client.snapshot.frames.contains { $0.opcode == .ping })
+            // A client that was closed without a ping may have met a pause of the machine; not all do.
+            var wasPinged = false
+            for _ in 0..<5 where !wasPinged {
+                // It answers no pings.
+                let client = try await rig.client()
+                let received = try await client.wait { $0.isClosed || $0.error != nil }
+                wasPinged = received.frames.contains { $0.opcode == .ping }
+            }
+            #expect(wasPinged)
         }
     }
 
@@ -261,11 +268,11 @@ import Testing
         try await RelayRig.run(configured { $0.requests = Self.slowly }) { rig in
             let client = try await rig.client()
             let request = String(repeating: "no request", count: 2000)
+            let began = ContinuousClock.now
             let flooding = Task {
                 while !Task.isCancelled { try await client.send(request) }
             }
             defer { flooding.cancel() }
-            let began = ContinuousClock.now
             try await client.wait { $0.statuses.count >= 100 }
             // Of 2 MB a burst is free, one read comes too early, and the rest takes its time.
             #expect(ContinuousClock.now - began > .seconds(5))

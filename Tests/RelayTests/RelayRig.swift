@@ -24,6 +24,11 @@ final class RelayRig: Sendable {
     private init(
         _ configuration: RelayConfiguration, _ symbols: (RelayTap) throws -> any RelayedSymbols
     ) async throws {
+        // On a loaded machine a client may be slow to log in; and the tests' clients answer no pings.
+        var configuration = configuration
+        let usual = RelayConfiguration()
+        if configuration.loginTimeout == usual.loginTimeout { configuration.loginTimeout = .seconds(100) }
+        if configuration.pingInterval == usual.pingInterval { configuration.pingInterval = .seconds(100) }
         workspace = try Workspace()
         buffer = try TickBuffer.open(
             directory: workspace.path,
@@ -36,6 +41,16 @@ final class RelayRig: Sendable {
     }
 
     static let quiet = Logger(label: "relay", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    /// Signals that the services run: a group that is told to stop before that fails when it runs.
+    private struct Start: Service {
+        let begun: AsyncStream<Void>.Continuation
+
+        func run() async throws {
+            begun.finish()
+            try? await gracefulShutdown()
+        }
+    }
 
     /// Some symbols that are collected, whatever anybody asks for; `nil` for all.
     struct Fixed: RelayedSymbols {
@@ -66,8 +81,10 @@ final class RelayRig: Sendable {
         symbols: ((RelayTap) throws -> any RelayedSymbols)? = nil, _ body: @Sendable (RelayRig) async throws -> Void
     ) async throws {
         let rig = try await RelayRig(configuration, symbols ?? { _ in Fixed(collected: collected) })
-        let group = ServiceGroup(services: [rig.service], logger: quiet)
+        let (starting, begun) = AsyncStream.makeStream(of: Void.self)
+        let group = ServiceGroup(services: [rig.service, Start(begun: begun)], logger: quiet)
         let running = Task { try await group.run() }
+        for await _ in starting {}
         do {
             try await body(rig)
         } catch {

@@ -49,7 +49,7 @@ import Testing
             $0.queueBytes = size * 2
             $0.commitInterval = .fixed(.milliseconds(1))
         }
-        // Two that check for room at the same time, with collecting beside them.
+        // Several check for room at the same time.
         try await withThrowingTaskGroup(of: Void.self) { group in
             for owner in ["A", "B", "C"] {
                 group.addTask {

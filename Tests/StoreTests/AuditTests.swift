@@ -4,10 +4,11 @@ import TestSupport
 import Testing
 
 /// What is missing from a numbered feed's file, and what is there twice.
-@Suite(.timeLimit(.minutes(1))) struct AuditTests {
+@Suite(.timeLimit(.minutes(5))) struct AuditTests {
     private static let symbol = Symbol("AAPL")!
 
-    /// A file that holds trades and quotes of these numbers, at a time of as many milliseconds, and bars of these seconds.
+    /// A file with trades and quotes of these sequences, which are also their times in milliseconds, and bars of these
+    /// seconds.
     private func file(
         trades: [(id: Int64, sequence: Int64)], quotes: [Int64], bars: [Int64], gap: ClosedRange<Int64>? = nil
     ) async throws -> Scratch {
@@ -52,7 +53,7 @@ import Testing
     }
 
     @Test func `what is missing is counted by stream, and a gap explains what it covers`() async throws {
-        // Trade 2 was number 3, quotes 4 and 6 are missing too; the gap covers the first two.
+        // Trade 2 had sequence 3; quotes 4 and 6 are missing too. The gap covers 3 and 4.
         let scratch = try await file(trades: [(1, 1), (3, 7)], quotes: [2, 5, 8], bars: [10, 13], gap: 3...4)
         let audit = try BufferAudit.read(directory: scratch.path)
         #expect(audit.streams[.trades]?.missing == 1)

@@ -7,7 +7,7 @@ import Store
 import TestSupport
 import Testing
 
-/// A file that can't be used is put out of the way under a new name and never overwritten.
+/// A file that can't be used is renamed and never overwritten.
 @Suite(.timeLimit(.minutes(5))) struct BadFileTests {
     @Test func `garbage is set aside unchanged and a fresh file is started`() async throws {
         let scratch = try Scratch()
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// A backup that was put back has no lock file beside it.
+    /// A restored backup has no lock file beside it.
     @Test(arguments: EventStream.allCases, [false, true])
     func `of a damaged file the newest events that can be read say since when events are missed`(
         damaged: EventStream, hasLock: Bool
@@ -71,7 +71,7 @@ import Testing
         #expect(life.isUncertain)
         #expect(life.newest[.trade] == (damaged == .trades ? nil : newest))
         #expect(life.newest[.minuteBar] != nil || damaged == .bars)
-        // Whoever comes next reads it in the fresh file, though nothing was collected.
+        // The next start reads it from the fresh file, although nothing was collected.
         let known = try #require(life.newest.values.max())
         #expect(try scratch.number("SELECT alive_us / 1000 FROM buffer") == min(life.end, known), "\(life)")
         await fresh.close()
@@ -98,7 +98,7 @@ import Testing
             [.modificationDate: Date(timeIntervalSince1970: Double(date) / 1000)], ofItemAtPath: scratch.ticks)
         let fresh = try scratch.open()
         let life = try #require(fresh.previousLife)
-        // A date that is still to come says nothing.
+        // A date in the future says nothing.
         #expect(
             life.isUncertain && life.newest.isEmpty
                 && (min(date, start) - 1...min(date, now() / 1000)).contains(life.end))
@@ -203,7 +203,7 @@ import Testing
         await again.close()
     }
 
-    /// They are read by the upload, by who fills gaps, and by a box of a pair; never by a commit that adds none.
+    /// The upload, the backfill and the other box of a pair read them; a commit that adds none does not.
     @Test(arguments: ["sqlite_autoindex_dead_letters_1", "drops", "gaps", "gap_fills"])
     func `damage of what the file says of its rows has a fresh file started by who meets it`(table: String) async throws
     {
@@ -214,7 +214,7 @@ import Testing
         buffer.record(GapChange(gaps: [gap]))
         #expect(buffer.offer(.trades(5)) == .accepted)
         try await buffer.flush()
-        try scratch.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try await Waiting.until("the log is in the file") { try scratch.moveLog() }
         try scratch.damage(table: table)
         let read: () async throws -> Void = {
             if table.hasPrefix("gap") {

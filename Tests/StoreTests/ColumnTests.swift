@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-/// Everything in the file that knows a stream's columns agrees with the one table of them.
+/// Everything that knows a stream's columns agrees with the one table of columns.
 @Suite(.timeLimit(.minutes(5))) struct ColumnTests {
     @Test(arguments: EventStream.allCases)
     func `the table in the file has the columns, in their order, with their types`(stream: EventStream) async throws {
@@ -17,7 +17,7 @@ import Testing
         for (row, column) in zip(found, stream.columns) {
             let type = column.content.isReal ? "REAL" : column.content.isText ? "TEXT" : "INTEGER"
             #expect(row["type"] as String == type, "\(column.name)")
-            // A required number may be NaN, for which SQLite has NULL; the row's number is the key.
+            // A required number may be NaN, which SQLite stores as NULL; the sequence is the primary key.
             let isNotNull = column.isRequired && !column.content.isReal && column.content != .sequence
             #expect((row["notnull"] as Int == 1) == isNotNull, "\(column.name)")
         }
@@ -113,7 +113,7 @@ import Testing
             let row = record(stream.columns) { $0 == wrong ? .blob([0]) : nil }
             #expect(!EventRecord.isRow(row, of: stream), "\(wrong.name)")
         }
-        // As the version before wrote it, without the columns that were added since, and shorter than any was.
+        // As the first version wrote it, without the columns that were added since; and shorter than any version.
         let first = stream.columns.filter { $0.since == 1 }
         #expect(EventRecord.stream(of: record(first) { _ in nil }) == stream)
         #expect(EventRecord.stream(of: record(first.dropLast()) { _ in nil }) == nil)
@@ -147,7 +147,7 @@ extension ColumnValue {
 }
 
 extension MarketData.Column {
-    /// What a record has in the column.
+    /// A value that a record may have in the column.
     fileprivate var record: RecordValue {
         switch content {
         case .sequence: .null

@@ -6,7 +6,7 @@ import Store
 import TestSupport
 import Testing
 
-/// kill -9 at any time: every row that was reported durable is there afterwards, once, and nothing else is.
+/// kill -9 at any time: every row that was reported durable is there afterwards, once, and no row is wrong.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct CrashTests {
     @Test(arguments: [5, 23, 61, 142]) func `a kill in mid-write loses no durable row`(milliseconds: Int) async throws {

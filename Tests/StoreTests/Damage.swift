@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// Ways to harm a copy of a file, each a function of its seed.
+/// Ways to damage a copy of a file; the seed decides where.
 enum Damage: String, CaseIterable, Sendable {
     case bitFlip = "a flipped bit"
     case garbagePage = "a page of garbage"
@@ -10,7 +10,7 @@ enum Damage: String, CaseIterable, Sendable {
     case cut = "the file's end is cut off"
     case header = "the first page is garbage"
 
-    /// Harms the bytes of a file; answers the pages that are not as they were, from 1 on.
+    /// Damages the bytes of a file and returns the pages that may have changed, counted from 1.
     func harm(_ bytes: inout Data, seed: UInt64) -> ClosedRange<Int> {
         var random = SeededRandom(seed: seed)
         let pages = bytes.count / 4096

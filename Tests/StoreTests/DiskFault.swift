@@ -4,10 +4,12 @@ import Synchronization
 
 /// A disk that is slow or broken on request, between SQLite and the system: a VFS that wraps the usual one.
 ///
-/// For processes of their own alone, since it becomes the default of all connections: exit tests.
+/// Only for exit tests, which run in a process of their own: it becomes the default of all connections.
 enum DiskFault {
     /// How long a sync takes, in microseconds.
     static let syncDelay = Atomic<Int>(0)
+    /// The number of the slow sync that is under way, from 1 on; 0 while there is none.
+    static let slowSync = Atomic<Int>(0)
     /// How many syncs fail from now on.
     static let failingSyncs = Atomic<Int>(0)
     /// What a write fails with; 0 lets it through.
@@ -17,7 +19,7 @@ enum DiskFault {
 
     /// The usual VFS; set before the first file is opened, and not changed afterwards.
     nonisolated(unsafe) private static var system: UnsafeMutablePointer<sqlite3_vfs>?
-    /// The system's functions and those that stand before them: files with locks have others than files without.
+    /// The original functions and those that replace them; files with locks have other functions than files without.
     private static let patched = Mutex<[Patch]>([])
 
     private struct Patch: @unchecked Sendable {
@@ -25,7 +27,7 @@ enum DiskFault {
         let faulty: UnsafePointer<sqlite3_io_methods>
     }
 
-    /// Has every connection opened from now on go through it.
+    /// Makes every connection that is opened from now on go through it.
     static func install() {
         guard let found = sqlite3_vfs_find(nil) else { exit(60) }
         system = found
@@ -69,8 +71,9 @@ enum DiskFault {
     private static func sync(_ file: UnsafeMutablePointer<sqlite3_file>?, _ flags: Int32) -> Int32 {
         let delay = syncDelay.load(ordering: .relaxed)
         if delay > 0 {
-            hits.add(1, ordering: .relaxed)
+            slowSync.store(hits.add(1, ordering: .relaxed).newValue, ordering: .sequentiallyConsistent)
             usleep(UInt32(delay))
+            slowSync.store(0, ordering: .sequentiallyConsistent)
         }
         if failingSyncs.load(ordering: .relaxed) > 0 {
             failingSyncs.subtract(1, ordering: .relaxed)

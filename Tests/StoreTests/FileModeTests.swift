@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    /// Ends the process when something below a directory, or itself, may be used by others.
+    /// Ends the process if others may use the directory or anything in it.
     private static func expectPrivate(_ directory: String, atLeast count: Int) {
         let names = (try? FileManager.default.subpathsOfDirectory(atPath: directory)) ?? []
         guard names.count >= count else {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Store
 
-/// What is believed of a file's times at a start. Times in milliseconds; now is a day in 2026.
+/// Which of a file's times a start believes. Times are in milliseconds; now is a day in 2026.
 @Suite(.timeLimit(.minutes(3))) struct FileTimesTests {
     private let now: Int64 = 1_795_630_000_000
     private let day: Int64 = 86_400_000
@@ -19,7 +19,7 @@ import Testing
         let life = file([(now - 9000, now - 8000), (now - 7000, now - 6500)], alive: now - 5000).life(now: now)
         #expect(life == PreviousLife(end: now - 5000, newest: [.trade: now - 7000]))
         #expect(life?.ends(delay: 0).missedSince(.trade, nil) == now - 7000 - Gap.startMargin)
-        // Events come about in their order: of a kind that the file has none of, none is as far as the others' newest.
+        // Events arrive roughly in order: a kind without rows is missed from shortly before the others' newest.
         #expect(life?.ends(delay: 0).missedSince(.quote, nil) == now - 7000 - Gap.eventLateness)
         #expect(FileTimes().life(now: now) == nil)
     }
@@ -44,7 +44,7 @@ import Testing
         var times = file([(now - 907_000, now - 6500)], alive: now - 5000)
         times.lasts[.trade] = times.rows[.trade]
         #expect(times.life(now: now)?.lossesEnd == now - 5000 - 900_500)
-        // An event that came a day late shows no feed's delay.
+        // An event that came more than a day late says nothing about the feed's delay.
         times.lasts[.trade] = [.init(event: now - 2 * day, received: now - 6500)]
         #expect(times.life(now: now)?.lossesEnd == now - 5000)
     }
@@ -57,17 +57,17 @@ import Testing
 
     @Test func `while the clock was behind the events tell where they had come to, and the receipts are unsure`() {
         let rows = (0..<20).map { (event: now - 20_000 + $0 * 500, received: now - 110_000 + $0 * 500) }
-        // Whether the clock is right now, or behind as before.
+        // Whether the clock is right by now or still behind.
         for clock in [now, now - 90_000] {
             let life = file(rows, alive: now - 100_000).life(now: clock)
             #expect(
                 life == PreviousLife(end: now - 10_500, newest: [.trade: now - 10_500], isUncertain: true))
         }
-        // One event from the future moves nothing then either.
+        // Nor does one event from the future change anything then.
         let odd = file(rows + [(now + 7_200_000, now - 100_000)], alive: nil)
         #expect(odd.life(now: now)?.newest == [.trade: now - 10_000])
         #expect(odd.newest == [.trade: now - 10_000])
-        // A delayed feed's events are received later than they happened in any case.
+        // A delayed feed's events are received after they happened, even by a clock that is behind.
         let delayed = file(rows.map { ($0.event - 900_000, $0.received) }, alive: nil).life(now: now)
         #expect(delayed?.newest == [.trade: now - 910_500] && delayed?.isUncertain == false)
     }
@@ -140,7 +140,7 @@ import Testing
         try SoundFile.reading(scratch.ticks) { database in
             let times = try FileTimes(database)
             #expect(times.rows[.minuteBar] == [.init(event: now - 9000 - 65_000, received: now)])
-            // Of a stream that never had a row nothing is guessed.
+            // Nothing is guessed about a stream that never had a row.
             #expect(times.rows[.secondBar]?.count == 500 && times.rows[.trade] == nil)
             #expect(try FileTimes(database, guesses: false).rows[.minuteBar] == nil)
         }
@@ -154,7 +154,7 @@ import Testing
             batch.trades = [Trade(symbol: Symbol("A")!, time: time, price: 1, size: 1)]
             #expect(buffer.offer(batch) != .refused)
         }
-        // One that was silent for longer, one that lags, and rows that no connection brought.
+        // A connection that was silent for longer, one that lags, and rows that came from no connection.
         offer("removed", now - 900_000, received: now - 900_000)
         offer("slow", now - 50_000, received: now - 45_000)
         offer("slow", now - 31_000, received: now - 12_000)
@@ -167,7 +167,7 @@ import Testing
         var times = try SoundFile.reading(scratch.ticks) { try FileTimes($0) }
         #expect(times.life(now: now)?.newest == [.trade: now - 31_000])
         #expect(times.newest == [.trade: now - 8000])
-        // No further back than a line lags.
+        // No further back than a connection may lag.
         times.lasts[.trade]?.append(.init(event: now - 500_000, received: now - 8000))
         #expect(times.life(now: now)?.newest == [.trade: now - 68_000])
     }
@@ -184,7 +184,7 @@ import Testing
         let ends = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: told)?.ends(delay: 0)
         #expect(ends?.missedSince(.trade, a) == now - 4000)
         #expect(ends?.missedSince(.trade, Symbol("B")!) == now - 9000 - Gap.startMargin)
-        // Not by one that the clock made too long.
+        // A gap that the clock made too long does not count.
         var wrong = gap([a], now - 9000, now - 10)
         wrong.isUncertain = true
         let rest = file([(now - 9000, now - 9000)], alive: nil).life(now: now, told: [wrong])?.ends(delay: 0)

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Store
 
-/// SQLite checks no types: other programs may write anything into the file. Whatever it is, it ends no process, and stops
-/// nothing but itself.
+/// SQLite checks no types, so other programs may write anything into the file. Whatever that is, no process crashes,
+/// and the other rows stay usable.
 @Suite(.timeLimit(.minutes(5))) struct ForeignRowTests {
     private static let least = "-9223372036854775807 - 1"
     private static let most = "9223372036854775807"
@@ -84,7 +84,7 @@ import Testing
         let symbols: Set<Symbol> = Set(["AAPL", "IBM"].compactMap { Symbol($0) })
         let day = try #require(TradingDay("2013-09-24"))
         let history = TickHistory(directory: scratch.path)
-        /// What is no event is left out; where the rows can't be counted on, the error says so.
+        /// What is not an event is left out; if the rows can't be relied on, the error says so.
         func reading(_ body: () throws -> Void) throws {
             do { try body() } catch let error as StoreError { #expect(error.reason == .damaged, "\(error)") }
         }

@@ -66,7 +66,7 @@ import Testing
         buffer.record(lost(from: 1000, to: 300_000))
         try await buffer.flush()
         let asked = try #require(try GapLog.read(directory: scratch.path).first)
-        // While the answers are on their way, the symbol is lost again within the minute.
+        // While the answers are on their way, the symbol is lost again, within a minute.
         buffer.record(lost(from: 340_000, to: nil))
         try await buffer.flush()
         #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [lost(from: 1000, to: nil)])
@@ -80,7 +80,7 @@ import Testing
         let whole = try #require(try GapLog.read(directory: scratch.path).first)
         #expect(whole.gap == lost(from: 1000, to: 1_200_000))
         #expect(whole.state == .open && whole.settled.isEmpty && whole.rows == 0)
-        // With the end that it has, it is settled.
+        // With its present end, it is settled.
         try await buffer.settle([GapFill(of: whole, state: .filled, detail: "20 bars")])
         #expect(try GapLog.read(directory: scratch.path).map(\.state) == [.filled])
         await buffer.close()
@@ -145,7 +145,7 @@ import Testing
         batch.bars = [bar("AAPL", minute: 1)]
         #expect(buffer.offer(batch) == .accepted)
         await buffer.close()
-        // A row received later than the last sign of life is one itself.
+        // A row that was received after the last sign of life is one, too.
         try scratch.execute("UPDATE buffer SET alive_us = 1000")
         buffer = try scratch.open()
         #expect(buffer.previousLife?.end == (alive - 5_000_000) / 1000)

@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-/// What people ask the buffer's file, while it is written and after.
+/// Queries over the buffer's file, while it is being written and afterwards.
 @Suite(.timeLimit(.minutes(5))) struct HistoryTests {
     private static func bar(_ symbol: String, minute: Int64, close: Double) throws -> Bar {
         let start = 1_700_000_040_000 + minute * 60_000
@@ -13,7 +13,7 @@ import Testing
             high: 20, low: 5, close: close, volume: 100, vwap: nil)
     }
 
-    /// A batch that was received so many minutes after the epoch of these tests.
+    /// A batch that was received this many minutes after the first one of these tests.
     private static func batch(_ minute: Int64, _ bars: [Bar]) -> EventBatch {
         var batch = EventBatch(
             connection: "primary", receivedMicroseconds: (1_700_000_100_000 + minute * 60_000) * 1000)
@@ -90,7 +90,7 @@ import Testing
     @Test func `a long file is read in steps, and one who stops is told that there was more`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        // Three steps of 65,536 rows; the oldest row alone is of the symbol asked for.
+        // Three steps of 65,536 rows; only the oldest row has the symbol that is asked for.
         _ = buffer.offer(.bars(1, symbol: "RARE"))
         for part in 0..<30 {
             while buffer.offer(.bars(5000, from: part * 5000)) == .refused { try await buffer.flush() }
@@ -119,7 +119,7 @@ import Testing
         let buffer = try scratch.open()
         let (symbol, other) = (try #require(Symbol("AAPL")), try #require(Symbol("MSFT")))
         let start: Int64 = 1_700_000_040_000
-        // Among others: an hour is more than two steps of rows.
+        // Among rows of another symbol, so that an hour takes more than two steps.
         for minute in 0..<60 as Range<Int64> {
             var batch = Self.batch(minute, [try Self.bar("AAPL", minute: minute, close: 1)])
             batch.bars += EventBatch.bars(2500, symbol: "MSFT", from: Int(minute) * 2500).bars
@@ -162,7 +162,7 @@ import Testing
         let (fresh, end) = try history.events(of: .trades, after: last, limit: 10)
         #expect(fresh.map(\.sequence) == [4, 5])
         #expect(end == 5)
-        // Another file has taken its place, which has not come so far.
+        // As when another file, which has not come that far, took its place.
         #expect(try history.events(of: .trades, after: 500, limit: 10).last == 5)
         #expect(try history.events(of: .quotes, after: 500, limit: 10).last == 0)
         await buffer.close()

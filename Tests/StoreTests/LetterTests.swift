@@ -90,7 +90,7 @@ import Testing
         let buffer = try await uploaded(10, in: scratch) { _ in }
         #expect(buffer.offer(.bars(10, from: 10)) == .accepted)
         try await buffer.flush()
-        // The second is of a row whose COMMIT did not come about.
+        // The second one's row still waits, since its COMMIT failed.
         try await buffer.addDeadLetters(letters(4...4) + letters(12...12))
         try await buffer.discard(letters(4...4) + letters(12...12))
         #expect(buffer.statistics.deadLetters == 0 && buffer.statistics.drops == 1)

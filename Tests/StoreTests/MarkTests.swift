@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-/// A place between what was offered before and after.
+/// A mark is a position between what was offered before it and after it.
 @Suite(.timeLimit(.minutes(3))) struct MarkTests {
     @Test func `a mark returns the numbers of what was offered before it, however much comes behind`() async throws {
         let scratch = try Scratch()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Store
 
-/// A gap is in the file from when the loss begins.
+/// A gap is in the file as soon as the loss begins.
 @Suite(.timeLimit(.minutes(3))) struct OpenGapTests {
     private func gap(
         _ symbols: [String] = ["A"], from: Int64, to: Int64?, cause: Gap.Cause = .disconnected
@@ -38,7 +38,7 @@ import Testing
         try await buffer.flush()
         #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [gap(["A", "B"], from: 1000, to: nil)])
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
-        // One of two stands again.
+        // One of the two is back.
         let rest = gap(["B"], from: 1000, to: nil)
         buffer.record(
             GapChange(ended: [gap(["A", "B"], from: 1000, to: nil)], gaps: [gap(["A"], from: 1000, to: 5000), rest]))
@@ -75,23 +75,24 @@ import Testing
     {
         let now = now() / 1000
         let scratch = try Scratch()
-        let buffer = try scratch.open()
+        // Killed before its first sign of life.
+        let buffer = try scratch.open { $0.isCollecting = false }
         _ = buffer.offer(trade(at: now - 90_000))
         buffer.record(GapChange(gaps: [gap(from: now - 90_000, to: nil)]))
-        // Another connection still brings something.
+        // Another connection still delivers.
         _ = buffer.offer(trade(at: now - 10_000))
         try await buffer.flush()
         let killed = try copy(scratch)
         await buffer.close()
 
         try killed.execute("UPDATE buffer SET created_us = 0")
-        let again = try killed.open()
+        let again = try killed.open { $0.isCollecting = false }
         let ended = gap(from: now - 90_000, to: now - 10_000)
         #expect(again.previousLife?.end == now - 10_000)
         #expect(again.previousLife?.told == [ended])
         #expect(again.previousLife?.ends(delay: 0).missedSince(.minuteBar, Symbol("A")!) == now - 10_000)
         #expect(try GapLog.read(directory: killed.path).map(\.gap) == [ended])
-        // Killed once more before anything stood: the downtime's own row is ended alike, or goes on.
+        // Killed once more before anything was back: the downtime's own row would be empty, so it is removed.
         again.record(GapChange(gaps: [gap(from: now - 10_000, to: nil, cause: .down)]))
         try await again.flush()
         let twice = try copy(killed)
@@ -122,7 +123,7 @@ import Testing
             await buffer.close()
             let again = try scratch.open()
             let missed = again.previousLife?.ends(delay: 0).missedSince(.trade, Symbol("A")!)
-            // One that nobody looked after is still to be filled to its end.
+            // A gap that nobody looked after is still to be filled up to its end.
             #expect(missed == (isLookedAfter ? now - 60_000 - Gap.startMargin : now - 20_000))
             await again.close()
         }
@@ -146,7 +147,7 @@ import Testing
         }
         #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [refused("primary", 0, 89_000)])
         #expect(buffer.statistics.gaps == 1)
-        // Long after, it is another one.
+        // Much later, it is another gap.
         buffer.record(GapChange(gaps: [refused("primary", 500_000, nil)]))
         try await buffer.flush()
         #expect(try GapLog.read(directory: scratch.path).count == 2)

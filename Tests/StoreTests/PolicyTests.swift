@@ -143,7 +143,7 @@ import Testing
         #expect(error.isRetryable)
         #expect(error.description.hasPrefix("cannot append to /d/ticks.sqlite: the disk is full"))
         #expect(!error.description.contains("\n"))
-        // The outcome of a failed sync is unknown, also when the reason was a full disk.
+        // The outcome of a failed sync is unknown, even if the disk was full.
         #expect(StoreError(code: 1034, message: nil, systemError: 28, operation: "x", path: nil).reason == .inputOutput)
         #expect(StoreError(code: 778, message: nil, systemError: 28, operation: "x", path: nil).reason == .diskFull)
         #expect(StoreError(code: 26, message: nil, operation: "x", path: nil).reason == .damaged)

@@ -6,11 +6,11 @@ import Testing
 
 @testable import Store
 
-/// Rows are found by the time of their receipt, also where refused ones were put back under their old one.
+/// Rows are found by their time of receipt, even where refused rows were put back with their old one.
 @Suite(.timeLimit(.minutes(5))) struct ReceiptOrderTests {
     private static let minute: Int64 = 60_000
     private let symbol = Symbol("AAPL")!
-    /// Three hours ago, at a full minute.
+    /// Three hours ago, on the minute.
     private let base = (now() / 1000 - 180 * minute) / minute * minute
 
     private func bar(_ minute: Int64, of symbol: String = "AAPL") -> Bar {
@@ -31,7 +31,7 @@ import Testing
         try await buffer.flush()
     }
 
-    /// Letters of bars that were received thirty hours before.
+    /// Letters of bars that were received about thirty hours before those.
     private func letters(_ count: Int64, of symbol: String = "OLD") -> [DeadLetter] {
         (0..<count).map { number in
             let bar = bar(-1800 + number % 60, of: symbol)
@@ -55,7 +55,7 @@ import Testing
             if symbol == self.symbol { minutes.insert(start) }
         }
         #expect(reading.isComplete && minutes.count == 120)
-        // The bar of the minute before is received in the middle minute.
+        // The previous minute's bar is the first that was received in the middle minute.
         let beginning = try await buffer.beginning(of: .bars, receivedFrom: middle * 1000)
         #expect(beginning.after == 59)
         let found = try GapLog.bars(
@@ -70,7 +70,7 @@ import Testing
         try await collect(buffer)
         #expect(try await buffer.requeue(letters(300)).count == 300)
         try await expectFound(scratch.path, buffer)
-        // By its receipt such a row is recognised upstream.
+        // Upstream such a row is recognised by its time of receipt.
         #expect(
             try scratch.number(
                 "SELECT count(*) FROM bars WHERE symbol = 'OLD' AND received_us = (end_ms + 1000) * 1000")
@@ -85,8 +85,8 @@ import Testing
         let rows = Int64(try await buffer.requeue(letters(300)).count + 120)
         _ = try await buffer.nextBatch(of: .bars, limit: 1000)
         try await buffer.acknowledge(.bars, through: rows)
-        // Retention is looked at every half minute.
-        try await Waiting.until("the first hour is deleted", within: .seconds(60)) {
+        // Retention is checked every half minute.
+        try await Waiting.until("the first hour is deleted", within: .seconds(120)) {
             try scratch.number(
                 "SELECT count(*) FROM bars WHERE start_ms < \(base + 58 * Self.minute) AND symbol = 'AAPL'")
                 == 0
@@ -103,7 +103,7 @@ import Testing
             var part = 0
             while !isDone.withLock({ $0 }) {
                 try await buffer.take(.bars(50, symbol: "LIVE", from: part * 50))
-                // Rows that are put back don't wait behind a queue of these.
+                // So that rows that are put back don't wait behind a long queue of these.
                 try await buffer.flush()
                 part += 1
             }
@@ -126,7 +126,7 @@ import Testing
     @Test func `of two versions of a bar that are put back the newer one has the greater number`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        // The newest comes first, as the list of letters has them.
+        // The newest comes first, as in the list of letters.
         let (older, newer) = (letters(121)[120], letters(61)[60])
         #expect(older.sequence < newer.sequence)
         let placed = try await buffer.requeue([newer, older])
@@ -144,7 +144,7 @@ import Testing
         #expect(buffer.offer(batch) == .accepted)
         try await buffer.flush()
         #expect(try await buffer.requeue([older]).isEmpty)
-        // Those that are put back together, in several transactions, are no newer versions of one another.
+        // Bars that are put back together, in several transactions, do not count as newer versions of one another.
         let many = (0..<6000 as Range<Int64>).map { number in
             var letter = letters(60, of: "MANY")[Int(number % 60)]
             letter.sequence = number - 6000
@@ -159,14 +159,14 @@ import Testing
         let buffer = try scratch.open { $0.commitInterval = .fixed(.seconds(60)) }
         var batch = EventBatch(connection: "primary", receivedMicroseconds: now())
         batch.bars = [bar(-1800, of: "OLD")]
-        // Waits for the same transaction as the letter.
+        // It waits for the same transaction as the letter.
         #expect(buffer.offer(batch) == .accepted)
         let letter = letters(61)[60]
         #expect(try await buffer.requeue([letter]).map(\.sequence) == [1])
         #expect(try scratch.number("SELECT seq FROM bars WHERE volume = 1") == 2)
         await buffer.close()
 
-        // Written after the look for it and before the letter.
+        // As if it was written after the search for newer versions and before the letter.
         var connection: TickConnection? = try TickConnection.open(
             StoreFile(path: scratch.ticks, schema: .ticks), synchronous: "FULL",
             identity: .init(id: buffer.id, collector: "tests"), seed: .init())

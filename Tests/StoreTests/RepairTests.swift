@@ -58,7 +58,7 @@ import Testing
                     #expect(isTold || report.losesEnd, "seed \(seed): \(table) \(sequence) is lost in silence")
                 }
             }
-            // SQLite's pages have no checksums: a bit within a value can't be told from a value.
+            // SQLite's pages have no checksums: a value with a flipped bit looks like any other.
             #expect(altered <= (damage == .bitFlip ? 1 : 0), "seed \(seed)")
             let verified = try FileVerifier.verify(scratch.ticks, as: .ticks)
             let faults = verified.findings.filter { $0.severity == .fault && damage != .bitFlip }
@@ -97,7 +97,7 @@ import Testing
         #expect(try repair(scratch.ticks, isForced: false).outcome == .sound)
     }
 
-    /// A sound file of which some pages are overwritten, repaired.
+    /// Overwrites some pages of a sound file and repairs it.
     private func repaired(
         without pages: Set<Int>, events: Set<EventKind> = [], cut: Bool = false, after sql: String? = nil
     ) async throws -> (scratch: Scratch, report: RepairReport) {
@@ -167,7 +167,7 @@ import Testing
         #expect(gap.isUncertain && gap.from < gap.to && gap.to == report.losses.first?.to)
     }
 
-    /// Rows of all streams are kept equally long.
+    /// All streams keep their rows equally long.
     @Test func `where rows were deleted before them, the first row of another stream shows about when they came`()
         async throws
     {
@@ -199,7 +199,7 @@ import Testing
         let (scratch, _) = try await repaired(without: Set((sound.pages["trades"] ?? [:]).values))
         #expect(try scratch.number("SELECT count(*) FROM trades") == 0)
         let found = try gaps(scratch, "T")
-        // As late as the bars that are left.
+        // Judged by how late the remaining bars arrived.
         let beginning = try scratch.number(
             "SELECT start_ms - received_us / 1000 + created_us / 1000 FROM bars, buffer ORDER BY seq LIMIT 1"
         ).map { $0 - Gap.eventLateness }
@@ -254,7 +254,7 @@ import Testing
         #expect(buffer.offer(.bars(5)) == .accepted)
         try await buffer.flush()
         #expect(buffer.statistics[.bars].lastSequence == last + 5)
-        // Rows of the file that was repaired are settled by its own place in the ledger, through their last number.
+        // Rows of the repaired file are settled, through their last number, under its own identifier in the ledger.
         try await buffer.acknowledge(.bars, through: last)
         #expect(try await buffer.nextBatch(of: .bars, limit: 100)?.count == 5)
         await buffer.close()
@@ -282,7 +282,7 @@ import Testing
             #expect(report.outcome == .repaired)
             let found = try SoundFile.rows(of: torn.ticks)["bars"] ?? [:]
             #expect(found.allSatisfy { whole[$0.key] == $0.value })
-            // SQLite alone would end at the damaged frame.
+            // SQLite alone would stop at the damaged frame.
             #expect(found.count >= 950, "step \(step): \(found.count)")
             #expect(found.keys.max() == 1000)
         }
@@ -357,7 +357,7 @@ import Testing
         let sound = try await Self.sound.value
         let scratch = try Scratch()
         var bytes = sound.image
-        // The table buffer is the first that a fresh file gets.
+        // The first table of a fresh file is buffer, on the second page.
         bytes.replaceSubrange(4096..<8192, with: Data(repeating: 0, count: 4096))
         try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
         #expect(try repair(scratch.ticks, isForced: false).outcome == .identityLost)
@@ -390,14 +390,15 @@ import Testing
         try await buffer.flush()
         let bad = try #require(buffer.statistics.setAside.first)
         if afterRestart {
-            // The identifier that the two files had in common is then an earlier one of the successor's.
+            // Then the identifier that both files had is an earlier one of the successor's.
             await buffer.close()
             await (try scratch.open()).close()
         }
         let report = try repair(bad, isForced: false)
         let output = try #require(report.output)
         #expect(report.setAside == nil && output.hasSuffix("/ticks.sqlite"))
-        // The ledger is far ahead under the shared identifier, so the file knows by itself what was upstream.
+        // The ledger is far ahead under the shared identifier, so what was upstream follows from what the successor
+        // counted as lost.
         #expect(report.id == buffer.id)
         let uploaded = after
         let numbers = try SoundFile.reading(output) { database in

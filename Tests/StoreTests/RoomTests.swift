@@ -5,7 +5,7 @@ import Store
 import TestSupport
 import Testing
 
-/// Old rows go when they may, and waiting ones only when they must, counted.
+/// Old rows are deleted when they may be, waiting rows only when they must be, and those are counted.
 @Suite(.timeLimit(.minutes(5))) struct RoomTests {
     @Test func `retention deletes uploaded rows that are old, and no other`() async throws {
         let scratch = try Scratch()
@@ -59,7 +59,7 @@ import Testing
             states.append(buffer.statistics.state)
         }
         let statistics = buffer.statistics
-        // While nothing comes, what the last deletion left over may be room.
+        // A check between two batches may take what the last deletion left over for room.
         #expect(states.suffix(20).contains(.full))
         let left = try #require(try scratch.number("SELECT count(*) FROM bars"))
         let first = try #require(try scratch.number("SELECT min(seq) FROM bars"))
@@ -97,7 +97,7 @@ import Testing
             #expect(buffer.offer(.bars(500, symbol: "NEW", from: round * 500)) == .accepted)
             offered += 500
             try await buffer.flush()
-            // A look at the room while nothing comes may find a little.
+            // A check between two batches may find a little room.
             if buffer.statistics.state == .full { timesFull += 1 }
         }
         let full = buffer.statistics
@@ -179,9 +179,11 @@ import Testing
         try await buffer.flush()
         try await buffer.uploadAll()
         try await buffer.flush()
-        // From here on nothing is to be written but the deletion of what is three seconds old.
+        // From here on, all there is to write is the deletion of rows that are three seconds old.
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
+        // That deletion may be under way.
+        configuration.busyMode = .timeout(45)
         let other = try DatabaseQueue(path: scratch.ticks, configuration: configuration)
         try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
         try await Waiting.until {
@@ -290,7 +292,7 @@ enum StoreTestFiles {
 }
 
 extension Scratch {
-    /// A buffer of 1 MiB that is full, to a few kilobytes, of bars that wait.
+    /// A buffer of 1 MiB that is filled to within a few kilobytes with bars that wait.
     fileprivate func fill(_ policy: TickBuffer.FullPolicy) async throws -> TickBuffer {
         let buffer = try open {
             $0.maximumBytes = 1 << 20

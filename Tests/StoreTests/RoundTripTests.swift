@@ -6,7 +6,7 @@ import Store
 import TestSupport
 import Testing
 
-/// What goes in comes out, by the upload's way and by anybody's SQLite.
+/// What goes in comes out, through the upload's reader and through any SQLite program.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct RoundTripTests {
     @Test func `bars come back with every column, also the absent and the extreme ones`() async throws {
         let scratch = try Scratch()

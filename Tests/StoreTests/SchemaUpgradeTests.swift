@@ -8,12 +8,12 @@ import Store
 import TestSupport
 import Testing
 
-/// Files of every version that was released become files of the newest one, whole or not at all.
+/// A file of any released version is upgraded to the newest one, entirely or not at all.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct SchemaUpgradeTests {
     private static let schemas = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Schemas"
 
-    /// Makes a file of an old version; answers its rows by table, as text.
+    /// Makes a file of an old version and returns its rows by table, as text.
     private func make(_ kind: LocalFile, _ version: Int, in scratch: Scratch) throws -> [String: [String]] {
         let sql = try String(contentsOfFile: "\(Self.schemas)/\(kind.rawValue)_v\(version).sql", encoding: .utf8)
         let path = scratch.path + "/" + kind.name
@@ -22,7 +22,7 @@ struct SchemaUpgradeTests {
         return try contents(path)
     }
 
-    /// Every table's rows, as text without the columns that `columns` lacks.
+    /// Every table's rows as text; of the tables in `columns`, only those columns.
     private func contents(_ path: String, only columns: [String: [String]] = [:]) throws -> [String: [String]] {
         try SoundFile.reading(path) { database in
             var found: [String: [String]] = [:]
@@ -67,7 +67,7 @@ struct SchemaUpgradeTests {
         let before = try make(.ticks, old, in: scratch)
         let shape = try columns(scratch.ticks)
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
-        // Read as it is, without the columns that were added since.
+        // The old file is readable as it is, without the columns that were added since.
         #expect(try TickHistory(directory: scratch.path).events(of: .trades, after: 0, limit: 10).events.count == 1)
         let buffer = try scratch.open { $0.retention = .seconds(1_000_000_000) }
         let id = "6f1c2a34-0b1d-4c55-9a7e-1234567890ab"
@@ -80,7 +80,7 @@ struct SchemaUpgradeTests {
         for (table, rows) in before where table != "buffer" && table != "predecessors" && table != "streams" {
             #expect(after[table] == rows, "\(table)")
         }
-        // A newer version may have streams more.
+        // A newer version may have more streams.
         for row in before["streams"] ?? [] { #expect(after["streams"]?.contains(row) == true) }
         #expect(after["streams"]?.count == EventStream.allCases.count)
         #expect(try version(scratch.ticks) == LocalMigrations.ticks.last?.version)
@@ -118,7 +118,7 @@ struct SchemaUpgradeTests {
             let before = try make(.ticks, old, in: scratch)
             let shape = try columns(scratch.ticks)
             let (path, limit) = (scratch.path, 32 + frame * 4120 + 1000)
-            // The write that would pass the limit of the file size kills the process, as the system does by default.
+            // A write beyond the limit on the file size kills the process, as is the default.
             await #expect(processExitsWith: .failure) { [path = path as String, limit = limit as Int] in
                 signal(SIGXFSZ, SIG_DFL)
                 var low = rlimit(rlim_cur: rlim_t(limit), rlim_max: rlim_t.max)
@@ -126,7 +126,7 @@ struct SchemaUpgradeTests {
                 let buffer = try TickBuffer.open(
                     directory: path, options: .init(collector: "child", retention: .seconds(1_000_000_000)),
                     logger: Logger(label: "child"))
-                // The newest version is in the file; kills in what follows are no longer about the migration.
+                // The file has the newest version now; a kill after this no longer meets the migration.
                 _ = buffer.offer(.bars(2000))
                 try await buffer.flush()
                 kill(getpid(), SIGKILL)

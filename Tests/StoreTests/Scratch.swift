@@ -5,7 +5,7 @@ import MarketData
 import Store
 import TestSupport
 
-/// A directory for one test, with a buffer in it.
+/// A directory for one test, for a buffer.
 typealias Scratch = Workspace
 
 extension Workspace {
@@ -20,12 +20,12 @@ extension Workspace {
             directory: path, options: options, logger: Logger(label: "store-tests", factory: Workspace.log))
     }
 
-    /// The names of the files here that begin so.
+    /// The names of the files here that begin with `prefix`, sorted.
     func files(beginning prefix: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix(prefix) }.sorted()
     }
 
-    /// Asks the file, over a connection of its own that can only read.
+    /// Queries the file over a read-only connection of its own.
     func rows(_ sql: String) throws -> [Row] {
         var configuration = Configuration()
         configuration.readonly = true
@@ -44,11 +44,23 @@ extension Workspace {
         try rows(sql).map { $0[0] }
     }
 
-    /// Writes to the file with another program's means.
+    /// Writes to the file as another program would.
     func execute(_ sql: String, file: String? = nil) throws {
         let queue = try DatabaseQueue(path: file ?? ticks)
         try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         try queue.close()
+    }
+
+    /// Moves the log into the file, and says whether all of it was moved.
+    ///
+    /// The log keeps its length, since a running buffer would take a shorter one for damaged.
+    func moveLog() throws -> Bool {
+        let queue = try DatabaseQueue(path: ticks)
+        let row = try queue.writeWithoutTransaction { try Row.fetchOne($0, sql: "PRAGMA wal_checkpoint(PASSIVE)") }
+        try queue.close()
+        guard let row else { return false }
+        let (busy, frames, moved): (Int, Int, Int) = (row[0], row[1], row[2])
+        return busy == 0 && frames > 0 && frames == moved
     }
 
     /// Overwrites pages in the middle of the file.
@@ -63,7 +75,7 @@ extension Workspace {
         try damage(page: Int(page ?? 0))
     }
 
-    /// Overwrites pages of the file, the first one being 1; what the log has of them stays.
+    /// Overwrites pages of the file, counted from 1, but not what the log has of them.
     func damage(page: Int, pages: Int = 1) throws {
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: ticks))
         try file.seek(toOffset: UInt64(page - 1) * 4096)

@@ -16,7 +16,7 @@ import Testing
         try await first.acknowledge(.bars, through: 7000)
         try await Waiting.until { try scratch.number("SELECT count(*) FROM bars") == 1 }
         await first.close()
-        // Whoever deletes the last one too.
+        // Somebody deletes the last row too.
         let other = try DatabaseQueue(path: scratch.ticks)
         try await other.write {
             try $0.execute(sql: "DELETE FROM bars; UPDATE streams SET deleted_through = 7000 WHERE stream = 'bars'")

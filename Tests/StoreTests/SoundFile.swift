@@ -4,17 +4,17 @@ import MarketData
 import Store
 import TestSupport
 
-/// A file with rows in every table, and what stands in it by SQLite's own account.
+/// A sound file, and what SQLite itself finds in it.
 struct SoundFile: Sendable {
     /// The file's bytes; its log is empty.
     let image: Data
     let id: String
-    /// Rows by their number, as text, of each stream's table.
+    /// The rows of each stream, as text, by sequence.
     let rows: [String: [Int64: String]]
-    /// The page of the file on which a row stands.
+    /// The page that each row is on, by stream and sequence.
     let pages: [String: [Int64: Int]]
 
-    /// Makes the file: three streams, acknowledged and deleted rows, gaps with long lists of symbols, a dead letter.
+    /// Makes the file: bars and trades, uploaded and deleted rows, a gap with a long list of symbols, a dead letter.
     static func make(bars: Int = 3000, trades: Int = 1500) async throws -> SoundFile {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .zero }
@@ -44,7 +44,7 @@ struct SoundFile: Sendable {
             rows: try Self.rows(of: scratch.ticks), pages: try Self.pages(of: scratch.ticks))
     }
 
-    /// A stream's rows as text by their number.
+    /// The rows of each stream, as text, by sequence.
     static func rows(of path: String) throws -> [String: [Int64: String]] {
         try reading(path) { database in
             var found: [String: [Int64: String]] = [:]
@@ -57,7 +57,7 @@ struct SoundFile: Sendable {
         }
     }
 
-    /// SQLite's own account of which leaf holds which rows.
+    /// Which leaf holds which rows, according to SQLite.
     private static func pages(of path: String) throws -> [String: [Int64: Int]] {
         try reading(path) { database in
             var found: [String: [Int64: Int]] = [:]

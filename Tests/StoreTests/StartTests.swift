@@ -4,7 +4,7 @@ import Store
 import TestSupport
 import Testing
 
-/// What a start makes of what the last collector left.
+/// How a start deals with what the last collector left.
 @Suite(.timeLimit(.minutes(5))) struct StartTests {
     @Test(arguments: ["gaps", "drops", "bars"])
     func `a page that is bad behind a sound header is found at the start, and the file set aside`(
@@ -40,7 +40,7 @@ import Testing
         let buffer = try scratch.open()
         #expect(buffer.offer(.bars(10)) == .accepted)
         await buffer.close()
-        // As a damaged page may look: the schema that forbids it is in another page.
+        // As a damaged page may look; the schema that forbids such values is on another page.
         try scratch.execute(
             """
             PRAGMA writable_schema = ON;
@@ -73,7 +73,7 @@ import Testing
         try await again.flush()
         #expect(again.statistics[.bars].lastSequence == 41)
         await again.close()
-        // One that stopped in order may have been copied.
+        // A file that was closed in order may have been copied.
         let last = try killed.open()
         #expect(last.id != again.id)
         #expect(
@@ -134,7 +134,7 @@ import Testing
         }
         let last = try scratch.open()
         #expect(last.line.predecessors.map(\.id) == Array(ids.prefix(UploadLine.mostPredecessors)))
-        // The same one again and again, once there is no room for another.
+        // Once there is no room for another identifier, the same one is used again and again.
         #expect(Set(ids).count == UploadLine.mostPredecessors + 1 && last.id == ids.last)
         await last.close()
     }
@@ -148,7 +148,7 @@ import Testing
         let buffer = try scratch.open()
         #expect(buffer.previousLife?.end == made / 1000)
         await buffer.close()
-        // Rows that came and went say nothing of when.
+        // Deleted rows do not show when they came.
         try scratch.execute("UPDATE buffer SET alive_us = NULL; UPDATE streams SET deleted_through = 9")
         let emptied = try scratch.open()
         #expect(emptied.previousLife == nil)

@@ -58,14 +58,14 @@ import Testing
         let names = (0..<25_000).map { "S\($0)" }
         _ = try mirror.replacePulled(with: UniverseRecords(groups: [group("big", names)]), source: "db")
         #expect(try mirror.contents().groups.map(\.record) == [group("big", names)])
-        // Bounds of chunks in the order of bytes: S0, S1, S10, S100…
+        // The ends of chunks, in byte order: S0, S1, S10, S100…
         let order = names.sorted()
         let gone = Set([order[0], order[9_999], order[10_000], order[19_999], order[24_999]] + order[500..<1500])
         var wanted = group("big", names.filter { !gone.contains($0) } + ["A", "S5x", "ZZ"])
         for place in [0, 5_000, 12_345, wanted.members.count - 1] { wanted.members[place].weight = 2.5 }
         let outcome = try mirror.replacePulled(with: UniverseRecords(groups: [wanted]), source: "db")
         guard case .replaced(let changes) = outcome else { return #expect(Bool(false), "\(outcome)") }
-        // Two of those with a new weight, the first and the last, are new themselves.
+        // Of the four with a new weight, the first and the last are new members.
         #expect(changes.changed.map { [$0.added, $0.removed, $0.altered] } == [[3, gone.count, 2]])
         #expect(try mirror.contents().groups.map(\.record) == [wanted])
     }
@@ -144,7 +144,7 @@ import Testing
         #expect(try names(mirror) == ["mine 1 local", "theirs 1 pulled"])
         _ = try mirror.replacePulled(with: .init(), source: "db", force: true)
         #expect(try names(mirror) == ["mine 1 local"])
-        // A pulled group that is edited here becomes local, and the next pull looks at everything again.
+        // A pulled group that is edited here becomes local, and the next pull reads everything again.
         _ = try mirror.replacePulled(with: both, source: "db")
         try mirror.replaceGroup(.init(name: "theirs", type: .universe), members: [.init(symbol: "Z")])
         #expect(try mirror.replacePulled(with: both, source: "db") != .unchanged)

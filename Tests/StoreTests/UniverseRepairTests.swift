@@ -57,7 +57,7 @@ import Testing
             options.isForced = true
             let report = try FileRepair.repair(path, as: .universe, options: options)
             if report.outcome == .hopeless {
-                // The first page of a table that all others hang on.
+                // The damage hit the first page of a table that all others depend on.
                 #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == bytes)
                 continue
             }

@@ -63,7 +63,7 @@ import Testing
             _ = damage.harm(&bytes, seed: UInt64(seed) * 31 + 1)
             try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
             let result = try verify(scratch.ticks)
-            // What a free page holds matters to nobody: then the rows must be all there.
+            // Damage to a free page does no harm, but then all rows must be there.
             let isHarmless = try result.isSound && SoundFile.rows(of: scratch.ticks) == sound.rows
             #expect(!result.isSound || isHarmless, "seed \(seed)")
             #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)) == bytes)

@@ -10,7 +10,7 @@ public final class LoopbackListener: Sendable {
     /// Listens on a free port. Connections wait until ``accept(_:)`` is called.
     public init() throws {
         let descriptor = Self.makeSocket()
-        guard let port = Self.bind(descriptor), listen(descriptor, 16) == 0 else { throw POSIXError(.EADDRINUSE) }
+        guard let port = Self.bind(descriptor), listen(descriptor, 128) == 0 else { throw POSIXError(.EADDRINUSE) }
         self.port = port
         socket = ListeningSocket(descriptor)
     }
@@ -24,6 +24,8 @@ public final class LoopbackListener: Sendable {
             while true {
                 let client = Foundation.accept(socket.descriptor, nil, nil)
                 guard client >= 0 else { break }
+                // A program started meanwhile would keep the connection open after it is closed here.
+                _ = fcntl(client, F_SETFD, FD_CLOEXEC)
                 take(client)
             }
             socket.close()
@@ -43,16 +45,27 @@ public final class LoopbackListener: Sendable {
         withAddress(port: port) { address, length in Foundation.connect(descriptor, address, length) == 0 }.isDone
     }
 
-    /// Returns a port that nothing listens on now.
+    /// The ports that ``freePort()`` has returned.
+    private static let givenOut = Mutex<Set<Int>>([])
+
+    /// Returns a port that nothing listens on now, each once.
+    ///
+    /// It is below those that the kernel gives to everything else that asks for any port, so it stays free until it is
+    /// used, and while a server is down between two starts.
     public static func freePort() -> Int? {
-        let descriptor = makeSocket()
-        defer { close(descriptor) }
-        return bind(descriptor)
+        for _ in 0..<1000 {
+            let port = Int.random(in: 16_000..<32_000)
+            guard givenOut.withLock({ $0.insert(port).inserted }) else { continue }
+            let descriptor = makeSocket()
+            defer { close(descriptor) }
+            if bind(descriptor, to: port) != nil { return port }
+        }
+        return nil
     }
 
-    /// Binds a socket to a free port and returns that.
-    private static func bind(_ descriptor: Int32) -> Int? {
-        let (isBound, port) = withAddress(port: 0) { address, length in
+    /// Binds a socket to a port, or to any free one, and returns that.
+    private static func bind(_ descriptor: Int32, to wanted: Int = 0) -> Int? {
+        let (isBound, port) = withAddress(port: wanted) { address, length in
             var length = length
             return Foundation.bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
         }

@@ -43,7 +43,7 @@ public final class PgBouncer: Sendable {
         }
         let command = PostgresCluster.asUser([program, settings])
         process = try ChildProcess(command[0], Array(command.dropFirst()))
-        _ = try await process.line(containing: "process up", within: .seconds(30))
+        _ = try await process.line(containing: "process up", within: .seconds(60))
     }
 
     /// Returns the URI of a database behind PgBouncer.

@@ -165,22 +165,49 @@ public final class PostgresCluster: Sendable {
 
     /// Starts the server (again) and waits until it accepts connections.
     public func start() throws(Failure) {
-        _ = try asServerUser([
-            binaries + "/pg_ctl", "start", "-w", "-t", "60", "-s", "-D", directory + "/data", "-l",
-            directory + "/log",
-        ])
+        do throws(Failure) {
+            _ = try asServerUser([
+                binaries + "/pg_ctl", "start", "-w", "-t", "60", "-s", "-D", directory + "/data", "-l",
+                directory + "/log",
+            ])
+        } catch {
+            throw Failure(description: "\(error.description)\n\(logEnd())")
+        }
     }
 
     /// Stops the server and waits for its end.
     public func stop(_ mode: StopMode = .fast) throws(Failure) {
-        do throws(Failure) {
-            _ = try asServerUser([
-                binaries + "/pg_ctl", "stop", "-w", "-t", "60", "-s", "-m", mode.rawValue, "-D", directory + "/data",
-            ])
-        } catch {
-            throw Failure(
-                description: Waiting.TimedOut("for the server to stop: \(error.description)\(remains())").description)
+        let main = try mainProcess()
+        _ = try asServerUser([
+            binaries + "/pg_ctl", "stop", "-W", "-s", "-m", mode.rawValue, "-D", directory + "/data",
+        ])
+        let began = ContinuousClock.now
+        while true {
+            // The server removes its file, then ends: asked in this order, an orderly end never looks like a crash.
+            let isAlive = kill(main, 0) == 0
+            guard (try? mainProcess()) == main else { return }
+            let waited = ContinuousClock.now - began
+            guard isAlive, waited < .seconds(60) else {
+                let fault = Waiting.TimedOut("for the server to stop (\(mode.rawValue), \(waited)):\n\(remains())")
+                throw Failure(description: fault.description)
+            }
+            if waited > .seconds(1) { Self.endSilentSessions(of: main) }
+            usleep(20_000)
         }
+    }
+
+    /// Ends the sessions of a stopping server whose clients haven't said who they are.
+    ///
+    /// Up to version 17, a connection that comes after the order to stop gets a process that no signal of the server
+    /// reaches, not even when it kills the others. The server waits until its client has spoken, or for the minute that
+    /// a login may take. A client behind a proxy that holds bytes back doesn't speak.
+    private static func endSilentSessions(of main: pid_t) {
+        func title(_ process: pid_t) -> String {
+            (try? String(contentsOfFile: "/proc/\(process)/cmdline", encoding: .utf8)) ?? ""
+        }
+        // A process gets a title of its own once it knows the user.
+        let own = title(main)
+        for child in children(of: main) where !own.isEmpty && title(child) == own { kill(child, SIGTERM) }
     }
 
     /// What the server's processes are doing, and the end of its log, to find out why it doesn't stop.
@@ -193,7 +220,12 @@ public final class PostgresCluster: Sendable {
             let status = lines("/proc/\(process)/status").filter { $0.hasPrefix("State") || $0.hasPrefix("Sig") }
             return "\(lines("/proc/\(process)/cmdline")) \(lines("/proc/\(process)/wchan")) \(status)"
         }
-        return (processes + lines(directory + "/log").suffix(20).map(String.init)).joined(separator: "\n")
+        return (processes + [logEnd()]).joined(separator: "\n")
+    }
+
+    private func logEnd() -> String {
+        let log = (try? String(contentsOfFile: directory + "/log", encoding: .utf8)) ?? ""
+        return log.split(separator: "\n").suffix(20).joined(separator: "\n")
     }
 
     /// Starts the server (again) as a standby: it replays WAL, answers queries and accepts no writes. Needs `wal_level`
@@ -229,13 +261,17 @@ public final class PostgresCluster: Sendable {
     /// Kills the server's main process (SIGKILL), as the out-of-memory killer does; ``start()`` recovers.
     public func killServer() throws(Failure) {
         let main = try mainProcess()
+        // Halted first, so that it starts no child that is missed here.
+        Self.halt(main)
         let children = Self.children(of: main)
         kill(main, SIGKILL)
         // The children would notice by themselves, but a new server can't start until the last one is gone.
         for child in children { kill(child, SIGQUIT) }
         for process in [main] + children {
-            for _ in 0..<2000 where kill(process, 0) == 0 && !Self.isZombie(process) { usleep(5000) }
+            Self.wait(within: .seconds(10)) { kill(process, 0) != 0 || Self.state(of: process) == "Z" }
         }
+        // Nor can it while a zombie has the old server's number, which its new parent reaps in a moment.
+        Self.wait(within: .seconds(2)) { kill(main, 0) != 0 }
     }
 
     private func mainProcess() throws(Failure) -> pid_t {
@@ -246,15 +282,31 @@ public final class PostgresCluster: Sendable {
         return main
     }
 
-    private static func isZombie(_ process: pid_t) -> Bool {
+    private static func wait(within limit: Duration, for condition: () -> Bool) {
+        let deadline = ContinuousClock.now + limit
+        while !condition(), ContinuousClock.now < deadline { usleep(2000) }
+    }
+
+    /// The process's state as /proc has it: T is stopped, Z is a zombie; `nil` if there is no such process.
+    private static func state(of process: pid_t) -> Substring? {
         let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-        return status.split(separator: ")").last?.split(separator: " ").first == "Z"
+        return status.split(separator: ")").last?.split(separator: " ").first
+    }
+
+    /// Halts a process (SIGSTOP), and waits for that.
+    private static func halt(_ process: pid_t) {
+        kill(process, SIGSTOP)
+        Self.wait(within: .seconds(10)) {
+            let now = Self.state(of: process)
+            return now == nil || now == "T" || now == "Z"
+        }
     }
 
     private func sendAll(_ number: Int32) throws(Failure) {
         let main = try mainProcess()
-        // The parent first, so that it starts no new process meanwhile.
-        for process in [main] + Self.children(of: main) { kill(process, number) }
+        // The parent first: what it starts until then is among its children.
+        if number == SIGSTOP { Self.halt(main) } else { kill(main, number) }
+        for process in Self.children(of: main) { kill(process, number) }
     }
 
     private static func children(of parent: pid_t) -> [pid_t] {

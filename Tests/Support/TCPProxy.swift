@@ -44,6 +44,8 @@ public final class TCPProxy: Sendable {
         var passed = 0
         var messages = 0
         var settings = 0
+        /// How often `.refuse` was set.
+        var refusals = 0
         var target: Int
         var sockets: Set<Int32> = []
         var clients: Set<Int32> = []
@@ -88,7 +90,9 @@ public final class TCPProxy: Sendable {
             state.settings += 1
             // Under the lock, so that no descriptor here can belong to another connection by now.
             switch mode {
-            case .refuse: for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
+            case .refuse:
+                state.refusals += 1
+                for socket in state.sockets { shutdown(socket, Int32(SHUT_RDWR)) }
             case .halfClose: for socket in state.clients { shutdown(socket, Int32(SHUT_WR)) }
             default: break
             }
@@ -114,20 +118,32 @@ public final class TCPProxy: Sendable {
     }
 
     private func serve(_ client: Int32) {
-        if case .refuse = state.withLock({ $0.mode }) {
+        let (isRefused, target, refusals) = state.withLock { state -> (Bool, Int, Int) in
+            if case .refuse = state.mode { return (true, state.target, state.refusals) }
+            return (false, state.target, state.refusals)
+        }
+        guard !isRefused else {
             close(client)
             return
         }
         let server = LoopbackListener.makeSocket()
-        guard LoopbackListener.connect(server, to: state.withLock { $0.target }) else {
+        guard LoopbackListener.connect(server, to: target) else {
             close(client)
             close(server)
             return
         }
-        state.withLock { state in
+        let isOpen = state.withLock { state -> Bool in
+            // A connection that was being made when all were cut is cut too.
+            guard state.refusals == refusals, !state.isClosed else { return false }
             state.sockets.formUnion([client, server])
             state.clients.insert(client)
             if case .halfClose = state.mode { shutdown(client, Int32(SHUT_WR)) }
+            return true
+        }
+        guard isOpen else {
+            close(client)
+            close(server)
+            return
         }
         let ends = OpenEnds(2)
         for (from, to, isAnswer) in [(client, server, false), (server, client, true)] {

@@ -192,7 +192,7 @@ import Testing
 }
 
 extension HoldingsImport {
-    /// The one group of a file.
+    /// Reads a file that makes one group.
     init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
         let funds = try Self.read(csv, strict: strict)
         #expect(funds.count == 1)

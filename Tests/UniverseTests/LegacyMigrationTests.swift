@@ -4,7 +4,7 @@ import Testing
 
 @testable import Universe
 
-/// Old rows of `cache_entries` into groups.
+/// Old rows of `cache_entries` become groups.
 @Suite(.timeLimit(.minutes(1))) struct LegacyMigrationTests {
     private func entry(
         _ key: String, _ value: String?, type: String = "stock_universe", name: String = "",

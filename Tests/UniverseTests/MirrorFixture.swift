@@ -3,7 +3,7 @@ import Store
 import TestSupport
 import Testing
 
-/// A real mirror file in a directory of its own, with the groups that a test asks for.
+/// A real mirror file in its own directory, with the groups that a test asks for.
 struct MirrorFixture {
     let directory: String
     let mirror: UniverseMirror
@@ -26,7 +26,7 @@ struct MirrorFixture {
     }
 }
 
-/// The sample universes beside the package, where they are there.
+/// The sample universes beside the package, if they are there.
 enum SharedUniverses {
     static var areThere: Bool { Places.sharedData("universes/sp500.csv") != nil }
 

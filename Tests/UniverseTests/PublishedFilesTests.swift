@@ -6,7 +6,7 @@ import Testing
 
 @testable import Universe
 
-/// Files as they are published and exported: those that lie beside the package, and our own of the same shapes.
+/// Files as they are published and exported: those beside the package, and our own in the same formats.
 @Suite(.timeLimit(.minutes(2))) struct PublishedFilesTests {
     private func importing(_ name: String, _ bytes: [UInt8]) throws -> [UniverseImporter.Report] {
         try MirrorFixture.run { fixture in
@@ -185,7 +185,7 @@ import Testing
         return Array(try Data(contentsOf: URL(filePath: path)))
     }
 
-    /// File, group, how many members, some that are among them, some that are not.
+    /// The file, its group, the number of members, some that are among them, and some that are not.
     private static let published: [(String, String, Int, Set<String>, Set<String>)] = [
         ("ARK_INNOVATION_ETF_ARKK_HOLDINGS.csv", "ETF ARKK", 35, ["TSLA", "DKNG"], ["DKNG.UW"]),
         ("IVV_holdings (1).csv", "ETF IVV", 20, ["AAPL", "BRK.B"], ["BRKB", "USD"]),

@@ -7,9 +7,9 @@ import Testing
 
 @testable import Universe
 
-/// The cache before the mirror: what it answers, when it reads the file, and what it forgets.
+/// The cache in front of the mirror: what it answers, when it reads the file, and what it forgets.
 @Suite(.timeLimit(.minutes(1))) struct RelationshipCacheTests {
-    /// A mirror, a cache before it and a clock that the test moves.
+    /// A mirror, a cache in front of it, and a clock that the test moves.
     private final class Rig: Sendable {
         let workspace: Workspace
         let mirror: UniverseMirror
@@ -56,7 +56,7 @@ import Testing
 
         /// Waits for a reload in the background.
         func loads(_ count: Int) async throws {
-            try await Waiting.until(within: .seconds(20)) { [cache] in cache.statistics.loads >= count }
+            try await Waiting.until { [cache] in cache.statistics.loads >= count }
             // The load is counted when it begins; the queue is serial, so another one ends after it.
             _ = try await cache.members(ofTheme: "none \(count)")
         }
@@ -163,9 +163,9 @@ import Testing
         try await rig.sqlite("ALTER TABLE definition_groups RENAME TO away")
         rig.advance(100)
         #expect(try await rig.names("a") == ["A"])
-        try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.failures > 0 }
+        try await Waiting.until { rig.cache.statistics.failures > 0 }
         #expect(try await rig.names("a") == ["A"])
-        // It isn't tried again at once for every question.
+        // It isn't tried again for every question.
         let loads = rig.cache.statistics.loads
         for _ in 0..<50 { _ = try await rig.names("a") }
         #expect(rig.cache.statistics.loads == loads)
@@ -173,7 +173,7 @@ import Testing
         try await rig.sqlite("ALTER TABLE away RENAME TO definition_groups")
         rig.advance(100)
         _ = try await rig.names("a")
-        try await Waiting.until(within: .seconds(20)) { rig.cache.statistics.loads > loads + 1 }
+        try await Waiting.until { rig.cache.statistics.loads > loads + 1 }
         #expect(try await rig.cache.groups().count == 1)
     }
 

@@ -229,7 +229,7 @@ import Universe
         let text = "AAPL;6,37\nMSFT;5,120\nNVDA;3\n".replacing(";", with: separator)
         let list = try read(text, strict: true)
         #expect(symbols(list) == ["AAPL", "MSFT", "NVDA"] && list.entries.map(\.weight) == [6.37, 5.12, 3])
-        // A comma that is no decimal one separates, and a row that was not taken apart has no symbol.
+        // A comma that isn't a decimal comma separates, and a row that isn't split has no symbol.
         #expect(failure(Array("AAPL;Apple, Inc;6,3\nMSFT;Microsoft;5,1\n".utf8))?.reason == .mostRefused)
         #expect(symbols(try read("AAPL,6,a;b\nMSFT,5,c\n")) == ["AAPL", "MSFT"])
     }

@@ -6,7 +6,7 @@ import Universe
 @Suite(.timeLimit(.minutes(1))) struct SymbolSelectionTests {
     private func symbols(_ names: String...) -> [Symbol] { names.compactMap { Symbol($0) } }
 
-    /// Decides over a real mirror that knows `tech` (A and B) alone.
+    /// Decides with a real mirror that knows only `tech` (A and B).
     private func select(
         key: String? = nil, list: String? = nil, fallback: SymbolSelection.Fallback = .nothing
     ) throws -> SymbolSelection {
@@ -89,7 +89,7 @@ import Universe
         #expect(selection.target == .symbols(SymbolSelection.defaultSymbols) && selection.origin == .defaultList)
         #expect(levels(selection) == [.warning] && selection.remarks[0].text.contains("THE DEFAULT LIST IS COLLECTED"))
         #expect(selection.problem == "neither a universe key nor symbols are set")
-        // A list of nothing but mistakes is no absent one.
+        // A list of nothing but mistakes isn't a missing one.
         #expect(try select(list: "^GSPC", fallback: .defaultList).target == .nothing)
     }
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Backups: what comes back is what was there.
 @Suite(.timeLimit(.minutes(1))) struct UniverseArchiveTests {
-    /// A mirror's contents out of hostile texts: quotes, separators, line breaks, NULL against empty, odd numbers.
+    /// Returns a mirror's contents with hostile texts: quotes, separators, line breaks, NULL and empty, odd numbers.
     private func contents(seed: UInt64) -> MirrorContents {
         var random = SeededRandom(seed: seed)
         let pieces = [

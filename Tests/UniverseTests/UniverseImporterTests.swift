@@ -4,7 +4,7 @@ import Testing
 
 @testable import Universe
 
-/// Files into groups: names, modes, refusals, sectors.
+/// Files become groups: names, modes, refusals, sectors.
 @Suite(.timeLimit(.minutes(1))) struct UniverseImporterTests {
     private func file(_ name: String, _ text: String) -> UniverseImporter.File {
         .init(name: name, bytes: Array(text.utf8))

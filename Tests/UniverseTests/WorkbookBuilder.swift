@@ -5,7 +5,7 @@ struct WorkbookBuilder {
     /// The parts by name.
     var parts: [(name: String, content: [UInt8])] = []
 
-    /// A book of sheets; texts shared, numbers as they are.
+    /// Makes a book of sheets, with shared texts and plain numbers.
     init(sheets: [(name: String, rows: [[String]])], hidden: Set<String> = []) {
         var shared: [String: Int] = [:]
         var order: [String] = []
@@ -51,11 +51,11 @@ struct WorkbookBuilder {
         text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("é", with: "&#233;")
     }
 
-    /// The archive.
+    /// Returns the archive.
     ///
     /// - Parameters:
     ///   - packs: Whether the parts are deflated.
-    ///   - isLong: Whether the directory has its numbers in 64 bits, as programs write that don't know them beforehand.
+    ///   - isLong: Whether the directory's numbers have 64 bits, as when a program can't know them in advance.
     func bytes(packs: Bool = true, isLong: Bool = false) -> [UInt8] {
         var archive: [UInt8] = []
         var directory: [UInt8] = []

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Universe
 
-/// Workbooks as funds publish their holdings in.
+/// Workbooks in which funds publish their holdings.
 @Suite(.timeLimit(.minutes(2))) struct WorkbookTests {
     private static let holdings: [[String]] = [
         ["Fund Name:", "SPDR® Example & Co ETF Trust"], ["Ticker Symbol:", "SPY"], ["Holdings:", "As of 20-Nov-2026"],
@@ -77,7 +77,7 @@ import Testing
         var random = SeededRandom(seed: 12)
         for _ in 0..<400 {
             var bytes = bytes
-            // Where the directory is, each of its numbers may be anything.
+            // In the directory, each number may be anything.
             for _ in 0..<4 {
                 let place = Int.random(in: bytes.count - 600..<bytes.count, using: &random)
                 bytes[place] = UInt8.random(in: 0...255, using: &random)

@@ -117,7 +117,7 @@ struct CitusTests {
         defer { withExtendedLifetime(machines) {} }
         let sandbox = machines.sandbox
         let all = machines.citus.servers[victim]
-        let uploader = try sandbox.uploader()
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(20))
         let batches = (0..<30).map { trades(400, from: 1 + Int64($0) * 400) }
         for round in 0..<2 {
             let known = try await uploader.uploadedSequence(of: .trades)
@@ -126,7 +126,7 @@ struct CitusTests {
             try await Waiting.until(within: .seconds(30)) { await rest.settled.count >= 3 + round * 4 }
             try all.killServer()
             _ = try? await upload.value
-            // Its process may be there for a moment yet, dead and not reaped.
+            // Its process may remain for a moment, dead but not reaped.
             try await Waiting.until(within: .seconds(30)) { (try? all.start()) != nil }
             await uploader.disconnect()
             try await Waiting.until(within: .seconds(60)) {

@@ -165,7 +165,7 @@ import Testing
                 "SELECT create_distributed_table('public.trades', 'symbol', colocate_with => 'public.ohlcv_1min')"))
         #expect(plan.script.contains("SELECT create_reference_table('public.definition_groups')"))
         #expect(plan.notes.contains("edgetick_uploads: stays on the coordinator"))
-        // What was there before lies in the way of nothing, and takes room.
+        // Rows from before stay on the coordinator, where they only take up space.
         #expect(plan.script.contains("truncate_local_data_after_distributing_table('public.trades')"))
         #expect(!plan.script.contains("truncate_local_data_after_distributing_table('public.ohlcv_1min')"))
     }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Upstream
 
-/// Rows that go to another server than the ledger, as with Citus: stand-ins that every machine has. A partition in
-/// `postgres_fdw` commits before the ledger does; a proxy keeps the codes of a COPY's errors to itself.
+/// Rows that go to another server than the ledger, as with Citus, for which every machine has stand-ins: a partition in
+/// `postgres_fdw` commits before the ledger does, and a proxy hides the codes of a COPY's errors.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(5)))
 struct FarRowsTests {
     /// A table of trades with a partition elsewhere takes the place of Citus.
@@ -91,7 +91,7 @@ struct FarRowsTests {
         let far = try Sandbox.empty()
         try far.run(
             "CREATE TABLE far (symbol text, time timestamptz, price numeric, size numeric, trade_id text)")
-        // Writes its log to the disk only when a COMMIT waits for that.
+        // Writes its WAL to the disk only when a COMMIT waits for that.
         let cluster = try PostgresCluster(settings: ["wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"])
         let sandbox = try Sandbox.empty(on: cluster)
         try sandbox.run(
@@ -109,7 +109,7 @@ struct FarRowsTests {
         let list = BatchList(
             batches,
             onSettled: { batch in
-                // No COMMIT is on its way while this is heard.
+                // No COMMIT is on its way until this returns.
                 if batch.last == 300 { try sandbox.cluster.stop(.immediate) }
             })
         let uploader = try sandbox.uploader()

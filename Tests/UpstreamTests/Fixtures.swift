@@ -34,18 +34,19 @@ struct Sandbox {
         return Sandbox(cluster: cluster, database: try cluster.makeDatabase())
     }
 
+    /// Its time limits are longer than a loaded machine may stand still.
     func configuration(
-        user: String? = nil, password: String? = nil, port: Int? = nil, statementTimeout: Duration = .seconds(20),
+        user: String? = nil, password: String? = nil, port: Int? = nil, statementTimeout: Duration = .seconds(60),
         barTimestamp: BarTimestamp = .start
     ) throws -> UpstreamConfiguration {
         try UpstreamConfiguration(
             uri: cluster.uri(database, user: user, password: password, port: port), collector: "edge-1",
-            statementTimeout: statementTimeout, barTimestamp: barTimestamp)
+            connectTimeout: .seconds(60), statementTimeout: statementTimeout, barTimestamp: barTimestamp)
     }
 
     func uploader(
         buffer: String = "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", user: String? = nil, port: Int? = nil,
-        statementTimeout: Duration = .seconds(20), barTimestamp: BarTimestamp = .start
+        statementTimeout: Duration = .seconds(60), barTimestamp: BarTimestamp = .start
     ) throws -> Uploader {
         Uploader(
             configuration: try configuration(
@@ -57,6 +58,31 @@ struct Sandbox {
     func run(_ sql: String) throws -> String {
         try cluster.psql(sql, database: database).split(separator: "\n").joined(separator: "\n")
     }
+
+    /// Waits until the database has this many sessions: one may outlive its client for a moment, with its locks.
+    func waitForSessions(_ count: Int) async throws {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = '\(database)'"
+        try await Waiting.until("a database with \(count) sessions") {
+            try cluster.psql(sql, database: "postgres").split(separator: "\n") == ["\(count)"]
+        }
+    }
+
+    /// Ends all sessions of the database and waits until they are gone.
+    func endSessions() async throws {
+        try cluster.endSessions(of: database)
+        try await waitForSessions(0)
+    }
+}
+
+/// Repeats what fails because the machine stood still for longer than the short limits that the test has to set.
+@discardableResult
+func despiteStalls<Value: Sendable>(
+    _ reasons: Set<UpstreamError.Reason> = [.deadline, .tooSlow, .busy], _ body: @Sendable () async throws -> Value
+) async throws -> Value {
+    for _ in 0..<9 {
+        do { return try await body() } catch let error as UpstreamError where reasons.contains(error.reason) {}
+    }
+    return try await body()
 }
 
 /// Keeps what was refused, as the buffer's dead letters do.
@@ -97,7 +123,7 @@ extension Uploader {
     }
 }
 
-/// Batches in a row, as the buffer's head has them, and what was heard of them.
+/// Batches in the buffer's order, and what the uploader reported of them.
 actor BatchList: UploadSource {
     private(set) var settled: [SettledBatch] = []
     private(set) var failed: [EventStream: UpstreamError] = [:]

@@ -31,18 +31,24 @@ struct FleetTableTests {
     @Test func `what a box says is read back as it was said, with its age by the server's clock`() async throws {
         let sandbox = try await Sandbox.migrated()
         let table = FleetTable(configuration: try sandbox.configuration())
+        let began = ContinuousClock.now
+        let before = WallClock.milliseconds()
         let written = try await table.write(report("a"))
-        #expect(written.fileBefore == nil && abs(written.clockOffset) < 1000)
+        // Its error is at most the time that the answer takes.
+        let took = ContinuousClock.now - began
+        #expect(written.fileBefore == nil && abs(written.clockOffset) < 1000 + took.milliseconds)
         _ = try await table.write(FleetReport(id: "b", group: nil, host: "h", version: "1", fileID: Self.file))
         let rows = try await table.rows()
         #expect(rows.map(\.report.id) == ["a", "b"])
         var expected = report("a")
         expected.clockOffset = rows[0].report.clockOffset
         // The server keeps two times, not the span.
-        #expect(abs(rows[0].report.uptime - expected.uptime) < 0.01)
+        #expect(abs(rows[0].report.uptime - expected.uptime) < 0.4)
         expected.uptime = rows[0].report.uptime
         #expect(rows[0].report == expected)
-        #expect(rows[0].age < 5 && abs(rows[0].seen - WallClock.milliseconds()) < 5000)
+        let passed = ContinuousClock.now - began
+        #expect(rows[0].age < 1 + passed.inSeconds)
+        #expect((before - 1000...WallClock.milliseconds() + 1000).contains(rows[0].seen))
         #expect(rows[1].report.sharesWith == nil && rows[1].report.reason == nil && rows[1].report.lastEvent == nil)
         #expect(try await table.rows(ofGroup: "nyc").map(\.report.id) == ["a"])
         await table.disconnect()
@@ -84,13 +90,14 @@ struct FleetTableTests {
         _ = try await box.write(report("a"))
         #expect(try await reader.rows().first?.isConnected == true)
         await box.disconnect()
-        try await Waiting.until(within: .seconds(5)) { try await reader.rows().first?.isConnected == false }
+        try await Waiting.until { try await reader.rows().first?.isConnected == false }
     }
 
     @Test func `a connection that was ended while it was idle is made again at once`() async throws {
         let sandbox = try await Sandbox.migrated()
         let table = FleetTable(configuration: try sandbox.configuration())
         _ = try await table.write(report("a"))
+        try await sandbox.waitForSessions(1)
         #expect(try sandbox.cluster.endSessions(of: sandbox.database) == 1)
         _ = try await table.write(report("a"))
         #expect(try await table.rows().first?.isConnected == true)
@@ -124,12 +131,12 @@ struct FleetTableTests {
             for number in 0..<6 {
                 let table = FleetTable(configuration: try sandbox.configuration())
                 let report = report("box-\(number)")
-                group.addTask { _ = try await table.write(report) }
+                group.addTask { _ = try await despiteStalls { try await table.write(report) } }
             }
             try await group.waitForAll()
         }
         #expect(try sandbox.run("SELECT count(*) FROM edgetick_collectors") == "6")
-        // A later migration takes the table for what it is.
+        // A later migration accepts the table.
         let changes = try await UpstreamSchema.migrate(sandbox.configuration())
         #expect(changes.first { $0.table == "edgetick_collectors" }?.state == .present)
     }

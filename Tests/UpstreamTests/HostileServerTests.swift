@@ -11,7 +11,7 @@ import Testing
     private struct Client: Sendable {
         let socket: Int32
 
-        /// The next message, after a kind of one byte where it has one; `nil` at the end.
+        /// The next message's body; `kind` is the number of bytes before its length. `nil` at the end.
         func message(kind: Int = 1) -> [UInt8]? {
             var head = [UInt8](repeating: 0, count: kind + 4)
             guard recv(socket, &head, head.count, Int32(MSG_WAITALL)) == head.count else { return nil }
@@ -20,7 +20,7 @@ import Testing
             return recv(socket, &body, length, Int32(MSG_WAITALL)) == length ? body : nil
         }
 
-        /// Returns whether the client took it.
+        /// Sends a message; returns whether the client took it.
         @discardableResult
         func say(_ kind: Character, _ body: [UInt8]) -> Bool {
             let length = withUnsafeBytes(of: UInt32(body.count + 4).bigEndian) { Array($0) }
@@ -77,7 +77,7 @@ import Testing
             while client.message() != nil {}
         }
         defer { listener.stop() }
-        let configuration = try configuration(listener, connectTimeout: .milliseconds(500))
+        let configuration = try configuration(listener, connectTimeout: .seconds(3))
         for text in ["the login was given up", "an earlier login is still computing"] {
             let error = #expect(throws: UpstreamError.self) {
                 try PostgresConnection.connect(configuration, interrupt: Wakeup())
@@ -119,7 +119,7 @@ import Testing
         let listener = try Self.listen { client in
             client.welcome()
             guard client.message() != nil else { return }
-            // Settings, which cost libpq the more the more it has: there is always one to read.
+            // Settings: each costs libpq more time than the one before, so there is always one to read.
             var number = 0
             while client.say("S", Array("setting_\(number)\0on\0".utf8)) { number += 1 }
         }

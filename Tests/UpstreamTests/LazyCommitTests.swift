@@ -5,8 +5,8 @@ import Testing
 
 @testable import Upstream
 
-/// Most COMMITs of a drain don't wait for the server's disk. What of that a dying server loses is sent again, and nothing
-/// counts as settled before the disk has it.
+/// Most COMMITs of a drain don't wait for the server's disk. What a dying server loses of them is sent again, and
+/// nothing counts as settled before it is on the disk.
 @Suite(
     .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
     .timeLimit(.minutes(5)))
@@ -30,7 +30,7 @@ struct LazyCommitTests {
     private static let ledger = "SELECT coalesce(max(last_sequence), 0) FROM edgetick_uploads"
     private let whole = "SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int) FROM trades"
 
-    /// A server that writes its log to the disk only when a COMMIT waits for that.
+    /// A server that writes its WAL to the disk only when a COMMIT waits for that.
     private func sandbox() async throws -> Sandbox {
         let cluster = try PostgresCluster(settings: ["wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"])
         let sandbox = try Sandbox.empty(on: cluster)
@@ -77,7 +77,7 @@ struct LazyCommitTests {
             ))
         let uploader = try sandbox.uploader()
         await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
-        // None, but for what the WAL writer had written in time.
+        // None, unless the WAL writer woke up or the machine stood still for a second.
         let settled = await list.settled.last?.last ?? 0
         try sandbox.cluster.start()
         let kept = try #require(Int64(sandbox.run(Self.ledger)))
@@ -130,24 +130,40 @@ struct LazyCommitTests {
             CREATE TABLE near PARTITION OF trades FOR VALUES FROM ('2001-01-01') TO ('2100-01-01');
             \(isFar ? "CREATE FOREIGN TABLE far \(part) SERVER far" : "CREATE TABLE far \(part)")
             """)
-        let list = BatchList(list(batches: 6))
+        let uploader = try sandbox.uploader()
         let settled = Mutex<Int>(0)
-        let source = Source(
-            list: list,
-            whenReading: (
-                5,
-                {
-                    let count = await list.settled.count
-                    settled.withLock { $0 = count }
-                }
-            ))
-        try await sandbox.uploader().drain(source)
-        // Read ahead, while the fifth is sent and the fourth committed with its beginning.
-        #expect(settled.withLock { $0 } == (isFar ? 4 : 0))
-        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM near") == "300|300")
+        var (rows, found) = (0, 0)
+        // A COMMIT that may be lazy waits all the same where the machine stood still for a second.
+        for round in 0..<10 where round == 0 || !isFar && found != 0 {
+            let list = BatchList(list(from: Int64(rows) + 1, batches: 6))
+            let source = Source(
+                list: list,
+                whenReading: (
+                    5,
+                    {
+                        let count = await list.settled.count
+                        settled.withLock { $0 = count }
+                    }
+                ))
+            try await uploader.drain(source)
+            rows += 300
+            found = settled.withLock { $0 }
+        }
+        // The sixth is asked for while the fifth is sent, with whose beginning the fourth was committed.
+        #expect(found == (isFar ? 4 : 0))
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM near") == "\(rows)|\(rows)")
     }
 
     @Test func `what the ledger tells after a lost connection outlives its server`() async throws {
+        // When the machine stands still for a second, a COMMIT waits for the disk and settles all before it.
+        for _ in 0..<10 where try await tellsMoreThanSettled() { return }
+        Issue.record("no COMMIT was lazy in ten tries")
+    }
+
+    /// Cuts the connection in the middle of a drain, asks the ledger, and then stops the server.
+    ///
+    /// - Returns: Whether the ledger told of more rows than were settled.
+    private func tellsMoreThanSettled() async throws -> Bool {
         let sandbox = try await sandbox()
         let proxy = try TCPProxy(to: sandbox.cluster.port)
         defer { proxy.stop() }
@@ -155,7 +171,7 @@ struct LazyCommitTests {
         let source = Source(list: list, whenReading: (6, { proxy.set(.refuse) }))
         let uploader = try sandbox.uploader(port: proxy.port)
         await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
-        #expect(await list.settled.isEmpty)
+        let settled = await list.settled.last?.last ?? 0
         proxy.set(.pass)
         let told = try await uploader.uploadedSequence(of: .trades)
         #expect(told >= 200)
@@ -163,5 +179,6 @@ struct LazyCommitTests {
         try sandbox.cluster.start()
         #expect(try #require(Int64(sandbox.run(Self.ledger))) >= told)
         try await finish(uploader, sandbox, after: told)
+        return told > settled
     }
 }

@@ -44,7 +44,7 @@ import Testing
         let uploader = try sandbox.uploader(user: user)
         _ = try await uploader.upload(trades(2))
         try sandbox.run(harm.replacing("writer", with: user))
-        // The first error may be the server's own, or that the columns are read again; then it is named.
+        // The first error may be the server's own, or say that the columns are read again; the second names the fault.
         let first = await failure(uploader, trades(3))
         let second = await failure(uploader, trades(3))
         #expect(first?.reason == .schema || first?.reason == .busy)
@@ -82,7 +82,7 @@ import Testing
             configuration: try UpstreamConfiguration(uri: uri, collector: "edge-1"),
             bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
         #expect(try await uploader.upload(trades(3)).inserted == 3)
-        // Sessions that are open stay so, and take no writes from then on.
+        // Open sessions stay open, but accept no more writes.
         try first.psql("ALTER SYSTEM SET default_transaction_read_only = on", database: "postgres")
         try first.psql("SELECT pg_reload_conf()", database: "postgres")
         try await Waiting.until(within: .seconds(30)) {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-/// A pooler that gives each transaction another session, and each session to everybody.
+/// A pooler that runs each transaction in any of its sessions, which all clients share.
 @Suite(
     .blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"),
     .enabled(if: PgBouncer.program != nil, "PgBouncer is not installed"), .timeLimit(.minutes(5)))
@@ -22,7 +22,7 @@ struct PoolerTests {
     private func configuration(_ sandbox: Sandbox, _ pooler: PgBouncer) throws -> UpstreamConfiguration {
         try UpstreamConfiguration(
             uri: pooler.uri(sandbox.database, user: sandbox.cluster.superuser), collector: "edge-1",
-            statementTimeout: .seconds(20))
+            connectTimeout: .seconds(60), statementTimeout: .seconds(60))
     }
 
     @Test func `an upload, a pull and a migration leave the pooler's session as they found it`() async throws {
@@ -49,6 +49,13 @@ struct PoolerTests {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("CREATE SCHEMA other; CREATE TABLE other.ohlcv_1min (LIKE public.ohlcv_1min INCLUDING ALL)")
         try sandbox.run("CREATE TABLE other.edgetick_uploads (LIKE public.edgetick_uploads INCLUDING ALL)")
+        // Longer than the neighbour's limit, which is long enough for what sets another one.
+        try sandbox.run(
+            """
+            CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$;
+            CREATE TRIGGER take_time BEFORE INSERT ON public.ohlcv_1min FOR EACH STATEMENT EXECUTE FUNCTION take_time()
+            """)
         let pooler = try await PgBouncer(before: sandbox.cluster)
         let configuration = try configuration(sandbox, pooler)
         let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())
@@ -56,7 +63,7 @@ struct PoolerTests {
         try neighbour.run(
             """
             SET search_path = other; SET timezone = 'Asia/Tokyo'; SET datestyle = 'SQL, DMY';
-            SET standard_conforming_strings = off; SET statement_timeout = 1; SET synchronous_commit = off
+            SET standard_conforming_strings = off; SET statement_timeout = '2s'; SET synchronous_commit = off
             """, "as a neighbour")
         let uploader = Uploader(
             configuration: configuration, bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)

@@ -53,13 +53,13 @@ import Testing
         #expect(faults.contains("column symbol is missing"))
         #expect(states["quotes"] == .created)
         #expect(try sandbox.run("SELECT created FROM edgetick_schema WHERE table_name = 'ohlcv_1min'") == "f")
-        // Nor does a column that is tried to be added make the table ours.
+        // Nor does trying to add a column make the table ours.
         #expect(try sandbox.run("SELECT count(*) FROM edgetick_schema WHERE table_name = 'trades' AND created") == "0")
     }
 
     @Test func `a column that came later is added to a table that was made here, and to no other`() async throws {
         let sandbox = try await Sandbox.migrated()
-        // As an earlier version made them, and quotes as somebody else did.
+        // An earlier version made trades, and another program made quotes.
         try sandbox.run(
             """
             ALTER TABLE trades DROP COLUMN participant_time; ALTER TABLE quotes DROP COLUMN participant_time;
@@ -150,7 +150,7 @@ import Testing
         let lines = try await UpstreamSchema.check(configuration, for: [.minuteBar, .trade]).map(\.description)
         #expect(lines.contains("trades: missing; run `edgetick migrate --tick-identity`"))
         #expect(lines.contains("ohlcv_1min: missing; run `edgetick migrate`"))
-        let lacking = try await IdentityMaker.lacking(configuration, for: [.minuteBar, .trade], within: .seconds(10))
+        let lacking = try await IdentityMaker.lacking(configuration, for: [.minuteBar, .trade], within: .seconds(60))
         #expect(lacking.identity == [] && lacking.table == ["trades"])
     }
 
@@ -334,12 +334,14 @@ import Testing
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(trades(300))
         await uploader.disconnect()
+        // A session reports what it did when it ends.
+        try await sandbox.waitForSessions(0)
         let scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'trades'"
         let before = try #require(Int(try sandbox.run(scans)))
         #expect(try await uploader.lookUp(trades(400)).present == Set(1...300))
         await uploader.disconnect()
-        // A session says what it did when it ends.
-        try await Waiting.until(within: .seconds(30)) { Int(try sandbox.run(scans)) ?? 0 > before }
+        try await sandbox.waitForSessions(0)
+        try await Waiting.until { Int(try sandbox.run(scans)) ?? 0 > before }
         #expect(try #require(Int(try sandbox.run(scans))) - before <= 4)
     }
 
@@ -360,7 +362,7 @@ import Testing
             #expect(warnings.count == (setting == meaning ? 0 : 1))
             #expect(warnings.allSatisfy { $0.contains("set BAR_TIMESTAMP=\(meaning.rawValue)") })
         }
-        // Bars of a collector of ours are under the setting of its own, and no evidence.
+        // Bars of our own collectors follow the collector's setting, so they are no evidence.
         try sandbox.run("ALTER TABLE ohlcv_1min ADD COLUMN collector text DEFAULT 'edge-2'")
         for setting in BarTimestamp.allCases {
             let configuration = try sandbox.configuration(barTimestamp: setting)

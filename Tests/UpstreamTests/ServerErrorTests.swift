@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-/// What the server says by its SQLSTATE, as a real server says it, and how the upload goes on afterwards.
+/// What a real server reports by SQLSTATE, and how the upload goes on afterwards.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct ServerErrorTests {
     /// A table of trades whose rows fail with a code: all of them, or those that are marked.
     private func failing(_ code: String, only marked: Bool = false) async throws -> Sandbox {
@@ -91,7 +91,7 @@ import Testing
             bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
         _ = try await uploader.upload(trades(5))
         try sandbox.run("ALTER ROLE \(user) PASSWORD 'canary-second'")
-        // Who is connected stays so.
+        // An open connection stays open.
         _ = try await uploader.upload(trades(5, from: 6))
         try sandbox.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '\(user)'")
         var errors: [UpstreamError] = []

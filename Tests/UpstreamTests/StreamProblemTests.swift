@@ -5,9 +5,9 @@ import Testing
 
 @testable import Upstream
 
-/// One stream's problem leaves the others theirs, and one row's problem the rows beside it.
+/// One stream's problem doesn't affect the other streams, nor one row's problem the rows beside it.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct StreamProblemTests {
-    /// Has every row of trades, or those that are marked, fail with a code.
+    /// Makes every row of trades, or only those that are marked, fail with a code.
     private func fail(_ code: String, in sandbox: Sandbox, only marked: Bool = false) throws {
         try sandbox.run(
             """
@@ -70,18 +70,23 @@ import Testing
             ])
         try await holder.line(containing: "held")
         let uploader = try sandbox.uploader(statementTimeout: .seconds(16))
-        // Half the statement's time the first time.
+        // The first time, the limit is half the statement timeout.
         for limit in [Duration.seconds(60), .seconds(7)] {
-            let list = list()
-            let took = await ContinuousClock().measure {
+            var took = limit
+            // A machine that stands still makes a try longer, but hardly five.
+            for _ in 0..<5 where took >= limit {
+                let list = list()
+                let began = ContinuousClock.now
                 let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(list) }
+                guard error?.reason != .deadline else { continue }
+                took = .now - began
                 #expect(error?.sqlState == "55P03")
+                #expect(await list.settled.filter { $0.stream == .quotes }.map(\.last) == [20, 40, 60])
             }
             #expect(took < limit)
-            #expect(await list.settled.filter { $0.stream == .quotes }.map(\.last) == [20, 40, 60])
         }
         holder.send(SIGKILL)
-        try sandbox.cluster.endSessions(of: sandbox.database)
+        try await sandbox.endSessions()
         await uploader.disconnect()
         try await uploader.drain(list())
         #expect(try sandbox.run(whole) == "100|100|1|100")
@@ -140,7 +145,7 @@ import Testing
         let sandbox = try await Sandbox.migrated()
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(batch((0..<50).map { bar(minute: $0) }))
-        // As a compressed or tiered chunk refuses changes of what is in it.
+        // Like a compressed or tiered chunk, which refuses changes to its rows.
         try sandbox.run(
             """
             CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -169,14 +174,20 @@ import Testing
             """)
         let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
         let rows = batch(trades: (0..<8).map { ("MSFT", 33, $0 == 5 ? "bad" : "\($0)") })
+        // A server that is a quarter of a second late is given up before it can say that the time is over.
         for _ in 0..<Stumble.triesAtOnce {
-            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            let error = await #expect(throws: UpstreamError.self) {
+                try await despiteStalls([.deadline, .busy]) { try await uploader.upload(rows) }
+            }
             #expect(error?.reason == .tooSlow && error?.sqlState == "57014" && error?.isSlow == true)
         }
-        let box = DeadLetterBox()
-        let outcome = try await uploader.upload(rows) { await box.add($0) }
+        let (outcome, letters) = try await despiteStalls([.deadline, .busy]) {
+            let box = DeadLetterBox()
+            let outcome = try await uploader.upload(rows) { await box.add($0) }
+            return (outcome, await box.rows)
+        }
         #expect(outcome.refused == 1 && outcome.inserted == 7)
-        #expect(await box.rows.map(\.sequence) == [6])
+        #expect(letters.map(\.sequence) == [6])
     }
 
     @Test func `a statement that a person ends is not too slow`() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-/// What a box says of its rows is in the database only as far as the ledger there proves it.
+/// What a box claims to have is written only as far as the ledger in the same database proves it.
 @Suite(.blocking, .enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"), .timeLimit(.minutes(2)))
 struct StretchTableTests {
     private static let before = "00000000-0000-4000-8000-000000000001"
@@ -58,11 +58,11 @@ struct StretchTableTests {
         try ledger(Self.now, at: 101, in: sandbox)
         try await say(claim(20, row: 101))
         #expect(try said(sandbox) == "0|20")
-        // A database that was restored has the ledger of then.
+        // A restored database has the ledger of its backup.
         try ledger(Self.now, at: 99, in: sandbox)
         try await say(claim(30, row: 105))
         #expect(try said(sandbox) == "0|20")
-        // What ends earlier than was said needs no proof, and says nothing where nothing was said.
+        // A claim that shortens a stretch needs no proof, and writes nothing where there is none.
         try await say(claim(15, row: nil), claim(90, row: nil, since: 40))
         #expect(try said(sandbox) == "0|15")
     }

@@ -38,7 +38,8 @@ import Testing
         _ cluster: PostgresCluster, _ parameters: String, host: String = "127.0.0.1"
     ) async throws -> [SchemaChange] {
         let uri = cluster.uri("postgres", password: "canary4711", host: host, parameters: parameters)
-        return try await UpstreamSchema.check(try UpstreamConfiguration(uri: uri, collector: "c"))
+        return try await UpstreamSchema.check(
+            try UpstreamConfiguration(uri: uri, collector: "c", connectTimeout: .seconds(60)))
     }
 
     private func refusal(_ cluster: PostgresCluster, _ parameters: String) async -> UpstreamError? {
@@ -74,7 +75,7 @@ import Testing
         let setUp = try Self.setUp.get()
         let error = await refusal(setUp.misnamed, "sslmode=verify-full&sslrootcert=\(setUp.authority)")
         #expect(error?.text.contains("db.example") == true)
-        // The chain alone is right.
+        // The chain of certificates is sound.
         #expect(try await check(setUp.misnamed, "sslmode=verify-ca&sslrootcert=\(setUp.authority)").count > 10)
     }
 

@@ -10,11 +10,12 @@ import Testing
 struct TickIdentityTests {
     private func box(_ sandbox: Sandbox, _ name: String, needsIdentity: Bool = false) throws -> Uploader {
         let configuration = try UpstreamConfiguration(
-            uri: sandbox.cluster.uri(sandbox.database), collector: name, needsIdentity: needsIdentity)
+            uri: sandbox.cluster.uri(sandbox.database), collector: name, connectTimeout: .seconds(60),
+            needsIdentity: needsIdentity)
         return Uploader(configuration: configuration, bufferID: UUID().uuidString, logger: quiet)
     }
 
-    /// A database in which each table of ticks has its identity.
+    /// A new database in which each table of ticks has its identity.
     private func identified() async throws -> Sandbox {
         let sandbox = try await Sandbox.migrated()
         for finding in try await IdentityMaker.look(sandbox.configuration(), for: Set(EventKind.allCases)) {
@@ -54,7 +55,7 @@ struct TickIdentityTests {
                     ))
             }
         }
-        /// The events as they go up, when they came in this order.
+        /// The order in which events go up that came in this one.
         func order(_ events: [(Trade, String)]) -> [String] {
             var batch = BufferedBatch(stream: .trades)
             for (place, (trade, id)) in events.enumerated() {
@@ -176,7 +177,7 @@ struct TickIdentityTests {
         )
         #expect(try await box(sandbox, "box").upload(trades(3)).path == .direct)
         #expect(
-            try await IdentityMaker.lacking(sandbox.configuration(), for: [.trade], within: .seconds(5)).identity
+            try await IdentityMaker.lacking(sandbox.configuration(), for: [.trade], within: .seconds(60)).identity
                 == ["trades"])
     }
 
@@ -199,7 +200,7 @@ struct TickIdentityTests {
         #expect(found.table == "trades" && found.state == .missing && found.doubledRows == 98 && found.locks)
         #expect(found.sample.count == 5 && found.sample.allSatisfy { $0.count == 3 && $0.identity.contains("MSFT") })
         #expect(try sandbox.run("SELECT count(*) FROM trades") == "148")
-        // Nobody said that rows may go.
+        // Nobody has allowed rows to be removed.
         await #expect(throws: UpstreamError.self) {
             try await IdentityMaker.make(found, sandbox.configuration(), removingDoubles: false)
         }
@@ -247,7 +248,7 @@ struct TickIdentityTests {
         #expect(try await box(sandbox, "nyc-a", needsIdentity: true).upload(trades(5)).inserted == 5)
         #expect(try await second.upload(trades(2)).unchanged == 2)
         try sandbox.run("DROP INDEX trades_identity")
-        // Rows that follow on those that are up, or the tables would be read again anyway.
+        // Rows that follow those that are upstream; otherwise the tables would be read again anyway.
         var rest = trades(5)
         rest.trades.removeFirst(2)
         for word in ["unique", "edgetick migrate --tick-identity"] {

@@ -14,7 +14,7 @@ struct TimescaleTests {
     private func sandbox() async throws -> Sandbox {
         let cluster = try PostgresCluster.shared("timescale") { () throws(PostgresCluster.Failure) in
             try PostgresCluster(settings: [
-                // No worker runs jobs meanwhile: the tests refresh by themselves.
+                // No background jobs: the tests refresh the aggregates themselves.
                 "shared_preload_libraries": "timescaledb", "max_worker_processes": "0",
             ])
         }
@@ -46,7 +46,7 @@ struct TimescaleTests {
         }
     }
 
-    /// The aggregate made from the bars again, by SQL that knows nothing of TimescaleDB.
+    /// The aggregate computed from the bars, by SQL without TimescaleDB's functions.
     private func expected(_ window: String) -> String {
         """
         SELECT symbol, \(window), (array_agg(open ORDER BY start_ms))[1], max(high), min(low),
@@ -89,7 +89,7 @@ struct TimescaleTests {
         let sandbox = try await sandbox()
         try await setUp(sandbox, PolicyWishes(), timestamp)
         let uploader = try sandbox.uploader(barTimestamp: timestamp)
-        // Over midnight of New York and of Greenwich.
+        // Past midnight in New York and in UTC.
         let minutes = Int64(0)..<1000
         _ = try await uploader.upload(batch(bars(minutes)))
         let windows = [("ohlcv_5min", Self.fiveMinutes), ("ohlcv_1hour", Self.hour), ("ohlcv_1day", Self.day)]

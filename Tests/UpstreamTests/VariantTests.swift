@@ -4,7 +4,7 @@ import Testing
 
 @testable import Upstream
 
-/// Tables that were there before, as people have them.
+/// Tables that existed before, in the forms that people have.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct VariantTests {
     private func minuteTable(_ columns: String, _ rest: String = ", PRIMARY KEY (symbol, timestamp)") -> String {
         "CREATE TABLE ohlcv_1min (\(columns)\(rest))"
@@ -61,7 +61,7 @@ import Testing
         let uploader = try sandbox.uploader()
         var rows = trades(40)
         for place in rows.trades.indices {
-            // Bytes that are a number of the other type too.
+            // Their bytes are valid numbers of the other type too.
             rows.trades[place].event.sequence = Int64(place + 1)
             rows.trades[place].event.size = 7
         }

@@ -14,7 +14,8 @@ import Testing
 
         init(_ sandbox: Sandbox, _ name: String, conflict: BarConflict? = nil) throws {
             let configuration = try UpstreamConfiguration(
-                uri: sandbox.cluster.uri(sandbox.database), collector: name, barConflict: conflict)
+                uri: sandbox.cluster.uri(sandbox.database), collector: name, connectTimeout: .seconds(60),
+                barConflict: conflict)
             uploader = Uploader(configuration: configuration, bufferID: UUID().uuidString, logger: quiet)
         }
 
@@ -84,7 +85,7 @@ import Testing
         // A late trade's correction is newer than the tape was.
         try await other.send(14, volume: 210, at: -5)
         #expect(try close(sandbox) == "14")
-        // The tape as it was asked before that is older.
+        // What the tape said before that is older.
         try await own.send(15, volume: 900, at: -20, source: .reconcile)
         #expect(try close(sandbox) == "14")
     }
@@ -130,7 +131,7 @@ import Testing
         #expect(try close(sandbox) == "1")
         try await second.send(3, at: -50)
         #expect(try close(sandbox) == "3")
-        // A day ahead counts as now: as new as can be, and no newer than the next that is.
+        // A time ahead counts as now, so the next one that is ahead is just as new.
         try await first.send(4, at: 86_400)
         #expect(try close(sandbox) == "4")
         try await second.send(5, at: 7200)
@@ -143,7 +144,7 @@ import Testing
         try await box.send(1, volume: 120, at: -60)
         try await box.send(2, volume: 100, at: -50)
         #expect(try close(sandbox) == "2")
-        // The clock was stepped back between the two: time of receipt stands still in the file then.
+        // The clock was stepped back between the two, so both have the same time of receipt in the file.
         try await box.send(3, volume: 100, at: -50)
         #expect(try close(sandbox) == "3")
         // A repaired file brings what waited in it under an id of its own.
@@ -158,7 +159,7 @@ import Testing
         let sandbox = try await Sandbox.migrated()
         let box = try Box(sandbox, "box")
         try await box.send(1, volume: 100, at: 400 * 86_400)
-        // A backup of the file from before, and a clock that is right.
+        // A backup of the file from before, on a box whose clock is right.
         let restored = try Box(sandbox, "box")
         try await restored.send(2, volume: 90, at: -60)
         #expect(try close(sandbox) == "1")
@@ -175,7 +176,7 @@ import Testing
         #expect(try close(sandbox) == "2")
         try await lagging.send(3, volume: 130, at: -40)
         #expect(try close(sandbox) == "3")
-        // A row that was received a day after the other's last upload is the own file's: its cancellation counts.
+        // A row received a day after the other's last upload is from the own file, so its cancellation counts.
         try sandbox.run("UPDATE edgetick_uploads SET updated_at = now() - interval '2 days'")
         try await box.send(4, volume: 90, at: -30)
         #expect(try close(sandbox) == "4")

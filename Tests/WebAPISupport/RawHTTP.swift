@@ -56,8 +56,8 @@ public struct RawHTTP: Sendable {
         return try await exchange(Data((text + "\r\n" + (body ?? "")).utf8), isHead: method == "HEAD")
     }
 
-    /// Sends bytes and reads one answer.
-    public func exchange(_ bytes: Data, isHead: Bool = false, within limit: Double = 10) async throws -> Reply {
+    /// Sends bytes and reads one answer; gives up when nothing comes for `limit` seconds.
+    public func exchange(_ bytes: Data, isHead: Bool = false, within limit: Double = 45) async throws -> Reply {
         let port = port
         return try await Blocking.run {
             let socket = try RawSocket(port: port, timeout: limit)
@@ -102,7 +102,7 @@ public final class RawSocket {
 
     /// Connects to a port of 127.0.0.1; reads and writes give up after `timeout` seconds. `receiveBytes` is the
     /// approximate size of the kernel's receive buffer; by default the kernel decides, and allows megabytes.
-    public init(port: Int, timeout: Double = 10, receiveBytes: Int32? = nil) throws {
+    public init(port: Int, timeout: Double = 45, receiveBytes: Int32? = nil) throws {
         descriptor = LoopbackListener.makeSocket()
         guard descriptor >= 0 else { throw RawHTTP.Failure(description: "no socket: \(errno)") }
         var limit = timeval(tv_sec: Int(timeout), tv_usec: Int((timeout - timeout.rounded(.down)) * 1_000_000))
@@ -140,6 +140,16 @@ public final class RawSocket {
         }
         defer { position += 1 }
         return buffer[position]
+    }
+
+    /// Returns whether the server closes the socket before it sends another byte. A reset counts: a server sends one
+    /// when it closes a socket with bytes that it hasn't read.
+    public func ends() throws -> Bool {
+        guard position == buffer.count else { return false }
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, 0)
+        if count < 0, errno != ECONNRESET { throw Waiting.TimedOut("the end: errno \(errno)") }
+        return count <= 0
     }
 
     /// Returns the next line without its line break, or `nil` at the end.

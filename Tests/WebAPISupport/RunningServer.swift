@@ -84,10 +84,23 @@ extension RunningServer {
         }
     }
 
+    /// Lengthens the limits of time that a configuration leaves at their defaults: on a loaded machine, a request that
+    /// a test takes for granted may exceed them.
+    private static func patient(_ configuration: WebConfiguration) -> WebConfiguration {
+        var configuration = configuration
+        let (usual, long) = (WebConfiguration.Limits(), Duration.seconds(300))
+        if configuration.limits.idleTimeout == usual.idleTimeout { configuration.limits.idleTimeout = long }
+        if configuration.limits.headTimeout == usual.headTimeout { configuration.limits.headTimeout = long }
+        if configuration.limits.bodyTimeout == usual.bodyTimeout { configuration.limits.bodyTimeout = long }
+        if configuration.limits.callTimeout == usual.callTimeout { configuration.limits.callTimeout = long }
+        return configuration
+    }
+
     private static func serve(
         _ source: any SampledSource, _ tap: EventTap, _ configuration: WebConfiguration,
         _ body: @Sendable (_ port: Int, _ stop: @escaping @Sendable () async -> Void) async throws -> Void
     ) async throws {
+        let configuration = patient(configuration)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })

@@ -54,6 +54,8 @@ public final class StagedCollector: SampledSource, EventSink {
         public var fileProblem: CollectorProblem?
         /// When set, everything that reads from files takes this long and can't be cancelled.
         public var fileDelay: Duration?
+        /// How many reads from files have begun.
+        public var fileReads = 0
         /// The maximum number of events kept.
         public var eventLimit = 50_000
     }
@@ -437,7 +439,10 @@ public final class StagedCollector: SampledSource, EventSink {
     }
 
     private func file() async throws(CollectorProblem) -> State {
-        let state = current
+        let state = self.state.withLock { state in
+            state.fileReads += 1
+            return state
+        }
         if let delay = state.fileDelay {
             // Can't be cancelled, like a read from a hung disk.
             await Task.detached { try? await Task.sleep(for: delay) }.value

@@ -25,7 +25,7 @@ final class HangingCollector: SampledSource {
     func hang() { gate.lock() }
     func resume() { gate.unlock() }
 
-    /// The next snapshot is taken at once and answered after ``deliver()``; those behind it are not kept.
+    /// The next snapshot is taken at once, but returned only after ``deliver()``; later ones are not held back.
     func keepNext() { delivery.withLock { $0 = .keepNext } }
     var isKeeping: Bool { delivery.withLock { $0 == .kept } }
     func deliver() { delivery.withLock { $0 = .prompt } }

@@ -22,7 +22,13 @@ import WebAPISupport
             _ = try await server.reply("/api/status") {
                 (($0["connections"] as? [[String: Any]])?.last?["message_count"] as? Int) == 5
             }
-            let reply = try await RawHTTP(port: server.port).send("GET", "/metrics")
+            let http = RawHTTP(port: server.port)
+            var reply = try await http.send("GET", "/metrics")
+            // After a pause of the machine, the status loop counts as stuck for a moment.
+            let deadline = ContinuousClock.now + .seconds(45)
+            while Exposition(reply.text).value("edgetick_ready") != 1, ContinuousClock.now < deadline {
+                reply = try await http.send("GET", "/metrics")
+            }
             #expect(reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
             let metrics = Exposition(reply.text)
             #expect(metrics.faults.isEmpty)
@@ -54,7 +60,7 @@ import WebAPISupport
         try await RunningServer.run { server in
             try server.feedTrades(7, symbol: "AAPL")
             let wanted = ["connection": "primary"]
-            let deadline = ContinuousClock.now + .seconds(10)
+            let deadline = ContinuousClock.now + .seconds(45)
             var metrics = Exposition("\n")
             repeat {
                 metrics = Exposition(try await RawHTTP(port: server.port).send("GET", "/metrics").text)
@@ -97,7 +103,7 @@ import WebAPISupport
     }
 }
 
-/// Debian's prometheus brings it.
+/// Part of Debian's package prometheus.
 enum Promtool {
     static let path: String? = ["/usr/bin/promtool", "/usr/local/bin/promtool"].first {
         FileManager.default.isExecutableFile(atPath: $0)

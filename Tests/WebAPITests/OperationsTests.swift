@@ -9,13 +9,13 @@ import WebAPISupport
 @testable import Collector
 @testable import Feed
 
-/// What Deploy/ holds for those who run collectors names only what is there.
+/// The files in Deploy/ are valid, and name only what exists.
 @Suite(.timeLimit(.minutes(2))) struct OperationsTests {
     private static func file(_ name: String) throws -> String {
         try String(contentsOfFile: Places.repository + "/Deploy/" + name, encoding: .utf8)
     }
 
-    /// A collector that has something to say in every metric.
+    /// A collector that has a value for every metric.
     private static func talkative() -> StagedCollector {
         let collector = StagedCollector.market()
         collector.change { state in

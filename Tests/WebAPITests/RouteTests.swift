@@ -271,7 +271,7 @@ import WebAPISupport
             let http = RawHTTP(port: server.port)
             try server.feedTrades(2, symbol: "MSFT", received: 1_767_600_000_500_000)
             try server.feedTrades(1, symbol: "AAPL", received: 1_767_600_009_000_000)
-            // Nobody asked for it.
+            // This symbol is not collected.
             try server.feedTrades(1, symbol: "ZZZ", received: 1_767_600_009_000_000)
             let all = try await http.send("GET", "/api/symbols").json
             let entries = all["symbols"] as? [[String: Any]] ?? []
@@ -336,7 +336,7 @@ import WebAPISupport
             let found = try await http.send("GET", "/api/gaps?symbol=AAPL&limit=2").json
             #expect((found["gaps"] as? [[String: Any]])?.compactMap { $0["id"] as? Int } == [3, 1])
             #expect(found["is_complete"] as? Bool == true)
-            // So many of another symbol since that the old ones aren't reached.
+            // So many newer ones of another symbol that the search doesn't reach the old ones.
             for _ in 0..<2000 {
                 collector.record(
                     Gap(
@@ -386,14 +386,14 @@ import WebAPISupport
     @Test func `health follows the collector`() async throws {
         try await RunningServer.run { server in
             let http = RawHTTP(port: server.port)
-            #expect(try await http.send("GET", "/health/ready").status == 200)
+            try await http.untilStatus(200, of: "/health/ready")
             server.collector.change("connection_1") { $0.feed.status = .disconnected }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "degraded" }
-            #expect(try await http.send("GET", "/health/ready").status == 200)
+            try await http.untilStatus(200, of: "/health/ready")
             server.collector.change("connection_2") { $0.feed.status = .disconnected }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "failing" }
-            #expect(try await http.send("GET", "/health/ready").status == 503)
-            #expect(try await http.send("GET", "/health/live").status == 200)
+            try await http.untilStatus(503, of: "/health/ready")
+            try await http.untilStatus(200, of: "/health/live")
             for id in ["connection_1", "connection_2"] { server.collector.change(id) { $0.feed.status = .connected } }
             _ = try await server.reply("/health/ready") { $0["status"] as? String == "ok" }
         }
@@ -454,13 +454,32 @@ extension RunningServer {
         _ = tap.offer(batch)
     }
 
-    /// The answer of a route once it is as wanted.
+    /// Polls a route until its answer is as wanted, and returns that.
     func reply(_ target: String, until isWanted: ([String: Any]) -> Bool) async throws -> [String: Any] {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(45)
         while true {
             let json = try await RawHTTP(port: port).send("GET", target).json
             if isWanted(json) { return json }
             guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(target) stays \(json)") }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}
+
+extension RawHTTP {
+    /// Polls a route until it answers with a status, and returns that answer. After a pause of the machine, health says
+    /// for a moment that the status loop is stuck.
+    @discardableResult
+    func untilStatus(
+        _ status: Int, of target: String, _ method: String = "GET", headers: [String: String] = [:]
+    ) async throws -> Reply {
+        let deadline = ContinuousClock.now + .seconds(45)
+        while true {
+            let reply = try await send(method, target, headers: headers)
+            if reply.status == status { return reply }
+            guard ContinuousClock.now < deadline else {
+                throw Waiting.TimedOut("\(status) of \(target), which answers \(reply.status) \(reply.text)")
+            }
             try await Task.sleep(for: .milliseconds(20))
         }
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import Collector
 @testable import Wire
 
-@Suite(.timeLimit(.minutes(1))) struct CoverageJSONTests {
+@Suite(.timeLimit(.minutes(5))) struct CoverageJSONTests {
     @Test func `a symbol's minutes are runs that a reader can take apart`() throws {
         let minutes: [DayCoverage.Minute] =
             Array(repeating: .bar, count: 120) + [.noTrade] + Array(repeating: .gap, count: 3) + [.unknown, .ahead]

@@ -1,7 +1,7 @@
 import Universe
 import Wire
 
-/// Every answer with the places that it comes out of: what docs/json.md prints.
+/// Every answer with the places that it comes from, as docs/json.md lists them.
 enum WireContract {
     /// An answer and who gives it.
     struct Answer: Sendable {

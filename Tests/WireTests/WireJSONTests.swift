@@ -21,7 +21,7 @@ import Testing
         var byName: [String: Part]
     }
 
-    /// Two objects in one.
+    /// Two objects written into one.
     private struct Joined: Encodable {
         func encode(to encoder: any Encoder) throws {
             try Part(b: 1, a: 2).encode(to: encoder)

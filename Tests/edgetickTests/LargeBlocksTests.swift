@@ -5,7 +5,7 @@ import Testing
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct LargeBlocksTests {
-    // In a process of its own: one that has freed large blocks before may have room for these.
+    // In a separate process: one that has freed large blocks before may have room for these.
     @Test func `a large block is mapped by itself also after a larger one was freed`() async throws {
         guard FreshProcess.isThis else { return try await FreshProcess.run("LargeBlocksTests") }
         try #require(LargeBlocks.returnWhenFreed())

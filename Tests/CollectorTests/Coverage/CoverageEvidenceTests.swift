@@ -8,7 +8,7 @@ import Upstream
 
 /// What the database adds to what the file knows.
 @Suite(.blocking, .timeLimit(.minutes(2))) struct CoverageEvidenceTests {
-    /// Eight days of trading, with a weekend and a half day.
+    /// Eight trading days, one of them a half day, with a holiday and two weekends.
     private static let span = TradingDay("2026-11-19")!...TradingDay("2026-12-01")!
 
     @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
@@ -20,7 +20,7 @@ import Upstream
         await buffer.close()
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()
-        // Every seventh minute, day and night, of one symbol; of the other those of two days.
+        // Every seventh minute of one symbol, day and night, and every minute of the other in parts of two days.
         _ = try cluster.psql(
             """
             CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz);
@@ -30,7 +30,8 @@ import Upstream
                 '2026-11-24 20:00+00'::timestamptz, '2026-11-25 15:00+00', '1 minute') t;
             """, database: database)
         let reader = UpstreamReader(
-            configuration: try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests"))
+            configuration: try UpstreamConfiguration(
+                uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60)))
 
         func coverage(_ atOnce: @escaping (_ done: Int) -> Int) async throws -> CoverageReport {
             var evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
@@ -47,7 +48,7 @@ import Upstream
         for atOnce in [3, 100] {
             #expect(try await coverage { _ in atOnce }.days == alone.days)
         }
-        // Nothing is said of days that nobody asked about.
+        // Nothing is known of days that nobody asked about.
         let cut = try await coverage { $0 < 3 ? 3 : 0 }
         #expect(cut.problem?.contains("days before 2026-11-26 were not read") == true && cut.askedUpstream)
         #expect(cut.days.suffix(5) == alone.days.suffix(5))
@@ -80,7 +81,7 @@ import Upstream
     @Test func `bars that are gone are noticed though the day has as many that the tape lacks`() async throws {
         let day = try #require(TradingDay("2026-11-24"))
         let (open, symbol) = (try #require(day.session?.regularOpen), try #require(Symbol("AAPL")))
-        // The tape has 387 of the 390 minutes; here there is one more, and of two minutes nobody has a bar.
+        // The tape has 387 of the 390 minutes. The file has one more, and nobody has a bar of the other two.
         for (minutes, state) in [(0..<388, CoveragePeriod.State.complete), (1..<388, .unchecked)] {
             let workspace = try Workspace()
             let buffer = try TickBuffer.open(

@@ -6,18 +6,18 @@ import Testing
 @testable import Collector
 @testable import Store
 
-/// What is known of a minute, and what is not taken for known.
+/// What counts as known about a minute, and what does not.
 @Suite(.timeLimit(.minutes(1))) struct DayCoverageTests {
     private static let apple = Symbol("AAPL")!
     private static let rare = Symbol("RARE")!
-    /// A full day in summer time, one in winter time, a half day, and the Mondays after both changes of the clocks.
+    /// A full day in summer time, one in winter time, a half day, and the Mondays after the clocks change.
     private static let days = ["2026-07-07", "2026-01-06", "2026-11-27", "2026-03-09", "2026-11-02"]
 
     private func day(_ text: String) throws -> TradingDay { try #require(TradingDay(text)) }
 
     private func evening(of day: TradingDay) -> Int64 { day.span.upperBound }
 
-    /// The moment at which a New York clock shows a time, by a library that shares no code with ours.
+    /// The moment when New York's clocks show a time, from a library that shares no code with ours.
     private func moment(_ day: String, _ hour: Int, _ minute: Int) throws -> Int64 {
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = try #require(TimeZone(identifier: "America/New_York"))
@@ -77,16 +77,16 @@ import Testing
     @Test func `bars that are kept elsewhere don't become minutes without trades`() throws {
         let day = try day("2026-07-07")
         var evidence = DayCoverage.Evidence()
-        // The file has let the first half go.
+        // The file no longer has the first half.
         evidence.bars[Self.apple] = BitSet(200..<390)
         evidence.reconciled = [Self.apple: 390]
         let partial = DayCoverage(day, symbols: nil, evidence: evidence, now: evening(of: day))
         #expect(try row(partial, Self.apple)[199...200] == [.unknown, .bar])
-        // Fewer bars than were compared: whatever says that all are here is wrong.
+        // There are fewer bars than were compared, so it can't be true that all are here.
         evidence.isWhole = true
         let contradicted = DayCoverage(day, symbols: nil, evidence: evidence, now: evening(of: day))
         #expect(try row(contradicted, Self.apple)[199...200] == [.unknown, .bar])
-        // What was compared once and isn't found now is not called complete.
+        // What was compared once but can't be found now does not count as complete.
         #expect(CoveragePeriod.periods(of: [partial, contradicted], by: .day).map(\.state) == [.unchecked])
     }
 
@@ -95,7 +95,7 @@ import Testing
         var evidence = DayCoverage.Evidence()
         evidence.isWhole = true
         evidence.bars[Self.apple] = BitSet([0, 1, 2, 6])
-        // The newest bar before it ended at 9:33; the subscription stood again at 9:36:30.
+        // The newest bar before it ended at 9:33; the subscription was confirmed again at 9:36:30.
         evidence.gaps = [
             gap([Self.apple], from: try moment("2026-07-07", 9, 33), to: try moment("2026-07-07", 9, 36) + 30_000)
         ]
@@ -120,7 +120,7 @@ import Testing
         let coverage = DayCoverage(day, symbols: [Self.apple, Self.rare], evidence: evidence, now: evening(of: day))
         #expect(try row(coverage, Self.apple)[..<2] == [.noTrade, .unknown])
         #expect(try row(coverage, Self.rare)[..<2] == [.gap, .unknown])
-        // Some of it came: whoever wasn't asked for may lack it still.
+        // Only some of it came: a symbol that wasn't asked for may still lack it.
         evidence.gaps[0].state = .partial
         let partial = DayCoverage(day, symbols: [Self.apple, Self.rare], evidence: evidence, now: evening(of: day))
         #expect(partial.rows == coverage.rows)

@@ -3,7 +3,7 @@ import Testing
 @testable import Collector
 @testable import Upstream
 
-/// Rows of the fleet's table in, a judgement out.
+/// How the rows of the fleet's table are judged.
 @Suite(.timeLimit(.minutes(1))) struct FleetTests {
     private func row(
         _ id: String, group: String? = nil, _ state: FleetReport.State = .ok, age: Double = 3,
@@ -81,7 +81,7 @@ import Testing
         #expect(fleet.remarks.count == 1 && fleet.level == .degraded)
         #expect(fleet.groupProblem(of: "a")?.contains("alone in the group nyc, and b and 1 more") == true)
         #expect(fleet.groupProblem(of: "b") == nil && fleet.groupProblem(of: "x") == nil)
-        // A box of other symbols is of no concern, nor one that is off, nor where the group has two.
+        // Boxes with other symbols don't count, nor those that are off, and a group of two is fine.
         #expect(Fleet([box("a", "nyc"), box("b", nil, symbols: 30), box("c", nil, age: 900)]).remarks.isEmpty)
         #expect(Fleet([box("a", "nyc"), box("z", "nyc", age: 900), box("b", nil)]).remarks.isEmpty)
         #expect(Fleet([box("b", nil), box("c", nil)]).remarks.isEmpty)

@@ -4,11 +4,11 @@ import Testing
 @testable import Collector
 @testable import Upstream
 
-/// Boxes that share symbols by what the group's rows say, on a clock of the test's own.
+/// Boxes that share symbols according to the group's rows, on a clock of the test's own.
 @Suite(.timeLimit(.minutes(1))) struct ShardKeeperTests {
     private static let symbols = (0..<200).compactMap { Symbol("S\($0)") }
 
-    /// A group of boxes and its table; time passes when the test says so.
+    /// A group of boxes and its table, in which time passes only when the test says so.
     private struct Group {
         var keepers: [String: ShardKeeper] = [:]
         /// When each box was last seen, and what it said.
@@ -38,7 +38,7 @@ import Testing
 
         mutating func kill(_ id: String) { keepers[id] = nil }
 
-        /// Every box that lives writes its row and reads the others'; those that are `slow` get no symbols confirmed.
+        /// Every live box writes its row and reads the others'; the `slow` ones get no symbols confirmed.
         mutating func round(slow: Set<String> = []) {
             for id in keepers.keys.sorted() {
                 if !slow.contains(id) { keepers[id]?.taken() }
@@ -79,7 +79,7 @@ import Testing
         group.open("c")
         let taken = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
         #expect(!taken.isEmpty)
-        // Its symbols do not stand yet, so the others keep theirs.
+        // Its symbols are not confirmed yet, so the others keep theirs.
         group.pass(40, slow: ["c"])
         for symbol in taken { #expect(group.takers(of: symbol).count == 2) }
         group.pass(20)
@@ -94,7 +94,7 @@ import Testing
         #expect(Self.symbols.contains { group.takers(of: $0).count == 2 })
         group.pass(30, slow: ["c"])
         for symbol in Self.symbols { #expect(group.takers(of: symbol).count == 1) }
-        // From when on the others had given them up, the box that was late knows.
+        // The late box knows when the others gave them up.
         let late = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
         let began = Int64(1_000_060_000 + 60_000)
         for symbol in late { #expect(group.keepers["c"]?.lossStart(of: symbol) == began) }
@@ -114,7 +114,7 @@ import Testing
             let taker = group.takers(of: symbol)[0]
             #expect(group.keepers[taker]?.lossStart(of: symbol) == seen)
         }
-        // What the dead box did not have moves nowhere.
+        // Symbols that the dead box did not have stay where they are.
         for symbol in Self.symbols where !had.contains(symbol) { #expect(group.takers(of: symbol) == others[symbol]) }
     }
 
@@ -123,7 +123,7 @@ import Testing
         let before = Dictionary(uniqueKeysWithValues: Self.symbols.map { ($0, group.takers(of: $0)) })
         let seen = group.milliseconds
         group.kill("c")
-        // Nobody is seen for an hour. The first that asks then sees that nobody was.
+        // Nobody is seen for an hour, as the first box that asks then finds.
         group.time += 3600
         for _ in 0..<6 {
             group.round()
@@ -182,7 +182,7 @@ import Testing
         #expect(group.keepers["a"]?.map.members == ["a", "b"])
         group.open("b", hasDatabase: false)
         for symbol in Self.symbols { #expect(group.keepers["b"]?.share.takes(symbol) == true) }
-        // An assignment that this box had no part in is of another box.
+        // An assignment without this box must be another box's.
         group.open("c", kept: ["a", "b"], hasDatabase: false)
         #expect(group.keepers["c"]?.map.members == ["c"])
     }

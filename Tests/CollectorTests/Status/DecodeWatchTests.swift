@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// A trade is taken without a field.
+    /// Notes a trade that was taken without a field.
     private func leaveOut() {
         Array("{}".utf8).withUnsafeBytes {
             connection.feed.rejects.leaveOut(keys: 1, reason: 0, kind: .trade, piece: $0)

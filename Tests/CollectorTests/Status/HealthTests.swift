@@ -51,7 +51,7 @@ import Universe
         let check = health.checks.first { $0.name == "universes" }
         #expect(check?.detail.contains("2 h ago") == true && check?.detail.contains("refused") == true)
         #expect(level("universes") { $0.mirror = UniverseStatus() } == .ok)
-        // A file that changes places is away for a moment.
+        // A file that is being replaced is missing for a moment.
         for (age, expected) in [(5, Health.Level.ok), (11, .degraded)] {
             let level = level("universes") {
                 $0.unreadableMirror = .init(description: "gone", since: $0.instant - .seconds(age))
@@ -158,7 +158,7 @@ import Universe
         #expect(feed([.minuteBar: 60, .trade: 901]) == .degraded)
         #expect(feed([.minuteBar: 901, .secondBar: 1]) == .degraded)
         #expect(feed([.minuteBar: 60, .trade: 899, .limitBand: 5000]) == .ok)
-        // Where hardly anything trades, quotes come alone; and which of them all is silent is another problem.
+        // Where hardly anything trades, only quotes come; if all kinds are silent, that is another problem.
         #expect(feed([.quote: 1, .trade: 5000]) == .ok)
         #expect(feed([.minuteBar: 901, .trade: 901]) == .ok)
     }
@@ -254,7 +254,7 @@ import Universe
         #expect(health.checks.contains { $0.detail.contains("a person must fix this: password rotated") })
         #expect(level("sync") { $0.buffer[.bars].oldestPendingMilliseconds = $0.time - 901_000 } == .degraded)
         #expect(level("sync") { $0.uploads = [] } == .ok)
-        // With uploads an hour apart, rows wait an hour.
+        // With uploads an hour apart, rows may wait for an hour.
         for (seconds, expected) in [(3590.0, Health.Level.ok), (4600, .degraded)] {
             let level = level("sync") {
                 $0.uploads = [UploadState(interval: 3600)]

@@ -2,7 +2,7 @@ import Collector
 import MarketData
 import Testing
 
-/// The parts of days around Thanksgiving, 2026-11-26, which Friday's half day follows.
+/// The sessions of the days around Thanksgiving, 2026-11-26; the Friday after it is a half day.
 @Suite(.timeLimit(.minutes(1))) struct MarketHoursTests {
     private static func moment(_ day: String, _ hour: Int, _ minute: Int = 0) throws -> Int64 {
         try #require(TradingDay(day)).moment(minuteOfDay: hour * 60 + minute)

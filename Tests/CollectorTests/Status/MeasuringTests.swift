@@ -12,7 +12,7 @@ import Testing
         for _ in 0..<99 { histogram.record(milliseconds: milliseconds) }
         let median = try #require(histogram.quantile(0.5)) * 1000
         let high = try #require(histogram.quantile(0.99)) * 1000
-        // Below 2 ms a sixteenth of a millisecond is the unit.
+        // Below 2 ms the unit is a sixteenth of a millisecond.
         #expect(abs(median - milliseconds / 2) <= max(milliseconds / 64, 1 / 16.0))
         #expect(abs(high - milliseconds) <= max(milliseconds / 32, 1 / 16.0))
         #expect(histogram.counts.reduce(0, +) == 198)

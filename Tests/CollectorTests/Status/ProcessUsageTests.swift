@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct ProcessUsageTests {
-    /// What is written to memory alone is no writing to a disk.
+    /// Whether the temporary directory is on a disk: what is written to memory does not count.
     private static var isOnDisk: Bool {
         let directory = FileManager.default.temporaryDirectory.path + "/"
         let mounts = (try? String(contentsOfFile: "/proc/mounts", encoding: .utf8)) ?? ""

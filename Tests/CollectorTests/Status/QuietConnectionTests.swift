@@ -2,7 +2,7 @@ import Testing
 
 @testable import Collector
 
-/// How long a connection counts as quiet, by New York's regular session of Friday, 2026-11-20: 14:30 to 21:00 UTC.
+/// How long a connection has been quiet, in New York's regular session of Friday, 2026-11-20: 14:30 to 21:00 UTC.
 @Suite(.timeLimit(.minutes(1))) struct QuietConnectionTests {
     private let open: Int64 = 1_795_185_000_000
 

@@ -85,7 +85,7 @@ import Testing
         try await settings("Z")
         #expect(connections.symbols(of: "connection_one") == symbols("Z", "B"))
         #expect(owner.reviewDemand { $0 == b } == DemandReview(symbols: [b]))
-        // A symbol that came on demand can be configured again later.
+        // A symbol that was on demand before can be configured later.
         #expect(owner.reviewDemand { _ in false } == DemandReview())
         try await settings("Z,B")
         #expect(connections.symbols(of: "connection_one") == symbols("Z", "B"))
@@ -116,6 +116,6 @@ import Testing
 }
 
 extension Symbols {
-    /// Why nothing comes of a channel that a reader asks for.
+    /// Why a channel that a reader asks for can't be had; `nil` if it can.
     fileprivate func admit(_ channel: FeedChannel) -> String? { admit([channel])[channel] }
 }

@@ -7,9 +7,9 @@ import Universe
 
 @testable import Collector
 
-/// Wishes and resolutions in, interests out.
+/// How wishes and resolutions become interests.
 @Suite(.timeLimit(.minutes(2))) struct SymbolPlanTests {
-    /// What keys stand for in a mirror with these groups.
+    /// What keys resolve to in a mirror with these groups.
     private func resolutions(
         _ groups: [String: [String]], _ keys: String...
     ) async throws -> SymbolPlan.Resolutions {
@@ -45,7 +45,7 @@ import Universe
         let covered = plan.covered { _ in 1 }
         #expect(covered.map(\.assignment.wish.name) == ["three"])
         #expect(covered.first?.by == ["one", "two"])
-        // The first in rank brings what several name.
+        // Of connections that name the same symbol, the first in rank delivers it.
         let ranked = plan.covered { $0 == "three" ? 1 : $0 == "four" ? 0 : 2 }
         #expect(ranked.isEmpty)
     }
@@ -66,7 +66,7 @@ import Universe
         #expect(plan.inForce[0].problem?.contains("\"tehc\"") == true)
         #expect(plan.inForce[1].problem?.contains("\"tehc\"") == true && plan.inForce[2].problem == nil)
         #expect(plan.inForce[0].wish.universeKey == "tehc")
-        // The default list is chosen at a start alone: it doesn't take the place of symbols that were resolved.
+        // The default list is used only at a start; it doesn't replace symbols that were resolved.
         _ = plan.decide(try await resolutions(["tehc": ["T"]], "tehc"))
         #expect(plan.inForce[0].source == .universeKey("tehc") && plan.inForce[0].problem == nil)
         let step = plan.decide(none)

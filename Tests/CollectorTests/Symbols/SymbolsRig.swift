@@ -31,10 +31,10 @@ final class SymbolsRig: Sendable {
     /// What was logged.
     var log: [String] { lines.lines }
 
-    /// Changes what the settings say when they are read again.
+    /// Changes the settings as they will be read again.
     func change(_ body: (inout UniverseService.Settings) -> Void) { settings.withLock { body(&$0) } }
 
-    /// Writes a group as another process does, such as edgetick universe import.
+    /// Writes a group as another process would, such as `edgetick universe import`.
     func add(
         _ name: String, _ symbols: String..., type: GroupType = .universe, environment: String = "DEFAULT"
     ) throws {
@@ -43,7 +43,7 @@ final class SymbolsRig: Sendable {
             .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
     }
 
-    /// The parts as a start makes them.
+    /// Makes the parts as a start does.
     func open(
         source: UniverseSource? = nil, strategy: RoutingStrategy = .manual, maximumOnDemand: Int? = nil,
         demandPatience: Duration = .seconds(60), capacity: Int? = nil
@@ -86,7 +86,7 @@ final class SymbolsRig: Sendable {
     }
 }
 
-/// A wish of the settings for the connection of a name.
+/// A wish from the settings for the connection of this name.
 func wish(
     _ name: String, _ key: String?, list: String? = nil, fallback: SymbolSelection.Fallback = .defaultList
 ) -> SymbolWish {
@@ -94,12 +94,12 @@ func wish(
 }
 
 extension Symbols {
-    /// What the connection of a name is to collect.
+    /// What the connection of this name should collect.
     func interest(_ name: String) -> Interest? { assignments.first { $0.wish.name == name }?.interest }
 }
 
 extension UniverseService {
-    /// Runs while `body` does.
+    /// Runs the service while `body` runs.
     func running(_ body: () async throws -> Void) async throws {
         let task = Task { try await self.run() }
         defer { task.cancel() }
@@ -110,6 +110,6 @@ extension UniverseService {
 }
 
 extension ConnectionSet {
-    /// The symbols that a connection is to bring, in their order.
+    /// The symbols that a connection should deliver, in order.
     func symbols(of id: String) -> [Symbol]? { snapshot.members.first { $0.id == id }?.feed.assigned }
 }

@@ -7,7 +7,7 @@ import Universe
 
 @testable import Collector
 
-/// The owner of what each connection is to collect, over a real mirror and a real set of connections.
+/// What each connection should collect, with a real mirror and a real set of connections.
 @Suite(.timeLimit(.minutes(2))) struct SymbolsTests {
     @Test func `a connection added over the API follows its universe key`() async throws {
         let rig = try SymbolsRig([wish("one", nil, list: "Z")])

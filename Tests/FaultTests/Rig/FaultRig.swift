@@ -17,6 +17,9 @@ final class FaultRig: Sendable {
 
     var file: BufferFile { BufferFile(path: box.data + "/ticks.sqlite") }
 
+    /// For commands, which don't try again as the collector does: the time after which a statement is given up.
+    private static let patient = ["SYNC_STATEMENT_TIMEOUT": "300"]
+
     /// Connects a feed with a box that uploads through a proxy to a new database of `cluster`, empty or a copy.
     init(
         _ feed: LedgerServer, cluster: PostgresCluster, feedURL: String? = nil, copying original: UpstreamTables? = nil,
@@ -34,7 +37,7 @@ final class FaultRig: Sendable {
         box = try CollectorBox(feed: feedURL ?? feed.url, dataDirectory: dataDirectory, settings: all)
         watch = DurableWatch(BufferFile(path: box.data + "/ticks.sqlite"))
         guard original == nil else { return }
-        let (status, output) = try await box.run("migrate")
+        let (status, output) = try await box.run("migrate", settings: Self.patient)
         try #require(status == 0, "\(output.joined(separator: "\n"))")
     }
 
@@ -45,18 +48,26 @@ final class FaultRig: Sendable {
 
     /// Waits until the file has this many more rows than now.
     func collected(more rows: Int64, within limit: Duration = .seconds(60)) async throws {
-        let before = try sum()
-        try await Waiting.until(within: limit) { [self] in try sum() >= before + rows }
+        let deadline = ContinuousClock.now + limit
+        while true {
+            if let before = sum() { return try await collected(all: before + rows, within: limit) }
+            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(file.path) can't be read") }
+            try await Task.sleep(for: .milliseconds(10))
+        }
     }
 
-    /// Waits until the file has had no new rows for this long.
-    func collected(nothingFor quiet: Duration) async throws {
-        var last = try sum()
-        var since = ContinuousClock.now
-        while ContinuousClock.now - since < quiet {
-            try await Task.sleep(for: .milliseconds(50))
-            let now = try sum()
-            if now != last { (last, since) = (now, .now) }
+    /// Waits until the file has this many rows.
+    func collected(all rows: Int64, within limit: Duration = .seconds(60)) async throws {
+        try await Waiting.until("\(rows) rows", within: limit) { [self] in sum() ?? 0 >= rows }
+    }
+
+    /// Waits until the collector has taken every event that the feed has sent.
+    func received(_ port: Int, within limit: Duration = .seconds(60)) async throws {
+        try await Waiting.until("every event that was sent", within: limit) { [feed] in
+            let metrics = (try? await RawHTTP(port: port).send("GET", "/metrics"))?.text ?? ""
+            let counts = metrics.split(separator: "\n").filter { $0.hasPrefix("edgetick_feed_events_total{") }
+                .compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }
+            return counts.reduce(0, +) >= feed.simulator.statistics.eventsSent
         }
     }
 
@@ -85,9 +96,10 @@ final class FaultRig: Sendable {
         return wrong
     }
 
-    private func sum() throws -> Int64 {
+    /// The number of rows in the file; `nil` while it can't be read, as when it is being opened or recovered.
+    private func sum() -> Int64? {
         guard FileManager.default.fileExists(atPath: file.path) else { return 0 }
-        return (try? file.lastSequences())?.values.reduce(0, +) ?? 0
+        return (try? file.lastSequences())?.values.reduce(0, +)
     }
 
     /// Waits until an event sent after now is upstream, which shows that the complete path works.
@@ -108,6 +120,11 @@ final class FaultRig: Sendable {
         }
     }
 
+    /// Uploads what is left, with the command; no collector may run.
+    func sync() async throws -> (status: Int32, output: [String]) {
+        try await box.run("sync", settings: Self.patient)
+    }
+
     /// Stops the collector gracefully, uploads what is left, and compares everything.
     ///
     /// - Parameters:
@@ -118,12 +135,12 @@ final class FaultRig: Sendable {
     ) async throws -> LedgerOracle.Findings {
         if let collector {
             collector.send(SIGTERM)
-            let status = try await collector.exit(within: .seconds(30))
+            let status = try await collector.exit()
             #expect(status == 0, "\(collector.output.suffix(20).joined(separator: "\n"))")
         }
         proxy.set(.pass)
         // Only the next collector records what was sent while none ran, so the comparison allows a tail.
-        let (status, output) = try await box.run("sync")
+        let (status, output) = try await sync()
         #expect(status == 0, "\(output.joined(separator: "\n"))")
         return try compare(with: tables, allowsLostFile: allowsLostFile, allowsTail: true)
     }

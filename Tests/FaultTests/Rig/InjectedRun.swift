@@ -65,13 +65,13 @@ struct InjectedRun {
             settings: ["MASSIVE_WEBSOCKET_URL": feed.url])
         var status: Int32 = 0
         try await rig.watch.watching {
-            let deadline = ContinuousClock.now + .seconds(40)
+            let deadline = ContinuousClock.now + .seconds(90)
             while ContinuousClock.now < deadline {
                 if (try? await traced.exit(within: .milliseconds(20))) != nil { break }
                 if try rig.upstream.count() >= Self.events { break }
             }
             if let collector = Self.child(of: traced.pid) { Glibc.kill(collector, SIGTERM) }
-            status = try await traced.exit(within: .seconds(40))
+            status = try await traced.exit()
         }
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         let isHit = fault == .kill ? status == -SIGKILL : text.contains("(INJECTED)")
@@ -86,8 +86,8 @@ struct InjectedRun {
             return last ?? 0 == Int64(before) + 95
         }
         collector.send(SIGTERM)
-        _ = try await collector.exit(within: .seconds(30))
-        let (synced, output) = try await rig.box.run("sync")
+        _ = try await collector.exit()
+        let (synced, output) = try await rig.sync()
         try #require(synced == 0, "\(output.joined(separator: "\n"))")
         var oracle = LedgerOracle(plan: feed.plan, end: before + 96)
         oracle.reported = rig.watch.reported
@@ -107,7 +107,7 @@ struct InjectedRun {
             ], "run")
         try await rig.uploaded(atLeast: events)
         if let collector = child(of: traced.pid) { Glibc.kill(collector, SIGTERM) }
-        _ = try await traced.exit(within: .seconds(40))
+        _ = try await traced.exit()
         var counts: [Substring: Int] = [:]
         for line in try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
         where line.contains(call + "(") {
@@ -120,7 +120,7 @@ struct InjectedRun {
     private static func prepare(_ rig: FaultRig) async throws {
         let (collector, _) = try await rig.box.collect(settings: ["MASSIVE_WEBSOCKET_URL": "ws://127.0.0.1:9/stocks"])
         collector.send(SIGTERM)
-        _ = try await collector.exit(within: .seconds(30))
+        _ = try await collector.exit()
     }
 
     private static func options(_ call: String, _ injection: String) -> [String] {

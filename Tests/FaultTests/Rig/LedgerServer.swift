@@ -69,6 +69,13 @@ final class LedgerServer: Sendable {
     /// The number after the last event that may have been sent.
     var end: UInt64 { first + UInt64(simulator.statistics.position.frames * eventsPerFrame) }
 
+    /// How late the events are when they are sent: they happen from the feed's start on, but the first is sent once a
+    /// client has subscribed.
+    var lateness: Duration {
+        let next = plan.event(end)
+        return .milliseconds(Int64(Date().timeIntervalSince1970 * 1000) - (next.bar?.end ?? next.time))
+    }
+
     /// Returns how often a fault was carried out.
     func times(_ fault: String) -> Int { simulator.statistics.faults[fault] ?? 0 }
 

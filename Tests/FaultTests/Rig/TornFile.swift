@@ -82,15 +82,15 @@ struct TornFile {
         for life in 1...2 {
             let (collector, port) = try await rig.box.collect()
             do {
-                try await rig.freshEvent(port, within: .seconds(30))
+                try await rig.freshEvent(port)
             } catch {
                 outcome.faults.append("\(damage), life \(life): \(error); \(collector.output.suffix(8))")
             }
             collector.send(SIGTERM)
-            let status = try await collector.exit(within: .seconds(30))
+            let status = try await collector.exit()
             if status != 0 { outcome.faults.append("\(damage), life \(life): exit \(status)") }
         }
-        let (status, output) = try await rig.box.run("sync")
+        let (status, output) = try await rig.sync()
         if status != 0 { outcome.faults.append("\(damage): sync \(status) \(output.suffix(3))") }
         checkSetAside(bytes[0], rig, &outcome)
         var oracle = LedgerOracle(plan: source.plan, end: feed.end)

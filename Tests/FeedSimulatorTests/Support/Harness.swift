@@ -6,7 +6,7 @@ import Testing
 
 @testable import FeedSimulator
 
-/// Runs a simulator while `body` does, then cancels it.
+/// Runs a simulator while `body` runs, then cancels it.
 func withSimulator(
     _ configuration: SimulatorConfiguration,
     _ body: (FeedSimulator, _ port: Int) async throws -> Void
@@ -26,14 +26,14 @@ func withSimulator(
     }
 }
 
-/// A logger that shows only what is wrong.
+/// A logger that shows only errors.
 var quiet: Logger {
     var logger = Logger(label: "simulator")
     logger.logLevel = .error
     return logger
 }
 
-/// A configuration whose clients' closes don't hold a test up.
+/// Returns a configuration with short waits, for quick tests.
 func configuration(_ source: SimulatorConfiguration.Source, _ faults: [String] = []) throws -> SimulatorConfiguration {
     var configuration = SimulatorConfiguration(source: source)
     configuration.settleTime = .milliseconds(30)
@@ -42,7 +42,7 @@ func configuration(_ source: SimulatorConfiguration.Source, _ faults: [String] =
     return configuration
 }
 
-/// A configuration of a feed that sends these frames.
+/// Returns the configuration of a feed that sends these frames.
 func configuration(lines: [String], _ faults: [String] = []) throws -> SimulatorConfiguration {
     var time: Int64 = 0
     let frames = lines.map { line in
@@ -53,7 +53,7 @@ func configuration(lines: [String], _ faults: [String] = []) throws -> Simulator
     return try configuration(.frames { frames.indices.contains($0) ? frames[$0] : nil }, faults)
 }
 
-/// Frames of numbered events, one a line.
+/// Returns frames of numbered events, one a line.
 func ledgerLines(
     _ kinds: [EventKind] = usualKinds, symbols: [String] = ["AAPL", "MSFT", "BRK.B"], frames: Int,
     eventsPerFrame: Int = 5
@@ -72,7 +72,7 @@ let allChannels = "AM.*,A.*,T.*,Q.*"
 /// The kinds of those channels.
 let usualKinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
 
-/// All frames of a source, as text.
+/// Returns all frames of a source, as text.
 func frames(of source: any FrameSource) throws -> [String] {
     var lines: [String] = []
     while let block = try source.nextBlock() {

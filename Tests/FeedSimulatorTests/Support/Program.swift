@@ -1,12 +1,12 @@
 import TestSupport
 
-/// What a program wrote and how it ended.
+/// A program's exit status and output.
 struct ProgramResult: Sendable {
     var status: Int32
     var output: String
 }
 
-/// Runs a program to its end; throws when it fails.
+/// Runs a program to its end; throws if it fails.
 @discardableResult
 func runProgram(_ path: String, _ arguments: String...) async throws -> ProgramResult {
     let result = try await program(path, arguments)

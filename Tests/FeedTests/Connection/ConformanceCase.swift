@@ -4,7 +4,7 @@ import Testing
 struct ConformanceCase: Sendable {
     /// What the client must do.
     enum Outcome: Sendable, Equatable {
-        /// The connection stands, so many messages with trades came through, and pings were answered so.
+        /// The connection stays open, `trades` messages with trades arrived, and the pings were answered with `pongs`.
         case stands(trades: Int, pongs: [[UInt8]])
         /// The client fails the connection with a code.
         case fails(UInt16)
@@ -15,7 +15,7 @@ struct ConformanceCase: Sendable {
     let name: String
     let wire: [[UInt8]]
     let outcome: Outcome
-    /// How many bytes are sent at a time; 0 sends all at once.
+    /// How many bytes to send at a time; 0 sends all at once.
     var chop = 0
 
     private init(_ name: String, _ wire: [[UInt8]], _ outcome: Outcome, chop: Int = 0) {
@@ -31,7 +31,7 @@ struct ConformanceCase: Sendable {
 
     private static let trade = WireBytes.trade(1)
 
-    /// Frames of all lengths at which the header changes, text and binary, whole and in small pieces.
+    /// Frames of each length at which the header's form changes: text and binary, whole and in small pieces.
     static let framing: [ConformanceCase] =
         [0, 125, 126, 127, 128, 65_535, 65_536].flatMap { length in
             let text = length < trade.count ? [] : WireBytes.trade(1, bytes: length)
@@ -175,7 +175,7 @@ struct ConformanceCase: Sendable {
             + forbidden.map { ConformanceCase("7.9 close with \($0)", [WireBytes.close($0)], .fails(1002)) }
     }()
 
-    /// Long messages: in one frame, in fragments, in pieces; up to the cap, and past it.
+    /// Long messages in one frame, in fragments and in pieces, up to the maximum and beyond.
     static let limits: [ConformanceCase] = {
         let cap = 4 << 20
         let sizes = [64 << 10, 256 << 10, 1 << 20, cap]

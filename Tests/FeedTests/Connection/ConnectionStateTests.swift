@@ -19,7 +19,7 @@ import Testing
         for _ in 0..<500 { state.notify() }
         let seen = depths.withLock { $0 }
         #expect(seen.count == 500)
-        // A call that went through something more each time would be thousands of bytes further down the stack.
+        // If each call added another wrapper, the last one would be thousands of bytes further down the stack.
         #expect(abs(seen[0] - seen[499]) < 1024, "\(seen[0] - seen[499])")
     }
 }

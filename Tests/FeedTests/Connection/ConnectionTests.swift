@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Real sockets against a scripted server.
-@Suite(.timeLimit(.minutes(1))) struct ConnectionTests {
+@Suite(.timeLimit(.minutes(3))) struct ConnectionTests {
     private let aapl = Symbol("AAPL")!
 
     @Test func `logs in with the key, subscribes, and hands over what comes`() async throws {
@@ -112,6 +112,7 @@ import Testing
             connection.setInterest(.symbols([Symbol("MSFT")!]))
             #expect(connection.snapshot.assigned == [Symbol("MSFT")!])
             try await Waiting.until("confirmed") { connection.snapshot.confirmed == [Symbol("MSFT")!] }
+            try await Waiting.until("both requests") { seen.withLock { $0.count } >= 2 }
         }
         #expect(
             seen.withLock { $0 } == [

@@ -9,7 +9,7 @@ import Testing
         Header(isFinal: final, opcode: opcode, length: length)
     }
 
-    /// The verdicts for frames that follow each other; violations as their close code.
+    /// The verdicts for a series of frames: "ok", or a violation's close code.
     private func verdicts(_ headers: [Header], maximumBytes: Int = 100) -> [String] {
         var assembler = WebSocketFrameAssembler(maximumBytes: maximumBytes)
         return headers.map { header in

@@ -3,8 +3,8 @@ import Testing
 
 @testable import Feed
 
-/// Gaps are in the events' own time, whatever was read when and whatever the clock did. Times in milliseconds after the
-/// start; the clock steps by hand.
+/// Gaps are in the events' own time, no matter when bytes were read or what the clock did. Times are in milliseconds
+/// after the start; the tests set the clock.
 @Suite(.timeLimit(.minutes(3))) struct GapTimeTests {
     private func lost(_ feed: inout MachineDriver, at seconds: Double) {
         _ = feed.closed(at: seconds)
@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test func `a gap begins where the events had come to, not when bytes were last read`() throws {
-        // Second bars that wait for a minute in a queue, which is then thrown away.
+        // Second bars wait for a minute in a queue that is then discarded.
         var feed = try MachineDriver(["A", "B"], events: [.secondBar])
         feed.subscribe()
         _ = feed.confirm("A.A", "A.B", at: 1)
@@ -46,7 +46,7 @@ import Testing
             #expect(feed.closed(at: 61).first == "gap A T 50000-60000 disconnected")
             #expect(feed.open == ["gap B T 50000- disconnected"])
         }
-        // Once the feed has said that it ended, nothing of it comes any more.
+        // Once the feed has confirmed the end, no more of its events come.
         var feed = try MachineDriver(["A", "B"])
         feed.subscribe()
         _ = feed.confirm("T.A", "T.B", at: 1)
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test func `a channel of which no event was seen yet is missing since shortly before it was asked for`() throws {
-        // Frozen between asking and reading the answer: the feed counts from its answer, and threw the queue away.
+        // Frozen between the request and the answer: the feed sends from its answer on, and discards the queue.
         var feed = try MachineDriver(["A"], events: [.trade])
         feed.subscribe(from: 2)
         _ = feed.confirm("T.A", at: 40)
@@ -86,7 +86,7 @@ import Testing
         lost(&feed, at: 41)
         #expect(feed.confirm("T.A", at: 47).first == "gap A T -2000-47000 disconnected")
 
-        // Nor need the answer have been read.
+        // The same if the answer was never read.
         feed = try MachineDriver(["A"], events: [.trade])
         feed.subscribe(from: 2)
         _ = feed.closed(at: 3)
@@ -107,7 +107,7 @@ import Testing
         _ = feed.confirm("T.A", at: 16)
         _ = feed.status("error", "not authorized: T.B", at: 16)
         #expect(feed.open == ["gap B T 5000- disconnected"])
-        // The refused one has the one gap, through another outage too.
+        // The refused one keeps its one gap through another outage.
         _ = feed.closed(at: 20)
         _ = feed.tick(at: 40)
         feed.subscribe(from: 40)
@@ -178,12 +178,12 @@ import Testing
         feed.subscribe()
         #expect(feed.confirm("T.A", at: 1) == ["note connected(confirmed: 1, wanted: 1)"])
         #expect(feed.open == ["gap A T 500000- down uncertain"])
-        // The clock shows 2 s, and the feed's is at 800 s.
+        // The clock shows 2 s while the feed is at 800 s.
         #expect(feed.trade("A", at: 2, late: -798) == ["gap A T 500000-800000 down uncertain"])
         #expect(feed.open == [])
     }
 
-    /// A start a second after the last one's end by the clock, and ten hours after it by the feed.
+    /// A start one second after the previous end by the clock, but hours after it by the feed.
     private func behind(by seconds: Double) throws -> MachineDriver {
         let end = 1_000_000_000 - Int64(seconds * 1000) - 1000
         var feed = try MachineDriver(["A"]) { $0.previousLife = PreviousLife(end: end, newest: [.trade: end]) }
@@ -199,7 +199,7 @@ import Testing
         throws
     {
         var feed = try behind(by: 36_000)
-        // One that comes late says nothing yet.
+        // A late event proves nothing yet.
         #expect(feed.trade("A", at: 2, late: 40_000) == [])
         #expect(feed.trade("A", at: 3) == ["gap A T -35996000-3000 down uncertain"])
         #expect(feed.trade("A", at: 5) == [])
@@ -284,7 +284,7 @@ import Testing
     }
 }
 
-/// How far the events have come, by a clock that may be wrong. Times in milliseconds.
+/// How far the events have come, judged with a clock that may be wrong. Times are in milliseconds.
 @Suite(.timeLimit(.minutes(3))) struct EventTimesTests {
     private func times(_ event: Int64, at wall: Int64, delay: Int64 = 0) -> EventTimes {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
@@ -309,7 +309,7 @@ import Testing
     }
 }
 
-/// A process, a machine or a line that is suspended, and events that can't be read.
+/// A process, a machine or a line that is suspended.
 @Suite(.timeLimit(.minutes(3))) struct PauseTests {
     @Test func `a timer that is five seconds late shows a pause, a little late it shows none`() {
         var watch = PauseWatch(now: .seconds(10))
@@ -327,13 +327,13 @@ import Testing
             #expect(feed.at(Double(second)) { $0.alive($1) } == [])
             #expect(feed.trade("A", at: Double(second)) == [])
         }
-        // Still for 150 s. What lay in the sockets' buffers comes first, then what is sent now.
+        // Suspended for 150 s. First come the contents of the socket buffers, then what is sent now.
         #expect(
             feed.at(200) { $0.alive($1) } == ["note suspended(150.0 seconds)", "incident suspended"])
         #expect(feed.trade("A", at: 200, late: 148) == [])
         #expect(feed.trade("A", at: 200.1, late: 146) == [])
         #expect(feed.trade("B", at: 200.2) == ["gap A,B T 54100-200200 paused"])
-        // Afterwards a quiet market is nothing special.
+        // After that, a quiet market makes no gap.
         _ = feed.trade("A", at: 201)
         #expect(feed.trade("A", at: 205) == [])
         for second in 205...240 { _ = feed.at(Double(second)) { $0.alive($1) } }
@@ -429,7 +429,7 @@ import Testing
     }
 }
 
-/// Where the feed went on later than it had stopped. Times in milliseconds; pauses in the events' own time.
+/// The feed resumes later than where it stopped. Times are in milliseconds; pauses are in the events' own time.
 @Suite(.timeLimit(.minutes(3))) struct JumpTests {
     private let symbol = Symbol("A")!
 
@@ -479,7 +479,7 @@ import Testing
     }
 }
 
-/// Events that can't be decoded are lost, whatever comes beside them.
+/// Events that can't be decoded are lost, whatever else arrives.
 @Suite(.timeLimit(.minutes(3))) struct UnreadableTests {
     private func feed(
         _ symbols: [String] = ["A", "B"], events: Set<EventKind> = [.trade, .secondBar]
@@ -540,7 +540,7 @@ import Testing
         #expect(found.count == 2 && found.first?.hasPrefix("gap A T 10000-9") == true)
         let ends = found.compactMap { $0.firstMatch(of: /T ([0-9]+)-([0-9]+)/) }
         #expect(ends.count == 2)
-        // One ends where the other begins, but for the margins that are left out here.
+        // One ends where the other begins; the texts leave out the margins.
         let margins = Gap.startMargin + Gap.endMargin
         #expect(Int64(ends[0].2).map { $0 + margins } == Int64(ends[1].1))
     }

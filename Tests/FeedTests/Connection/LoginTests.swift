@@ -2,7 +2,7 @@ import Feed
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct LoginTests {
+@Suite(.timeLimit(.minutes(3))) struct LoginTests {
     @Test(arguments: [
         ("auth_failed", FeedError.Reason.keyRefused), ("auth_timeout", .loginTimeout),
         ("max_connections", .connectionLimit), ("slow_consumer", .slowConsumer),

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ProtocolFaultTests {
+@Suite(.timeLimit(.minutes(3))) struct ProtocolFaultTests {
     @Test func `a feed that says thousands of unknown things doesn't fill the log`() async throws {
         let feed = try await ScriptedFeed.start { peer in
             try await peer.stand()
@@ -56,6 +56,7 @@ import Testing
         try await rig.run(configuration) { connection in
             try await Waiting.until("back") { rig.sink.prices == [0, 1] }
             #expect(connection.snapshot.lastError?.reason == .protocolViolation)
+            try await Waiting.until("the answer") { answer.withLock { $0 } != nil }
         }
         #expect(answer.withLock { $0 } == .close(UInt16(code)))
         await feed.stop()

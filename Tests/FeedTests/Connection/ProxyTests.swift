@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 /// The feed behind an HTTP proxy.
-@Suite(.blocking, .timeLimit(.minutes(1))) struct ProxyTests {
-    /// Connects over a proxy until an event came or an error; returns the error.
+@Suite(.blocking, .timeLimit(.minutes(3))) struct ProxyTests {
+    /// Connects through a proxy, waits for an event or an error, and returns the error.
     private func connect(
         over proxy: ConnectProxy, login: String = "", to feed: ScriptedFeed, scheme: String = "ws",
         caFile: String? = nil

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ReconnectTests {
+@Suite(.timeLimit(.minutes(3))) struct ReconnectTests {
     private let aapl = Symbol("AAPL")!
 
     @Test(arguments: [1000, 1001, 1008, 1011, 4001, nil] as [UInt16?])
@@ -30,6 +30,7 @@ import Testing
             try await Waiting.until("the second connection's trade") { rig.sink.prices == [0, 1] }
             try await Waiting.until("a gap") { rig.sink.gaps.count == 1 }
             #expect(connection.snapshot.reconnects == 1)
+            try await Waiting.until("the answer") { answered.withLock { $0 } != nil }
         }
         #expect(asked.withLock { $0 } == [["T.AAPL", "T.MSFT"], ["T.AAPL", "T.MSFT"]])
         #expect(answered.withLock { $0 } == .close(code ?? 1000))
@@ -57,9 +58,7 @@ import Testing
     }
 
     @Test func `a server that is away is tried again until it is there`() async throws {
-        let placeholder = try await ScriptedFeed.start()
-        let port = placeholder.port
-        await placeholder.stop()
+        let port = try #require(LoopbackListener.freePort())
         let rig = Rig()
         try await rig.run(try Rig.configuration(port: port)) { connection in
             try await Waiting.until("refusals") { connection.snapshot.errors >= 3 }

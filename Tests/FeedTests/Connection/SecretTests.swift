@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct SecretTests {
+@Suite(.timeLimit(.minutes(3))) struct SecretTests {
     @Test func `the key is seen in the login and nowhere else, whatever the feed echoes`() async throws {
         let feed = try await ScriptedFeed.start { peer in
             switch peer.index {

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ShutdownTests {
+@Suite(.timeLimit(.minutes(3))) struct ShutdownTests {
     @Test func `a graceful shutdown says goodbye, takes what still comes, and returns`() async throws {
         let goodbye = Mutex<ScriptedPeer.Message?>(nil)
         let feed = try await ScriptedFeed.start { peer in
@@ -20,7 +20,7 @@ import Testing
         }
         let rig = Rig()
         var configuration = try Rig.configuration(port: feed.port)
-        configuration.closeTimeout = .seconds(8)
+        configuration.closeTimeout = .seconds(60)
         let connection = FeedConnection(
             configuration: configuration, interest: .symbols([Symbol("AAPL")!]),
             sink: rig.sink,
@@ -43,7 +43,7 @@ import Testing
         let feed = try await ScriptedFeed.start { peer in
             try await peer.stand()
             peer.trade(1)
-            await peer.untilClosed()
+            await peer.untilGone()
         }
         let rig = Rig()
         var configuration = try Rig.configuration(port: feed.port)
@@ -54,7 +54,8 @@ import Testing
             try await Waiting.until("the trade") { rig.sink.prices == [1] }
             stopped = clock.now
         }
-        #expect(clock.now - stopped < .seconds(6))
+        // For ever, if it waited for the peer; the bound lets a loaded machine stand still for a while.
+        #expect(clock.now - stopped < .seconds(60))
         await feed.stop()
     }
 

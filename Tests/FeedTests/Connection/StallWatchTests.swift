@@ -32,7 +32,7 @@ import Testing
 
     @Test func `a ping that waits five seconds longer than usual shows a silence in which events may be lost`() {
         var watch = watch()
-        // Without a ping the feed may just have nothing to send.
+        // Without an unanswered ping, the feed may simply have nothing to send.
         #expect(watch.overdue(now: .seconds(30)) == nil)
         _ = watch.tick(now: .seconds(15))
         #expect(watch.overdue(now: .seconds(20)) == nil && watch.overdue(now: .seconds(21)) == .seconds(21))

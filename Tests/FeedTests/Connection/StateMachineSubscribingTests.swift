@@ -162,7 +162,7 @@ import Testing
         var feed = try connected()
         _ = feed.status("gap", "from \(start + 4000), disconnected: T.A,Q.A,T.C", at: 6)
         #expect(feed.open == ["gap A T 5000- disconnected"])
-        // Nothing that comes meanwhile ends it.
+        // No event or confirmation ends it.
         _ = feed.trade("A", at: 7)
         #expect(feed.confirm("T.B", at: 8) == [])
         #expect(feed.open == ["gap A T 5000- disconnected"] && feed.machine.status == .connected)

@@ -44,7 +44,7 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
         var subscription = subscription(channels("AM.A"))
         var reports: [Subscription.Step] = []
         for second in 1...40 {
-            // Another one is wanted and confirmed every few seconds.
+            // Another channel is wanted and confirmed every second.
             let other = FeedChannel("AM.S\(second)")!
             _ = subscription.want(channels("AM.A") + [other], wall: 1)
             subscription.asked([other], now: .seconds(second), wall: 1)
@@ -65,7 +65,7 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
         ]
         #expect(subscription(channels("AM.A", "T.A", "T.B")).shown(by: batch) == Set(channels("T.A")))
         #expect(subscription(channels("A.*", "Q.*")).shown(by: batch) == Set(channels("A.*")))
-        // Also one that was refused.
+        // A refused channel, too.
         var refused = subscription(channels("T.A", "T.B"))
         for channel in channels("T.A", "T.B") { _ = refused.refuse(channel) }
         #expect(refused.awaitsEvents && refused.shown(by: batch) == Set(channels("T.A")))

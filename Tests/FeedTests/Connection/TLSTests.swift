@@ -5,9 +5,9 @@ import NIOSSL
 import TestSupport
 import Testing
 
-/// Certificates are verified fully; made by openssl for each run.
-@Suite(.blocking, .timeLimit(.minutes(1))) struct TLSTests {
-    /// Runs a connection to a server with the certificate `name`; answers the first error, or `nil` when it stands.
+/// Certificates are fully verified; openssl makes them for each test.
+@Suite(.blocking, .timeLimit(.minutes(3))) struct TLSTests {
+    /// Connects to a server with the certificate `name`; returns the first error, or `nil` if an event arrives.
     private func connect(
         _ certificates: FeedCertificates, _ name: String, host: String = "localhost", caFile: String?
     ) async throws -> FeedError? {

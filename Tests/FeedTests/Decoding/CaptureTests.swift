@@ -6,9 +6,9 @@ import Testing
 
 @testable import Feed
 
-/// A day of real trading, as frames of the feed, where it lies next to the repository.
+/// A day of real trading as frames of the feed, if it is next to the repository.
 @Suite(.blocking, .timeLimit(.minutes(3))) struct CaptureTests {
-    /// `../shared/data/captures`, seen from the package's directory.
+    /// `../shared/data/captures`, relative to the package's directory; `nil` if there is none.
     static var directory: URL? {
         var root = URL(fileURLWithPath: #filePath)
         for _ in 0..<4 { root.deleteLastPathComponent() }
@@ -16,7 +16,7 @@ import Testing
         return FileManager.default.fileExists(atPath: captures.path) ? captures : nil
     }
 
-    /// The frames of a capture, one a line.
+    /// The frames of a capture, one per line.
     static func frames(_ name: String) throws -> Data {
         let file = try #require(directory).appendingPathComponent(name)
         return Data(try Command.run(["gzip", "-dc", file.path]).utf8)

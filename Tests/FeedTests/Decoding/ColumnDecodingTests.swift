@@ -4,7 +4,7 @@ import Testing
 
 @testable import Feed
 
-/// The decoder names fields by hand, because it is the hot path; it agrees with the one table of columns.
+/// The decoder is the hot path, so it names the fields by hand; it must agree with the table of columns.
 @Suite(.timeLimit(.minutes(5))) struct ColumnDecodingTests {
     @Test(arguments: EventStream.allCases)
     func `each field of a message comes out in the column that the table names for it`(stream: EventStream) throws {
@@ -13,7 +13,7 @@ import Testing
         sent.forEachNewest(2) { event = event ?? $0 }
         let full = try #require(event)
         let values = full.values(in: sent.text)
-        // The nanoseconds of a moment go in the field of its milliseconds.
+        // A time in nanoseconds is sent in the same field as one in milliseconds.
         var fields: [String: String] = [:]
         for (column, value) in values {
             if let field = column.fields.first { fields[field] = value.wire(column) }

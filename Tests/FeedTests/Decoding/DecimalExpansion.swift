@@ -1,12 +1,12 @@
 /// Exact decimal expansions of numbers `integer × 2^exponent`, by schoolbook arithmetic on digits.
 enum DecimalExpansion {
-    /// A finite, non-negative value's digits, all of them, as `123e-45`.
+    /// All digits of a finite value that is not negative, written as `123e-45`.
     static func exact(_ value: Double) -> String {
         let (significand, exponent) = parts(value)
         return expansion(significand, exponent)
     }
 
-    /// The number in the middle between a value and the next one above.
+    /// The number halfway between a value and the next one above.
     static func halfway(above value: Double) -> String? {
         let (significand, exponent) = parts(value)
         return expansion(significand * 2 + 1, exponent - 1)
@@ -19,7 +19,7 @@ enum DecimalExpansion {
     }
 
     private static func expansion(_ significand: UInt64, _ exponent: Int) -> String {
-        // Lowest digit first. A division by two is a multiplication by five and a shift of the point.
+        // Lowest digit first. Halving is multiplying by five and moving the decimal point.
         var digits = String(significand).utf8.reversed().map { Int($0) - 48 }
         for _ in 0..<abs(exponent) { multiply(&digits, by: exponent < 0 ? 5 : 2) }
         let text = String(digits.reversed().map { Character(String($0)) })

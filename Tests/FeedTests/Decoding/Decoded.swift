@@ -4,7 +4,7 @@ import Testing
 
 @testable import Feed
 
-/// What a decoder made of one frame, with the texts written out.
+/// What a decoder made of one frame, with the events as text.
 struct Decoded: Equatable {
     var events: [String] = []
     var statuses: [FeedStatus] = []
@@ -21,7 +21,7 @@ struct Decoded: Equatable {
 
     init(_ frame: [UInt8], textLimit: Int = Int(UInt32.max)) {
         var decoder = FrameDecoder(textLimit: textLimit)
-        // Exactly as long as the frame, so that memory checkers see every read behind it.
+        // Exactly as long as the frame, so that memory checkers notice every read past its end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.count, alignment: 1)
         defer { copy.deallocate() }
         copy.copyBytes(from: frame)
@@ -30,8 +30,8 @@ struct Decoded: Equatable {
         events = EventLine.lines(batch)
     }
 
-    /// An event decoded alone, and again in front of enough others that nothing is near the frame's end: both must
-    /// come out the same.
+    /// Decodes an event alone, and again in front of enough others that it is nowhere near the frame's end. Both must
+    /// give the same.
     static func event(_ event: String, sourceLocation: SourceLocation = #_sourceLocation) -> Decoded {
         let alone = Decoded("[\(event)]")
         let padding = #"{"ev":"status","status":"padding","message":"\#(String(repeating: "x", count: 500))"}"#
@@ -69,7 +69,7 @@ struct Decoded: Equatable {
         return try #require(batch.quotes.first, sourceLocation: sourceLocation)
     }
 
-    /// Why the one field that was left out of an event was, and its name.
+    /// The one field that was left out of an event, and why.
     func leftOut(of kind: EventKind) -> (reason: DecodeRejects.Reason, field: String?)? {
         guard rejects.total == 0, rejects.fields.total == 1, let sample = rejects.fields.sample(of: kind) else {
             return nil
@@ -77,7 +77,7 @@ struct Decoded: Equatable {
         return (sample.reason, sample.field)
     }
 
-    /// The reasons that were counted, each with its count.
+    /// The count of each reason that occurred.
     var reasons: [DecodeRejects.Reason: Int] {
         var counts: [DecodeRejects.Reason: Int] = [:]
         for reason in DecodeRejects.Reason.allCases where rejects[reason] > 0 { counts[reason] = rejects[reason] }
@@ -91,6 +91,6 @@ extension DecodeRejects {
 }
 
 extension Double {
-    /// The decimal that a price comes out as.
+    /// The decimal that the value is written as.
     var decimal: String { DecimalText.string(self) }
 }

@@ -12,7 +12,7 @@ import Testing
         decoder.times = FrameDecoder.believableTimes(now: Self.now)
         var batch = EventBatch(connection: "test", receivedMicroseconds: 0)
         var statuses: [FeedStatus] = []
-        // Enough behind it for the quick way of bars to be taken.
+        // The fast path for bars needs this many bytes behind the event.
         let padding = #"{"ev":"status","status":"padding","message":"\#(String(repeating: "x", count: 600))"}"#
         Array("[\(event),\(padding)]".utf8).withUnsafeBytes { frame in
             decoder.decode(frame, into: &batch, statuses: &statuses)
@@ -37,7 +37,7 @@ import Testing
             let (batch, rejects) = decode(Self.event(kind, time))
             #expect(batch.count == 1 && rejects.total == 0, "\(time)")
         }
-        // The last one is a bar of the year 56902915 that was seen.
+        // The last one, in the year 56902915, was seen in a real bar.
         for time in [1, 631_151_999_999, Self.now + Self.day + 1, 1_795_630_000_000_000_000] {
             let (batch, rejects) = decode(Self.event(kind, time))
             #expect(batch.isEmpty && rejects[.badTime] == 1, "\(time)")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Feed
 
-/// Frames like the feed's, changed at random, against a reference decoder.
+/// Compares the decoder with a reference decoder on frames like the feed's, changed at random.
 @Suite(.timeLimit(.minutes(3))) struct MutationTests {
     #if DEBUG
         static let rounds = 4000

@@ -21,7 +21,7 @@ import Testing
         return try #require(decoded.batch.trades.first).price
     }
 
-    /// Reads a number both as the decoder's general way does and as a whole field.
+    /// Reads a number twice: with the general parser alone, and as a field of an event.
     static func check(_ text: String, _ expected: Double, sourceLocation: SourceLocation = #_sourceLocation) throws {
         var copy = text
         let general = copy.withUTF8 { DecimalNumber(UnsafeRawBufferPointer($0))?.double }
@@ -56,7 +56,7 @@ import Testing
         try NumberDecodingTests.check("9\(zeros)e-5000", 9)
         try NumberDecodingTests.check("1\(zeros)", .infinity)
         try NumberDecodingTests.check("0.\(zeros)1", 0)
-        // Half of the smallest number and a trace more, which is far behind the digits that a `Double` can hold.
+        // Slightly more than half of the smallest number; the difference is far past the digits that a `Double` holds.
         let half = try #require(DecimalExpansion.halfway(above: 0))
         try NumberDecodingTests.check(half, 0)
         try NumberDecodingTests.check(
@@ -152,13 +152,13 @@ import Testing
 }
 
 extension String {
-    /// The number with its exponent, which must be written, changed.
+    /// The number with another exponent; it must be written with one.
     fileprivate func shifted(by places: Int) -> String {
         let mark = lastIndex(of: "e")!
         return self[...mark] + String(Int(self[index(after: mark)...])! + places)
     }
 
-    /// The integer with its exponent, less a thousandth of its last digit's worth.
+    /// An integer written with an exponent, made smaller by a thousandth of its last digit.
     fileprivate var slightlyLess: String {
         var digits = Array(self[..<lastIndex(of: "e")!].utf8)
         var place = digits.count - 1

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-/// Price bands, imbalances and fair values, as the provider's documents show them and as it also sends them.
+/// Price bands, imbalances and fair values, in the forms that the provider documents and in others that it sends.
 @Suite(.timeLimit(.minutes(3))) struct RareEventDecodingTests {
     @Test func `price bands keep every field, with a time in milliseconds`() throws {
         let decoded = Decoded.event(

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Feed
 
-/// When what can't be decoded is logged.
+/// When events that can't be decoded are logged.
 @Suite(.timeLimit(.minutes(1))) final class RejectLogTests {
     private var decoder = FrameDecoder()
     private var log = RejectLog()

@@ -118,7 +118,7 @@ import Testing
             let before = Self.processorSeconds
             let decoded = Decoded(frame)
             #expect(decoded.rejects.total > 0)
-            // Many times what it takes, and a fraction of what quadratic work would, of this thread's own time.
+            // In this thread's own time: far more than linear work takes, and far less than quadratic work would.
             #expect(Self.processorSeconds - before < 5, "\(frame.prefix(40))")
         }
     }

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Nothing is lost in silence: random faults between a feed that is late and the file.
+/// Nothing is lost without a gap, whatever random faults happen between a late feed and the file.
 @Suite(.timeLimit(.minutes(5))) struct LossModelTests {
-    /// More seeds, for a long search.
+    /// The seeds to run; the environment may set more, for a long search.
     private static let range: Range<Int> = {
         let first = ProcessInfo.processInfo.environment["LOSS_SEED"].flatMap { Int($0) } ?? 0
         let count = ProcessInfo.processInfo.environment["LOSS_SEEDS"].flatMap { Int($0) } ?? 60

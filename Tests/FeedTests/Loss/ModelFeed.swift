@@ -26,11 +26,11 @@ struct ModelEvent {
 }
 
 extension EventBatch {
-    /// Which of the model's events a batch has.
+    /// The numbers of the model's events in a batch.
     var numbers: [Int] { trades.map { Int($0.sequence ?? 0) } + bars.map { Int($0.volume) } }
 }
 
-/// What a feed sends: late by up to 3 s, and up to 300 ms of it out of order.
+/// What a feed sends: up to 3 s late, and out of order by up to 300 ms.
 struct ModelFeed {
     let events: [ModelEvent]
 
@@ -57,7 +57,7 @@ struct ModelFeed {
             events[index].sent = events[index].time + delay + Int64.random(in: 0...300, using: &random)
         }
         events.sort { $0.sent < $1.sent }
-        // Where it becomes less late, what waited comes in the order in which it was to.
+        // When the feed becomes less late, what waited keeps its order.
         let lateness = (0..<2).map { _ in Int64.random(in: 0...2700, using: &random) }
         var last = Int64.min
         for index in events.indices {
@@ -68,7 +68,7 @@ struct ModelFeed {
     }
 }
 
-/// One connection, its line and the feed's side of it.
+/// One connection with its line and the feed's end of it.
 struct ModelLine {
     enum Item {
         case opened
@@ -94,16 +94,16 @@ struct ModelLine {
     var isOpen = false
     /// Whether the feed still takes requests.
     var isServed = true
-    /// What the feed sends events of.
+    /// The channels whose events the feed sends.
     var subscribed: Set<FeedChannel> = []
     /// What is on its way, with the time of its arrival.
     var inbound: [(at: Int64, item: Item)] = []
     var outbound: [(at: Int64, text: String)] = []
-    /// Nothing arrives before.
+    /// Nothing arrives before this time.
     var frozenUntil = Int64.min
     /// When the sink has room again.
     var roomAt: Int64?
-    /// As ``FeedConnectionLoop`` shows it.
+    /// What ``FeedConnectionLoop`` would show.
     var confirmed: [Symbol] = []
     var shownVersion = -1
     var reconnects: Int64 = 0

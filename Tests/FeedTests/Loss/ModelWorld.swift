@@ -4,8 +4,8 @@ import TestSupport
 @testable import Feed
 @testable import Store
 
-/// A feed, the connections to it, what decides between them, and a file, on clocks that the model sets: everything that
-/// decides is the real thing. Times in milliseconds, of the true clock.
+/// A feed, the connections to it, the set that decides between them, and a file, on clocks that the model sets. The
+/// parts that decide are the product's own. Times are in milliseconds of the true clock.
 final class ModelWorld {
     /// What went into the file, in order.
     private enum Entry {
@@ -43,14 +43,14 @@ final class ModelWorld {
     private let configured: [[Symbol]]
 
     private var log: [(time: Int64, entry: Entry)] = []
-    /// The file's making, and the last sign of life.
+    /// The last sign of life in the file, when the file was made, and when the next sign of life is due.
     private var alive: Int64 = 0
     private var made: Int64?
     private var signOfLife: Int64 = 0
-    /// Since when the feed has sent a channel that is wanted.
+    /// Since when the feed has sent each wanted channel.
     private var owed: [FeedChannel: Int64] = [:]
     private var mustHave: [ModelEvent] = []
-    /// What happened, for whoever looks into a failure.
+    /// What happened, for finding out why a run failed.
     private(set) var story: [String] = []
 
     init(seed: UInt64, seconds: Int64 = 100) throws {
@@ -143,7 +143,7 @@ final class ModelWorld {
         mustHave.removeAll { event in event.channel.symbol.map { !wanted.contains($0) } ?? false }
     }
 
-    /// What the store reads of its file at a start.
+    /// What the store reads from its file when it starts.
     private func readFile() {
         var times = FileTimes(alive: alive, made: made)
         var lasts: [EventKind: [Int: FileTimes.Times]] = [:]
@@ -162,7 +162,7 @@ final class ModelWorld {
         life = times.life(now: time + clock, told: gaps.filter { ($0.to ?? .max) >= first })
     }
 
-    /// The gaps in the file; what was under way ended with a life.
+    /// The gaps in the file; those still open end with the life.
     private func recorded(endedBy life: PreviousLife? = nil) -> [Gap] {
         var gaps: [Gap] = []
         for case .gaps(let change) in log.lazy.map(\.entry) {
@@ -409,7 +409,7 @@ final class ModelWorld {
             runUntil(time + pause)
             cut(slot)
         case 3 where isOpen:
-            // What waits is thrown away, and the feed says so.
+            // The feed discards what waits, and says so.
             let pause = draw(1000...20_000)
             freeze(slot, pause + 1000)
             runUntil(time + pause)
@@ -436,7 +436,7 @@ final class ModelWorld {
             for channel in owed.keys where some.contains(where: { $0 == channel.symbol }) { owed[channel] = nil }
             decide()
         case 8, 9:
-            // What was asked for while it ran is forgotten.
+            // The next process does not know what was asked for while this one ran.
             if chance(1, of: 2) { kill() } else { stop() }
             runUntil(time + draw(50...15_000))
             if chance(1, of: 3) { clock = [0, -2000, 2000].randomElement(using: &random) ?? 0 }
@@ -471,7 +471,7 @@ final class ModelWorld {
         input(slot) { $0.closed(nil, $1, jitter: jitter) }
     }
 
-    /// The feed throws away what it sent since a moment and waits.
+    /// The feed discards the events that it sent since a moment and that have not arrived.
     private func discard(_ slot: Int, since: Int64) {
         tell("discard \(slot) since \(max(0, since - Self.start))")
         lines[slot]?.inbound.removeAll { entry in
@@ -481,7 +481,7 @@ final class ModelWorld {
 
     // MARK: What is found
 
-    /// Lives through some faults, and says what is wrong with what is left.
+    /// Runs through some faults, and returns what is wrong with the result.
     func run() -> [String] {
         begin()
         let faults = (0..<Int(draw(1...6))).map { _ in draw(Self.start...end - 30_000) }.sorted()
@@ -522,7 +522,7 @@ final class ModelWorld {
                 wrong.append("too long: \(text)")
             }
             for (channel, events) in channels where set.redundant == .none && covers(gap, channel) {
-                // Nothing is missing for a long time in it.
+                // A gap must not hold a long stretch in which nothing is missing.
                 var since: Int64?
                 for event in events where gap.from <= event.time && event.time <= gap.to ?? .max {
                     guard durable.contains(event.number) else {

@@ -1,4 +1,4 @@
-"""The judge notices each kind of wrong; the sequence is the seed's alone."""
+"""The judge notices every kind of fault; a sequence depends on its seed alone."""
 
 import unittest
 

@@ -110,7 +110,7 @@ import Testing
         let found = faults(key, needs: .feed)
         #expect(found.map(\.key) == ["USE_MULTI_CONNECTION"])
         #expect(found[0].text.contains("set USE_MULTI_CONNECTION=true"))
-        // Somebody who says that there is one connection means it.
+        // Whoever sets it to false means it, and is only warned.
         let single = try validate(key.merging(["USE_MULTI_CONNECTION": "false"]) { $1 }, needs: .feed)
         let warning = try #require(single.remarks.first { $0.key == "SYMBOL_UNIVERSE_KEY" })
         #expect(warning.severity == .warning && warning.text.contains("the default list is collected"))

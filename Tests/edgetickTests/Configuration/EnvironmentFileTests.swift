@@ -9,13 +9,13 @@ import Testing
         EnvironmentFile(path: "some.env", bytes: Array(text.utf8))
     }
 
-    /// What the settings' faults say of a file.
+    /// Returns what the settings' faults say about a file.
     private func faults(_ bytes: [UInt8]) throws -> [String] {
         let snapshot = SettingsSnapshot(
             environment: [:], file: EnvironmentFile(path: "some.env", bytes: bytes + Array("\nHTTP_PORT=0x".utf8)))
         let error = try #require(throws: SettingFaults.self) { try Settings.validate(snapshot, host: sampleHost) }
         #expect(CommandFailure(error).status.rawValue == 78)
-        // Whatever a line is, the others are judged.
+        // Whatever one line is, the others are checked.
         #expect(error.faults.last?.key == "HTTP_PORT")
         return error.faults.dropLast().map(\.description)
     }
@@ -131,7 +131,7 @@ import Testing
         #expect(throws: FileContents.Silent.self) {
             try FileContents.bytes(of: pipe, atMost: 100, patience: .milliseconds(1))
         }
-        // Opening it to write waits for the reader.
+        // Opening it for writing waits for the reader.
         Thread.detachNewThread { try? Data("A=1\n".utf8).write(to: URL(fileURLWithPath: pipe)) }
         let file = try #require(try EnvironmentFile.read(named: pipe))
         #expect(file.entries["A"]?.value == "1")

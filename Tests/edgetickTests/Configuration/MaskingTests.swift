@@ -35,7 +35,7 @@ import Wire
     }
 }
 
-/// Secrets set in every way, right and wrong, and looked for wherever text comes out.
+/// Secrets are set in every way, right and wrong, and looked for in every text that comes out.
 @Suite(.timeLimit(.minutes(1))) struct SecretCanaryTests {
     static let apiKey = "canary-api-key-7c1f"
     static let password = "canary-password-9d2e"
@@ -84,7 +84,7 @@ import Wire
         do throws(SettingFaults) {
             let (settings, remarks) = try Settings.validate(snapshot, host: sampleHost)
             var text = ""
-            // A list of symbols and a URL with a query are for use, not for show; the report shows them masked.
+            // A list of symbols and a URL with a query are used as they are; the report shows them masked.
             dump(settings.feed.apiKey, to: &text)
             dump(settings.upload, to: &text)
             dump(settings.http, to: &text)

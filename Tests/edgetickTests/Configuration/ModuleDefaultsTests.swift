@@ -10,7 +10,7 @@ import Testing
 @testable import WebAPI
 @testable import edgetick
 
-/// A module that is told nothing takes what a key that is not set means.
+/// A module's own defaults are those of the settings.
 @Suite(.timeLimit(.minutes(1))) struct ModuleDefaultsTests {
     private func settings(_ environment: [String: String] = [:]) throws -> Settings {
         try validate(environment).settings

@@ -3,7 +3,7 @@ import Testing
 
 @testable import edgetick
 
-/// A file of settings that a platform and EdgeTick share.
+/// A settings file that a platform and EdgeTick share.
 @Suite(.timeLimit(.minutes(1))) struct PlatformKeysTests {
     private func validated(_ file: String, needs: Settings.Needs = []) throws -> (Settings, [SettingFinding]) {
         let file = EnvironmentFile(path: ".env", bytes: Array(file.utf8))

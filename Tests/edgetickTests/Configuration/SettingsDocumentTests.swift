@@ -4,7 +4,7 @@ import Testing
 
 @testable import edgetick
 
-/// What documents say about the keys is what the keys' list says.
+/// What the documents say about the keys is what the list of keys says.
 @Suite(.timeLimit(.minutes(1)))
 struct SettingsDocumentTests {
     private static func text(_ name: String) throws -> String {

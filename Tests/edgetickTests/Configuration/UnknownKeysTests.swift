@@ -43,7 +43,7 @@ import Testing
     @Test func `a near miss without a prefix of ours is as one with it unless the real key is set`() {
         #expect(findings(file: ["SYBMOLS"]).map(\.severity) == [.fault])
         #expect(findings(file: ["SYBMOLS"], values: ["SYMBOLS"]).isEmpty)
-        // Another program's own name often enough.
+        // Often enough this is another program's own name.
         #expect(findings(file: ["DATABASE_URL"]).map(\.severity) == [.warning])
         #expect(findings(file: ["DATABASE_URL"], values: ["DATABASE_URI"]).isEmpty)
         #expect(findings(environment: ["SYMBOL"]).map(\.severity) == [.warning])

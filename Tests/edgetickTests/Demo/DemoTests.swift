@@ -6,7 +6,7 @@ import Testing
 @testable import Store
 @testable import edgetick
 
-/// When the demo breaks what, and what it says of the events in the end.
+/// When the demo breaks what, and what it says about the events at the end.
 @Suite(.timeLimit(.minutes(1))) struct DemoTests {
     private func acts(_ limit: Duration?, hasDatabase: Bool) -> [(Duration, DemoScript.Act)] {
         var script = DemoScript(limit: limit, hasDatabase: hasDatabase)

@@ -18,7 +18,7 @@ import Testing
             (reading, writing) = (ends[0], ends[1])
         }
 
-        /// Reads from now on, on a thread of its own, until there is a line that contains `text`.
+        /// Reads from now on, on a separate thread, until there is a line that contains `text`.
         func reading(until text: String) -> Reading {
             let result = Reading()
             Thread.detachNewThread { [reading] in
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    /// What is being read.
+    /// What a thread reads.
     private final class Reading: Sendable {
         private let found = Mutex<[String]?>(nil)
 
@@ -58,7 +58,7 @@ import Testing
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.writing, limit: 10_000)
         let line = String(repeating: "x", count: 99) + "\n"
-        // 64 KiB stand in the pipe, some lines are on their way, a hundred wait: the rest is lost.
+        // 64 KiB are in the pipe, some lines are on their way, a hundred wait: the rest is lost.
         for _ in 0..<3000 { writer.write(line, notice: Self.notice) }
         let reading = pipe.reading(until: "after")
         writer.flush(within: .seconds(60))
@@ -76,7 +76,7 @@ import Testing
         let writer = LogWriter(descriptor: place)
         for number in 1...3 {
             writer.write("line \(number)\n", notice: Self.notice)
-            writer.flush(within: .seconds(20))
+            writer.flush(within: .seconds(60))
         }
         let pipe = Pipe()
         dup2(pipe.writing, place)
@@ -102,7 +102,7 @@ import Testing
         let pipe = Pipe()
         let writer = LogWriter(descriptor: pipe.writing)
         writer.write("line\n", notice: Self.notice)
-        writer.flush(within: .seconds(20))
+        writer.flush(within: .seconds(60))
         var buffer = [UInt8](repeating: 0, count: 16)
         #expect(read(pipe.reading, &buffer, 16) == 5)
         writer.write(String(repeating: "x", count: 200_000) + "\n", notice: Self.notice)

@@ -5,12 +5,12 @@ import Testing
 
 @testable import edgetick
 
-/// What a person copies from the documents and from the help is taken as it is written there.
+/// What a person copies from the documents or the help is accepted as it is written there.
 @Suite(.timeLimit(.minutes(1))) struct ShownCommandsTests {
-    /// The command lines of a text that begin with `edgetick`, without what the shell does with them.
+    /// Returns the command lines of a text that begin with `edgetick`, without what the shell does with them.
     private static func commands(in lines: some Sequence<Substring>) -> [String] {
         lines.compactMap { line in
-            // Settings before it, `sudo`, and the word Example.
+            // Before it there may be settings, `sudo`, and the word Example.
             guard let place = line.range(of: #"(^|[ (])edgetick "#, options: .regularExpression),
                 line[..<place.lowerBound].split(separator: " ").allSatisfy({ word in
                     word.contains("=") || word == "sudo" || word.hasPrefix("Example")

@@ -8,7 +8,7 @@ import Testing
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct StatusTextTests {
-    /// A collector with long names and numbers, as its API tells of it.
+    /// The status of a collector with long names and numbers, as its API shows it.
     private static func status(name: String, failing: Bool) -> StatusJSON {
         var snapshot = CollectorSnapshot(collector: name, version: "0.1.0")
         func connection(_ number: Int, _ name: String, _ change: (inout FeedSnapshot) -> Void) -> ConnectionState {

@@ -6,6 +6,7 @@ final class CollectingSink: EventSink {
     private struct State {
         var batches: [EventBatch] = []
         var gaps: [Gap] = []
+        var wasSuspended = false
         var answers: [Admission] = []
         var waiters: [@Sendable () -> Void] = []
         var hasRoom = true
@@ -13,7 +14,7 @@ final class CollectingSink: EventSink {
 
     private let state = Mutex(State())
 
-    /// What to answer to the next batches; afterwards all are accepted.
+    /// Sets the answers to the next batches; later ones are accepted.
     func answer(_ answers: Admission...) {
         state.withLock {
             $0.answers = answers
@@ -48,8 +49,16 @@ final class CollectingSink: EventSink {
 
     func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
 
+    func record(_ incident: Incident) {
+        if incident.what == "suspended" { state.withLock { $0.wasSuspended = true } }
+    }
+
     var batches: [EventBatch] { state.withLock { $0.batches } }
-    var gaps: [Gap] { state.withLock { $0.gaps } }
+    /// The gaps, without those of a pause of this process: a loaded machine may stand still for seconds.
+    var gaps: [Gap] {
+        let (gaps, wasSuspended) = state.withLock { ($0.gaps, $0.wasSuspended) }
+        return gaps.filter { $0.cause != .paused || !wasSuspended }
+    }
     var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
     /// The prices of all trades, in order.
     var prices: [Double] { batches.flatMap { $0.trades.map(\.price) } }

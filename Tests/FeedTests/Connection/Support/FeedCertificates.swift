@@ -20,7 +20,7 @@ struct FeedCertificates {
         try certificates.makeServer("expired", alternativeNames: "DNS:localhost,IP:127.0.0.1", days: -1)
     }
 
-    /// The path of a file that only ``place(_:at:)`` makes.
+    /// The path of a file that does not exist until ``place(_:at:)`` makes it.
     var later: String { workspace.file("later.pem") }
 
     /// Puts a copy of a certificate at a path.

@@ -3,7 +3,7 @@ import TestSupport
 
 /// Changes the bytes that a server sends, below TLS, HTTP and WebSocket: flips, drops, doubles, inserts and cuts.
 ///
-/// Which bytes follows from the seed. Every second one leaves the handshake alone, so that frames are reached too.
+/// The seed determines which bytes. Every second seed spares the handshake, so that frames are damaged too.
 final class Garbler: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

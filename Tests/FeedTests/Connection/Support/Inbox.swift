@@ -31,7 +31,7 @@ final class Inbox<Value: Sendable>: Sendable {
         waiter?.resume(returning: nil)
     }
 
-    /// The next value; `nil` when ended.
+    /// The next value; `nil` when there are no more.
     func next() async -> Value? {
         await withCheckedContinuation { continuation in
             let ready: Value?? = state.withLock { state in

@@ -6,9 +6,9 @@ import MarketData
 struct MachineDriver {
     var machine: FeedConnection.StateMachine
     var seconds = 0.0
-    /// The gaps that are recorded without an end now.
+    /// The gaps that are recorded without an end so far.
     var open: [String] = []
-    /// How far the clock that people set is from where it should be, in seconds.
+    /// How far the wall clock is off, in seconds.
     var clockStep = 0.0
 
     init(
@@ -40,7 +40,7 @@ struct MachineDriver {
         }
     }
 
-    /// The process runs on, and nothing happens.
+    /// Lets time pass while the process runs and nothing happens.
     mutating func idle(until seconds: Int) {
         for second in Int(self.seconds)...seconds { _ = at(Double(second)) { $0.alive($1) } }
     }
@@ -82,7 +82,7 @@ struct MachineDriver {
         channels.flatMap { status("success", "subscribed to: \($0)", at: seconds) }
     }
 
-    /// From the start to a sent subscription, in the first second.
+    /// Goes from the start to a sent subscription, all at one moment.
     mutating func subscribe(from seconds: Double = 0) {
         if case .idle = machine.state { _ = at(seconds) { $0.start($1) } }
         _ = at(seconds) { $0.opened($1) }
@@ -96,7 +96,7 @@ struct MachineDriver {
         at(seconds) { $0.closed(ending, $1, jitter: 1) }
     }
 
-    /// A trade comes that happened so many seconds before, as a good clock knows.
+    /// A trade arrives that happened `late` seconds before, by a clock that is right.
     mutating func trade(_ symbol: String, at seconds: Double, late: Double = 0) -> [String] {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
         let time = 1_000_000_000 + Int64(((seconds - late) * 1000).rounded())
@@ -104,7 +104,7 @@ struct MachineDriver {
         return take(batch, at: seconds)
     }
 
-    /// A bar comes that ended so many seconds before.
+    /// A bar arrives that ended `late` seconds before.
     mutating func bar(
         _ symbol: String, _ interval: Bar.Interval = .second, at seconds: Double, late: Double = 0
     ) -> [String] {
@@ -119,7 +119,7 @@ struct MachineDriver {
         return take(batch, at: seconds)
     }
 
-    /// Events come that can't be decoded: of a kind, and a symbol where it can be read; `nil` for ones of any kind.
+    /// Events arrive that can't be decoded, each with its kind and, if readable, its symbol; `nil` means any kind.
     mutating func lose(_ events: [(kind: EventKind, symbol: String?)]?, at seconds: Double) -> [String] {
         var lost = UnreadableEvents()
         for event in events ?? [] { lost.add(event.kind, event.symbol.flatMap { Symbol($0) }) }

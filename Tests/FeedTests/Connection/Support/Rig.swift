@@ -4,15 +4,15 @@ import MarketData
 import ServiceLifecycle
 import TestSupport
 
-/// A key that must be seen nowhere but in the login.
+/// A key that must not appear anywhere but in the login.
 let canary = "canary5f1cKEY7Qx0mJt2RbvW9zLpYd4A"
 
-/// A running connection and what it is connected to.
+/// The sink and the log of a connection under test.
 struct Rig: Sendable {
     let sink = CollectingSink()
     let log = CapturedLog()
 
-    /// A configuration with short waits.
+    /// A configuration with short waits between tries, and with time-outs that a loaded machine does not run into.
     static func configuration(
         port: Int, host: String = "127.0.0.1", scheme: String = "ws", events: Set<EventKind> = [.trade]
     ) throws -> FeedConfiguration {
@@ -20,10 +20,10 @@ struct Rig: Sendable {
             name: "primary",
             endpoint: try FeedEndpoint(url: "\(scheme)://\(host):\(port)/stocks", allowsPlaintext: false),
             apiKey: Secret(canary), events: events)
-        configuration.connectTimeout = .seconds(4)
-        configuration.loginTimeout = .seconds(4)
-        configuration.confirmTimeout = .seconds(4)
-        configuration.closeTimeout = .milliseconds(500)
+        configuration.connectTimeout = .seconds(60)
+        configuration.loginTimeout = .seconds(60)
+        configuration.confirmTimeout = .seconds(60)
+        configuration.closeTimeout = .seconds(30)
         configuration.reconnect.firstDelay = .milliseconds(20)
         configuration.reconnect.cap = .milliseconds(40)
         configuration.reconnect.quickDelay = .milliseconds(10)

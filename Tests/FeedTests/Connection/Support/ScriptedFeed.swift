@@ -5,7 +5,7 @@ import NIOSSL
 import NIOWebSocket
 import Synchronization
 
-/// A feed server on a free loopback port; each connection is led by a script.
+/// A feed server on a free loopback port; a script runs each connection.
 final class ScriptedFeed: Sendable {
     typealias Script = @Sendable (ScriptedPeer) async throws -> Void
 
@@ -15,8 +15,8 @@ final class ScriptedFeed: Sendable {
 
     /// - Parameters:
     ///   - refusing: an HTTP status to answer handshakes with, and further headers.
-    ///   - garbled: so many connections, from the first, get their bytes through a ``Garbler``.
-    ///   - script: leads one connection; the socket closes when it returns.
+    ///   - garbled: the numbers of the connections whose bytes a ``Garbler`` changes; counting starts at the lowest.
+    ///   - script: runs one connection; the socket closes when it returns.
     static func start(
         host: String = "127.0.0.1", tls: NIOSSLContext? = nil,
         refusing: (HTTPResponseStatus, [(String, String)])? = nil, garbled: Range<UInt64> = 0..<0,
@@ -71,7 +71,7 @@ final class ScriptedFeed: Sendable {
     /// The peers so far, in the order of their handshakes.
     var all: [ScriptedPeer] { connections.all }
 
-    /// The number of the next connection that is accepted; counted from where the garbled ones begin.
+    /// The number that the next accepted connection gets; counting starts at the lowest of the garbled ones.
     var accepted: UInt64 { connections.accepted }
 
     func stop() async {
@@ -86,7 +86,7 @@ private final class Connections: Sendable {
 
     func startCounting(from number: UInt64) { accepts.withLock { $0 = number } }
 
-    /// The number of a connection that is accepted now.
+    /// Counts an accepted connection, and returns its number.
     func accept() -> UInt64 {
         accepts.withLock { accepts in
             defer { accepts += 1 }

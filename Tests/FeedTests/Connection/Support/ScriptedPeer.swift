@@ -20,7 +20,7 @@ final class ScriptedPeer: Sendable {
     let channel: any Channel
     /// The path that the handshake asked for.
     let target: String
-    /// 0 for the first connection to the server.
+    /// The connection's number, from 0.
     let index: Int
     private let inbox = Inbox<Message>()
     private let pings = Mutex<(answered: Int, isOn: Bool)>((0, false))
@@ -52,7 +52,7 @@ final class ScriptedPeer: Sendable {
     /// From now on pings are answered at once, on the event loop, and not put in the inbox.
     func answerPings() { pings.withLock { $0.isOn = true } }
 
-    /// How many pings were answered so.
+    /// How many pings were answered in this way.
     var answeredPings: Int { pings.withLock { $0.answered } }
 
     private func answersPing() -> Bool {
@@ -68,15 +68,26 @@ final class ScriptedPeer: Sendable {
         return message
     }
 
-    /// The next text.
+    /// The next text; throws when the client says goodbye or is gone.
     func text() async throws -> String {
         while true {
-            if case .text(let text) = try await next() { return text }
+            switch try await next() {
+            case .text(let text): return text
+            case .close: throw Ended()
+            default: break
+            }
         }
     }
 
-    /// Waits until the client closes the socket.
+    /// Waits until the client says goodbye or closes the socket.
     func untilClosed() async {
+        while let message = await inbox.next() {
+            if case .close = message { return }
+        }
+    }
+
+    /// Waits until the client closes the socket, and leaves its goodbye unanswered.
+    func untilGone() async {
         while await inbox.next() != nil {}
     }
 
@@ -103,7 +114,7 @@ final class ScriptedPeer: Sendable {
         channel.writeAndFlush(frame, promise: nil)
     }
 
-    /// Sends bytes as they are, past the encoder; so many at a time where `chop` is not 0.
+    /// Sends bytes as they are, past the encoder, `chop` of them at a time unless that is 0.
     func raw(_ bytes: [UInt8], chop: Int = 0) async throws {
         for start in stride(from: 0, to: bytes.count, by: chop > 0 ? chop : max(1, bytes.count)) {
             let end = chop > 0 ? min(bytes.count, start + chop) : bytes.count
@@ -119,7 +130,7 @@ final class ScriptedPeer: Sendable {
         frame(.connectionClose, bytes: code.map { [UInt8($0 >> 8), UInt8($0 & 0xFF)] } ?? [])
     }
 
-    /// Waits until all that was sent is in the kernel's hands.
+    /// Waits until the kernel has taken everything that was sent.
     func untilSent() async throws {
         let frame = WebSocketFrame(fin: true, opcode: .pong, data: ByteBuffer())
         try await channel.writeAndFlush(frame)
@@ -136,7 +147,7 @@ final class ScriptedPeer: Sendable {
 
     // MARK: The feed's dialogue
 
-    /// Greets and takes the login; answers the key as the client sent it.
+    /// Greets, takes the login and answers it; returns the login as the client sent it.
     @discardableResult
     func login(answer: String? = "auth_success") async throws -> String {
         status("connected", "Connected Successfully")
@@ -145,7 +156,7 @@ final class ScriptedPeer: Sendable {
         return login
     }
 
-    /// Takes one subscribe or unsubscribe message; answers its channels.
+    /// Takes one subscribe or unsubscribe message, and returns its channels.
     func channels(_ action: String = "subscribe") async throws -> [String] {
         let text = try await text()
         let head = #"{"action":"\#(action)","params":""#
@@ -170,7 +181,7 @@ final class ScriptedPeer: Sendable {
     /// Sends a trade whose price is `number`.
     func trade(_ number: Int, symbol: String = "AAPL") { send(Self.trade(number, symbol: symbol)) }
 
-    /// Sends so many trades, one every `interval`, from the event loop.
+    /// Sends `count` trades from the event loop, one every `interval`.
     func trades(_ count: Int, every interval: TimeAmount) {
         for number in 0..<count {
             channel.eventLoop.scheduleTask(in: interval * number) { self.trade(number) }
