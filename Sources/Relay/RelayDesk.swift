@@ -120,7 +120,7 @@ final class RelayDesk {
         against channel: FeedChannel, of reader: RelayReader, beside granted: Int, replayed: Bool
     ) -> StatusMessage? {
         guard configuration.kinds.contains(channel.kind) else {
-            return .error("\(channel) is not collected: FEED_EVENTS does not name \(channel.kind.rawValue)")
+            return .error("\(channel) is not collected: FEED_EVENTS does not include \(channel.kind.rawValue)")
         }
         guard reader.channelCount + granted < configuration.maximumChannels else {
             return .error("\(channel): a client may have at most \(configuration.maximumChannels) channels")

@@ -112,7 +112,7 @@ import Universe
                 try await second.wait { $0.messages("error").count >= 2 }
                 let refusals = second.snapshot.messages("error")
                 #expect(refusals.contains { $0.hasPrefix("T.IBM is not collected: 1 symbol is collected on demand") })
-                #expect(refusals.contains("AM.IBM is not collected: FEED_EVENTS does not name AM"))
+                #expect(refusals.contains("AM.IBM is not collected: FEED_EVENTS does not include AM"))
                 try await Waiting.until { rig.service.state.onDemand.symbols.map(\.description) == ["AAPL"] }
                 #expect(rig.service.state.channelsRefused == 2)
 

@@ -379,7 +379,7 @@ import Testing
             let client = try await rig.client()
             try await client.subscribe("Q.AAPL,T.NONE,XX.AAPL,T.AAPL")
             let statuses = client.snapshot.statuses
-            #expect(statuses.contains("Q.AAPL is not collected: FEED_EVENTS does not name Q"))
+            #expect(statuses.contains("Q.AAPL is not collected: FEED_EVENTS does not include Q"))
             #expect(statuses.contains("T.NONE is not collected: nobody asked for NONE"))
             #expect(statuses.contains("unknown channel 'XX.AAPL'"))
             let plan = plan(["AAPL"], kinds: [.trade])

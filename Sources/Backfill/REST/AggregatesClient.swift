@@ -337,7 +337,7 @@ public final class AggregatesClient: Sendable {
                 .tooManyRequests, "the REST server asks for fewer requests: lower BACKFILL_REQUESTS_PER_MINUTE")
         case 500...:
             BackfillError(
-                .serverProblem, "the REST server answered HTTP \(status): it has a problem of its own, try again later")
+                .serverProblem, "the REST server answered HTTP \(status), a problem on its side: try again later")
         default: BackfillError(.badAnswer, "the REST server answered HTTP \(status); check MASSIVE_REST_URL")
         }
     }

@@ -136,7 +136,7 @@ struct ConnectionRoutes: Sendable {
         var seen: Set<Symbol> = []
         for (index, text) in texts.enumerated() {
             guard let symbol = Symbol(spelled: text) else {
-                throw .parameter("symbols.\(index)", "is no symbol the feed could send")
+                throw .parameter("symbols.\(index)", Parameters.symbolFault)
             }
             if seen.insert(symbol).inserted { symbols.append(symbol) }
         }

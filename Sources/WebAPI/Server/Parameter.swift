@@ -43,7 +43,7 @@ protocol DescribedParameter: Sendable {
 
 /// The kinds of parameters.
 enum Parameters {
-    private static let symbolFault = "is no symbol the feed could send"
+    static let symbolFault = "is not a symbol that the feed could send"
     private static let anySpelling = "; any usual spelling is understood"
     private static let spelling = Schema.text(Bounds(1...64))
 

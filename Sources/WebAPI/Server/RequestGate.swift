@@ -51,7 +51,7 @@ struct RequestGate: Sendable {
         guard hosts.contain(host) else {
             throw Problem(
                 .misdirectedRequest, slug: "foreign-host",
-                "This server does not answer for the name in the Host header. "
+                "This server does not answer to the name in the Host header. "
                     + "Use the address of HTTP_HOST, or add the name to HTTP_ALLOWED_HOSTS, as for one of a proxy.")
         }
     }
