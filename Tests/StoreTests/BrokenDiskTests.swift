@@ -79,6 +79,41 @@ struct BrokenDiskTests {
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
     }
 
+    @Test(arguments: [3, 8, 12, 15])
+    func `a sync that fails while a file that is gone is replaced costs no later row and counts no loss twice`(
+        passing: Int
+    ) async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String, passing = passing as Int] in
+            let buffer = try BrokenDiskTests.open(path)
+            _ = buffer.offer(.bars(100))
+            try await buffer.flush()
+            DiskFault.passingSyncs.store(passing, ordering: .relaxed)
+            DiskFault.failingSyncs.store(3, ordering: .relaxed)
+            for suffix in ["", "-wal", "-shm"] { unlink(path + "/ticks.sqlite" + suffix) }
+            // The writer looks once a second.
+            guard (try? await Waiting.until("the fault", { DiskFault.hits.load(ordering: .relaxed) > 0 })) != nil
+            else { exit(70) }
+            var accepted = 100
+            for _ in 0..<20 {
+                _ = buffer.offer(.bars(10, from: accepted))
+                accepted += 10
+                _ = await buffer.flushError()
+            }
+            let expected = Int64(accepted)
+            guard (try? await Waiting.until("the rows", { buffer.statistics[.bars].lastSequence == expected })) != nil
+            else { exit(71) }
+            try await buffer.flush()
+            guard buffer.statistics.drops == 100, buffer.statistics.setAside.isEmpty else { exit(72) }
+            await buffer.close()
+            exit(0)
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 200)
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 100)
+        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'file changed'") == 1)
+    }
+
     @Test(arguments: [EROFS, EIO])
     func `a file system that takes no writes any more is named, and everything is written when it does`(
         number: Int32

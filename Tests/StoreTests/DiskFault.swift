@@ -10,7 +10,9 @@ enum DiskFault {
     static let syncDelay = Atomic<Int>(0)
     /// The number of the slow sync that is under way, from 1 on; 0 while there is none.
     static let slowSync = Atomic<Int>(0)
-    /// How many syncs fail from now on.
+    /// How many syncs succeed before some fail.
+    static let passingSyncs = Atomic<Int>(0)
+    /// How many syncs fail from then on.
     static let failingSyncs = Atomic<Int>(0)
     /// What a write fails with; 0 lets it through.
     static let writeError = Atomic<Int32>(0)
@@ -75,7 +77,9 @@ enum DiskFault {
             usleep(UInt32(delay))
             slowSync.store(0, ordering: .sequentiallyConsistent)
         }
-        if failingSyncs.load(ordering: .relaxed) > 0 {
+        if passingSyncs.load(ordering: .relaxed) > 0 {
+            passingSyncs.subtract(1, ordering: .relaxed)
+        } else if failingSyncs.load(ordering: .relaxed) > 0 {
             failingSyncs.subtract(1, ordering: .relaxed)
             hits.add(1, ordering: .relaxed)
             errno = EIO

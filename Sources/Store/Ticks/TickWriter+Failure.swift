@@ -96,7 +96,8 @@ extension TickWriter {
 
     /// Opens the file again and compares it with what memory says is durable.
     ///
-    /// - Returns: Whether the transaction of unknown outcome is in the file and durable.
+    /// - Returns: Whether the transaction of unknown outcome is in the file and durable; `false` if it was one of the
+    ///   upkeep, which is settled here.
     func reopen() throws(StoreError) -> Bool {
         try holdLock()
         switch try file.inspect() {
@@ -121,8 +122,8 @@ extension TickWriter {
         }
         let totals = try opened?.totals()
         let isThere = attempt.map { isCommitted($0, in: contents) } ?? false
+        if isThere, attempt?.notes != notes { carried.areStored() }
         reconcile(contents, isThere: isThere)
-        if isThere, attempt?.notes != notes { carried.dropsAreStored() }
         showDrops { statistics in
             guard let totals else { return }
             statistics.drops = totals.drops
@@ -132,7 +133,9 @@ extension TickWriter {
         connection = opened
         places = FilePlaces(file)
         board.fileChanged()
-        return isThere
+        guard isThere, attempt?.isUpkeep == true else { return isThere }
+        publish(HandOver.Work(), took: .zero, isCounted: true)
+        return false
     }
 
     private func open() throws(StoreError) -> TickConnection {

@@ -54,7 +54,7 @@ extension TickWriter {
         noteFilesSetAside()
         try holdLock()
         if connection == nil {
-            if try !reopen() { attempt = nil }
+            _ = try reopen()
             try storeCarried()
             recovered()
         }

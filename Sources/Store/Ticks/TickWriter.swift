@@ -18,6 +18,8 @@ final class TickWriter {
         var last: StreamSequences
         var hasEvents: Bool
         var notes: Int64
+        /// Whether it stores what the upkeep found, and no work.
+        var isUpkeep: Bool
         /// The dead letters that were replaced by a row, with the row's number.
         var placed: [(letter: SettledLetter, number: Int64)] = []
         var deadLetters: Int64?
@@ -99,6 +101,7 @@ final class TickWriter {
 
     /// Tries until the work is durable, or until a closing buffer's patience ends.
     private func write(_ taken: HandOver.Work) {
+        settleUpkeep()
         var work = taken
         carried.add(work.notes.drops)
         work.notes.drops = DropTally()
@@ -150,6 +153,23 @@ final class TickWriter {
         }
     }
 
+    /// Finds out what became of a transaction of the upkeep whose outcome is unknown, before anything is added to what
+    /// it stored: if it is in the file, that proves nothing of the work that comes now.
+    private func settleUpkeep() {
+        while attempt != nil, connection == nil {
+            do {
+                if try !reopen() { attempt = nil }
+            } catch {
+                publishFailure(error)
+                handOver.failed(error)
+                var nothing = HandOver.Work()
+                prepareNextTry(after: error, work: &nothing)
+                guard mayTryAgain else { return }
+                handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
+            }
+        }
+    }
+
     /// How far rows may be dated ahead of the clock before that is logged, in microseconds.
     private static let clockTolerance: Int64 = 5_000_000
 
@@ -165,7 +185,7 @@ final class TickWriter {
         handOver.closesAt.map { MonotonicTime.now() < $0 } ?? true
     }
 
-    private func commit(_ work: HandOver.Work) throws(StoreError) {
+    private func commit(_ work: HandOver.Work, isUpkeep: Bool = false) throws(StoreError) {
         guard let connection else { throw StoreError(.closed, operation: "append to", path: file.path) }
         let statistics = board.current
         var last = StreamSequences()
@@ -177,7 +197,8 @@ final class TickWriter {
         let requeued = settled.compactMap(\.batch)
         for batch in work.batches + requeued { last.advance(by: batch) }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
-        attempt = Attempt(last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount)
+        attempt = Attempt(
+            last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount, isUpkeep: isUpkeep)
         try connection.transaction { () throws(StoreError) in
             var position = StreamSequences()
             for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
@@ -224,7 +245,7 @@ final class TickWriter {
         guard !carried.isEmpty else { return }
         let nothing = HandOver.Work()
         let start = MonotonicTime.now()
-        try commit(nothing)
+        try commit(nothing, isUpkeep: true)
         publish(nothing, took: MonotonicTime.now().since(start), isCounted: false)
     }
 
@@ -241,13 +262,13 @@ final class TickWriter {
     }
 
     /// Updates the marks after the sync; `isCounted` says that the statistics already include the notes.
-    private func publish(_ work: HandOver.Work, took duration: Duration, isCounted: Bool) {
+    func publish(_ work: HandOver.Work, took duration: Duration, isCounted: Bool) {
         guard let attempt else { return }
         self.attempt = nil
         let hadNotes = attempt.notes != notes
         notes = attempt.notes
         let drops = carried.drops.total
-        if hadNotes { carried.areStored() }
+        if hadNotes, !isCounted { carried.areStored() }
         for (letter, number) in attempt.placed { letter.placed(number) }
         showDrops { statistics in
             for stream in EventStream.allCases {
