@@ -472,8 +472,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             let collecting = Task { try await set.run() }
             try await simulator.statistics { $0.phase == .done }
             // On a stalled machine most of the day may pass at once, but each connection breaks at least once.
-            try await Waiting.until("a gap of each connection") {
-                let gaps = try GapLog.read(directory: workspace.path).filter { $0.gap.cause == .disconnected }
+            try await Waiting.until("a gap of each connection that has ended") {
+                let gaps = try GapLog.read(directory: workspace.path)
+                    .filter { $0.gap.cause == .disconnected && $0.gap.to != nil }
                 return Set(gaps.map(\.gap.connection)).count == 3
             }
             collecting.cancel()

@@ -116,7 +116,12 @@ import Upstream
             if report.failures[.trades]?.reason == .tooSlow {
                 tooSlow += 1
             } else if report.problem != nil || !report.failures.isEmpty {
-                // If the machine stalls for longer than the limit, any statement may fail.
+                // If the machine stalls for longer than the limit, any statement may fail, but not for any reason.
+                try #require(report.problem == nil || report.problem is UpstreamError, "\(report)")
+                let problem = [report.problem as? UpstreamError].compactMap(\.self)
+                let reasons = (Array(report.failures.values) + problem).map(\.reason)
+                let ofStalls: Set<UpstreamError.Reason> = [.tooSlow, .deadline, .busy, .connectionLost]
+                try #require(ofStalls.isSuperset(of: reasons), "\(report)")
                 stalls += 1
             }
             try #require(tooSlow < 8 && stalls < 5, "\(report)")

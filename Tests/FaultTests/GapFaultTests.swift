@@ -24,7 +24,7 @@ struct GapFaultTests {
     /// Returns the length of the longest gap, in milliseconds, except those of a machine that stood still: they are as
     /// long as the clock is behind.
     private func longest(_ rig: FaultRig) throws -> Int64 {
-        try rig.file.gaps().filter { $0.cause != "paused" }.map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
+        try rig.file.gapsBesidesPauses().map { ($0.to ?? $0.from) - $0.from }.max() ?? 0
     }
 
     @Test func `an outage under way is not forgotten by a kill, nor by two`() async throws {

@@ -74,21 +74,26 @@ struct ProcessFaultTests {
     }
 
     @Test func `SIGTERM under load with upstream away ends within 10 s and keeps everything`() async throws {
-        let rig = try await FaultRig(
-            LedgerServer(), cluster: .shared(), settings: ["SYNC_STATEMENT_TIMEOUT": "300"])
-        let (collector, port) = try await rig.box.collect()
-        try await rig.uploaded(atLeast: 200)
-        rig.proxy.set(.blackhole)
-        try await rig.collected(more: 800)
-        await rig.noteReport(port)
-        let asked = ContinuousClock.now
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(90)) == 0)
+        var took = Duration.seconds(45)
         // A machine that stands still may add to the 10 s; to wait for the database would take five minutes.
-        #expect(ContinuousClock.now - asked < .seconds(45))
-        try await collector.line(containing: "not everything is uploaded")
-        let findings = try await rig.settle(nil)
-        #expect(findings.isClean, "\(findings)")
+        for _ in 0..<3 where took >= .seconds(10) {
+            let rig = try await FaultRig(
+                LedgerServer(), cluster: .shared(), settings: ["SYNC_STATEMENT_TIMEOUT": "300"])
+            let (collector, port) = try await rig.box.collect()
+            try await rig.uploaded(atLeast: 200)
+            rig.proxy.set(.blackhole)
+            try await rig.collected(more: 800)
+            await rig.noteReport(port)
+            let asked = ContinuousClock.now
+            collector.send(SIGTERM)
+            #expect(try await collector.exit(within: .seconds(90)) == 0)
+            took = ContinuousClock.now - asked
+            #expect(took < .seconds(45))
+            try await collector.line(containing: "not everything is uploaded")
+            let findings = try await rig.settle(nil)
+            #expect(findings.isClean, "\(findings)")
+        }
+        #expect(took < .seconds(10))
     }
 
     @Test func `interrupted twice it ends at once, and cleanly`() async throws {

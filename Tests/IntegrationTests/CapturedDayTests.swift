@@ -75,19 +75,19 @@ import Testing
         let cluster = try PostgresCluster()
         let database = try Database(in: cluster)
         let feed = try await SimulatedFeed(
-            captures: captures, options: ["--speed", speed(lasting: 19), "--exit-when-done"])
+            captures: captures, options: ["--speed", speed(lasting: 30), "--exit-when-done"])
         let box = try Box(feed: feed.url, database: database.uri)
         try #require(try await box.edgetick("migrate").0 == 0)
         let collector = try box.start("run")
         try await collector.line(containing: "collecting")
-        // The replay takes about 19 s; the first rows upstream show that it has begun.
+        // The replay takes about 30 s; the first rows upstream show that it has begun.
         try await Waiting.until(within: .seconds(60)) {
             try database.value("select count(*) > 0 from ohlcv_1sec") == "t"
         }
         try cluster.stop(.immediate)
-        // Counted at once, since the day may be over before the failure is logged.
-        let before = try await box.sqlite("select count(*) from bars")
         try await collector.line(containing: "the upload failed and is tried again", within: .seconds(60))
+        // Counted only now: collecting goes on although the failure is known. The day is long enough for that.
+        let before = try await box.sqlite("select count(*) from bars")
         try await Waiting.until(within: .seconds(60)) {
             try await box.sqlite("select count(*) from bars") != before
         }

@@ -184,14 +184,17 @@ import Testing
             try rig.take(plan, 0..<30)
             func page(_ address: String) async throws -> [String: Any] {
                 var answer: [String: Any] = [:]
+                var status = "503"
                 // After a pause of the machine, reading has taken too long.
-                for _ in 0..<5 where answer["status"] as? String != "OK" {
+                for _ in 0..<5 where status == "503" {
                     // Waiting for it must not hold up the thread that answers.
-                    let curl = try ChildProcess("/usr/bin/curl", ["-s", "-w", "\\n", address])
+                    let curl = try ChildProcess("/usr/bin/curl", ["-s", "-w", "\\n%{http_code}\\n", address])
                     try await curl.exit(within: .seconds(60))
-                    let text = Data(curl.output.joined().utf8)
+                    status = try #require(curl.output.last)
+                    let text = Data(curl.output.dropLast().joined().utf8)
                     answer = try #require(try JSONSerialization.jsonObject(with: text) as? [String: Any])
                 }
+                #expect(status == "200" && answer["status"] as? String == "OK", "\(answer)")
                 return answer
             }
             // As axios writes it; what comes next is asked for with the key behind it.

@@ -180,7 +180,7 @@ import Testing
         let limits = configured {
             $0.clientBufferBytes = 256 << 10
             // Long enough for the others to log in.
-            $0.loginTimeout = .seconds(20)
+            $0.loginTimeout = .seconds(8)
         }
         try await RelayRig.run(limits) { rig in
             let symbols = (0..<16).map { "S\(UnicodeScalar(UInt8(65 + $0)))" }

@@ -12,13 +12,17 @@ import Testing
     @Test func `a second opener in the same process is refused at once with the holder's id`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        let start = ContinuousClock.now
-        let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
-        // Waiting for the holder would never end; a loaded machine may stand still for a while.
-        #expect(ContinuousClock.now - start < .seconds(40))
-        #expect(error?.reason == .inUse(holder: getpid()))
-        #expect(error?.description.contains("process \(getpid())") == true)
-        #expect(error?.description.contains("EDGETICK_DATA_DIR") == true)
+        // A loaded machine may stand still for a while, but hardly three times.
+        var took = Duration.seconds(60)
+        for _ in 0..<3 where took >= .seconds(4) {
+            let start = ContinuousClock.now
+            let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
+            took = min(took, ContinuousClock.now - start)
+            #expect(error?.reason == .inUse(holder: getpid()))
+            #expect(error?.description.contains("process \(getpid())") == true)
+            #expect(error?.description.contains("EDGETICK_DATA_DIR") == true)
+        }
+        #expect(took < .seconds(4))
         await buffer.close()
         let again = try scratch.open()
         await again.close()

@@ -53,8 +53,15 @@ import Testing
         try FileManager.default.removeItem(atPath: lock)
         let start = ContinuousClock.now
         let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
-        #expect(ContinuousClock.now - start < .seconds(40))
+        var took = ContinuousClock.now - start
         #expect(error?.reason == .inUse(holder: getpid()))
+        // A loaded machine may stand still for a while, but hardly three times.
+        for _ in 0..<2 where took >= .seconds(4) {
+            let start = ContinuousClock.now
+            #expect(throws: StoreError.self) { _ = try scratch.open() }
+            took = min(took, ContinuousClock.now - start)
+        }
+        #expect(took < .seconds(4))
         try await Waiting.until { FileLock.holder(of: lock)?.processID == getpid() }
         try await Waiting.until { incidents(scratch).contains { $0.hasPrefix("lock replaced") } }
         try await goesOn(buffer, scratch, rows: 110)
@@ -99,8 +106,12 @@ import Testing
         var opened: TickBuffer?
         for _ in 0..<10 where opened == nil {
             try removeDirectory(scratch)
-            // If the first one was quicker, it is removed once more.
-            opened = try? scratch.open()
+            do {
+                opened = try scratch.open()
+            } catch let error as StoreError {
+                // If the first one was quicker, it is removed once more.
+                guard case .inUse = error.reason else { throw error }
+            }
         }
         let second = try #require(opened)
         _ = second.offer(.bars(20))

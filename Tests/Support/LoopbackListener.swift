@@ -48,7 +48,7 @@ public final class LoopbackListener: Sendable {
     /// The ports that ``freePort()`` has returned.
     private static let givenOut = Mutex<Set<Int>>([])
 
-    /// Returns a port that nothing listens on now, each once.
+    /// Returns a port that nothing listens on now, each once in this process; another one may be given the same.
     ///
     /// It is below those that the kernel gives to everything else that asks for any port, so it stays free until it is
     /// used, and while a server is down between two starts.

@@ -257,7 +257,12 @@ import Testing
             let held = HeldBatches(source, after: CommitGroup.limit + 4)
             let pass = Task { try await uploader.drain(held) }
             let wanted = min(Int.random(in: 0...3, using: &random), 80 - upstream / 125)
-            try await Waiting.until { await source.settled.count >= wanted }
+            // Closely watched, so that the stops come at different moments.
+            let deadline = ContinuousClock.now + .seconds(45)
+            while await source.settled.count < wanted {
+                guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("for settled batches") }
+                await Task.yield()
+            }
             pass.cancel()
             held.open()
             do { try await pass.value } catch { stops += 1 }

@@ -92,16 +92,22 @@ import Testing
         let sandbox = try await sandbox()
         let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
         try await despiteStalls { try await uploader.upload(trades(10)) }
-        try sandbox.cluster.freeze()
         let rows = trades(90, from: 11)
         let clock = ContinuousClock()
-        let took = await clock.measure {
-            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
-            #expect(error?.reason == .deadline && error?.isRetryable == true)
+        // A machine that stands still hardly does so three times.
+        var took = Duration.seconds(60)
+        for _ in 0..<3 where took >= .seconds(8) {
+            try await despiteStalls { try await uploader.connect() }
+            try sandbox.cluster.freeze()
+            let time = await clock.measure {
+                let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+                #expect(error?.reason == .deadline && error?.isRetryable == true)
+            }
+            try sandbox.cluster.thaw()
+            took = min(took, time)
         }
-        try sandbox.cluster.thaw()
-        #expect(took > .seconds(1) && took < .seconds(60))
-        let outcome = try await despiteStalls { try await uploader.upload(rows) }
+        #expect(took > .seconds(1) && took < .seconds(8))
+        let outcome = try await despiteStalls([.deadline], tries: 2) { try await uploader.upload(rows) }
         #expect(outcome.inserted + outcome.skipped == 90)
         #expect(try sandbox.run(whole) == "100|100|1|100")
     }
@@ -115,11 +121,16 @@ import Testing
             uri: sandbox.cluster.uri(sandbox.database, port: proxy.port), collector: "c",
             connectTimeout: .milliseconds(400))
         let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
-        let took = await ContinuousClock().measure {
-            let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
-            #expect(error?.reason == .deadline)
+        // The default is ten seconds. A machine that stands still hardly does so three times.
+        var took = Duration.seconds(60)
+        for _ in 0..<3 where took >= .seconds(8) {
+            let time = await ContinuousClock().measure {
+                let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
+                #expect(error?.reason == .deadline)
+            }
+            took = min(took, time)
         }
-        #expect(took > .milliseconds(350) && took < .seconds(60))
+        #expect(took > .milliseconds(350) && took < .seconds(8))
     }
 
     @Test func `a line that goes dead during the COPY is given up at the deadline`() async throws {
@@ -133,7 +144,7 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
         #expect(error?.reason == .deadline)
         proxy.set(.pass)
-        let outcome = try await despiteStalls { try await uploader.upload(rows) }
+        let outcome = try await despiteStalls([.deadline], tries: 2) { try await uploader.upload(rows) }
         #expect(outcome.inserted + outcome.skipped == 20_000)
         #expect(try sandbox.run(whole) == "20000|20000|1|20000")
     }

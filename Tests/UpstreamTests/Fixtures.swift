@@ -75,12 +75,19 @@ struct Sandbox {
 }
 
 /// Repeats what fails because the machine stood still for longer than the short limits that the test has to set.
+///
+/// - Parameter busyStates: The SQLSTATEs with which `.busy` may be tried again; any unless given.
 @discardableResult
 func despiteStalls<Value: Sendable>(
-    _ reasons: Set<UpstreamError.Reason> = [.deadline, .tooSlow, .busy], _ body: @Sendable () async throws -> Value
+    _ reasons: Set<UpstreamError.Reason> = [.deadline, .tooSlow, .busy], busyStates: Set<String>? = nil,
+    tries: Int = 10, _ body: @Sendable () async throws -> Value
 ) async throws -> Value {
-    for _ in 0..<9 {
-        do { return try await body() } catch let error as UpstreamError where reasons.contains(error.reason) {}
+    for _ in 1..<tries {
+        do {
+            return try await body()
+        } catch let error as UpstreamError where reasons.contains(error.reason) {
+            if error.reason == .busy, let busyStates, !busyStates.contains(error.sqlState ?? "") { throw error }
+        }
     }
     return try await body()
 }

@@ -131,7 +131,10 @@ struct FleetTableTests {
             for number in 0..<6 {
                 let table = FleetTable(configuration: try sandbox.configuration())
                 let report = report("box-\(number)")
-                group.addTask { _ = try await despiteStalls { try await table.write(report) } }
+                // Not a deadlock, nor an error of the server itself: those would come of several at once.
+                group.addTask {
+                    _ = try await despiteStalls(busyStates: ["55P03", "57014"]) { try await table.write(report) }
+                }
             }
             try await group.waitForAll()
         }
