@@ -141,8 +141,11 @@ public final class SyncService: Service {
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             await interludes.carryOut()
             let began = ContinuousClock.now
-            let streams = schedule.due(at: began, isAsked: isAsked)
-            let result = await onePass(streams, schedule.failing, &failures)
+            let waiting = takeWaiting()
+            // Somebody may have asked since the doorbell rang, or in its place.
+            let isAskedFor = isAsked || waiting.values.contains { $0.report == nil }
+            let streams = schedule.due(at: began, isAsked: isAskedFor)
+            let result = await onePass(streams, schedule.failing, for: waiting, &failures)
             guard !work.withLock({ $0.isStopping }) else { break }
             let wait = schedule.wait(
                 after: result, of: streams, at: .now, took: .now - began, jitter: .random(in: 0...1))
@@ -153,7 +156,7 @@ public final class SyncService: Service {
         interludes.end()
         let working = pass.streams.filter { status.failures[$0] == nil }
         if status.problem == nil, !working.isEmpty, !work.withLock({ $0.isOver }), (try? await buffer.flush()) != nil {
-            _ = await onePass(working, [], &failures)
+            _ = await onePass(working, [], for: takeWaiting(), &failures)
         }
         let statistics = buffer.statistics
         let left = pass.streams.reduce(0) { $0 + statistics[$1].pending }
@@ -170,14 +173,18 @@ public final class SyncService: Service {
         for waiter in waiting { waiter.continuation.resume(returning: nil) }
     }
 
-    private func onePass(
-        _ streams: [EventStream], _ failing: Set<EventStream>,
-        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
-    ) async -> SyncSchedule.Result {
-        let waiting = work.withLock { work in
+    /// Takes the callers that wait for the next pass.
+    private func takeWaiting() -> [Int: Waiter] {
+        work.withLock { work in
             defer { work.waiting = [:] }
             return work.waiting
         }
+    }
+
+    private func onePass(
+        _ streams: [EventStream], _ failing: Set<EventStream>, for waiting: [Int: Waiter],
+        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
+    ) async -> SyncSchedule.Result {
         let task = Task { [self] in
             await pass.report(of: streams, failing: failing, within: self.longestPass) { moved in
                 self.current.withLock { $0.progressed(moved) }
