@@ -119,7 +119,7 @@ struct Browser: Sendable {
         _ = try await call("POST", "/execute/async", ["script": script, "args": [selector]])
     }
 
-    /// Sets the page's size, and waits until it is laid out and drawn anew.
+    /// Sets the page's size, and waits until it has been laid out and drawn again.
     func settle(width: Int, height: Int) async throws {
         try await resize(width: width, height: height)
         try await until("window.innerWidth === \(width)")

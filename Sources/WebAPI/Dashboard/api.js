@@ -36,7 +36,7 @@ export async function request(path, { method = 'GET', body, headers = {}, signal
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (answer.ok || (takesFailure && answer.status >= 500)) return answer;
-  // The answer to a request of before says nothing about a token that was typed since.
+  // The response to an earlier request says nothing about a token that was typed since.
   if (answer.status === 401 && known === token.get()) askForToken(known !== null);
   let problem = {};
   try {
