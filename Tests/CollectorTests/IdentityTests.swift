@@ -166,7 +166,9 @@ struct IdentityTests {
         }
 
         func marks(of stream: EventStream) -> UploadMarks { marks }
-        func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch {
+        func rows(
+            of stream: EventStream, after: Int64, through: Int64, limit: Int
+        ) async throws -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
             try await file.rows(of: stream, after: after, through: through, limit: limit)
         }
         func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }

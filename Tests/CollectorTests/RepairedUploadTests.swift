@@ -157,4 +157,136 @@ import Upstream
         try await holder.exit()
         #expect(try place.trades() == Set(1...5000))
     }
+
+    /// Overwrites the page that holds a trade, in a file that may be in use.
+    private func damage(_ path: String, at id: Int) throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while try Command.run(["/usr/bin/sqlite3", path, "PRAGMA wal_checkpoint(PASSIVE)"]).hasPrefix("1") {
+            guard ContinuousClock.now < end else { throw Waiting.TimedOut("for the log to be in the file") }
+        }
+        let place = try #require(try Data(contentsOf: URL(fileURLWithPath: path)).range(of: Data("\(id)".utf8)))
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seek(toOffset: UInt64(place.lowerBound / 4096 * 4096))
+        try file.write(contentsOf: Data(repeating: 0xA5, count: 4096))
+        try file.close()
+    }
+
+    /// The numbers of trades that a file counts as lost, by reason.
+    private func lost(_ place: Place) throws -> [String] {
+        let sql = "SELECT reason, first_seq, last_seq, count FROM drops WHERE stream = 'trades' ORDER BY reason"
+        return try Command.run(["/usr/bin/sqlite3", "-readonly", place.workspace.file("ticks.sqlite"), sql])
+            .split(separator: "\n").map(String.init)
+    }
+
+    /// What a database that lost rows still has of a thousand.
+    private static let kept = [0, 150, 600]
+
+    @Test(arguments: kept, [true, false])
+    func `of a file with a damaged page all that the database lost counts as lost, also what can't be looked up`(
+        kept: Int, isRunning: Bool
+    ) async throws {
+        let place = try await Place()
+        let path = place.workspace.file("ticks.sqlite")
+        // Their numbers are found on one page alone.
+        let first = 700_001
+        var (buffer, uploader) = try place.open()
+        _ = buffer.offer(Self.trades(first..<first + 1000))
+        try await buffer.flush()
+        var pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
+        _ = try await pass.run()
+        await uploader.disconnect()
+        // A copy of the file may have sent the first ones again.
+        _ = try place.cluster.psql(
+            "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id::int >= \(first + kept)",
+            database: place.database)
+        if !isRunning { await buffer.close() }
+        try damage(path, at: first + 500)
+        if isRunning {
+            // The reader looks at the file again.
+            _ = buffer.offer(Self.trades(1..<2))
+            try await buffer.flush()
+        } else {
+            (buffer, uploader) = try place.open()
+            pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
+        }
+        let (running, uploads) = (buffer, pass)
+        if kept == 150, isRunning {
+            let failure = await uploads.report().failures[.trades]
+            #expect(failure?.description.contains("sync --again") == true)
+            #expect(running.statistics.setAside.isEmpty)
+            try await uploads.sendAgain(.trades, from: 100)
+        }
+        try await Waiting.until("it goes on with a fresh file") {
+            let report = await uploads.report()
+            return running.statistics.setAside.count == 1 && report.failures.isEmpty && report.problem == nil
+        }
+        _ = running.offer(Self.trades(9001..<9011))
+        try await running.flush()
+        #expect(await pass.report().failures.isEmpty)
+        #expect(running.statistics.pending == 0)
+        let there = try place.trades().intersection(first..<first + 1000)
+        let aside = try #require(running.statistics.setAside.first)
+        await uploader.disconnect()
+        await buffer.close()
+        let counted = try lost(place)
+        // All that can be read of the file can still be had.
+        let report = try FileRepair.repair(aside, as: .ticks)
+        let saved = URL(fileURLWithPath: try #require(report.output)).deletingLastPathComponent().path
+        var expected = Set(first..<first + 1000).union(9001...9010).union(isRunning ? [1] : [])
+        for loss in report.losses { expected.subtract(first + Int(loss.first) - 1...first + Int(loss.last) - 1) }
+        expected.formUnion(there)
+        #expect(expected.count > 900)
+        let firstLost = try #require(report.losses.first).first
+        if isRunning {
+            // The rows before the damage were sent again; some may have been on their way when it was found.
+            #expect(there == Set(first..<first + max(kept, Int(firstLost) - 1)))
+            let numbers = counted.flatMap { $0.split(separator: "|").compactMap { Int64($0) } }
+            #expect(counted.count == 1 && counted[0].hasPrefix("file_set_aside|") && numbers.count == 3)
+            #expect(numbers[0] <= firstLost && numbers[1] == 1001 && numbers[2] == 1002 - numbers[0])
+        } else {
+            #expect(there == Set(first..<first + kept))
+            #expect(counted == ["upstream_lost|1|1000|1000"])
+        }
+        if kept > 0, !isRunning {
+            let (copy, sender) = try place.open(saved)
+            try await UploadPass(buffer: copy, uploader: sender, batchRows: 700).sendAgain(.trades, from: 1)
+            await sender.disconnect()
+            await copy.close()
+        }
+        _ = try await place.uploadAll(saved)
+        #expect(try place.trades() == expected)
+    }
+
+    @Test(arguments: [false, true])
+    func `rows of a file that was set aside at a start are saved and uploaded once, before or after its successor's`(
+        isSavedFirst: Bool
+    ) async throws {
+        let place = try await Place()
+        try await collect(place)
+        let path = place.workspace.file("ticks.sqlite")
+        try damage(path, at: 3500)
+        let (buffer, uploader) = try place.open()
+        let aside = try #require(buffer.statistics.setAside.first)
+        let report = try FileRepair.repair(aside, as: .ticks)
+        let saved = URL(fileURLWithPath: try #require(report.output)).deletingLastPathComponent().path
+        var expected = Set(1...5000)
+        for loss in report.losses where loss.stream == .trades { expected.subtract(Int(loss.first)...Int(loss.last)) }
+        #expect(expected.count < 5000 && expected.count > 4000)
+        if isSavedFirst { #expect(try await place.uploadAll(saved) == expected.count - 2100) }
+        _ = buffer.offer(Self.trades(9001..<9101))
+        try await buffer.flush()
+        let upload = await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).report()
+        #expect(upload.failures.isEmpty && upload.problem == nil)
+        await uploader.disconnect()
+        await buffer.close()
+        if !isSavedFirst { #expect(try await place.uploadAll(saved) == expected.count - 2100) }
+        #expect(try place.trades() == expected.union(9001...9100))
+        for _ in 0..<2 {
+            #expect(try await place.uploadAll() == 0)
+            #expect(try await place.uploadAll(saved) == 0)
+        }
+        #expect(try place.trades() == expected.union(9001...9100))
+        let counted = try lost(place)
+        #expect(counted == ["file_set_aside|||3600"], "\(counted)")
+    }
 }

@@ -21,7 +21,7 @@ import Testing
         #expect(buffer.offer(.bars(5)) == .accepted)
         try await buffer.flush()
         #expect(buffer.statistics[.bars].lastSequence == 5)
-        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'set aside'") == 1)
+        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'set aside at the start'") == 1)
         await buffer.close()
     }
 
@@ -102,7 +102,7 @@ import Testing
         #expect(
             life.isUncertain && life.newest.isEmpty
                 && (min(date, start) - 1...min(date, now() / 1000)).contains(life.end))
-        let what = isEmpty ? "found empty" : "set aside"
+        let what = isEmpty ? "found empty" : "set aside at the start"
         let told = try scratch.texts("SELECT detail FROM incidents WHERE what = '\(what)'")
         #expect(told.count == 1 && told[0]?.contains("the file's newest event is not known") == true, "\(told)")
         await fresh.close()

@@ -28,7 +28,8 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: name)) == damaged)
         #expect(again.offer(.bars(1)) == .accepted)
         try await again.flush()
-        #expect(again.statistics[.bars].lastSequence == 1)
+        // Numbers go on where the file's own can be read.
+        #expect(again.statistics[.bars].lastSequence == (table == "bars" ? 1 : 501))
         await again.close()
     }
 

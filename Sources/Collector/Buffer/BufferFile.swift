@@ -15,7 +15,9 @@ struct BufferFile: UploadFile {
             last: statistics.lastSequence)
     }
 
-    func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch {
+    func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
         try await buffer.rows(of: stream, after: after, through: through, limit: limit)
     }
 

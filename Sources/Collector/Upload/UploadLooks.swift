@@ -71,7 +71,7 @@ final class UploadLooks: Sendable {
         let first = seen > statistics.deletedThrough ? seen - Self.rows : statistics.deletedThrough
         let end = seen > statistics.deletedThrough ? seen : min(first + 10, statistics.acknowledgedSequence)
         guard first < end else { return nil }
-        let batch = try await buffer.rows(of: stream, after: max(0, first), through: end, limit: Int(Self.rows))
+        let batch = try await buffer.read(stream, after: max(0, first), through: end, limit: Int(Self.rows)).batch
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
         let cutoff = WallClock.microseconds() - Self.longest
         let recent = (0..<batch.count).compactMap { index -> Int64? in

@@ -14,8 +14,9 @@ struct LostFile: Sendable, Equatable {
     /// How far the file came; `nil` if no collector used it before.
     var life: PreviousLife?
     var waiting: [EventStream: Waiting] = [:]
-    /// Whether the number of rows that waited is known.
-    var isCounted = false
+    /// How far its streams were, and what it knew of its uploads as far as that can be read; `nil` if it can't be read
+    /// how many rows waited.
+    private var contents: TickConnection.Contents?
     /// The gaps that its successor has to fill.
     var gaps = UnfilledGaps.unknown
 
@@ -41,8 +42,9 @@ struct LostFile: Sendable, Equatable {
         }
         gaps = reader.unsafeRead { UnfilledGaps($0) }
         gaps.end(at: life?.lossesEnd ?? now)
-        guard let contents = try? reader.read(TickConnection.contents) else { return }
-        isCounted = true
+        guard var contents = try? reader.read(TickConnection.contents) else { return }
+        contents.line = try? reader.read(TickConnection.line)
+        self.contents = contents
         for stream in EventStream.allCases {
             let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
             guard first <= contents.last[stream] else { continue }
@@ -62,7 +64,23 @@ struct LostFile: Sendable, Equatable {
         }
     }
 
-    /// The rows that waited, as drops without sequences: their numbers mean nothing in the fresh file.
+    /// What its successor takes over. If the file's uploads are known, the successor gives out later numbers and knows
+    /// the file as an earlier identifier of its own: if the database loses what the file had uploaded, or has lost it
+    /// already, the successor counts it.
+    func seed(for id: String) -> TickConnection.Contents {
+        let missedSince = life?.missedSince
+        guard var seed = contents, var line = seed.line, seed.id == line.id else {
+            return TickConnection.Contents(missedSince: missedSince)
+        }
+        for stream in EventStream.allCases where seed.last[stream] > 0 {
+            line.predecessors.append(.init(id: line.id, stream: stream, through: seed.last[stream]))
+        }
+        line.id = id
+        (seed.line, seed.missedSince) = (line, missedSince)
+        return seed
+    }
+
+    /// The rows that waited, as drops without sequences: only the ledger knows which of them are upstream after all.
     var drops: DropTally {
         var tally = DropTally()
         for (stream, waiting) in waiting {
@@ -77,7 +95,7 @@ struct LostFile: Sendable, Equatable {
     var text: String {
         let count = waiting.values.reduce(0) { $0 + $1.count }
         let rows =
-            switch (isCounted, count) {
+            switch (contents != nil, count) {
             case (false, _): "how many rows waited for upload in it is not known"
             case (true, 0): "no row waited for upload in it"
             case (true, _): "\(count.counted("row")) waited for upload in it"

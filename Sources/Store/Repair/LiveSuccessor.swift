@@ -5,6 +5,8 @@ import MarketData
 /// ledger upstream applies to both. The rows that waited in the damaged file were recorded as dropped.
 struct LiveSuccessor {
     private var waiting: [EventStream: [ClosedRange<Int64>]] = [:]
+    /// The first row of each stream that the successor counts as lost by the database, if it counts any.
+    private(set) var lost: [EventStream: Int64] = [:]
 
     /// `nil` if the file in use in the same directory does not continue the damaged one, or is the damaged one itself.
     init?(of id: String, besides path: String) throws(StoreError) {
@@ -27,8 +29,10 @@ struct LiveSuccessor {
                 guard isSuccessor == true else { return nil }
                 return try Row.fetchAll(
                     database,
-                    sql: "SELECT stream, first_seq, last_seq FROM drops WHERE reason = ? AND first_seq IS NOT NULL",
-                    arguments: [DropReason.fileSetAside.rawValue])
+                    sql: """
+                        SELECT stream, reason, first_seq, last_seq FROM drops
+                        WHERE reason IN (?, ?) AND first_seq IS NOT NULL
+                        """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
             }
             try reader.close()
             return rows
@@ -38,7 +42,11 @@ struct LiveSuccessor {
             guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
                 let span = row.sequences("first_seq", "last_seq")
             else { continue }
-            waiting[stream, default: []].append(span)
+            if row["reason"] == DropReason.upstreamLost.rawValue {
+                lost[stream] = min(lost[stream] ?? .max, span.lowerBound)
+            } else {
+                waiting[stream, default: []].append(span)
+            }
         }
     }
 

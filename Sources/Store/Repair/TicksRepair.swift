@@ -96,6 +96,12 @@ struct TicksRepair {
                 report.remarks.append("\(table): the marks are lost; the ledger upstream says what was uploaded")
             }
             let greatest = max(last ?? 0, marks.acknowledged, marks.deletedThrough)
+            if let first, let lost = successor?.lost[stream], lost <= greatest {
+                let start = max(first, lost)
+                report.remarks.append(
+                    "\(table): the database lost rows that were uploaded, from \(start) on; those that the copy has are "
+                        + "sent again with: edgetick sync --again --stream \(table) --from \(start)")
+            }
             if let successor {
                 marks.acknowledged = max(
                     marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))

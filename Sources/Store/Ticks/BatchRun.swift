@@ -7,6 +7,10 @@ struct BatchRun {
     var unreadable = DropTally()
     /// The last row's sequence; `nil` when there was no row.
     var end: Int64?
+    /// The number of rows, with those that are not valid events.
+    private(set) var count = 0
+    /// Whether the reading ended before a damaged page.
+    var isCut = false
     /// The missing numbers between the rows and before the first.
     private(set) var holes: [ClosedRange<Int64>] = []
     /// Unreadable rows through this sequence were counted by an earlier reading.
@@ -25,6 +29,7 @@ struct BatchRun {
     mutating func append(_ row: RowColumns) {
         let sequence = row.integer(0) ?? 0
         end = sequence
+        count += 1
         if let last, sequence > last + 1 { holes.append(last + 1...sequence - 1) }
         last = sequence
         guard batch.stream != .bars else { return appendBar(row, sequence) }

@@ -158,9 +158,10 @@ public enum GapLog {
             let hasForgotten = try Bool.fetchOne(
                 database,
                 sql: """
-                    SELECT deleted_through > 0 OR EXISTS (SELECT 1 FROM incidents WHERE what IN (?2, ?3))
+                    SELECT deleted_through > 0 OR EXISTS (SELECT 1 FROM incidents WHERE what IN (?2, ?3, ?4))
                     FROM streams WHERE stream = ?1
-                    """, arguments: [stream.rawValue, Incident.setAside, Incident.foundEmpty])
+                    """,
+                arguments: [stream.rawValue, Incident.setAside, Incident.setAsideAtStart, Incident.foundEmpty])
             let oldest = try Int64.fetchOne(
                 database, sql: "SELECT \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
             return (hasForgotten ?? false, oldest)

@@ -33,7 +33,7 @@ struct OpenedTicks {
             let name = try file.setAside(now: now / 1_000_000)
             lost = found
             carried.add(found)
-            carried.add([Incident(Incident.setAside, detail: "\(name): \(why); \(found.text)")])
+            carried.add([Incident(Incident.setAsideAtStart, detail: "\(name): \(why); \(found.text)")])
             logger.error(
                 "the buffer's file was damaged or belongs to another program and was set aside; a new one is started; to recover the rows of a damaged file, run edgetick repair --file",
                 metadata: [
@@ -52,12 +52,12 @@ struct OpenedTicks {
         var attempt = 0
         while true {
             do throws(StoreError) {
-                let identity = TickConnection.Identity(
-                    id: UUID().uuidString.lowercased(), collector: options.collector)
+                let id = UUID().uuidString.lowercased()
+                let identity = TickConnection.Identity(id: id, collector: options.collector)
                 // The next collector must know since when events are missing, even if this process ends immediately.
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
-                    seed: TickConnection.Contents(missedSince: lost?.life?.missedSince))
+                    seed: lost?.seed(for: id) ?? TickConnection.Contents())
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id

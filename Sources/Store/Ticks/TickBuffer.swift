@@ -346,10 +346,12 @@ public final class TickBuffer: EventSink, Sendable {
 
     /// Reads the rows after one sequence and through another, at most `limit`, uploaded or not.
     ///
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
+    /// - Returns: The rows, the sequence through which they are all there is, and whether a damaged page follows.
+    /// - Throws: `.damaged` if a row is missing that was neither deleted nor counted as lost (the file is then set
+    ///   aside); `.inputOutput`, `.closed`.
     public func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) async throws(StoreError) -> BufferedBatch {
+    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
         return try await reader.rows(of: stream, after: after, through: through, limit: limit)
     }

@@ -46,17 +46,36 @@ final class TickReader: Sendable {
         }
     }
 
-    /// Returns the rows after one sequence and through another, uploaded or not.
+    /// Like ``run(of:after:through:limit:)``, but no row may be missing without an explanation; and whether damage
+    /// follows, which is no error here.
     func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) async throws(StoreError) -> BufferedBatch {
+    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
         try await onQueue { () throws(StoreError) in
-            guard after < through, limit > 0 else { return BufferedBatch(stream: stream) }
-            return try self.readTwiceIfDamaged(stream, after: after, through: through, limit: limit).batch
+            guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through, false) }
+            return try self.twiceIfDamaged { () throws(StoreError) in
+                var run = try self.readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
+                if run.isCut {
+                    // As for other damage, it is believed over a new connection.
+                    self.drop()
+                    run = try self.readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
+                }
+                let end = run.end ?? after
+                // To find that a row is the last one, SQLite reads the page after it.
+                let isCut = run.isCut && end < through
+                guard !isCut, run.count < limit else {
+                    try self.explain(run.holes, of: stream)
+                    return (run.batch, end, isCut)
+                }
+                let last = min(through, self.board.current[stream].lastSequence)
+                try self.explain(run.holes + (end < last ? [end + 1...last] : []), of: stream)
+                return (run.batch, through, false)
+            }
         }
     }
 
-    /// Like ``rows(of:after:through:limit:)``, with the sequence through which everything was read.
+    /// Returns the rows after one sequence and through another, uploaded or not, and the sequence through which they
+    /// were read: those before a damaged page are returned.
     func run(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
@@ -230,13 +249,14 @@ final class TickReader: Sendable {
     ) throws(StoreError) -> BatchRun {
         try twiceIfDamaged { () throws(StoreError) in
             let run = try readRun(stream, after: after, through: through, limit: limit)
-            if missesNone, !run.holes.isEmpty { try explain(run.holes, of: stream) }
+            if missesNone { try explain(run.holes, of: stream) }
             return run
         }
     }
 
+    /// - Parameter mayBeEmpty: Whether damage at the first row is no error.
     private func readRun(
-        _ stream: EventStream, after: Int64, through: Int64, limit: Int
+        _ stream: EventStream, after: Int64, through: Int64, limit: Int, mayBeEmpty: Bool = false
     ) throws(StoreError) -> BatchRun {
         let opened = try open()
         let countedThrough = counted.withLock { $0[stream] }
@@ -251,7 +271,8 @@ final class TickReader: Sendable {
                     while try statement.step() { run.append(statement.row) }
                 } catch {
                     // The rows before the damage are good.
-                    guard error.reason == .damaged, run.batch.count > 0 else { throw error }
+                    guard error.reason == .damaged, run.batch.count > 0 || mayBeEmpty else { throw error }
+                    run.isCut = true
                 }
                 return run
             }
@@ -262,6 +283,7 @@ final class TickReader: Sendable {
     ///
     /// - Throws: `.damaged` when they are neither.
     private func explain(_ holes: [ClosedRange<Int64>], of stream: EventStream) throws(StoreError) {
+        guard !holes.isEmpty else { return }
         let opened = try open()
         let known: [ClosedRange<Int64>] = try StoreError.translating("read", path: file.path) {
             // Both in one snapshot: rows may be deleted at this moment.

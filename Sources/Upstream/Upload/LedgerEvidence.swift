@@ -49,7 +49,18 @@ struct LedgerEvidence {
         }
         guard acknowledged > proof.through else { return .sound }
         guard isTicks else { return .rowsLost(after: proof.through) }
-        let found = try await lookUp(after: proof.through, through: acknowledged)
+        var found: [Bool] = []
+        var position = proof.through
+        while position < acknowledged {
+            let part = try await lookUpPart(after: position, through: acknowledged, limit: 1000)
+            found += part.found.map(\.isThere)
+            position = part.through
+            guard part.isCut else { continue }
+            // Rows that can't be read prove nothing. They wait again, and when they are read for the upload, the file
+            // is set aside.
+            if found.allSatisfy({ $0 }) { return .rowsLost(after: position) }
+            break
+        }
         let there = found.count { $0 }
         if there == 0 { return .rowsLost(after: proof.through) }
         guard there < found.count else { return .ledgerLost }
@@ -68,6 +79,8 @@ struct LedgerEvidence {
             let start = max(0, page - 1000)
             let part = try await lookUpPart(after: start, through: page, limit: 1000)
             guard !part.isEmpty else { break }
+            // Those that can't be read may be missing too.
+            if part.isCut { lost = part.through }
             page = start
             // Refused bars prove nothing either way.
             guard !part.found.isEmpty else { continue }
@@ -128,6 +141,8 @@ struct LedgerEvidence {
             }
             position = part.through
             if !isMissing { end = position }
+            // Rows that can't be read aren't sent.
+            if part.isCut { break }
         }
         return end
     }
@@ -143,6 +158,8 @@ struct LedgerEvidence {
     }
 
     /// Whether each row is there, in order; refused rows are left out.
+    ///
+    /// - Throws: any ``UpstreamError/Reason``; `file` if a row can't be read.
     private nonisolated(nonsending) func lookUp(
         after start: Int64, through end: Int64, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> [Bool] {
@@ -152,6 +169,12 @@ struct LedgerEvidence {
             let part = try await lookUpPart(after: position, through: end, limit: 1000, of: whose)
             all += part.found.map(\.isThere)
             position = part.through
+            guard !part.isCut else {
+                throw UpstreamError(
+                    .file, "read rows to look up",
+                    "those of \(stream.rawValue) after \(position) can't be read: stop the collector and run edgetick "
+                        + "repair")
+            }
         }
         return all
     }
@@ -164,24 +187,26 @@ struct LedgerEvidence {
         var through: Int64
         /// Whether the file has no rows in the range.
         var isEmpty = false
+        /// Whether what follows can't be read.
+        var isCut = false
     }
 
     private nonisolated(nonsending) func lookUpPart(
         after start: Int64, through end: Int64, limit: Int, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> Part {
-        let batch: BufferedBatch
+        let (batch, through, isCut): (BufferedBatch, Int64, Bool)
         let refused: [ClosedRange<Int64>]
         do {
-            batch = try await file.rows(of: stream, after: start, through: end, limit: limit)
+            (batch, through, isCut) = try await file.rows(of: stream, after: start, through: end, limit: limit)
             refused = try await file.refusedRows(of: stream, after: start, through: end)
         } catch {
             throw UpstreamError(.file, "read rows to look up", String(describing: error))
         }
-        guard let last = batch.lastSequence else { return Part(through: end, isEmpty: true) }
+        guard batch.count > 0 else { return Part(through: through, isEmpty: !isCut, isCut: isCut) }
         let present = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog).present
         let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
         let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
-        return Part(found: found.map { ($0, present.contains($0)) }, through: batch.count < limit ? end : last)
+        return Part(found: found.map { ($0, present.contains($0)) }, through: through, isCut: isCut)
     }
 
     private func needsPerson(_ text: String) -> UpstreamError {

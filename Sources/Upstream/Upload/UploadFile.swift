@@ -9,8 +9,11 @@ public protocol UploadFile: Sendable {
     /// How far a stream's uploads are.
     func marks(of stream: EventStream) -> UploadMarks
 
-    /// At most `limit` rows after one sequence and through another, uploaded or not.
-    func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) async throws -> BufferedBatch
+    /// At most `limit` rows after one sequence and through another, uploaded or not; the sequence through which they
+    /// are all that the file has; and whether what follows can't be read.
+    func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) async throws -> (batch: BufferedBatch, end: Int64, isCut: Bool)
 
     /// The rows after one sequence and through another that upstream refused.
     func refusedRows(of stream: EventStream, after: Int64, through: Int64) async throws -> [ClosedRange<Int64>]
@@ -38,8 +41,10 @@ final class NoFile: UploadFile {
     init(id: String) { line = UploadLine(id: id) }
 
     func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
-    func rows(of stream: EventStream, after: Int64, through: Int64, limit: Int) -> BufferedBatch {
-        BufferedBatch(stream: stream)
+    func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
+        (BufferedBatch(stream: stream), through, false)
     }
     func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
     func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
