@@ -30,7 +30,30 @@ import Testing
         try await again.flush()
         // Numbers go on where the file's own can be read.
         #expect(again.statistics[.bars].lastSequence == (table == "bars" ? 1 : 501))
+        #expect(again.statistics[.bars].pending == 1 && again.statistics[.bars].acknowledgedSequence == 0)
+        #expect(again.statistics[.bars].settledSequence == (table == "bars" ? 0 : 500))
         await again.close()
+        #expect(try scratch.files(beginning: "ticks-starting-") == [])
+    }
+
+    @Test func `a successor without rows counts on from the numbers of the file that it replaced, even after a repair`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(500)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        try scratch.damage(table: "drops")
+        await (try scratch.open()).close()
+        try scratch.damage(table: "streams")
+        #expect(try FileRepair.repair(scratch.ticks, as: .ticks).outcome == .repaired)
+        let repaired = try scratch.open()
+        #expect(repaired.line.predecessors.map(\.id).contains(buffer.id))
+        #expect(repaired.offer(.bars(1)) == .accepted)
+        try await repaired.flush()
+        #expect(repaired.statistics[.bars].lastSequence == 501)
+        await repaired.close()
     }
 
     @Test(arguments: [

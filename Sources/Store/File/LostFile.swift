@@ -17,6 +17,8 @@ struct LostFile: Sendable, Equatable {
     /// How far its streams were, and what it knew of its uploads as far as that can be read; `nil` if it can't be read
     /// how many rows waited.
     private var contents: TickConnection.Contents?
+    /// The rows that it counted as lost upstream, with their numbers.
+    private var lostUpstream: [EventStream: DropTally.Entry] = [:]
     /// The gaps that its successor has to fill.
     var gaps = UnfilledGaps.unknown
 
@@ -45,6 +47,21 @@ struct LostFile: Sendable, Equatable {
         guard var contents = try? reader.read(TickConnection.contents) else { return }
         contents.line = try? reader.read(TickConnection.line)
         self.contents = contents
+        let lost = try? reader.read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT stream, sum(count) AS count, min(first_seq) AS first_seq, max(last_seq) AS last_seq FROM drops
+                    WHERE reason = ? AND first_seq IS NOT NULL GROUP BY stream
+                    """, arguments: [DropReason.upstreamLost.rawValue])
+        }
+        for row in (lost ?? []).map(Cells.init) {
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }), let count: Int64 = row["count"],
+                let span = row.sequences("first_seq", "last_seq")
+            else { continue }
+            lostUpstream[stream] = DropTally.Entry(
+                count: count, firstSequence: span.lowerBound, lastSequence: span.upperBound)
+        }
         for stream in EventStream.allCases {
             let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
             guard first <= contents.last[stream] else { continue }
@@ -80,13 +97,18 @@ struct LostFile: Sendable, Equatable {
         return seed
     }
 
-    /// The rows that waited, as drops without sequences: only the ledger knows which of them are upstream after all.
+    /// The rows that waited, as drops without sequences: only the ledger knows which of them are upstream after all. And
+    /// those that upstream lost before, if the successor counts on.
     var drops: DropTally {
         var tally = DropTally()
         for (stream, waiting) in waiting {
             tally.add(
                 DropTally.Key(stream: stream, symbol: nil, reason: .fileSetAside),
                 DropTally.Entry(count: waiting.count, from: waiting.from, to: waiting.to))
+        }
+        guard contents?.line != nil else { return tally }
+        for (stream, entry) in lostUpstream {
+            tally.add(DropTally.Key(stream: stream, symbol: nil, reason: .upstreamLost), entry)
         }
         return tally
     }

@@ -80,6 +80,35 @@ struct StoreFile: Sendable {
         return target
     }
 
+    /// Replaces this file with a finished one, keeps this one under a new name, and returns that name.
+    ///
+    /// The old file gets its second name first, so that it has one at every moment. Its log is removed before the fresh
+    /// file takes its place, since SQLite would apply that log to the fresh file.
+    func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
+        var target = freeName(now: seconds)
+        do throws(StoreError) {
+            for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
+                guard link(path + suffix, target + suffix) == 0 else {
+                    throw StoreError(systemError: errno, operation: "keep", path: path + suffix)
+                }
+            }
+            syncDirectory()
+            if access(path + "-wal", F_OK) == 0, unlink(path + "-wal") != 0 {
+                throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
+            }
+        } catch {
+            // A file system may give a file one name alone.
+            guard access(target, F_OK) != 0, access(target + "-wal", F_OK) != 0 else { throw error }
+            target = try setAside(now: seconds)
+        }
+        unlink(path + "-shm")
+        guard rename(fresh, path) == 0 else {
+            throw StoreError(systemError: errno, operation: "put the fresh file in the place of", path: path)
+        }
+        syncDirectory()
+        return target
+    }
+
     /// Renames a log that belongs to another file, so that SQLite doesn't apply it to this one.
     func setLogAside(now seconds: Int64) throws(StoreError) {
         guard rename(path + "-wal", freeName(now: seconds) + "-wal") == 0 else {

@@ -165,28 +165,3 @@ public enum FileRepair {
         return target.path
     }
 }
-
-extension StoreFile {
-    /// Replaces this file with a finished one, keeps this one under a new name, and returns that name.
-    ///
-    /// The old file gets its second name first, so that it has one at every moment. Its log is removed before the fresh
-    /// file takes its place, since SQLite would apply that log to the fresh file.
-    func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
-        let target = freeName(now: seconds)
-        for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
-            guard link(path + suffix, target + suffix) == 0 else {
-                throw StoreError(systemError: errno, operation: "keep", path: path + suffix)
-            }
-        }
-        syncDirectory()
-        if access(path + "-wal", F_OK) == 0, unlink(path + "-wal") != 0 {
-            throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
-        }
-        unlink(path + "-shm")
-        guard rename(fresh, path) == 0 else {
-            throw StoreError(systemError: errno, operation: "put the repaired file in the place of", path: path)
-        }
-        syncDirectory()
-        return target
-    }
-}

@@ -89,9 +89,12 @@ struct TicksRepair {
             let table = stream.rawValue
             let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(table)")
             let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(table)")
+            // Without a row, at least the numbers of the file's earlier identifiers were given.
+            let given = try Int64.fetchOne(
+                database, sql: "SELECT max(through) FROM predecessors WHERE stream = ?", arguments: [table])
             var marks = Marks(
                 acknowledged: salvage.acknowledged[stream] ?? 0,
-                deletedThrough: salvage.deletedThrough[stream] ?? max(0, (first ?? 1) - 1))
+                deletedThrough: salvage.deletedThrough[stream] ?? first.map { max(0, $0 - 1) } ?? given ?? 0)
             if salvage.deletedThrough[stream] == nil, salvage.streams.contains(stream) {
                 report.remarks.append("\(table): the marks are lost; the ledger upstream says what was uploaded")
             }

@@ -27,8 +27,11 @@ public struct BufferStatistics: Sendable, Equatable {
         /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
 
+        /// Rows through this sequence do not wait for upload: they are upstream, or no longer in the file.
+        public var settledSequence: Int64 { max(acknowledgedSequence, deletedThrough) }
+
         /// Rows that wait for upload.
-        public var pending: Int64 { max(0, lastSequence - max(acknowledgedSequence, deletedThrough)) }
+        public var pending: Int64 { max(0, lastSequence - settledSequence) }
 
         /// Uploaded rows through this sequence may be deleted. The newest row of a stream stays, uploaded or not: it
         /// shows the next process how far the events had come.

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Logging
 import MarketData
 
@@ -23,6 +24,10 @@ struct OpenedTicks {
     ) throws(StoreError) -> OpenedTicks {
         var carried = CarriedLosses()
         var lost: LostFile?
+        func newIdentity() -> TickConnection.Identity {
+            TickConnection.Identity(id: UUID().uuidString.lowercased(), collector: options.collector)
+        }
+        var identity = newIdentity()
         // If the collector was killed, this is when it took the lock: what it collected since may be gone with the
         // file. Without a previous holder of the lock, as for a restored backup, only the file's date is known.
         let lastUsed = lock.lastHeld.map { $0 * 1000 } ?? file.lastWritten
@@ -30,10 +35,13 @@ struct OpenedTicks {
             let now = WallClock.microseconds()
             let used = lock.lastHeld == nil && why == StoreFile.foreign ? nil : lastUsed
             let found = LostFile(file.path, lastUsed: used, now: now / 1000)
-            let name = try file.setAside(now: now / 1_000_000)
-            lost = found
+            let name = file.freeName(now: now / 1_000_000)
             carried.add(found)
             carried.add([Incident(Incident.setAsideAtStart, detail: "\(name): \(why); \(found.text)")])
+            // The bad file may have got the other one before it was found to be bad.
+            identity = newIdentity()
+            try replace(file, by: identity, found.seed(for: identity.id), &carried, options, now: now)
+            lost = found
             logger.error(
                 "the buffer's file was damaged or belongs to another program and was set aside; a new one is started; to recover the rows of a damaged file, run edgetick repair --file",
                 metadata: [
@@ -52,12 +60,10 @@ struct OpenedTicks {
         var attempt = 0
         while true {
             do throws(StoreError) {
-                let id = UUID().uuidString.lowercased()
-                let identity = TickConnection.Identity(id: id, collector: options.collector)
                 // The next collector must know since when events are missing, even if this process ends immediately.
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
-                    seed: lost?.seed(for: id) ?? TickConnection.Contents())
+                    seed: lost?.seed(for: identity.id) ?? TickConnection.Contents())
                 var contents = try connection.contents()
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
@@ -66,13 +72,7 @@ struct OpenedTicks {
                 _ = (try connection.totals(), try connection.line())
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 let life = isFresh ? lost?.life : try connection.endPreviousLife(now: WallClock.microseconds() / 1000)
-                do throws(StoreError) {
-                    try connection.note(carried)
-                    carried.areStored()
-                } catch {
-                    // A full disk must not keep a collector from starting; it is written when there is room.
-                    guard error.reason != .damaged else { throw error }
-                }
+                try connection.note(&carried)
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
@@ -87,14 +87,41 @@ struct OpenedTicks {
             }
         }
     }
+
+    /// Sets a bad file aside, and puts one that knows all that it leaves in its place. The bad file keeps its place
+    /// until the other one is complete, so that a crash forgets nothing.
+    private static func replace(
+        _ file: StoreFile, by identity: TickConnection.Identity, _ seed: TickConnection.Contents,
+        _ carried: inout CarriedLosses, _ options: TickBuffer.Options, now: Int64
+    ) throws(StoreError) {
+        let draft = StoreFile(
+            path: "\(file.directory)/\(file.schema.name)-starting-\(getpid())-\(now).sqlite", schema: file.schema)
+        defer { for suffix in ["", "-wal", "-shm"] { unlink(draft.path + suffix) } }
+        var connection: TickConnection? = try TickConnection.open(
+            draft, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
+        try connection?.note(&carried)
+        try TickConnection.close(&connection)
+        guard StoreFile.size(of: draft.path + "-wal") == 0 else {
+            throw StoreError(
+                .inputOutput, operation: "finish", path: draft.path, underlying: "its log is not in the file")
+        }
+        _ = try file.replace(with: draft.path, now: now / 1_000_000)
+    }
 }
 
 extension TickConnection {
     /// Stores what happened to the file before, immediately: nothing else may be written for a long time.
-    fileprivate func note(_ carried: CarriedLosses) throws(StoreError) {
+    fileprivate func note(_ carried: inout CarriedLosses) throws(StoreError) {
         guard !carried.isEmpty else { return }
         let now = WallClock.microseconds()
-        try transaction { () throws(StoreError) in _ = try notes.add(carried, episode: now, now: now) }
+        let losses = carried
+        do throws(StoreError) {
+            try transaction { () throws(StoreError) in _ = try notes.add(losses, episode: now, now: now) }
+            carried.areStored()
+        } catch {
+            // A full disk must not keep a collector from starting; it is written when there is room.
+            guard error.reason != .damaged else { throw error }
+        }
     }
 
     /// Reads the first row of each stream that waits for upload, as the writer does as soon as it starts.

@@ -76,7 +76,8 @@ public final class TickBuffer: EventSink, Sendable {
     /// The file's own identifier, by which the upload's ledger knows it.
     ///
     /// It stays the same for the life of this object, even if a damaged file has to be replaced: the sequences
-    /// continue. The next open normally gets another one. A file that is created at the start counts from 1.
+    /// continue. The next open normally gets another one. A file that is created at the start counts from 1, or on
+    /// from the numbers of the bad file that it replaces.
     public let id: String
 
     /// How far the file, or the bad file that it replaced, came before this collector; `nil` if that is not known.

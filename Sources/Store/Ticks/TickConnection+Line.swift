@@ -35,12 +35,12 @@ extension TickConnection {
     static func store(_ line: UploadLine, _ database: Database) throws {
         for (place, predecessor) in line.predecessors.enumerated() {
             try database.execute(
-                sql: "INSERT INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
+                sql: "INSERT OR IGNORE INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
                 arguments: [predecessor.id, predecessor.stream.rawValue, predecessor.through, place])
         }
         for (id, stream, token) in line.moves {
             try database.execute(
-                sql: "INSERT INTO moves (id, stream, token, through) VALUES (?, ?, ?, 0)",
+                sql: "INSERT OR IGNORE INTO moves (id, stream, token, through) VALUES (?, ?, ?, 0)",
                 arguments: [id, stream.rawValue, token])
         }
     }

@@ -159,7 +159,7 @@ struct LedgerEvidence {
 
     /// Whether each row is there, in order; refused rows are left out.
     ///
-    /// - Throws: any ``UpstreamError/Reason``; `file` if a row can't be read.
+    /// - Throws: any ``UpstreamError/Reason``; `ledger` if a row can't be read.
     private nonisolated(nonsending) func lookUp(
         after start: Int64, through end: Int64, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> [Bool] {
@@ -170,10 +170,9 @@ struct LedgerEvidence {
             all += part.found.map(\.isThere)
             position = part.through
             guard !part.isCut else {
-                throw UpstreamError(
-                    .file, "read rows to look up",
-                    "those of \(stream.rawValue) after \(position) can't be read: stop the collector and run edgetick "
-                        + "repair")
+                throw needsPerson(
+                    "rows after \(position) have to be looked up upstream, but can't be read: stop the collector, run "
+                        + "edgetick repair, and start it again")
             }
         }
         return all

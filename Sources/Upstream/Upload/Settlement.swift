@@ -88,7 +88,8 @@ struct Settlement {
                 acknowledged = try await evidence.waiting(after: acknowledged)
             }
         }
-        guard needsRow || isTakeover || needsPlacing || acknowledged < view.marks.last || !view.remainder.isEmpty else {
+        let isWaiting = max(acknowledged, view.marks.deleted) < view.marks.last
+        guard needsRow || isTakeover || needsPlacing || isWaiting || !view.remainder.isEmpty else {
             try connection.run("ROLLBACK", "roll back")
             session.places.settle(stream)
             return true

@@ -27,7 +27,7 @@ extension Settings {
             ) { () async throws(BackfillError) in
                 let last = buffer.statistics[.bars].lastSequence
                 let report = await sync.pass()
-                guard buffer.statistics[.bars].acknowledgedSequence < last else { return }
+                guard buffer.statistics[.bars].settledSequence < last else { return }
                 throw BackfillError(.database, Self.notUploaded(report))
             }
         }

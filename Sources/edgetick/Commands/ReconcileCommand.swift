@@ -90,7 +90,7 @@ struct ReconcileCommand: ConfiguredCommand {
             return Reconciler.Target(uploader: uploader) { () async throws(BackfillError) in
                 let last = buffer.statistics[.bars].lastSequence
                 let report = await pass.report(of: [.bars])
-                guard buffer.statistics[.bars].acknowledgedSequence < last else { return }
+                guard buffer.statistics[.bars].settledSequence < last else { return }
                 throw BackfillError(.database, Settings.notUploaded(report))
             }
         }
