@@ -98,4 +98,29 @@ import Testing
         #expect(try scratch.rows("SELECT first_seq, last_seq FROM drops").map { $0["first_seq"] as Int64 } == [4])
         await buffer.close()
     }
+
+    @Test func `discarded letters say of no row between them that it was refused`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(1000, in: scratch) { _ in }
+        try await buffer.addDeadLetters(letters(4...4) + letters(9...10) + letters(900...900))
+        try await buffer.discard(letters(900...900) + letters(4...4) + letters(9...10))
+        try await buffer.addDeadLetters(letters(500...500))
+        try await buffer.discard(letters(500...500))
+        let refused = try await buffer.refusedRows(of: .bars, after: 0, through: 1000)
+        #expect(Set(refused) == [4...4, 9...10, 500...500, 900...900])
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 5)
+        // As an earlier version joined them.
+        try scratch.execute(
+            """
+            INSERT INTO drops (episode, stream, symbol, reason, first_seq, last_seq, count, at_us)
+            VALUES (1, 'bars', 'AAPL', 'discarded', 20, 800, 2, 1)
+            """)
+        #expect(try await Set(buffer.refusedRows(of: .bars, after: 0, through: 1000)) == Set(refused))
+        await buffer.close()
+        let stored = try StoredRows(try FileVerifier.verify(scratch.ticks, as: .ticks))
+        #expect(try Set(stored.refusedRows(of: .bars)) == Set(refused))
+        // The rows are still there, so that a discarded letter explains no hole.
+        try scratch.execute("DELETE FROM bars WHERE seq = 9")
+        #expect(try !FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
+    }
 }

@@ -410,4 +410,55 @@ import Testing
         #expect(numbers == [0, uploaded, 20_000])
         await buffer.close()
     }
+
+    /// - Parameter damage: the table of the second file that is damaged; what the first left is read from `drops`.
+    @Test(arguments: ["gaps", "drops"])
+    func `of two files that were set aside under one collector the first still gives what was not uploaded`(
+        damage: String
+    ) async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        #expect(first.offer(.bars(20_000)) == .accepted)
+        try await first.flush()
+        await first.close()
+        try scratch.damageMiddle()
+        let buffer = try scratch.open()
+        for sequence in [Int64(1000), 2000] {
+            let batch = try #require(try await buffer.nextBatch(of: .bars, limit: 1000))
+            #expect(batch.lastSequence == sequence)
+            try await buffer.acknowledge(.bars, through: sequence)
+        }
+        var after: Int64 = 2000
+        await #expect(throws: StoreError.self) {
+            while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
+                after = batch.lastSequence ?? after
+            }
+        }
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
+        let bad = try #require(buffer.statistics.setAside.first)
+        #expect(buffer.offer(.bars(100)) == .accepted)
+        try await buffer.flush()
+        try await Waiting.until("the log is in the file") { try scratch.moveLog() }
+        try scratch.damage(table: damage)
+        await #expect(throws: StoreError.self) {
+            _ = try await buffer.gaps(limit: 10)
+            _ = try await buffer.refusedRows(of: .bars, after: 0, through: 20_000)
+        }
+        try await Waiting.until { buffer.statistics.setAside.count == 2 }
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+        let report = try repair(bad, isForced: false)
+        let output = try #require(report.output)
+        let acknowledged = try SoundFile.reading(output) { database in
+            try Int64.fetchOne(database, sql: "SELECT acknowledged FROM streams WHERE stream = 'bars'")
+        }
+        if damage == "gaps" {
+            #expect(acknowledged == 2000)
+        } else {
+            // Nobody knows any more; a person can have each row looked up.
+            #expect(acknowledged == 20_000)
+            #expect(report.remarks.contains { $0.hasSuffix("sync --again --stream bars --from 2001") })
+        }
+        await buffer.close()
+    }
 }

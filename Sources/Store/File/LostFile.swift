@@ -17,8 +17,8 @@ struct LostFile: Sendable, Equatable {
     /// How far its streams were, and what it knew of its uploads as far as that can be read; `nil` if it can't be read
     /// how many rows waited.
     private var contents: TickConnection.Contents?
-    /// The rows that it counted as lost upstream, with their numbers.
-    private var lostUpstream: [EventStream: DropTally.Entry] = [:]
+    /// What it said of the files before it, and of rows that upstream lost.
+    private var prior = PriorLosses()
     /// The gaps that its successor has to fill.
     var gaps = UnfilledGaps.unknown
 
@@ -47,21 +47,7 @@ struct LostFile: Sendable, Equatable {
         guard var contents = try? reader.read(TickConnection.contents) else { return }
         contents.line = try? reader.read(TickConnection.line)
         self.contents = contents
-        let lost = try? reader.read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT stream, sum(count) AS count, min(first_seq) AS first_seq, max(last_seq) AS last_seq FROM drops
-                    WHERE reason = ? AND first_seq IS NOT NULL GROUP BY stream
-                    """, arguments: [DropReason.upstreamLost.rawValue])
-        }
-        for row in (lost ?? []).map(Cells.init) {
-            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }), let count: Int64 = row["count"],
-                let span = row.sequences("first_seq", "last_seq")
-            else { continue }
-            lostUpstream[stream] = DropTally.Entry(
-                count: count, firstSequence: span.lowerBound, lastSequence: span.upperBound)
-        }
+        if contents.line != nil { prior = reader.unsafeRead { PriorLosses($0) } }
         for stream in EventStream.allCases {
             let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
             guard first <= contents.last[stream] else { continue }
@@ -106,12 +92,12 @@ struct LostFile: Sendable, Equatable {
                 DropTally.Key(stream: stream, symbol: nil, reason: .fileSetAside),
                 DropTally.Entry(count: waiting.count, from: waiting.from, to: waiting.to))
         }
-        guard contents?.line != nil else { return tally }
-        for (stream, entry) in lostUpstream {
-            tally.add(DropTally.Key(stream: stream, symbol: nil, reason: .upstreamLost), entry)
-        }
+        tally.add(prior.drops)
         return tally
     }
+
+    /// What its successor has to tell of earlier files.
+    var incidents: [Incident] { prior.incidents }
 
     /// The text for the log and the incident.
     var text: String {

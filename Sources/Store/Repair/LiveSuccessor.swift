@@ -2,8 +2,11 @@ import GRDB
 import MarketData
 
 /// The file with which a collector continued when it set a damaged one aside. It had the same identifier then, so the
-/// ledger upstream applies to both. The rows that waited in the damaged file were recorded as dropped.
+/// ledger upstream applies to both. The rows that waited in the damaged file were recorded as dropped, unless that could
+/// not be read any more when the next file was set aside too.
 struct LiveSuccessor {
+    /// Whether it says which rows waited in the damaged file.
+    private(set) var isTold = false
     private var waiting: [EventStream: [ClosedRange<Int64>]] = [:]
     /// The first row of each stream that the successor counts as lost by the database, if it counts any.
     private(set) var lost: [EventStream: Int64] = [:]
@@ -14,19 +17,23 @@ struct LiveSuccessor {
         let live = "\(directory)/\(TickBuffer.fileName)"
         guard path != live, case .ours? = try? StoreFile(path: live, schema: .ticks).inspect() else { return nil }
         let reader = try StoreConnection.openReader(live)
+        var isNamed = false
         let rows: [Row]? = try StoreError.translating("read", path: live) {
             let rows = try reader.read { database -> [Row]? in
                 // It is recognised by its identifier. If it was opened since, it has another one: then by a
                 // predecessor's, and by the incident that names the damaged file.
-                let isSuccessor = try Bool.fetchOne(
-                    database,
-                    sql: """
-                        SELECT EXISTS (SELECT 1 FROM buffer WHERE id = ?1) OR EXISTS (
-                            SELECT 1 FROM predecessors, incidents WHERE predecessors.id = ?1
-                            AND what = ?3 AND instr(detail, ?2) > 0)
-                        """,
-                    arguments: [id, path.split(separator: "/").last.map { "/\($0): " } ?? "", Incident.setAside])
-                guard isSuccessor == true else { return nil }
+                let isSame = try Bool.fetchOne(
+                    database, sql: "SELECT EXISTS (SELECT 1 FROM buffer WHERE id = ?)", arguments: [id])
+                isNamed =
+                    try Bool.fetchOne(
+                        database,
+                        sql: """
+                            SELECT EXISTS (SELECT 1 FROM incidents WHERE what = ?3 AND instr(detail, ?2) > 0) AND EXISTS (
+                                SELECT 1 FROM buffer WHERE id = ?1 UNION ALL SELECT 1 FROM predecessors WHERE id = ?1)
+                            """,
+                        arguments: [id, path.split(separator: "/").last.map { "/\($0): " } ?? "", Incident.setAside])
+                    ?? false
+                guard isSame == true || isNamed else { return nil }
                 return try Row.fetchAll(
                     database,
                     sql: """
@@ -38,6 +45,7 @@ struct LiveSuccessor {
             return rows
         }
         guard let rows else { return nil }
+        isTold = isNamed
         for row in rows.map(Cells.init) {
             guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
                 let span = row.sequences("first_seq", "last_seq")

@@ -82,8 +82,11 @@ struct TicksRepair {
         let successor = try report.id.flatMap { try LiveSuccessor(of: $0, besides: path) }
         if successor != nil {
             report.remarks.append(
-                "a collector continued under the same identifier; only the rows that it recorded as lost with this "
-                    + "file will be uploaded")
+                successor?.isTold == true
+                    ? "a collector continued under the same identifier; only the rows that it recorded as lost with this "
+                        + "file will be uploaded"
+                    : "a collector continued under the same identifier, and which rows waited in this file is not known "
+                        + "any more")
         }
         for stream in EventStream.allCases {
             let table = stream.rawValue
@@ -104,6 +107,11 @@ struct TicksRepair {
                 report.remarks.append(
                     "\(table): the database lost rows that were uploaded, from \(start) on; those that the copy has are "
                         + "sent again with: edgetick sync --again --stream \(table) --from \(start)")
+            }
+            if let successor, !successor.isTold, marks.acknowledged < greatest {
+                report.remarks.append(
+                    "\(table): no row is uploaded by itself; those that are not upstream are sent with: edgetick sync "
+                        + "--again --stream \(table) --from \(max(marks.acknowledged, marks.deletedThrough) + 1)")
             }
             if let successor {
                 marks.acknowledged = max(
@@ -141,8 +149,11 @@ struct TicksRepair {
         }
         if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
         let known = try Row.fetchAll(
-            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
-            arguments: [table]
+            database,
+            sql: """
+                SELECT first_seq, last_seq FROM drops
+                WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
+                """, arguments: [table]
         ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
         let accounted = SequenceSpans(known)
         let fresh = holes.filter { !accounted.cover($0) }

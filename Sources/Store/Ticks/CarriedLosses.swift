@@ -25,8 +25,14 @@ struct CarriedLosses {
 
     mutating func add(_ unfilled: UnfilledGaps) { gaps += unfilled.gaps }
 
+    mutating func add(_ prior: PriorLosses) {
+        drops.add(prior.drops)
+        incidents += prior.incidents
+    }
+
     mutating func add(_ lost: LostFile) {
         drops.add(lost.drops)
+        incidents += lost.incidents
         add(lost.gaps)
     }
 

@@ -22,6 +22,17 @@ enum DropReason: String, Sendable, CaseIterable {
     case letterDropped = "letter_dropped"
     /// Upstream lost rows that it had confirmed, and the file no longer has them.
     case upstreamLost = "upstream_lost"
+
+    /// SQL that selects the rows of `drops` whose numbers are exactly those of rows that upstream refused. A span that
+    /// counts fewer rows than it has numbers comes from a version that joined them.
+    static let namesRefused = "reason = '\(discarded.rawValue)' AND count = last_seq - first_seq + 1"
+
+    /// SQL that selects the rows of `drops` that explain why the file lacks the rows between their numbers. After some
+    /// drops the rows are still there.
+    static let explainsHole = """
+        reason NOT IN ('\(discarded.rawValue)', '\(letterDropped.rawValue)')
+        AND (reason <> '\(unreadable.rawValue)' OR count = last_seq - first_seq + 1)
+        """
 }
 
 /// Counts events that are dropped, by stream, symbol and reason, with their span of feed time.
@@ -34,6 +45,9 @@ struct DropTally: Sendable, Equatable {
         /// `nil` when not known.
         var symbol: Symbol?
         var reason: DropReason
+        /// The first of the rows' numbers if these must be known exactly: rows of one key follow one another then. `nil`
+        /// if it is enough to know between which numbers they were.
+        var run: Int64?
     }
 
     /// A count and what it spans.
@@ -86,7 +100,7 @@ struct DropTally: Sendable, Equatable {
     /// Counts rows whose symbols are no longer known.
     mutating func addUnknown(_ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>) {
         add(
-            Key(stream: stream, symbol: nil, reason: reason),
+            Key(stream: stream, symbol: nil, reason: reason, run: sequences.lowerBound),
             Entry(
                 count: sequences.upperBound - sequences.lowerBound + 1, firstSequence: sequences.lowerBound,
                 lastSequence: sequences.upperBound))

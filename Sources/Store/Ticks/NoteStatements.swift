@@ -143,9 +143,13 @@ final class NoteStatements {
 
     /// Stores counts of dropped events.
     func add(_ tally: DropTally, episode: Int64, now microseconds: Int64) throws(StoreError) {
+        var runs: Int64 = 0
         for (key, entry) in tally.entries {
+            // Rows of one symbol and reason are kept apart by their episode alone.
+            let number = key.run == nil ? episode : microseconds + runs
+            if key.run != nil { runs += 1 }
             try self[.drop].run([
-                episode, key.stream.rawValue, key.symbol?.description ?? "*", key.reason.rawValue, entry.from, entry.to,
+                number, key.stream.rawValue, key.symbol?.description ?? "*", key.reason.rawValue, entry.from, entry.to,
                 entry.firstSequence, entry.lastSequence, entry.count, microseconds,
             ])
         }

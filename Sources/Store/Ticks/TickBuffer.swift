@@ -441,9 +441,23 @@ public final class TickBuffer: EventSink, Sendable {
         guard !letters.isEmpty else { return }
         var tally = DropTally()
         let marks = board.current
-        for letter in letters where letter.sequence <= marks[letter.stream].acknowledgedSequence {
+        var last: (key: DropTally.Key, sequence: Int64)?
+        for letter in letters.sorted(by: { $0.sequence < $1.sequence })
+        where letter.sequence <= marks[letter.stream].acknowledgedSequence {
             let event = letter.event
-            tally.add(letter.stream, event?.symbol, .discarded, time: event?.time, sequence: letter.sequence)
+            var key = DropTally.Key(
+                stream: letter.stream, symbol: event?.symbol, reason: .discarded, run: letter.sequence)
+            if let last, last.sequence + 1 == letter.sequence, last.key.stream == key.stream,
+                last.key.symbol == key.symbol
+            {
+                key.run = last.key.run
+            }
+            last = (key, letter.sequence)
+            tally.add(
+                key,
+                DropTally.Entry(
+                    count: 1, from: event?.time, to: event?.time, firstSequence: letter.sequence,
+                    lastSequence: letter.sequence))
         }
         try await handOver.flush { [tally] notes in
             notes.settled += letters.map { SettledLetter($0, nil) }

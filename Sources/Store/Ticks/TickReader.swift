@@ -150,8 +150,8 @@ final class TickReader: Sendable {
                         SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
                         WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
                         UNION ALL SELECT first_seq, last_seq FROM drops
-                        WHERE stream = ?1 AND reason = ?4 AND last_seq > ?2 AND first_seq <= ?3
-                        """, arguments: [stream.rawValue, after, through, DropReason.discarded.rawValue]
+                        WHERE stream = ?1 AND last_seq > ?2 AND first_seq <= ?3 AND \(DropReason.namesRefused)
+                        """, arguments: [stream.rawValue, after, through]
                 ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
             }
         }
@@ -291,8 +291,11 @@ final class TickReader: Sendable {
                 let deleted = try Int64.fetchOne(
                     database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
                 let lost = try Row.fetchAll(
-                    database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND first_seq IS NOT NULL",
-                    arguments: [stream.rawValue]
+                    database,
+                    sql: """
+                        SELECT first_seq, last_seq FROM drops
+                        WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
+                        """, arguments: [stream.rawValue]
                 ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
                 return lost + [0...max(0, deleted ?? 0)]
             }

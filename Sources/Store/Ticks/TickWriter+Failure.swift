@@ -249,10 +249,12 @@ extension TickWriter {
         guard lock.isInPlace else { return }
         do {
             let gaps = UnfilledGaps(file.path, id: identity.id)
+            let prior = error.reason == .foreign ? PriorLosses() : PriorLosses(file.path)
             let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
             writeOffWaitingRows(.fileSetAside)
             noteFilesSetAside()
             carried.add(gaps)
+            carried.add(prior)
             carried.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
             board.fileChanged()
             logger.error(

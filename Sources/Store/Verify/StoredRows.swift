@@ -42,7 +42,7 @@ public final class StoredRows {
             """
             SELECT seq, seq FROM dead_letters WHERE stream = '\(stream.rawValue)' UNION ALL
             SELECT first_seq, last_seq FROM drops WHERE stream = '\(stream.rawValue)'
-            AND reason = '\(DropReason.discarded.rawValue)' AND first_seq <= last_seq
+            AND first_seq <= last_seq AND \(DropReason.namesRefused)
             """
         ) { row in
             if let first = row.integer(0), let last = row.integer(1), first <= last { found.append(first...last) }

@@ -8,9 +8,11 @@ extension TicksChecks {
         var faults: [(String, String)] = []
         try reading("drops") { checks throws(StoreError) in
             try checks.handle.rows(
-                "SELECT stream, symbol, reason, count, first_seq, last_seq, from_ms, to_ms FROM drops"
-            ) {
-                row in
+                """
+                SELECT stream, symbol, reason, count, first_seq, last_seq, from_ms, to_ms, \(DropReason.explainsHole)
+                FROM drops
+                """
+            ) { row in
                 let place = "drops, \(row.text(2)) of \(row.text(1))"
                 guard let stream = EventStream(rawValue: row.text(0)) else {
                     return faults.append((place, "the stream \(row.text(0)) is unknown"))
@@ -24,7 +26,7 @@ extension TicksChecks {
                 guard first >= 1, first <= last, last <= given else {
                     return faults.append((place, "its sequences \(first)…\(last) were never given"))
                 }
-                spans[stream, default: []].append(first...last)
+                if row.integer(8) == 1 { spans[stream, default: []].append(first...last) }
             }
         }
         for (place, text) in faults.prefix(Self.mostTold) { result.find(.fault, .accounts, at: place, text) }

@@ -1,0 +1,49 @@
+import GRDB
+import MarketData
+
+/// What a buffer's file says of the files before it, and of rows that upstream lost. A successor that counts on from its
+/// numbers says it too: `edgetick repair` and the ledger ask for it.
+struct PriorLosses: Sendable, Equatable {
+    private(set) var drops = DropTally()
+    private(set) var incidents: [Incident] = []
+
+    /// How many of each are taken over at most; the newest are preferred.
+    private static let most = 1000
+
+    /// The value for a file of which nothing can be read.
+    init() {}
+
+    /// Reads a file without changing it, as far as it can be read.
+    init(_ path: String) {
+        // If the file has no bytes, SQLite would remove its log, which may hold everything.
+        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
+        defer { try? reader.close() }
+        self = reader.unsafeRead { PriorLosses($0) }
+    }
+
+    /// Reads the losses over any connection: an incident only if the losses that belong to it can be read too.
+    init(_ database: Database) {
+        let lost = try? Row.fetchAll(
+            database,
+            sql: """
+                SELECT stream, reason, from_ms, to_ms, first_seq, last_seq, count FROM drops
+                WHERE reason IN (?, ?) AND first_seq IS NOT NULL ORDER BY at_us DESC LIMIT \(Self.most)
+                """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
+        guard let lost else { return }
+        for row in lost.map(Cells.init) {
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }), let count: Int64 = row["count"],
+                let reason = row["reason"].flatMap({ DropReason(rawValue: $0) }),
+                let span = row.sequences("first_seq", "last_seq")
+            else { continue }
+            drops.add(
+                DropTally.Key(stream: stream, symbol: nil, reason: reason, run: span.lowerBound),
+                DropTally.Entry(
+                    count: count, from: row["from_ms"], to: row["to_ms"], firstSequence: span.lowerBound,
+                    lastSequence: span.upperBound))
+        }
+        let details = try? String.fetchAll(
+            database, sql: "SELECT detail FROM incidents WHERE what = ? ORDER BY id DESC LIMIT \(Self.most)",
+            arguments: [Incident.setAside])
+        incidents = (details ?? []).reversed().map { Incident(Incident.setAside, detail: $0) }
+    }
+}
