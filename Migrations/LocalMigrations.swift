@@ -11,6 +11,7 @@ public enum LocalMigrations {
         Migration(7, PackageResources.ticks_0007_sql),
         Migration(8, PackageResources.ticks_0008_sql),
         Migration(9, PackageResources.ticks_0009_sql),
+        Migration(10, PackageResources.ticks_0010_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

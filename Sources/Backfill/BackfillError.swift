@@ -18,6 +18,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         case badAnswer
         /// The buffer could not be read or written.
         case buffer
+        /// The buffer's file no longer has the rows by which events around a gap are recognised.
+        case forgotten
         /// The database could not be read or written.
         case database
         /// The provider's file can't be opened or read.
@@ -33,17 +35,17 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// Whether the same request may succeed later.
     var isRetryable: Bool {
         switch reason {
-        case .tooManyRequests, .unreachable, .serverProblem, .buffer, .database: true
+        case .tooManyRequests, .unreachable, .serverProblem, .buffer, .forgotten, .database: true
         case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .unreadableFile, .badFile: false
         }
     }
 
-    /// Whether the failure concerns this request alone: one symbol's answer is bad, but another's may be good.
+    /// Whether the failure concerns this request or gap alone: one symbol's answer is bad, but another's may be good; a
+    /// gap needs the database or rows that are gone, but another may not.
     public var concernsRequestAlone: Bool {
         switch reason {
-        case .badAnswer, .notAuthorized, .serverProblem: true
-        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .database, .unreadableFile,
-            .badFile:
+        case .badAnswer, .notAuthorized, .serverProblem, .forgotten, .database: true
+        case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .unreadableFile, .badFile:
             false
         }
     }

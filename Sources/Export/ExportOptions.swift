@@ -19,7 +19,10 @@ public struct ExportOptions: Sendable {
         case symbol
     }
 
-    var streams: [EventStream]
+    /// The streams.
+    public var streams: [EventStream]
+    /// Kinds of events whose table the database may lack; they are then left out.
+    var optional: Set<EventKind>
     /// The days, by the events' own time in New York.
     public var days: ClosedRange<TradingDay>
     /// Only these symbols; all when `nil`.
@@ -38,11 +41,12 @@ public struct ExportOptions: Sendable {
 
     /// Makes options; see the properties for meaning.
     public init(
-        streams: [EventStream] = EventStream.allCases, days: ClosedRange<TradingDay>, symbols: Set<Symbol>? = nil,
-        format: Format = .parquet, isCompressed: Bool = false, layout: Layout = .day,
-        replacesWhole: Bool = false, directory: String
+        streams: [EventStream] = EventStream.allCases, optional: Set<EventKind> = [],
+        days: ClosedRange<TradingDay>, symbols: Set<Symbol>? = nil, format: Format = .parquet,
+        isCompressed: Bool = false, layout: Layout = .day, replacesWhole: Bool = false, directory: String
     ) {
         self.streams = streams
+        self.optional = optional
         self.days = days
         self.symbols = symbols
         self.format = format
@@ -118,6 +122,8 @@ public struct ExportReport: Sendable, Equatable {
     public var partial: [EventStream: [TradingDay]] = [:]
     /// By stream, the days of which the same is true and a file already exists, which was left as it is.
     public var kept: [EventStream: [TradingDay]] = [:]
+    /// By kind, why the database's table could not be read, where an export may do without it.
+    public var missing: [EventKind: String] = [:]
 
     /// The number of rows in all files.
     public var rows: Int { files.reduce(0) { $0 + $1.rows } }

@@ -49,9 +49,11 @@ public struct Exporter: Sendable {
         var run = Run<Encoder>(options, mostBytes: mostBytes)
         do {
             for stream in options.streams {
-                note(heldSince: try history.heldSince(stream), of: stream, &run.report)
                 // Rows that arrive after this are left out of every pass alike.
-                guard let rows = try history.sequences(of: stream) else { continue }
+                guard let rows = try history.sequences(of: stream) else {
+                    note(heldSince: try history.heldSince(stream), of: stream, on: options.days, &run.report)
+                    continue
+                }
                 let superseded =
                     stream == .bars ? try history.supersededBars(among: rows, starts: times, pace: pace) : []
                 let days =
@@ -59,6 +61,8 @@ public struct Exporter: Sendable {
                     ? [options.days.lowerBound: rows]
                     : try history.sequences(of: stream, among: rows, on: options.days, pace: pace)
                 try Task.checkCancellation()
+                // Only now, because a day may have lost all its rows while they were looked for.
+                note(heldSince: try history.heldSince(stream), of: stream, on: options.days, &run.report)
                 let total = days.values.reduce(0) { $0 + $1.upperBound - $1.lowerBound + 1 }
                 var before: Int64 = 0
                 for (day, rows) in days.sorted(by: { $0.key < $1.key }) {
@@ -98,7 +102,9 @@ public struct Exporter: Sendable {
         }
         if let failure { throw failure }
         try Task.checkCancellation()
-        try run.finish()
+        // Rows may have been deleted before they were read.
+        note(heldSince: try history.heldSince(stream), of: stream, on: day...day, &run.report)
+        if keeps(stream, day, &run.report) { run.discard() } else { try run.finish() }
     }
 
     /// Exports rows of the database.
@@ -128,10 +134,15 @@ public struct Exporter: Sendable {
                 guard let reader = readers[stream] else { continue }
                 for (place, day) in options.days.enumerated() {
                     for kind in stream.kinds {
-                        let leftOut = try await reader.rows(of: kind, times: day.span, symbols: symbols) { row in
-                            run.append(row, of: stream)
+                        do throws(UpstreamError) {
+                            let leftOut = try await reader.rows(of: kind, times: day.span, symbols: symbols) { row in
+                                run.append(row, of: stream)
+                            }
+                            run.note(leftOut: leftOut)
+                        } catch {
+                            guard error.isOfMissingTable, options.optional.contains(kind) else { throw error }
+                            run.note(missing: kind, error.description)
                         }
-                        run.note(leftOut: leftOut)
                     }
                     try Task.checkCancellation()
                     try run.finish()
@@ -145,11 +156,14 @@ public struct Exporter: Sendable {
         }
     }
 
-    /// Notes the days whose rows may be partly deleted already.
-    private func note(heldSince: Int64?, of stream: EventStream, _ report: inout ExportReport) {
+    /// Notes which of some days' rows may be partly deleted already.
+    private func note(
+        heldSince: Int64?, of stream: EventStream, on days: ClosedRange<TradingDay>, _ report: inout ExportReport
+    ) {
         guard let heldSince else { return }
-        let days = options.days.filter { ($0.session?.open ?? $0.span.lowerBound) < heldSince }
-        if !days.isEmpty { report.partial[stream] = days }
+        let known = report.partial[stream] ?? []
+        let partial = days.filter { ($0.session?.open ?? $0.span.lowerBound) < heldSince && !known.contains($0) }
+        if !partial.isEmpty { report.partial[stream] = known + partial }
     }
 
     /// Whether a day's file is left as it is, because the buffer has fewer of its rows by now; notes such a day.
@@ -281,6 +295,14 @@ private struct Run<Encoder: RowEncoder> {
     func abandon() {
         for file in files.values { file.abandon() }
     }
+
+    /// Forgets the files of a day, so that those written before stay.
+    mutating func discard() {
+        abandon()
+        files = [:]
+        held = 0
+        last = nil
+    }
 }
 
 /// A run whose rows come from an actor.
@@ -314,6 +336,8 @@ private final class SharedRun<Encoder: RowEncoder>: Sendable {
     }
 
     func note(leftOut: Int) { state.withLock { $0.run.report.leftOut += leftOut } }
+
+    func note(missing kind: EventKind, _ text: String) { state.withLock { $0.run.report.missing[kind] = text } }
 
     var report: ExportReport { state.withLock { $0.run.report } }
 

@@ -12,16 +12,22 @@ public struct WatchPlan: Sendable, Equatable {
 
     /// The next day to write, or a closed day before it.
     private var next: TradingDay
+    private let delay: Int64
 
     /// Starts with a day.
-    public init(from first: TradingDay) { next = first }
+    ///
+    /// - Parameter delay: How long events may take to come, in milliseconds.
+    public init(from first: TradingDay, delay: Int64 = 0) {
+        next = first
+        self.delay = delay
+    }
 
     /// Returns what to do at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after
-    /// its trading, when late trades no longer change its bars.
+    /// its trading, when late trades no longer change its bars, and its last events have come.
     public mutating func step(at now: Int64) -> Step {
         while next.session == nil { next = next.after }
-        guard !next.isFinal(at: now) else { return .write(next) }
-        return .wait(until: (next.session?.close ?? now) + 15 * 60_000)
+        guard !next.isFinal(at: now - delay) else { return .write(next) }
+        return .wait(until: (next.session?.close ?? now) + 15 * 60_000 + delay)
     }
 
     /// Notes that a day was written.

@@ -111,14 +111,17 @@ public struct UploadMarks: Sendable, Equatable {
     public var deleted: Int64
     /// The last sequence that was given out.
     public var last: Int64
+    /// Waiting rows through this sequence may be upstream, because a person has them sent again.
+    public var sentAgain: Int64
 
     /// Rows through this sequence do not wait to be uploaded.
     public var settled: Int64 { max(acknowledged, deleted) }
 
     /// Makes marks; see the properties for meaning.
-    public init(acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0) {
+    public init(acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0, sentAgain: Int64 = 0) {
         self.acknowledged = acknowledged
         self.deleted = deleted
         self.last = last
+        self.sentAgain = sentAgain
     }
 }

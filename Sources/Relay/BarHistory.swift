@@ -9,7 +9,7 @@ import Store
 struct BarHistory: Sendable {
     /// Clients wait ten seconds for an answer.
     private static let patience: Duration = .seconds(8)
-    /// The most missing spans that one answer names.
+    /// The most gaps and drops that one answer names.
     private static let maximumGaps = 100
 
     let configuration: RelayConfiguration
@@ -25,6 +25,13 @@ struct BarHistory: Sendable {
 
         var json: String {
             "{\"from\":\(starts.lowerBound),\"to\":\(starts.upperBound),\"why\":\(JSONString.quoted(why))}"
+        }
+
+        /// Returns one part that has all of both.
+        func joined(with other: Missing) -> Missing {
+            let first = min(starts.lowerBound, other.starts.lowerBound)
+            let last = max(starts.upperBound, other.starts.upperBound)
+            return Missing(starts: first...last, why: "gaps in parts of this time")
         }
     }
 
@@ -76,14 +83,21 @@ struct BarHistory: Sendable {
 
     private func missing(_ wanted: AggregateRequest, heldSince: Int64?) throws -> [Missing] {
         let kind: EventKind = wanted.interval == .minute ? .minuteBar : .secondBar
-        let channel = FeedChannel(kind: kind, symbol: wanted.symbol)
+        let interval = wanted.interval.milliseconds
         var missing: [Missing] = []
         if !configuration.kinds.contains(kind) {
             missing.append(
                 Missing(
                     starts: wanted.starts,
                     why: "FEED_EVENTS does not include \(kind.rawValue), so these bars are not collected"))
-        } else if !symbols.collects(channel) {
+        } else if let since = symbols.collectedSince(kind, of: wanted.symbol) {
+            // A bar comes when its window is over, so the last one that did not come ended by then.
+            if wanted.starts.lowerBound + interval <= since {
+                let end = min(wanted.starts.upperBound, since - interval)
+                let why = "\(wanted.symbol) has been collected since \(since)"
+                missing.append(Missing(starts: wanted.starts.lowerBound...end, why: why))
+            }
+        } else {
             missing.append(Missing(starts: wanted.starts, why: "\(wanted.symbol) is not collected"))
         }
         guard let heldSince else {
@@ -95,23 +109,24 @@ struct BarHistory: Sendable {
                 Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(heldSince)"))
         }
         var gaps: [Missing] = []
-        for record in try GapLog.read(directory: buffer.directory, states: GapState.lacking) {
-            let gap = record.gap
-            guard gap.events.contains(kind), gap.symbols.isEmpty || gap.symbols.contains(wanted.symbol),
-                record.settled[kind]?.contains(wanted.symbol) != true
-            else { continue }
+        func add(_ span: ClosedRange<Int64>, _ why: String) {
+            guard span.overlaps(wanted.starts) else { return }
+            let part = Missing(starts: span.clamped(to: wanted.starts), why: why)
+            guard gaps.count == Self.maximumGaps, let last = gaps.popLast() else { return gaps.append(part) }
+            // Clients take what is not named for complete, so the last part has all the others.
+            gaps.append(last.joined(with: part))
+        }
+        let span = wanted.starts.lowerBound...wanted.starts.upperBound + interval
+        try GapLog.lacking(kind, of: wanted.symbol, in: span, directory: buffer.directory) { gap in
             // A bar comes when its window is over, so the first one that may be missing began before the gap.
-            let first = gap.from - gap.from % wanted.interval.milliseconds
-            let span = first...max(first, gap.to ?? .max)
-            guard span.overlaps(wanted.starts) else { continue }
-            gaps.append(Missing(starts: span.clamped(to: wanted.starts), why: "a gap: \(gap.cause.rawValue)"))
+            let first = gap.from - gap.from % interval
+            add(first...max(first, gap.to ?? .max), "a gap: \(gap.cause.rawValue)")
         }
         let drops = try TickHistory(directory: buffer.directory).lostBars(
             within: wanted.starts.lowerBound..<wanted.starts.upperBound + 1)
         for drop in drops where drop.symbol == nil || drop.symbol == wanted.symbol {
-            guard drop.starts.overlaps(wanted.starts) else { continue }
-            gaps.append(Missing(starts: drop.starts.clamped(to: wanted.starts), why: "dropped by the buffer"))
+            add(drop.starts, "dropped by the buffer")
         }
-        return missing + gaps.suffix(Self.maximumGaps)
+        return missing + gaps
     }
 }

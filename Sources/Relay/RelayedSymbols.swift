@@ -7,8 +7,10 @@ public protocol RelayedSymbols: Sendable {
     /// from now on.
     func admit(_ channels: [FeedChannel]) -> [FeedChannel: String]
 
-    /// Whether a channel is collected already; does not start collecting it.
-    func collects(_ channel: FeedChannel) -> Bool
+    /// Returns since when a symbol's events of a kind have been collected, in milliseconds since the Unix epoch and in
+    /// the events' own time: `Int64.min` if they were wanted from the start, `nil` if they are not collected. What was
+    /// missed since then is recorded as gaps. Does not start collecting them.
+    func collectedSince(_ kind: EventKind, of symbol: Symbol) -> Int64?
 
     /// Gives up what was collected for readers but is no longer read, and returns what continues.
     func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview

@@ -14,6 +14,8 @@ import Synchronization
 struct ReplayJob: Sendable {
     /// The most rows in one read.
     private static let step = 10_000
+    /// The most gaps in one read. Each may have the symbols of a whole market.
+    private static let gapsAtOnce = 100
     /// With at most this many rows left, live events need not wait long.
     private static let near: Int64 = 20_000
     /// The most rows that may be left for the join if the head moves as fast as the replay.
@@ -57,10 +59,8 @@ struct ReplayJob: Sendable {
         progress.want(channels)
         let drops = buffer.statistics.drops
         do {
-            try await hub.turns.take {
-                try await tellGaps(from...max(from, to ?? .max))
-                try await start(from, &progress)
-            }
+            try await tellGaps(from...max(from, to ?? .max))
+            try await hub.turns.take { try await start(from, &progress) }
             try await chase(from...max(from, to ?? .max), &progress)
             if to == nil { try await join(from, &progress) }
         } catch is Unwanted {
@@ -89,15 +89,27 @@ struct ReplayJob: Sendable {
         return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
     }
 
-    /// Tells the reader which events the buffer never got: those in gaps that nothing has filled.
+    /// Tells the reader which events the buffer never got: those in gaps that nothing has filled. The newest are read
+    /// first, a few at a time.
     private func tellGaps(_ times: ClosedRange<Int64>) async throws {
         let directory = buffer.directory
-        let gaps = try await NIOThreadPool.singleton.runIfActive {
-            try GapLog.read(directory: directory, states: GapState.lacking)
-        }
-        for gap in gaps.map(\.gap) where (gap.from...max(gap.from, gap.to ?? .max)).overlaps(times) {
-            for message in GapNotice(gap, of: Set(channels))?.messages ?? [] {
-                await tell(GapNotice.status, message)
+        let wanted = Set(channels)
+        var next = Int64.max
+        while true {
+            let part = try await hub.turns.take {
+                try await NIOThreadPool.singleton.runIfActive { [next] in
+                    try GapLog.read(
+                        directory: directory, states: GapState.lacking, overlapping: times, before: next,
+                        limit: Self.gapsAtOnce)
+                }
+            }
+            guard let oldest = part.first else { return }
+            next = oldest.id
+            for record in part {
+                try await waitForRoom()
+                for message in GapNotice(record.gap, of: wanted)?.messages ?? [] {
+                    await tell(GapNotice.status, message)
+                }
             }
         }
     }

@@ -184,17 +184,20 @@ package struct DeadLetterRequeueJSON: WireObject {
     package var requeued_count: Int
     package var superseded: [String]
     package var unreadable: [String]
+    package var failure: String?
 
     package static let meanings = [
         "requeued_count": "Rows that are back in the queue; those refused again become dead letters again",
         "superseded": "Bars of which a newer version is there; they stay dead letters",
         "unreadable": "Letters whose row can't be read as an event; they stay dead letters",
+        "failure": "What stopped the part of a second database, whose letters stay; null when nothing did",
     ]
 
     package init(_ retry: DeadLetterRetry) {
         requeued_count = retry.requeued
         superseded = retry.superseded.map(\.name)
         unreadable = retry.unreadable.map(\.name)
+        failure = retry.failure
     }
 }
 
@@ -202,11 +205,16 @@ package struct DeadLetterRequeueJSON: WireObject {
 package struct DeadLetterDiscardJSON: WireObject {
     package var discarded_count: Int
     package var rows: [String]
+    package var failure: String?
 
-    package static let meanings = ["rows": "The rows that are gone from the file, as JSON texts"]
+    package static let meanings = [
+        "rows": "The rows that are gone from the file, as JSON texts",
+        "failure": "What stopped the part of a second database, whose letters stay; null when nothing did",
+    ]
 
-    package init(_ letters: [DeadLetter]) {
-        discarded_count = letters.count
-        rows = letters.map(\.row)
+    package init(_ discard: DeadLetterDiscard) {
+        discarded_count = discard.letters.count
+        rows = discard.letters.map(\.row)
+        failure = discard.failure
     }
 }

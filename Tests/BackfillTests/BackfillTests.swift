@@ -88,6 +88,15 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(seconds.requests.map(\.starts) == [noon - 830_000...noon + 79_000])
     }
 
+    @Test func `a bar is needed if its window ended in the gap, and earlier ones are asked for as corrections`() {
+        func needed(_ kind: EventKind, from: Int64) -> [Int64] {
+            FillPlan(record(["AAPL"], [kind], from: from, to: from + 200_000), everything: []).requests.map(\.needed)
+        }
+        #expect(needed(.minuteBar, from: noon + 70_000) == [noon + 60_000])
+        #expect(needed(.minuteBar, from: noon + 60_000) == [noon + 60_000])
+        #expect(needed(.secondBar, from: noon + 70_500) == [noon + 70_000])
+    }
+
     @Test func `a short gap in mid-minute misses corrections alone`() {
         let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon + 20_000, to: noon + 50_000), everything: [])
         #expect(plan.requests.map(\.starts) == [noon - 900_000...noon - 60_000])

@@ -123,6 +123,42 @@ import Testing
         await rig.close()
     }
 
+    /// A part that a relay names as missing, in minutes from noon.
+    private static func part(_ from: Int64, _ to: Int64) -> String {
+        #"{"from":\#(noon + from * minute),"to":\#(noon + to * minute),"why":"it joined later"}"#
+    }
+
+    @Test(
+        arguments: [
+            ("[\(part(-15, -1))]", true), ("[\(part(-15, -10)),\(part(-3, -2))]", true), ("[]", true),
+            ("[\(part(-15, 0))]", false), ("[\(part(-15, -1)),\(part(5, 6))]", false), ("[\(part(-1, -15))]", false),
+            (#"[{"from":0,"to":"later"}]"#, false), (#"[{"why":"unknown"}]"#, false), ("true", false),
+        ] as [(String, Bool)])
+    func `what a server lacks from before a gap doesn't keep it open, what it lacks of the gap or doesn't name does`(
+        missing: String, isFilled: Bool
+    ) async throws {
+        let server = try ScriptedREST { _ in
+            let bar = #"{"t":\#(Self.noon),"o":1,"h":1,"l":1,"c":1,"v":5}"#
+            return (200, #"{"status":"OK","results":[\#(bar)],"missing":\#(missing)}"#)
+        }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        var filler = rig.filler
+        if isFilled {
+            #expect(try await filler.fill(gap) == .filled)
+        } else {
+            let error = await #expect(throws: BackfillError.self) { try await filler.fill(gap) }
+            #expect(error?.reason == .badAnswer && error?.message.contains("lacks a part") == true)
+        }
+        // Corrections of earlier bars are asked for too.
+        #expect(server.requests.first?.contains("/minute/\(Self.noon - 15 * Self.minute)/") == true)
+        #expect(try rig.gaps.map(\.state) == [isFilled ? .filled : .open])
+        #expect(try await rig.starts() == [Self.noon])
+        await rig.close()
+    }
+
     @Test func `a next page that was read before ends the reading, and what was read is kept`() async throws {
         let server = try ScriptedREST { target in
             let number: Int64 = target.contains("cursor=b") ? 2 : target.contains("cursor=a") ? 1 : 0

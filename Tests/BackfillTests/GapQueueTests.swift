@@ -88,6 +88,23 @@ import Testing
         #expect(due(&queue, gaps, now: .seconds(30)) == Due(now: [4], next: .seconds(30)))
     }
 
+    @Test func `gaps that wait for the database, however many, are tried again and keep no other gap waiting`() {
+        let gaps = (1...5).map { gap($0, endedAgo: 60_000) }
+        var queue = GapQueue(rules: rules)
+        let away = BackfillError(.database, "away")
+        for id in 1...4 { #expect(failed(&queue, Int64(id), away, now: .zero)) }
+        #expect(!queue.isResting(now: .zero))
+        #expect(due(&queue, gaps, now: .zero) == Due(now: [5], next: .seconds(60)))
+        #expect(due(&queue, gaps, now: .seconds(60)) == Due(now: [1, 2, 3, 4, 5], next: nil))
+    }
+
+    @Test func `gaps whose rows are gone, however many, keep no other gap waiting`() {
+        var queue = GapQueue(rules: rules)
+        let gone = BackfillError(.forgotten, "gone")
+        for id in 1...4 { #expect(failed(&queue, Int64(id), gone, now: .zero)) }
+        #expect(!queue.isResting(now: .zero))
+    }
+
     @Test func `a gap filled as far as the reach goes is not asked for again`() {
         var queue = GapQueue(rules: rules)
         queue.filled(1, .open)

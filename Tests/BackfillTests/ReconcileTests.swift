@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 import Upstream
@@ -122,6 +123,15 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(found.extra == [bar(-30).start, bar(19).start] && found.day.isComplete)
     }
 
+    @Test func `a tape without any bar shows nothing where there are bars`() {
+        let unloaded = compare([], full)
+        #expect(unloaded.lacksTape && !unloaded.finding(open: [], at: 1).day.isComplete)
+        #expect(compare([], [], upstream: full).lacksTape)
+        let untraded = compare([], [])
+        #expect(!untraded.lacksTape && untraded.finding(open: [], at: 1).day.isComplete)
+        #expect(!compare([bar(0)], full).lacksTape)
+    }
+
     @Test func `what the database did not take stays open`() {
         let comparison = compare(full, full, upstream: Array(full.dropLast(2)))
         let open = comparison.open(in: full.dropLast().map { DayBar($0) }, rounding: 0)
@@ -177,6 +187,15 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(older.due(at: opening)?.description == "2023-12-29")
     }
 
+    @Test func `on a delayed feed a day is due only when its last bars have come`() {
+        let minute = 20 * 60 + 20
+        let time = day.moment(minuteOfDay: minute)
+        #expect(ReconcileSchedule(minute: minute, since: opening).due(at: time) == day)
+        let delayed = ReconcileSchedule(minute: minute, since: opening, delay: 16 * 60_000)
+        #expect(delayed.due(at: time) == nil && delayed.due(at: time + 86_400_000) == day)
+        #expect(ReconcileSchedule(minute: 21 * 60, since: opening, delay: 16 * 60_000).due(at: evening) == day)
+    }
+
     @Test func `a box that was off catches up on every day of the last seven, a new one has nothing to`() {
         let later = day.advanced(by: 14).moment(minuteOfDay: 21 * 60)
         var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
@@ -191,6 +210,25 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
                 "2024-01-16", "2024-01-12", "2024-01-11", "2024-01-10", "2024-01-09", "2024-01-08", "2024-01-05",
             ])
         #expect(ReconcileSchedule(minute: 21 * 60, since: evening + 1).due(at: evening + 3_600_000) == nil)
+    }
+
+    @Test func `a day is done for the symbols that it was compared for, and due again for others`() {
+        let (apple, ibm) = (Symbol("AAPL")!, Symbol("IBM")!)
+        var schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        schedule.finished(day, of: [apple])
+        #expect(schedule.due(at: evening, collecting: [apple]) == nil)
+        #expect(schedule.due(at: evening, collecting: [apple, ibm]) == day)
+        #expect(schedule.wait(at: evening, collecting: [apple, ibm]) == 0)
+        schedule.finished(day, of: [ibm])
+        #expect(schedule.due(at: evening, collecting: [apple, ibm]) == nil)
+        #expect(schedule.due(at: evening) == nil)
+    }
+
+    @Test func `while no symbol is collected, no day is due and none is done`() {
+        let schedule = ReconcileSchedule(minute: 21 * 60, since: opening)
+        #expect(schedule.due(at: evening, collecting: []) == nil)
+        #expect(schedule.wait(at: evening, collecting: []) == 86_400_000)
+        #expect(schedule.due(at: evening, collecting: [Symbol("AAPL")!]) == day)
     }
 
     @Test func `a failure is tried again, later each time, until the day is done`() {
@@ -450,6 +488,37 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         await rig.close()
     }
 
+    @Test func `a tape without a bar of a symbol that has bars here proves nothing, and says so`() async throws {
+        let isLoaded = Mutex(false)
+        let rig = try Rig { target in
+            let isThere = isLoaded.withLock { $0 } && target.contains("/IBM/")
+            return isThere ? ScriptedREST.page([bar(3).start]) : Self.answer(target)
+        }
+        var own = bar(3)
+        own.symbol = Symbol("IBM")!
+        try await rig.offer([own])
+        let symbols = ["AAPL", "IBM", "QUIET"].compactMap { Symbol($0) }
+        let report = try await rig.reconciler().run(day, symbols)
+        #expect(!report.isComplete && report.findings.map(\.day.symbol) == [symbols[0], symbols[2]])
+        let why = try #require(report.failures[symbols[1]]?.message)
+        #expect(why.contains("has no bar of IBM on 2024-01-02, but 1 bar is here"), "\(why)")
+        // Nothing is recorded, so that no minute counts as one without trades.
+        #expect(try DayLog.reconciled(directory: rig.workspace.path).map(\.symbol) == [symbols[0], symbols[2]])
+        isLoaded.withLock { $0 = true }
+        let again = try await rig.reconciler().run(day, symbols)
+        #expect(again.isComplete && again.findings.count == 3)
+        await rig.close()
+    }
+
+    @Test func `a symbol without trades is complete by itself once the day is known to be loaded`() async throws {
+        let rig = try Rig(Self.answer)
+        let quiet = [Symbol("QUIET")!]
+        await #expect(throws: BackfillError.self) { try await rig.reconciler().run(day, quiet) }
+        let report = try await rig.reconciler().run(day, quiet, isLoaded: true)
+        #expect(report.isComplete && report.findings.count == 1)
+        await rig.close()
+    }
+
     @Test func `pages that bring nothing and name another come to an end`() async throws {
         let rig = try Rig { target in
             let next = (Int(target.split(separator: "=").last ?? "") ?? 0) + 1
@@ -503,5 +572,75 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(report.failures[Symbol("BAD")!]?.reason == .notAuthorized)
         #expect(try DayLog.reconciled(directory: rig.workspace.path).map(\.symbol.description) == ["AAPL"])
         await rig.close()
+    }
+}
+
+/// The service, with the real clock, over a file that is old enough for seven days to be due.
+@Suite(.blocking, .timeLimit(.minutes(3))) struct ReconcileServiceTests {
+    private let workspace: Workspace
+    private let server: ScriptedREST
+
+    init() async throws {
+        workspace = try Workspace()
+        // One bar at noon of each day that is asked for, of one symbol.
+        server = try ScriptedREST { target in
+            let parts = target.split { "/?".contains($0) }
+            guard parts.contains("AAPL"), let place = parts.firstIndex(of: "minute"), place + 1 < parts.count,
+                let midnight = Int64(parts[place + 1])
+            else { return (200, #"{"status":"OK"}"#) }
+            return ScriptedREST.page([midnight + 12 * 3_600_000])
+        }
+        let buffer = try open()
+        await buffer.close()
+        try Command.run([
+            "/usr/bin/sqlite3", workspace.file("ticks.sqlite"),
+            "UPDATE buffer SET created_us = created_us - 30 * 86400000000",
+        ])
+    }
+
+    private func open() throws -> TickBuffer {
+        try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+    }
+
+    /// Runs a service until it sleeps, and returns its state.
+    private func run(collecting names: [String]) async throws -> ReconcileState {
+        let buffer = try open()
+        var configuration = AggregatesClient.Configuration(
+            url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
+        configuration.requestsPerMinute = 0
+        configuration.tries = 1
+        let symbols = names.compactMap { Symbol($0) }
+        let service = ReconcileService(
+            client: try AggregatesClient(configuration: configuration, logger: quiet), buffer: buffer, target: nil,
+            minute: 21 * 60, symbols: { symbols }, logger: quiet)
+        let running = Task { try await service.run() }
+        try await Waiting.until("the end of what is due") {
+            service.state.next.map { $0 > WallClock.milliseconds() + 1000 } ?? false
+        }
+        running.cancel()
+        try await running.value
+        await buffer.close()
+        return service.state
+    }
+
+    @Test func `while no symbol is collected, no day is called complete`() async throws {
+        let state = try await run(collecting: [])
+        #expect(state.days.isEmpty && server.requests.isEmpty)
+    }
+
+    @Test func `symbols that are collected later are compared for the days that are done, and no others`()
+        async throws
+    {
+        let first = try await run(collecting: ["AAPL"])
+        #expect(first.days.count == 7 && first.open.isEmpty)
+        #expect(first.days.allSatisfy { $0.totals.symbols == 1 && $0.totals.tape == 1 })
+        #expect(server.requests.count == 7)
+        // A symbol that had no trades, such as one that was not listed then, is no fault of the day.
+        let second = try await run(collecting: ["AAPL", "NEW"])
+        #expect(second.days.count == 7 && second.open.isEmpty)
+        #expect(second.days.allSatisfy { $0.totals.symbols == 2 })
+        #expect(server.requests.count == 14 && server.requests.suffix(7).allSatisfy { $0.contains("/NEW/") })
     }
 }

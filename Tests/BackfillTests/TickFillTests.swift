@@ -40,6 +40,15 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(access(gone, identified: [.trades, .quotes]).refusals.isEmpty)
     }
 
+    @Test func `where the file lost rows to damage, only a database that recognises events will do`() {
+        let damaged = FileEnd(hasForgotten: false, oldest: gap.from - 3_600_000, isDamaged: true)
+        let refused = access(damaged)
+        #expect(refused.kinds.isEmpty && refused.refusals.count == 2)
+        #expect(refused.refusals[.trade]?.contains("rows that the file lost to damage") == true)
+        #expect(refused.refusals[.trade]?.contains("--tick-identity") == true)
+        #expect(access(damaged, identified: [.trades, .quotes]).kinds == [.trade, .quote])
+    }
+
     @Test func `a kind that the plan lacks is not asked for again`() {
         let access = access(FileEnd(hasForgotten: false, oldest: nil), uncovered: [.quote])
         #expect(access.kinds == [.trade] && access.refusals[.quote]?.contains("does not cover quotes") == true)
@@ -178,6 +187,182 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
                 #expect(seen.insert(id).inserted && row.event == sent)
             }
         }
+    }
+
+    @Test func `trades that a damaged page took from the file come again only where the database recognises them`()
+        async throws
+    {
+        let workspace = try Workspace()
+        func open() throws -> TickBuffer {
+            try TickBuffer.open(
+                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+                logger: quiet)
+        }
+        func rows(_ buffer: TickBuffer) async throws -> Int {
+            try await buffer.read(.trades, after: 0, through: .max, limit: 10_000).batch.trades.count
+        }
+        let first = try open()
+        for (connection, ids) in [("primary", 0..<400), ("witness", 400..<800), ("primary", 800..<1200)] {
+            var batch = EventBatch(connection: connection, receivedMicroseconds: WallClock.microseconds())
+            for id in ids {
+                guard let trade = plan.event(UInt64(id)).trade(text: &batch.text) else { continue }
+                batch.trades.append(trade)
+            }
+            #expect(first.offer(batch) == .accepted)
+        }
+        try await first.flush()
+        #expect(try await rows(first) == 600)
+        await first.close()
+        let path = workspace.file(TickBuffer.fileName)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
+        bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let report = try FileRepair.repair(path, as: .ticks)
+        #expect(report.outcome == .repaired && report.losses.map(\.stream) == [.trades])
+
+        let second = try open()
+        let left = try await rows(second)
+        #expect(left == 600 - Int(report.lost) && report.lost > 0)
+        let record = try #require(try GapLog.read(directory: workspace.path).first(where: { $0.gap.cause == .damaged }))
+        #expect(record.state == .open && record.gap.events == [.trade])
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        var filler = GapFiller(client: client, buffer: second)
+        // Another gap of that time would bring the lost rows too, one of another time would not.
+        var other = record.gap
+        (other.cause, other.symbols) = (.disconnected, symbols)
+        var access = try await filler.access(other) { [] }
+        #expect(access.kinds.isEmpty)
+        other.from += 3_600_000
+        other.to = other.from + 1000
+        access = try await filler.access(other) { [] }
+        #expect(access.kinds == [.trade])
+        access = try await filler.access(record.gap) { [.trades] }
+        #expect(access.kinds == [.trade])
+        access = try await filler.access(record.gap) { [] }
+        #expect(access.kinds.isEmpty)
+        #expect(try await filler.fill(record, ticks: access) == .unfillable)
+        let after = try #require(try GapLog.read(directory: workspace.path).first { $0.id == record.id })
+        #expect(after.detail?.contains("rows that the file lost to damage may have been uploaded") == true)
+        #expect(try await rows(second) == left)
+        #expect(server.requests.isEmpty)
+        await client.shutdown()
+        await second.close()
+    }
+
+    /// Half past one in New York.
+    private let afternoon = plan.start + 4 * 3_600_000
+
+    /// Opens a buffer that deletes what is uploaded at once, except for its newest row. It has a trade that the stream
+    /// brought at the edge of an afternoon gap, and one that filled a gap of the morning just now.
+    private func forgetful(_ workspace: Workspace) async throws -> TickBuffer {
+        let buffer = try TickBuffer.open(
+            directory: workspace.path,
+            options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5)), retention: .zero),
+            logger: quiet)
+        for (connection, time, received) in [
+            ("primary", afternoon, (afternoon + 1000) * 1000),
+            ("backfill", plan.start + 240_000, WallClock.microseconds()),
+        ] {
+            var batch = EventBatch(connection: connection, receivedMicroseconds: received)
+            batch.trades = [Trade(symbol: symbols[0], time: time, price: 1, size: 1)]
+            #expect(buffer.offer(batch) == .accepted)
+        }
+        var missed = gap([.trade], from: 4 * 3_600_000, to: 4 * 3_600_000 + 60_000)
+        missed.symbols = [symbols[0]]
+        buffer.record(missed)
+        try await buffer.flush()
+        return buffer
+    }
+
+    /// Uploads everything, and waits until only the newest trade is left.
+    private func upload(_ buffer: TickBuffer) async throws {
+        let batch = try #require(try await buffer.nextBatch(of: .trades, limit: 10))
+        try await buffer.acknowledge(.trades, through: try #require(batch.lastSequence))
+        try await Waiting.until("the deletion") { buffer.statistics[.trades].deletedThrough == 1 }
+    }
+
+    @Test func `an old trade that was fetched just now doesn't make the file hold what it has deleted`() async throws {
+        let workspace = try Workspace()
+        let buffer = try await forgetful(workspace)
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let filler = GapFiller(client: client, buffer: buffer)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        var missed = record.gap
+        var access = try await filler.access(missed) { [] }
+        #expect(access.kinds == [.trade])
+        try await upload(buffer)
+        access = try await filler.access(missed) { [] }
+        #expect(access.kinds.isEmpty)
+        #expect(access.refusals[.trade]?.contains("are no longer in the file") == true)
+        // Whatever comes from now on is there.
+        missed.from = WallClock.milliseconds() + 120_000
+        missed.to = missed.from + 1000
+        access = try await filler.access(missed) { [] }
+        #expect(access.kinds == [.trade])
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `a gap whose rows are deleted before they are compared stays open, and is not asked for without them`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try await forgetful(workspace)
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        var filler = GapFiller(client: client, buffer: buffer)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        let access = try await filler.access(record.gap) { [] }
+        #expect(access.kinds == [.trade])
+        try await upload(buffer)
+        let error = await #expect(throws: BackfillError.self) { try await filler.fill(record, ticks: access) }
+        #expect(error?.reason == .forgotten && error?.concernsRequestAlone == true)
+        #expect(server.requests.isEmpty)
+        #expect(try GapLog.read(directory: workspace.path).map(\.state) == [.open])
+        // Where the database recognises what it has, the rows are not needed.
+        let again = try await filler.access(record.gap) { [.trades] }
+        #expect(try await filler.fill(record, ticks: again) == .empty)
+        #expect(server.requests.count == 1)
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `a gap stays open while the database can't be asked what it recognises, and says why`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        // Only the database can recognise what is there.
+        var lost = gap([.trade])
+        (lost.cause, lost.symbols) = (.damaged, [])
+        buffer.record(lost)
+        try await buffer.flush()
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        var configuration = BackfillService.Configuration()
+        configuration.settleTime = .zero
+        configuration.reach = .seconds(1_000_000_000)
+        let log = CapturedLog()
+        let service = BackfillService(
+            configuration: configuration, client: client, buffer: buffer,
+            identified: { () async throws(BackfillError) -> Set<EventStream> in
+                throw BackfillError(.database, "the database is away")
+            }, logger: log.logger)
+        let running = Task { try await service.run() }
+        try await Waiting.until("the failure") { !log.lines(with: "stays open").isEmpty }
+        running.cancel()
+        try await running.value
+        #expect(log.lines(with: "stays open").first?.contains("the database is away") == true)
+        #expect(try GapLog.read(directory: workspace.path).map(\.state) == [.open])
+        #expect(server.requests.isEmpty)
+        await buffer.close()
     }
 
     @Test func `a gap's trades and quotes come again, as they were sent, and nothing around its edges twice`()
@@ -321,6 +506,43 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(server.requests.count == 2 && server.requests.contains { $0.contains("/trades/IBM") })
         let detail = try GapLog.read(directory: workspace.path).first?.detail
         #expect(detail == "nothing was traded; asked for 2 symbols of the last day and of the universes")
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `a gap of everything is partial if only a sample of the file's day was searched for symbols`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        for symbol in symbols {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            batch.trades = [Trade(symbol: symbol, time: plan.start, price: 1, size: 1)]
+            #expect(buffer.offer(batch) == .accepted)
+        }
+        var all = gap([.trade])
+        all.symbols = []
+        buffer.record(all)
+        try await buffer.flush()
+        // As if millions of rows had come between the two.
+        try await Blocking.run {
+            _ = try Command.run([
+                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("ticks.sqlite"),
+                "UPDATE trades SET seq = 5000000 WHERE symbol = '\(symbols[1])'",
+            ])
+        }
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        var filler = GapFiller(client: client, buffer: buffer)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        #expect(try await filler.fill(record) == .partial)
+        #expect(server.requests.count == 1)
+        let detail = try GapLog.read(directory: workspace.path).first?.detail
+        #expect(detail?.contains("asked for 1 symbol of the last day") == true)
+        #expect(detail?.contains("the file has too many rows a day to look through all of them") == true)
         await client.shutdown()
         await buffer.close()
     }

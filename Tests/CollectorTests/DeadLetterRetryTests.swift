@@ -214,6 +214,34 @@ import Upstream
         await buffer.close()
     }
 
+    @Test func `letters that are asked for again while the file can't be written go upstream once`() async throws {
+        let (buffer, uploader) = try await refuse()
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        // After it, all that a retry has to write is the rows.
+        _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 20).run()
+        let before = try letters()
+        let held = try workspace.write("", to: "held")
+        let program = try ChildProcess(
+            "/usr/bin/sqlite3",
+            [
+                workspace.file("ticks.sqlite"), ".timeout 30000", "BEGIN IMMEDIATE",
+                ".shell echo locked; while test -e \(held); do sleep 0.05; done",
+            ])
+        try await program.line(containing: "locked")
+        for _ in 0..<2 {
+            await #expect(throws: StoreError.self) { _ = try await retry(before, buffer, uploader) }
+        }
+        #expect(try letters() == before)
+        try FileManager.default.removeItem(atPath: held)
+        try await program.exit()
+        try await Waiting.until("everything is written") { (try? await buffer.flush()) != nil }
+        let result = try await retry(before, buffer, uploader)
+        #expect(result.requeued == 5 && result.sent == 5 && result.superseded == [])
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
+        await uploader.disconnect()
+        await buffer.close()
+    }
+
     @Test func `a refused bar never replaces a newer version, here or upstream`() async throws {
         _ = try sql("ALTER TABLE ohlcv_1min ADD CONSTRAINT cheap CHECK (close < 1000)")
         let (buffer, uploader) = try open()

@@ -574,11 +574,31 @@ struct IdentityTests {
         try await restored.pass.sendAgain(.trades, from: 501)
         await restored.stop()
         let again = try box("two", on: empty)
-        #expect(await again.failure()?.description.contains("some waiting rows are already upstream") == true)
-        try await again.pass.sendAgain(.trades, from: 501)
-        try await again.upload()
+        #expect(await again.failure() == nil)
         #expect(try upstream(empty) == Set(501...700))
         await again.stop()
+    }
+
+    @Test
+    func `rows that are sent again are looked up also after a restart in their midst`()
+        async throws
+    {
+        let first = try box("one")
+        try await first.collect(1...3000)
+        try await first.upload()
+        _ = try cluster.psql("DELETE FROM trades WHERE trade_id::int BETWEEN 500 AND 1500", database: database)
+        try await first.pass.sendAgain(.trades, from: 400)
+        let batch = try #require(try await first.buffer.nextBatch(of: .trades, limit: 700))
+        #expect(batch.firstSequence == 400)
+        try await first.uploader.drain(OneBatch(batch), of: BufferFile(buffer: first.buffer))
+        #expect(try upstream() == Set(1...1099).union(1501...3000))
+        await first.stop()
+        let second = try box("one")
+        try await second.collect(3001...3100)
+        #expect(await second.failure() == nil)
+        #expect(try upstream() == Set(1...3100))
+        #expect(second.buffer.statistics.pending == 0)
+        await second.stop()
     }
 
     @Test func `rows that are sent again by hand from a backup that has not uploaded yet are not doubled`()
@@ -727,7 +747,74 @@ struct IdentityTests {
         try await looking.sendAgain(.trades, from: 1)
         _ = try await looking.run()
         #expect(try upstream() == Set(1...300))
+        #expect(await looking.report().missing.isEmpty)
         await box.stop()
+    }
+
+    @Test func `rows that are gone are told until they are back, also when all that was looked up is a day old`()
+        async throws
+    {
+        let box = try box("one")
+        try await box.collect(1...300)
+        try await box.upload()
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        let looks = UploadLooks(buffer: box.buffer, uploader: box.uploader)
+        let start = ContinuousClock.now
+        #expect(try await looks.look([.trades], at: start)[.trades] != nil)
+        try await box.collect(301...400)
+        try await box.upload()
+        let tomorrow = WallClock.microseconds()
+        let later = try await looks.look(
+            [.trades], at: start + UploadLooks.interval, receivedAfter: tomorrow)
+        #expect(later[.trades] != nil)
+        try await box.pass.sendAgain(.trades, from: 1)
+        try await box.upload()
+        #expect(try upstream() == Set(1...400))
+        let back = try await looks.look([.trades], at: start + UploadLooks.interval * 2)
+        #expect(back.isEmpty)
+        await box.stop()
+    }
+
+    @Test func `rows that are gone are told also when the file has deleted them, whatever came after them`()
+        async throws
+    {
+        let box = try box("one", retention: .zero)
+        try await box.collect(1...300)
+        try await box.upload()
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        let looks = UploadLooks(buffer: box.buffer, uploader: box.uploader)
+        let start = ContinuousClock.now
+        #expect(try await looks.look([.trades], at: start)[.trades] != nil)
+        try await box.collect(301...320)
+        try await uploadAndDelete(box, through: 320)
+        let later = try await looks.look([.trades], at: start + UploadLooks.interval)
+        #expect(later[.trades] != nil)
+        await box.stop()
+    }
+
+    @Test(arguments: [(hours: 23, isFault: true), (hours: 25, isFault: false)])
+    func `when the oldest uploaded rows are gone, verify finds a fault if some of them came within the last day`(
+        age: (hours: Int, isFault: Bool)
+    ) async throws {
+        let box = try box("one", retention: .seconds(7 * 86_400))
+        try await box.collect(1...300)
+        try await box.upload()
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        try await box.collect(301...400)
+        try await box.upload()
+        await box.stop()
+        let path = "\(box.directory)/ticks.sqlite"
+        _ = try Command.run([
+            "/usr/bin/sqlite3", path,
+            "UPDATE trades SET received_us = received_us - \(age.hours) * 3600000000 WHERE seq <= 300",
+        ])
+        var verified = try FileVerifier.verify(path, as: .ticks)
+        let rows = try await UploadedRows.compare(.trades, of: verified, with: box.uploader)
+        await box.uploader.disconnect()
+        rows.note(.trades, in: &verified)
+        let found = try #require(verified.findings.first { $0.text.contains("are not upstream") })
+        #expect(found.place == "trades 1…300")
+        #expect(found.severity == (age.isFault ? .fault : .warning))
     }
 
     @Test(arguments: [(hours: 23, isTold: true), (hours: 25, isTold: false)])

@@ -158,6 +158,52 @@ struct PairServiceTests {
         for box in [first, second, stranger] { await box.stop() }
     }
 
+    @Test func `every covered gap is checked again, however many newer ones there are`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let uri = cluster.uri(database)
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
+        let directory = workspace.file("a")
+        let begin = WallClock.milliseconds() - 3_600_000
+        let buffer = try TickBuffer.open(
+            directory: directory, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        // Fewer at a time than are merged in memory.
+        for round in 0..<3 {
+            for place in 0..<500 {
+                let from = begin + Int64(round * 500 + place) * 1000
+                buffer.record(
+                    Gap(
+                        connection: "primary", symbols: [symbol], events: [.trade], from: from, to: from + 500,
+                        cause: .disconnected))
+            }
+            try await buffer.flush()
+        }
+        let records = try GapLog.read(directory: directory)
+        try #require(records.count == 1500)
+        try await buffer.settle(records.map { GapFill(of: $0, state: .covered) })
+        await buffer.close()
+        // The restored database has what the other box sent again, but not what it no longer had.
+        func claim(_ since: Int64) -> String {
+            """
+            INSERT INTO edgetick_stretches (collector, kind, since, through, symbols, "group") VALUES
+            ('nyc-b', 'T', timestamptz 'epoch' + \(since) * interval '1 millisecond', now(), ARRAY['IBM'], 'nyc')
+            """
+        }
+        try cluster.psql(claim(begin + 2000), database: database)
+        let box = try Box("nyc-a", group: "nyc", directory, uri, symbols: [symbol])
+        @Sendable func uncovered() throws -> Set<Int64> {
+            Set(try GapLog.read(directory: directory, states: [.open]).map { ($0.gap.from - begin) / 1000 })
+        }
+        try await Waiting.until("the oldest gaps open") { try uncovered() == [0, 1] }
+        // The rest is sent again, too.
+        try cluster.psql(claim(begin), database: database)
+        try await Waiting.until("every gap covered") { try uncovered().isEmpty }
+        await box.stop()
+    }
+
     @Test func `a database that was restored covers no gap with rows that it lost, until they are there again`()
         async throws
     {

@@ -33,6 +33,30 @@ struct TwoDatabasesTests {
             }
         }
 
+        /// Uploads a hundred bars and a hundred trades, of which two each are refused; returns the letters' names.
+        func refuse() async throws -> [String] {
+            try rig.cluster.psql(
+                "ALTER TABLE ohlcv_1min ADD CONSTRAINT odd CHECK (close NOT IN (0.25, 0.5))", database: rig.database)
+            try rig.cluster.psql(
+                "ALTER TABLE trades ADD CONSTRAINT odd CHECK (trade_id::int % 50 <> 0)", database: ticks)
+            for stream in [EventStream.bars, .trades] { try await rig.append(100, to: stream) }
+            for uploader in uploaders {
+                _ = try await UploadPass(buffer: rig.buffer, uploader: uploader, batchRows: 70).run()
+            }
+            return try letters()
+        }
+
+        func letters() throws -> [String] {
+            try TickHistory(directory: rig.workspace.path).deadLetters(limit: 10).map(\.name).sorted()
+        }
+
+        func services() -> [SyncService] {
+            uploaders.map { [rig] in
+                SyncService(
+                    buffer: rig.buffer, uploader: $0, interval: .seconds(600), batchRows: 70, logger: quiet)
+            }
+        }
+
         func tables(_ database: String) throws -> String {
             try rig.cluster.psql(
                 "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
@@ -108,6 +132,96 @@ struct TwoDatabasesTests {
         services[1].pushNow()
         try await Waiting.until(within: .seconds(30)) { services[1].status.rows == 1500 }
         #expect(services[1].status.failure == nil && pair.rig.buffer.statistics.pending == 0)
+        running.cancel()
+        await running.value
+        await pair.rig.end()
+    }
+
+    @Test func `a discard that names a letter which is gone changes nothing in either database's letters`()
+        async throws
+    {
+        let pair = try await Pair()
+        let all = try await pair.refuse()
+        #expect(all == ["bars:25", "bars:50", "trades:100", "trades:50"])
+        let services = pair.services()
+        let running = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for service in services { group.addTask { try? await service.run() } }
+            }
+        }
+        let desk = DeadLetterDesk(uploads: services, buffer: pair.rig.buffer, patience: .seconds(60))
+        let names = ["bars:50", "trades:77"].compactMap(DeadLetterChoice.Name.init)
+        let missing = await #expect(throws: DeadLettersMissing.self) { try await desk.discard(.named(names)) }
+        #expect(missing?.names.map(\.description) == ["trades:77"])
+        await #expect(throws: DeadLettersMissing.self) { try await desk.retry(.named(names)) }
+        #expect(try pair.letters() == all)
+        running.cancel()
+        await running.value
+        await pair.rig.end()
+    }
+
+    @Test func `rows that are deleted for good are answered although the other database's upload takes no part`()
+        async throws
+    {
+        let pair = try await Pair()
+        let names = try await pair.refuse().compactMap(DeadLetterChoice.Name.init)
+        let services = pair.services()
+        let running = Task { try? await services[0].run() }
+        let ended = Task { try? await services[1].run() }
+        ended.cancel()
+        _ = await ended.value
+        let desk = DeadLetterDesk(uploads: services, buffer: pair.rig.buffer, patience: .seconds(60))
+        let gone = try await desk.discard(.named(names))
+        #expect(gone.letters.map(\.name) == ["bars:25", "bars:50"])
+        #expect(gone.letters.allSatisfy { $0.row.contains("MSFT") })
+        #expect(gone.failure?.hasPrefix("trades: the upload was busy") == true, "\(gone.failure ?? "")")
+        #expect(try pair.letters() == ["trades:100", "trades:50"])
+        // Nothing is done of what concerns that upload alone.
+        await #expect(throws: UploadBusy.self) { try await desk.discard(.stream(.trades)) }
+        #expect(try pair.letters() == ["trades:100", "trades:50"])
+        running.cancel()
+        _ = await running.value
+        await pair.rig.end()
+    }
+
+    @Test func `letters wait for their turn only as long as they may, and stay`() async throws {
+        let pair = try await Pair()
+        let names = try await pair.refuse()
+        // Uploads that never come to the end of a pass.
+        let desk = DeadLetterDesk(uploads: pair.services(), buffer: pair.rig.buffer, patience: .milliseconds(100))
+        await #expect(throws: UploadBusy.self) { try await desk.discard(.all) }
+        await #expect(throws: UploadBusy.self) { try await desk.retry(.all) }
+        #expect(try pair.letters() == names)
+        for uploader in pair.uploaders { await uploader.disconnect() }
+        await pair.rig.end()
+    }
+
+    @Test func `letters that go back into the queue are told although the other database is away`() async throws {
+        let pair = try await Pair()
+        _ = try await pair.refuse()
+        let (cluster, main) = (pair.rig.cluster, pair.rig.database)
+        try cluster.psql("ALTER TABLE ohlcv_1min DROP CONSTRAINT odd", database: main)
+        pair.proxy.set(.refuse)
+        let services = pair.services()
+        let running = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for service in services { group.addTask { try? await service.run() } }
+            }
+        }
+        let desk = DeadLetterDesk(uploads: services, buffer: pair.rig.buffer, patience: .seconds(60))
+        // A database whose letters aren't chosen is not asked.
+        let named = try #require(DeadLetterChoice.Name("bars:25"))
+        let first = try await desk.retry(.named([named]))
+        #expect(first.requeued == 1 && first.failure == nil, "\(first)")
+        let retry = try await desk.retry(.all)
+        #expect(retry.requeued == 1 && retry.failure?.hasPrefix("trades: ") == true, "\(retry)")
+        #expect(try pair.letters() == ["trades:100", "trades:50"])
+        try await Waiting.until("the bars are upstream", within: .seconds(30)) {
+            try cluster.psql("SELECT count(*) FROM ohlcv_1min", database: main)
+                .trimmingCharacters(in: .whitespacesAndNewlines) == "100"
+        }
+        await #expect(throws: UpstreamError.self) { try await desk.retry(.stream(.trades)) }
+        pair.proxy.set(.pass)
         running.cancel()
         await running.value
         await pair.rig.end()

@@ -70,6 +70,42 @@ import Upstream
         }
     }
 
+    @Test func `a change that can't be read just then is followed as soon as it can be read`() async throws {
+        // The counter is that of another file than the keys', which can so fail and recover without moving it.
+        let groups = try SymbolsRig([])
+        try groups.add("a", "A")
+        let rig = try SymbolsRig([wish("one", "a")])
+        let (owner, service, _) = try await rig.open(resolvingFrom: groups.mirror)
+        try await service.running {
+            try groups.add("a", "A", "B")
+            try groups.sql("ALTER TABLE group_memberships RENAME TO away")
+            try rig.add("a", "A", "B")
+            try await Waiting.until("the failure", within: .seconds(30)) {
+                owner.assignments[0].problem?.contains("the mirror cannot be read") == true
+            }
+            #expect(owner.interest("one") == .symbols(symbols("A")))
+            try groups.sql("ALTER TABLE away RENAME TO group_memberships")
+            try await Waiting.until("the change", within: .seconds(30)) {
+                owner.interest("one") == .symbols(symbols("A", "B"))
+            }
+            #expect(owner.assignments[0].problem == nil)
+            #expect(rig.log.count { $0.contains("keeps the symbols that it has") } == 1, "\(rig.log)")
+        }
+    }
+
+    @Test func `a key that can't be read at the start is followed as soon as it can be read`() async throws {
+        let groups = try SymbolsRig([])
+        try groups.add("a", "A")
+        try groups.sql("ALTER TABLE group_memberships RENAME TO away")
+        let rig = try SymbolsRig([wish("one", "a", list: "Z")])
+        let (owner, service, _) = try await rig.open(resolvingFrom: groups.mirror)
+        #expect(owner.interest("one") == .symbols(symbols("Z")))
+        try await service.running {
+            try groups.sql("ALTER TABLE away RENAME TO group_memberships")
+            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A")) }
+        }
+    }
+
     @Test func `settings read again change keys, lists and the environment`() async throws {
         let rig = try SymbolsRig([wish("one", "a")])
         try rig.add("a", "A")
@@ -144,6 +180,32 @@ import Upstream
             try await Waiting.until(within: .seconds(60)) { owner.interest("one") == .symbols(symbols("Z")) }
             #expect(service.status.pulls == 0 && service.status.failure == nil)
         }
+    }
+
+    @Test func `a key that is resolved only after the start leaves a gap, and what it gains later leaves none`()
+        async throws
+    {
+        var configuration = SimulatorConfiguration(source: .synthetic(SyntheticFeed(symbols: symbols("A"))))
+        configuration.pace = .speed(1)
+        let simulator = FeedSimulator(configuration: configuration, logger: Self.quiet)
+        let rig = try SymbolsRig([wish("one", "a", list: "Z")], port: try await simulator.bind())
+        let end = WallClock.milliseconds() - 60_000
+        let (_, service, connections) = try await rig.open(
+            previousLife: PreviousLife(end: end, newest: [.minuteBar: end]))
+        let tasks = [
+            Task { try? await simulator.run() }, Task { try? await connections.run() },
+            Task { try? await service.run() },
+        ]
+        defer { for task in tasks { task.cancel() } }
+        @Sendable func confirmed() -> Set<Symbol> { Set(connections.snapshot.members[0].feed.confirmed) }
+        try await Waiting.until("the list", within: .seconds(30)) { confirmed() == Set(symbols("Z")) }
+        try rig.add("a", "A", "B")
+        try await Waiting.until("the key", within: .seconds(30)) { confirmed() == Set(symbols("A", "B")) }
+        try rig.add("a", "A", "B", "C")
+        try await Waiting.until("its gain", within: .seconds(30)) { confirmed() == Set(symbols("A", "B", "C")) }
+        let gaps = rig.gaps.filter { $0.cause == .down && $0.from == end - Gap.startMargin }
+        #expect(gaps.flatMap(\.symbols).sorted() == symbols("A", "B", "Z"))
+        #expect(!rig.gaps.contains { $0.cause == .down && $0.symbols.contains(symbols("C")[0]) })
     }
 
     @Test func `a live change subscribes and unsubscribes the difference on the connection that stands`() async throws {

@@ -385,6 +385,83 @@ import Testing
         #expect(third.kept.isEmpty && third.partial == [.trades: [Self.day]] && third.rows == 1)
     }
 
+    @Test(arguments: [false, true])
+    func `a day of which rows are deleted while it is written is told of, and replaces no file`(isWritten: Bool)
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let symbol = try #require(Symbol("AAPL"))
+        // More than are read in one step.
+        for part in 0..<35 {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+            batch.trades = (0..<2000).map { number in
+                Trade(symbol: symbol, time: 1_767_623_400_000 + Int64(part * 2000 + number), price: 1.5, size: 100)
+            }
+            _ = buffer.offer(batch)
+            try await buffer.flush()
+        }
+        await buffer.close()
+        let path = workspace.path + "/out/trades/day=2026-01-05/trades.csv"
+        if isWritten { _ = try export(workspace, .csv, streams: [.trades]) }
+        let before = try? text(path)
+        let options = ExportOptions(
+            streams: [.trades], days: Self.day...Self.day, format: .csv, directory: workspace.path + "/out")
+        var isDeleted = false
+        let report = try Exporter(options).export(fileIn: workspace.path) { _, _, _ in
+            guard !isDeleted else { return }
+            isDeleted = true
+            do {
+                try Command.run([
+                    "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+                    """
+                    DELETE FROM trades WHERE seq <= 69000;
+                    UPDATE streams SET acknowledged = 69000, deleted_through = 69000 WHERE stream = 'trades';
+                    """,
+                ])
+            } catch {
+                Issue.record(error)
+            }
+        }
+        #expect(isDeleted)
+        if isWritten {
+            #expect(report.kept == [.trades: [Self.day]] && report.files.isEmpty)
+            #expect(try text(path) == before)
+        } else {
+            #expect(report.partial == [.trades: [Self.day]] && report.rows < 70_000)
+        }
+        #expect(try files(workspace) == ["trades/day=2026-01-05/trades.csv"])
+    }
+
+    @Test func `a day's rows wait until they are uploaded, whatever other days and streams have`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let symbol = try #require(Symbol("AAPL"))
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+        batch.trades = [1_767_623_400_000, 1_767_623_400_001, 1_767_709_800_000].map {
+            Trade(symbol: symbol, time: $0, price: 1.5, size: 100)
+        }
+        _ = buffer.offer(batch)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .trades, limit: 10)
+        let history = TickHistory(directory: workspace.path)
+        let (day, after) = (Self.day.span, Self.day.after.span)
+        #expect(try history.hasWaiting(.trades, times: day))
+        #expect(try history.hasWaiting(.trades, times: after))
+        #expect(try !history.hasWaiting(.quotes, times: day))
+        try await buffer.acknowledge(.trades, through: 2)
+        // What was acknowledged is stored with the next commit.
+        try await Waiting.until("the first day") { try !history.hasWaiting(.trades, times: day) }
+        #expect(try history.hasWaiting(.trades, times: after))
+        try await buffer.acknowledge(.trades, through: 3)
+        try await Waiting.until("the second day") { try !history.hasWaiting(.trades, times: after) }
+        await buffer.close()
+    }
+
     @Test(.enabled(if: PythonData.interpreter != nil, "\(PythonData.need)"), arguments: [false, true])
     func `Parquet has exact decimals and UTC timestamps, and DuckDB finds the partitions`(isCompressed: Bool)
         async throws
@@ -440,6 +517,16 @@ import Testing
         #expect(decimal.units(of: 0.000_000_4, scale: 6) == 0 && decimal.rounded == 2)
         #expect(decimal.units(of: 1e9, scale: 9) == nil && decimal.units(of: 1e300, scale: 6) == nil)
         #expect(decimal.units(of: 999_999_999, scale: 9) == 999_999_999_000_000_000)
+    }
+
+    @Test func `on a delayed feed a day is over only when its last events have come`() throws {
+        let day = try #require(TradingDay("2026-11-25"))
+        var plan = WatchPlan(from: day, delay: 16 * 60_000)
+        let over = day.moment(minuteOfDay: 20 * 60 + 31)
+        let early = plan.step(at: over - 1)
+        #expect(early == .wait(until: over))
+        let due = plan.step(at: over)
+        #expect(due == .write(day))
     }
 
     @Test func `watching waits for the end of each trading day, and writes it once`() throws {

@@ -71,6 +71,45 @@ import Upstream
         await reader.disconnect()
     }
 
+    @Test func `a table that is missing ends an export, unless the export may do without it`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
+        _ = try await UpstreamSchema.migrate(configuration)
+        _ = try cluster.psql(
+            """
+            INSERT INTO quotes (symbol, time, bid) VALUES ('AAPL', '2026-01-05 15:00+00', 1);
+            ALTER TABLE trades RENAME TO trades_before; DROP TABLE luld
+            """, database: database)
+        let reader = UpstreamReader(configuration: configuration)
+        let readers = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, reader) })
+        func options(_ optional: Set<EventKind>) -> ExportOptions {
+            ExportOptions(
+                optional: optional, days: Self.day...Self.day, format: .csv, directory: workspace.path + "/out")
+        }
+        let needed = Exporter(options([.limitBand]))
+        let error = await #expect(throws: UpstreamError.self) { _ = try await needed.export(upstream: readers) }
+        #expect(error?.isOfMissingTable == true)
+        #expect(error?.description.contains("table trades") == true, "\(String(describing: error))")
+        #expect(error?.description.contains("edgetick migrate") == true)
+        let report = try await Exporter(options([.limitBand, .trade])).export(upstream: readers)
+        #expect(report.rows == 1)
+        #expect(Set(report.missing.keys) == [.limitBand, .trade])
+        #expect(report.missing[.limitBand]?.contains("table luld") == true)
+        _ = try cluster.psql("ALTER TABLE trades_before RENAME TO trades", database: database)
+        #expect(try await needed.export(upstream: readers).missing.keys.map(\.rawValue) == ["LULD"])
+        let bars = try await reader.minuteBars(starts: Self.day.span, symbols: nil)
+        #expect(bars.isEmpty)
+        _ = try cluster.psql("ALTER TABLE ohlcv_1min RENAME TO ohlcv_1min_before", database: database)
+        let another = await #expect(throws: UpstreamError.self) {
+            _ = try await reader.minuteBars(starts: Self.day.span, symbols: nil)
+        }
+        #expect(another?.isOfMissingTable == true)
+        await reader.disconnect()
+    }
+
     @Test func `a day's rows may take longer than a statement's limit`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()

@@ -420,6 +420,36 @@ import Testing
         #expect(try set.subscribe([all[1]], waiting: false) == ["connection_1": [all[1]]])
     }
 
+    @Test func `symbols that could not be named at the start are missed since the last collector`() async throws {
+        let all = symbols(4)
+        let end = Int64(Date().timeIntervalSince1970 * 1000) - 60_000
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 1000)), pace: .speed(1)
+        ) { simulator, rig in
+            let members = try [rig.member(1, [all[0]]), rig.member(2, [])].map { member in
+                var member = member
+                member.configuration.previousLife = PreviousLife(end: end, newest: [.trade: end])
+                return member
+            }
+            try await rig.run(SetRig.patient, members) { set in
+                try await Waiting.until("up") { set.snapshot.connected == 2 && set.snapshot.confirmed == 1 }
+                // A person asks for one of them before the settings' key can be resolved.
+                try set.subscribe([all[1]])
+                try await Waiting.until("the person's") { set.collectedSince(all[1]) != nil }
+                let asked = try #require(set.collectedSince(all[1]))
+                try set.setInterest(.symbols(Array(all[1..<3])), of: "connection_2", isOverdue: true)
+                try await Waiting.until("the key's") { set.snapshot.confirmed == 3 }
+                // What the key gains later nobody wanted before.
+                try set.setInterest(.symbols(Array(all[1...])), of: "connection_2")
+                try await Waiting.until("all") { set.snapshot.confirmed == 4 }
+                let gaps = rig.sink.gaps.filter { $0.cause == .down && $0.from == end - Gap.startMargin }
+                #expect(gaps.flatMap(\.symbols).sorted() == Array(all[..<3]))
+                #expect(gaps.first { $0.symbols == [all[1]] }?.to == asked)
+            }
+            #expect(!rig.sink.gaps.contains { $0.cause == .down && $0.symbols.contains(all[3]) })
+        }
+    }
+
     @Test func `a wildcard takes over, gives back and is removed, and nothing is lost or doubled`() async throws {
         let all = symbols(10)
         try await SetRig.simulate(

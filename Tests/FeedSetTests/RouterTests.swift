@@ -13,7 +13,7 @@ private func seats(_ count: Int, capacity: Int? = nil) -> [Router.Seat] {
 }
 
 private func wishes(_ symbols: [Symbol], on seats: SlotSet = []) -> [Router.Wish] {
-    symbols.map { Router.Wish(symbol: $0, seats: seats) }
+    symbols.map { Router.Wish(symbol: $0, named: seats) }
 }
 
 extension [Symbol: SlotSet] {

@@ -23,16 +23,122 @@ import Testing
         func sends(_ symbol: Symbol) -> Bool { sendsAll || subscribed.contains(symbol) }
     }
 
+    /// Who wants which symbols. Where the machine puts or moves them makes no difference to that.
+    private struct Claims {
+        /// What each connection is configured with, without what was given up there by hand.
+        private var named: [Int: Set<Symbol>] = [:]
+        /// What each connection was subscribed to by hand.
+        private var bound: [Int: Set<Symbol>] = [:]
+        /// What is wanted wherever the strategy puts it.
+        private var free: Set<Symbol> = []
+        /// What was given up by hand on each connection.
+        private var dismissed: [Int: Set<Symbol>] = [:]
+
+        var wanted: Set<Symbol> { free.union(here) }
+
+        /// What is wanted on some connection.
+        private var here: Set<Symbol> {
+            var all: Set<Symbol> = []
+            for symbols in named.values { all.formUnion(symbols) }
+            for symbols in bound.values { all.formUnion(symbols) }
+            return all
+        }
+
+        mutating func add(_ slot: Int) { dismissed[slot] = nil }
+
+        mutating func remove(_ slot: Int) {
+            free.formUnion(bound.removeValue(forKey: slot) ?? [])
+            let own = named.removeValue(forKey: slot) ?? []
+            free.formUnion(own.subtracting(here))
+        }
+
+        mutating func configure(_ slot: Int, _ symbols: [Symbol]) {
+            named[slot] = Set(symbols).subtracting(dismissed[slot] ?? [])
+        }
+
+        mutating func bind(_ symbols: [Symbol], to slot: Int) {
+            bound[slot, default: []].formUnion(symbols)
+            dismissed[slot]?.subtract(symbols)
+        }
+
+        mutating func want(_ symbols: [Symbol], _ slots: some Sequence<Int>) {
+            free.formUnion(symbols)
+            for slot in slots { dismissed[slot]?.subtract(symbols) }
+        }
+
+        mutating func release(_ symbols: [Symbol]) { free.subtract(symbols) }
+
+        /// Symbols are given up on all connections.
+        mutating func end(_ symbols: [Symbol], _ slots: some Sequence<Int>) {
+            let ended = wanted.intersection(symbols)
+            free.subtract(ended)
+            for slot in named.keys { named[slot]?.subtract(ended) }
+            for slot in bound.keys { bound[slot]?.subtract(ended) }
+            for slot in slots { dismissed[slot, default: []].formUnion(ended) }
+        }
+
+        /// A symbol is given up on one connection, which had it.
+        mutating func end(_ symbol: Symbol, on slot: Int, _ slots: some Sequence<Int>, isManual: Bool) {
+            guard isManual || bound[slot]?.contains(symbol) == true else { return end([symbol], slots) }
+            named[slot]?.remove(symbol)
+            bound[slot]?.remove(symbol)
+            dismissed[slot, default: []].insert(symbol)
+            if !here.contains(symbol) { free.remove(symbol) }
+        }
+    }
+
     private struct World {
         var machine: SetMachine
         var wires: [Int: Wire] = [:]
         var now = Duration.zero
         var random: SeededRandom
-        var wanted: Set<Symbol> = []
+        var claims = Claims()
         /// The connections that each shared symbol may come from, as the sink's front was told.
         var sharing: [Symbol: SlotSet] = [:]
         let capacity: Int?
         let redundant: RedundantSymbols
+
+        var wanted: Set<Symbol> { claims.wanted }
+
+        mutating func add(_ slot: Int, priority: Int) {
+            wires[slot] = Wire()
+            machine.add(.init(slot: slot, priority: priority, capacity: capacity), now: now)
+            claims.add(slot)
+        }
+
+        mutating func remove(_ slot: Int) {
+            if machine.stations[slot]?.removedSince == nil { claims.remove(slot) }
+            machine.remove(slot, now: now)
+        }
+
+        mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
+            machine.configure(slot, symbols, takesAll: takesAll)
+            claims.configure(slot, symbols)
+        }
+
+        mutating func want(_ symbols: [Symbol], on slot: Int?) {
+            machine.want(symbols, on: slot, bound: slot != nil)
+            if let slot { claims.bind(symbols, to: slot) } else { claims.want(symbols, machine.stations.keys) }
+        }
+
+        mutating func unwant(_ symbols: [Symbol], on slot: Int?) {
+            let gone = machine.unwant(symbols, on: slot)
+            let slots = Array(machine.stations.keys)
+            guard let slot else { return claims.end(symbols, slots) }
+            let isManual = machine.configuration.strategy == .manual
+            for symbol in gone { claims.end(symbol, on: slot, slots, isManual: isManual) }
+        }
+
+        mutating func release(_ symbols: [Symbol]) {
+            machine.release(symbols)
+            claims.release(symbols)
+        }
+
+        mutating func rebalance(_ pool: [Symbol]) {
+            machine.weights = Dictionary(
+                uniqueKeysWithValues: pool.map { ($0, Double.random(in: 0..<10, using: &random)) })
+            _ = machine.rebalance(isAsked: true)
+        }
 
         mutating func perform() {
             for (slot, wire) in wires {
@@ -96,9 +202,10 @@ import Testing
             SlotSet(wires.filter { $0.value.sends(symbol) }.keys)
         }
 
-        /// Answers everything and lets enough time pass for all moves to end.
-        mutating func rest() {
-            for _ in 0..<400 {
+        /// Answers everything and lets enough time pass for all moves to end; fewer rounds do while all connections
+        /// work.
+        mutating func rest(_ rounds: Int = 400) {
+            for _ in 0..<rounds {
                 for slot in wires.keys { answer(slot) }
                 perform()
                 now += .seconds(2)
@@ -120,10 +227,8 @@ import Testing
         var world = World(
             machine: SetMachine(configuration), random: random, capacity: capacity, redundant: redundant)
         for slot in 0..<3 {
-            world.wires[slot] = Wire()
-            world.machine.add(.init(slot: slot, priority: slot + 1, capacity: capacity), now: .zero)
-            world.machine.configure(slot, Array(pool[(slot * 6)..<(slot * 6 + 8)]))
-            world.wanted.formUnion(pool[(slot * 6)..<(slot * 6 + 8)])
+            world.add(slot, priority: slot + 1)
+            world.configure(slot, Array(pool[(slot * 6)..<(slot * 6 + 8)]))
         }
         for _ in 0..<250 {
             step(&world, pool, hasWildcard)
@@ -142,6 +247,52 @@ import Testing
         checkSettled(world, lost: lost)
     }
 
+    @Test(arguments: 0..<25, RoutingStrategy.allCases)
+    func `a symbol is collected as long as the settings or a person name it, wherever it was moved`(
+        seed: Int, strategy: RoutingStrategy
+    ) {
+        var configuration = SetConfiguration()
+        configuration.strategy = strategy
+        let pool = symbols(12)
+        var world = World(
+            machine: SetMachine(configuration), random: SeededRandom(seed: UInt64(seed) &+ 5000), capacity: nil,
+            redundant: .none)
+        for slot in 0..<3 {
+            world.add(slot, priority: slot + 1)
+            world.connect(slot)
+            world.configure(slot, Array(pool[(slot * 4)..<(slot * 4 + 4)]))
+        }
+        world.rest(8)
+        for _ in 0..<60 {
+            ask(&world, pool)
+            world.rest(8)
+            let collected = Set(pool.filter { !world.bringers(of: $0).isEmpty })
+            #expect(collected == world.wanted)
+        }
+    }
+
+    /// Changes who wants what, or where it is, while all connections work.
+    private func ask(_ world: inout World, _ pool: [Symbol]) {
+        let slots = world.wires.keys.sorted()
+        let slot = slots.randomElement(using: &world.random) ?? 0
+        let some = pool.filter { _ in Int.random(in: 0..<4, using: &world.random) == 0 }
+        switch Int.random(in: 0..<12, using: &world.random) {
+        case 0, 1: world.configure(slot, some)
+        case 2, 3: world.want(some, on: slot)
+        case 4: world.want(some, on: nil)
+        case 5, 6: world.unwant(some, on: slot)
+        case 7: world.unwant(some, on: nil)
+        case 8: world.release(some)
+        case 9 where slots.count > 1: world.remove(slot)
+        case 10 where slots.count < 3:
+            let free = (0..<3).first { world.wires[$0] == nil } ?? 3
+            world.add(free, priority: free + 1)
+            world.connect(free)
+            world.configure(free, some)
+        default: world.rebalance(pool)
+        }
+    }
+
     private func step(_ world: inout World, _ pool: [Symbol], _ hasWildcard: Bool) {
         let slots = world.wires.keys.sorted()
         let slot = slots.randomElement(using: &world.random) ?? 0
@@ -151,30 +302,21 @@ import Testing
         switch Int.random(in: 0..<16, using: &world.random) {
         case 0, 1: if world.wires[slot]?.isUp == true { world.drop(slot) }
         case 2, 3, 4: if world.wires[slot]?.isUp == false { world.connect(slot) }
-        case 5:
-            world.machine.want(some, on: nil)
-            world.wanted.formUnion(some)
-        case 6:
-            world.machine.unwant(some, on: nil)
-            world.wanted.subtract(some)
-        case 7:
-            world.machine.weights = Dictionary(
-                uniqueKeysWithValues: pool.map { ($0, Double.random(in: 0..<10, using: &world.random)) })
-            _ = world.machine.rebalance(isAsked: true)
+        case 5: world.want(some, on: nil)
+        case 6: world.unwant(some, on: nil)
+        case 7: world.rebalance(pool)
         case 8 where slots.count < 4:
             let free = (0..<16).first { world.wires[$0] == nil } ?? 15
             guard world.machine.stations[free] == nil else { break }
-            world.wires[free] = Wire()
-            world.machine.add(.init(slot: free, priority: 5, capacity: world.capacity), now: world.now)
-        case 9 where slots.count > 2: world.machine.remove(slot, now: world.now)
+            world.add(free, priority: 5)
+        case 9 where slots.count > 2: world.remove(slot)
         case 10 where hasWildcard:
             // Only one connection at a time takes everything.
             if let other = slots.first(where: { world.machine.stations[$0]?.takesAll == true }) {
-                world.machine.configure(other, some)
+                world.configure(other, some)
             } else {
-                world.machine.configure(slot, [], takesAll: true)
+                world.configure(slot, [], takesAll: true)
             }
-            world.wanted = Set(world.machine.order)
         default: for slot in slots where Bool.random(using: &world.random) { world.answer(slot) }
         }
         // A symbol that is delivered must not stop coming because it moves.
@@ -183,8 +325,9 @@ import Testing
                 (symbol, world.bringers(of: symbol).filter { world.wires[$0]?.asks(symbol) == true })
             })
         let isPatient = isPatient(world)
+        let wanted = world.wanted
         world.perform()
-        for symbol in pool where world.wanted.contains(symbol) {
+        for symbol in pool where wanted.contains(symbol) {
             let stays = !world.bringers(of: symbol).filter { world.wires[$0]?.asks(symbol) == true }.isEmpty
             let goes = before[symbol].map { !$0.isEmpty } ?? false
             if goes, !stays, world.machine.goals[symbol] != nil, isPatient {
@@ -203,6 +346,7 @@ import Testing
 
     /// What holds at every moment.
     private func check(_ world: World) {
+        #expect(Set(world.machine.order) == world.wanted)
         for (slot, wire) in world.wires {
             if let capacity = world.capacity {
                 #expect(wire.interest.count <= capacity, "connection \(slot) holds more than it takes")
@@ -223,7 +367,6 @@ import Testing
 
     /// What holds when nothing moves any more.
     private func checkSettled(_ world: World, lost: Int? = nil) {
-        #expect(Set(world.machine.order) == world.wanted)
         let alive = world.wires.filter { $0.key != lost }
         let room = alive.values.reduce(0) { $0 + max(0, (world.capacity ?? 1000) - $1.interest.count) }
         let wildcards = world.wires.values.count { $0.asksAll }
@@ -236,6 +379,7 @@ import Testing
             if asked < 2 { #expect(world.sharing[symbol] == nil, "\(symbol) counts as shared for good") }
             if copies.isEmpty { #expect(room == 0, "\(symbol) comes from nowhere though there is room for \(room)") }
         }
-        for wire in alive.values { #expect(wire.subscribed.isSubset(of: world.wanted)) }
+        let wanted = world.wanted
+        for wire in alive.values { #expect(wire.subscribed.isSubset(of: wanted)) }
     }
 }

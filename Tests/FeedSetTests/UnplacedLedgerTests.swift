@@ -62,4 +62,13 @@ import Testing
         // But not a symbol that loses its room later.
         #expect(ledger.note([all[0], all[1]], moment(10_000), configuration)?.gaps == [gap([all[1]], 10_000, nil)])
     }
+
+    @Test func `so was what has no room when it can be named at last`() throws {
+        var ledger = UnplacedLedger()
+        let configuration = try configuration(life: PreviousLife(end: 500, newest: [.trade: 400]))
+        #expect(ledger.note([], moment(9000), configuration) == nil)
+        let gaps = ledger.note([all[0], all[1]], overdue: [all[0]], moment(10_000), configuration)?.gaps
+        #expect(gaps?.map(\.symbols) == [[all[0]], [all[1]]])
+        #expect(gaps?.map(\.from) == [400 - Gap.startMargin, 10_000 - Gap.eventLateness])
+    }
 }

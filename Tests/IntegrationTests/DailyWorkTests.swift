@@ -82,6 +82,32 @@ import WebAPISupport
         #expect(try Command.run(["/usr/bin/sqlite3", "-readonly", file, whole]) == "\(Self.bars)\n")
     }
 
+    @Test func `export --watch writes a day of a delayed feed only when its last events have come`() async throws {
+        let box = try Box.known()
+        let clock = try ClockShim()
+        // 20:15 in New York, when the day would be over without the delay.
+        let over = Date(timeIntervalSince1970: 1_380_068_100)
+        let path = box.workspace.file("out/bars/day=2013-09-24/bars.csv")
+        func watch() throws -> ChildProcess {
+            try box.start(
+                "export", "--watch", "--format", "csv", "--output", "out",
+                environment: clock.settings.merging([
+                    "MASSIVE_WEBSOCKET_URL": "wss://delayed.localhost/stocks"
+                ]) { $1 })
+        }
+        try clock.step(to: over + 60)
+        let first = try watch()
+        try await first.line(containing: "no such events on 2013-09-23")
+        first.send(SIGTERM)
+        #expect(try await first.exit(within: .seconds(20)) == 0)
+        #expect(!FileManager.default.fileExists(atPath: path))
+        try clock.step(to: over + 17 * 60)
+        let second = try watch()
+        try await second.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
+        second.send(SIGTERM)
+        #expect(try await second.exit(within: .seconds(20)) == 0)
+    }
+
     @Test func `export --watch writes a day once, when it is over, and goes on after it when started again`()
         async throws
     {

@@ -111,6 +111,66 @@ import WebAPISupport
         #expect(noDatabase.0 == 78)
     }
 
+    @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+    func `an export of a database that lacks a table fails and writes no mark, or names what it did without`()
+        async throws
+    {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks", database: cluster.uri(database))
+        #expect(try await box.edgetick("migrate").0 == 0)
+        _ = try cluster.psql("ALTER TABLE trades RENAME TO trades_before; DROP TABLE luld", database: database)
+        let failed = try await box.edgetick(
+            "export", "--source", "upstream", "--date", "2013-09-24", "--output", "out")
+        #expect(failed.0 == 78 && failed.1.contains { $0.contains("table trades") }, "\(failed.1)")
+
+        let watch = try box.start(
+            "export", "--source", "upstream", "--watch", "--from", "2013-09-24", "--output", "out")
+        let line = try await watch.line(containing: "a day could not be exported and is tried again")
+        #expect(line.contains("2013-09-24") && line.contains("table trades"), "\(line)")
+        watch.send(SIGTERM)
+        #expect(try await watch.exit() == 0)
+        #expect(!FileManager.default.fileExists(atPath: box.workspace.file("out/.written.parquet")))
+
+        _ = try cluster.psql("ALTER TABLE trades_before RENAME TO trades", database: database)
+        let done = try await box.edgetick(
+            "export", "--source", "upstream", "--date", "2013-09-24", "--output", "out")
+        #expect(done.0 == 0 && done.1.contains { $0.contains("no price bands were exported") }, "\(done.1)")
+        let named = try await box.edgetick(
+            "export", "--source", "upstream", "--date", "2013-09-24", "--stream", "luld", "--output", "out")
+        #expect(named.0 == 78 && named.1.contains { $0.contains("table luld") }, "\(named.1)")
+    }
+
+    @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
+    func `a day of which rows wait for upload is not written from the database, and is tried again`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = ["DATABASE_URI": cluster.uri(try cluster.makeDatabase())]
+        let box = try Box.known()
+        #expect(try await box.edgetick("migrate", environment: database).0 == 0)
+        func watch() throws -> ChildProcess {
+            try box.start(
+                "export", "--source", "upstream", "--watch", "--from", "2013-09-24", "--output", "out",
+                environment: database)
+        }
+        let mark = box.workspace.file("out/.written.parquet")
+        let first = try watch()
+        let line = try await first.line(containing: "a day could not be exported and is tried again")
+        #expect(line.contains("2013-09-24"), "\(line)")
+        let waiting = "bars, trades, luld, imbalances, fair_values of the day still wait for upload"
+        #expect(line.contains(waiting), "\(line)")
+        first.send(SIGTERM)
+        #expect(try await first.exit() == 0)
+        #expect(!FileManager.default.fileExists(atPath: mark))
+
+        // Nothing waits any more; what the database has of the day is nothing.
+        try Command.run(["/usr/bin/sqlite3", box.ticks, "UPDATE streams SET acknowledged = 10"])
+        let second = try watch()
+        try await second.line(containing: "no such events on 2013-09-24")
+        try await Waiting.until("the mark") { FileManager.default.fileExists(atPath: mark) }
+        second.send(SIGTERM)
+        #expect(try await second.exit() == 0)
+    }
+
     @Test func `tail follows a file that takes another's place`() async throws {
         let box = try Box.known()
         let spare = box.workspace.file("spare.sqlite")

@@ -76,4 +76,20 @@ import Testing
             #expect(received.messages("gap") == ["\(span), disconnected: T.AAPL"])
         }
     }
+
+    @Test func `is told before past events however many newer gaps there are`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<10)
+            let (from, to) = (plan.event(3).time, plan.event(5).time)
+            rig.buffer.record(gap(["AAPL"], [.trade], from, to))
+            try await rig.buffer.flush()
+            try await Blocking.run { try rig.addGaps(10_001, of: "MSFT", .trade, from: from, to: to) }
+            let client = try await rig.client()
+            try await client.send(
+                #"{"action":"subscribe","params":"T.AAPL","from":\#(plan.event(0).time)}"#)
+            let received = try await client.wait { $0.replaysDone > 0 }
+            #expect(received.messages("gap") == ["from \(from) to \(to), disconnected: T.AAPL"])
+        }
+    }
 }

@@ -136,6 +136,58 @@ import Testing
         }
     }
 
+    @Test func `a gap is named however many newer ones there are, beyond a hundred as a part of the last`()
+        async throws
+    {
+        try await RelayRig.run(configured { $0.kinds = [.minuteBar] }) { rig in
+            let start = (WallClock.milliseconds() / 60_000 - 30) * 60_000
+            try rig.take([
+                #"[{"ev":"AM","sym":"AAPL","v":10,"o":1,"c":2,"h":3,"l":1,"s":\#(start),"e":\#(start + 60_000)}]"#
+            ])
+            let (from, to) = (start + 60_000, start + 120_000)
+            rig.buffer.record(
+                Gap(
+                    connection: "primary", symbols: [Symbol("AAPL")].compactMap { $0 }, events: [.minuteBar],
+                    from: from, to: to, cause: .stalled))
+            try await rig.buffer.flush()
+            try rig.addGaps(10_001, of: "MSFT", .minuteBar, from: from, to: to)
+            let route = "/v2/aggs/ticker/AAPL/range/1/minute/\(start)/\(start + 600_000)"
+            #expect(try await ask(rig, route).answer.missing?.map(\.why) == ["a gap: stalled"])
+
+            try rig.addGaps(99, of: "AAPL", .minuteBar, from: start + 240_000, to: start + 300_000)
+            try rig.addGaps(1, of: "AAPL", .minuteBar, from: start + 480_000, to: start + 540_000)
+            let missing = try #require(try await ask(rig, route).answer.missing)
+            #expect(missing.count == 100 && missing.first?.why == "a gap: stalled")
+            #expect(missing.last?.from == start + 240_000 && missing.last?.to == start + 540_000)
+        }
+    }
+
+    @Test func `the time before a symbol was collected without a break is missing, whatever bars there are from it`()
+        async throws
+    {
+        let start = (WallClock.milliseconds() / 60_000 - 30) * 60_000
+        let since = start + 330_000
+        try await RelayRig.run(
+            configured { $0.kinds = [.minuteBar] }, symbols: { _ in RelayRig.Fixed(since: since) }
+        ) { rig in
+            for time in [start, start + 420_000] {
+                try rig.take([
+                    #"[{"ev":"AM","sym":"AAPL","v":10,"o":1,"c":2,"h":3,"l":1,"s":\#(time),"e":\#(time + 60_000)}]"#
+                ])
+            }
+            let route = "/v2/aggs/ticker/AAPL/range/1/minute"
+            let (_, answer) = try await ask(rig, "\(route)/\(start)/\(start + 600_000)")
+            #expect(answer.results?.map(\.t) == [start, start + 420_000])
+            #expect(answer.missing?.map(\.why) == ["AAPL has been collected since \(since)"])
+            #expect(answer.missing?.first?.from == start && answer.missing?.first?.to == since - 60_000)
+            let (_, early) = try await ask(rig, "\(route)/\(start)/\(start + 60_000)")
+            #expect(early.missing?.first?.from == start && early.missing?.first?.to == start + 60_000)
+            // The bar of the minute in which it began comes.
+            let (_, late) = try await ask(rig, "\(route)/\(start + 300_000)/\(start + 600_000)")
+            #expect(late.results?.map(\.t) == [start + 420_000] && late.missing == nil)
+        }
+    }
+
     @Test func `a request that can't be met is refused in the provider's form`() async throws {
         try await RelayRig.run(configured { $0.keys = [Secret("the-key-of-this-test")] }) { rig in
             let (status, answer) = try await ask(rig, all)

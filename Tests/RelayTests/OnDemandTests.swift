@@ -146,6 +146,31 @@ import Universe
         }
     }
 
+    @Test func `are collected since they were last taken up, those of the settings since the start`() async throws {
+        let market = try await Market()
+        try await RelayRig.run(
+            Self.configuration(1), symbols: { try market.symbols(before: $0, maximum: 1, patience: .seconds(1)) }
+        ) { rig in
+            try await market.collecting {
+                let owner = try #require(market.owner)
+                let (demanded, listed) = (try #require(Symbol("AAPL")), try #require(Symbol("MSFT")))
+                #expect(owner.collectedSince(.trade, of: listed) == Int64.min)
+                #expect(owner.collectedSince(.trade, of: demanded) == nil)
+                let begun = WallClock.milliseconds()
+                let client = try await rig.client()
+                try await client.subscribe("T.AAPL")
+                try await Waiting.until("AAPL") { owner.collectedSince(.trade, of: demanded) != nil }
+                let first = try #require(owner.collectedSince(.trade, of: demanded))
+                #expect(first >= begun)
+                try await client.send(#"{"action":"unsubscribe","params":"T.AAPL"}"#)
+                try await Waiting.until("the end of AAPL") { owner.collectedSince(.trade, of: demanded) == nil }
+                try await client.send(#"{"action":"subscribe","params":"T.AAPL"}"#)
+                try await Waiting.until("AAPL again") { owner.collectedSince(.trade, of: demanded) ?? 0 > first }
+                #expect(owner.collectedSince(.trade, of: listed) == Int64.min)
+            }
+        }
+    }
+
     @Test func `that the account's plan does not cover are refused, with the reason`() async throws {
         let market = try await Market([.refuseSymbol(try #require(Symbol("AAPL")))])
         try await RelayRig.run(

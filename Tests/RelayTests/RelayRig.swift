@@ -55,17 +55,21 @@ final class RelayRig: Sendable {
     /// Some symbols that are collected, whatever anybody asks for; `nil` for all.
     struct Fixed: RelayedSymbols {
         var collected: Set<Symbol>?
+        /// Since when they are collected, in milliseconds since the Unix epoch.
+        var since = Int64.min
 
         func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
-            let others = channels.filter { !collects($0) }
+            let others = channels.filter { channel in
+                channel.symbol.map { collectedSince(channel.kind, of: $0) == nil } ?? false
+            }
             return Dictionary(others.map { ($0, "nobody asked for \($0.symbol?.description ?? "")") }) { first, _ in
                 first
             }
         }
 
-        func collects(_ channel: FeedChannel) -> Bool {
-            guard let symbol = channel.symbol, let collected else { return true }
-            return collected.contains(symbol)
+        func collectedSince(_ kind: EventKind, of symbol: Symbol) -> Int64? {
+            guard let collected, !collected.contains(symbol) else { return since }
+            return nil
         }
 
         func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview { DemandReview() }
@@ -118,6 +122,18 @@ final class RelayRig: Sendable {
             Array(frame.utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
         }
         return batch
+    }
+
+    /// Adds gaps of one symbol and time to the file, as another program would.
+    func addGaps(_ count: Int, of symbol: String, _ event: EventKind, from: Int64, to: Int64) throws {
+        try Command.run([
+            "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("ticks.sqlite"),
+            """
+            WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT \(count))
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
+            SELECT 'primary', '\(symbol)', '\(event.rawValue)', \(from), \(to), 'disconnected', 1 FROM numbers
+            """,
+        ])
     }
 
     /// Takes numbered events in, a few a frame.

@@ -172,6 +172,7 @@ import Testing
 
         let buffer = try scratch.open()
         let id = buffer.id
+        let made = try scratch.number("SELECT created_us FROM buffer")
         var after: Int64 = 0
         var failure: StoreError?
         do {
@@ -189,6 +190,7 @@ import Testing
         #expect(buffer.offer(.bars(10)) == .accepted)
         try await buffer.flush()
         #expect(buffer.id == id)
+        #expect(try scratch.number("SELECT created_us FROM buffer") == made)
         #expect(buffer.statistics.drops == 20_000 - after)
         let batch = try #require(try await buffer.nextBatch(of: .bars, limit: 100))
         #expect(batch.bars.map(\.sequence) == Array(20_001...20_010))

@@ -145,11 +145,51 @@ struct BrokenDiskTests {
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
     }
 
+    @Test func `what a COMMIT upstream relies on is synced even where commits are not`() async throws {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            let buffer = try BrokenDiskTests.open(
+                path, commitInterval: .fixed(.seconds(60)), synchronous: .normal)
+            _ = buffer.offer(.bars(100))
+            try await buffer.flush()
+            let isWritten: @Sendable () async -> Bool = { await buffer.flushError() == nil }
+
+            DiskFault.failingSyncs.store(1, ordering: .relaxed)
+            _ = buffer.offer(.bars(100, from: 100))
+            guard await isWritten(), DiskFault.hits.load(ordering: .relaxed) == 0 else { exit(80) }
+            let letter = DeadLetter(stream: .bars, sequence: 7, sqlState: "23514", reason: "check", row: "{}")
+            do throws(StoreError) {
+                try await buffer.addDeadLetters([letter])
+                exit(81)
+            } catch {
+                guard error.reason == .inputOutput, DiskFault.hits.load(ordering: .relaxed) == 1 else { exit(82) }
+            }
+            guard (try? await Waiting.until("the letter", isWritten)) != nil else { exit(83) }
+
+            DiskFault.failingSyncs.store(1, ordering: .relaxed)
+            do throws(StoreError) {
+                try await buffer.prepare(UploadMove(stream: .bars, token: "a", through: 100, settled: nil))
+                exit(84)
+            } catch {
+                guard error.reason == .inputOutput, DiskFault.hits.load(ordering: .relaxed) == 2 else { exit(85) }
+            }
+            guard (try? await Waiting.until("the move", isWritten)) != nil else { exit(86) }
+            await buffer.close()
+            exit(0)
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 200)
+        #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 1)
+        #expect(try scratch.number("SELECT count(*) FROM moves") == 1)
+    }
+
     private static func open(
-        _ path: String, commitInterval: CommitInterval = .fixed(.milliseconds(5))
+        _ path: String, commitInterval: CommitInterval = .fixed(.milliseconds(5)),
+        synchronous: TickBuffer.Synchronous = .full
     ) throws -> TickBuffer {
         DiskFault.install()
-        var options = TickBuffer.Options(collector: "child", commitInterval: commitInterval)
+        var options = TickBuffer.Options(
+            collector: "child", commitInterval: commitInterval, synchronous: synchronous)
         options.queueBytes = 1 << 20
         // A sign of life could meet the fault in place of the events.
         options.isCollecting = false

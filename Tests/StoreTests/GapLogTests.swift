@@ -36,6 +36,30 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `what the file lost to damage is known by stream and time, apart from what the feed sent damaged`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        var lost = gap([], [.trade], from: 100_000)
+        lost.cause = .damaged
+        buffer.record(lost)
+        var unread = gap(["AAPL"], [.trade], from: 900_000)
+        unread.cause = .damaged
+        buffer.record(unread)
+        buffer.record(gap([], [.trade], from: 800_000))
+        try await buffer.flush()
+        func hasLost(_ stream: EventStream, _ span: ClosedRange<Int64>) throws -> Bool {
+            try GapLog.hasLostRows(of: stream, in: span, directory: scratch.path)
+        }
+        #expect(try hasLost(.trades, 105_000...200_000))
+        #expect(try hasLost(.trades, 0...100_000))
+        #expect(try !hasLost(.trades, 105_001...2_000_000))
+        #expect(try !hasLost(.trades, 0...99_999))
+        #expect(try !hasLost(.quotes, 0...2_000_000))
+        await buffer.close()
+    }
+
     @Test func `how far a gap's filling came is kept over a restart`() async throws {
         let scratch = try Scratch()
         var buffer = try scratch.open()
@@ -104,9 +128,77 @@ import Testing
         try await offer(.trades(1, symbol: "TRADED"))
         try await buffer.flush()
         let history = TickHistory(directory: scratch.path)
-        #expect(try history.recentSymbols(of: .bars) == [Symbol("RARE")!, Symbol("BUSY")!])
-        #expect(try history.recentSymbols(of: .trades) == [Symbol("TRADED")!])
-        #expect(try history.recentSymbols(of: .quotes).isEmpty)
+        let recent = try history.recentSymbols(of: .bars)
+        #expect(recent.symbols == [Symbol("RARE")!, Symbol("BUSY")!] && recent.isComplete)
+        #expect(try history.recentSymbols(of: .trades).symbols == [Symbol("TRADED")!])
+        #expect(try history.recentSymbols(of: .quotes).symbols.isEmpty)
+        await buffer.close()
+    }
+
+    @Test func `symbols that were found in a sample of a day's rows are not said to be all`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        for symbol in ["RARE", "BUSY"] { #expect(buffer.offer(.bars(1, symbol: symbol)) == .accepted) }
+        try await buffer.flush()
+        await buffer.close()
+        let history = TickHistory(directory: scratch.path)
+        // As if there were as many rows as are read in full, and then a few more.
+        let most = 64 * 65_536
+        try scratch.execute("UPDATE bars SET seq = \(most) WHERE symbol = 'BUSY'")
+        let all = try history.recentSymbols(of: .bars)
+        #expect(all.symbols == [Symbol("RARE")!, Symbol("BUSY")!] && all.isComplete)
+        try scratch.execute("UPDATE bars SET seq = \(most + 64) WHERE symbol = 'BUSY'")
+        let some = try history.recentSymbols(of: .bars)
+        #expect(some.symbols == [Symbol("BUSY")!] && !some.isComplete)
+    }
+
+    @Test func `gaps are selected by their time, and are read part by part down to the oldest`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        for start in [1000, 20_000, 40_000] as [Int64] { buffer.record(gap(["AAPL"], from: start)) }
+        var underWay = gap(["AAPL"], from: 60_000)
+        underWay.to = nil
+        buffer.record(underWay)
+        try await buffer.flush()
+        func numbers(_ span: ClosedRange<Int64>?, before id: Int64 = .max, limit: Int = 10) throws -> [Int64] {
+            try GapLog.read(directory: scratch.path, overlapping: span, before: id, limit: limit).map(\.id)
+        }
+        #expect(try numbers(nil) == [1, 2, 3, 4])
+        #expect(try numbers(6000...40_000) == [1, 2, 3])
+        #expect(try numbers(6001...39_999) == [2])
+        #expect(try numbers(1_000_000...2_000_000) == [4])
+        #expect(try numbers(0...999).isEmpty)
+        #expect(try numbers(0...100_000, before: 4, limit: 2) == [2, 3])
+        #expect(try numbers(0...100_000, before: 2, limit: 2) == [1])
+        await buffer.close()
+    }
+
+    @Test func `a symbol's events are lacking in the gaps that have them, until it was asked for`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
+        buffer.record(gap([], from: 20_000))
+        buffer.record(gap(["AAP"], from: 40_000))
+        buffer.record(gap(["AAPL"], [.secondBar], from: 60_000))
+        buffer.record(gap(["AAPL"], from: 80_000))
+        try await buffer.flush()
+        let records = try GapLog.read(directory: scratch.path)
+        try #require(records.count == 5)
+        try await buffer.settle([
+            GapFill(of: records[1], symbols: [(Symbol("MSFT")!, 0)], state: .partial),
+            GapFill(of: records[4], state: .filled),
+        ])
+        func starts(_ name: String, _ span: ClosedRange<Int64> = 0...1_000_000) throws -> [Int64] {
+            let symbol = try #require(Symbol(name))
+            var found: [Gap] = []
+            try GapLog.lacking(.minuteBar, of: symbol, in: span, directory: scratch.path) { found.append($0) }
+            #expect(found.allSatisfy { $0.symbols == [symbol] && $0.events == [.minuteBar] })
+            return found.map(\.from)
+        }
+        #expect(try starts("AAPL") == [1000, 20_000])
+        #expect(try starts("MSFT") == [1000])
+        #expect(try starts("IBM") == [20_000])
+        #expect(try starts("AAPL", 6001...19_999).isEmpty)
         await buffer.close()
     }
 
@@ -165,6 +257,7 @@ import Testing
             DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves; DROP TABLE reconciled;
             DROP TABLE luld; DROP TABLE imbalances; DROP TABLE fair_values;
             DELETE FROM streams WHERE stream IN ('luld', 'imbalances', 'fair_values');
+            ALTER TABLE streams DROP COLUMN sent_again_through;
             ALTER TABLE gaps DROP COLUMN uncertain; ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;
             ALTER TABLE gaps DROP COLUMN settled_us;
             ALTER TABLE trades DROP COLUMN participant_time_ms; ALTER TABLE quotes DROP COLUMN participant_time_ms;

@@ -123,4 +123,117 @@ import Testing
         try scratch.execute("DELETE FROM bars WHERE seq = 9")
         #expect(try !FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
     }
+
+    /// Letters of trades, of which a second copy is no newer version.
+    private func trades(_ sequences: ClosedRange<Int64>) -> [DeadLetter] {
+        sequences.map { sequence in
+            DeadLetter(
+                stream: .trades, sequence: sequence, sqlState: "23514", reason: "check",
+                row: """
+                    {"seq":\(sequence),"symbol":"IBM","time_ms":\(1_380_000_000_000 + sequence),"price":1.5,"size":2.5,
+                    "received_us":1380000000000000,"connection":"primary"}
+                    """)
+        }
+    }
+
+    /// A buffer with ten uploaded trades, and the letters of three of them.
+    private func refused(in scratch: Scratch) async throws -> (TickBuffer, [DeadLetter]) {
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.trades(10)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .trades, limit: 10)
+        try await buffer.acknowledge(.trades, through: 10)
+        let letters = trades(3...5)
+        try await buffer.addDeadLetters(letters)
+        return (buffer, letters)
+    }
+
+    /// Waits until everything that was queued is written.
+    private func written(_ buffer: TickBuffer) async throws {
+        try await Waiting.until("everything is written") { await buffer.flushError() == nil }
+    }
+
+    @Test func `letters that are put back again while nothing can be written become one row each`() async throws {
+        let scratch = try Scratch()
+        let (buffer, letters) = try await refused(in: scratch)
+        let lock = try WriteLock(scratch.ticks)
+        for _ in 0..<3 {
+            await #expect(throws: StoreError.self) { _ = try await buffer.requeue(letters) }
+        }
+        try lock.release()
+        try await written(buffer)
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].lastSequence == 13)
+        #expect(try scratch.number("SELECT count(*) FROM trades") == 13)
+        #expect(try await buffer.requeue(letters).isEmpty)
+        #expect(try scratch.number("SELECT count(*) FROM trades") == 13)
+        await buffer.close()
+    }
+
+    @Test func `letters that are given up again while nothing can be written count once`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(10, in: scratch) { _ in }
+        let given = letters(4...5) + letters(8...8)
+        try await buffer.addDeadLetters(given)
+        let lock = try WriteLock(scratch.ticks)
+        for _ in 0..<3 {
+            await #expect(throws: StoreError.self) { try await buffer.discard(given) }
+        }
+        #expect(buffer.statistics.deadLetters == 3 && buffer.statistics.drops == 0)
+        try lock.release()
+        try await written(buffer)
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics.drops == 3)
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 3)
+        #expect(try await Set(buffer.refusedRows(of: .bars, after: 0, through: 10)) == [4...5, 8...8])
+        await buffer.close()
+    }
+
+    @Test func `letters that go back into the queue are not given up as well`() async throws {
+        let scratch = try Scratch()
+        let (buffer, letters) = try await refused(in: scratch)
+        let lock = try WriteLock(scratch.ticks)
+        await #expect(throws: StoreError.self) { _ = try await buffer.requeue(letters) }
+        await #expect(throws: StoreError.self) { try await buffer.discard(letters) }
+        try lock.release()
+        try await written(buffer)
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics.drops == 0)
+        #expect(try scratch.number("SELECT count(*) FROM trades") == 13)
+        #expect(try scratch.number("SELECT count(*) FROM drops") == 0)
+        await buffer.close()
+    }
+
+    @Test func `a letter that could not be written does not outlast what the ledger says next`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(10)) == .accepted)
+        try await buffer.flush()
+        let nothing = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, Int64(0)) })
+        try await buffer.agree(withLedger: nothing)
+        let lock = try WriteLock(scratch.ticks)
+        await #expect(throws: StoreError.self) { try await buffer.addDeadLetters(letters(7...7)) }
+        // No letter is in the file yet, and still the row must not be sent before it is.
+        await #expect(throws: StoreError.self) { try await buffer.agree(withLedger: nothing) }
+        try lock.release()
+        try await written(buffer)
+        #expect(buffer.statistics.deadLetters == 0)
+        #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 0)
+        await buffer.close()
+    }
+
+    @Test func `what the ledger says counts for letters that are written in the same transaction`() async throws {
+        let scratch = try Scratch()
+        let buffer = try await uploaded(10, in: scratch) { _ in }
+        #expect(buffer.offer(.bars(10, from: 10)) == .accepted)
+        try await buffer.flush()
+        let lock = try WriteLock(scratch.ticks)
+        // What comes after the first attempt waits together.
+        #expect(buffer.offer(.bars(1, from: 20)) == .accepted)
+        #expect(await buffer.flushError() != nil)
+        await #expect(throws: StoreError.self) { try await buffer.addDeadLetters(letters(17...17)) }
+        await #expect(throws: StoreError.self) { try await buffer.agree(withLedger: [.bars: 8]) }
+        try lock.release()
+        try await written(buffer)
+        #expect(buffer.statistics[.bars].acknowledgedSequence == 8 && buffer.statistics.deadLetters == 0)
+        #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 0)
+        await buffer.close()
+    }
 }

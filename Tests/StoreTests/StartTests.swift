@@ -15,6 +15,7 @@ import Testing
         #expect(buffer.offer(.bars(500)) == .accepted)
         try await buffer.flush()
         await buffer.close()
+        let made = try scratch.number("SELECT created_us FROM buffer")
         let page = try #require(try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = '\(table)'"))
         let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
         try file.seek(toOffset: UInt64(page - 1) * 4096)
@@ -34,6 +35,8 @@ import Testing
         #expect(again.statistics[.bars].settledSequence == (table == "bars" ? 0 : 500))
         await again.close()
         #expect(try scratch.files(beginning: "ticks-starting-") == [])
+        // Days from before the damage are still to be compared with the tape.
+        if table != "bars" { #expect(try scratch.number("SELECT created_us FROM buffer") == made) }
     }
 
     @Test func `a successor without rows counts on from the numbers of the file that it replaced, even after a repair`()

@@ -104,6 +104,37 @@ import Testing
         #expect(try mirror.replacePulled(with: shuffled, source: "other db") != .unchanged)
     }
 
+    @Test func `a pull brings back what the mirror lacks though the database has nothing new, or differs when forced`()
+        throws
+    {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        let file = scratch.path + "/universe.sqlite"
+        let records = UniverseRecords(
+            groups: [group("a", ["A", "B"]), group("b", ["B"])],
+            entries: [CacheEntryRecord(type: "app_settings", name: "x", key: "k", value: "1", environment: "DEFAULT")])
+        _ = try mirror.replacePulled(with: records, source: "db")
+        let before = try mirror.contents().groups
+        for loss in [
+            "DELETE FROM group_memberships WHERE symbol = 'A'", "DELETE FROM definition_groups WHERE name = 'b'",
+            "DELETE FROM cache_entries",
+        ] {
+            try scratch.execute(loss, file: file)
+            guard case .replaced(let changes) = try mirror.replacePulled(with: records, source: "db") else {
+                return #expect(Bool(false), "\(loss)")
+            }
+            #expect(changes.setAside == nil)
+            #expect(try mirror.contents().groups == before)
+            #expect(try mirror.entries(environment: nil) == records.entries)
+        }
+        try scratch.execute("UPDATE group_memberships SET weight = 9", file: file)
+        guard case .replaced = try mirror.replacePulled(with: records, source: "db", force: true) else {
+            return #expect(Bool(false), "forced")
+        }
+        #expect(try mirror.contents().groups == before)
+        #expect(try FileVerifier.verify(file, as: .universe).isSound)
+    }
+
     @Test func `a pull that would empty or halve the mirror is refused unless forced`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
@@ -142,6 +173,7 @@ import Testing
         guard case .replaced(let changes) = try mirror.replacePulled(with: both, source: "db") else { return }
         #expect(changes.shadowed.map(\.name) == ["mine"])
         #expect(try names(mirror) == ["mine 1 local", "theirs 1 pulled"])
+        #expect(try mirror.replacePulled(with: both, source: "db") == .unchanged)
         _ = try mirror.replacePulled(with: .init(), source: "db", force: true)
         #expect(try names(mirror) == ["mine 1 local"])
         // A pulled group that is edited here becomes local, and the next pull reads everything again.

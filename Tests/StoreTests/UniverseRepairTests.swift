@@ -96,6 +96,91 @@ import Testing
             try SoundFile.reading(path) { try Int.fetchOne($0, sql: "SELECT count(*) FROM definition_groups") } == 40)
     }
 
+    private static let pulled = UniverseRecords(
+        groups: groups.map { name in
+            GroupRecord(
+                identity: .init(name: name, type: "UNIVERSE", environment: "DEFAULT"), createdAt: 1000,
+                updatedAt: 2000,
+                members: (0..<100).map { "\(name.dropFirst(6))S\($0)" }.sorted().map {
+                    MemberRecord(symbol: $0, weight: 1, createdAt: 1500)
+                })
+        })
+
+    /// Makes a mirror with groups of the database between two local ones of 1,000 members, and returns its groups.
+    private func pull(_ scratch: Scratch) throws -> [MirrorContents.Group] {
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        let members = (0..<1000).map { GroupMember(symbol: "L\($0)") }
+        try mirror.replaceGroup(.init(name: "first", type: .universe), members: members)
+        _ = try mirror.replacePulled(with: Self.pulled, source: "db")
+        try mirror.replaceGroup(.init(name: "last", type: .universe), members: members)
+        return try mirror.contents().groups
+    }
+
+    /// A leaf that has members of the database's groups only; those before the sixth have the first local group's.
+    private static let pulledLeaf = 12
+
+    /// Overwrites leaves of a table or an index, counted in their order, in a mirror that nobody has open.
+    private func damage(_ table: String, _ leaves: [Int], in scratch: Scratch) throws {
+        let path = scratch.path + "/universe.sqlite"
+        let pages = try SoundFile.reading(path) { database in
+            try Int.fetchAll(
+                database, sql: "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path",
+                arguments: [table])
+        }
+        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        for leaf in leaves {
+            let page = try #require(pages.indices.contains(leaf) ? pages[leaf] : nil)
+            bytes.replaceSubrange((page - 1) * 4096..<page * 4096, with: Data(repeating: 0xA5, count: 4096))
+        }
+        try bytes.write(to: URL(fileURLWithPath: path))
+    }
+
+    @Test(arguments: ["group_memberships", "group_memberships_symbol"])
+    func `a pull replaces a mirror that can't be read whole, though the database has nothing new`(
+        table: String
+    ) throws {
+        let scratch = try Scratch()
+        let before = try pull(scratch)
+        try damage(table, [Self.pulledLeaf], in: scratch)
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        #expect(mirror.setAside == nil)
+        let counter = try mirror.changeCounter()
+        guard case .replaced(let changes) = try mirror.replacePulled(with: Self.pulled, source: "db") else {
+            return #expect(Bool(false), "nothing was written")
+        }
+        let kept = try #require(changes.setAside)
+        #expect(try FileVerifier.verify(kept, as: .universe).isSound == false)
+        #expect(try mirror.contents().groups == before)
+        #expect(try mirror.changeCounter() != counter)
+        #expect(try FileVerifier.verify(scratch.path + "/universe.sqlite", as: .universe).isSound)
+        #expect(try mirror.replacePulled(with: Self.pulled, source: "db") == .unchanged)
+        #expect(try scratch.files(beginning: "universe-renewing").isEmpty)
+    }
+
+    @Test func `a pull keeps the local groups of a damaged mirror that can be read whole, and no part of one`() throws {
+        let scratch = try Scratch()
+        let before = try pull(scratch)
+        try damage("group_memberships", [2, Self.pulledLeaf], in: scratch)
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        _ = try mirror.replacePulled(with: Self.pulled, source: "db")
+        #expect(try mirror.contents().groups == before.filter { $0.record.identity.name != "first" })
+    }
+
+    @Test func `a database without groups replaces nothing of a mirror that can't be read`() throws {
+        let scratch = try Scratch()
+        _ = try pull(scratch)
+        try damage("group_memberships", [Self.pulledLeaf], in: scratch)
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        for force in [false, true] {
+            let error = #expect(throws: StoreError.self) {
+                _ = try mirror.replacePulled(with: UniverseRecords(), source: "db", force: force)
+            }
+            #expect(error?.reason == .damaged)
+        }
+        #expect(try scratch.files(beginning: "universe-bad").isEmpty)
+    }
+
     @Test func `a mirror is not replaced under a running collector`() async throws {
         let scratch = try Scratch()
         _ = try make(scratch)

@@ -37,6 +37,7 @@ public enum Loopback {
     }
 
     static func isLoopback(_ host: Substring) -> Bool {
-        ["", "localhost", "::1"].contains(host.lowercased()) || host.hasPrefix("127.")
+        // Names below localhost are this machine too (RFC 6761).
+        ["", "localhost", "::1"].contains(host.lowercased()) || host.hasPrefix("127.") || host.hasSuffix(".localhost")
     }
 }

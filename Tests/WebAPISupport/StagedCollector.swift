@@ -46,6 +46,8 @@ public final class StagedCollector: SampledSource, EventSink {
         public var reconciled: Set<TradingDay> = []
         /// The dead letters, newest first.
         public var deadLetters: [DeadLetter] = []
+        /// What stops a second database's part of a retry or discard of dead letters.
+        public var letterFailure: String?
         /// The fleet as it was last read.
         public var fleet: FleetBoard.View? = FleetBoard.View()
         /// How often an upload was requested.
@@ -315,13 +317,14 @@ public final class StagedCollector: SampledSource, EventSink {
 
     /// Removes the dead letters, as if upstream had accepted their rows.
     public func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
-        let letters = try await remove(choice)
-        return DeadLetterRetry(requeued: letters.count)
+        var result = DeadLetterRetry(requeued: try await remove(choice).count)
+        result.failure = current.letterFailure
+        return result
     }
 
     /// Removes the dead letters and returns them.
-    public func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
-        try await remove(choice)
+    public func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard {
+        DeadLetterDiscard(letters: try await remove(choice), failure: current.letterFailure)
     }
 
     private func remove(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {

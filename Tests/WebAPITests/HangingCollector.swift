@@ -88,7 +88,7 @@ final class HangingCollector: SampledSource {
         try await inner.retryDeadLetters(choice)
     }
 
-    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard {
         try await inner.discardDeadLetters(choice)
     }
 

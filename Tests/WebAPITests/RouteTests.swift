@@ -323,6 +323,30 @@ import WebAPISupport
         }
     }
 
+    @Test func `what was done with dead letters is answered together with what stopped the rest`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.deadLetters = [1, 2].map { (number: Int64) in
+                DeadLetter(
+                    stream: .bars, sequence: number, sqlState: "23514", reason: "check", row: "{\"n\":\(number)}",
+                    time: number)
+            }
+            state.letterFailure = "trades: the server is away"
+        }
+        try await RunningServer.run(collector: collector) { server in
+            let http = RawHTTP(port: server.port)
+            let gone = try await http.send("POST", "/api/dead-letters/discard", body: #"{"letters":["bars:1"]}"#)
+            #expect(gone.status == 200 && gone.json["rows"] as? [String] == ["{\"n\":1}"])
+            #expect(gone.json["failure"] as? String == "trades: the server is away")
+            let sent = try await http.send("POST", "/api/dead-letters/retry", body: #"{"all":true}"#)
+            #expect(sent.status == 202 && sent.json["requeued_count"] as? Int == 1)
+            #expect(sent.json["failure"] as? String == "trades: the server is away")
+            collector.change { $0.letterFailure = nil }
+            let none = try await http.send("POST", "/api/dead-letters/discard", body: #"{"all":true}"#)
+            #expect(none.json["failure"] is NSNull)
+        }
+    }
+
     @Test func `gaps of one symbol are found among those of others`() async throws {
         let collector = StagedCollector.market()
         for (index, symbols) in [["AAPL"], ["MSFT"], []].enumerated() {

@@ -21,16 +21,16 @@ public struct BackfillService: Service {
     private let configuration: Configuration
     private let client: AggregatesClient
     private let buffer: TickBuffer
-    private let identified: @Sendable () async -> Set<EventStream>
+    private let identified: @Sendable () async throws(BackfillError) -> Set<EventStream>
     private let logger: Logger
 
     /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
     /// - Parameter identified: returns the streams in which the database recognises events that it already has; none
-    ///   without a database.
+    ///   without a database. While it throws, the gaps that depend on it stay open.
     public init(
         configuration: Configuration, client: AggregatesClient, buffer: TickBuffer,
-        identified: @escaping @Sendable () async -> Set<EventStream> = { [] }, logger: Logger
+        identified: @escaping @Sendable () async throws(BackfillError) -> Set<EventStream> = { [] }, logger: Logger
     ) {
         self.identified = identified
         self.configuration = configuration

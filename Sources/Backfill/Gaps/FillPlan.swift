@@ -11,6 +11,9 @@ public struct FillPlan: Sendable, Equatable {
         public var event: EventKind
         /// The bars' starts, or the ticks' times, in milliseconds since the Unix epoch.
         var starts: ClosedRange<Int64>
+        /// The first start that must not be missing. Bars before it are asked for only because they may have been
+        /// corrected.
+        var needed = Int64.min
 
         /// The bars' length.
         public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
@@ -75,8 +78,9 @@ public struct FillPlan: Sendable, Equatable {
                 continue
             }
             let settled = record.settled[kind] ?? []
+            let needed = kind.stream == .bars ? FillPlan.firstMissed(kind, from: gap.from) : .min
             requests += symbols.filter { !settled.contains($0) }.map {
-                Request(symbol: $0, event: kind, starts: starts)
+                Request(symbol: $0, event: kind, starts: starts, needed: needed)
             }
         }
         if requests.isEmpty, record.settled.isEmpty, !isCut {
@@ -86,10 +90,18 @@ public struct FillPlan: Sendable, Equatable {
 
     /// Returns the starts of the bars that were due in a span; `nil` when none was.
     static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
-        let length: Int64 = kind == .minuteBar ? 60_000 : 1000
+        let length = Self.length(of: kind)
         // From the first window that may have been corrected to the last one that ends by `to`.
         let first = max(0, from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil
     }
+
+    /// Returns the start of the first bar that a gap missed. A bar comes when its window is over, so the window of that
+    /// one may have begun before the gap.
+    private static func firstMissed(_ kind: EventKind, from: Int64) -> Int64 {
+        from / length(of: kind) * length(of: kind)
+    }
+
+    private static func length(of kind: EventKind) -> Int64 { kind == .minuteBar ? 60_000 : 1000 }
 }

@@ -25,7 +25,7 @@ public struct GapFiller: Sendable {
     private let buffer: TickBuffer
     private var ticks: TickFiller
     /// The symbols to ask for when a gap names none, by the streams that it lacks.
-    private var everything: [Set<EventStream>: Set<Symbol>] = [:]
+    private var everything: [Set<EventStream>: (symbols: Set<Symbol>, isComplete: Bool)] = [:]
     private var directory: String { buffer.directory }
 
     /// Makes a filler.
@@ -52,11 +52,11 @@ public struct GapFiller: Sendable {
         _ record: GapRecord, earliest: Int64? = nil, ticks access: TickAccess = .all,
         uncovered: (EventKind) -> Void = { _ in }, progress: @Sendable (Progress) -> Void = { _ in }
     ) async throws(BackfillError) -> GapState {
-        var everything: Set<Symbol> = []
+        var everything: (symbols: Set<Symbol>, isComplete: Bool) = ([], true)
         if record.gap.symbols.isEmpty {
             everything = try known(record.gap.events)
         }
-        let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: access)
+        let plan = FillPlan(record, everything: everything.symbols, earliest: earliest, ticks: access)
         if let verdict = plan.verdict {
             guard verdict.state != .open else { return .open }
             try await settle([GapFill(of: record, state: verdict.state, detail: verdict.detail)])
@@ -72,14 +72,18 @@ public struct GapFiller: Sendable {
         }
         let result = try await bring(bars, received: received, gap: record, progress)
         let ticks = try await ticks.bring(
-            plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget)
+            plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget,
+            needingFile: access.needingFile)
         for kind in ticks.uncovered { uncovered(kind) }
-        let (state, detail) = FillVerdict.of(record, result, ticks, access, asked: everything.count)
+        let (state, detail) = FillVerdict.of(
+            record, result, ticks, access, asked: everything.symbols.count, isSample: !everything.isComplete)
         try await settle([GapFill(of: record, state: state, detail: detail)])
         return state
     }
 
-    private mutating func known(_ events: [EventKind]) throws(BackfillError) -> Set<Symbol> {
+    private mutating func known(
+        _ events: [EventKind]
+    ) throws(BackfillError) -> (symbols: Set<Symbol>, isComplete: Bool) {
         let streams = Set(events.map(\.stream))
         if let known = everything[streams] { return known }
         let found = try everySymbol(of: events)
@@ -88,12 +92,17 @@ public struct GapFiller: Sendable {
     }
 
     /// Returns the symbols that a connection which takes everything may have had: those of the file's last day, and all
-    /// symbols of the universes.
-    public func everySymbol(of events: [EventKind]) throws(BackfillError) -> Set<Symbol> {
+    /// symbols of the universes. The list is not complete if only a sample of that day's rows was read.
+    public func everySymbol(
+        of events: [EventKind]
+    ) throws(BackfillError) -> (symbols: Set<Symbol>, isComplete: Bool) {
         do throws(StoreError) {
             var symbols: Set<Symbol> = []
+            var isComplete = true
             for stream in Set(events.map(\.stream)) {
-                symbols.formUnion(try TickHistory(directory: directory).recentSymbols(of: stream))
+                let recent = try TickHistory(directory: directory).recentSymbols(of: stream)
+                symbols.formUnion(recent.symbols)
+                isComplete = isComplete && recent.isComplete
             }
             do throws(StoreError) {
                 let mirror = try UniverseMirror.open(directory: directory, access: .readOnly)
@@ -103,27 +112,32 @@ public struct GapFiller: Sendable {
             } catch {
                 guard error.reason == .missing else { throw error }
             }
-            return symbols
+            return (symbols, isComplete)
         } catch {
             throw BackfillError(.buffer, "\(error)")
         }
     }
 
     /// Returns which ticks of a gap may be fetched without a request by a person.
+    ///
+    /// - Parameter identified: returns the streams in which the database recognises events that it already has. It is
+    ///   called only if the file can't recognise them.
+    /// - Throws: what reading the file and `identified` throw. The gap stays open.
     public func access(
-        _ gap: Gap, uncovered: Set<EventKind> = [], identified: () async -> Set<EventStream>
+        _ gap: Gap, uncovered: Set<EventKind> = [],
+        identified: () async throws(BackfillError) -> Set<EventStream>
     ) async throws(BackfillError) -> TickAccess {
         let streams = Set(gap.events.filter(TickAccess.possible.contains).map(\.stream))
         guard !streams.isEmpty else { return TickAccess(kinds: []) }
         var ends: [EventStream: FileEnd] = [:]
         for stream in streams {
-            let beginning = try reading { () throws(StoreError) in
-                try GapLog.beginning(of: stream, directory: directory)
+            ends[stream] = try reading { () throws(StoreError) in
+                try FileEnd(of: stream, around: gap, directory: directory)
             }
-            ends[stream] = FileEnd(hasForgotten: beginning.hasForgotten, oldest: beginning.oldest)
         }
         let isInFile = streams.allSatisfy { ends[$0]?.holds(gap.from) == true }
-        return TickAccess(gap, ends: ends, identified: isInFile ? [] : await identified(), uncovered: uncovered)
+        let recognised: Set<EventStream> = isInFile ? [] : try await identified()
+        return TickAccess(gap, ends: ends, identified: recognised, uncovered: uncovered)
     }
 
     /// Fetches the bars of some symbols that are missing in a span of time, whether or not gaps were recorded.
@@ -167,8 +181,9 @@ public struct GapFiller: Sendable {
             }
             do throws(BackfillError) {
                 let leftOut = progress.leftOut
-                try await client.bars(of: request.symbol, interval: request.interval, starts: request.starts) {
-                    (bars, unreadable) async throws(BackfillError) in
+                try await client.bars(
+                    of: request.symbol, interval: request.interval, starts: request.starts, needed: request.needed
+                ) { (bars, unreadable) async throws(BackfillError) in
                     haul.bars += bars
                     progress.leftOut += unreadable
                     if haul.bars.count >= Self.mostBars { try await store(&haul, received, gap, &progress) }
@@ -250,7 +265,7 @@ public struct GapFiller: Sendable {
 enum FillVerdict {
     static func of(
         _ record: GapRecord, _ bars: GapFiller.Progress, _ ticks: TickFiller.Outcome, _ access: TickAccess,
-        asked symbols: Int
+        asked symbols: Int, isSample: Bool = false
     ) -> (state: GapState, detail: String) {
         let kinds = Set(record.gap.events)
         let rows = (bars: record.rows + bars.rows, ticks: record.ticks + ticks.rows)
@@ -271,6 +286,11 @@ enum FillVerdict {
             parts.append("asked for \(symbols.counted("symbol")) of the last day and of the universes")
         }
         var missing: [String] = []
+        if asked, isSample {
+            missing.append(
+                "the file has too many rows a day to look through all of them: a symbol that is traded rarely and is "
+                    + "in no universe may be left out")
+        }
         if bars.leftOut > 0 {
             missing.append(
                 "\(bars.leftOut.counted("bar")) that the REST server sent can't be read: 'edgetick backfill' asks again"

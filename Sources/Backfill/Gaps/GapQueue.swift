@@ -84,7 +84,8 @@ struct GapQueue: Sendable {
             let pause = error.isRetryable ? growing(.seconds(30), upTo: .seconds(600)) : growing(refused, upTo: refused)
             return server.failed(error.message, pause: pause, now: now)
         }
-        streak += 1
+        // A database that is away, and rows that are gone, say nothing about the server.
+        if error.reason != .database, error.reason != .forgotten { streak += 1 }
         if streak >= Self.streakLimit {
             _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
             streak = 0

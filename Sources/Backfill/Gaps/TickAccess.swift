@@ -4,7 +4,8 @@ public import Store
 /// Which ticks of a gap may be fetched, why others may not, and how many at most.
 ///
 /// A bar has a key, but a trade or quote does not: a tick that the stream delivered around the edges of a gap is
-/// recognised by the rows of the file, or by a unique index upstream. Without either it would be stored twice.
+/// recognised by the rows of the file, or by a unique index upstream. Without either it would be stored twice. So would
+/// one that was uploaded before damage took its row from the file.
 public struct TickAccess: Sendable, Equatable {
     /// The most to fetch for one gap.
     public struct Budget: Sendable, Equatable {
@@ -19,6 +20,8 @@ public struct TickAccess: Sendable, Equatable {
 
     /// The kinds that may be asked for.
     var kinds: Set<EventKind>
+    /// Those of them of which only the rows of the file show what the stream brought around the gap.
+    var needingFile: Set<EventKind> = []
     /// Why other kinds may not.
     var refusals: [EventKind: String] = [:]
     /// The most to fetch; `nil` sets no limit.
@@ -32,7 +35,7 @@ extension TickAccess {
     /// Decides for a gap that is filled without a request by a person.
     ///
     /// - Parameters:
-    ///   - ends: where the rows of each stream begin in the file.
+    ///   - ends: what the file still has of each stream.
     ///   - identified: streams in which the database recognises events that it already has.
     ///   - uncovered: kinds that the account's plan was found not to cover.
     init(
@@ -43,12 +46,19 @@ extension TickAccess {
         for kind in gap.events where Self.possible.contains(kind) {
             if uncovered.contains(kind) {
                 refusals[kind] = Self.notCovered(kind)
-            } else if identified.contains(kind.stream) || ends[kind.stream]?.holds(gap.from) == true {
+            } else if identified.contains(kind.stream) {
                 kinds.insert(kind)
+            } else if ends[kind.stream]?.holds(gap.from) == true {
+                kinds.insert(kind)
+                needingFile.insert(kind)
             } else {
+                let why =
+                    ends[kind.stream]?.isDamaged == true
+                    ? "rows that the file lost to damage may have been uploaded"
+                    : "the rows around the gap are no longer in the file"
                 refusals[kind] =
-                    "\(kind.plural) are left to 'edgetick backfill --ticks': the rows around the gap are no longer in the "
-                    + "file, and the database can't tell them apart (edgetick migrate --tick-identity)"
+                    "\(kind.plural) are left to 'edgetick backfill --ticks': \(why), and the database can't tell them "
+                    + "apart (edgetick migrate --tick-identity)"
             }
         }
     }
@@ -67,13 +77,30 @@ extension GapRecord {
     }
 }
 
-/// Where a stream's rows begin in the file.
+/// What the file still has of a stream around a gap.
 struct FileEnd: Sendable, Equatable {
+    /// How far a row's time may be from those of the rows received with it, in milliseconds.
+    static let margin: Int64 = 60_000
+
     /// Whether rows were deleted.
     var hasForgotten: Bool
-    /// The time of the oldest row, in milliseconds since the Unix epoch.
+    /// The time of the oldest row, or of its receipt if that is later, in milliseconds since the Unix epoch.
     var oldest: Int64?
+    /// Whether rows around the gap may have been lost to damage.
+    var isDamaged = false
 
     /// Whether the file still has the rows of a time, and those received up to a minute before.
-    func holds(_ time: Int64) -> Bool { !hasForgotten || oldest.map { $0 <= time - 60_000 } ?? false }
+    func holds(_ time: Int64) -> Bool {
+        !isDamaged && (!hasForgotten || oldest.map { $0 <= time - Self.margin } ?? false)
+    }
+}
+
+extension FileEnd {
+    /// Reads what the file in a directory has. Blocks on the disk.
+    init(of stream: EventStream, around gap: Gap, directory: String) throws(StoreError) {
+        let beginning = try GapLog.beginning(of: stream, directory: directory)
+        let span = gap.from - Self.margin...max(gap.from, gap.to ?? gap.from) + Self.margin
+        let isDamaged = try GapLog.hasLostRows(of: stream, in: span, directory: directory)
+        self.init(hasForgotten: beginning.hasForgotten, oldest: beginning.oldest, isDamaged: isDamaged)
+    }
 }

@@ -65,6 +65,8 @@ struct TickFiller: Sendable {
     private var unreadable: [EventKind: SymbolSpans] = [:]
     /// What the file has of the events to ask for next.
     private var known: [EventKind: KnownTicks] = [:]
+    /// The kinds that may be asked for only while the file has the rows around the gap.
+    private var needingFile: Set<EventKind> = []
 
     init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = [], mostKnown: Int = 500_000) {
         self.client = client
@@ -75,10 +77,14 @@ struct TickFiller: Sendable {
 
     /// Fetches what is missing, symbol by symbol, and records each symbol that is done.
     ///
-    /// - Throws: what asking throws. What was fetched before is in the buffer and is recognised the next time.
+    /// - Parameter needingFile: see ``TickAccess/needingFile``.
+    /// - Throws: what asking throws; `.forgotten` if the file has let the rows around the gap go meanwhile. What was
+    ///   fetched before is in the buffer and is recognised the next time.
     mutating func bring(
-        _ requests: [FillPlan.Request], of record: GapRecord, within budget: TickAccess.Budget?
+        _ requests: [FillPlan.Request], of record: GapRecord, within budget: TickAccess.Budget?,
+        needingFile: Set<EventKind> = []
     ) async throws(BackfillError) -> Outcome {
+        self.needingFile = needingFile
         var outcome = Outcome()
         var left = budget
         for kind in EventKind.allCases where TickAccess.possible.contains(kind) && !outcome.isCut {
@@ -218,8 +224,27 @@ struct TickFiller: Sendable {
         } catch {
             throw BackfillError(.buffer, "\(error)")
         }
+        // Checked only now: rows may have been deleted until they were read.
+        if needingFile.contains(kind) { try checkFile(kind.stream, around: record.gap) }
         self.known[kind] = known
         return known
+    }
+
+    /// Checks that the file still has the rows around a gap: what was asked for before may have taken hours, and rows
+    /// are deleted meanwhile.
+    private func checkFile(_ stream: EventStream, around gap: Gap) throws(BackfillError) {
+        let end: FileEnd
+        do {
+            end = try FileEnd(of: stream, around: gap, directory: buffer.directory)
+        } catch {
+            throw BackfillError(.buffer, "\(error)")
+        }
+        guard end.holds(gap.from) else {
+            throw BackfillError(
+                .forgotten,
+                "the rows around the gap were deleted from the file while it was being filled; the next attempt does "
+                    + "without them")
+        }
     }
 
     /// Fetches one symbol's events of a span.

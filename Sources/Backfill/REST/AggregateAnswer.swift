@@ -8,15 +8,16 @@ protocol PagedAnswer: Decodable {
     var status: String? { get }
     /// How many results the page has; `nil` for a page without a list of them.
     var count: Int? { get }
-    /// Whether the server says that part of what was asked for is missing, as a relay does whose buffer begins later.
-    var isPartial: Bool { get }
+    /// The end of the parts that the server says are missing, in milliseconds since the Unix epoch; `nil` if there are
+    /// none. A relay says so if its buffer begins later, for instance.
+    var missingThrough: Int64? { get }
     /// The address of the next page; `nil` on the last page.
     var nextURL: String? { get }
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self
 }
 
 extension PagedAnswer {
-    var isPartial: Bool { false }
+    var missingThrough: Int64? { nil }
 
     static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self { try decode(bytes, what) }
 
@@ -80,9 +81,24 @@ struct AggregateAnswer: PagedAnswer {
         var otc: Bool?
     }
 
-    /// The part that the server says is missing. Its content is not read.
+    /// The parts that the server says are missing.
     struct Missing: Decodable {
-        init(from decoder: any Decoder) {}
+        private struct Part: Decodable {
+            var from: Int64
+            var to: Int64
+        }
+
+        /// The start of the last bar of all parts, in milliseconds since the Unix epoch; `nil` if there are none. Parts
+        /// that can't be read may be anywhere, and so count as the last of all bars.
+        var through: Int64?
+
+        init(from decoder: any Decoder) {
+            guard let parts = try? [Part](from: decoder), parts.allSatisfy({ $0.from <= $0.to }) else {
+                through = .max
+                return
+            }
+            through = parts.map(\.to).max()
+        }
     }
 
     var status: String?
@@ -90,7 +106,7 @@ struct AggregateAnswer: PagedAnswer {
     var missing: Missing?
     var nextURL: String?
     var count: Int? { results?.count }
-    var isPartial: Bool { missing != nil }
+    var missingThrough: Int64? { missing?.through }
 
     enum CodingKeys: String, CodingKey {
         case status

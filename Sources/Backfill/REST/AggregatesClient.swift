@@ -113,18 +113,20 @@ public final class AggregatesClient: Sendable {
 
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
-    /// - Parameter page: receives the bars of a page, and the number of its results that are not valid bars.
+    /// - Parameters:
+    ///   - needed: the first start that must not be missing. What the server says is missing before it is no failure.
+    ///   - page: receives the bars of a page, and the number of its results that are not valid bars.
     /// - Throws: `.keyRefused`, `.notAuthorized` or `.badAnswer` at once, others when all tries failed, and what `page`
     ///   throws. Pages that were handed on before remain valid.
     public func bars(
-        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>,
+        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>, needed: Int64 = .min,
         page: (_ bars: [Bar], _ leftOut: Int) async throws(BackfillError) -> Void
     ) async throws(BackfillError) {
         let name = symbol.description.percentEncoded()
         let unit = interval == .minute ? "minute" : "second"
         let question = "/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
         try await pages(
-            of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates"
+            of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates", needed: needed
         ) { (answer: AggregateAnswer) async throws(BackfillError) in
             let (bars, leftOut) = answer.bars(of: symbol, interval: interval, starts: starts)
             tell(leftOut: leftOut, of: answer, symbol, "aggregates")
@@ -137,7 +139,7 @@ public final class AggregatesClient: Sendable {
     /// Hands on each page as it arrives, with the number of its results that can't be read, until `page` returns
     /// `false`.
     ///
-    /// - Throws: the same as ``bars(of:interval:starts:page:)``.
+    /// - Throws: the same as ``bars(of:interval:starts:needed:page:)``.
     func ticks<Tick: RESTTick>(
         of symbol: Symbol, times: ClosedRange<Int64>,
         page: (_ ticks: [Tick], _ leftOut: Int) async throws(BackfillError) -> Bool
@@ -161,7 +163,7 @@ public final class AggregatesClient: Sendable {
     }
 
     private func pages<Answer: PagedAnswer>(
-        of symbol: Symbol, _ question: String, _ what: String,
+        of symbol: Symbol, _ question: String, _ what: String, needed: Int64 = .min,
         _ page: (Answer) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
         var next: String? = "\(base)\(prefix)\(question)"
@@ -181,7 +183,7 @@ public final class AggregatesClient: Sendable {
             }
             empty = answer.count ?? 0 == 0 ? empty + 1 : 0
             let goesOn = try await page(answer)
-            guard !answer.isPartial else {
+            if let end = answer.missingThrough, end >= needed {
                 throw BackfillError(
                     .badAnswer, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
             }

@@ -19,6 +19,9 @@ struct DayComparison: Sendable {
     private(set) var changes: [Change] = []
     /// Starts of bars that the tape lacks, in order; empty when a part of the tape can't be read.
     private(set) var extra: [Int64] = []
+    /// Whether the tape has no bar at all although there are some here. Then it may not be loaded yet, or know the
+    /// symbol by another name, and shows nothing.
+    var lacksTape: Bool { tape.isEmpty && !extra.isEmpty }
     let symbol: Symbol
     private let day: TradingDay
     private let tape: [DayBar]

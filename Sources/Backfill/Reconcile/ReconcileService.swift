@@ -13,6 +13,7 @@ public final class ReconcileService: Service {
     private let client: AggregatesClient
     private let directory: String
     private let minute: Int
+    private let delay: Int64
     private let symbols: @Sendable () -> [Symbol]?
     private let logger: Logger
     private let current: Mutex<ReconcileState>
@@ -21,9 +22,10 @@ public final class ReconcileService: Service {
     ///
     /// - Parameters:
     ///   - minute: the time of day in New York, in minutes since midnight.
+    ///   - delay: how long events may take to come, and the tape to have them, in milliseconds.
     ///   - symbols: returns what is collected now; `nil` when that is everything.
     public init(
-        client: AggregatesClient, buffer: TickBuffer, target: Reconciler.Target?, minute: Int,
+        client: AggregatesClient, buffer: TickBuffer, target: Reconciler.Target?, minute: Int, delay: Int64 = 0,
         symbols: @escaping @Sendable () -> [Symbol]?, logger: Logger
     ) {
         reconciler = Reconciler(source: .aggregates(client), buffer: buffer, target: target)
@@ -31,6 +33,7 @@ public final class ReconcileService: Service {
         self.client = client
         directory = buffer.directory
         self.minute = minute
+        self.delay = delay
         self.symbols = symbols
         self.logger = logger
         current = Mutex(ReconcileState(minute: minute))
@@ -51,15 +54,17 @@ public final class ReconcileService: Service {
     private func work() async {
         // A box that was off at the time of day catches up; one whose file is new has nothing to catch up on.
         let made = try? DayLog.made(directory: directory)
-        var schedule = ReconcileSchedule(minute: minute, since: made ?? WallClock.milliseconds())
+        var schedule = ReconcileSchedule(minute: minute, since: made ?? WallClock.milliseconds(), delay: delay)
         let bell = Doorbell()
         while !Task.isCancelled {
-            if let day = schedule.due(at: WallClock.milliseconds()) {
-                let outcome = await reconcile(day)
+            let collected = symbols()
+            let named = collected.map { Set($0) }
+            if let day = schedule.due(at: WallClock.milliseconds(), collecting: named) {
+                let outcome = await reconcile(day, collected)
                 await target?.uploader.disconnect()
                 guard !Task.isCancelled else { return }
                 let now = WallClock.milliseconds()
-                if outcome.isComplete { schedule.finished(day) } else { schedule.failed(day, at: now) }
+                if outcome.isComplete { schedule.finished(day, of: named) } else { schedule.failed(day, at: now) }
                 for day in schedule.forgetPast(at: now) {
                     logger.warning(
                         "a day is still incomplete and is no longer tried; run edgetick reconcile --date for it",
@@ -68,26 +73,29 @@ public final class ReconcileService: Service {
                 current.withLock { $0.note(outcome, atMost: ReconcileSchedule.reach) }
             }
             let now = WallClock.milliseconds()
-            let wait = schedule.wait(at: now)
+            let wait = schedule.wait(at: now, collecting: named)
             current.withLock { $0.next = now + wait }
-            // The clock may be set, or the machine may sleep, meanwhile.
+            // The clock may be set, the machine may sleep, or other symbols may be collected, meanwhile.
             await bell.sleep(upTo: .milliseconds(min(max(1, wait), 60_000)))
         }
     }
 
     /// Compares a day, except for the symbols that are already complete.
-    private func reconcile(_ day: TradingDay) async -> ReconcileState.Outcome {
+    ///
+    /// - Parameter collected: what is collected; `nil` when that is everything.
+    private func reconcile(_ day: TradingDay, _ collected: [Symbol]?) async -> ReconcileState.Outcome {
         var outcome = ReconcileState.Outcome(day: day, at: WallClock.milliseconds())
         do throws(BackfillError) {
-            // The symbols that are collected now; if that is everything, those that the day had.
-            let wanted = if let symbols = symbols() { symbols } else { try await reconciler.everySymbol(of: day) }
-            let done = Set(try log(of: day, wanted).filter(\.isComplete).map(\.symbol))
+            // If everything is collected, the symbols are those that the day had.
+            let wanted = if let collected { collected } else { try await reconciler.everySymbol(of: day) }
+            let before = try log(of: day, wanted)
+            let done = Set(before.filter(\.isComplete).map(\.symbol))
             let left = wanted.filter { !done.contains($0) }
             if !left.isEmpty {
                 current.withLock { $0.underWay = day }
                 logger.notice(
                     "comparing a day with the tape", metadata: ["day": "\(day)", "symbols": "\(left.count)"])
-                let report = try await reconciler.run(day, left)
+                let report = try await reconciler.run(day, left, isLoaded: before.contains { $0.tape > 0 })
                 outcome.failures = report.failures.count
                 outcome.problem = report.failures.values.first.map { "\($0)" }
             }

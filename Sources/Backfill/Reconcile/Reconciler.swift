@@ -88,17 +88,20 @@ public struct Reconciler: Sendable {
     /// Compares a day.
     ///
     /// - Parameters:
+    ///   - isLoaded: whether an earlier comparison has shown that the REST server has the day. Otherwise a day of which
+    ///     it has no bar of any of the symbols is a failure.
     ///   - progress: called with the number of symbols that the tape was asked for.
     ///   - found: called with each symbol's finding when it is done.
     /// - Throws: a failure that concerns more than one symbol. Symbols that were done before stay done.
     public func run(
-        _ day: TradingDay, _ symbols: [Symbol], progress: @escaping @Sendable (Int) -> Void = { _ in },
-        found: (DayFinding) -> Void = { _ in }
+        _ day: TradingDay, _ symbols: [Symbol], isLoaded: Bool = false,
+        progress: @escaping @Sendable (Int) -> Void = { _ in }, found: (DayFinding) -> Void = { _ in }
     ) async throws(BackfillError) -> Report {
         let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
         let tape: any Tape =
             switch source {
-            case .aggregates(let client): AggregateTape(client, symbols, starts: starts, tell: progress)
+            case .aggregates(let client):
+                AggregateTape(client, symbols, starts: starts, isLoaded: isLoaded, tell: progress)
             case .file(let path): try FlatFileTape(path: path, symbols, starts: starts, tell: progress)
             }
         // Rows that still wait for upload must not count as missing upstream.
@@ -109,8 +112,10 @@ public struct Reconciler: Sendable {
         while let current = group {
             // The next symbols are on their way while these are compared.
             async let following = tape.next()
+            let (findings, failures) = try await compare(current, day, starts)
             report.failures.merge(current.failures) { $1 }
-            for finding in try await compare(current, day, starts) {
+            report.failures.merge(failures) { $1 }
+            for finding in findings {
                 found(finding)
                 report.findings.append(finding)
             }
@@ -119,9 +124,12 @@ public struct Reconciler: Sendable {
         return report
     }
 
+    /// Compares some symbols and stores what was found.
+    ///
+    /// - Returns: the findings, and why other symbols could not be compared.
     private func compare(
         _ group: TapeGroup, _ day: TradingDay, _ starts: Range<Int64>
-    ) async throws(BackfillError) -> [DayFinding] {
+    ) async throws(BackfillError) -> (findings: [DayFinding], failures: [Symbol: BackfillError]) {
         // What the stream has delivered meanwhile must be in the file to be found.
         try await buffer.durable()
         let symbols = group.bars.keys.sorted()
@@ -132,28 +140,39 @@ public struct Reconciler: Sendable {
             try DayLog.halts(directory: directory, symbols: Set(symbols), within: starts)
         }
         let stored = try await upstream(symbols, starts)
-        let comparisons = symbols.map { symbol in
+        let all = symbols.map { symbol in
             DayComparison(
                 symbol, on: day, tape: group.bars[symbol] ?? [], unreadable: group.unreadable[symbol] ?? 0,
                 file: file[symbol] ?? [],
                 upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
                 halts: halts[symbol] ?? [])
         }
+        let failures = all.filter(\.lacksTape).map { ($0.symbol, Self.emptyTape($0, on: day)) }
+        let comparisons = all.filter { !$0.lacksTape }
         try await write(comparisons)
         var open: [Symbol: Set<Int64>] = [:]
-        let changed = zip(symbols, comparisons).filter { !$1.changes.isEmpty }
+        let changed = comparisons.filter { !$0.changes.isEmpty }
         if let target, !changed.isEmpty {
             try await target.push()
             // What the database has now decides, not what was sent.
-            let after = try await upstream(changed.map(\.0), starts)
-            for (symbol, comparison) in changed {
-                open[symbol] = comparison.open(in: after?.bars[symbol] ?? [], rounding: after?.rounding ?? 0)
+            let after = try await upstream(changed.map(\.symbol), starts)
+            for comparison in changed {
+                open[comparison.symbol] = comparison.open(
+                    in: after?.bars[comparison.symbol] ?? [], rounding: after?.rounding ?? 0)
             }
         }
         let now = WallClock.milliseconds()
-        let findings = zip(symbols, comparisons).map { $1.finding(open: open[$0] ?? [], at: now) }
+        let findings = comparisons.map { $0.finding(open: open[$0.symbol] ?? [], at: now) }
         do { try await buffer.record(findings.map(\.day)) } catch { throw BackfillError(.buffer, "\(error)") }
-        return findings
+        return (findings, Dictionary(uniqueKeysWithValues: failures))
+    }
+
+    private static func emptyTape(_ comparison: DayComparison, on day: TradingDay) -> BackfillError {
+        let here = comparison.extra.count.counted("bar is", "bars are")
+        return BackfillError(
+            .badAnswer,
+            "the tape has no bar of \(comparison.symbol) on \(day), but \(here) here: it may not be loaded yet, or "
+                + "have the symbol under another name; compare it again later")
     }
 
     private func upstream(

@@ -22,7 +22,8 @@ struct TapeGroup: Sendable {
 /// The REST aggregates of a day, fetched a few requests at a time.
 ///
 /// A server that has not loaded the day yet returns no bars for any symbol, as if nothing had been traded. So symbols
-/// without bars are held back until one has bars. If none has, none is compared.
+/// without bars are held back until one has bars. If none has, none is compared, unless an earlier comparison has shown
+/// that the server has the day.
 actor AggregateTape: Tape {
     private static let requestsAtOnce = 4
     /// This many bad answers without a good one are blamed on the server.
@@ -33,17 +34,22 @@ actor AggregateTape: Tape {
     private let tell: @Sendable (Int) -> Void
     private var rest: ArraySlice<Symbol>
     private var asked = 0
-    private var hasBars = false
+    /// Whether the server has shown a bar of the day.
+    private var hasBars: Bool
     /// Symbols without bars, held back until one has bars.
     private var quiet: [Symbol] = []
 
-    /// - Parameter tell: called with the number of symbols asked for.
+    /// - Parameters:
+    ///   - isLoaded: whether an earlier comparison has shown that the server has the day.
+    ///   - tell: called with the number of symbols asked for.
     init(
-        _ client: AggregatesClient, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
+        _ client: AggregatesClient, _ symbols: [Symbol], starts: Range<Int64>, isLoaded: Bool,
+        tell: @escaping @Sendable (Int) -> Void
     ) {
         self.client = client
         self.starts = starts
         self.tell = tell
+        hasBars = isLoaded
         rest = symbols[...]
     }
 

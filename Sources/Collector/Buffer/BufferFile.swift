@@ -12,7 +12,7 @@ struct BufferFile: UploadFile {
         let statistics = buffer.statistics[stream]
         return UploadMarks(
             acknowledged: statistics.acknowledgedSequence, deleted: statistics.deletedThrough,
-            last: statistics.lastSequence)
+            last: statistics.lastSequence, sentAgain: statistics.sentAgainThrough)
     }
 
     func rows(

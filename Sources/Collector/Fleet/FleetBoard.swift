@@ -11,8 +11,10 @@ public final class FleetBoard: Sendable {
     public struct Status: Sendable, Equatable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
+        /// Why the database can't be asked who else shares the symbols; `nil` while it can, or before the first try.
+        var askingProblem: String?
         /// How long that has been so, in seconds.
-        var problemAge = 0.0
+        var askingProblemAge = 0.0
         /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
         public var clockOffset: Int64?
         /// Whether another box writes the same row.
@@ -35,7 +37,8 @@ public final class FleetBoard: Sendable {
 
     private struct State {
         var status = Status()
-        var failingSince: ContinuousClock.Instant?
+        /// Since when the database can't be asked, whether or not the row can be written.
+        var unaskedSince: ContinuousClock.Instant?
         var view = View()
         var readAt: ContinuousClock.Instant?
         var lookedAt: ContinuousClock.Instant?
@@ -53,10 +56,12 @@ public final class FleetBoard: Sendable {
     }
 
     /// The state of this box in the fleet.
-    var status: Status {
+    var status: Status { status(at: .now) }
+
+    func status(at now: ContinuousClock.Instant) -> Status {
         state.withLock { state in
             var status = state.status
-            status.problemAge = state.failingSince.map { (ContinuousClock.now - $0).inSeconds } ?? 0
+            status.askingProblemAge = state.unaskedSince.map { (now - $0).inSeconds } ?? 0
             return status
         }
     }
@@ -83,17 +88,31 @@ public final class FleetBoard: Sendable {
     func wrote(_ written: FleetTable.Written, hasNamesake: Bool) {
         state.withLock { state in
             state.status.problem = nil
-            state.failingSince = nil
             state.status.clockOffset = written.clockOffset
             state.status.hasNamesake = hasNamesake
         }
     }
 
-    func failed(_ problem: String) {
+    /// Notes that the row can't be written, and so nothing was asked either.
+    func couldNotWrite(_ problem: String, at now: ContinuousClock.Instant = .now) {
+        state.withLock { $0.status.problem = problem }
+        couldNotRead(problem, at: now)
+    }
+
+    /// Notes that the database can't be asked about the other boxes.
+    func couldNotRead(_ problem: String, at now: ContinuousClock.Instant = .now) {
         state.withLock { state in
-            state.status.problem = problem
-            state.failingSince = state.failingSince ?? .now
+            state.status.askingProblem = problem
+            state.unaskedSince = state.unaskedSince ?? now
             state.view.problem = problem
+        }
+    }
+
+    /// Notes that the database said who else shares the symbols.
+    func asked() {
+        state.withLock { state in
+            state.status.askingProblem = nil
+            state.unaskedSince = nil
         }
     }
 

@@ -134,7 +134,8 @@ public final class FleetService: Service {
         /// Whether this process wrote the row, so that another file in it is another box's.
         var hasWritten = false
         var namesakeAt: ContinuousClock.Instant?
-        var told: String?
+        /// The failures of writing and of reading that the log has.
+        var told: (writing: String?, reading: String?) = (nil, nil)
         /// Gaps of symbols that were taken over, recorded as still open.
         var open: [Gap] = []
         /// Newly taken symbols whose previous owner is alive, as gaps that begin when that box may give them up.
@@ -156,22 +157,46 @@ public final class FleetService: Service {
             let written = try await table.write(report(sample, sharesWith: round.sharesWith))
             noteNamesake(written, &round)
             board.wrote(written, hasNamesake: round.namesakeAt != nil)
-            if round.told != nil {
+            if round.told.writing != nil {
                 logger.notice("the fleet's table can be written again")
-                round.told = nil
+                round.told.writing = nil
             }
-            let isDue = identity.group != nil && board.readAt.map { .now - $0 >= Pace.fleet } ?? true
-            if board.isLookedAt || isDue { board.read(try await table.rows(), by: identity.id) }
-            if round.sharing != nil, !sample.snapshot.isStopping {
-                hear(try await table.rows(ofGroup: identity.group), offset: written.clockOffset, &round)
+            await ask(sample, offset: written.clockOffset, &round)
+        } catch {
+            guard error.reason != .cancelled else { return }
+            board.couldNotWrite(error.description)
+            guard error.description != round.told.writing else { return }
+            round.told.writing = error.description
+            logger.warning(
+                "the box's row in the fleet's table can't be written; collecting and the upload go on",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Reads the rows of the boxes that share the symbols, and the whole fleet when it is due.
+    private func ask(_ sample: StatusBoard.Sample, offset: Int64, _ round: inout Round) async {
+        let isSharing = round.sharing != nil && !sample.snapshot.isStopping
+        let isDue = identity.group != nil && board.readAt.map { .now - $0 >= Pace.fleet } ?? true
+        let isShown = isDue || board.isLookedAt
+        guard isSharing || isShown else { return }
+        do {
+            // The share comes first: it must not wait for what is only shown.
+            if isSharing {
+                hear(try await table.rows(ofGroup: identity.group), offset: offset, &round)
+                board.asked()
+            }
+            if isShown { board.read(try await table.rows(), by: identity.id) }
+            if round.told.reading != nil {
+                logger.notice("the fleet's table can be read again")
+                round.told.reading = nil
             }
         } catch {
             guard error.reason != .cancelled else { return }
-            board.failed(error.description)
-            guard error.description != round.told else { return }
-            round.told = error.description
+            board.couldNotRead(error.description)
+            guard error.description != round.told.reading else { return }
+            round.told.reading = error.description
             logger.warning(
-                "the box's row in the fleet's table can't be written; collecting and the upload go on",
+                "the fleet's table can't be read; collecting and the upload go on, and a share of the symbols stays",
                 metadata: ["error": "\(error)"])
         }
     }

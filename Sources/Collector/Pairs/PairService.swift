@@ -86,9 +86,7 @@ public struct PairService: Service {
         }
         // If claims can't be published for long, the oldest are given up; then less is covered than could be.
         unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
-        let left = records.filter {
-            $0.gap.to != nil && (GapState.unsettled.contains($0.state) || $0.state == .unfillable)
-        }
+        let left = records.filter { $0.gap.to != nil && Self.uncovered.contains($0.state) }
         guard !unsaid.isEmpty || !left.isEmpty else { return }
         var others: [String: [Stretch]] = [:]
         var failure: (any Error)?
@@ -102,6 +100,12 @@ public struct PairService: Service {
                 failure = failure ?? error
             }
         }
+        try await cover(left, by: others)
+        if let failure { throw failure }
+    }
+
+    /// Reports the gaps that others cover.
+    private func cover(_ left: [GapRecord], by others: [String: [Stretch]]) async throws {
         let fills = left.compactMap { record -> GapFill? in
             guard let boxes = record.gap.covering(others) else { return nil }
             return GapFill(
@@ -112,27 +116,52 @@ public struct PairService: Service {
         for fill in fills {
             logger.notice("a gap is covered", metadata: ["gap": "\(fill.gap)", "detail": "\(fill.detail ?? "")"])
         }
-        if let failure { throw failure }
     }
 
-    /// Reopens gaps that the database no longer shows as covered: it was restored or recreated.
+    /// Reopens gaps that the database no longer shows as covered: it was restored or recreated. Then covers those that
+    /// are too old for ``look(_:_:)``, in case their rows were sent again.
     private func lookAgain() async throws {
+        try await forEachPart(of: [.covered]) { covered, span in
+            var others: [String: [Stretch]] = [:]
+            for table in tables { others.merge(try await table.stretches(reaching: span)) { $0 + $1 } }
+            let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
+                GapFill(of: record, state: .open, detail: "the database no longer shows that another box covered it")
+            }
+            try await buffer.settle(fills)
+            guard !fills.isEmpty else { return }
+            logger.warning(
+                "gaps are open again: the database no longer shows that other boxes covered them; it may have been restored from a backup",
+                metadata: ["gaps": "\(fills.count)"])
+        }
+        try await forEachPart(of: Self.uncovered) { left, span in
+            var others: [String: [Stretch]] = [:]
+            for table in tables {
+                others.merge(try await table.exchange([], of: buffer.line, reaching: span)) { $0 + $1 }
+            }
+            try await cover(left, by: others)
+        }
+    }
+
+    /// Calls `body` with the gaps in some of the states that stretches may still cover, and their span: the newest
+    /// first, a bounded number at a time.
+    private func forEachPart(
+        of states: Set<GapState>, _ body: ([GapRecord], ClosedRange<Int64>) async throws -> Void
+    ) async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
-        let covered = try await buffer.gaps(states: [.covered], limit: Self.mostGaps)
-            .filter { ($0.gap.to ?? 0) >= oldest }
-        guard let span = covered.span else { return }
-        var others: [String: [Stretch]] = [:]
-        for table in tables { others.merge(try await table.stretches(reaching: span)) { $0 + $1 } }
-        let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
-            GapFill(of: record, state: .open, detail: "the database no longer shows that another box covered it")
+        var next = Int64.max
+        while !Task.isCancelled {
+            let part = try await buffer.gaps(states: states, before: next, limit: Self.mostGaps)
+            guard let first = part.first else { return }
+            next = first.id
+            let recent = part.filter { ($0.gap.to ?? 0) >= oldest }
+            if let span = recent.span { try await body(recent, span) }
         }
-        try await buffer.settle(fills)
-        guard !fills.isEmpty else { return }
-        logger.warning(
-            "gaps are open again: the database no longer shows that other boxes covered them; it may have been restored from a backup",
-            metadata: ["gaps": "\(fills.count)"])
     }
+
+    /// The states in which another box may cover a gap.
+    private static let uncovered = GapState.unsettled.union([GapState.unfillable])
+    /// The most gaps that are read at once.
     private static let mostGaps = 1000
     private static let mostUnsaid = 256
     private static let start = ContinuousClock.now

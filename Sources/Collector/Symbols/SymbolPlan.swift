@@ -17,6 +17,8 @@ public struct SymbolPlan: Sendable {
         var name: String
         var interest: Interest
         var difference: InterestChange
+        /// Whether the connection should have had the new symbols from the start.
+        var isOverdue = false
     }
 
     /// A remark for the log.
@@ -47,6 +49,10 @@ public struct SymbolPlan: Sendable {
     /// Which of the symbols that the wishes name this box takes; `nil` = all. Symbols that were asked for by themselves
     /// are taken whatever the share.
     private(set) var share: SymbolShare?
+    /// The parts of the settings' keys that have named no symbols since the start, by connection.
+    private var unresolved: [String: Set<String>] = [:]
+    /// Keys that could not be resolved because the mirror could not be read.
+    private var unread: Set<String> = []
 
     /// A plan without connections.
     public init() {}
@@ -128,6 +134,9 @@ public struct SymbolPlan: Sendable {
     /// The universe keys that the wishes name, in the form that the cache expects.
     var keys: [String] { Self.keys(of: wishes) }
 
+    /// Whether a key is still to be resolved, because the mirror could not be read when it was its turn.
+    var isBehind: Bool { !unread.isDisjoint(with: keys) }
+
     /// Returns the universe keys that wishes name, in the form that the cache expects.
     public static func keys(of wishes: [SymbolWish]) -> [String] { Set(wishes.compactMap(key)).sorted() }
 
@@ -138,6 +147,9 @@ public struct SymbolPlan: Sendable {
     @discardableResult
     public mutating func add(_ wish: SymbolWish, _ resolutions: Resolutions) throws(UniverseError) -> SymbolSelection {
         let selection = try Self.select(wish, fallback: wish.fallback, resolutions)
+        noteUnread(resolutions)
+        let parts = Self.unresolvedParts(of: wish, resolutions)
+        unresolved[wish.connection] = wish.origin == .settings && !parts.isEmpty ? parts : nil
         decided.append(
             SymbolAssignment(
                 wish: wish, interest: Self.interest(selection) ?? .symbols([]), source: selection.origin,
@@ -152,6 +164,7 @@ public struct SymbolPlan: Sendable {
         step { plan in
             guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return [] }
             let gone = plan.decided.remove(at: index)
+            plan.unresolved[connection] = nil
             for (symbol, single) in plan.singles where single.connection == connection {
                 plan.singles[symbol] = stillWanted(symbol) ? SingleWish(origin: single.origin) : nil
             }
@@ -173,6 +186,8 @@ public struct SymbolPlan: Sendable {
             if var wish = wishes.first(where: { $0.connection == decided[index].wish.connection }) {
                 // A name is in gaps and metrics, so it stays until the next start.
                 wish.name = decided[index].wish.name
+                // Nobody wanted another key's symbols at the start.
+                if Self.key(wish) != Self.key(decided[index].wish) { unresolved[wish.connection] = nil }
                 decided[index].wish = wish
             } else {
                 gone.append(decided[index].wish.name)
@@ -185,16 +200,23 @@ public struct SymbolPlan: Sendable {
 
     /// Decides again about every wish whose key is among `resolutions`, and about those without a key.
     mutating func decide(_ resolutions: Resolutions) -> Step {
-        step { plan in
+        noteUnread(resolutions)
+        var overdue: Set<String> = []
+        var result = step { plan in
             var remarks: [Remark] = []
             for index in plan.decided.indices {
                 let wish = plan.decided[index].wish
                 if let key = Self.key(wish), resolutions[key] == nil { continue }
                 let before = plan.decided[index]
                 plan.decided[index] = Self.again(before, resolutions, &remarks)
+                if plan.noteResolved(wish, resolutions) { overdue.insert(wish.connection) }
             }
             return remarks
         }
+        for index in result.changes.indices {
+            result.changes[index].isOverdue = overdue.contains(result.changes[index].connection)
+        }
+        return result
     }
 
     /// Notes that symbols were asked for by themselves.
@@ -216,6 +238,36 @@ public struct SymbolPlan: Sendable {
     }
 
     // MARK: Parts
+
+    /// Notes which parts of a key name symbols now.
+    ///
+    /// - Returns: whether one does that has named none since the start.
+    private mutating func noteResolved(_ wish: SymbolWish, _ resolutions: Resolutions) -> Bool {
+        guard let before = unresolved[wish.connection] else { return false }
+        let left = before.intersection(Self.unresolvedParts(of: wish, resolutions))
+        unresolved[wish.connection] = left.isEmpty ? nil : left
+        return left.count < before.count
+    }
+
+    private static func unresolvedParts(of wish: SymbolWish, _ resolutions: Resolutions) -> Set<String> {
+        guard let key = wish.universeKey.flatMap({ UniverseKey($0) }), let resolution = resolutions[key.text] else {
+            return []
+        }
+        switch resolution {
+        case .success(let resolution): return Set(resolution.unknown.map(\.part))
+        case .failure: return Set(key.parts)
+        }
+    }
+
+    private mutating func noteUnread(_ resolutions: Resolutions) {
+        for (key, resolution) in resolutions {
+            if case .failure(let error) = resolution, case .mirror = error.reason {
+                unread.insert(key)
+            } else {
+                unread.remove(key)
+            }
+        }
+    }
 
     private mutating func step(_ body: (inout SymbolPlan) -> [Remark]) -> Step {
         let before = Dictionary(uniqueKeysWithValues: inForce.map { ($0.wish.connection, $0.interest) })

@@ -157,6 +157,9 @@ public final class Symbols: Sendable {
         }
     }
 
+    /// Whether ``follow(because:)`` is due again, because the mirror could not be read for some key. From memory.
+    var isBehind: Bool { book.withLock { $0.plan.isBehind } }
+
     /// Resolves every key again and gives the connections the differences.
     ///
     /// Before this, invalidate whatever in the cache may be out of date.
@@ -242,11 +245,11 @@ public final class Symbols: Sendable {
         return refusals
     }
 
-    /// Whether a channel is collected, whoever asked for it. Never waits.
-    public func collects(_ channel: FeedChannel) -> Bool {
-        if !connections.refused([channel]).isEmpty { return false }
-        return book.withLock { $0.plan.inForce.contains { $0.interest == .all } }
-            || channel.symbol.map { connections.wanting($0) != nil } ?? true
+    /// Since when a symbol's events of a kind have been collected, whoever asked for them: as
+    /// ``ConnectionSet/collectedSince(_:)``, and `nil` for what the account's plan does not cover. Never waits.
+    public func collectedSince(_ kind: EventKind, of symbol: Symbol) -> Int64? {
+        guard connections.refused([FeedChannel(kind: kind, symbol: symbol)]).isEmpty else { return nil }
+        return connections.collectedSince(symbol)
     }
 
     /// Starts to collect symbols that nobody asked for before. Returns those that can't be collected, each with the
@@ -461,7 +464,7 @@ public final class Symbols: Sendable {
     private func tell(_ changes: [SymbolPlan.Change]) {
         for change in changes {
             do {
-                try connections.setInterest(change.interest, of: change.connection)
+                try connections.setInterest(change.interest, of: change.connection, isOverdue: change.isOverdue)
             } catch {
                 logger.error(
                     "a connection can't take its symbols",

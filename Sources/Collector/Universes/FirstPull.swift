@@ -1,3 +1,4 @@
+public import Logging
 public import Store
 public import Upstream
 
@@ -8,11 +9,13 @@ public struct FirstPull: Sendable {
 
     private let mirror: UniverseMirror
     private let source: UniverseSource
+    private let logger: Logger
 
     /// A pull from the database into the mirror.
-    public init(into mirror: UniverseMirror, from source: UniverseSource) {
+    public init(into mirror: UniverseMirror, from source: UniverseSource, logger: Logger) {
         self.mirror = mirror
         self.source = source
+        self.logger = logger
     }
 
     /// Runs the pull.
@@ -22,9 +25,13 @@ public struct FirstPull: Sendable {
         let reading = Task { try await source.read() }
         do {
             let snapshot = try await reading.value(within: Self.limit)
-            let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
-            guard case .refused(let text) = outcome else { return nil }
-            return FirstPullFailure(description: text, cause: nil)
+            switch try mirror.replacePulled(with: snapshot.records, source: snapshot.source) {
+            case .refused(let text): return FirstPullFailure(description: text, cause: nil)
+            case .replaced(let changes):
+                if let warning = changes.warning { logger.error("\(warning)") }
+            case .unchanged: break
+            }
+            return nil
         } catch let error as UpstreamError where error.reason == .cancelled {
             return FirstPullFailure(description: "the database gave no answer within \(Self.limit)", cause: nil)
         } catch {

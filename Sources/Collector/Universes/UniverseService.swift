@@ -229,6 +229,7 @@ public final class UniverseService: Service {
     }
 
     private func log(_ changes: PullChanges) {
+        if let warning = changes.warning { logger.error("\(warning)") }
         logger.notice(
             "universes pulled",
             metadata: [
@@ -261,13 +262,15 @@ public final class UniverseService: Service {
         since counter: inout Int64?, _ failures: inout LogThrottle<String, ContinuousClock.Instant>
     ) async {
         let isAsked = take(\.wantsFollowing)
-        if let now = readCounter(&failures), now != counter {
+        let now = readCounter(&failures)
+        if let now, now != counter {
             counter = now
             cache.invalidate(.all)
             noteAge()
             await symbols.follow(because: "the universes have changed")
             giveBackMemory()
-        } else if isAsked {
+        } else if isAsked || now != nil && symbols.isBehind {
+            // What could not be read when the counter moved is due until it is read: the counter need not move again.
             await symbols.follow(because: "the universes were read again")
         }
     }

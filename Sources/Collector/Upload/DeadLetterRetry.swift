@@ -35,6 +35,8 @@ public struct DeadLetterRetry: Sendable {
     public private(set) var superseded: [DeadLetter] = []
     /// Letters whose row can't be read; they stay.
     public private(set) var unreadable: [DeadLetter] = []
+    /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
+    public internal(set) var failure: String?
 
     /// Makes the result for rows that went back into the queue.
     public init(requeued: Int = 0) { self.requeued = requeued }
@@ -77,7 +79,7 @@ public struct DeadLetterRetry: Sendable {
             if let failure = try await pass.settle(pass.streams).values.first { throw failure }
         }
         // The letter of a row that was never settled is gone now, and the row is still in the queue.
-        let standing = Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
+        let standing = try names(in: buffer)
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
@@ -87,10 +89,19 @@ public struct DeadLetterRetry: Sendable {
         // The file is changed last, so that bars collected meanwhile count too.
         let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
         let returned = Set(placed.map(\.letter.name))
-        result.superseded = readable.filter { !returned.contains($0.name) }
-        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting)
+        let others = readable.filter { !returned.contains($0.name) }
+        let left = try others.isEmpty ? [] : names(in: buffer)
+        result.superseded = others.filter { left.contains($0.name) }
+        // An earlier request, which had failed, put the rest back meanwhile.
+        let earlier = others.map(\.name).filter { !left.contains($0) }
+        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting + earlier)
         result.requeued = places.count
         return (result, places)
+    }
+
+    /// The names of the letters in the file.
+    private static func names(in buffer: TickBuffer) throws(StoreError) -> Set<String> {
+        Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
     }
 
     /// Deletes letters of these streams from the file and returns them. No pass of the streams may be running.

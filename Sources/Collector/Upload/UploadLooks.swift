@@ -24,6 +24,33 @@ final class UploadLooks: Sendable {
         /// the table was emptied in between.
         var seen: [EventStream: Int64]
         var missing: [EventStream: String] = [:]
+
+        /// Takes what a check has shown, and returns the description of what is missing if that is news.
+        ///
+        /// - Parameter uploaded: The last sequence that was uploaded before the check.
+        mutating func note(_ finding: Finding, of stream: EventStream, uploaded: Int64) -> String? {
+            let before = missing[stream]
+            switch finding {
+            case .there: missing[stream] = nil
+            case .gone(let last, let text):
+                missing[stream] = text
+                seen[stream] = last
+            case .nothing: break
+            }
+            // While rows are missing, only they can show that they are back.
+            if missing[stream] == nil { seen[stream] = uploaded }
+            return before == nil ? missing[stream] : nil
+        }
+    }
+
+    /// What a check of one stream has shown.
+    private enum Finding {
+        /// Some of the rows are there.
+        case there
+        /// None of the rows through a sequence is there; the text describes them.
+        case gone(through: Int64, text: String)
+        /// No row could be looked up, which proves nothing.
+        case nothing
     }
 
     init(buffer: TickBuffer, uploader: Uploader) {
@@ -36,9 +63,16 @@ final class UploadLooks: Sendable {
 
     /// Checks if a check is due.
     ///
+    /// Rows that were found missing count as missing until one of them is there or ``forget(_:)`` is called, even if
+    /// they can't be looked up any more.
+    ///
+    /// - Parameter cutoff: Rows that were received until then, in microseconds since the Unix epoch, are left out.
     /// - Returns: The description of what is missing, by stream.
     /// - Throws: `StoreError` and `UpstreamError`.
-    func look(_ streams: [EventStream], at now: ContinuousClock.Instant = .now) async throws -> [EventStream: String] {
+    func look(
+        _ streams: [EventStream], at now: ContinuousClock.Instant = .now,
+        receivedAfter cutoff: Int64 = WallClock.microseconds() - UploadLooks.longest
+    ) async throws -> [EventStream: String] {
         let (isDue, isFirst) = state.withLock { state in
             let isDue = state.next.map { now >= $0 } ?? true
             defer { if isDue { state.next = now + Self.interval } }
@@ -49,13 +83,10 @@ final class UploadLooks: Sendable {
         if !isFirst { await uploader.settleAgain() }
         for stream in streams {
             do {
-                let text = try await missing(stream)
-                let isNew = state.withLock { state in
-                    defer { state.missing[stream] = text }
-                    if text == nil { state.seen[stream] = buffer.statistics[stream].acknowledgedSequence }
-                    return text != nil && state.missing[stream] == nil
-                }
-                if isNew, let text { try await buffer.note(incident: "rows are gone upstream", detail: text) }
+                let finding = try await check(stream, receivedAfter: cutoff)
+                let uploaded = buffer.statistics[stream].acknowledgedSequence
+                let news = state.withLock { $0.note(finding, of: stream, uploaded: uploaded) }
+                if let news { try await buffer.note(incident: "rows are gone upstream", detail: news) }
             } catch let error as UpstreamError {
                 // Nothing can be checked if the table is missing, may not be read, or can't be read in the time
                 // allowed.
@@ -65,25 +96,35 @@ final class UploadLooks: Sendable {
         return state.withLock(\.missing)
     }
 
-    private func missing(_ stream: EventStream) async throws -> String? {
+    /// Forgets which rows of a stream are missing, since a person has them sent again.
+    func forget(_ stream: EventStream) {
+        state.withLock { $0.missing[stream] = nil }
+    }
+
+    private func check(_ stream: EventStream, receivedAfter cutoff: Int64) async throws -> Finding {
         let statistics = buffer.statistics[stream]
-        let seen = min(state.withLock { $0.seen[stream] ?? 0 }, statistics.acknowledgedSequence)
-        let first = seen > statistics.deletedThrough ? seen - Self.rows : statistics.deletedThrough
-        let end = seen > statistics.deletedThrough ? seen : min(first + 10, statistics.acknowledgedSequence)
-        guard first < end else { return nil }
+        let (known, isMissing) = state.withLock { ($0.seen[stream] ?? 0, $0.missing[stream] != nil) }
+        let seen = min(known, statistics.acknowledgedSequence)
+        let isDeleted = seen <= statistics.deletedThrough
+        // The rows after them may have been uploaded after the table was emptied.
+        if isDeleted, isMissing { return .nothing }
+        let first = isDeleted ? statistics.deletedThrough : seen - Self.rows
+        let end = isDeleted ? min(first + 10, statistics.acknowledgedSequence) : seen
+        guard first < end else { return .nothing }
         let batch = try await buffer.read(stream, after: max(0, first), through: end, limit: Int(Self.rows)).batch
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
-        let cutoff = WallClock.microseconds() - Self.longest
         let recent = (0..<batch.count).compactMap { index -> Int64? in
             guard let sequence = batch.sequence(at: index), let received = batch.received(at: index) else { return nil }
             return received > cutoff && !refused.contains { $0.contains(sequence) } ? sequence : nil
         }
-        guard let oldest = recent.first else { return nil }
+        guard let oldest = recent.first else { return .nothing }
         let there = try await uploader.lookUp(batch).present
-        guard recent.allSatisfy({ !there.contains($0) }) else { return nil }
+        guard recent.allSatisfy({ !there.contains($0) }) else { return .there }
         let name = stream.rawValue
-        return "\(name): uploaded rows are gone from the table: of \(recent.count.counted("row")) checked from "
+        let text =
+            "\(name): uploaded rows are gone from the table: of \(recent.count.counted("row")) checked from "
             + "sequence \(oldest) on, none was found; if they were not deleted on purpose, send them again: "
             + "edgetick sync --again --stream \(name) --from …"
+        return .gone(through: end, text: text)
     }
 }

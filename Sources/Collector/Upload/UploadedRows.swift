@@ -15,6 +15,8 @@ public struct UploadedRows: Sendable {
     /// Whether rows can be distinguished from another collector's.
     private(set) var isCertain = true
     private var hasFound = false
+    /// Whether a row is missing that the database's own retention can't have deleted yet.
+    private var lacksRecent = false
 
     /// Looks up all rows of a stream that count as uploaded; those that were refused are left out. Blocks on the disk.
     ///
@@ -27,27 +29,37 @@ public struct UploadedRows: Sendable {
         guard let marks = verified.streams[stream], marks.acknowledged > 0 else { return result }
         let rows = try StoredRows(verified)
         let refused = try rows.refusedRows(of: stream)
+        let cutoff = WallClock.microseconds() - UploadLooks.longest
         var after = marks.deletedThrough
         while true {
             let batch = try rows.rows(of: stream, after: after, through: marks.acknowledged, limit: 1000)
             guard let last = batch.lastSequence else { return result }
             let found = try await uploader.lookUp(batch)
             result.isCertain = result.isCertain && found.isCertain
+            let recent = Set(
+                (0..<batch.count).compactMap { index in
+                    (batch.received(at: index) ?? 0) > cutoff ? batch.sequence(at: index) : nil
+                })
             for row in found.rows.sorted(by: { $0.sequence < $1.sequence })
             where !refused.contains(where: { $0.contains(row.sequence) }) {
-                result.add(row, isEdge: row.sequence == batch.firstSequence || row.sequence == last)
+                result.add(
+                    row, isEdge: row.sequence == batch.firstSequence || row.sequence == last,
+                    isRecent: recent.contains(row.sequence))
             }
             after = last
             progress(result.count)
         }
     }
 
-    /// - Parameter isEdge: Whether an identical row may be in the neighbouring batch.
-    mutating func add(_ row: RowCopies, isEdge: Bool) {
+    /// - Parameters:
+    ///   - isEdge: Whether an identical row may be in the neighbouring batch.
+    ///   - isRecent: Whether the row came so lately that the database's own retention can't have deleted it.
+    private mutating func add(_ row: RowCopies, isEdge: Bool, isRecent: Bool) {
         count += 1
         if row.upstream == 0 {
             missing = (missing?.first ?? row.sequence, row.sequence, (missing?.count ?? 0) + 1)
             isScattered = isScattered || hasFound
+            lacksRecent = lacksRecent || isRecent
         } else {
             hasFound = true
             if isCertain, !isEdge, row.upstream > row.alike {
@@ -60,8 +72,9 @@ public struct UploadedRows: Sendable {
     public func note(_ stream: EventStream, in result: inout FileVerification) {
         let name = stream.rawValue
         if let missing {
-            // If only the oldest rows are missing, the database's retention may have deleted them.
-            let isOldest = !isScattered && missing.count < count
+            // If only the oldest rows are missing, and none of the last day, the database's retention may have deleted
+            // them.
+            let isOldest = !isScattered && !lacksRecent && missing.count < count
             result.find(
                 isOldest ? .warning : .fault, at: "\(name) \(missing.first)…\(missing.last)",
                 "\(missing.count) of \(count) uploaded rows are not upstream",

@@ -123,7 +123,7 @@ extension FeedConnection {
             _ = subscription.want(
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             pauses = PauseWatch(now: now.boot)
-            if let life = configuration.previousLife { losses.lostSince(life, of: subscription, now) }
+            if let life = configuration.previousLife { losses.lostSince(life, subscription.wanted, now) }
             return record([]) + connect(now)
         }
 
@@ -383,7 +383,9 @@ extension FeedConnection {
         }
 
         /// Changes what is wanted; on a live connection, only the difference is sent.
-        mutating func want(_ interest: Interest, _ now: FeedMoment) -> [Action] {
+        ///
+        /// - Parameter missed: new symbols that are missed since the previous collector; others are missed since now.
+        mutating func want(_ interest: Interest, missed: MissedSymbols? = nil, _ now: FeedMoment) -> [Action] {
             self.interest = interest
             guard state != .idle, state != .stopped else { return [] }
             // A pause affects the channels from before the change.
@@ -392,6 +394,7 @@ extension FeedConnection {
                 FeedChannel.channels(of: interest, events: configuration.events), wall: now.wall)
             guard !added.isEmpty || !removed.isEmpty else { return actions }
             let ended = losses.gaveUp(removed, of: subscription, now)
+            if let missed { losses.lostSince(missed.life, added.filter(missed.contains), now) }
             // The losses of the other channels were recorded when the last try ended.
             if let outage { losses.lost(added, cause: outage, of: subscription, now) }
             actions += record(ended)

@@ -74,7 +74,13 @@ public final class FeedConnection: Service, Sendable {
     /// Changes the symbols while running: subscribes and unsubscribes only the difference.
     ///
     /// Before ``run()`` it replaces the initial interest; after the connection has ended it does nothing.
-    public func setInterest(_ interest: Interest) {
+    public func setInterest(_ interest: Interest) { setInterest(interest, missed: nil) }
+
+    /// Changes the symbols like ``setInterest(_:)``.
+    ///
+    /// - Parameter missed: new symbols that are missed since the previous collector. Before ``run()`` it says nothing,
+    ///   because everything that is wanted at the start is.
+    func setInterest(_ interest: Interest, missed: MissedSymbols?) {
         let number = state.assign(interest)
         let isRunning = stage.withLock { stage in
             switch stage {
@@ -85,7 +91,7 @@ public final class FeedConnection: Service, Sendable {
             case .revoked, .ended: return false
             }
         }
-        if isRunning { onLoop { $0.want(interest, number: number) } }
+        if isRunning { onLoop { $0.want(interest, missed: missed, number: number) } }
     }
 
     /// Ends the connection like a graceful shutdown; ``run()`` then returns.

@@ -65,9 +65,9 @@ final class FeedConnectionLoop {
 
     func stop() { perform(machine.stop(now)) }
 
-    func want(_ interest: Interest, number: Int) {
+    func want(_ interest: Interest, missed: MissedSymbols?, number: Int) {
         interestNumber = number
-        perform(machine.want(interest, now))
+        perform(machine.want(interest, missed: missed, now))
         shown = nil
         show()
     }

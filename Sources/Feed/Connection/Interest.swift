@@ -8,6 +8,15 @@ public enum Interest: Sendable, Equatable {
     case symbols([Symbol])
 }
 
+/// Symbols that were missed before they were wanted: since the previous collector of the file.
+struct MissedSymbols: Sendable {
+    var symbols: Set<Symbol>
+    /// How far that collector came.
+    var life: PreviousLife
+
+    func contains(_ channel: FeedChannel) -> Bool { channel.symbol.map(symbols.contains) ?? false }
+}
+
 extension FeedChannel {
     /// The channels of an interest, in the order of its symbols, kinds in the order of ``EventKind``.
     static func channels(of interest: Interest, events: Set<EventKind>) -> [FeedChannel] {

@@ -51,10 +51,11 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Records everything since the previous collector of this file as missed, until the channels are confirmed.
-    mutating func lostSince(_ life: PreviousLife, of subscription: Subscription, _ now: FeedMoment) {
+    /// Records channels as missed since the previous collector of this file, until they are confirmed.
+    mutating func lostSince(_ life: PreviousLife, _ channels: [FeedChannel], _ now: FeedMoment) {
+        guard !channels.isEmpty else { return }
         let ends = life.ends(delay: delay)
-        for channel in subscription.wanted {
+        for channel in channels {
             ledger.lost(
                 channel, from: ends.missedSince(channel.kind, channel.symbol), cause: .down, now,
                 isUncertain: life.isUncertain)

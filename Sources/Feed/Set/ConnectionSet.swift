@@ -102,10 +102,13 @@ public final class ConnectionSet: Service, Sendable {
 
     /// Replaces what a connection is configured to deliver; while it runs, only the difference is sent.
     ///
+    /// - Parameter isOverdue: whether the connection should have delivered these symbols from the start, but nobody
+    ///   could say which they are. Those that were not wanted from the start are then recorded as missed since the
+    ///   previous collector.
     /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
-    public func setInterest(_ interest: Interest, of id: String) throws(FeedError) {
+    public func setInterest(_ interest: Interest, of id: String, isOverdue: Bool = false) throws(FeedError) {
         let slot = try slot(of: id)
-        core.withLock { $0.configure(slot, interest) }
+        core.withLock { $0.configure(slot, interest, isOverdue: isOverdue) }
         settle()
     }
 
@@ -203,13 +206,20 @@ public final class ConnectionSet: Service, Sendable {
         return (routes.slots[symbol] ?? []).compactMap { routes.ids[$0] }
     }
 
-    /// The ids of the connections that a symbol is wanted on, empty if the strategy places it; `nil` if nobody wants
-    /// it.
+    /// The ids of the connections that a symbol is wanted on, wherever it was moved; empty if it is only wanted where
+    /// the strategy puts it; `nil` if nobody wants it.
     public func wanting(_ symbol: Symbol) -> [String]? {
         core.withLock { core in
-            core.machine.wishes[symbol].map { wish in wish.seats.compactMap { core.entries[$0]?.member.id } }
+            core.machine.wishes[symbol].map { wish in wish.wanting.compactMap { core.entries[$0]?.member.id } }
         }
     }
+
+    /// Since when a symbol has been collected, in milliseconds since the Unix epoch and in the events' own time, from
+    /// memory. What was missed since then is recorded as gaps.
+    ///
+    /// - Returns: `Int64.min` if it was wanted from the start; `nil` if nobody wants it, or if the feed has not answered
+    ///   for it yet.
+    public func collectedSince(_ symbol: Symbol) -> Int64? { core.withLock { $0.collected[symbol] } }
 
     /// Returns the channels that the account's plan does not cover, as the feed told every connection that should
     /// deliver them.
@@ -315,9 +325,11 @@ public final class ConnectionSet: Service, Sendable {
         return core.withLock { core -> Duration? in
             guard !core.isEnded else { return nil }
             let failed = core.machine.failover.failed
+            if let change = core.noteOverdue(now) { confluence.record(change) }
             core.advance(now: now, confluence: confluence, cover: cover)
             core.logFailures(before: failed)
             if let change = core.noteUnplaced(now) { confluence.record(change) }
+            core.noteCollected(now)
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline

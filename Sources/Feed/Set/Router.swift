@@ -45,16 +45,36 @@ struct Router: Sendable {
         var capacity: Int?
     }
 
-    /// A wanted symbol.
+    /// A wanted symbol: who wants it, and where it was moved.
     struct Wish: Equatable, Sendable {
         var symbol: Symbol
-        /// The connections that name the symbol, which place it if the strategy is manual, or those that it is bound
-        /// to.
-        var seats: SlotSet
-        /// Whether the symbol stays on ``seats`` whatever the strategy, as long as they work.
-        var isBound = false
-        /// Whether the symbol is also wanted wherever the strategy puts it, besides on ``seats``.
+        /// The connections whose configuration names the symbol.
+        var named: SlotSet
+        /// The connections that it was subscribed to on by hand. It stays there whatever the strategy, as long as they
+        /// work.
+        var bound: SlotSet = []
+        /// Whether the symbol is also wanted wherever the strategy puts it.
         var isFree = false
+        /// Where it was moved by hand. That keeps nobody's wish alive.
+        var moved: SlotSet = []
+
+        var isBound: Bool { !bound.isEmpty }
+
+        /// The connections that the symbol is wanted on.
+        var wanting: SlotSet { named.union(bound) }
+
+        /// Whether anybody wants the symbol.
+        var isWanted: Bool { isFree || !wanting.isEmpty }
+
+        /// The connections that it belongs on if it is bound, or if the strategy is manual.
+        var seats: SlotSet { isBound ? bound : moved.isEmpty ? named : moved }
+
+        /// Takes the symbol from a connection: it is neither wanted there any more, nor has it been moved there.
+        mutating func leave(_ slot: Int) {
+            named.remove(slot)
+            bound.remove(slot)
+            moved.remove(slot)
+        }
     }
 
     var strategy: RoutingStrategy

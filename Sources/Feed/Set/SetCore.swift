@@ -23,6 +23,12 @@ struct SetCore: Sendable {
     private var running = 0
     var isEnded = false
     private var unplaced = UnplacedLedger()
+    /// How far the previous collector of the file came.
+    private var previousLife: PreviousLife?
+    /// Symbols that should have been delivered from the start, but nobody could name them until now. Each is kept until
+    /// a gap tells what was missed of it.
+    private var overdue: Set<Symbol> = []
+    private(set) var collected = CollectedSince()
     /// Whether the machine's weights are observed rates, not guesses.
     var hasRates = false
     private let logger: Logger
@@ -54,6 +60,7 @@ struct SetCore: Sendable {
     /// Adds a new connection. If there are already `limit` of them, including any that are leaving, it waits.
     mutating func insert(_ entry: Entry, slot: Int, limit: Int?, now: Duration) {
         entries[slot] = entry
+        previousLife = previousLife ?? entry.member.configuration.previousLife
         waiting.append(slot)
         seat(limit: limit, now: now)
     }
@@ -71,12 +78,17 @@ struct SetCore: Sendable {
     }
 
     /// Replaces what a member is configured to deliver.
-    mutating func configure(_ slot: Int, _ interest: Interest) {
+    ///
+    /// - Parameter isOverdue: whether it should have delivered these symbols from the start.
+    mutating func configure(_ slot: Int, _ interest: Interest, isOverdue: Bool = false) {
         entries[slot]?.member.interest = interest
         guard !waiting.contains(slot) else { return }
         switch interest {
         case .all: machine.configure(slot, [], takesAll: true)
-        case .symbols(let symbols): machine.configure(slot, symbols)
+        case .symbols(let symbols):
+            // What was wanted from the start has its gap.
+            if isOverdue, previousLife != nil { overdue.formUnion(symbols.filter { collected[$0] != Int64.min }) }
+            machine.configure(slot, symbols)
         }
     }
 
@@ -110,10 +122,14 @@ struct SetCore: Sendable {
     /// Brings the machine up to date with the connections, and performs what it decides.
     mutating func advance(now: FeedMoment, confluence: Confluence, cover: GapCover) {
         for (slot, entry) in entries { observe(slot, entry, now, confluence, cover) }
+        var told: Set<Symbol> = []
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
-            case .interest(let slot, let interest): entries[slot]?.connection.setInterest(interest)
+            case .interest(let slot, let interest):
+                let missed = missed(of: interest)
+                entries[slot]?.connection.setInterest(interest, missed: missed)
+                told.formUnion(missed?.symbols ?? [])
             case .stop(let slot):
                 cover.remove(slot)
                 confluence.observe(slot, line: nil)
@@ -122,6 +138,38 @@ struct SetCore: Sendable {
                 ending.append(entry.connection)
             }
         }
+        overdue.subtract(told)
+    }
+
+    /// The overdue symbols of an interest, for the connection that now subscribes to them to record.
+    private func missed(of interest: Interest) -> MissedSymbols? {
+        guard !overdue.isEmpty, let previousLife, case .symbols(let symbols) = interest else { return nil }
+        return MissedSymbols(symbols: overdue.intersection(symbols), life: previousLife)
+    }
+
+    /// Returns the gaps of overdue symbols that are subscribed to already, because somebody else wanted them meanwhile.
+    /// Called before ``advance(now:confluence:cover:)``, which has the connections subscribe to the others.
+    mutating func noteOverdue(_ now: FeedMoment) -> GapChange? {
+        overdue = overdue.filter { machine.wishes[$0] != nil }
+        let subscribed = overdue.filter { machine.placed[$0] != nil }
+        guard !subscribed.isEmpty, let previousLife,
+            let configuration = entries.min(by: { $0.key < $1.key })?.value.member.configuration
+        else { return nil }
+        overdue.subtract(subscribed)
+        let ends = previousLife.ends(delay: configuration.feedDelay)
+        let present = now.wall - configuration.feedDelay + Gap.endMargin
+        var losses = LossLedger()
+        for symbol in subscribed {
+            for kind in configuration.events {
+                losses.lost(
+                    FeedChannel(kind: kind, symbol: symbol), from: ends.missedSince(kind, symbol), cause: .down, now,
+                    isUncertain: previousLife.isUncertain)
+            }
+        }
+        let gaps = losses.ended(losses.channels, connection: configuration.name) { [collected] channel, _, _ in
+            .init(time: channel.symbol.flatMap { collected[$0] } ?? present)
+        }
+        return GapChange(gaps: gaps)
     }
 
     private mutating func observe(
@@ -153,7 +201,10 @@ struct SetCore: Sendable {
         guard let first = entries.min(by: { $0.key < $1.key })?.value.member else { return nil }
         let homeless = isOver ? [] : machine.unplaced
         let before = unplaced.symbols.count
-        let change = unplaced.note(homeless, now, first.configuration)
+        var configuration = first.configuration
+        configuration.previousLife = previousLife
+        let change = unplaced.note(homeless, overdue: overdue, now, configuration)
+        overdue.subtract(homeless)
         // If symbols are displaced by the same number of others, that makes a gap as well.
         guard change != nil, !isOver else { return change }
         guard !homeless.isEmpty else {
@@ -167,6 +218,30 @@ struct SetCore: Sendable {
                 "such_as": "\(homeless.prefix(10).map(\.description).joined(separator: " "))",
             ])
         return change
+    }
+
+    /// Records since when symbols have been collected.
+    mutating func noteCollected(_ now: FeedMoment) {
+        let stations = machine.stations
+        let placed = machine.placed
+        let feeds = entries.mapValues { $0.connection.snapshot }
+        let delay = entries.values.map(\.member.configuration.feedDelay).min() ?? 0
+        // A refused channel has a gap, so its symbol is answered too.
+        func isAnswered(_ symbol: Symbol?, _ slot: Int, _ station: SetMachine.Station) -> Bool {
+            guard let feed = feeds[slot] else { return false }
+            guard let symbol else {
+                return station.asksAll && (station.standsAll || station.isSettled && !feed.refusedChannels.isEmpty)
+            }
+            // What is known of a symbol that has just joined is about an earlier subscription.
+            guard placed[symbol]?.contains(slot) == true, !station.fresh.contains(symbol) else { return false }
+            return station.standing.contains(symbol) || feed.refused.contains(symbol)
+        }
+        collected.note(
+            machine.wishes.keys, takesAll: stations.values.contains(where: \.asksAll),
+            time: now.wall - delay + Gap.endMargin
+        ) { symbol in
+            stations.contains { isAnswered(symbol, $0.key, $0.value) }
+        }
     }
 
     /// Logs which connections have failed or recovered. A connection that is alone has nobody to give its symbols to.

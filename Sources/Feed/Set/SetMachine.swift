@@ -105,6 +105,8 @@ struct SetMachine: Sendable {
     mutating func add(_ seat: Router.Seat, now: Duration) {
         stations[seat.slot] = Station(seat: seat)
         failover.add(seat.slot, now: now)
+        // What was given up on an earlier connection in the slot says nothing about this one.
+        dismissed = dismissed.filter { $0.slot != seat.slot }
         isDirty = true
     }
 
@@ -113,9 +115,11 @@ struct SetMachine: Sendable {
         guard stations[slot] != nil, stations[slot]?.removedSince == nil else { return }
         stations[slot]?.removedSince = now
         failover.remove(slot)
-        for (symbol, var wish) in wishes where wish.seats.contains(slot) {
-            wish.seats.remove(slot)
-            if wish.seats.isEmpty { wish.isBound = false }
+        for (symbol, var wish) in wishes where wish.wanting.union(wish.moved).contains(slot) {
+            // The others take over what was subscribed to by hand here, and what nobody else wants.
+            let isByHand = wish.bound.contains(slot)
+            wish.leave(slot)
+            wish.isFree = wish.isFree || isByHand || wish.wanting.isEmpty
             wishes[symbol] = wish
         }
         isDirty = true
@@ -127,10 +131,9 @@ struct SetMachine: Sendable {
     mutating func configure(_ slot: Int, _ symbols: [Symbol], takesAll: Bool = false) {
         let symbols = symbols.filter { !dismissed.contains(Place(symbol: $0, slot: slot)) }
         let new = Set(symbols)
-        // Symbols that were subscribed to by hand stay.
-        for (symbol, var wish) in wishes where wish.seats.contains(slot) && !new.contains(symbol) && !wish.isBound {
-            wish.seats.remove(slot)
-            wishes[symbol] = wish.seats.isEmpty && !wish.isFree ? nil : wish
+        for (symbol, var wish) in wishes where wish.named.contains(slot) && !new.contains(symbol) {
+            wish.named.remove(slot)
+            wishes[symbol] = wish.isWanted ? wish : nil
         }
         stations[slot]?.takesAll = takesAll
         want(symbols, on: slot)
@@ -146,12 +149,10 @@ struct SetMachine: Sendable {
             for place in slot.map({ [$0] }) ?? Array(stations.keys) {
                 dismissed.remove(Place(symbol: symbol, slot: place))
             }
-            var wish = wishes[symbol] ?? Router.Wish(symbol: symbol, seats: [])
+            var wish = wishes[symbol] ?? Router.Wish(symbol: symbol, named: [])
             let before = wishes[symbol]
             if let slot {
-                if bound, !wish.isBound { wish.seats = [] }
-                wish.seats.insert(slot)
-                wish.isBound = wish.isBound || bound
+                if bound { wish.bound.insert(slot) } else { wish.named.insert(slot) }
             } else {
                 wish.isFree = true
             }
@@ -173,8 +174,10 @@ struct SetMachine: Sendable {
         return Set(symbols.filter { trial.goals[$0] == nil })
     }
 
-    /// Removes wishes for symbols: on all connections, or on one. With the manual strategy, another connection may
-    /// continue to deliver them.
+    /// Removes wishes for symbols: on all connections, or on one.
+    ///
+    /// On one, the wishes of the others remain, so another connection may continue to deliver the symbols. Where the
+    /// strategy places a symbol, it is given up on all, unless it was subscribed to on that connection by hand.
     ///
     /// - Returns: the symbols that were wanted there.
     @discardableResult
@@ -182,14 +185,14 @@ struct SetMachine: Sendable {
         var gone: [Symbol] = []
         for symbol in symbols {
             guard var wish = wishes[symbol] else { continue }
+            var only: Int?
             if let slot {
-                guard (placed[symbol] ?? []).contains(slot) || wish.seats.contains(slot) else { continue }
-                wish.seats.remove(slot)
-                wishes[symbol] = wish.seats.isEmpty || configuration.strategy != .manual ? nil : wish
-            } else {
-                wishes[symbol] = nil
+                guard (placed[symbol] ?? []).union(wish.seats).contains(slot) else { continue }
+                if configuration.strategy == .manual || wish.bound.contains(slot) { only = slot }
             }
-            for place in slot.map({ [$0] }) ?? Array(stations.keys) {
+            if let only { wish.leave(only) }
+            wishes[symbol] = only == nil || wish.wanting.isEmpty ? nil : wish
+            for place in only.map({ [$0] }) ?? Array(stations.keys) {
                 dismissed.insert(Place(symbol: symbol, slot: place))
             }
             gone.append(symbol)
@@ -202,7 +205,7 @@ struct SetMachine: Sendable {
     mutating func release(_ symbols: [Symbol]) {
         for symbol in symbols where wishes[symbol]?.isFree == true {
             wishes[symbol]?.isFree = false
-            if wishes[symbol]?.seats.isEmpty == true { wishes[symbol] = nil }
+            if wishes[symbol]?.isWanted == false { wishes[symbol] = nil }
         }
         reorder()
     }
@@ -213,7 +216,7 @@ struct SetMachine: Sendable {
         let ranks = order.compactMap { symbol -> (symbol: Symbol, rank: Int)? in
             guard let wish = wishes[symbol] else { return nil }
             if case .some(let named) = configuration.redundant, named.contains(symbol) { return (symbol, .min) }
-            return (symbol, wish.seats.compactMap { stations[$0]?.seat.priority }.min() ?? .max)
+            return (symbol, wish.wanting.compactMap { stations[$0]?.seat.priority }.min() ?? .max)
         }
         order = ranks.stablySorted { $0.rank < $1.rank }.map(\.symbol)
         isDirty = true
@@ -337,7 +340,7 @@ struct SetMachine: Sendable {
             places: places, fixed: fixed, room: room, weights: weights, always: isAsked)
         for move in moves {
             homes[move.symbol] = [move.to]
-            if configuration.strategy == .manual { wishes[move.symbol]?.seats = [move.to] }
+            if configuration.strategy == .manual { wishes[move.symbol]?.moved = [move.to] }
         }
         if !moves.isEmpty { isDirty = true }
         return moves

@@ -13,21 +13,27 @@ struct UnplacedLedger: Sendable {
     ///
     /// Symbols without room from the start were also missed before that, while no collector ran.
     ///
+    /// - Parameter overdue: symbols that were wanted from the start too, but that nobody could name until now.
     /// - Returns: the gaps to record: those that are over, and those that began.
-    mutating func note(_ unplaced: [Symbol], _ now: FeedMoment, _ configuration: FeedConfiguration) -> GapChange? {
-        let life = hasBegun ? nil : configuration.previousLife
-        let ends = life?.ends(delay: configuration.feedDelay)
-        hasBegun = true
+    mutating func note(
+        _ unplaced: [Symbol], overdue: Set<Symbol> = [], _ now: FeedMoment, _ configuration: FeedConfiguration
+    ) -> GapChange? {
         let begin = now.wall - configuration.feedDelay - Gap.eventLateness
         let end = now.wall - configuration.feedDelay + Gap.endMargin
         let homeless = Set(unplaced)
         let placed = symbols.subtracting(homeless)
-        for symbol in homeless.subtracting(symbols) {
+        let new = homeless.subtracting(symbols)
+        let old = hasBegun ? new.intersection(overdue) : new
+        hasBegun = true
+        let life = old.isEmpty ? nil : configuration.previousLife
+        let ends = life?.ends(delay: configuration.feedDelay)
+        for symbol in new {
+            let isOld = old.contains(symbol)
             for kind in configuration.events {
-                let missed = ends?.missedSince(kind, symbol) ?? begin
+                let missed = isOld ? ends?.missedSince(kind, symbol) ?? begin : begin
                 losses.lost(
                     FeedChannel(kind: kind, symbol: symbol), from: min(missed, begin), cause: .unsubscribed, now,
-                    isUncertain: life?.isUncertain ?? false)
+                    isUncertain: isOld && life?.isUncertain ?? false)
             }
         }
         symbols = homeless

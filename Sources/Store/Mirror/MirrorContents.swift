@@ -64,11 +64,11 @@ public struct PullNote: Sendable, Equatable {
     public var checkedAt: Int64
     /// The digest of what was pulled; empty when a local change has replaced a part of it.
     public var checksum: String
-    /// The number of groups pulled.
+    /// The number of groups that the mirror has of the pull.
     public var groups: Int
-    /// The number of memberships pulled.
+    /// The number of their memberships.
     public var memberships: Int
-    /// The number of cache entries pulled.
+    /// The number of cache entries.
     public var entries: Int
 
     /// Makes a note.

@@ -2,7 +2,7 @@ public import MarketData
 
 /// What ``UniverseMirror/replacePulled(with:source:force:)`` did.
 public enum PullOutcome: Sendable, Equatable {
-    /// The database has what the mirror has; nothing was written.
+    /// The database has what it had at the last pull, and the mirror still has all of it; nothing was written.
     case unchanged
     /// The database offers so little that something must be wrong there; nothing was written. One line says what.
     case refused(String)
@@ -34,6 +34,16 @@ public struct PullChanges: Sendable, Equatable {
     public var shadowed: [GroupRecord.Identity] = []
     /// How many cache entries were added, changed or removed.
     public var entries = 0
+    /// The new path of the mirror's file, if it was damaged and a fresh one took its place; all groups are new then.
+    public var setAside: String?
+
+    /// What to tell of a damaged file; `nil` if there was none.
+    public var warning: String? {
+        setAside.map {
+            "universe.sqlite was damaged and is kept as \($0); a fresh one took its place, without the local groups "
+                + "that could not be read: import these again"
+        }
+    }
 }
 
 /// Decides whether a pull would remove so much that a person should check first. Pure.

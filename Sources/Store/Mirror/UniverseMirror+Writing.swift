@@ -51,17 +51,39 @@ extension UniverseMirror {
     /// Records that the database now has these local groups: from now on a pull keeps them up to date.
     public func markPulled(_ identities: [GroupRecord.Identity]) throws(StoreError) {
         guard !identities.isEmpty else { return }
-        try write("hand groups over in") { database in
-            for identity in identities {
-                try database.execute(
-                    sql: """
-                        UPDATE definition_groups SET origin = 'pulled'
-                        WHERE name = ? AND type = ? AND environment = ?
-                        """,
-                    arguments: [identity.name, identity.type, identity.environment])
+        try write("hand groups over in") { database in try Self.markPulled(identities, in: database) }
+    }
+
+    /// Like ``markPulled(_:)``, but only for groups that are still as they were pushed. Those that were changed since,
+    /// as by an import, stay local: the database has them as they were before.
+    ///
+    /// - Returns: The groups that stay local.
+    public func handOver(_ pushed: [GroupRecord]) throws(StoreError) -> [GroupRecord.Identity] {
+        guard !pushed.isEmpty else { return [] }
+        return try write("hand groups over in") { database in
+            let snapshot = Snapshot(database: database, path: file.path)
+            var same: [GroupRecord.Identity] = []
+            var changed: [GroupRecord.Identity] = []
+            for group in pushed {
+                guard let found = try snapshot.group(group.identity), found.origin == .local else { continue }
+                if found.record.isSame(as: group) {
+                    same.append(group.identity)
+                } else {
+                    changed.append(group.identity)
+                }
             }
-            try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
+            try Self.markPulled(same, in: database)
+            return changed
         }
+    }
+
+    private static func markPulled(_ identities: [GroupRecord.Identity], in database: Database) throws {
+        for identity in identities {
+            try database.execute(
+                sql: "UPDATE definition_groups SET origin = 'pulled' WHERE name = ? AND type = ? AND environment = ?",
+                arguments: [identity.name, identity.type, identity.environment])
+        }
+        try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
     }
 
     /// Replaces everything in the file, in one transaction, to restore a backup.
@@ -82,34 +104,67 @@ extension UniverseMirror {
     /// Makes the pulled part of the mirror equal to what the database has, in one transaction.
     ///
     /// Local groups stay; a group of the database with the name, type and environment of a local one stays hidden. If
-    /// the checksum shows that nothing changed since the last pull, nothing is written.
+    /// the checksum shows that nothing changed since the last pull, and all rows of that pull can still be read,
+    /// nothing is written. If the file turns out to be damaged, a fresh one takes its place, with the local groups that
+    /// can be read whole: see ``PullChanges/setAside``.
     ///
     /// - Parameters:
     ///   - source: The database, without secrets.
-    ///   - force: Whether the mirror may be emptied or more than halved.
+    ///   - force: Whether the mirror may be emptied or more than halved, and is compared row by row whatever the
+    ///     checksum.
     /// - Throws: The errors of ``apply(_:)``; the mirror is then unchanged.
     public func replacePulled(
         with records: UniverseRecords, source: String, force: Bool = false
     ) throws(StoreError) -> PullOutcome {
         let now = WallClock.microseconds() / 1000
+        let outcome = try bring(records, from: source, force: force, now: now)
+        if case .refused = outcome { return outcome }
+        PullMark.write(now, besides: file.path)
+        return outcome
+    }
+
+    private func bring(
+        _ records: UniverseRecords, from source: String, force: Bool, now: Int64
+    ) throws(StoreError) -> PullOutcome {
+        let operation = "write a pull to"
         let checksum = records.checksum
-        if let note = try pullNote(), note.checksum == checksum, note.source == source {
-            PullMark.write(now, besides: file.path)
-            return .unchanged
-        }
-        let outcome: PullOutcome = try write("write a pull to") { database in
-            var pull = PulledReplacement(database: database, path: self.file.path, now: now)
+        func replace(_ database: Database) throws -> PullOutcome {
+            var pull = PulledReplacement(database: database, path: file.path, now: now)
             if let refusal = try pull.plan(records), !force { return .refused(refusal) }
             let changes = try pull.write(records)
-            let writer = GroupWriter(database: database, path: self.file.path, now: now)
-            try writer.note(
-                PullNote(
-                    source: source, pulledAt: now, checkedAt: now, checksum: checksum, groups: records.groups.count,
-                    memberships: records.membershipCount, entries: records.entries.count))
+            try pull.note(source, checksum)
             return .replaced(changes)
         }
-        if case .replaced = outcome { PullMark.write(now, besides: file.path) }
-        return outcome
+        do throws(StoreError) {
+            if !force, try holdsPull(checksum, from: source) { return .unchanged }
+            return try write(operation, replace)
+        } catch {
+            // A database without groups has nothing to put in the place of those that can't be read.
+            guard error.reason == .damaged, access == .readWrite, !records.groups.isEmpty else { throw error }
+            let written = try writeAfresh(operation, because: error, replace)
+            guard case .replaced(var changes) = written.result else { return written.result }
+            changes.setAside = written.setAside
+            return .replaced(changes)
+        }
+    }
+
+    /// Whether the last pull was of this database and content, and the mirror still has all of its rows.
+    private func holdsPull(_ checksum: String, from source: String) throws(StoreError) -> Bool {
+        try withSnapshot { snapshot -> Bool in
+            guard let note = try snapshot.pullNote(), note.checksum == checksum, note.source == source else {
+                return false
+            }
+            return try snapshot.pulledRows() == (note.groups, note.memberships, note.entries)
+        }
+    }
+}
+
+extension GroupRecord {
+    /// Whether another record differs at most in when it was written.
+    fileprivate func isSame(as other: GroupRecord) -> Bool {
+        var other = other
+        (other.createdAt, other.updatedAt, other.lastUpdate) = (createdAt, updatedAt, lastUpdate)
+        return self == other
     }
 }
 
@@ -297,6 +352,16 @@ struct PulledReplacement {
                 .init(groups: 1, memberships: group.members.count)
         }
         return pullGuard.refusal
+    }
+
+    /// Notes the pull, with the number of rows that the mirror has of it.
+    func note(_ source: String, _ checksum: String) throws {
+        let rows = try UniverseMirror.Snapshot(database: database, path: path).pulledRows()
+        let writer = GroupWriter(database: database, path: path, now: now)
+        try writer.note(
+            PullNote(
+                source: source, pulledAt: now, checkedAt: now, checksum: checksum, groups: rows.groups,
+                memberships: rows.memberships, entries: rows.entries))
     }
 
     mutating func write(_ records: UniverseRecords) throws -> PullChanges {

@@ -20,7 +20,7 @@ public final class UniverseMirror: Sendable {
     public static let fileName = "universe.sqlite"
 
     let file: StoreFile
-    private let access: Access
+    let access: Access
     private let reader: Mutex<Reader>
 
     /// The reading connection and the file that it has open.
@@ -78,19 +78,23 @@ public final class UniverseMirror: Sendable {
     /// - Throws: `.missing`, `.damaged` and other errors of the file that is there now; the file opened before stays
     ///   readable.
     public func changeCounter() throws(StoreError) -> Int64 {
-        if file.inode != reader.withLock({ $0.inode }) {
-            try Self.check(file)
-            let fresh = try Reader(file)
-            reader.withLock { reader in
-                let generation = reader.generation + 1
-                reader = fresh
-                reader.generation = generation
-            }
-        }
+        try follow()
         let generation = reader.withLock { $0.generation }
         return try read("look for changes of") { database in
             // `data_version` has 32 bits and counts for this connection only.
             generation << 32 | (try Int64.fetchOne(database, sql: "PRAGMA data_version") ?? 0)
+        }
+    }
+
+    /// Opens the file that is there now, if it isn't the one that is open.
+    func follow() throws(StoreError) {
+        guard file.inode != reader.withLock({ $0.inode }) else { return }
+        try Self.check(file)
+        let fresh = try Reader(file)
+        reader.withLock { reader in
+            let generation = reader.generation + 1
+            reader = fresh
+            reader.generation = generation
         }
     }
 
@@ -133,19 +137,26 @@ public final class UniverseMirror: Sendable {
             throw StoreError(.notWritable, operation: operation, path: file.path, underlying: "opened for reading")
         }
         return try UniverseMirror.locked(file) { () throws(StoreError) in
-            try UniverseMirror.withWriter(file) { database in
-                var result: Result?
-                try database.inTransaction(.immediate) {
-                    result = try body(database)
-                    return .commit
-                }
-                guard let result else { throw StoreError(.statement, operation: operation, path: self.file.path) }
-                return result
-            }
+            try UniverseMirror.commit(operation, to: file, body)
         }
     }
 
-    private static func locked<Result>(
+    /// Writes a file that nobody else writes, in one transaction; rolled back when `body` throws.
+    static func commit<Result>(
+        _ operation: String, to file: StoreFile, _ body: (Database) throws -> Result
+    ) throws(StoreError) -> Result {
+        try withWriter(file) { database in
+            var result: Result?
+            try database.inTransaction(.immediate) {
+                result = try body(database)
+                return .commit
+            }
+            guard let result else { throw StoreError(.statement, operation: operation, path: file.path) }
+            return result
+        }
+    }
+
+    static func locked<Result>(
         _ file: StoreFile, _ body: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         let lock = try FileLock.acquire(file.path + ".lock", patience: .seconds(5))

@@ -79,7 +79,7 @@ struct Salvage {
         walk.begin()
         var marks: [EventStream: (Int64, Int64)] = [:]
         try walk.index(roots["streams"] ?? layout.usualRoot) { row throws(StoreError) in
-            guard row.values.count == 3, case .text(let name) = row.values[0], case .integer(let up) = row.values[1],
+            guard row.values.count >= 3, case .text(let name) = row.values[0], case .integer(let up) = row.values[1],
                 case .integer(let gone) = row.values[2],
                 [up, gone].allSatisfy(TickConnection.possibleSequences.contains),
                 let stream = EventStream(rawValue: String(decoding: name, as: UTF8.self))

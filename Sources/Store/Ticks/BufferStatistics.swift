@@ -24,6 +24,9 @@ public struct BufferStatistics: Sendable, Equatable {
         public var acknowledgedSequence: Int64 = 0
         /// The last sequence up to which rows are no longer in the file.
         public var deletedThrough: Int64 = 0
+        /// Waiting rows through this sequence may be upstream, because a person has them sent again: each is looked up
+        /// before it is sent.
+        public var sentAgainThrough: Int64 = 0
         /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
 

@@ -1,25 +1,45 @@
 import FoundationEssentials
 public import MarketData
 
-/// A dead letter that leaves the file, and the event that replaces it in the queue; without an event it is discarded.
+/// A dead letter that leaves the file: put back into the queue, or discarded.
 struct SettledLetter: Sendable {
     let stream: EventStream
     let sequence: Int64
+    /// The event that replaces it in the queue; `nil` if it is discarded.
     let batch: EventBatch?
+    /// The event's symbol; `nil` if it can't be read.
+    let symbol: Symbol?
+    /// The event's feed time in milliseconds since the Unix epoch; `nil` if it can't be read.
+    let time: Int64?
     /// No bar through this row is a newer version of this letter's bar.
     let lookedThrough: Int64
     /// Called with the number that the event has in the queue, once it is durable there.
     let placed: @Sendable (Int64) -> Void
 
+    /// A letter that goes back into the queue as `event`.
     init(
-        _ letter: DeadLetter, _ event: DeadLetter.Event?, lookedThrough: Int64 = .max,
+        _ letter: DeadLetter, _ event: DeadLetter.Event, lookedThrough: Int64 = .max,
         placed: @escaping @Sendable (Int64) -> Void = { _ in }
     ) {
         stream = letter.stream
         sequence = letter.sequence
-        batch = event?.batch
+        batch = event.batch
+        symbol = event.symbol
+        time = event.time
         self.lookedThrough = lookedThrough
         self.placed = placed
+    }
+
+    /// A letter that a person gives up.
+    init(discarding letter: DeadLetter) {
+        let event = letter.event
+        stream = letter.stream
+        sequence = letter.sequence
+        batch = nil
+        symbol = event?.symbol
+        time = event?.time
+        lookedThrough = .max
+        placed = { _ in }
     }
 }
 

@@ -107,6 +107,28 @@ struct DropTally: Sendable, Equatable {
     }
 }
 
+extension DropTally {
+    /// Counts discarded letters, given in the order of their rows: each run of rows by itself.
+    init(discarding letters: [SettledLetter]) {
+        self.init()
+        var last: (key: Key, sequence: Int64)?
+        for letter in letters {
+            var key = Key(stream: letter.stream, symbol: letter.symbol, reason: .discarded, run: letter.sequence)
+            if let last, last.sequence + 1 == letter.sequence, last.key.stream == key.stream,
+                last.key.symbol == key.symbol
+            {
+                key.run = last.key.run
+            }
+            last = (key, letter.sequence)
+            add(
+                key,
+                Entry(
+                    count: 1, from: letter.time, to: letter.time, firstSequence: letter.sequence,
+                    lastSequence: letter.sequence))
+        }
+    }
+}
+
 extension DropTally.Entry {
     fileprivate mutating func merge(_ other: Self) {
         count += other.count

@@ -87,8 +87,7 @@ public enum GapLog {
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func count(directory: String, states: Set<GapState>) throws(StoreError) -> Int64 {
         try reading(directory) { database in
-            let names = states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
-            return try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps WHERE state IN (\(names))") ?? 0
+            try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps WHERE state IN (\(list(states)))") ?? 0
         }
     }
 
@@ -96,22 +95,59 @@ public enum GapLog {
     ///
     /// - Parameters:
     ///   - states: Returns only gaps in these states.
+    ///   - span: Returns only gaps that have a moment of this span, in milliseconds since the Unix epoch; `nil` for any
+    ///     time.
+    ///   - id: Returns only gaps with a lower number.
     ///   - limit: The maximum number of gaps; the newest are returned.
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func read(
-        directory: String, states: Set<GapState> = Set(GapState.allCases), limit: Int = 10_000
+        directory: String, states: Set<GapState> = Set(GapState.allCases), overlapping span: ClosedRange<Int64>? = nil,
+        before id: Int64 = .max, limit: Int = 10_000
     ) throws(StoreError) -> [GapRecord] {
         try reading(directory) { database in
-            let names = states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
             let rows = try Row.fetchAll(
                 database,
                 sql: """
                     SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail,
                         uncertain
-                    FROM gaps WHERE state IN (\(names)) ORDER BY id DESC LIMIT ?
-                    """, arguments: [limit])
+                    FROM gaps WHERE state IN (\(list(states))) AND id < ?1 AND \(isWithin)
+                    ORDER BY id DESC LIMIT ?4
+                    """, arguments: [id, span?.upperBound, span?.lowerBound, limit])
             return try rows.reversed().map { row in try record(row, database) }
         }
+    }
+
+    /// Passes to `each` the gaps in which the file lacks a symbol's events of a kind, in the order in which they were
+    /// recorded, each as a gap of these events alone. Gaps for which the symbol was asked for are left out.
+    ///
+    /// - Parameter span: Passes only gaps that have a moment of this span, in milliseconds since the Unix epoch.
+    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
+    public static func lacking(
+        _ kind: EventKind, of symbol: Symbol, in span: ClosedRange<Int64>, directory: String, each: (Gap) -> Void
+    ) throws(StoreError) {
+        try reading(directory) { database in
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT connection, ?1 AS symbols, ?4 AS events, from_ms, to_ms, cause, uncertain
+                    FROM gaps WHERE state IN (\(list(GapState.lacking))) AND \(isWithin)
+                        AND instr(',' || gaps.events || ',', ',' || ?4 || ',')
+                        AND (gaps.symbols = '*' OR instr(',' || gaps.symbols || ',', ',' || ?1 || ','))
+                        AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id AND symbol = ?1 AND event = ?4)
+                    ORDER BY id
+                    """, arguments: [symbol.description, span.upperBound, span.lowerBound, kind.rawValue])
+            while let row = try rows.next() { each(Gap(row)) }
+        }
+    }
+
+    /// The condition on a gap's times. Its parameters are the end (2) and the start (3) of a span; NULL for any time.
+    private static let isWithin = """
+        (?2 IS NULL OR from_ms <= ?2) AND (?3 IS NULL OR to_ms IS NULL OR max(from_ms, to_ms) >= ?3)
+        """
+
+    /// Returns states as a list in SQL.
+    private static func list(_ states: Set<GapState>) -> String {
+        states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
     }
 
     /// Returns the newest versions of the buffer's bars of some symbols and one length, within a span of their starts.
@@ -150,7 +186,8 @@ public enum GapLog {
     }
 
     /// Returns whether rows of a stream are no longer here, because they were deleted or were in a file that this one
-    /// replaced, and the time of the first row that is here, in milliseconds since the Unix epoch.
+    /// replaced, and the time of the first row that is here, in milliseconds since the Unix epoch. A row that was
+    /// received after its event, as one that filled a gap, counts from its receipt: what came before that is not here.
     public static func beginning(
         of stream: EventStream, directory: String
     ) throws(StoreError) -> (hasForgotten: Bool, oldest: Int64?) {
@@ -163,8 +200,27 @@ public enum GapLog {
                     """,
                 arguments: [stream.rawValue, Incident.setAside, Incident.setAsideAtStart, Incident.foundEmpty])
             let oldest = try Int64.fetchOne(
-                database, sql: "SELECT \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
+                database,
+                sql: """
+                    SELECT max(\(stream.timeColumn), received_us / 1000) FROM \(stream.rawValue) ORDER BY seq LIMIT 1
+                    """)
             return (hasForgotten ?? false, oldest)
+        }
+    }
+
+    /// Returns whether the file may have lost rows of a stream to damage, with times in a span, in milliseconds since
+    /// the Unix epoch. `edgetick repair` records each such loss as a gap that names no symbols.
+    public static func hasLostRows(
+        of stream: EventStream, in span: ClosedRange<Int64>, directory: String
+    ) throws(StoreError) -> Bool {
+        try reading(directory) { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM gaps WHERE cause = ? AND symbols = '*'
+                    AND from_ms <= ? AND (to_ms IS NULL OR to_ms >= ?)
+                    """, arguments: [Gap.Cause.damaged.rawValue, span.upperBound, span.lowerBound])
+            return rows.contains { row in Gap(row).events.contains { $0.stream == stream } }
         }
     }
 

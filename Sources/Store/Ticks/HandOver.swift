@@ -197,6 +197,9 @@ final class HandOver: Sendable {
     func report(damage: StoreError) { leave(urgent: true) { $0.damage = damage } }
 
     /// Waits until everything handed over before the call, and what `add` adds, is durable.
+    ///
+    /// - Throws: The error of a failed attempt to write. What was handed over and added stays queued all the same, so a
+    ///   request that is repeated may be written twice and must have the effect of one.
     func flush(adding add: @Sendable (inout Notes) -> Void = { _ in }) async throws(StoreError) {
         let failure: StoreError? = await withCheckedContinuation { continuation in
             let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in

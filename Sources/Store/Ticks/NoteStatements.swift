@@ -42,6 +42,11 @@ final class NoteStatements {
         try self[.unsettledLetters, stream].run([acknowledged])
     }
 
+    /// Records that a stream's waiting rows through a sequence may be upstream.
+    func sendAgain(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
+        try self[.sentAgain, stream].run([sequence])
+    }
+
     /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.
     func delete(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
         try self[.delete, stream].run([sequence])
@@ -163,8 +168,10 @@ final class NoteStatements {
     }
 
     /// Removes a dead letter.
-    func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) {
-        try self[.removal].run([stream.rawValue, sequence])
+    ///
+    /// - Returns: Whether it was there.
+    func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) -> Bool {
+        try self[.removal].run([stream.rawValue, sequence]) == 1
     }
 
     /// The number of dead letters.
@@ -320,7 +327,7 @@ private enum Note: CaseIterable {
 
 /// The statements for a stream.
 private enum StreamNote: CaseIterable {
-    case marks, lowering, unsettledLetters, delete, received, receipt, summary
+    case marks, lowering, sentAgain, unsettledLetters, delete, received, receipt, summary
 
     func sql(_ stream: EventStream) -> String {
         let table = stream.rawValue
@@ -331,6 +338,7 @@ private enum StreamNote: CaseIterable {
             WHERE stream = '\(table)'
             """
         case .lowering: "UPDATE streams SET acknowledged = ?1 WHERE stream = '\(table)'"
+        case .sentAgain: "UPDATE streams SET sent_again_through = ?1 WHERE stream = '\(table)'"
         case .unsettledLetters:
             """
             DELETE FROM dead_letters WHERE stream = '\(table)' AND seq > ?1

@@ -16,23 +16,37 @@ struct Notes: Sendable {
     var incidents: [Incident] = []
     private var lettersByRow: [LetterKey: DeadLetter] = [:]
     var fills: [GapFill] = []
-    var settled: [SettledLetter] = []
+    private var settledByRow: [LetterKey: SettledLetter] = [:]
     var reconciled: [ReconciledDay] = []
     var drops = DropTally()
     /// What the ledger upstream says, to be adopted; `nil` if it wasn't asked.
     private(set) var ledger: [EventStream: Int64]?
+    /// See ``BufferStatistics/Stream/sentAgainThrough``.
+    var sentAgain: [EventStream: Int64] = [:]
     /// What has to be recorded about the uploads.
     var line = LineChange()
 
     var isEmpty: Bool {
-        gaps.isEmpty && incidents.isEmpty && lettersByRow.isEmpty && fills.isEmpty && settled.isEmpty
-            && reconciled.isEmpty && drops.isEmpty && ledger == nil && line.isEmpty
+        gaps.isEmpty && incidents.isEmpty && lettersByRow.isEmpty && fills.isEmpty && settledByRow.isEmpty
+            && reconciled.isEmpty && drops.isEmpty && ledger == nil && sentAgain.isEmpty
+            && line.isEmpty
     }
 
     /// The dead letters, in the order of their rows.
     var letters: [DeadLetter] {
         lettersByRow.values.sorted { ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence) }
     }
+
+    /// The dead letters that leave the file, in the order of their rows.
+    var settled: [SettledLetter] {
+        settledByRow.values.sorted { ($0.stream.rawValue, $0.sequence) < ($1.stream.rawValue, $1.sequence) }
+    }
+
+    /// Whether storing them may change the number of dead letters.
+    var changesLetters: Bool { !lettersByRow.isEmpty || !settledByRow.isEmpty || ledger != nil }
+
+    /// Whether the COMMIT of an upload relies on them: the disk must have them even if other commits aren't synced.
+    var precedesUpload: Bool { !lettersByRow.isEmpty || !line.moves.isEmpty }
 
     /// Adds what one database's ledger says to what another's says about other streams.
     mutating func agree(with ledger: [EventStream: Int64]) {
@@ -45,6 +59,15 @@ struct Notes: Sendable {
     mutating func add(_ letters: [DeadLetter]) {
         for letter in letters {
             lettersByRow[LetterKey(stream: letter.stream, sequence: letter.sequence)] = letter
+        }
+    }
+
+    /// Has dead letters leave the file. Of two requests for one letter, which a person may make while nothing can be
+    /// written, the first counts.
+    mutating func settle(_ letters: [SettledLetter]) {
+        for letter in letters {
+            let key = LetterKey(stream: letter.stream, sequence: letter.sequence)
+            if settledByRow[key] == nil { settledByRow[key] = letter }
         }
     }
 }

@@ -90,7 +90,7 @@ struct OpenedTicks {
 
     /// Sets a bad file aside, and puts one that knows all that it leaves in its place. The bad file keeps its place
     /// until the other one is complete, so that a crash forgets nothing.
-    private static func replace(
+    static func replace(
         _ file: StoreFile, by identity: TickConnection.Identity, _ seed: TickConnection.Contents,
         _ carried: inout CarriedLosses, _ options: TickBuffer.Options, now: Int64
     ) throws(StoreError) {

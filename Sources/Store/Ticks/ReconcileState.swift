@@ -15,8 +15,8 @@ public struct ReconcileState: Sendable, Equatable {
         /// Why one of them, or the day, could not be compared.
         public var problem: String?
 
-        /// Whether every bar of the tape is here and the same.
-        public var isComplete: Bool { problem == nil && totals.missing == 0 }
+        /// Whether symbols were compared, and every bar that the tape has of them is here and the same.
+        public var isComplete: Bool { problem == nil && totals.symbols > 0 && totals.missing == 0 }
 
         /// Makes the outcome of a day of which nothing is known yet.
         public init(day: TradingDay, at: Int64) {

@@ -40,8 +40,8 @@ public struct ReconciledDay: Sendable, Equatable {
     /// Minutes of the regular session with a bar, even one that the tape lacks; correct only for a complete day.
     public var withBar: Int { regular - halted - untraded }
 
-    /// Whether every bar of the tape is here and the same.
-    public var isComplete: Bool { missing == 0 }
+    /// Whether every bar of the tape is here and the same. A tape without any bar shows nothing if there are bars here.
+    public var isComplete: Bool { missing == 0 && (tape > 0 || extra == 0) }
 
     /// The counts, in the order of the table's columns.
     var counts: [Int] { Self.countPaths.map { self[keyPath: $0] } }

@@ -16,6 +16,8 @@ public final class TickBuffer: EventSink, Sendable {
         /// When the disk has synced it.
         case full
         /// When the operating system has it: a power cut may lose the last seconds, but leaves the file consistent.
+        /// What an upload relies on is synced all the same: rows that are handed out, and before each COMMIT what it
+        /// moves past.
         case normal
     }
 
@@ -90,8 +92,8 @@ public final class TickBuffer: EventSink, Sendable {
     private let reader: TickReader
     /// For readers beside the upload, over a connection and a queue of its own.
     private let visitors: TickReader
-    /// Whether there may be dead letters whose upload was not completed.
-    private let mayHaveUnsettledLetters = Atomic(true)
+    /// The streams that may have dead letters whose upload was not completed, in the file or still to be written.
+    private let unsettledLetters: Mutex<Set<EventStream>>
     private let file: StoreFile
 
     private init(
@@ -105,6 +107,7 @@ public final class TickBuffer: EventSink, Sendable {
         self.reader = reader
         self.visitors = visitors
         self.file = file
+        unsettledLetters = Mutex(board.current.deadLetters > 0 ? Set(EventStream.allCases) : [])
     }
 
     deinit {
@@ -141,6 +144,7 @@ public final class TickBuffer: EventSink, Sendable {
                 statistics[stream].lastSequence = opened.contents.last[stream]
                 statistics[stream].acknowledgedSequence = opened.contents.acknowledged[stream]
                 statistics[stream].deletedThrough = opened.contents.deletedThrough[stream]
+                statistics[stream].sentAgainThrough = opened.contents.sentAgainThrough[stream]
             }
         }
         for stream in EventStream.allCases { board.handOut(stream, through: opened.contents.last[stream]) }
@@ -264,14 +268,14 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.run(of: stream, after: after, through: through, limit: limit)
     }
 
-    /// Returns the gaps in some of the states, as ``GapLog/read(directory:states:limit:)`` does.
+    /// Returns the gaps in some of the states, as ``GapLog/read(directory:states:overlapping:before:limit:)`` does.
     ///
     /// - Throws: `.damaged` if their table turned out to be unreadable (the file is then set aside), `.inputOutput`.
     public func gaps(
-        states: Set<GapState> = Set(GapState.allCases), limit: Int
+        states: Set<GapState> = Set(GapState.allCases), before id: Int64 = .max, limit: Int
     ) async throws(StoreError) -> [GapRecord] {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await visitors.gaps(states: states, limit: limit)
+        return try await visitors.gaps(states: states, before: id, limit: limit)
     }
 
     /// The buffer's statistics at this moment, from memory alone.
@@ -324,15 +328,24 @@ public final class TickBuffer: EventSink, Sendable {
     public func agree(withLedger uploaded: [EventStream: Int64]) async throws(StoreError) {
         let statistics = board.current
         let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
-        guard isBehind || statistics.deadLetters > 0 && mayHaveUnsettledLetters.load(ordering: .relaxed) else { return }
+        guard isBehind || unsettledLetters.withLock({ !$0.isDisjoint(with: uploaded.keys) }) else { return }
         try await handOver.flush { $0.agree(with: uploaded) }
-        if uploaded.count == EventStream.allCases.count { mayHaveUnsettledLetters.store(false, ordering: .relaxed) }
+        unsettledLetters.withLock { $0.subtract(uploaded.keys) }
+    }
+
+    /// Records that the rows of a stream that are here may be upstream although they wait, because a person has some of
+    /// them sent again; durable on return.
+    public func noteSentAgain(_ stream: EventStream) async throws(StoreError) {
+        let last = board.current[stream].lastSequence
+        try await handOver.flush { $0.sentAgain[stream] = last }
+        board.update { $0[stream].sentAgainThrough = last }
     }
 
     /// What the file knows of its uploads.
     public var line: UploadLine { board.line }
 
-    /// Writes a transaction of the upload to the file before its COMMIT is sent; durable on return.
+    /// Writes a transaction of the upload to the file before its COMMIT is sent; on the disk on return, whatever
+    /// ``Synchronous`` is.
     public func prepare(_ move: UploadMove) async throws(StoreError) {
         board.updateLine { $0.add(move) }
         try await handOver.flush { $0.line.moves.append(move) }
@@ -392,20 +405,23 @@ public final class TickBuffer: EventSink, Sendable {
         try await handOver.flush { $0.incidents.append(Incident(what, detail: detail)) }
     }
 
-    /// Stores rows that the database will never take; durable on return. If a row has a letter already, its reason is
-    /// replaced.
+    /// Stores rows that the database will never take; on the disk on return, whatever ``Synchronous`` is. If a row has
+    /// a letter already, its reason is replaced.
     public func addDeadLetters(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
-        mayHaveUnsettledLetters.store(true, ordering: .relaxed)
+        unsettledLetters.withLock { $0.formUnion(letters.map(\.stream)) }
         try await handOver.flush { $0.add(letters) }
     }
 
     /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
     ///
     /// A letter is replaced by its row in one transaction, and the upload sends that row like any other, so it is never
-    /// lost and never sent twice. A letter stays if its row can't be read, or if it is a bar of which the file holds a
-    /// newer version. The oldest is put back first, so that of two versions of a bar the newer one gets the greater
-    /// number. A row keeps its time of receipt, by which it is recognised upstream: see ``ReceiptOrder``.
+    /// lost and never sent twice. A request that failed is carried out as soon as the file can be written. Repeating it
+    /// puts nothing back twice, because letters that are no longer in the file are left out.
+    ///
+    /// A letter stays if its row can't be read, or if it is a bar of which the file holds a newer version. The oldest
+    /// is put back first, so that of two versions of a bar the newer one gets the greater number. A row keeps its time
+    /// of receipt, by which it is recognised upstream: see ``ReceiptOrder``.
     ///
     /// - Returns: The letters that were put back, with their new numbers.
     public func requeue(
@@ -430,39 +446,17 @@ public final class TickBuffer: EventSink, Sendable {
                     }
                 }
             }
-            try await handOver.flush { $0.settled += settled }
+            try await handOver.flush { $0.settle(settled) }
         }
         return numbers.withLock { $0 }
     }
 
     /// Removes dead letters from the file and counts them in `drops`; durable on return. A letter whose row still waits
-    /// is not counted: the row is judged again.
+    /// is not counted: the row is judged again. Nor is one that is not in the file.
     public func discard(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
-        var tally = DropTally()
-        let marks = board.current
-        var last: (key: DropTally.Key, sequence: Int64)?
-        for letter in letters.sorted(by: { $0.sequence < $1.sequence })
-        where letter.sequence <= marks[letter.stream].acknowledgedSequence {
-            let event = letter.event
-            var key = DropTally.Key(
-                stream: letter.stream, symbol: event?.symbol, reason: .discarded, run: letter.sequence)
-            if let last, last.sequence + 1 == letter.sequence, last.key.stream == key.stream,
-                last.key.symbol == key.symbol
-            {
-                key.run = last.key.run
-            }
-            last = (key, letter.sequence)
-            tally.add(
-                key,
-                DropTally.Entry(
-                    count: 1, from: event?.time, to: event?.time, firstSequence: letter.sequence,
-                    lastSequence: letter.sequence))
-        }
-        try await handOver.flush { [tally] notes in
-            notes.settled += letters.map { SettledLetter($0, nil) }
-            notes.drops.add(tally)
-        }
+        let settled = letters.map { SettledLetter(discarding: $0) }
+        try await handOver.flush { $0.settle(settled) }
     }
 
     /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` first for the bars themselves.

@@ -20,11 +20,15 @@ final class TickConnection {
     /// What the file knows of its streams.
     struct Contents: Sendable, Equatable {
         var id = ""
+        /// When the file was made, or the first one that it continues, in microseconds since the Unix epoch.
+        var created: Int64?
         /// How many transactions with notes (gaps, drops, letters) the file holds.
         var notes: Int64 = 0
         var last = StreamSequences()
         var acknowledged = StreamSequences()
         var deletedThrough = StreamSequences()
+        /// See ``BufferStatistics/Stream/sentAgainThrough``.
+        var sentAgainThrough = StreamSequences()
         /// What a fresh file that continues another one takes over about its uploads.
         var line: UploadLine?
         /// Since when events may be missing in a fresh file that took the place of another, in milliseconds since the
@@ -123,7 +127,7 @@ final class TickConnection {
         }
     }
 
-    /// Runs `body` in a transaction that is durable on return; rolls it back if anything fails.
+    /// Runs `body` in a transaction that is durable on return if commits are synced; rolls it back if anything fails.
     func transaction<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         try perform { () throws(StoreError) in
             try begin.run()
@@ -182,10 +186,11 @@ final class TickConnection {
     /// Reads what a file knows of its streams, over any connection.
     static func contents(_ database: Database) throws -> Contents {
         var contents = Contents()
-        guard let row = try Row.fetchOne(database, sql: "SELECT id, notes_seq FROM buffer") else {
+        guard let row = try Row.fetchOne(database, sql: "SELECT id, notes_seq, created_us FROM buffer") else {
             throw StoreError(.damaged, operation: "read", underlying: "the table buffer is empty")
         }
         contents.id = try Cells(row).required("id")
+        contents.created = Cells(row)["created_us"]
         let notes: Int64 = try Cells(row).required("notes_seq")
         contents.notes = possibleSequences.contains(notes) ? notes : 0
         for row in try Row.fetchAll(database, sql: "SELECT stream, acknowledged, deleted_through FROM streams") {
@@ -194,6 +199,12 @@ final class TickConnection {
             contents.deletedThrough[stream] = try Cells(row).required("deleted_through")
         }
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        if version >= 10 {
+            for row in try Row.fetchAll(database, sql: "SELECT stream, sent_again_through FROM streams") {
+                guard let stream = EventStream(rawValue: try Cells(row).required("stream")) else { continue }
+                contents.sentAgainThrough[stream] = try Cells(row).required("sent_again_through")
+            }
+        }
         for stream in EventStream.inFile(ofVersion: version) {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
             let numbers = [greatest, contents.acknowledged[stream], contents.deletedThrough[stream]]
@@ -229,7 +240,7 @@ final class TickConnection {
             try database.execute(
                 sql: "INSERT INTO buffer (id, collector, created_us, notes_seq, alive_us) VALUES (?, ?, ?, ?, ?)",
                 arguments: [
-                    identity.id, identity.collector, WallClock.microseconds(), seed.notes,
+                    identity.id, identity.collector, seed.created ?? WallClock.microseconds(), seed.notes,
                     seed.missedSince.map { $0 * 1000 },
                 ])
             for stream in EventStream.allCases {

@@ -97,6 +97,25 @@ extension TickHistory {
         }
     }
 
+    /// Returns whether rows of a stream whose event's time is within a span wait for upload.
+    ///
+    /// - Throws: `.missing` when there is no file, and what reading a file throws.
+    public func hasWaiting(_ stream: EventStream, times: Range<Int64>) throws(StoreError) -> Bool {
+        let waiting = try reading { connection in
+            try connection.read { database -> ClosedRange<Int64>? in
+                let settled = try Int64.fetchOne(
+                    database, sql: "SELECT max(acknowledged, deleted_through) FROM streams WHERE stream = ?",
+                    arguments: [stream.rawValue])
+                guard let rows = try Self.bounds(database, stream) else { return nil }
+                let first = max(rows.lowerBound, (settled ?? 0) + 1)
+                return first <= rows.upperBound ? first...rows.upperBound : nil
+            }
+        }
+        guard let waiting else { return false }
+        // The first row ends the reading.
+        return try !rows(of: stream, among: waiting, times: times) { _ in false }
+    }
+
     private static func columns(of stream: EventStream, _ connection: DatabaseQueue) throws -> String {
         try connection.read { database in
             let present = Set(try database.columns(in: stream.rawValue).map(\.name))

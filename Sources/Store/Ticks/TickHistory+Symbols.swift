@@ -9,12 +9,15 @@ extension TickHistory {
     /// Returns the symbols of a stream's rows of the last day in the file, for a connection that subscribes to
     /// everything.
     ///
-    /// Reads about four million rows at most. If there are more, a symbol with only a few rows a day may be left out.
+    /// Reads about four million rows at most. If there are more, the list is not complete: a symbol with only a few
+    /// rows a day may be left out.
     ///
     /// - Throws: `.missing` when there is no file, and what reading a file throws.
-    public func recentSymbols(of stream: EventStream) throws(StoreError) -> Set<Symbol> {
+    public func recentSymbols(
+        of stream: EventStream
+    ) throws(StoreError) -> (symbols: Set<Symbol>, isComplete: Bool) {
         try reading { connection in
-            guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return [] }
+            guard let bounds = try connection.read({ try Self.bounds($0, stream) }) else { return ([], true) }
             let first = try connection.read { database in
                 let newest = try ReceiptOrder.receipt(stream, through: bounds.upperBound, database) ?? 0
                 return try ReceiptOrder.first(
@@ -30,7 +33,7 @@ extension TickHistory {
                 }
                 for name in names { if let symbol = Symbol(name) { found.insert(symbol) } }
             }
-            return found
+            return (found, distance == Self.step)
         }
     }
 }

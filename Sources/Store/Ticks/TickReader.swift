@@ -157,10 +157,10 @@ final class TickReader: Sendable {
         }
     }
 
-    func gaps(states: Set<GapState>, limit: Int) async throws(StoreError) -> [GapRecord] {
+    func gaps(states: Set<GapState>, before id: Int64, limit: Int) async throws(StoreError) -> [GapRecord] {
         try await onQueue { () throws(StoreError) in
             try self.twiceIfDamaged { () throws(StoreError) in
-                try GapLog.read(directory: self.file.directory, states: states, limit: limit)
+                try GapLog.read(directory: self.file.directory, states: states, before: id, limit: limit)
             }
         }
     }

@@ -139,17 +139,22 @@ extension TickWriter {
     }
 
     private func open() throws(StoreError) -> TickConnection {
+        try TickConnection.open(file, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
+    }
+
+    /// What a fresh file takes over.
+    private var seed: TickConnection.Contents {
         var seed = TickConnection.Contents()
         let statistics = board.current
         seed.notes = notes
+        seed.created = created
         seed.line = board.line
         seed.missedSince = options.isCollecting ? WallClock.microseconds() / 1000 : missedSince
         for stream in EventStream.allCases {
             seed.last[stream] = statistics[stream].lastSequence
             seed.acknowledged[stream] = statistics[stream].acknowledgedSequence
         }
-        return try TickConnection.open(
-            file, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
+        return seed
     }
 
     private func isCommitted(_ attempt: Attempt, in contents: TickConnection.Contents) -> Bool {
@@ -221,47 +226,72 @@ extension TickWriter {
 
     /// Counts the rows that waited in a file that is gone as drops.
     private func writeOffWaitingRows(_ reason: DropReason) {
+        let waiting = waitingRows(reason)
+        carried.add(waiting)
+        forgetRows(waiting, reason)
+    }
+
+    private func waitingRows(_ reason: DropReason) -> DropTally {
         var waiting = DropTally()
+        let statistics = board.current
+        for stream in EventStream.allCases where statistics[stream].pending > 0 {
+            let marks = statistics[stream]
+            waiting.addUnknown(stream, reason, sequences: marks.settledSequence + 1...marks.lastSequence)
+        }
+        return waiting
+    }
+
+    /// Notes that no row is in the file any more; those in `waiting` are counted.
+    private func forgetRows(_ waiting: DropTally, _ reason: DropReason) {
         board.update { statistics in
             for stream in EventStream.allCases {
-                let marks = statistics[stream]
-                let first = max(marks.acknowledgedSequence, marks.deletedThrough) + 1
-                if first <= marks.lastSequence {
-                    waiting.addUnknown(stream, reason, sequences: first...marks.lastSequence)
-                }
-                statistics[stream].deletedThrough = marks.lastSequence
+                statistics[stream].deletedThrough = statistics[stream].lastSequence
                 statistics[stream].oldestPendingMilliseconds = nil
             }
         }
-        carried.add(waiting)
         guard waiting.total > 0 else { return }
         logger.error(
             "rows that waited for upload are gone with the buffer's file",
             metadata: ["rows": "\(waiting.total)", "reason": "\(reason.rawValue)", "path": "\(file.path)"])
     }
 
-    /// Sets a bad file aside and counts the rows that waited in it. The next attempt starts a fresh file, which
-    /// continues the old file's sequences and takes over its unfilled gaps.
+    /// Sets a bad file aside and counts the rows that waited in it. A fresh file, which continues the old one's sequences
+    /// and takes over its unfilled gaps, takes its place at once, so that a kill forgets nothing. If the disk allows
+    /// none, the next attempt makes it.
     func setAside(because error: StoreError) {
         closeAfterFailure()
         attempt = nil
         // Another process's file must not be touched.
         guard lock.isInPlace else { return }
-        do {
-            let gaps = UnfilledGaps(file.path, id: identity.id)
-            let prior = error.reason == .foreign ? PriorLosses() : PriorLosses(file.path)
-            let name = try file.setAside(now: WallClock.microseconds() / 1_000_000)
-            writeOffWaitingRows(.fileSetAside)
-            noteFilesSetAside()
-            carried.add(gaps)
-            carried.add(prior)
-            carried.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
-            board.fileChanged()
-            logger.error(
-                "the buffer's file was bad and was set aside; a fresh one is started",
-                metadata: ["error": "\(error)", "set_aside": "\(name)", "gaps": "\(gaps.text)"])
+        let now = WallClock.microseconds()
+        let name = file.freeName(now: now / 1_000_000)
+        let gaps = UnfilledGaps(file.path, id: identity.id)
+        let waiting = waitingRows(.fileSetAside)
+        var left = carried
+        left.add(waiting)
+        left.add(gaps)
+        if error.reason != .foreign { left.add(PriorLosses(file.path)) }
+        left.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
+        var stored = left
+        do throws(StoreError) {
+            do throws(StoreError) {
+                try OpenedTicks.replace(file, by: identity, seed, &stored, options, now: now)
+            } catch {
+                logger.debug("the next file can't be made yet", metadata: ["error": "\(error)"])
+                stored = left
+                _ = try file.setAside(now: now / 1_000_000)
+            }
         } catch {
             logger.error("the buffer's bad file could not be set aside", metadata: ["error": "\(error)"])
+            return
         }
+        carried = stored
+        forgetRows(waiting, .fileSetAside)
+        showDrops { $0.drops += left.drops.total - stored.drops.total }
+        noteFilesSetAside()
+        board.fileChanged()
+        logger.error(
+            "the buffer's file was bad and was set aside; a fresh one is started",
+            metadata: ["error": "\(error)", "set_aside": "\(name)", "gaps": "\(gaps.text)"])
     }
 }

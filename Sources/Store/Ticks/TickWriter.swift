@@ -23,6 +23,8 @@ final class TickWriter {
         /// The dead letters that were replaced by a row, with the row's number.
         var placed: [(letter: SettledLetter, number: Int64)] = []
         var deadLetters: Int64?
+        /// Dead letters that were given up.
+        var discarded: Int64 = 0
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
         /// How many rows the transaction adds to `gaps`.
@@ -49,6 +51,8 @@ final class TickWriter {
     var isPinned = false
     /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
     let missedSince: Int64?
+    /// See ``TickConnection/Contents/created``.
+    let created: Int64?
     /// No row gets an earlier time of receipt than a row before it, whatever the clock does; while the clock is behind,
     /// each batch gets a later one.
     private var greatestReceipt: Int64
@@ -71,6 +75,7 @@ final class TickWriter {
         greatestReceipt = opened.greatestReceipt
         carried = opened.carried
         missedSince = opened.previousLife?.missedSince
+        created = opened.contents.created
         checkpoints = CheckpointPolicy()
         checkpoints.maximumBytes = options.maximumLogBytes
         checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
@@ -188,8 +193,9 @@ final class TickWriter {
     private func commit(_ work: HandOver.Work, isUpkeep: Bool = false) throws(StoreError) {
         guard let connection else { throw StoreError(.closed, operation: "append to", path: file.path) }
         let statistics = board.current
-        var last = StreamSequences()
-        for stream in EventStream.allCases { last[stream] = statistics[stream].lastSequence }
+        var start = StreamSequences()
+        for stream in EventStream.allCases { start[stream] = statistics[stream].lastSequence }
+        var last = start
         let hasNotes = !work.notes.isEmpty || !carried.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
@@ -199,22 +205,24 @@ final class TickWriter {
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
         attempt = Attempt(
             last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount, isUpkeep: isUpkeep)
-        try connection.transaction { () throws(StoreError) in
-            var position = StreamSequences()
-            for stream in EventStream.allCases { position[stream] = statistics[stream].lastSequence }
-            // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
-            // number.
-            for letter in settled {
-                guard let batch = letter.batch else { continue }
-                try connection.inserter.insert(batch, last: &position)
-                attempt?.placed.append((letter, position[letter.stream]))
-            }
-            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
+        let mustSync = options.synchronous == .normal && work.notes.precedesUpload
+        try connection.transaction(mustSync: mustSync) { () throws(StoreError) in
+            var position = start
+            // New letters come before the ledger's word: if they are still here because their request failed, their
+            // rows wait again.
+            for letter in work.notes.letters { try connection.notes.add(letter) }
             if let ledger = work.notes.ledger {
                 for stream in ledger.keys {
                     try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
                 }
             }
+            // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
+            // number.
+            let discarded = try settle(settled, after: &position, statistics)
+            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
+            attempt?.last = position
+            attempt?.hasEvents = position != start
+            attempt?.discarded = discarded.total
             if work.acknowledged {
                 for stream in EventStream.allCases {
                     try connection.notes.mark(
@@ -223,21 +231,43 @@ final class TickWriter {
                 }
             }
             guard hasNotes else { return handOver.committing() }
+            for (stream, sequence) in work.notes.sentAgain {
+                try connection.notes.sendAgain(stream, through: sequence)
+            }
             for move in work.notes.line.moves { try connection.notes.add(move, under: identity.id) }
             for (id, stream) in work.notes.line.forgotten { try connection.notes.forget(id, stream) }
             // Gaps taken over from a lost file come first: what follows may end some of them.
-            let taken = try connection.notes.add(carried, episode: currentEpisode(), now: now)
+            var losses = carried
+            losses.add(discarded)
+            let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
             attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
             for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
             for day in work.notes.reconciled { try connection.notes.add(day) }
-            for letter in settled { try connection.notes.removeLetter(letter.stream, letter.sequence) }
-            for letter in work.notes.letters { try connection.notes.add(letter) }
-            if !work.notes.letters.isEmpty || !work.notes.settled.isEmpty || work.notes.ledger != nil {
-                attempt?.deadLetters = try connection.notes.letterCount()
-            }
+            if work.notes.changesLetters { attempt?.deadLetters = try connection.notes.letterCount() }
             try boundLetters(statistics, now: now)
             try connection.notes.count(notes: noteCount)
         }
+    }
+
+    /// Takes dead letters out of the file, in the transaction under way, and appends the rows of those that are put
+    /// back. A letter that is no longer there has been settled before, or its row waits again.
+    ///
+    /// - Returns: The counts of those that were discarded. One whose row waits is not lost.
+    private func settle(
+        _ letters: [SettledLetter], after position: inout StreamSequences, _ statistics: BufferStatistics
+    ) throws(StoreError) -> DropTally {
+        guard let connection else { return DropTally() }
+        var discarded: [SettledLetter] = []
+        for letter in letters {
+            guard try connection.notes.removeLetter(letter.stream, letter.sequence) else { continue }
+            if let batch = letter.batch {
+                try connection.inserter.insert(batch, last: &position)
+                attempt?.placed.append((letter, position[letter.stream]))
+            } else if letter.sequence <= statistics[letter.stream].acknowledgedSequence {
+                discarded.append(letter)
+            }
+        }
+        return DropTally(discarding: discarded)
     }
 
     /// Stores carried losses without waiting for events.
@@ -279,7 +309,7 @@ final class TickWriter {
             statistics.commits += 1
             statistics.lastCommit = duration
             if hadNotes, !isCounted {
-                statistics.drops += drops + attempt.lettersDropped
+                statistics.drops += drops + attempt.discarded + attempt.lettersDropped
                 statistics.gaps += attempt.gaps
                 if let letters = attempt.deadLetters { statistics.deadLetters = letters }
             }

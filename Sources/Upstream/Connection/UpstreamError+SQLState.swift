@@ -47,4 +47,6 @@ extension UpstreamError {
     static let transactionTimeout = "25P04"
     /// The server cancelled a statement: at our own limit, or because a person asked for it.
     public static let canceled = "57014"
+    /// There is no table of that name on the search_path.
+    static let undefinedTable = "42P01"
 }

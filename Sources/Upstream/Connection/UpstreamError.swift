@@ -93,6 +93,9 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether the connection was lost or given up, so that the outcome of what was in flight is unknown.
     public var isLostConnection: Bool { reason == .connectionLost || reason == .deadline }
 
+    /// Whether a table is missing, or is not on the search_path.
+    public var isOfMissingTable: Bool { sqlState == Self.undefinedTable }
+
     /// Whether the ledger's row had moved and is known again; the rows can be sent again at once.
     public var isLedgerMoved: Bool { reason == .busy && operation == UploadTransaction.lockOperation }
 
@@ -194,7 +197,7 @@ extension UpstreamError: CustomStringConvertible {
         case nil where object == "table edgetick_uploads": "run `edgetick migrate`"
         case nil where object == nil: "nothing was changed"
         case "42501": "grant the right named above to the user in \(role.setting)"
-        case "42P01", "3F000": "run `edgetick migrate`, or check the search_path"
+        case Self.undefinedTable, "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"
         }
     }

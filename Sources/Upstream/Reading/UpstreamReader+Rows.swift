@@ -4,23 +4,23 @@ extension UpstreamReader {
     /// Reads the rows of one kind of event whose event time is within a span, from the kind's own table.
     ///
     /// A row has the columns of the stream, in their order and in the form the file has them. A value is `nil` for NULL
-    /// and for a column that the table lacks. A missing table has no rows.
+    /// and for a column that the table lacks.
     ///
     /// - Parameters:
     ///   - symbols: the symbols to read; all if `nil`.
     ///   - each: receives one row; the server waits meanwhile.
     /// - Returns: the number of values that are `nil` because they can't be a value of the file's column: not a number,
     ///   or not a whole one.
-    /// - Throws: any ``UpstreamError/Reason``.
+    /// - Throws: any ``UpstreamError/Reason``; see ``UpstreamError/isOfMissingTable``.
     public func rows(
         of kind: EventKind, times: Range<Int64>, symbols: [Symbol]?,
         each: @Sendable (_ row: [ColumnValue?]) -> Void
     ) async throws(UpstreamError) -> Int {
-        let name = TableShape.table(of: kind).name
-        let operation = "read the table \(name)"
+        let shape = TableShape.table(of: kind)
+        let operation = "read the table \(shape.name)"
         return try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try connected()
-            guard let found = try connection.readCatalog(of: [name]).tables[name] else { return 0 }
+            let found = try table(shape, operation, over: connection)
             let columns = kind.stream.columns
             var leftOut = 0
             let selection = RowSelection(

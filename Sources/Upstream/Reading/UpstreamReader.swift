@@ -33,12 +33,7 @@ public actor UpstreamReader {
         let operation = "read the minute bars"
         return try await interruptible(by: interrupt) { () throws(UpstreamError) in
             let connection = try connected()
-            let name = TableShape.minuteBars.name
-            guard let table = try connection.readCatalog(of: [name]).tables[name] else {
-                throw UpstreamError(
-                    .schema, operation, "the table \(name) is missing: edgetick migrate makes it", sqlState: "42P01",
-                    object: "table \(name)")
-            }
+            let table = try table(.minuteBars, operation, over: connection)
             // The column holds the window's end if the settings say so.
             let shift: Int64 = configuration.barTimestamp == .end ? 60_000 : 0
             let time = table.quoted(BarField.timestamp.rawValue)
@@ -72,6 +67,21 @@ public actor UpstreamReader {
             try connection.run("COMMIT", operation)
             return found
         }
+    }
+
+    /// Describes a table as it is now.
+    ///
+    /// - Throws: reason `schema` if it is missing.
+    func table(
+        _ shape: TableShape, _ operation: String, over connection: PostgresConnection
+    ) throws(UpstreamError) -> TableDescription {
+        let catalog = try connection.readCatalog(of: [shape.name])
+        guard let table = catalog.tables[shape.name] else {
+            throw UpstreamError(
+                .schema, operation, shape.faults(in: catalog).joined(separator: "; "),
+                sqlState: UpstreamError.undefinedTable, object: "table \(shape.name)")
+        }
+        return table
     }
 
     /// SQL for a moment.

@@ -323,8 +323,8 @@ final class Drain<Source: UploadSource> {
         of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) -> [Int32] {
         let batch = parcel.batch
-        guard batch.stream != .bars, let end = session.places.sentAgain[batch.stream],
-            batch.firstSequence ?? .max <= end, catalog.allowsReading(batch.stream)
+        let end = file.marks(of: batch.stream).sentAgain
+        guard batch.stream != .bars, batch.firstSequence ?? .max <= end, catalog.allowsReading(batch.stream)
         else { return parcel.ticks }
         let found = try RowsUpstream(batch, by: configuration, over: connection, in: catalog)
         guard found.isCertain else { return parcel.ticks }

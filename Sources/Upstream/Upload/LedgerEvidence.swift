@@ -126,7 +126,10 @@ struct LedgerEvidence {
     nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = view.marks.last
         let looksAtAll = view.lossEnd > start
-        guard mayDouble, start < last, looksAtAll || catalog.allowsReading(stream) else { return start }
+        // What a person has sent again is looked up batch by batch.
+        guard mayDouble, start < last, view.marks.sentAgain <= start, looksAtAll || catalog.allowsReading(stream) else {
+            return start
+        }
         var (position, end) = (start, start)
         var isMissing = false
         while position < last, looksAtAll || !isMissing {

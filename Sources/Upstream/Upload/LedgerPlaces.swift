@@ -9,9 +9,6 @@ struct LedgerPlaces {
     /// The tokens of transactions that were committed or tried, starting with the newest known to be on the server's
     /// disk.
     private var made: [EventStream: [String]] = [:]
-    /// Rows through these sequences may be upstream although the ledger's row is before them, because a person has them
-    /// sent again.
-    private(set) var sentAgain: [EventStream: Int64] = [:]
 
     /// The row's position; `nil` if it is unknown or there is no row.
     func position(of stream: EventStream) -> LedgerPosition? { positions[stream] }
@@ -47,9 +44,6 @@ struct LedgerPlaces {
         guard let place = made[stream]?.firstIndex(of: token) else { return made[stream] = [token] }
         made[stream]?.removeFirst(place)
     }
-
-    /// Records that a person has the waiting rows sent again, through a sequence.
-    mutating func sendAgain(_ stream: EventStream, through sequence: Int64) { sentAgain[stream] = sequence }
 
     /// Forgets the positions.
     mutating func forget(_ streams: [EventStream] = EventStream.allCases) {

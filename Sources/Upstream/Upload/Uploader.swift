@@ -102,8 +102,8 @@ public actor Uploader {
 
     /// Settles a stream with the ledger; returns at once when that was done over this connection.
     ///
-    /// - Parameter isTakeover: whether a person decided to take back what another copy took over. Each waiting row is
-    ///   then looked up before it is sent, and left out if it is upstream.
+    /// - Parameter isTakeover: whether a person decided to take back what another copy took over. Each waiting row that
+    ///   ``UploadMarks/sentAgain`` covers is looked up before it is sent, and left out if it is upstream.
     /// - Throws: reason `ledger` if a person must decide; any ``UpstreamError/Reason``.
     public func settle(
         _ stream: EventStream, with file: some UploadFile, isTakeover: Bool = false
@@ -112,7 +112,6 @@ public actor Uploader {
             _ = try self.session.connected()
             guard isTakeover || !self.session.places.isSettled(stream) else { return }
             try await Settlement(of: stream, with: file, over: self.session, isTakeover: isTakeover).run()
-            if isTakeover { self.session.places.sendAgain(stream, through: file.marks(of: stream).last) }
         }
     }
 

@@ -17,6 +17,12 @@ const keyOf = (group) => [group.stream, group.sqlstate, group.constraint ?? ''].
 const isOf = (letter, group) => letter.stream === group.stream && letter.sqlstate === group.sqlstate
   && (letter.reason.match(/constraint "([^"]*)"/)?.[1] ?? null) === group.constraint;
 
+// With two databases, one may have done its part when the other fails.
+function told(text, failure) {
+  if (failure) throw new Error(`${text} The others stay: ${failure}`);
+  return text;
+}
+
 export class Letters {
   #count = -1;
   #found = null; // before the first answer
@@ -136,7 +142,7 @@ export class Letters {
         result.superseded.length ? `${format.plural(result.superseded.length, 'bar')} not sent: a newer version exists` : '',
         result.unreadable.length ? `${format.plural(result.unreadable.length, 'row')} not sent: can't be read as an event` : '',
       ].filter(Boolean);
-      return [`${format.plural(result.requeued_count, 'row')} ${result.requeued_count === 1 ? 'is' : 'are'} back in the queue`, ...stayed].join('; ') + '.';
+      return told([`${format.plural(result.requeued_count, 'row')} ${result.requeued_count === 1 ? 'is' : 'are'} back in the queue`, ...stayed].join('; ') + '.', result.failure);
     });
   }
 
@@ -147,10 +153,10 @@ export class Letters {
       'Discard', { isFinal: true });
     if (!agreed) return;
     await act(button, async () => {
-      const { discarded_count: gone, rows } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
+      const { discarded_count: gone, rows, failure } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
       await this.#read();
       if (gone) save('discarded.ndjson', new Blob([`${rows.join('\n')}\n`], { type: 'application/x-ndjson' }));
-      return `${format.plural(gone, 'row')} discarded.`;
+      return told(`${format.plural(gone, 'row')} discarded.`, failure);
     });
   }
 }

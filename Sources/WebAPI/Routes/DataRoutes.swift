@@ -91,9 +91,9 @@ struct DataRoutes: Sendable {
                 "Takes refused rows out of the file for good", body: choice
             ) { call in
                 let choice = try await self.choice(call)
-                let letters = try await retries.run("the buffer") { try await source.discardDeadLetters(choice) }
+                let result = try await retries.run("the buffer") { try await source.discardDeadLetters(choice) }
                 board.refresh()
-                return Reply(DeadLetterDiscardJSON(letters))
+                return Reply(DeadLetterDiscardJSON(result))
             },
         ]
     }

@@ -58,11 +58,12 @@ public protocol CollectorSource: Sendable {
     func deadLetterGroups() async throws(CollectorProblem) -> [DeadLetterGroup]
 
     /// Puts dead letters back into the queue, which is then uploaded. If a named letter doesn't exist, throws
-    /// ``CollectorProblem/Kind/notFound`` and changes nothing.
+    /// ``CollectorProblem/Kind/notFound`` and changes nothing. If one of two databases fails after the other has done
+    /// its part, returns that part and the failure.
     func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry
 
-    /// Removes dead letters from the file for good and returns them; throws as above if a named letter doesn't exist.
-    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter]
+    /// Removes dead letters from the file for good and returns them; a missing letter and a failure are told as above.
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard
 
     /// Asks the upload to start a pass now; returns without waiting for its end.
     func pushNow() async throws(CollectorProblem)

@@ -22,9 +22,9 @@ extension Settings {
         ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0
     }
 
-    /// The age in milliseconds at which the REST server certainly has a bar: the feed's delay plus a minute, since the
-    /// server may count its delay in whole minutes. A gap that is asked for earlier would be settled as one without
-    /// trades.
+    /// The age in milliseconds at which an event has certainly come and the REST server certainly has it: the feed's
+    /// delay plus a minute, since the server may count its delay in whole minutes. A gap that is asked for earlier would
+    /// be settled as one without trades.
     var restDelay: Int64 { feedDelay > 0 ? feedDelay + 60_000 : 0 }
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.
@@ -53,21 +53,27 @@ extension Settings {
         return "there is no feed with a key"
     }
 
-    /// Returns a function that asks the databases in which of their streams they recognise events that they already
-    /// have. A database that can't be asked adds none.
+    /// Returns a function that asks the databases in which of their streams they recognise trades and quotes that they
+    /// already have. It throws if one can't be asked: that doesn't mean that it recognises none.
     static func identified(
         _ upstreams: [UpstreamConfiguration], _ bufferID: String
-    ) -> @Sendable () async -> Set<EventStream> {
-        let uploaders = upstreams.map {
+    ) -> @Sendable () async throws(BackfillError) -> Set<EventStream> {
+        let uploaders = upstreams.filter { $0.streams.contains(.trades) || $0.streams.contains(.quotes) }.map {
             Uploader(configuration: $0, bufferID: bufferID, logger: Logger(label: "backfill"))
         }
-        return {
+        return { () async throws(BackfillError) -> Set<EventStream> in
             var streams: Set<EventStream> = []
             for uploader in uploaders {
-                if let found = try? await uploader.identifiedStreams() {
-                    streams.formUnion(found.intersection(uploader.configuration.streams))
+                let found: Set<EventStream>
+                do {
+                    found = try await uploader.identifiedStreams()
+                } catch {
+                    await uploader.disconnect()
+                    throw BackfillError(
+                        .database, "the database can't be asked whether it recognises trades and quotes: \(error)")
                 }
                 await uploader.disconnect()
+                streams.formUnion(found.intersection(uploader.configuration.streams))
             }
             return streams
         }

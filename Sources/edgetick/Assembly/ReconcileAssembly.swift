@@ -32,7 +32,7 @@ extension Settings {
             }
         }
         return ReconcileService(
-            client: try aggregatesClient(), buffer: buffer, target: target, minute: minute,
+            client: try aggregatesClient(), buffer: buffer, target: target, minute: minute, delay: restDelay,
             symbols: { symbols.collected }, logger: logger)
     }
 

@@ -80,7 +80,8 @@ extension Settings {
             await (try? open(quiet))?.hasSymbols != true
         else { return (try await open(logger), false) }
         logger.notice("no universe key can be resolved yet: the groups are pulled before the start")
-        let failure = await FirstPull(into: mirror, from: UniverseSource(configuration: upstream)).run()
+        let pull = FirstPull(into: mirror, from: UniverseSource(configuration: upstream), logger: logger)
+        let failure = await pull.run()
         guard let failure else {
             cache.invalidate(.all)
             return (try await open(logger), false)

@@ -68,9 +68,18 @@ struct BackfillCommand: ConfiguredCommand {
     private func fillSpan(_ settings: Settings, _ filler: GapFiller, _ start: Int64, _ end: Int64) async throws {
         guard start <= end else { throw CommandFailure(.usage, "--from is later than --to") }
         let kinds = [EventKind.minuteBar, .secondBar].filter(settings.feed.events.contains)
-        let list =
-            try await symbols.chosen(settings)
-            ?? filler.everySymbol(of: kinds).sorted()
+        let list: [Symbol]
+        if let chosen = try await symbols.chosen(settings) {
+            list = chosen
+        } else {
+            let known = try filler.everySymbol(of: kinds)
+            if !known.isComplete {
+                printError(
+                    "edgetick: warning: the file has too many rows a day to look through all of them: a symbol that is "
+                        + "traded rarely and is in no universe may be left out; name it to be sure")
+            }
+            list = known.symbols.sorted()
+        }
         guard !list.isEmpty, !kinds.isEmpty else {
             throw CommandFailure(.configuration, "there is nothing to ask for: name --symbols, and bars in FEED_EVENTS")
         }
@@ -90,47 +99,49 @@ struct BackfillCommand: ConfiguredCommand {
     }
 
     private func fillGaps(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let states = ticks ? Set(GapState.allCases) : GapState.unsettled
-        let unsettled = try GapLog.read(directory: settings.dataDirectory, states: states).filter { record in
-            GapState.unsettled.contains(record.state) || record.lacksTicks
-        }
-        let latest = WallClock.milliseconds() - settings.restDelay
-        let records = unsettled.filter { record in
-            settings.restDelay == 0 || record.gap.to.map { $0 <= latest } ?? true
-        }
-        if records.count < unsettled.count {
+        let latest: Int64? = settings.restDelay == 0 ? nil : WallClock.milliseconds() - settings.restDelay
+        let choice = GapChoice(directory: settings.dataDirectory, takesClosed: ticks, latest: latest)
+        let (total, tooNew) = try choice.count()
+        if tooNew > 0 {
             printError(
-                "edgetick: skipped \(unsettled.count - records.count) of \(unsettled.count.counted("gap")) as too new: "
+                "edgetick: skipped \(tooNew) of \((total + tooNew).counted("gap")) as too new: "
                     + "the feed's plan is delayed, so the REST server may not have their bars yet; run this again in "
                     + "\(settings.restDelay / 60_000) minutes")
         }
-        let progress = ProgressLine(title: "backfilling", unit: "gaps", total: records.count)
+        let progress = ProgressLine(title: "backfilling", unit: "gaps", total: total)
         let identified = Settings.identified(try settings.upstreams(), buffer.id)
         let work = Task { [ticks] in
-            var filler = GapFiller(client: client, buffer: buffer, gaps: records)
             var counts: [GapState: Int] = [:]
             var failure: BackfillError?
-            for (index, record) in records.enumerated() {
-                try Task.checkCancellation()
-                do throws(BackfillError) {
-                    var access = ticks ? TickAccess.all : try await filler.access(record.gap, identified: identified)
-                    access.budget = nil
-                    counts[try await filler.fill(record, ticks: access), default: 0] += 1
-                } catch {
-                    // A bad response for one gap must not keep the others from being filled.
-                    guard error.concernsRequestAlone else { throw error }
-                    Logger(label: "backfill").warning(
-                        "a gap could not be filled and stays open",
-                        metadata: ["gap": "\(record.id)", "error": "\(error)"])
-                    counts[.open, default: 0] += 1
-                    failure = failure ?? error
+            var done = 0
+            var next = Int64.max
+            while let part = try choice.part(before: next) {
+                next = part.first
+                var filler = GapFiller(client: client, buffer: buffer, gaps: part.gaps)
+                for record in part.gaps {
+                    try Task.checkCancellation()
+                    do throws(BackfillError) {
+                        var access =
+                            ticks ? TickAccess.all : try await filler.access(record.gap, identified: identified)
+                        access.budget = nil
+                        counts[try await filler.fill(record, ticks: access), default: 0] += 1
+                    } catch {
+                        // A bad response for one gap must not keep the others from being filled.
+                        guard error.concernsRequestAlone else { throw error }
+                        Logger(label: "backfill").warning(
+                            "a gap could not be filled and stays open",
+                            metadata: ["gap": "\(record.id)", "error": "\(error)"])
+                        counts[.open, default: 0] += 1
+                        failure = failure ?? error
+                    }
+                    done += 1
+                    progress.update(done: done)
                 }
-                progress.update(done: index + 1)
             }
             return (counts, failure)
         }
         let (counts, failure) = try await Interrupts.cancelling(work)
-        progress.finish(done: records.count)
+        progress.finish(done: total)
         try printStates(counts)
         if let failure { throw failure }
     }

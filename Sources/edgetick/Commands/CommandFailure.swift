@@ -98,7 +98,7 @@ struct CommandFailure: Error {
     private static func status(of error: BackfillError) -> ExitStatus {
         switch error.reason {
         case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
-        case .tooManyRequests: .tryAgain
+        case .tooManyRequests, .forgotten: .tryAgain
         case .unreachable, .serverProblem, .database: .unavailable
         case .badAnswer, .badFile: .badData
         case .buffer, .unreadableFile: .ioError

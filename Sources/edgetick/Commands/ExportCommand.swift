@@ -31,8 +31,12 @@ struct ExportCommand: ConfiguredCommand {
             be missing. One export at a time writes to a directory. Bars are in their newest version. The columns are
             those of the local file (docs/columns.md), and adjustment for trades that their conditions say are
             cancelled, corrected or wrong; Parquet has times as timestamps and prices as decimals.
-            --watch stays and writes each day a quarter of an hour after its trading; started again, it goes on after the
-            last day that it wrote.
+            A table that the database lacks ends the export, as it may be gone for a moment only. It can do without those
+            of second bars, price bands, imbalances and fair values, unless --stream or FEED_EVENTS names them.
+            --watch stays and writes each day a quarter of an hour after its trading, or 16 minutes later if the feed is
+            delayed; started again, it goes on after the last day that it wrote. With --source upstream, a day waits until
+            its rows in the local file are uploaded. Where there is no such file, and for what other boxes collect, the
+            upload must be up to date by then: nothing shows that it isn't.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -63,7 +67,8 @@ struct ExportCommand: ConfiguredCommand {
         guard let span = days.chosen(today: today) else { return }
         let job = ExportJob(
             options: ExportOptions(
-                streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) }, days: span,
+                streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) },
+                optional: Self.optional(named: stream, collected: settings.feed.events), days: span,
                 symbols: try await symbols.chosen(settings).map { Set($0) }, format: format, isCompressed: compress,
                 layout: layout, replacesWhole: force, directory: output),
             buffer: settings.dataDirectory,
@@ -84,17 +89,26 @@ struct ExportCommand: ConfiguredCommand {
             }
         }
         let mark = WatchMark(job.options)
+        let delay = settings.restDelay
         // Days that ended while nobody watched are written too.
-        let next = mark.day?.after ?? TradingDay.lastFinal(at: now)
+        let next = mark.day?.after ?? TradingDay.lastFinal(at: now - delay)
         let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
         try await Interrupts.serving([
-            DayWatch(plan: WatchPlan(from: first), logger: Logger(label: "export")) { day in
+            DayWatch(plan: WatchPlan(from: first, delay: delay), logger: Logger(label: "export")) { day in
+                try job.checkUploaded(day)
                 let report = try await job.write(day...day)
                 Self.tell(report, day...day)
                 if !report.kept.isEmpty { printError("edgetick: warning: \(Self.words(kept: report.kept))") }
                 try mark.note(day)
             }
         ])
+    }
+
+    /// The kinds of events whose table the database may lack: those that few collect, unless this box collects them or
+    /// their stream was asked for by name. Bars that were asked for may be those of minutes alone.
+    static func optional(named streams: [EventStream], collected: Set<EventKind>) -> Set<EventKind> {
+        let rare: Set<EventKind> = [.secondBar, .limitBand, .imbalance, .fairValue]
+        return rare.subtracting(collected).filter { $0 == .secondBar || !streams.contains($0.stream) }
     }
 
     /// Says which days kept the files written before.
@@ -124,6 +138,9 @@ struct ExportCommand: ConfiguredCommand {
                 "edgetick: warning: \(stream.rawValue) of \(span) were deleted from the local file after their upload "
                     + "(see BUFFER_RETENTION_HOURS): use --source upstream for complete files")
         }
+        for (kind, text) in report.missing.sorted(by: { $0.key.index < $1.key.index }) {
+            printError("edgetick: warning: no \(kind.plural) were exported: \(text)".escapingControls)
+        }
         if report.rounded > 0 {
             printError(
                 "edgetick: warning: rounded \(report.rounded.counted("number")) with more decimals than the columns"
@@ -149,6 +166,25 @@ private struct ExportJob: Sendable {
     /// The databases to read in place of the buffer.
     let databases: [UpstreamConfiguration]
 
+    /// Checks that the databases to read have what the buffer has of a day.
+    ///
+    /// - Throws: ``NotUploaded``, and what reading the buffer throws.
+    func checkUploaded(_ day: TradingDay) throws {
+        let uploaded = Set(databases.flatMap(\.streams))
+        let waiting = try options.streams.filter { try uploaded.contains($0) && waits($0, day) }
+        if !waiting.isEmpty { throw NotUploaded(streams: waiting) }
+    }
+
+    private func waits(_ stream: EventStream, _ day: TradingDay) throws(StoreError) -> Bool {
+        do throws(StoreError) {
+            return try TickHistory(directory: buffer).hasWaiting(stream, times: day.span)
+        } catch {
+            // Another box, or another user, uploads.
+            guard error.reason == .missing || error.reason == .notReadable else { throw error }
+            return false
+        }
+    }
+
     func write(_ days: ClosedRange<TradingDay>) async throws -> ExportReport {
         var options = options
         options.days = days
@@ -171,6 +207,15 @@ private struct ExportJob: Sendable {
     }
 }
 
+/// The error of a day that the database doesn't have whole.
+private struct NotUploaded: Error, CustomStringConvertible {
+    let streams: [EventStream]
+
+    var description: String {
+        "\(streams.map(\.rawValue).joined(separator: ", ")) of the day still wait for upload: see edgetick status"
+    }
+}
+
 /// Writes each day when it is finished; a day that can't be written is tried again.
 private struct DayWatch: Service {
     let plan: WatchPlan
@@ -180,17 +225,20 @@ private struct DayWatch: Service {
     /// The longest sleep: the clock may be set meanwhile, so read it again at least this often.
     private static let longestWait: Int64 = 10 * 60_000
     private static let pauseAfterFailure: Duration = .seconds(60)
+    /// How often the same failure is logged: an upload may be paused for days.
+    private static let logInterval: Duration = .seconds(3600)
 
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             var plan = plan
+            var failures = LogThrottle<TradingDay, ContinuousClock.Instant>(interval: Self.logInterval)
             do {
                 while true {
                     let now = WallClock.milliseconds()
                     switch plan.step(at: now) {
                     case .wait(let moment):
                         try await Task.sleep(for: .milliseconds(min(moment - now, Self.longestWait)))
-                    case .write(let day): try await attempt(day, &plan)
+                    case .write(let day): try await attempt(day, &plan, &failures)
                     }
                 }
             } catch is CancellationError {
@@ -199,15 +247,20 @@ private struct DayWatch: Service {
         }
     }
 
-    private func attempt(_ day: TradingDay, _ plan: inout WatchPlan) async throws {
+    private func attempt(
+        _ day: TradingDay, _ plan: inout WatchPlan, _ failures: inout LogThrottle<TradingDay, ContinuousClock.Instant>
+    ) async throws {
         do {
             try await write(day)
             plan.wrote(day)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            logger.error(
-                "a day could not be exported and is tried again", metadata: ["day": "\(day)", "error": "\(error)"])
+            if let count = failures.occurred(day, "\(error)", now: .now) {
+                logger.error(
+                    "a day could not be exported and is tried again",
+                    metadata: ["day": "\(day)", "error": "\(error)", "occurrences": "\(count)"])
+            }
             try await Task.sleep(for: Self.pauseAfterFailure)
         }
     }

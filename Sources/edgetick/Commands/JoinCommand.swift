@@ -123,7 +123,9 @@ struct JoinCommand: AsyncParsableCommand {
 
     private func pull(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [UniverseGroup] {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        if let failure = await FirstPull(into: mirror, from: UniverseSource(configuration: upstream)).run() {
+        let pull = FirstPull(
+            into: mirror, from: UniverseSource(configuration: upstream), logger: Logger(label: "join"))
+        if let failure = await pull.run() {
             say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)

@@ -58,7 +58,7 @@ struct ReconcileCommand: ConfiguredCommand {
     var needs: Settings.Needs { fromFile == nil ? .feed : [] }
 
     func run(_ settings: Settings) async throws {
-        let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds())
+        let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds() - settings.restDelay)
         let upstream = try settings.upstream()
         let client = fromFile == nil ? try settings.aggregatesClient() : nil
         let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"

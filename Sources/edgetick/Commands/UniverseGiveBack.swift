@@ -55,6 +55,9 @@ struct UniverseGiveBack: ConfiguredCommand {
                 "\(identity.text) is given back, and the pull was refused: \(text); edgetick universe pull --force "
                     + "if that is right")
         }
+        if case .replaced(let changes) = outcome, let warning = changes.warning {
+            printError("edgetick: warning: \(warning)".escapingControls)
+        }
         let difference = MembershipDifference(from: group.record.members, to: theirs.members)
         if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
         let change = difference.summary

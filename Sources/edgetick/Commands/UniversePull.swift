@@ -15,11 +15,12 @@ struct UniversePull: ConfiguredCommand {
             Reads definition_groups, group_memberships and cache_entries in one consistent snapshot and writes them in
             one transaction. Groups that were made here stay, and hide groups of the database that have the same name,
             type and environment. A pull that would empty the mirror or take more than half of it is refused without
-            --force. A running collector notices by itself.
+            --force, which also compares every row when nothing seems to have changed. A damaged mirror is kept under
+            another name, and a fresh one takes its place. A running collector notices by itself.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Flag(help: "Let the mirror be emptied or more than halved.") var force = false
+    @Flag(help: "Let the mirror be emptied or more than halved, and compare every row.") var force = false
     @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .database }
@@ -63,6 +64,7 @@ struct UniversePull: ConfiguredCommand {
     private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) throws {
         var changes: PullChanges?
         if case .replaced(let made) = outcome { changes = made }
+        if let warning = changes?.warning { printError("edgetick: warning: \(warning)".escapingControls) }
         if json { return print(WireJSON.text(of: PullJSON(changes, of: snapshot))) }
         let records = snapshot.records
         let size =

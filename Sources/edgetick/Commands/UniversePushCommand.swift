@@ -17,7 +17,7 @@ struct UniversePushCommand: ConfiguredCommand {
             database can't take is named and doesn't keep the others from it. Groups of the database that are not named
             are left alone. Weights are written as precisely as the column takes them, and as fractions of 1 where the
             database has them so. With --hand-over the groups count as pulled afterwards, so that from then on the
-            database decides about them.
+            database decides about them. One that an import changed meanwhile stays local, and the exit code is 75.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -40,6 +40,7 @@ struct UniversePushCommand: ConfiguredCommand {
         }
         let push = UniversePush(configuration: upstream)
         let plan: PushPlan
+        var changed: [GroupRecord.Identity] = []
         if dryRun {
             plan = try await Interrupts.cancelling(Task { try await push.plan(groups) })
         } else {
@@ -50,11 +51,17 @@ struct UniversePushCommand: ConfiguredCommand {
                 Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
             progress.finish(done: groups.count)
             if handOver {
-                try mirror.markPulled(plan.groups.filter { $0.failure == nil }.map(\.identity))
+                changed = try mirror.handOver(zip(groups, plan.groups).compactMap { $1.failure == nil ? $0 : nil })
             }
         }
         try tell(plan)
+        for identity in changed {
+            printError(
+                "edgetick: warning: \(identity.text) was changed here during the push and stays local: push it again"
+                    .escapingControls)
+        }
         if !plan.failed.isEmpty { throw ExitCode(ExitStatus.badData.rawValue) }
+        if !changed.isEmpty { throw ExitCode(ExitStatus.tryAgain.rawValue) }
     }
 
     private func chosen(_ groups: [MirrorContents.Group], _ settings: Settings) throws -> [GroupRecord] {

@@ -64,26 +64,11 @@ extension RunningCollector {
         guard !uploads.isEmpty else {
             throw CollectorProblem(.conflict, "There is no upstream to send them to: DATABASE_URI is not set.")
         }
-        var result = DeadLetterRetry()
-        do {
-            for upload in uploads { result.add(try await upload.retry(choice)) }
-        } catch {
-            throw Self.problem(error)
-        }
-        return result
+        do { return try await letterDesk.retry(choice) } catch { throw Self.problem(error) }
     }
 
-    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {
-        do {
-            guard !uploads.isEmpty else {
-                return try await DeadLetterRetry.discard(choice, buffer: buffer)
-            }
-            var letters: [DeadLetter] = []
-            for upload in uploads { letters += try await upload.discard(choice) }
-            return letters
-        } catch {
-            throw Self.problem(error)
-        }
+    func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard {
+        do { return try await letterDesk.discard(choice) } catch { throw Self.problem(error) }
     }
 
     /// Why dead letters were not changed.
@@ -91,9 +76,6 @@ extension RunningCollector {
         switch error {
         case let error as StoreError: CollectorProblem(error)
         case let error as DeadLettersMissing: CollectorProblem(.notFound, "\(error) any more; nothing was changed")
-        case is CancellationError:
-            CollectorProblem(
-                .unavailable, "Nothing was changed: the upload was busy for too long, or is stopping. Try again.")
         default: CollectorProblem(.unavailable, "Nothing was changed: \(error)")
         }
     }

@@ -18,8 +18,12 @@ final class RunningCollector: CollectorSource {
     /// The database, for what the file alone can't answer; a query takes no longer than the API waits. `nil` without
     /// one.
     let upstream: UpstreamReader?
+    let letterDesk: DeadLetterDesk
     private let fleetBoard: FleetBoard?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
+
+    /// How long dead letters may wait for their turn; a little less than the API waits for it.
+    private static let letterPatience: Duration = .seconds(18)
 
     init(
         buffer: TickBuffer, mirror: UniverseMirror, uploads: [SyncService], symbols: Symbols,
@@ -29,6 +33,7 @@ final class RunningCollector: CollectorSource {
         self.mirror = mirror
         self.uploads = uploads
         self.upstream = upstream
+        letterDesk = DeadLetterDesk(uploads: uploads, buffer: buffer, patience: Self.letterPatience)
         fleetBoard = fleet
         self.symbols = symbols
         universeService = universes

@@ -73,6 +73,32 @@ import Testing
         #expect(fleet.level == .degraded)
     }
 
+    @Test func `a box that writes its row but can't ask who shares the symbols is degraded after a minute`() {
+        let board = FleetBoard(isSharing: true)
+        let start = ContinuousClock.now
+        func check(after seconds: Int) -> Health.Check {
+            var snapshot = CollectorSnapshot(collector: "a", version: "1")
+            snapshot.fleet = board.status(at: start + .seconds(seconds))
+            return .fleet(snapshot)
+        }
+        for seconds in [0, 20, 40, 60] {
+            board.wrote(FleetTable.Written(clockOffset: 0, fileBefore: nil), hasNamesake: false)
+            board.couldNotRead("permission denied", at: start + .seconds(seconds))
+        }
+        #expect(check(after: 60).level == .ok)
+        let late = check(after: 61)
+        #expect(late.level == .degraded)
+        #expect(late.detail.contains("can't be asked who else shares the symbols") && late.detail.contains("denied"))
+        // The row is written all the while.
+        #expect(board.status.problem == nil)
+        board.asked()
+        #expect(check(after: 100).level == .ok)
+        // A database that is away can be neither written nor asked.
+        board.couldNotWrite("refused", at: start + .seconds(100))
+        #expect(board.status.problem == "refused")
+        #expect(check(after: 161).level == .degraded)
+    }
+
     @Test func `a group that was set on one box alone is remarked on, beside boxes that collect as much without one`() {
         func box(_ id: String, _ group: String?, symbols: Int = 500, age: Double = 3) -> FleetRow {
             row(id, group: group, age: age, change: { $0.symbols = symbols })

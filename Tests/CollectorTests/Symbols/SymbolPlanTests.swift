@@ -81,6 +81,35 @@ import Universe
         #expect(plan.inForce[0].problem?.contains("\"nope\"") == true)
     }
 
+    @Test func `what a part of a key names for the first time since the start is overdue, what it gains later is not`()
+        async throws
+    {
+        let none = try await resolutions([:], "a:b")
+        var api = wish("two", "a:b", list: "Z")
+        api.origin = .api
+        var plan = try plan([wish("one", "a:b", list: "Z"), api], none)
+        #expect(plan.decide(none).changes.isEmpty)
+        let rounds: [(groups: [String: [String]], overdue: [String])] = [
+            (["a": ["A"]], ["one"]),
+            (["a": ["A", "X"]], []),
+            (["a": ["A", "X"], "b": ["B"]], ["one"]),
+            (["a": ["A", "X"]], []),
+            (["a": ["A", "X"], "b": ["B", "Y"]], []),
+        ]
+        for (groups, overdue) in rounds {
+            let step = plan.decide(try await resolutions(groups, "a:b"))
+            #expect(step.changes.map(\.name) == ["one", "two"])
+            #expect(step.changes.filter(\.isOverdue).map(\.name) == overdue, "\(groups)")
+        }
+    }
+
+    @Test func `what another key names after the settings were read again is not overdue`() async throws {
+        var plan = try plan([wish("one", "a", list: "Z")], try await resolutions([:], "a"))
+        _ = plan.adopt([wish("one", "b", list: "Z")])
+        let step = plan.decide(try await resolutions(["b": ["B"]], "b"))
+        #expect(step.changes.map(\.isOverdue) == [false])
+    }
+
     @Test func `a refusal refuses, and leaves the plan as it was`() async throws {
         let none = try await resolutions([:], "nope")
         var plan = SymbolPlan()

@@ -17,6 +17,7 @@ final class SymbolsRig: Sendable {
     let workspace: Workspace
     private let settings: Mutex<UniverseService.Settings>
     private let lines = CapturedLog()
+    private let sink = GapKeeper()
     private let port: Int
 
     init(_ wishes: [SymbolWish], environment: String = "DEFAULT", port: Int = 1) throws {
@@ -31,6 +32,9 @@ final class SymbolsRig: Sendable {
     /// What was logged.
     var log: [String] { lines.lines }
 
+    /// The gaps that are over.
+    var gaps: [Gap] { sink.gaps }
+
     /// Changes the settings as they will be read again.
     func change(_ body: (inout UniverseService.Settings) -> Void) { settings.withLock { body(&$0) } }
 
@@ -43,15 +47,23 @@ final class SymbolsRig: Sendable {
             .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
     }
 
+    /// Runs SQL on the mirror's file.
+    func sql(_ text: String) throws {
+        try Command.run(["/usr/bin/sqlite3", workspace.file(UniverseMirror.fileName), text])
+    }
+
     /// Makes the parts as a start does.
+    ///
+    /// - Parameter other: A mirror from which the keys are resolved instead; the service watches this rig's own.
     func open(
-        source: UniverseSource? = nil, strategy: RoutingStrategy = .manual, maximumOnDemand: Int? = nil,
-        demandPatience: Duration = .seconds(60), capacity: Int? = nil
+        resolvingFrom other: UniverseMirror? = nil, source: UniverseSource? = nil, strategy: RoutingStrategy = .manual,
+        maximumOnDemand: Int? = nil, demandPatience: Duration = .seconds(60), capacity: Int? = nil,
+        previousLife: PreviousLife? = nil
     ) async throws -> (symbols: Symbols, service: UniverseService, connections: ConnectionSet) {
         let current = settings.withLock { $0 }
         let logger = lines.logger
         let seen = try mirror.changeCounter()
-        let cache = RelationshipCache(mirror: mirror, options: .init(environment: current.environment))
+        let cache = RelationshipCache(mirror: other ?? mirror, options: .init(environment: current.environment))
         let plan = try await Symbols.open(current.wishes, single: nil, cache: cache, logger: logger)
         let port = port
         var rules = Symbols.Rules(
@@ -66,12 +78,14 @@ final class SymbolsRig: Sendable {
         configuration.strategy = strategy
         let connections = try ConnectionSet(
             configuration: configuration,
-            members: plan.inForce.map { assignment in
-                SetMember(
-                    id: assignment.wish.connection, configuration: try rules.configuration(assignment.wish.name),
-                    interest: assignment.interest, capacity: capacity)
+            members: plan.inForce.map { assignment -> SetMember in
+                var configuration = try rules.configuration(assignment.wish.name)
+                configuration.previousLife = previousLife
+                return SetMember(
+                    id: assignment.wish.connection, configuration: configuration, interest: assignment.interest,
+                    capacity: capacity)
             },
-            sink: Discarding(), logger: logger)
+            sink: sink, logger: logger)
         let symbols = Symbols(plan: plan, cache: cache, connections: connections, rules: rules, logger: logger)
         let service = UniverseService(
             mirror: mirror, seen: seen, symbols: symbols, source: source, settings: current,
@@ -79,10 +93,14 @@ final class SymbolsRig: Sendable {
         return (symbols, service, connections)
     }
 
-    private final class Discarding: EventSink {
+    private final class GapKeeper: EventSink {
+        private let kept = Mutex<[Gap]>([])
+
+        var gaps: [Gap] { kept.withLock { $0 } }
+
         func offer(_ batch: EventBatch) -> Admission { .accepted }
         func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-        func record(_ gap: Gap) {}
+        func record(_ gap: Gap) { kept.withLock { $0.append(gap) } }
     }
 }
 

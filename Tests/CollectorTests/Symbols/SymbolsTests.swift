@@ -107,6 +107,27 @@ import Universe
         #expect(owner.placement(of: symbols("C")[0])?.reasons == [.left(by: "two", origin: .settings)])
     }
 
+    @Test func `a symbol that the settings name stays when a subscription by hand on another connection ends`()
+        async throws
+    {
+        let rig = try SymbolsRig([wish("one", "a"), wish("two", nil, list: "C")])
+        try rig.add("a", "A", "B")
+        let (owner, _, connections) = try await rig.open()
+        let a = symbols("A")[0]
+        _ = try owner.subscribe([a], to: "connection_two")
+        #expect(
+            owner.placement(of: a)?.reasons == [
+                .assignment(owner.assignments[0]), .single(origin: .api, connection: "connection_two"),
+            ])
+        let change = try owner.unsubscribe([a], from: "connection_two")
+        #expect(change.changed == ["connection_two": [a]])
+        #expect(connections.wanting(a) == ["connection_one"])
+        owner.adopt([wish("one", "a"), wish("two", nil, list: "C,D")])
+        await owner.follow(because: "test")
+        #expect(connections.wanting(a) == ["connection_one"])
+        #expect(owner.placement(of: a)?.reasons == [.assignment(owner.assignments[0])])
+    }
+
     @Test func `a cache that is told to forget has the connections follow what the file says`() async throws {
         let rig = try SymbolsRig([wish("one", "a")])
         try rig.add("a", "A")

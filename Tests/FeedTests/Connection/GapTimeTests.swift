@@ -139,6 +139,36 @@ import Testing
         #expect(feed.open == [])
     }
 
+    @Test func `a symbol that could not be named at the start is missed since the last collector, a new one is not`()
+        throws
+    {
+        let life = PreviousLife(end: 999_970_000, newest: [.trade: 999_970_000])
+        func want(_ names: [String], missed name: String, _ feed: inout MachineDriver) throws {
+            let symbol = try #require(Symbol(name))
+            let missed = MissedSymbols(symbols: [symbol], life: life)
+            let interest = Interest.symbols(names.compactMap { Symbol($0) })
+            _ = feed.at(feed.seconds) { $0.want(interest, missed: missed, $1) }
+        }
+        var feed = try MachineDriver(["A"])
+        feed.subscribe()
+        _ = feed.confirm("T.A", at: 1)
+        feed.idle(until: 10)
+        try want(["A", "B", "C"], missed: "B", &feed)
+        #expect(feed.open == ["gap B T -30000- down"])
+        #expect(feed.confirm("T.B", "T.C", at: 11) == ["gap B T -30000-11000 down"])
+        #expect(feed.open == [])
+        // What is wanted already is not missed.
+        try want(["A", "B"], missed: "A", &feed)
+        #expect(feed.open == [])
+        // Between tries, too.
+        _ = feed.closed(at: 12)
+        try want(["A", "B", "D"], missed: "D", &feed)
+        #expect(feed.open.contains("gap D T -30000- down"))
+        _ = feed.tick(at: 17)
+        feed.subscribe(from: 17)
+        #expect(feed.confirm("T.A", "T.B", "T.D", at: 18).contains("gap D T -30000-18000 down"))
+    }
+
     @Test func `a clock that is set back in an outage leaves the gap its length, and it says that it is unsure`() throws
     {
         var feed = try MachineDriver(["A"])

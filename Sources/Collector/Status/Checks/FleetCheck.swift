@@ -15,7 +15,7 @@ extension Health.Check {
                     text: "another box is called \(snapshot.collector) too: give each a COLLECTOR_ID of its own"))
         }
         if let problem = fleet.groupProblem { problems.append(.init(level: .degraded, text: problem)) }
-        if let problem = fleet.problem, fleet.isSharing, fleet.problemAge > askingLimit {
+        if let problem = fleet.askingProblem, fleet.isSharing, fleet.askingProblemAge > askingLimit {
             problems.append(
                 .init(
                     level: .degraded,

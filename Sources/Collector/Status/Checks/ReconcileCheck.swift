@@ -13,6 +13,7 @@ extension Health.Check {
             "reconcile", ok: "\(last.day) is complete: \(have(last)); \(daily)",
             problems: state.open.map { day in
                 let wrong = [
+                    day.totals.symbols == 0 && day.problem == nil ? "no symbol was compared" : nil,
                     day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
                     day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
                 ].compactMap(\.self).joined(separator: "; ")

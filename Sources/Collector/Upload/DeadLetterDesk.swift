@@ -1,0 +1,96 @@
+import Dispatch
+import MarketData
+public import Store
+
+/// Retries and discards dead letters while the uploads run: each letter in the upload to the database that holds its
+/// stream.
+///
+/// With two databases, one may have done its part when the other fails. Then the result says both.
+public struct DeadLetterDesk: Sendable {
+    private let uploads: [SyncService]
+    private let buffer: TickBuffer
+    private let patience: Duration
+    private let files = DispatchQueue(label: "EdgeTick.dead-letters")
+
+    /// A desk for the letters of `buffer`.
+    ///
+    /// - Parameters:
+    ///   - uploads: One for each database; none when nothing is uploaded.
+    ///   - patience: How long the letters may wait for their turn between two passes.
+    public init(uploads: [SyncService], buffer: TickBuffer, patience: Duration) {
+        self.uploads = uploads
+        self.buffer = buffer
+        self.patience = patience
+    }
+
+    /// Puts dead letters back into the queue to be sent, and returns when they are in the queue.
+    ///
+    /// - Throws: `StoreError`, `UpstreamError` and ``DeadLettersMissing``, and another error when the upload was busy for
+    ///   too long or ended. Unless it is a `StoreError`, nothing is changed then.
+    public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
+        let (done, failure) = try await parts(of: choice) { upload in try await upload.retry(choice) }
+        var result = DeadLetterRetry()
+        for part in done { result.add(part) }
+        result.failure = failure
+        return result
+    }
+
+    /// Deletes dead letters for good and returns them.
+    ///
+    /// - Throws: The same as ``retry(_:)``.
+    public func discard(_ choice: DeadLetterChoice) async throws -> DeadLetterDiscard {
+        guard !uploads.isEmpty else {
+            return DeadLetterDiscard(letters: try await DeadLetterRetry.discard(choice, buffer: buffer))
+        }
+        let (done, failure) = try await parts(of: choice) { upload in try await upload.discard(choice) }
+        return DeadLetterDiscard(letters: done.flatMap { $0 }, failure: failure)
+    }
+
+    /// Has the uploads that hold chosen letters do their parts, one after the other.
+    ///
+    /// - Returns: The parts that are done, and what stopped the next one, if anything did.
+    /// - Throws: What stopped the first one.
+    private func parts<Part: Sendable>(
+        of choice: DeadLetterChoice, _ work: @escaping @Sendable (SyncService) async throws -> Part
+    ) async throws -> (done: [Part], failure: String?) {
+        // All names are looked up before anything is changed: each upload looks up only its own.
+        let found = try await files.waiting { [buffer] () throws(StoreError) in
+            try choice.found(in: TickHistory(directory: buffer.directory))
+        }
+        let letters = try DeadLettersMissing.check(found)
+        let end = ContinuousClock.now + patience
+        var done: [Part] = []
+        for upload in uploads {
+            let streams = upload.streams.filter { stream in letters.contains { $0.stream == stream } }
+            guard !streams.isEmpty else { continue }
+            let part = Task { try await work(upload) }
+            do {
+                done.append(try await part.value(within: max(.zero, ContinuousClock.now.duration(to: end))))
+            } catch {
+                let problem: any Error = error is CancellationError ? UploadBusy() : error
+                guard !done.isEmpty else { throw problem }
+                return (done, "\(streams.map(\.rawValue).joined(separator: ", ")): \(problem)")
+            }
+        }
+        return (done, nil)
+    }
+}
+
+/// The dead letters that were deleted for good.
+public struct DeadLetterDiscard: Sendable {
+    /// The letters, which are gone from the file.
+    public var letters: [DeadLetter]
+    /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
+    public var failure: String?
+
+    /// Makes the result; see the properties for meaning.
+    public init(letters: [DeadLetter], failure: String? = nil) {
+        self.letters = letters
+        self.failure = failure
+    }
+}
+
+/// The error of letters whose turn did not come.
+struct UploadBusy: Error, CustomStringConvertible {
+    var description: String { "the upload was busy for too long, or is stopping; try again" }
+}
