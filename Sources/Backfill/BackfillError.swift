@@ -16,6 +16,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         case serverProblem
         /// The answer is not in the route's format.
         case badAnswer
+        /// The server says that it lacks a part of what was asked for, as a relay does that did not collect it.
+        case incomplete
         /// The buffer could not be read or written.
         case buffer
         /// The buffer's file no longer has the rows by which events around a gap are recognised.
@@ -36,15 +38,19 @@ public struct BackfillError: Error, Sendable, Equatable {
     var isRetryable: Bool {
         switch reason {
         case .tooManyRequests, .unreachable, .serverProblem, .buffer, .forgotten, .database: true
-        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .unreadableFile, .badFile: false
+        case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .incomplete, .unreadableFile, .badFile:
+            false
         }
     }
+
+    /// Whether it shows that something is wrong with the server, which several such failures in a row do.
+    var blamesServer: Bool { reason != .database && reason != .forgotten && reason != .incomplete }
 
     /// Whether the failure concerns this request or gap alone: one symbol's answer is bad, but another's may be good; a
     /// gap needs the database or rows that are gone, but another may not.
     public var concernsRequestAlone: Bool {
         switch reason {
-        case .badAnswer, .notAuthorized, .serverProblem, .forgotten, .database: true
+        case .badAnswer, .incomplete, .notAuthorized, .serverProblem, .forgotten, .database: true
         case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .unreadableFile, .badFile:
             false
         }

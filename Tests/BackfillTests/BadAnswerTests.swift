@@ -150,7 +150,7 @@ import Testing
             #expect(try await filler.fill(gap) == .filled)
         } else {
             let error = await #expect(throws: BackfillError.self) { try await filler.fill(gap) }
-            #expect(error?.reason == .badAnswer && error?.message.contains("lacks a part") == true)
+            #expect(error?.reason == .incomplete && error?.message.contains("lacks a part") == true)
         }
         // Corrections of earlier bars are asked for too.
         #expect(server.requests.first?.contains("/minute/\(Self.noon - 15 * Self.minute)/") == true)

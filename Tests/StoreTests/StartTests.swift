@@ -82,6 +82,34 @@ import Testing
         await again.close()
     }
 
+    @Test func `rows that are sent again are known as such after a restart and a repair, until they are upstream`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let column = "SELECT sent_again_through FROM streams WHERE stream = 'trades'"
+        var buffer = try scratch.open()
+        #expect(buffer.offer(.trades(10)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .trades, limit: 10)
+        try await buffer.acknowledge(.trades, through: 10)
+        try await buffer.sendAgain(.trades, from: 5)
+        #expect(buffer.statistics[.trades].pending == 6 && buffer.statistics[.trades].sentAgainThrough == 10)
+        await buffer.close()
+        var options = FileRepair.Options()
+        options.isForced = true
+        #expect(try FileRepair.repair(scratch.ticks, as: .ticks, options: options).outcome == .repaired)
+        #expect(try scratch.number(column) == 10)
+        buffer = try scratch.open()
+        #expect(buffer.statistics[.trades].sentAgainThrough == 10)
+        _ = try await buffer.nextBatch(of: .trades, limit: 10)
+        try await buffer.acknowledge(.trades, through: 10)
+        // A database that loses rows later says nothing of what was sent again before.
+        try await buffer.agree(withLedger: [.trades: 2])
+        #expect(buffer.statistics[.trades].pending == 8 && buffer.statistics[.trades].sentAgainThrough == 0)
+        #expect(try scratch.number(column) == 0)
+        await buffer.close()
+    }
+
     @Test func `at every open the file goes on under another identifier, and knows the old one`() async throws {
         let scratch = try Scratch()
         let killed = try Scratch()

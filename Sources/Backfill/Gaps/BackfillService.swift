@@ -91,7 +91,14 @@ public struct BackfillService: Service {
         for record in due where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
-                let access = try await filler.access(record.gap, uncovered: uncovered, identified: identified)
+                let access: TickAccess
+                do throws(BackfillError) {
+                    access = try await filler.access(record.gap, uncovered: uncovered, identified: identified)
+                } catch {
+                    // Bars need no database.
+                    if error.reason == .database { try await filler.fillBars(record, earliest: earliest) }
+                    throw error
+                }
                 let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
                     guard uncovered.insert(kind).inserted else { return }
                     logger.warning(

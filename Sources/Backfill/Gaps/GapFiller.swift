@@ -140,6 +140,16 @@ public struct GapFiller: Sendable {
         return TickAccess(gap, ends: ends, identified: recognised, uncovered: uncovered)
     }
 
+    /// Fetches a gap's bars alone and records which symbols are done; the gap stays open.
+    public mutating func fillBars(_ record: GapRecord, earliest: Int64? = nil) async throws(BackfillError) {
+        let everything = record.gap.symbols.isEmpty ? try known(record.gap.events).symbols : []
+        let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: TickAccess(kinds: []))
+        guard plan.verdict == nil else { return }
+        let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
+        let bars = plan.requests.filter { $0.event.stream == .bars }
+        _ = try await bring(bars, received: received, gap: plan.isCut ? nil : record) { _ in }
+    }
+
     /// Fetches the bars of some symbols that are missing in a span of time, whether or not gaps were recorded.
     public func fill(
         _ symbols: [Symbol], _ events: [EventKind], from: Int64, to: Int64,
@@ -192,7 +202,7 @@ public struct GapFiller: Sendable {
                 if progress.leftOut == leftOut { haul.finished.append(request.symbol) }
                 failures = 0
             } catch {
-                failures += 1
+                if error.blamesServer { failures += 1 }
                 failure = failure ?? error
                 guard error.concernsRequestAlone, failures < Self.mostFailures else {
                     // What was fetched so far is kept.

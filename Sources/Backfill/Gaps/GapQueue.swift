@@ -85,7 +85,7 @@ struct GapQueue: Sendable {
             return server.failed(error.message, pause: pause, now: now)
         }
         // A database that is away, and rows that are gone, say nothing about the server.
-        if error.reason != .database, error.reason != .forgotten { streak += 1 }
+        if error.blamesServer { streak += 1 }
         if streak >= Self.streakLimit {
             _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
             streak = 0

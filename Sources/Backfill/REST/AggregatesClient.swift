@@ -185,7 +185,7 @@ public final class AggregatesClient: Sendable {
             let goesOn = try await page(answer)
             if let end = answer.missingThrough, end >= needed {
                 throw BackfillError(
-                    .badAnswer, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
+                    .incomplete, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
             }
             guard goesOn, let link = answer.nextURL else { return }
             next = PageLink.address(link, base: base, prefix: prefix)

@@ -45,6 +45,8 @@ public struct Reconciler: Sendable {
     private let buffer: TickBuffer
     private var directory: String { buffer.directory }
     private let target: Target?
+    /// The present time, in milliseconds since the Unix epoch.
+    var now: @Sendable () -> Int64 = { WallClock.milliseconds() }
 
     /// Makes a reconciler.
     ///
@@ -147,8 +149,10 @@ public struct Reconciler: Sendable {
                 upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
                 halts: halts[symbol] ?? [])
         }
-        let failures = all.filter(\.lacksTape).map { ($0.symbol, Self.emptyTape($0, on: day)) }
-        let comparisons = all.filter { !$0.lacksTape }
+        // A tape that is still empty a day later will stay so.
+        let mayBeLate = now() < ReconciledDay.tapeIsFinal(day)
+        let failures = all.filter { $0.lacksTape && mayBeLate }.map { ($0.symbol, Self.emptyTape($0, on: day)) }
+        let comparisons = all.filter { !($0.lacksTape && mayBeLate) }
         try await write(comparisons)
         var open: [Symbol: Set<Int64>] = [:]
         let changed = comparisons.filter { !$0.changes.isEmpty }
@@ -161,8 +165,8 @@ public struct Reconciler: Sendable {
                     in: after?.bars[comparison.symbol] ?? [], rounding: after?.rounding ?? 0)
             }
         }
-        let now = WallClock.milliseconds()
-        let findings = comparisons.map { $0.finding(open: open[$0.symbol] ?? [], at: now) }
+        let time = now()
+        let findings = comparisons.map { $0.finding(open: open[$0.symbol] ?? [], at: time) }
         do { try await buffer.record(findings.map(\.day)) } catch { throw BackfillError(.buffer, "\(error)") }
         return (findings, Dictionary(uniqueKeysWithValues: failures))
     }

@@ -115,7 +115,9 @@ final class UploadLooks: Sendable {
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
         let recent = (0..<batch.count).compactMap { index -> Int64? in
             guard let sequence = batch.sequence(at: index), let received = batch.received(at: index) else { return nil }
-            return received > cutoff && !refused.contains { $0.contains(sequence) } ? sequence : nil
+            // Rows that were found missing show by themselves that they are back.
+            let counts = received > cutoff || isMissing
+            return counts && !refused.contains { $0.contains(sequence) } ? sequence : nil
         }
         guard let oldest = recent.first else { return .nothing }
         let there = try await uploader.lookUp(batch).present

@@ -168,13 +168,7 @@ public struct UploadPass: Sendable {
     /// - Throws: `StoreError` and `UpstreamError`.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {
         try await uploader.connect()
-        // Stored first: until these rows are upstream, nothing else keeps them from being doubled, also after a restart.
-        try await buffer.noteSentAgain(stream)
-        if sequence - 1 > buffer.statistics[stream].acknowledgedSequence {
-            try await buffer.acknowledge(stream, through: sequence - 1)
-        } else {
-            try await buffer.agree(withLedger: [stream: sequence - 1])
-        }
+        try await buffer.sendAgain(stream, from: sequence)
         try await uploader.settle(stream, with: file, isTakeover: true)
         looks.forget(stream)
     }

@@ -86,8 +86,13 @@ struct SetCore: Sendable {
         switch interest {
         case .all: machine.configure(slot, [], takesAll: true)
         case .symbols(let symbols):
-            // What was wanted from the start has its gap.
-            if isOverdue, previousLife != nil { overdue.formUnion(symbols.filter { collected[$0] != Int64.min }) }
+            // What was wanted from the start has its gap, and what its settings named before is not late.
+            if isOverdue, previousLife != nil {
+                overdue.formUnion(
+                    symbols.filter {
+                        collected[$0] != Int64.min && machine.wishes[$0]?.named.contains(slot) != true
+                    })
+            }
             machine.configure(slot, symbols)
         }
     }

@@ -18,7 +18,7 @@ extension UniverseMirror {
         var written: Result?
         let setAside = try UniverseMirror.locked(file) { () throws(StoreError) -> String in
             guard try !FileVerifier.verify(file.path, as: .universe).isSound else { throw error }
-            let local = readableLocalGroups()
+            let local = try readableLocalGroups()
             written = try UniverseMirror.commit(operation, to: draft) { database -> Result in
                 var writer = GroupWriter(database: database, path: draft.path, now: now / 1000)
                 for group in local { try writer.insert(group.record, origin: .local, group.imported) }
@@ -36,19 +36,23 @@ extension UniverseMirror {
     }
 
     /// The local groups of the file that is there now. A group is left out if not all of its members can be read.
-    private func readableLocalGroups() -> [MirrorContents.Group] {
-        guard let reader = try? StoreConnection.openReader(file.path) else { return [] }
+    ///
+    /// - Throws: if the list of groups can't be read: then nobody knows which local ones there were.
+    private func readableLocalGroups() throws(StoreError) -> [MirrorContents.Group] {
+        let reader = try StoreConnection.openReader(file.path)
         defer { try? reader.close() }
         // Without a transaction: its COMMIT fails if a page read before it was bad.
-        return reader.unsafeRead { database -> [MirrorContents.Group] in
-            let snapshot = Snapshot(database: database, path: file.path)
-            let groups = (try? snapshot.groupsWithoutMembers()) ?? []
-            return groups.filter { $0.group.origin == .local }.compactMap { found -> MirrorContents.Group? in
-                guard let members = try? snapshot.memberRecords(of: found.id) else { return nil }
-                var group = found.group
-                group.record.members = members
-                group.imported = try? snapshot.importNote(of: found.id)
-                return group
+        return try StoreError.translating("read", path: file.path) {
+            try reader.unsafeRead { database -> [MirrorContents.Group] in
+                let snapshot = Snapshot(database: database, path: file.path)
+                let groups = try snapshot.groupsWithoutMembers()
+                return groups.filter { $0.group.origin == .local }.compactMap { found -> MirrorContents.Group? in
+                    guard let members = try? snapshot.memberRecords(of: found.id) else { return nil }
+                    var group = found.group
+                    group.record.members = members
+                    group.imported = try? snapshot.importNote(of: found.id)
+                    return group
+                }
             }
         }
     }

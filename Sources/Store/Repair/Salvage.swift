@@ -10,6 +10,7 @@ struct Salvage {
     /// The damaged file's own marks, if they could be read.
     private(set) var deletedThrough: [EventStream: Int64] = [:]
     private(set) var acknowledged: [EventStream: Int64] = [:]
+    private(set) var sentAgainThrough: [EventStream: Int64] = [:]
     private(set) var tables: [RepairReport.Table] = []
     /// The rows of each stream that its tree no longer leads to.
     private var unreached: [EventStream: [ClosedRange<Int64>]] = [:]
@@ -77,17 +78,25 @@ struct Salvage {
     mutating func readMarks(_ database: Database) throws {
         let layout = try TableLayout("streams", in: database)
         walk.begin()
-        var marks: [EventStream: (Int64, Int64)] = [:]
+        var marks: [EventStream: (Int64, Int64, Int64)] = [:]
         try walk.index(roots["streams"] ?? layout.usualRoot) { row throws(StoreError) in
             guard row.values.count >= 3, case .text(let name) = row.values[0], case .integer(let up) = row.values[1],
                 case .integer(let gone) = row.values[2],
                 [up, gone].allSatisfy(TickConnection.possibleSequences.contains),
                 let stream = EventStream(rawValue: String(decoding: name, as: UTF8.self))
             else { return }
-            marks[stream] = (up, gone)
+            // A row that was written before the column was added lacks it.
+            var again: Int64 = 0
+            if row.values.count > 3, case .integer(let number) = row.values[3],
+                TickConnection.possibleSequences.contains(number)
+            {
+                again = number
+            }
+            marks[stream] = (up, gone, again)
         }
         acknowledged = marks.mapValues(\.0)
         deletedThrough = marks.mapValues(\.1)
+        sentAgainThrough = marks.mapValues(\.2)
     }
 
     /// Copies the streams' rows: along their trees, then from pages that no tree leads to.

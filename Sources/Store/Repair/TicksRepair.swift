@@ -129,8 +129,10 @@ struct TicksRepair {
                         """, arguments: [id, table, greatest])
             }
             try database.execute(
-                sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",
-                arguments: [marks.acknowledged, marks.deletedThrough, table])
+                sql: """
+                    UPDATE streams SET acknowledged = ?, deleted_through = ?, sent_again_through = ? WHERE stream = ?
+                    """,
+                arguments: [marks.acknowledged, marks.deletedThrough, salvage.sentAgainThrough[stream] ?? 0, table])
             result[stream] = marks
         }
         return result

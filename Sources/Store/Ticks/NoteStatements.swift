@@ -37,8 +37,12 @@ final class NoteStatements {
 
     /// Sets a stream's acknowledged sequence, even to a lower one, and removes the dead letters of later rows: those
     /// rows are sent, and judged, again.
-    func takeBack(_ stream: EventStream, to acknowledged: Int64) throws(StoreError) {
-        try self[.lowering, stream].run([acknowledged])
+    ///
+    /// - Parameter sentAgain: See ``BufferStatistics/Stream/sentAgainThrough``.
+    func takeBack(
+        _ stream: EventStream, to acknowledged: Int64, sentAgain: Int64
+    ) throws(StoreError) {
+        try self[.lowering, stream].run([acknowledged, sentAgain])
         try self[.unsettledLetters, stream].run([acknowledged])
     }
 
@@ -337,7 +341,7 @@ private enum StreamNote: CaseIterable {
             UPDATE streams SET acknowledged = max(acknowledged, ?1), deleted_through = max(deleted_through, ?2)
             WHERE stream = '\(table)'
             """
-        case .lowering: "UPDATE streams SET acknowledged = ?1 WHERE stream = '\(table)'"
+        case .lowering: "UPDATE streams SET acknowledged = ?1, sent_again_through = ?2 WHERE stream = '\(table)'"
         case .sentAgain: "UPDATE streams SET sent_again_through = ?1 WHERE stream = '\(table)'"
         case .unsettledLetters:
             """

@@ -333,12 +333,17 @@ public final class TickBuffer: EventSink, Sendable {
         unsettledLetters.withLock { $0.subtract(uploaded.keys) }
     }
 
-    /// Records that the rows of a stream that are here may be upstream although they wait, because a person has some of
-    /// them sent again; durable on return.
-    public func noteSentAgain(_ stream: EventStream) async throws(StoreError) {
-        let last = board.current[stream].lastSequence
-        try await handOver.flush { $0.sentAgain[stream] = last }
-        board.update { $0[stream].sentAgainThrough = last }
+    /// Makes a stream's rows from a sequence on wait again because a person has them sent again, and records that they
+    /// may be upstream although they wait: nothing else keeps them from being doubled, also after a restart. Durable on
+    /// return.
+    public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws(StoreError) {
+        let marks = board.current[stream]
+        try await handOver.flush { notes in
+            notes.sentAgain[stream] = marks.lastSequence
+            if sequence <= marks.acknowledgedSequence { notes.agree(with: [stream: sequence - 1]) }
+        }
+        board.update { $0[stream].sentAgainThrough = marks.lastSequence }
+        if sequence - 1 > marks.acknowledgedSequence { try await acknowledge(stream, through: sequence - 1) }
     }
 
     /// What the file knows of its uploads.

@@ -207,7 +207,11 @@ extension TickWriter {
         for (stream, uploaded) in ledger {
             let marks = board.current[stream]
             guard uploaded < marks.acknowledgedSequence else { continue }
-            board.update { $0[stream].acknowledgedSequence = uploaded }
+            board.update { statistics in
+                // What was sent again before is upstream, so that it says nothing of what waits now.
+                if marks.sentAgainThrough <= marks.acknowledgedSequence { statistics[stream].sentAgainThrough = 0 }
+                statistics[stream].acknowledgedSequence = uploaded
+            }
             let gone = max(uploaded, min(marks.acknowledgedSequence, marks.deletedThrough))
             if gone > uploaded { carried.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
             let detail =
@@ -270,7 +274,8 @@ extension TickWriter {
         var left = carried
         left.add(waiting)
         left.add(gaps)
-        if error.reason != .foreign { left.add(PriorLosses(file.path)) }
+        let prior = error.reason == .foreign ? PriorLosses() : PriorLosses(file.path)
+        left.add(prior)
         left.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
         var stored = left
         do throws(StoreError) {
@@ -287,7 +292,9 @@ extension TickWriter {
         }
         carried = stored
         forgetRows(waiting, .fileSetAside)
-        showDrops { $0.drops += left.drops.total - stored.drops.total }
+        // The old file's total holds what it said of earlier files.
+        showDrops { $0.drops += max(0, left.drops.total - stored.drops.total - prior.drops.total) }
+        if stored.isEmpty { board.notesChanged() }
         noteFilesSetAside()
         board.fileChanged()
         logger.error(

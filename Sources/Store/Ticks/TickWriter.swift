@@ -213,7 +213,9 @@ final class TickWriter {
             for letter in work.notes.letters { try connection.notes.add(letter) }
             if let ledger = work.notes.ledger {
                 for stream in ledger.keys {
-                    try connection.notes.takeBack(stream, to: statistics[stream].acknowledgedSequence)
+                    let marks = statistics[stream]
+                    try connection.notes.takeBack(
+                        stream, to: marks.acknowledgedSequence, sentAgain: marks.sentAgainThrough)
                 }
             }
             // Letters are put back first: a bar that has just arrived is the newer version and must get the greater

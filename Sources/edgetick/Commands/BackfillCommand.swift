@@ -121,8 +121,14 @@ struct BackfillCommand: ConfiguredCommand {
                 for record in part.gaps {
                     try Task.checkCancellation()
                     do throws(BackfillError) {
-                        var access =
-                            ticks ? TickAccess.all : try await filler.access(record.gap, identified: identified)
+                        var access = TickAccess.all
+                        do throws(BackfillError) {
+                            if !ticks { access = try await filler.access(record.gap, identified: identified) }
+                        } catch {
+                            // Bars need no database.
+                            if error.reason == .database { try await filler.fillBars(record) }
+                            throw error
+                        }
                         access.budget = nil
                         counts[try await filler.fill(record, ticks: access), default: 0] += 1
                     } catch {

@@ -100,7 +100,7 @@ struct CommandFailure: Error {
         case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
         case .tooManyRequests, .forgotten: .tryAgain
         case .unreachable, .serverProblem, .database: .unavailable
-        case .badAnswer, .badFile: .badData
+        case .badAnswer, .incomplete, .badFile: .badData
         case .buffer, .unreadableFile: .ioError
         }
     }
