@@ -6,6 +6,13 @@ import Synchronization
 /// Offering takes a lock for a few instructions and never waits. What the writer has taken counts until it is durable,
 /// so the bound covers the memory of both.
 final class HandOver: Sendable {
+    /// Damage that a reader came upon, and in which generation of the file (see ``Board/generation``): another reader may
+    /// have reported it already, and a sound file may be in its place.
+    struct Damage: Sendable {
+        var error: StoreError
+        var generation: Int
+    }
+
     /// What the writer makes durable in one transaction.
     struct Work: Sendable {
         var batches: [EventBatch] = []
@@ -15,7 +22,7 @@ final class HandOver: Sendable {
         /// Whether the upload's acknowledged sequences have moved.
         var acknowledged = false
         /// Damage that a reader came upon.
-        var damage: StoreError?
+        var damage: Damage?
         /// Everything up to this ticket is in this work or was in earlier work.
         var ticket: UInt64 = 0
 
@@ -83,7 +90,7 @@ final class HandOver: Sendable {
         var notes = Notes()
         var refusedBatches: Int64 = 0
         var acknowledged = false
-        var damage: StoreError?
+        var damage: Damage?
         var tickets: UInt64 = 0
         var pace: CommitPace
         var due: MonotonicTime?
@@ -194,7 +201,7 @@ final class HandOver: Sendable {
     func noteAcknowledged() { leave { $0.acknowledged = true } }
 
     /// Makes the writer set aside a file that can't be read any more.
-    func report(damage: StoreError) { leave(urgent: true) { $0.damage = damage } }
+    func report(_ damage: Damage) { leave(urgent: true) { $0.damage = damage } }
 
     /// Waits until everything handed over before the call, and what `add` adds, is durable.
     ///

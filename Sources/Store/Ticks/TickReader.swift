@@ -237,7 +237,7 @@ final class TickReader: Sendable {
             return try read()
         } catch {
             drop()
-            if error.reason == .damaged, generation == board.generation { handOver.report(damage: error) }
+            if error.reason == .damaged { handOver.report(HandOver.Damage(error: error, generation: generation)) }
             throw error
         }
     }

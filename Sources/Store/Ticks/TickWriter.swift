@@ -121,7 +121,7 @@ final class TickWriter {
             work.batches[place].receivedMicroseconds = greatestReceipt
         }
         if lead > Self.clockTolerance { noteLead(lead) }
-        if let damage = work.damage { setAside(because: damage) }
+        if let damage = work.damage, damage.generation == board.generation { setAside(because: damage.error) }
         work.damage = nil
         if let ledger = work.notes.ledger { agree(with: ledger) }
         while true {
