@@ -43,7 +43,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether it shows that something is wrong with the server, which several such failures in a row do.
+    /// Whether several such failures in a row are blamed on the server: a database that is away, rows that are gone, and a
+    /// part that a relay did not collect say nothing about it.
     var blamesServer: Bool { reason != .database && reason != .forgotten && reason != .incomplete }
 
     /// Whether the failure concerns this request or gap alone: one symbol's answer is bad, but another's may be good; a

@@ -84,7 +84,7 @@ struct GapQueue: Sendable {
             let pause = error.isRetryable ? growing(.seconds(30), upTo: .seconds(600)) : growing(refused, upTo: refused)
             return server.failed(error.message, pause: pause, now: now)
         }
-        // A database that is away, and rows that are gone, say nothing about the server.
+        // Several such failures in a row are the server's, not the gaps'.
         if error.blamesServer { streak += 1 }
         if streak >= Self.streakLimit {
             _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
