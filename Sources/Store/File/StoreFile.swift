@@ -85,6 +85,9 @@ struct StoreFile: Sendable {
     /// The old file gets its second name first, so that it has one at every moment. Its log is removed before the fresh
     /// file takes its place, since SQLite would apply that log to the fresh file.
     func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
+        guard StoreFile.size(of: fresh + "-wal") == 0 else {
+            throw StoreError(.inputOutput, operation: "finish", path: fresh, underlying: "its log is not in the file")
+        }
         var target = freeName(now: seconds)
         do throws(StoreError) {
             for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {

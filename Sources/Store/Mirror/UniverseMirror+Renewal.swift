@@ -24,10 +24,6 @@ extension UniverseMirror {
                 for group in local { try writer.insert(group.record, origin: .local, group.imported) }
                 return try body(database)
             }
-            guard StoreFile.size(of: draft.path + "-wal") == 0 else {
-                throw StoreError(
-                    .inputOutput, operation: "finish", path: draft.path, underlying: "its log is not in the file")
-            }
             return try file.replace(with: draft.path, now: now / 1_000_000)
         }
         try follow()

@@ -101,10 +101,6 @@ struct OpenedTicks {
             draft, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
         try connection?.note(&carried)
         try TickConnection.close(&connection)
-        guard StoreFile.size(of: draft.path + "-wal") == 0 else {
-            throw StoreError(
-                .inputOutput, operation: "finish", path: draft.path, underlying: "its log is not in the file")
-        }
         _ = try file.replace(with: draft.path, now: now / 1_000_000)
     }
 }
