@@ -217,8 +217,8 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "LedgerSupport", "MarketData",
-                "Relay", "Store", "TestSupport", "Universe", "edgetick", logging, nioCore, nioWebSocket,
+                "Backfill", "Collector", "Feed", "FeedServer", "FeedServerSupport", "FeedSimulator", "LedgerSupport",
+                "MarketData", "Relay", "Store", "TestSupport", "Universe", "edgetick", logging, nioCore, nioWebSocket,
                 serviceLifecycle,
             ],
             swiftSettings: strict),

@@ -82,6 +82,17 @@ public struct ExportOptions: Sendable {
         return places.lazy.map { "\(folder)\($0)/\(stream.rawValue)\(suffix)" }.first { access($0, F_OK) == 0 }
     }
 
+    /// Whether a day's files were written for all ``symbols``; `false` when those are not limited.
+    func hasSymbols(on day: TradingDay) -> Bool {
+        guard let symbols, !symbols.isEmpty else { return false }
+        return switch layout {
+        case .day:
+            streams.contains { SymbolsNote(of: path(of: $0, day, nil)).symbols?.isSuperset(of: symbols) == true }
+        case .symbol:
+            symbols.allSatisfy { symbol in streams.contains { access(path(of: $0, day, symbol), F_OK) == 0 } }
+        }
+    }
+
     /// The layout that this export does not use.
     var otherLayout: Layout { layout == .day ? .symbol : .day }
 
@@ -89,9 +100,14 @@ public struct ExportOptions: Sendable {
     private var suffix: String { ".\(format.rawValue)\(isCompressed && format != .parquet ? ".gz" : "")" }
 
     /// The path of the mark that holds the last day which `export --watch` wrote, for these streams and this form.
-    var markPath: String {
-        let names = streams == EventStream.allCases ? [] : streams.map(\.rawValue).sorted()
-        let parts = ["written"] + names + (layout == .symbol ? [layout.rawValue] : [])
+    ///
+    /// - Parameter wish: What the symbols were asked for as; `nil` for all. A universe's members may change, so
+    ///   ``symbols`` doesn't identify it.
+    func markPath(of wish: String?) -> String {
+        var parts = ["written"]
+        if streams != EventStream.allCases { parts += streams.map(\.rawValue).sorted() }
+        if layout == .symbol { parts.append(layout.rawValue) }
+        if let wish { parts.append(String(ContentDigest.hex(of: wish.utf8).prefix(8))) }
         return "\(directory)/.\(parts.joined(separator: "-"))\(suffix)"
     }
 }
@@ -120,7 +136,8 @@ public struct ExportReport: Sendable, Equatable {
     public var unreadable = 0
     /// By stream, the days of which the buffer's file has already deleted rows, so that what was written may lack some.
     public var partial: [EventStream: [TradingDay]] = [:]
-    /// By stream, the days of which the same is true and a file already exists, which was left as it is.
+    /// By stream, the days of which the same is true and which had files already, which were left as they are. A day is
+    /// in ``partial`` too if a symbol had none yet.
     public var kept: [EventStream: [TradingDay]] = [:]
     /// By kind, why the database's table could not be read, where an export may do without it.
     public var missing: [EventKind: String] = [:]

@@ -66,7 +66,10 @@ public struct Exporter: Sendable {
                 let total = days.values.reduce(0) { $0 + $1.upperBound - $1.lowerBound + 1 }
                 var before: Int64 = 0
                 for (day, rows) in days.sorted(by: { $0.key < $1.key }) {
-                    if !keeps(stream, day, &run.report) {
+                    // Which symbols have no file yet shows only when the rows are read.
+                    if options.layout == .day, keeps(stream, day, run.report) {
+                        note(kept: day, of: stream, isWhole: true, &run.report)
+                    } else {
                         try export(stream, day, rows, without: superseded, history, &run) { read in
                             progress(stream, before + read, total)
                         }
@@ -104,7 +107,11 @@ public struct Exporter: Sendable {
         try Task.checkCancellation()
         // Rows may have been deleted before they were read.
         note(heldSince: try history.heldSince(stream), of: stream, on: day...day, &run.report)
-        if keeps(stream, day, &run.report) { run.discard() } else { try run.finish() }
+        let isKept = keeps(stream, day, run.report)
+        let before = run.report.files.count
+        try run.finish(keeping: isKept)
+        let isWhole = run.report.files.count == before
+        if isKept { note(kept: day, of: stream, isWhole: isWhole, &run.report) }
     }
 
     /// Exports rows of the database.
@@ -166,14 +173,20 @@ public struct Exporter: Sendable {
         if !partial.isEmpty { report.partial[stream] = known + partial }
     }
 
-    /// Whether a day's file is left as it is, because the buffer has fewer of its rows by now; notes such a day.
-    private func keeps(_ stream: EventStream, _ day: TradingDay, _ report: inout ExportReport) -> Bool {
-        guard !options.replacesWhole, report.partial[stream]?.contains(day) == true,
-            options.written(of: stream, day, in: options.layout) != nil
-        else { return false }
-        report.partial[stream]?.removeAll { $0 == day }
+    /// Whether the files that a day has are left as they are, because the buffer has fewer of its rows by now.
+    private func keeps(_ stream: EventStream, _ day: TradingDay, _ report: ExportReport) -> Bool {
+        !options.replacesWhole && report.partial[stream]?.contains(day) == true
+            && options.written(of: stream, day, in: options.layout) != nil
+    }
+
+    /// Notes a day whose files were left as they are.
+    ///
+    /// - Parameter isWhole: Whether no file was added to them.
+    private func note(
+        kept day: TradingDay, of stream: EventStream, isWhole: Bool, _ report: inout ExportReport
+    ) {
         report.kept[stream, default: []].append(day)
-        return true
+        if isWhole { report.partial[stream]?.removeAll { $0 == day } }
     }
 }
 
@@ -274,8 +287,15 @@ private struct Run<Encoder: RowEncoder> {
     }
 
     /// Gives every file its name.
-    mutating func finish() throws(ExportError) {
+    ///
+    /// - Parameter keeping: Whether files that are already there stay. An interrupted export may have left some of a
+    ///   day's symbols without one.
+    mutating func finish(keeping: Bool = false) throws(ExportError) {
         for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
+            if keeping, access(file.path, F_OK) == 0 {
+                file.abandon()
+                continue
+            }
             let note = SymbolsNote(of: file.path)
             // A file without a note counts as one of all symbols, so an interruption between these steps lets nothing
             // be replaced.
@@ -294,14 +314,6 @@ private struct Run<Encoder: RowEncoder> {
 
     func abandon() {
         for file in files.values { file.abandon() }
-    }
-
-    /// Forgets the files of a day, so that those written before stay.
-    mutating func discard() {
-        abandon()
-        files = [:]
-        held = 0
-        last = nil
     }
 }
 

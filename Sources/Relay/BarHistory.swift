@@ -1,11 +1,10 @@
 import FeedServer
-import Logging
 import MarketData
 import NIOPosix
 import Store
 
 /// Answers requests for the provider's REST aggregates from the buffer, so that one client object serves history and
-/// stream.
+/// stream. Those for trades and quotes are refused.
 struct BarHistory: Sendable {
     /// Clients wait ten seconds for an answer.
     private static let patience: Duration = .seconds(8)
@@ -16,7 +15,7 @@ struct BarHistory: Sendable {
     let keys: KeyRing
     let buffer: TickBuffer
     let symbols: any RelayedSymbols
-    let logger: Logger
+    let failures: ReadFailures
 
     /// A part of the range that the buffer does not have.
     private struct Missing {
@@ -38,10 +37,11 @@ struct BarHistory: Sendable {
     /// Returns the answer to a request; `nil` if the request is not for this route.
     func answer(_ request: PlainRequest) async -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
-        if reading == .elsewhere { return nil }
+        let isForTicks = ["/v3/trades/", "/v3/quotes/"].contains { request.path.hasPrefix($0) }
+        guard reading != .elsewhere || isForTicks else { return nil }
         guard keys.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
         switch reading {
-        case .elsewhere: return nil
+        case .elsewhere: return .fault(403, "a relay has bars only")
         case .fault(let text): return .fault(400, text)
         case .request(let wanted): return await answer(wanted, origin: request.origin)
         }
@@ -51,38 +51,45 @@ struct BarHistory: Sendable {
         do {
             // The answer includes everything that came before the request.
             try await buffer.flush()
-            let since = try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince
-            return try await NIOThreadPool.singleton.runIfActive { try answer(wanted, heldSince: since, origin) }
+            let found = try await NIOThreadPool.singleton.runIfActive { try read(wanted) }
+            guard let found else {
+                return .fault(503, "reading the buffer takes too long at the moment: ask for newer bars", retryAfter: 5)
+            }
+            let missing = missing(
+                wanted, found.gaps, heldSince: try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince)
+            return wanted.answer(
+                found.bars, next: found.next, origin: origin,
+                missing: missing.isEmpty ? nil : "[\(missing.map(\.json).joined(separator: ","))]")
         } catch {
-            logger.error("bars could not be read for a client", metadata: ["error": "\(error)"])
+            failures.occurred("bars could not be read for a client", error)
             return .fault(503, "the buffer can't be read at the moment", retryAfter: 5)
         }
     }
 
-    private func answer(_ wanted: AggregateRequest, heldSince: Int64?, _ origin: String) throws -> PlainAnswer {
+    /// Reads gaps and bars; `nil` if that takes too long.
+    ///
+    /// The order matters: a gap may be filled meanwhile, so gaps are read before the bars. Rows may be deleted or their
+    /// file set aside, so what the buffer holds is asked after them.
+    private func read(_ wanted: AggregateRequest) throws -> (bars: [[UInt8]], next: Int64?, gaps: [Missing])? {
         let end = ContinuousClock.now + Self.patience
+        let gaps = try gaps(in: wanted)
         let found = try TickHistory(directory: buffer.directory).bars(
             TickHistory.BarQuery(
                 symbol: wanted.symbol, interval: wanted.interval, from: wanted.starts.lowerBound,
                 to: wanted.starts.upperBound + 1, limit: .max)
         ) { _, _ in ContinuousClock.now < end }
-        guard found.isComplete else {
-            return .fault(503, "reading the buffer takes too long at the moment: ask for newer bars", retryAfter: 5)
-        }
+        guard found.isComplete else { return nil }
         let bars = wanted.isAscending ? found.values : found.values.reversed()
         var text = RowText()
         let page = bars.prefix(wanted.limit).map { bar in
             text.writeAggregate(bar)
             return text.bytes
         }
-        let missing = try missing(wanted, heldSince: heldSince)
-        return wanted.answer(
-            page, next: bars.count > page.count ? bars[page.count].start : nil, origin: origin,
-            missing: missing.isEmpty ? nil : "[\(missing.map(\.json).joined(separator: ","))]")
+        return (page, bars.count > page.count ? bars[page.count].start : nil, gaps)
     }
 
-    private func missing(_ wanted: AggregateRequest, heldSince: Int64?) throws -> [Missing] {
-        let kind: EventKind = wanted.interval == .minute ? .minuteBar : .secondBar
+    private func missing(_ wanted: AggregateRequest, _ gaps: [Missing], heldSince: Int64?) -> [Missing] {
+        let kind = wanted.kind
         let interval = wanted.interval.milliseconds
         var missing: [Missing] = []
         if !configuration.kinds.contains(kind) {
@@ -108,6 +115,13 @@ struct BarHistory: Sendable {
             missing.append(
                 Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(heldSince)"))
         }
+        return missing + gaps
+    }
+
+    /// Returns the gaps and drops in the range.
+    private func gaps(in wanted: AggregateRequest) throws -> [Missing] {
+        let kind = wanted.kind
+        let interval = wanted.interval.milliseconds
         var gaps: [Missing] = []
         func add(_ span: ClosedRange<Int64>, _ why: String) {
             guard span.overlaps(wanted.starts) else { return }
@@ -127,6 +141,10 @@ struct BarHistory: Sendable {
         for drop in drops where drop.symbol == nil || drop.symbol == wanted.symbol {
             add(drop.starts, "dropped by the buffer")
         }
-        return missing + gaps
+        return gaps
     }
+}
+
+extension AggregateRequest {
+    fileprivate var kind: EventKind { interval == .minute ? .minuteBar : .secondBar }
 }

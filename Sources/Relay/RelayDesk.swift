@@ -306,7 +306,7 @@ final class RelayDesk {
         reader.current = replay
         let job = ReplayJob(
             id: replay.id, client: reader.client, room: reader.room, channels: replay.channels, span: replay.span,
-            hub: hub, buffer: buffer, logger: logger)
+            hub: hub, buffer: buffer)
         replay.task = Task { await job.run() }
     }
 

@@ -10,6 +10,8 @@ final class RelayHub: FeedHost {
     private let history: BarHistory
     /// Lets replays read the file one at a time.
     let turns = Turns()
+    /// Logs what can't be read for clients.
+    let failures: ReadFailures
     /// `nil` if keys keep strangers out.
     private let pages: PageRule?
 
@@ -17,6 +19,7 @@ final class RelayHub: FeedHost {
     init(_ desk: RelayDesk, history: BarHistory, on loop: any EventLoop) {
         self.loop = loop
         self.history = history
+        failures = history.failures
         let configuration = history.configuration
         pages = configuration.keys.isEmpty ? PageRule(host: configuration.host) : nil
         self.desk = NIOLoopBound(desk, eventLoop: loop)

@@ -79,7 +79,8 @@ public final class RelayService: Service, Sendable {
                 configuration: configuration, keys: keys, tap: tap, buffer: buffer, board: board, symbols: symbols,
                 logger: logger)
             let history = BarHistory(
-                configuration: configuration, keys: keys, buffer: buffer, symbols: symbols, logger: logger)
+                configuration: configuration, keys: keys, buffer: buffer, symbols: symbols,
+                failures: ReadFailures(logger: logger))
             return RelayHub(desk, history: history, on: loop)
         }.get()
         let server = FeedServer(configuration: configuration.server, host: hub, group: group, logger: logger)

@@ -1,5 +1,4 @@
 import FeedServer
-import Logging
 import MarketData
 import NIOCore
 import NIOPosix
@@ -32,7 +31,6 @@ struct ReplayJob: Sendable {
     let span: ReplaySpan
     let hub: RelayHub
     let buffer: TickBuffer
-    let logger: Logger
 
     /// The reader has gone or no longer wants the replay.
     private struct Unwanted: Error {}
@@ -68,7 +66,7 @@ struct ReplayJob: Sendable {
         } catch is CancellationError {
             return
         } catch {
-            logger.error("a replay could not read the buffer", metadata: ["error": "\(error)"])
+            hub.failures.occurred("a replay could not read the buffer", error)
             await tell(
                 "replay_gap", "the buffer can't be read at the moment: events from before this message may be missing")
         }
@@ -94,20 +92,28 @@ struct ReplayJob: Sendable {
     private func tellGaps(_ times: ClosedRange<Int64>) async throws {
         let directory = buffer.directory
         let wanted = Set(channels)
+        // A bar comes when its window is over, so the last ones may be missing in a gap that begins after their starts.
+        func latest(_ kind: EventKind) -> Int64 {
+            let (sum, overflows) = times.upperBound.addingReportingOverflow(kind.interval?.milliseconds ?? 0)
+            return overflows ? .max : sum
+        }
+        let span = times.lowerBound...(channels.map { latest($0.kind) }.max() ?? times.upperBound)
         var next = Int64.max
         while true {
             let part = try await hub.turns.take {
                 try await NIOThreadPool.singleton.runIfActive { [next] in
                     try GapLog.read(
-                        directory: directory, states: GapState.lacking, overlapping: times, before: next,
-                        limit: Self.gapsAtOnce)
+                        directory: directory, states: GapState.lacking, overlapping: span, before: next,
+                        limit: Self.gapsAtOnce, fills: .none)
                 }
             }
             guard let oldest = part.first else { return }
             next = oldest.id
             for record in part {
                 try await waitForRoom()
-                for message in GapNotice(record.gap, of: wanted)?.messages ?? [] {
+                var gap = record.gap
+                gap.events = record.gap.events.filter { record.gap.from <= latest($0) }
+                for message in GapNotice(gap, of: wanted)?.messages ?? [] {
                     await tell(GapNotice.status, message)
                 }
             }

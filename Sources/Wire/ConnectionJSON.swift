@@ -249,7 +249,8 @@ package struct SymbolsJSON: WireObject {
             "connections": "Ids of those it is assigned to; empty if one takes all symbols",
             "is_confirmed": "Whether its subscription is confirmed on one of them",
             "last_event_ms": "When an event of it was last read; null before the first since the start",
-            "last_price": "The newest trade's price or bar's close; null before the first since the start",
+            "last_price":
+                "The newest trade's price or bar's close, by their own times; null before the first since the start",
         ]
     }
 

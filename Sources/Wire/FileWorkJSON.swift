@@ -44,7 +44,7 @@ package struct VerificationJSON: WireObject {
     package static let meanings = [
         "file": "Which file it is: ticks or universe", "is_sound": "Whether there is no fault",
         "id": "The file's own identifier", "collector": "Who made the file",
-        "collector_process": "Who holds the file; null when no collector runs, 0 when it is not known",
+        "collector_process": "The process that holds the file; null when none does, 0 when it is not known",
         "rows": "Rows read", "streams": "By name: bars, trades, quotes",
     ]
 

@@ -38,6 +38,7 @@ package struct FilesJSON: WireObject {
     package var id: String
     package var collector: String
     package var collector_process: Int32?
+    package var command_process: Int32?
     package var schema_version: Int
     package var streams: [String: Stream]
     package var drops: [Drop]
@@ -52,7 +53,8 @@ package struct FilesJSON: WireObject {
     package static let meanings = [
         "id": "The file's own identifier",
         "collector": "Who made the file",
-        "collector_process": "Who holds the file; null when no collector runs, 0 when it is not known",
+        "collector_process": "The collector that holds the file; null when none runs, 0 when it is not known",
+        "command_process": "Another command that holds the file, such as backfill; null when none does",
         "streams": "By name: bars, trades, quotes",
         "drops": "Events given up, by stream and reason",
         "incidents": "What happened to the file itself, newest first",
@@ -67,7 +69,8 @@ package struct FilesJSON: WireObject {
         path = report.path
         id = report.id
         collector = report.collector
-        collector_process = report.holder
+        collector_process = report.collectorProcess
+        command_process = report.collectorProcess == nil ? report.holder?.processID : nil
         schema_version = report.schemaVersion
         streams = Dictionary(
             uniqueKeysWithValues: report.streams.map { stream, counts in

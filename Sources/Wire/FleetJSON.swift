@@ -16,6 +16,7 @@ package struct FleetJSON: WireObject {
         package var seen_ms: Int64
         package var seen_age_seconds: Double
         package var symbols: Int
+        package var takes_all: Bool
         package var events_per_second: Double
         package var rows_pending: Int64
         package var oldest_pending_seconds: Double
@@ -38,7 +39,8 @@ package struct FleetJSON: WireObject {
             "state": "What it said of itself when it was last seen",
             "detail": "What is wrong and what to do; null when nothing is",
             "started_ms": "By the server's clock, as seen_ms is",
-            "symbols": "How many it is to collect; 0 where it collects all",
+            "symbols": "How many it is to collect; 0 where it collects all or none: see takes_all",
+            "takes_all": "Whether it collects all symbols of the market",
             "events_per_second": "Over about the last minute",
             "oldest_pending_seconds": "The age of the oldest row that is not upstream",
             "last_event_ms": "By the box's own clock",
@@ -62,6 +64,7 @@ package struct FleetJSON: WireObject {
             seen_ms = box.row.seen
             seen_age_seconds = box.row.age.rounded(to: 1)
             symbols = report.symbols
+            takes_all = report.takesAll
             events_per_second = report.eventsPerSecond.rounded(to: 2)
             rows_pending = report.rowsPending
             oldest_pending_seconds = report.oldestPending.rounded(to: 1)

@@ -62,14 +62,14 @@ package struct GapsJSON: WireObject {
 
     package static let meanings = [
         "total": "All that are recorded",
-        "is_complete": "false where older gaps of the symbol weren't looked for",
+        "is_complete": "false where older ones that fit are left out, or may be",
         "gaps": "Newest first",
     ]
 
     /// - Parameters:
-    ///   - isComplete: Whether all gaps were searched for the given ones.
+    ///   - isComplete: Whether these are certainly all that were asked for, and not only the newest of them.
     ///   - symbolLimit: The most symbols that one gap lists; the count is always complete.
-    package init(_ records: [GapRecord], total: Int64, isComplete: Bool = true, symbolLimit: Int = .max) {
+    package init(_ records: some Sequence<GapRecord>, total: Int64, isComplete: Bool, symbolLimit: Int = .max) {
         self.total = total
         is_complete = isComplete
         gaps = records.sorted { $0.id > $1.id }.map { Gap($0, symbolLimit: symbolLimit) }
@@ -204,16 +204,19 @@ package struct DeadLetterRequeueJSON: WireObject {
 /// Dead letters that were discarded: `POST /api/dead-letters/discard`.
 package struct DeadLetterDiscardJSON: WireObject {
     package var discarded_count: Int
+    package var waiting_count: Int
     package var rows: [String]
     package var failure: String?
 
     package static let meanings = [
+        "waiting_count": "Rows that still wait for upload: they stay in the queue, and only their letters are gone",
         "rows": "The rows that are gone from the file, as JSON texts",
         "failure": "What stopped the part of a second database, whose letters stay; null when nothing did",
     ]
 
     package init(_ discard: DeadLetterDiscard) {
         discarded_count = discard.letters.count
+        waiting_count = discard.waiting
         rows = discard.letters.map(\.row)
         failure = discard.failure
     }

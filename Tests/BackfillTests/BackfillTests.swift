@@ -5,6 +5,7 @@ import Foundation
 import LedgerSupport
 import Logging
 import MarketData
+import Synchronization
 import TestSupport
 import Testing
 
@@ -106,6 +107,11 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let close = noon + 8 * 3_600_000
         let plan = FillPlan(record(["AAPL"], [.minuteBar], from: close, to: close + 3_600_000), everything: [])
         #expect(plan.verdict?.state == .empty && plan.requests.isEmpty)
+    }
+
+    @Test func `a gap without extent misses what was due before it`() {
+        let plan = FillPlan(record(["AAPL"], [.minuteBar], from: noon, to: noon), everything: [])
+        #expect(plan.verdict == nil && plan.requests.map(\.starts) == [noon - 900_000...noon - 60_000])
     }
 
     @Test func `a gap that is under way is left alone`() {
@@ -314,7 +320,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(after.map(\.state) == [.filled, .empty] && after.map(\.rows) == [203, 0])
             // Asking again adds nothing.
             let again = try await filler.fill(
-                Self.symbols, [.minuteBar], from: Self.plan.start, to: Self.plan.start + 99 * 60_000)
+                Self.symbols, [.minuteBar], from: Self.plan.start, to: Self.plan.start + 99 * 60_000, latest: .max)
             #expect(again.rows == 0 && again.present == 300)
             let rows = try await Self.bars(buffer)
             #expect(rows.count == 301)
@@ -338,7 +344,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             try await buffer.settle([GapFill(of: fresh, symbols: [(Self.symbols[0], 100)], event: .minuteBar)])
             let client = try client(port)
             var filler = GapFiller(client: client, buffer: buffer)
-            let record = try #require(try GapLog.read(directory: workspace.path).first)
+            let record = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
             #expect(try await filler.fill(record) == .filled)
             #expect(simulator.statistics.aggregateRequests == 2)
             #expect(try GapLog.read(directory: workspace.path).first?.rows == 300)
@@ -384,6 +390,46 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    /// The bars of all symbols begin and end at the same moments.
+    @Test func `bars that a damaged page took from the midst of a minute's are asked for`() async throws {
+        let workspace = try Workspace()
+        let noon = Self.noon
+        let symbols = (0..<300).compactMap { Symbol("S\($0)") }
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        for minute in 0..<3 as Range<Int64> {
+            let start = noon + minute * 60_000
+            for part in [0..<150, 150..<151, 151..<300] {
+                let isWitness = minute == 1 && part.count == 1
+                var batch = EventBatch(
+                    connection: isWitness ? "witness" : "primary", receivedMicroseconds: (start + 61_000) * 1000)
+                batch.bars = symbols[part].map {
+                    Bar(
+                        symbol: $0, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
+                        close: 1, volume: 5)
+                }
+                #expect(buffer.offer(batch) == .accepted)
+            }
+        }
+        try await buffer.flush()
+        await buffer.close()
+        let path = workspace.file(TickBuffer.fileName)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+        let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
+        bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let loss = try #require(try FileRepair.repair(path, as: .ticks).losses.first)
+        #expect(loss.first > 300 && loss.last <= 600 && loss.from == noon + 60_000 && loss.to == noon + 60_000)
+
+        let record = try #require(
+            try GapLog.read(directory: workspace.path, fills: .all).first { $0.gap.cause == .damaged })
+        #expect(record.gap.events == [.minuteBar] && !record.gap.isUncertain)
+        let plan = FillPlan(record, everything: [symbols[150]])
+        #expect(plan.verdict == nil && plan.requests.count == 1)
+        #expect(plan.requests.first.map { $0.starts.contains(noon + 60_000) && $0.needed <= noon + 60_000 } == true)
+    }
+
     @Test func `a gap for whose bars the file has no room stays open`() async throws {
         try await rig { _, port, _, _ in
             let workspace = try Workspace()
@@ -414,10 +460,82 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             var filler = GapFiller(client: client, buffer: buffer)
             let error = await #expect(throws: BackfillError.self) { try await filler.fill(record) }
             #expect(error?.reason == .buffer && error?.message.contains("takes nothing new") == true)
-            let after = try #require(try GapLog.read(directory: workspace.path).first)
+            let after = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
             #expect(after.state == .open && after.settled.isEmpty && buffer.statistics.drops == drops)
             await client.shutdown()
             await buffer.close()
+        }
+    }
+
+    /// A Tuesday, 12:00 in New York.
+    private static let noon: Int64 = 1_704_214_800_000
+
+    private func scripted(
+        _ answer: @escaping @Sendable (String) -> (status: Int, body: String),
+        test: (ScriptedREST, Workspace, TickBuffer, GapFiller) async throws -> Void
+    ) async throws {
+        let server = try ScriptedREST(answer)
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        let client = try client(server.port)
+        try await test(server, workspace, buffer, GapFiller(client: client, buffer: buffer))
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `what was fetched before late trades were in it is fetched again, what the stream brought is not`()
+        async throws
+    {
+        let (fetched, streamed, noon) = (Self.symbols[0], Self.symbols[1], Self.noon)
+        let volume = Mutex(5)
+        try await scripted { _ in
+            let shares = volume.withLock { $0 }
+            let bars = [noon, noon + 60_000].map { #"{"t":\#($0),"o":1,"h":1,"l":1,"c":1,"v":\#(shares)}"# }
+            return (200, #"{"status":"OK","results":[\#(bars.joined(separator: ","))]}"#)
+        } test: { _, workspace, buffer, filler in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: (noon + 61_000) * 1000)
+            batch.bars = [
+                Bar(
+                    symbol: streamed, interval: .minute, start: noon, end: noon + 60_000, open: 1, high: 1, low: 1,
+                    close: 1, volume: 5)
+            ]
+            #expect(buffer.offer(batch) == .accepted)
+            let early = try await filler.fill([fetched], [.minuteBar], from: noon, to: noon + 60_000, latest: .max)
+            #expect(early.rows == 2)
+            volume.withLock { $0 = 9 }
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [fetched, streamed], events: [.minuteBar], from: noon,
+                    to: noon + 120_000, cause: .disconnected))
+            try await buffer.flush()
+            var later = filler
+            let record = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+            #expect(try await later.fill(record) == .filled)
+            let rows = try await Self.bars(buffer)
+            func volumes(_ symbol: Symbol, _ start: Int64) -> [Double] {
+                rows.filter { $0.event.symbol == symbol && $0.event.start == start }.map(\.event.volume)
+            }
+            #expect(volumes(fetched, noon) == [5, 9] && volumes(fetched, noon + 60_000) == [5, 9])
+            #expect(volumes(streamed, noon) == [5] && volumes(streamed, noon + 60_000) == [9])
+            let again = try await filler.fill([fetched], [.minuteBar], from: noon, to: noon + 60_000, latest: .max)
+            #expect(again.rows == 0 && again.present == 2)
+        }
+    }
+
+    @Test func `of a span up to now no bar is asked for that may not be over`() async throws {
+        let (noon, now) = (Self.noon, Self.noon + 90_500)
+        try await scripted { _ in
+            ScriptedREST.page([Int64]())
+        } test: { server, _, _, filler in
+            _ = try await filler.fill(
+                [Self.symbols[0]], [.minuteBar, .secondBar], from: noon, to: now, latest: now - 20_000)
+            #expect(server.requests.count == 2)
+            #expect(server.requests.first?.contains("/minute/\(noon)/\(noon)?") == true, "\(server.requests)")
+            #expect(server.requests.last?.contains("/second/\(noon)/\(noon + 69_000)?") == true, "\(server.requests)")
+            _ = try await filler.fill([Self.symbols[0]], [.minuteBar], from: noon, to: now, latest: noon + 59_999)
+            #expect(server.requests.count == 2)
         }
     }
 
@@ -436,6 +554,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             try await Waiting.until {
                 try GapLog.read(directory: workspace.path).first?.state == .filled
             }
+            try await Waiting.until { buffer.statistics.openGaps == 0 }
+            #expect(service.state == .filling(nil))
             running.cancel()
             try await running.value
             #expect(try await Self.bars(buffer).count == 300)
@@ -495,7 +615,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             let client = try client(port)
             let filler = GapFiller(client: client, buffer: buffer)
             let result = try await filler.fill(
-                symbols, [.minuteBar], from: plan.start, to: plan.start + 960 * 60_000)
+                symbols, [.minuteBar], from: plan.start, to: plan.start + 960 * 60_000, latest: .max)
             #expect(result.rows == count - before)
             let rows = try await Self.bars(buffer)
             #expect(rows.count == count)

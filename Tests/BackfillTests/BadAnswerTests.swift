@@ -42,7 +42,7 @@ import Testing
                     to: BadAnswerTests.noon + minutes * BadAnswerTests.minute, cause: .disconnected))
         }
 
-        var gaps: [GapRecord] { get throws { try GapLog.read(directory: workspace.path) } }
+        var gaps: [GapRecord] { get throws { try GapLog.read(directory: workspace.path, fills: .all) } }
 
         func starts() async throws -> [Int64] {
             try await buffer.nextBatch(of: .bars, limit: 100_000)?.bars.map(\.event.start) ?? []
@@ -84,6 +84,30 @@ import Testing
         await rig.close()
     }
 
+    @Test func `a key that is refused is a failure that lasts, and the gap stays open`() async throws {
+        let server = try ScriptedREST { _ in (401, "{}") }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await Waiting.until { rig.buffer.statistics.openGaps == 1 }
+        var configuration = BackfillService.Configuration()
+        configuration.reach = .seconds(1_000_000_000)
+        let service = BackfillService(
+            configuration: configuration, client: rig.client, buffer: rig.buffer, logger: rig.log.logger)
+        #expect(service.state == .filling(nil))
+        let begun = ContinuousClock.now
+        let running = Task { try await service.run() }
+        try await Waiting.until(within: .seconds(30)) { service.state != .filling(nil) }
+        guard case .filling(let failure?) = service.state else {
+            Issue.record("\(service.state)")
+            return
+        }
+        #expect(failure.description.contains("refused the key") && failure.since >= begun)
+        running.cancel()
+        try await running.value
+        #expect(try rig.gaps.map(\.state) == [.open] && rig.buffer.statistics.openGaps == 1)
+        await rig.close()
+    }
+
     @Test(arguments: [
         (#""t":\#(noon + 1),"v":5"#), (#""t":\#(noon + minute),"v":-5"#), (#""t":\#(noon + minute)"#),
         (#""t":"\#(noon + minute)","v":5"#), (#""t":\#(noon + minute),"v":"five""#),
@@ -113,8 +137,10 @@ import Testing
         #expect(partial.settled[.minuteBar] == [Self.symbols[1]])
         #expect(partial.detail?.contains("1 bar that the REST server sent can't be read") == true)
         let span = try await rig.filler.fill(
-            [Self.symbols[0]], [.minuteBar], from: Self.noon, to: Self.noon + Self.minute)
+            [Self.symbols[0]], [.minuteBar], from: Self.noon, to: Self.noon + Self.minute, latest: .max)
         #expect((span.rows, span.present, span.leftOut) == (0, 1, 1))
+        // The same again within half a minute is counted, not logged.
+        #expect(rig.log.lines(with: "impossible or unreadable fields").count == 1)
 
         isOdd.withLock { $0 = false }
         #expect(try await filler.fill(partial) == .filled)
@@ -213,7 +239,7 @@ import Testing
         let rig = try Rig(server)
         buffer.withLock { $0 = rig.buffer }
         let result = try await rig.filler.fill(
-            [Self.symbols[0]], [.secondBar], from: Self.noon, to: Self.noon + 36_000_000)
+            [Self.symbols[0]], [.secondBar], from: Self.noon, to: Self.noon + 36_000_000, latest: .max)
         #expect(result.rows == 36_000)
         #expect(before.withLock { $0 } == [0, 12_000, 24_000])
         await rig.close()

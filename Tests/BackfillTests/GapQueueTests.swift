@@ -9,7 +9,7 @@ import Testing
     private let rules = GapQueue.Rules(settleTime: 30_000, reach: 86_400_000, refusedPause: .seconds(3600))
     private let badAnswer = BackfillError(.badAnswer, "HTTP 404")
 
-    private func gap(_ id: Int64, endedAgo age: Int64) -> GapRecord {
+    private func gap(_ id: Int64, endedAgo age: Int64 = 60_000) -> GapRecord {
         GapRecord(
             id: id,
             gap: Gap(
@@ -28,7 +28,7 @@ import Testing
     }
 
     private func failed(_ queue: inout GapQueue, _ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
-        queue.failed(gap, error, now: now)
+        queue.failed(self.gap(gap), error, now: now)
     }
 
     @Test func `a gap waits until its last bars have come, and one beyond the reach is left alone`() {
@@ -48,11 +48,11 @@ import Testing
         let gaps = [gap(1, endedAgo: 60_000), gap(2, endedAgo: 60_000)]
         #expect(failed(&queue, 1, badAnswer, now: .zero))
         #expect(due(&queue, gaps, now: .zero) == Due(now: [2], next: .seconds(60)))
-        queue.filled(2, .filled)
+        queue.filled(gap(2), .filled)
         #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [1], next: nil))
-        _ = queue.failed(1, badAnswer, now: .seconds(60))
+        _ = queue.failed(gap(1), badAnswer, now: .seconds(60))
         #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [], next: .seconds(120)))
-        queue.filled(1, .filled)
+        queue.filled(gap(1), .filled)
         #expect(failed(&queue, 1, badAnswer, now: .seconds(60)))
         #expect(due(&queue, [gaps[0]], now: .seconds(60)) == Due(now: [], next: .seconds(60)))
     }
@@ -73,17 +73,34 @@ import Testing
         #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(30)))
         #expect(!failed(&queue, 1, BackfillError(.unreachable, "away"), now: .seconds(30)))
         #expect(due(&queue, gaps, now: .seconds(30)) == Due(now: [], next: .seconds(60)))
-        queue.filled(1, .filled)
+        queue.filled(gap(1), .filled)
         #expect(!queue.isResting(now: .seconds(30)))
-        _ = queue.failed(2, BackfillError(.keyRefused, "refused"), now: .zero)
+        _ = queue.failed(gap(2), BackfillError(.keyRefused, "refused"), now: .zero)
         #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(3600)))
+    }
+
+    @Test func `a failure lasts from its first time until it is over or nothing waits any more`() {
+        let gaps = [gap(1, endedAgo: 60_000), gap(2, endedAgo: 60_000)]
+        var queue = GapQueue(rules: rules)
+        #expect(queue.failure == nil)
+        let refused = BackfillError(.keyRefused, "refused")
+        _ = queue.failed(gap(1), badAnswer, now: .seconds(5))
+        for hour in 0..<3 { _ = queue.failed(gap(2), refused, now: .seconds(10 + 3600 * hour)) }
+        #expect(queue.failure?.since == .seconds(5) && queue.failure?.message == "HTTP 404")
+        _ = due(&queue, [gaps[1]], now: .seconds(9000))
+        #expect(queue.failure?.since == .seconds(10) && queue.failure?.message == "refused")
+        queue.filled(gap(2), .filled)
+        #expect(queue.failure == nil)
+        _ = queue.failed(gap(1), refused, now: .seconds(9000))
+        _ = due(&queue, [], now: .seconds(9000))
+        #expect(queue.failure == nil && !queue.isResting(now: .seconds(9000)))
     }
 
     @Test func `one gap after the other with a bad answer is the server's problem, and the next ones come afterwards`()
     {
         let gaps = (1...4).map { gap($0, endedAgo: 60_000) }
         var queue = GapQueue(rules: rules)
-        for id in 1...3 { _ = queue.failed(Int64(id), badAnswer, now: .zero) }
+        for id in 1...3 { _ = queue.failed(gap(Int64(id)), badAnswer, now: .zero) }
         #expect(due(&queue, gaps, now: .zero) == Due(now: [], next: .seconds(30)))
         #expect(due(&queue, gaps, now: .seconds(30)) == Due(now: [4], next: .seconds(30)))
     }
@@ -107,8 +124,20 @@ import Testing
 
     @Test func `a gap filled as far as the reach goes is not asked for again`() {
         var queue = GapQueue(rules: rules)
-        queue.filled(1, .open)
+        queue.filled(gap(1), .open)
         #expect(due(&queue, [gap(1, endedAgo: 60_000)], now: .zero) == Due(now: [], next: nil))
+    }
+
+    @Test func `what happened to a gap says nothing of the one to which a fresh file gives its number`() {
+        var queue = GapQueue(rules: rules)
+        queue.filled(gap(1), .open)
+        _ = queue.failed(gap(2), badAnswer, now: .zero)
+        let others = [gap(1), gap(2)].map { record in
+            var other = record
+            other.recorded += 1
+            return other
+        }
+        #expect(due(&queue, others, now: .zero) == Due(now: [1, 2], next: nil))
     }
 }
 

@@ -50,7 +50,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
     private let full = (0..<390).map { bar($0) }
 
     private func compare(
-        _ tape: [Bar], _ file: [Bar], upstream: [Bar]? = nil, rounding: Double = 0, halts: [Range<Int64>] = []
+        _ tape: [Bar], _ file: [Bar], upstream: [Bar]? = nil, rounding: BarRounding = BarRounding(),
+        halts: [Range<Int64>] = []
     ) -> DayComparison {
         DayComparison(
             Symbol("AAPL")!, on: day, tape: tape.map { DayBar($0) }, file: file.map { DayBar($0) },
@@ -96,8 +97,31 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         #expect(compare(full, file).changes.isEmpty)
         var upstream = full
         upstream[1].close = 10.00004
-        #expect(compare(full, [], upstream: upstream, rounding: 0.00005).changes.isEmpty)
+        var rounding = BarRounding()
+        rounding.prices.difference = 0.00005
+        #expect(compare(full, [], upstream: upstream, rounding: rounding).changes.isEmpty)
         #expect(compare(full, [], upstream: upstream).changes.map(\.bar.start) == [full[1].start])
+    }
+
+    @Test func `each column rounds on its own: prices, volume and average price`() {
+        var tape = full
+        tape[0].vwap = 10.004
+        tape[1].volume = 123_456_789
+        var upstream = tape
+        upstream[0].vwap = 10
+        upstream[1].volume = 123_456_790
+        #expect(compare(tape, [], upstream: upstream).changes.map(\.bar.start) == [full[0].start, full[1].start])
+        var rounding = BarRounding()
+        rounding.vwap.difference = 0.005
+        rounding.volume.fraction = 0x1p-23
+        let comparison = compare(tape, [], upstream: upstream, rounding: rounding)
+        #expect(comparison.changes.isEmpty)
+        #expect(comparison.open(in: upstream.map { DayBar($0) }, rounding: rounding).isEmpty)
+        upstream[2].close = 10.004
+        upstream[0].vwap = 10.02
+        #expect(
+            compare(tape, [], upstream: upstream, rounding: rounding).changes.map(\.bar.start)
+                == [full[0].start, full[2].start])
     }
 
     @Test func `where there is a database, its bars count, and the file may have forgotten`() {
@@ -134,7 +158,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
 
     @Test func `what the database did not take stays open`() {
         let comparison = compare(full, full, upstream: Array(full.dropLast(2)))
-        let open = comparison.open(in: full.dropLast().map { DayBar($0) }, rounding: 0)
+        let open = comparison.open(in: full.dropLast().map { DayBar($0) }, rounding: BarRounding())
         #expect(open == [full[389].start])
         let found = comparison.finding(open: open, at: 1)
         #expect(found.day.missing == 1 && !found.day.isComplete && found.day.present == 389)
@@ -440,7 +464,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let stored = try GapLog.bars(
             directory: rig.workspace.path, symbols: [symbols[0]], interval: .minute, starts: opening...bar(9).start,
             received: nil)[symbols[0]]
-        #expect(stored?[bar(2).start]?.close == 10 && stored?[bar(2).start]?.dayOpen == 9.25)
+        let corrected = stored?[bar(2).start]?.bar
+        #expect(corrected?.close == 10 && corrected?.dayOpen == 9.25)
         #expect(stored?.count == 6)
         let second = try await rig.reconciler().run(day, symbols)
         #expect(second.findings.allSatisfy { $0.added.isEmpty && $0.corrected.isEmpty })

@@ -238,6 +238,20 @@ struct DeskTests {
         }
     }
 
+    @Test func `Enter in the search opens the symbol as it was typed, before one that differs in case`() async throws {
+        try await RunningServer.run(collector: Self.market(["BACPL", "BACpL"])) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#freshness"))
+                try await browser.until("document.getElementById('fresh-summary').textContent.startsWith('2 symbols')")
+                try await browser.type("BACpL" + Keys.enter, into: "#fresh-search")
+                try await browser.until("document.getElementById('symbol-name').value !== ''")
+                #expect(
+                    try await browser.evaluate(
+                        "return document.getElementById('symbol-name').value", as: String.self) == "BACpL")
+            }
+        }
+    }
+
     @Test func `every group opens, with what is collected of it and how fresh it is`() async throws {
         try await RunningServer.run(collector: .market()) { server in
             let now = WallClock.microseconds()
@@ -277,6 +291,7 @@ struct DeskTests {
                         + String(repeating: "a long row ", count: 60), row: "{\"seq\":\(number)}", time: Self.start)
             }
             state.snapshot.buffer.deadLetters = 60
+            state.lettersWaiting = 2
         }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
@@ -301,7 +316,8 @@ struct DeskTests {
                 try await browser.click(".letters-scroll tbody tr:first-child td:last-child button:nth-child(2)")
                 #expect(try await browser.evaluate(button, as: String.self) == "final", "what can't be undone looks so")
                 try await browser.click("#confirm-yes")
-                try await browser.until("/1 row discarded/.test(document.getElementById('toast').textContent)")
+                try await browser.until(
+                    "/1 row discarded; 2 rows stayed in the queue/.test(document.getElementById('toast').textContent)")
                 #expect(collector.current.deadLetters.count == 53)
                 let complaints = try await browser.complaints()
                 #expect(complaints == [])
@@ -434,6 +450,29 @@ struct DeskTests {
                 #expect(rows.count == 1, "one outage, whatever was missed")
                 let row = rows.first ?? ""
                 #expect(["trades", "minute bars", "quotes", "5 min 0 s"].allSatisfy(row.contains), "\(row)")
+            }
+        }
+    }
+
+    @Test func `gaps of one outage share a row only if they are of the same symbols`() async throws {
+        let collector = StagedCollector.market()
+        let now = WallClock.milliseconds()
+        for (kind, names) in [(EventKind.minuteBar, ["IBM", "F"]), (.trade, ["GE", "T"]), (.quote, ["IBM", "F"])] {
+            collector.record(
+                Gap(
+                    connection: "primary", symbols: names.compactMap { Symbol($0) }, events: [kind],
+                    from: now - 1_200_000, to: now - 900_000, cause: .disconnected))
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server, "#hour"))
+                try await browser.until("document.querySelectorAll('#gaps-panel tbody tr').length > 0")
+                let rows = try await browser.evaluate(
+                    "return [...document.querySelectorAll('#gaps-panel tbody tr')].map((row) => row.innerText)",
+                    as: [String].self)
+                #expect(rows.count == 2, "\(rows)")
+                #expect(rows.contains { row in ["minute bars, quotes", "IBM"].allSatisfy(row.contains) }, "\(rows)")
+                #expect(rows.contains { row in ["trades", "GE"].allSatisfy(row.contains) }, "\(rows)")
             }
         }
     }

@@ -102,7 +102,8 @@ struct LivePageTests {
             // An answer from before the end may still come in between.
             try await browser.until(
                 "document.documentElement.classList.contains('is-old')"
-                    + " && document.getElementById('verdict').textContent === 'Unknown'")
+                    + " && document.getElementById('verdict').textContent === 'Unknown'"
+                    + " && document.title === '(?) box · EdgeTick'")
             let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
             try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
             let newest = "document.querySelector('#events-body tr')?.cells[0].textContent"
@@ -110,7 +111,17 @@ struct LivePageTests {
             try await browser.until(newest)
             let before = try await browser.evaluate("return \(newest) ?? ''", as: String.self)
             try await browser.until("\(newest) && \(newest) !== '\(before)'")
-            withExtendedLifetime(second) {}
+            try await browser.until("/^(\\(!+\\) )?box · EdgeTick$/.test(document.title)")
+            // A page that nobody sees has no stream, but its title is read.
+            try await browser.evaluate(
+                """
+                Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+                document.dispatchEvent(new Event('visibilitychange'));
+                return true;
+                """, as: Bool.self)
+            second.send(SIGKILL)
+            try await second.exit()
+            try await browser.until("document.title === '(?) box · EdgeTick'")
         }
     }
 

@@ -1,4 +1,3 @@
-import Collector
 import Foundation
 import Logging
 import MarketData
@@ -6,6 +5,8 @@ import Store
 import TestSupport
 import Testing
 import Upstream
+
+@testable import Collector
 
 /// Refused rows are sent again without being lost or duplicated, and are given up only when a person says so.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DeadLetterRetryTests {
@@ -25,9 +26,10 @@ import Upstream
         try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
     }
 
-    private func open() throws -> (TickBuffer, Uploader) {
+    private func open(retention: Duration = .seconds(86_400)) throws -> (TickBuffer, Uploader) {
         let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            directory: workspace.path,
+            options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5)), retention: retention),
             logger: Self.quiet)
         return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: Self.quiet))
     }
@@ -64,9 +66,9 @@ import Upstream
         return batch
     }
 
-    private func refuse() async throws -> (TickBuffer, Uploader) {
+    private func refuse(retention: Duration = .seconds(86_400)) async throws -> (TickBuffer, Uploader) {
         _ = try sql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (trade_id NOT LIKE 'poison%')")
-        let (buffer, uploader) = try open()
+        let (buffer, uploader) = try open(retention: retention)
         _ = buffer.offer(Self.trades(0..<50))
         try await buffer.flush()
         let totals = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 20).run()
@@ -116,7 +118,7 @@ import Upstream
         service.pushNow()
         async let first = service.retry(.all).requeued
         async let second = service.retry(.all).requeued
-        async let third = service.discard(.named([given])).count
+        async let third = service.discard(.named([given])).letters.count
         // If the letter was sent again first, there is none left to give up.
         let discarded = (try? await third) ?? 0
         let sent = try await (first, second)
@@ -268,6 +270,101 @@ import Upstream
         #expect(result.sent == 2)
         #expect(result.superseded.map { $0.event?.symbol.description } == ["A", "B"])
         #expect(try sql("SELECT symbol, trim_scale(close) FROM ohlcv_1min ORDER BY 1") == "A|11\nB|12\nC|5000\nD|5000")
+        await uploader.disconnect()
+        await buffer.close()
+    }
+
+    /// Leaves a letter as an upload does that is interrupted before or after its COMMIT, and opens the file again.
+    private func interrupt(hasCommitted: Bool) async throws -> (TickBuffer, Uploader) {
+        _ = try sql("ALTER TABLE trades ADD CONSTRAINT no_poison CHECK (trade_id NOT LIKE 'poison%')")
+        let (first, sender) = try open()
+        _ = first.offer(Self.trades(0..<10))
+        try await first.flush()
+        if hasCommitted {
+            // Nothing of it is acknowledged.
+            let batch = try #require(try await first.nextBatch(of: .trades, limit: 10))
+            try await sender.connect()
+            try await sender.drain(OneBatch(batch), of: BufferFile(buffer: first))
+        }
+        let row = """
+            {"seq":4,"symbol":"IBM","time_ms":1380000000003,"price":0.4372,"size":100.25,
+            "received_us":1380000000000000,"connection":"primary"}
+            """
+        try await first.addDeadLetters([
+            DeadLetter(stream: .trades, sequence: 4, sqlState: "23514", reason: "no_poison", row: row)
+        ])
+        await sender.disconnect()
+        await first.close()
+        return try open()
+    }
+
+    @Test(arguments: [false, true])
+    func `a letter that is discarded after an interrupted upload is counted, or its row still waits`(
+        hasCommitted: Bool
+    ) async throws {
+        let (buffer, uploader) = try await interrupt(hasCommitted: hasCommitted)
+        let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 20)
+        await #expect(throws: DeadLettersInDoubt.self) {
+            try await DeadLetterRetry.discard(try letters(), buffer: buffer, passes: [])
+        }
+        #expect(try letters().count == 1)
+        let discarded = try await DeadLetterRetry.discard(try letters(), buffer: buffer, passes: [pass])
+        #expect(discarded.letters.map(\.name) == (hasCommitted ? ["trades:4"] : []))
+        #expect(discarded.waiting == (hasCommitted ? 0 : 1))
+        #expect(try letters() == [])
+        _ = try await pass.run()
+        #expect(buffer.statistics.pending == 0 && buffer.statistics.drops == (hasCommitted ? 1 : 0))
+        #expect(try letters().count == (hasCommitted ? 0 : 1))
+        #expect(try sql("SELECT count(*) FROM trades") == "9")
+        await uploader.disconnect()
+        await buffer.close()
+        #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+
+    @Test func `a discard that is given up while the database is asked deletes nothing`() async throws {
+        let (buffer, uploader) = try await interrupt(hasCommitted: true)
+        await uploader.disconnect()
+        let proxy = try TCPProxy(to: cluster.port)
+        proxy.set(.holdAnswers)
+        let slow = Uploader(
+            configuration: try UpstreamConfiguration(
+                uri: cluster.uri(database, port: proxy.port), collector: "tests", connectTimeout: .seconds(60)),
+            bufferID: buffer.id, logger: Self.quiet)
+        let pass = UploadPass(buffer: buffer, uploader: slow, batchRows: 20)
+        let interludes = Interludes()
+        let choice = DeadLetterChoice.all
+        let discard = Task {
+            try await interludes.run(ring: {}) {
+                try await DeadLetterRetry.discard(choice, buffer: buffer, passes: [pass])
+            }
+        }
+        try await Waiting.until("the discard waits for its turn") { !interludes.isEmpty }
+        let turn = Task { await interludes.carryOut() }
+        try await Waiting.until("the database is asked") { proxy.passedBytes > 0 }
+        discard.cancel()
+        proxy.set(.pass)
+        await #expect(throws: (any Error).self) { try await discard.value }
+        await turn.value
+        #expect(try letters().map(\.name) == ["trades:4"])
+        #expect(buffer.statistics.drops == 0)
+        await slow.disconnect()
+        await buffer.close()
+    }
+
+    @Test func `a letter whose row the file no longer has is discarded although the database went back before it`()
+        async throws
+    {
+        let (buffer, uploader) = try await refuse(retention: .zero)
+        try await Waiting.until("the deletion", within: .seconds(60)) {
+            buffer.statistics[.trades].deletedThrough == 49
+        }
+        try await buffer.agree(withLedger: [.trades: 30])
+        #expect(buffer.statistics.drops == 19)
+        let discarded = try await DeadLetterRetry.discard(try letters(), buffer: buffer, passes: [])
+        #expect(discarded.letters.count == 5 && discarded.waiting == 0)
+        #expect(try letters() == [])
+        // Rows 34 and 44 are among those that were counted as lost.
+        #expect(buffer.statistics.drops == 22)
         await uploader.disconnect()
         await buffer.close()
     }

@@ -1,6 +1,7 @@
 import Foundation
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 import Upstream
@@ -20,7 +21,10 @@ struct PairServiceTests {
         private let uploader: Uploader
         private let service: Task<Void, any Error>
 
-        init(_ name: String, group: String, _ directory: String, _ uri: String, symbols: Set<Symbol>) throws {
+        init(
+            _ name: String, group: String, _ directory: String, _ uri: String, symbols: Set<Symbol>,
+            feedDelay: Int64 = 0
+        ) throws {
             self.directory = directory
             let buffer = try TickBuffer.open(
                 directory: directory, options: .init(collector: name, commitInterval: .fixed(.milliseconds(5))),
@@ -29,7 +33,7 @@ struct PairServiceTests {
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
             let pair = PairService(
-                buffer: buffer, symbols: { symbols }, kinds: [.trade],
+                buffer: buffer, symbols: { symbols }, kinds: [.trade], feedDelay: feedDelay,
                 tables: [StretchTable(configuration: configuration, group: group)], interval: .milliseconds(20),
                 patience: .milliseconds(40), recheck: .milliseconds(50), logger: quiet)
             service = Task { try await pair.run() }
@@ -111,7 +115,9 @@ struct PairServiceTests {
         _ = try await UpstreamSchema.migrate(
             try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
-        let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
+        // By the feed's clock, the gaps are not old.
+        let delay = WallClock.milliseconds() - Self.start + 3_600_000
+        let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol], feedDelay: delay)
         let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])
         let stranger = try Box("fra-a", group: "fra", workspace.file("c"), uri, symbols: [symbol])
         for (from, to, events) in [
@@ -158,6 +164,54 @@ struct PairServiceTests {
         for box in [first, second, stranger] { await box.stop() }
     }
 
+    @Test func `an old gap that nobody covers has nothing asked at each look`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        buffer.record(gap(10_020, 10_090, [.imbalance]))
+        try await buffer.flush()
+        #expect(try GapLog.read(directory: workspace.path).map(\.state) == [.unfillable])
+        // Nobody answers there.
+        let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "nyc-a")
+        let pair = PairService(
+            buffer: buffer, symbols: { [] }, kinds: [.trade],
+            tables: [StretchTable(configuration: nowhere, group: "nyc")], logger: quiet)
+        var log = StretchLog()
+        var unsaid: [StretchClaim] = []
+        try await pair.look(&log, &unsaid)
+        var recent = gap(0, nil)
+        recent.from = WallClock.milliseconds() - 2000
+        recent.to = recent.from + 1000
+        buffer.record(recent)
+        try await buffer.flush()
+        await #expect(throws: UpstreamError.self) { try await pair.look(&log, &unsaid) }
+        await buffer.close()
+    }
+
+    @Test func `what this box has is claimed without a look at what filled its gaps`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let uri = cluster.uri(database)
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
+        let said = Said(cluster: cluster, database: database)
+        let box = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
+        box.buffer.record(gap(-5000, -4000))
+        try await box.buffer.flush()
+        try Command.run([
+            "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("a/ticks.sqlite"), "DROP TABLE gap_fills",
+        ])
+        var moment: Int64 = 0
+        while try said.through("nyc-a") <= 0, moment < 1000 {
+            moment += 1
+            try await box.collect(moment...moment, symbol)
+        }
+        #expect(try said.through("nyc-a") > 0)
+        await box.stop()
+    }
+
     @Test func `every covered gap is checked again, however many newer ones there are`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
@@ -202,6 +256,68 @@ struct PairServiceTests {
         try cluster.psql(claim(begin), database: database)
         try await Waiting.until("every gap covered") { try uncovered().isEmpty }
         await box.stop()
+    }
+
+    @Test func `gaps of many days are checked over one connection, and after a failure only when they are due again`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        _ = try await UpstreamSchema.migrate(
+            try UpstreamConfiguration(uri: cluster.uri(database), collector: "nyc-a", connectTimeout: .seconds(60)))
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        let day: Int64 = 86_400_000
+        let begin = WallClock.milliseconds() - 10 * day
+        for place in 0..<5 {
+            let from = begin + Int64(place) * day
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [symbol], events: [.trade], from: from, to: from + 500,
+                    cause: .disconnected))
+        }
+        try await buffer.flush()
+        let records = try GapLog.read(directory: workspace.path)
+        try await buffer.settle(records.map { GapFill(of: $0, state: .covered) })
+        // The oldest gap is not covered any more.
+        try cluster.psql(
+            """
+            INSERT INTO edgetick_stretches (collector, kind, since, through, symbols, "group") VALUES
+            ('nyc-b', 'T', timestamptz 'epoch' + \(begin + 1) * interval '1 millisecond', now(), ARRAY['IBM'], 'nyc')
+            """, database: database)
+        let proxy = try TCPProxy(to: cluster.port)
+        defer { proxy.stop() }
+        let uri = cluster.uri(database, port: proxy.port, parameters: "sslmode=disable&gssencmode=disable")
+        let table = StretchTable(
+            configuration: try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)),
+            group: "nyc")
+        let looks = Mutex(0)
+        /// Returns how many connections a service makes before it looks for this time.
+        func connections(beforeLook count: Int) async throws -> Int {
+            let made = proxy.connections
+            looks.withLock { $0 = 0 }
+            let pair = PairService(
+                buffer: buffer,
+                symbols: {
+                    looks.withLock { $0 += 1 }
+                    return []
+                }, kinds: [.trade], tables: [table], interval: .milliseconds(20), recheck: .seconds(3600),
+                logger: quiet)
+            let running = Task { try await pair.run() }
+            try await Waiting.until { looks.withLock { $0 } >= count }
+            running.cancel()
+            try await running.value
+            return proxy.connections - made
+        }
+        proxy.set(.refuse)
+        #expect(try await connections(beforeLook: 5) == 1)
+        proxy.set(.pass)
+        // The first shows that a gap is not covered, the second that it is not covered again.
+        #expect(try await connections(beforeLook: 2) == 2)
+        #expect(try GapLog.read(directory: workspace.path, states: [.open]).map(\.gap.from) == [begin])
+        await buffer.close()
     }
 
     @Test func `a database that was restored covers no gap with rows that it lost, until they are there again`()

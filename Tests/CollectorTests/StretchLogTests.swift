@@ -15,15 +15,16 @@ struct StretchLogTests {
 
     private func sight(
         _ seconds: Int, newest: Int64, rows: Int64, upstream: Int64, gaps: [Gap] = [], symbols: Set<Symbol>? = nil,
-        drops: Int64 = 0, time: Int64 = 0
+        since: Int64? = nil, drops: Int64 = 0, letters: Int64 = 0, time: Int64 = 0
     ) -> StretchLog.Sight {
         var buffer = BufferStatistics()
         buffer[.trades].lastSequence = rows
         buffer[.trades].acknowledgedSequence = upstream
         buffer.drops = drops
+        buffer.deadLetters = letters
         return StretchLog.Sight(
-            newest: [.trade: newest], buffer: buffer, gaps: gaps, symbols: symbols ?? [a, b], now: .seconds(seconds),
-            time: time)
+            newest: [.trade: newest], buffer: buffer, gaps: gaps, symbols: symbols ?? [a, b], collectedSince: since,
+            now: .seconds(seconds), time: time)
     }
 
     private func gap(_ from: Int64, _ to: Int64?, _ symbols: [Symbol], isUncertain: Bool = false) -> Gap {
@@ -119,6 +120,22 @@ struct StretchLogTests {
                     == [claim(3000, 4000, symbols, row: 40)])
             log = StretchLog(patience: .seconds(90))
         }
+    }
+
+    @Test mutating func `a symbol that was given up and taken again between two looks begins a new stretch`() {
+        _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10, since: .min))
+        _ = log.look(sight(91, newest: 2000, rows: 20, upstream: 20, since: .min))
+        #expect(log.look(sight(182, newest: 3000, rows: 30, upstream: 30, since: 2500)).isEmpty)
+        _ = log.look(sight(273, newest: 4000, rows: 40, upstream: 40, since: 2500))
+        #expect(
+            log.look(sight(364, newest: 5000, rows: 50, upstream: 50, since: 2500))
+                == [claim(3000, 4000, [a, b], row: 40)])
+    }
+
+    @Test mutating func `a letter that was retried makes up for no drop`() {
+        _ = log.look(sight(0, newest: 1000, rows: 10, upstream: 10, letters: 1))
+        _ = log.look(sight(91, newest: 2000, rows: 20, upstream: 20, letters: 1))
+        #expect(log.look(sight(182, newest: 3000, rows: 30, upstream: 30, drops: 1)).isEmpty)
     }
 
     @Test func `a gap is covered when others have each kind of each symbol over all of its span`() {

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 import Universe
@@ -159,6 +160,140 @@ import Upstream
             #expect(service.status.mirrorPulledAt != nil)
             #expect(owner.interest("one") == .symbols(symbols("A", "B", "C")))
             #expect(try await owner.cache.resolution(of: "a").symbols.count == 3)
+        }
+    }
+
+    @Test func `a pull's remarks are logged when they change, and a few of them`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
+        _ = try await UpstreamSchema.migrate(configuration)
+        try cluster.psql(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE'), ('', 'UNIVERSE'), ('', 'ETF'),
+                ('', 'THEME'), ('', 'SECTOR'), ('', 'SEGMENT');
+            INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'A');
+            """, database: database)
+        let rig = try SymbolsRig([wish("one", "a", list: "Z")])
+        rig.change { $0.pullInterval = .milliseconds(50) }
+        let (_, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
+        @Sendable func told() -> [String] { rig.log.filter { $0.contains("universe pull: ") } }
+        try await service.running {
+            try await Waiting.until("some pulls", within: .seconds(30)) { service.status.pulls > 2 }
+            #expect(told().count == 4 && told().last?.contains("more=2") == true, "\(told())")
+            try cluster.psql("DELETE FROM definition_groups WHERE type = 'SEGMENT'", database: database)
+            try await Waiting.until("others", within: .seconds(30)) { told().count == 8 }
+            #expect(told().last?.contains("more=1") == true)
+        }
+    }
+
+    @Test func `settings that are read again put no pull off, and a shorter interval counts at once`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
+        _ = try await UpstreamSchema.migrate(configuration)
+        try cluster.psql(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
+            INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'A');
+            """, database: database)
+        let rig = try SymbolsRig([wish("one", "a", list: "Z")])
+        rig.change { $0.pullInterval = .seconds(2) }
+        let (_, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
+        try await service.running {
+            try await Waiting.until("the first pull", within: .seconds(30)) { service.status.pulls > 0 }
+            for interval in [Duration.seconds(2), .seconds(3600), .milliseconds(100)] {
+                let before = service.status.pulls
+                rig.change { $0.pullInterval = interval }
+                try await Waiting.until("a pull after \(interval)", within: .seconds(30)) {
+                    service.rereadNow()
+                    return service.status.pulls > before
+                }
+            }
+        }
+    }
+
+    @Test func `the pull before the start spells members as every later pull does`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
+        _ = try await UpstreamSchema.migrate(configuration)
+        try cluster.psql(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
+            INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'BRK-B'), (1, 'A');
+            """, database: database)
+        let rig = try SymbolsRig([])
+        let pull = FirstPull(
+            into: rig.mirror, from: UniverseSource(configuration: configuration), logger: Self.quiet)
+        #expect(await pull.run()?.description == nil)
+        #expect(try rig.mirror.contents().groups.flatMap(\.record.members).map(\.symbol) == ["A", "BRK.B"])
+    }
+
+    @Test func `a group that is handed over while a pull reads the database stays`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
+        _ = try await UpstreamSchema.migrate(configuration)
+        try cluster.psql(
+            """
+            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
+            INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'A');
+            """, database: database)
+        let rig = try SymbolsRig([])
+        let source = UniverseSource(configuration: configuration)
+        let reads = Atomic(0)
+        let pulled = try await rig.mirror.pull {
+            let snapshot = try await source.pull()
+            guard reads.add(1, ordering: .relaxed).newValue == 1 else { return snapshot }
+            // As `universe push --hand-over` does.
+            try rig.add("mine", "M")
+            try cluster.psql(
+                """
+                INSERT INTO definition_groups (name, type) VALUES ('mine', 'UNIVERSE');
+                INSERT INTO group_memberships (group_id, symbol) VALUES (2, 'M');
+                """, database: database)
+            _ = try rig.mirror.handOver(rig.mirror.contents().groups.map(\.record))
+            return snapshot
+        }
+        #expect(reads.load(ordering: .relaxed) == 2)
+        #expect(pulled.snapshot.records.groups.count == 2)
+        let groups = try rig.mirror.contents().groups
+        #expect(groups.map(\.record.identity.name) == ["a", "mine"])
+        #expect(groups.allSatisfy { $0.origin == .pulled })
+    }
+
+    @Test func `a failed pull is over once another process has pulled, or nobody pulls by itself any more`()
+        async throws
+    {
+        let cluster = try PostgresCluster.shared()
+        // It has no tables, which a person must fix: the next try is in ten minutes.
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(try cluster.makeDatabase()), collector: "test", connectTimeout: .seconds(60),
+            barTimestamp: .start)
+        let rig = try SymbolsRig([])
+        let records = UniverseRecords(groups: [
+            GroupRecord(identity: .init(name: "a", type: "UNIVERSE", environment: "DEFAULT"))
+        ])
+        _ = try rig.mirror.replacePulled(with: records, source: "db")
+        rig.change { $0.pullInterval = .seconds(3600) }
+        let (_, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
+        try await service.running {
+            try await Waiting.until("the failure", within: .seconds(60)) { service.status.failure != nil }
+            #expect(try rig.mirror.replacePulled(with: records, source: "db") == .unchanged)
+            try await Waiting.until("the other process's pull", within: .seconds(60)) {
+                service.status.failure == nil
+            }
+            rig.change { $0.pullInterval = .milliseconds(100) }
+            service.rereadNow()
+            try await Waiting.until("the failure again", within: .seconds(60)) { service.status.failure != nil }
+            rig.change { $0.pullInterval = nil }
+            service.rereadNow()
+            try await Waiting.until("pulls by hand alone", within: .seconds(60)) { service.status.failure == nil }
         }
     }
 

@@ -70,10 +70,9 @@ import Upstream
     }
 
     /// Takes the server back to when it had the rows through `last`, like a restored backup, or a standby that lacked
-    /// the last transactions.
-    private func goBack(_ rig: UploadRig, to last: Int) async throws {
-        // No connection survives that.
-        await rig.uploader.disconnect()
+    /// the last transactions. No connection survives that; one through a pooler seems to.
+    private func goBack(_ rig: UploadRig, to last: Int, keepsConnection: Bool = false) async throws {
+        if !keepsConnection { await rig.uploader.disconnect() }
         _ = try rig.cluster.psql(
             """
             BEGIN; DELETE FROM trades WHERE trade_id::int > \(last);
@@ -91,6 +90,27 @@ import Upstream
         #expect(try rig.upstream() == "1050|1050|1|1050|0")
         #expect(rig.buffer.statistics.pending == 0 && rig.buffer.statistics.drops == 0)
         #expect(try await rig.pass.run().rows == 0)
+        await rig.end()
+    }
+
+    @Test func `rows that are taken back while a later batch is at hand go up before it`() async throws {
+        let rig = try await UploadRig()
+        try await rig.append(1000)
+        _ = try await rig.pass.run()
+        try await goBack(rig, to: 600, keepsConnection: true)
+        await rig.uploader.settleAgain()
+        try await rig.append(50)
+        // As in a pass that settled the stream before the server went back.
+        let queue = UploadQueue(
+            buffer: rig.buffer, sizes: BatchSizes(usual: 150, most: 150), streams: [.trades], ends: [.trades: 1050],
+            deadline: nil, isOver: { false }, progress: { _ in })
+        let (uploader, file) = (rig.uploader, BufferFile(buffer: rig.buffer))
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(queue, of: file) }
+        #expect(error?.isLedgerMoved == true)
+        #expect(rig.buffer.statistics.pending == 450)
+        #expect(try await rig.pass.run().rows == 450)
+        #expect(try rig.upstream() == "1050|1050|1|1050|0")
+        #expect(rig.buffer.statistics.pending == 0 && rig.buffer.statistics.drops == 0)
         await rig.end()
     }
 

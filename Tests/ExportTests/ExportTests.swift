@@ -144,20 +144,58 @@ import Testing
         await buffer.close()
     }
 
-    @Test func `an export that watches knows the last day that it wrote, by streams and form`() throws {
+    @Test func `an export that watches knows the last day that it wrote, by streams, form and symbols`() throws {
         let workspace = try Workspace()
-        func mark(_ streams: [EventStream], _ format: ExportOptions.Format) -> WatchMark {
+        func mark(
+            _ streams: [EventStream], _ format: ExportOptions.Format, of wish: String? = nil
+        ) -> WatchMark {
             WatchMark(
                 ExportOptions(
-                    streams: streams, days: Self.day...Self.day, format: format, directory: workspace.path + "/new"))
+                    streams: streams, days: Self.day...Self.day, format: format, directory: workspace.path + "/new"),
+                of: wish)
         }
         #expect(mark([.trades], .csv).day == nil)
         try mark([.trades], .csv).note(Self.day)
         #expect(mark([.trades], .csv).day == Self.day)
         #expect(mark([.bars], .csv).day == nil && mark([.trades], .json).day == nil)
+        #expect(mark([.trades], .csv, of: "AAPL").day == nil)
+        try mark([.trades], .csv, of: "AAPL").note(Self.day.after)
+        #expect(mark([.trades], .csv, of: "AAPL").day == Self.day.after && mark([.trades], .csv).day == Self.day)
+        #expect(mark([.trades], .csv, of: "IBM").day == nil)
+        // Marks of earlier versions stay.
+        #expect(try text(workspace.path + "/new/.written-trades.csv") == "\(Self.day)\n")
         #expect(throws: ExportError.self) {
-            try WatchMark(ExportOptions(days: Self.day...Self.day, directory: "/proc/none")).note(Self.day)
+            try WatchMark(ExportOptions(days: Self.day...Self.day, directory: "/proc/none"), of: nil).note(Self.day)
         }
+    }
+
+    @Test(arguments: [ExportOptions.Layout.day, .symbol])
+    func `a mark that exports shared counts for the symbols that its day has, and no other leaves out a day by it`(
+        layout: ExportOptions.Layout
+    ) async throws {
+        let workspace = try Workspace()
+        _ = try await Self.fill(workspace)
+        func options(_ symbol: String?) -> ExportOptions {
+            let symbols: Set<Symbol>? = symbol.map { Set([$0].compactMap { Symbol($0) }) }
+            return ExportOptions(
+                streams: [.trades], days: Self.day...Self.day, symbols: symbols, format: .csv, layout: layout,
+                directory: workspace.path + "/out")
+        }
+        let (early, late) = try (#require(TradingDay("2025-12-01")), #require(TradingDay("2026-01-09")))
+        func first(_ symbol: String?, from: TradingDay? = nil, lastFinal: TradingDay? = nil) -> TradingDay {
+            WatchMark(options(symbol), of: symbol).first(from: from, lastFinal: lastFinal ?? late)
+        }
+        #expect(first("IBM") == late && first("IBM", from: early) == early)
+        #expect(try Exporter(options("IBM")).export(fileIn: workspace.path).rows == 1)
+        try WatchMark(options(nil), of: nil).note(Self.day)
+
+        let next = Self.day.after
+        #expect(first(nil) == next && first(nil, from: early) == next)
+        #expect(first("IBM") == next && first("IBM", from: early) == next && first("IBM", from: late) == late)
+        #expect(first("BRK.B", from: early) == early)
+        #expect(first("BRK.B") == next && first("BRK.B", lastFinal: Self.day) == Self.day)
+        try WatchMark(options("BRK.B"), of: "BRK.B").note(late)
+        #expect(first("BRK.B", from: early) == late.after && first("IBM") == next)
     }
 
     @Test func `every stream has a file a day, with all columns under their own names`() async throws {
@@ -383,6 +421,42 @@ import Testing
         options.replacesWhole = true
         let third = try Exporter(options).export(fileIn: workspace.path)
         #expect(third.kept.isEmpty && third.partial == [.trades: [Self.day]] && third.rows == 1)
+    }
+
+    @Test func `an export that stopped amid a day's symbols is completed, also where rows were let go meanwhile`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
+        for (place, name) in ["AAPL", "AAPL", "MSFT"].enumerated() {
+            batch.trades.append(
+                Trade(
+                    symbol: try #require(Symbol(name)), time: 1_767_623_400_000 + Int64(place), price: 1.5, size: 100))
+        }
+        _ = buffer.offer(batch)
+        try await buffer.flush()
+        await buffer.close()
+        let folder = workspace.path + "/out/trades/day=2026-01-05"
+        let (first, second) = ("\(folder)/symbol=AAPL/trades.csv", "\(folder)/symbol=MSFT/trades.csv")
+        // The second file can't get its name.
+        try FileManager.default.createDirectory(atPath: second, withIntermediateDirectories: true)
+        #expect(throws: ExportError.self) { try export(workspace, .csv, streams: [.trades], layout: .symbol) }
+        let written = try text(first)
+        try FileManager.default.removeItem(atPath: second)
+        try Command.run([
+            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+            """
+            DELETE FROM trades WHERE seq = 1;
+            UPDATE streams SET acknowledged = 1, deleted_through = 1 WHERE stream = 'trades';
+            """,
+        ])
+        let report = try export(workspace, .csv, streams: [.trades], layout: .symbol)
+        #expect(report.files.map(\.path) == [second])
+        #expect(report.kept == [.trades: [Self.day]] && report.partial == [.trades: [Self.day]])
+        #expect(try text(first) == written)
     }
 
     @Test(arguments: [false, true])

@@ -132,6 +132,34 @@ import Upstream
         #expect(lines.dropFirst().map { $0[place] } == ["0"])
     }
 
+    @Test func `the values of CHAR columns come out without the blanks that pad them`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let database = try cluster.makeDatabase()
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
+        _ = try await UpstreamSchema.migrate(configuration)
+        _ = try cluster.psql(
+            """
+            ALTER TABLE trades ALTER symbol TYPE char(12), ALTER trade_id TYPE char(20), ALTER sequence TYPE char(20);
+            INSERT INTO trades (symbol, time, price, size, trade_id, sequence)
+            VALUES ('AAPL', '2026-01-05 15:00+00', 1, 1, 'x7', '5'), ('MSFT', '2026-01-05 15:00+00', 1, 1, 'x8', '6')
+            """, database: database)
+        let reader = UpstreamReader(configuration: configuration)
+        let options = ExportOptions(
+            streams: [.trades], days: Self.day...Self.day, symbols: [try #require(Symbol("AAPL"))], format: .csv,
+            directory: workspace.path + "/out")
+        let report = try await Exporter(options).export(upstream: [.trades: reader])
+        await reader.disconnect()
+        #expect(report.rows == 1 && report.leftOut == 0)
+        let lines = try String(contentsOfFile: options.path(of: .trades, Self.day, nil), encoding: .utf8)
+            .split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+        for (name, value) in [("symbol", "AAPL"), ("trade_id", "x7"), ("sequence", "5")] {
+            let place = try #require(lines.first?.firstIndex(of: name))
+            #expect(lines.dropFirst().map { $0[place] } == [value])
+        }
+    }
+
     @Test
     func `what others make of a table comes out too: infinite times as none, and what is no number as left out`()
         async throws

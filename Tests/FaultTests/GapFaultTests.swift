@@ -127,6 +127,9 @@ struct GapFaultTests {
                 "\(kind.rawValue): \(gaps)")
         }
 
+        // A gap is left alone for half a minute after its end.
+        let end = try #require(gaps.compactMap(\.to).max())
+        try clock.step(to: Date(timeIntervalSince1970: Double(end) / 1000 + 31))
         let (_, output) = try await rig.box.run("backfill")
         #expect(try await rig.sync().status == 0)
         let bars = try collected(.bars)

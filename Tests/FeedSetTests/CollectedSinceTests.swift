@@ -29,6 +29,17 @@ import Testing
         #expect(since[first] == 4000 && since[later] == Int64.min)
     }
 
+    @Test func `of several symbols the time is known since when the last one has been collected`() {
+        var since = CollectedSince()
+        since.note([first, later], takesAll: false, time: 1000) { _ in true }
+        #expect(since.latest(of: [first, later]) == Int64.min && since.latest(of: nil) == nil)
+        since.note([later], takesAll: false, time: 2000) { _ in true }
+        since.note([first, later], takesAll: false, time: 3000) { _ in true }
+        #expect(since.latest(of: [first, later]) == 3000 && since.latest(of: [later]) == Int64.min)
+        since.note([first, later], takesAll: true, time: 4000) { _ in true }
+        #expect(since.latest(of: nil) == 4000)
+    }
+
     @Test func `a symbol goes on without a break when everything is asked for in its place, and the other way round`() {
         var since = CollectedSince()
         since.note([first], takesAll: false, time: 1000) { _ in true }

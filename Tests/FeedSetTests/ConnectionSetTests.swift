@@ -284,7 +284,7 @@ import Testing
                 try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
                 try await Self.untilWhole(Array(all[5..<8]), of: all.count, in: rig.sink)
                 #expect(rig.sink.now.trades.values.allSatisfy { $0 == 1 })
-                try set.setInterest(.symbols([all[10]]), of: "connection_1")
+                try set.setInterests([.init(.symbols([all[10]]), of: "connection_1")])
                 try await Waiting.until("the new one") { set.connections(of: all[10]) == ["connection_1"] }
             }
         }
@@ -383,14 +383,38 @@ import Testing
             #expect(simulator.statistics.connections == 0)
             try await rig.run(SetRig.patient, [try rig.member(1, [all[0]]), try rig.member(2, [all[1]])]) { set in
                 try set.subscribe([all[2]], to: "connection_2")
-                try set.setInterest(.symbols([all[3]]), of: "connection_2")
+                try set.setInterests([.init(.symbols([all[3]]), of: "connection_2")])
                 try await Waiting.until("both") { set.symbols(of: "connection_2") == [all[2], all[3]] }
                 // What was given up by hand stays so until it is asked for by hand again.
                 try set.unsubscribe([all[3]], from: "connection_2")
-                try set.setInterest(.symbols([all[3], all[1]]), of: "connection_2")
+                try set.setInterests([.init(.symbols([all[3], all[1]]), of: "connection_2")])
                 try await Waiting.until("without it") { set.symbols(of: "connection_2") == [all[2], all[1]] }
                 try set.subscribe([all[3]], to: "connection_2")
                 try await Waiting.until("again") { set.symbols(of: "connection_2") == [all[2], all[1], all[3]] }
+            }
+        }
+    }
+
+    @Test(arguments: [[1, 2], [2, 1]])
+    func `a symbol that goes to another connection's list comes without a break`(order: [Int]) async throws {
+        let all = symbols(6)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 5000)), pace: .speed(1)
+        ) { simulator, rig in
+            let members = try [rig.member(1, Array(all[..<4])), rig.member(2, Array(all[4...]))]
+            try await rig.run(SetRig.patient, members) { set in
+                try await Waiting.until("events of all") { all.allSatisfy { rig.sink.now.order[$0] != nil } }
+                let lists = [1: Array(all[..<2]), 2: Array(all[2...])]
+                try set.setInterests(order.map { .init(.symbols(lists[$0] ?? []), of: "connection_\($0)") })
+                #expect(all[2..<4].allSatisfy { !set.connections(of: $0).isEmpty })
+                try await Waiting.until("moved") {
+                    set.snapshot.moving == 0 && set.snapshot.confirmed == 6
+                }
+                let seen = rig.sink.events
+                try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
+                try await Self.untilWhole(Array(all[2..<4]), of: all.count, in: rig.sink)
+                #expect(rig.sink.now.trades.values.allSatisfy { $0 == 1 })
+                #expect(rig.sink.gaps == [])
             }
         }
     }
@@ -413,11 +437,31 @@ import Testing
         #expect(rig.sink.gaps.map(\.symbols) == [[all[2]]])
         #expect(rig.sink.gaps.first?.cause == .unsubscribed)
         #expect(set.symbols(of: "connection_1") == Array(all[1..<3]))
-        try set.setInterest(.symbols(Array(all[2...])), of: "connection_1")
+        try set.setInterests([.init(.symbols(Array(all[2...])), of: "connection_1")])
         #expect(set.symbols(of: "connection_1") == Array(all[2...]))
         #expect(try set.subscribe([all[1]], waiting: false) == ["": [all[1]]])
         try set.unsubscribe([all[2]])
         #expect(try set.subscribe([all[1]], waiting: false) == ["connection_1": [all[1]]])
+    }
+
+    @Test func `symbols that find no room, and no symbols, cost no new decision about all others`() async throws {
+        let all = symbols(3)
+        let rig = SetRig(port: 1)
+        let log = CapturedLog()
+        var configuration = SetConfiguration()
+        configuration.failover.grace = .seconds(1)
+        let set = try ConnectionSet(
+            configuration: configuration,
+            members: [try rig.member(1, [all[0]], capacity: 1), try rig.member(2, [all[1]], capacity: 1)],
+            sink: rig.sink, logger: log.logger)
+        let made = ContinuousClock.now
+        // By then, whoever decides finds that both have failed.
+        try await Waiting.until { ContinuousClock.now > made + .seconds(1) }
+        #expect(try set.subscribe([all[2]], waiting: false) == ["": [all[2]]])
+        #expect(try set.subscribe([], waiting: false) == [:])
+        #expect(log.lines(with: "has been down").isEmpty)
+        try set.setInterests([])
+        #expect(log.lines(with: "has been down").count == 2)
     }
 
     @Test func `symbols that could not be named at the start are missed since the last collector`() async throws {
@@ -437,10 +481,10 @@ import Testing
                 try set.subscribe([all[1]])
                 try await Waiting.until("the person's") { set.collectedSince(all[1]) != nil }
                 let asked = try #require(set.collectedSince(all[1]))
-                try set.setInterest(.symbols(Array(all[1..<3])), of: "connection_2", isOverdue: true)
+                try set.setInterests([.init(.symbols(Array(all[1..<3])), of: "connection_2", isOverdue: true)])
                 try await Waiting.until("the key's") { set.snapshot.confirmed == 3 }
                 // What the key gains later nobody wanted before.
-                try set.setInterest(.symbols(Array(all[1...])), of: "connection_2")
+                try set.setInterests([.init(.symbols(Array(all[1...])), of: "connection_2")])
                 try await Waiting.until("all") { set.snapshot.confirmed == 4 }
                 let gaps = rig.sink.gaps.filter { $0.cause == .down && $0.from == end - Gap.startMargin }
                 #expect(gaps.flatMap(\.symbols).sorted() == Array(all[..<3]))
@@ -457,18 +501,18 @@ import Testing
         ) { simulator, rig in
             try await rig.run(SetRig.patient, [try rig.member(1, []), try rig.member(2, all)]) { set in
                 try await Waiting.until("both up") { set.snapshot.connected == 2 && rig.sink.events > 1000 }
-                try set.setInterest(.all, of: "connection_1")
+                try set.setInterests([.init(.all, of: "connection_1")])
                 try await Waiting.until("the wildcard brings all") {
                     all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
                 }
-                try set.setInterest(.symbols([all[0]]), of: "connection_1")
+                try set.setInterests([.init(.symbols([all[0]]), of: "connection_1")])
                 try await Waiting.until("the others are back") {
                     all[1...].allSatisfy { set.connections(of: $0) == ["connection_2"] } && set.snapshot.moving == 0
                         && !set.snapshot.members[0].feed.takesAll
                 }
                 let seen = rig.sink.events
                 try await Waiting.until("more events") { rig.sink.events > seen + 1000 }
-                try set.setInterest(.all, of: "connection_1")
+                try set.setInterests([.init(.all, of: "connection_1")])
                 try await Waiting.until("the wildcard brings all again") {
                     all.allSatisfy { set.connections(of: $0) == ["connection_1"] } && set.snapshot.moving == 0
                 }

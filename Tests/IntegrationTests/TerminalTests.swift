@@ -283,6 +283,16 @@ import WebAPISupport
         withExtendedLifetime(collector) {}
     }
 
+    @Test func `capture records the built-in simulator where the data is synthetic, and leaves the feed alone`()
+        async throws
+    {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["USE_SYNTHETIC_DATA": "true"])
+        let file = box.workspace.file("day.ndjson")
+        let recorded = try await box.run("capture", file, "--frames", "30", "--seconds", "45")
+        #expect(recorded.status == 0, "\(recorded.output)")
+        #expect(try String(contentsOfFile: file, encoding: .utf8).contains(#"{"ev":"Q","#))
+    }
+
     @Test func `doctor has a line for everything, and fails for what keeps a collector from working`() async throws {
         let market = try await SimulatedMarket()
         let box = try CollectorBox(feed: market.url)

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 import WebAPISupport
@@ -233,6 +234,16 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
         #expect(try await box.run("status", "--check").status == 3)
         #expect(try await box.run("status", "--check", "--watch").status == 64)
+        // As a long backfill holds it.
+        let lock = try #require(FileHandle(forWritingAtPath: box.data + "/ticks.sqlite.lock"))
+        #expect(flock(lock.fileDescriptor, LOCK_EX | LOCK_NB) == 0)
+        try lock.write(contentsOf: Data("\(getpid()) 1767600000 command\n".utf8))
+        let held = try await box.run("status", "--check")
+        #expect(held.status == 3)
+        #expect(held.output.first?.contains("another edgetick command, process \(getpid())") == true, "\(held)")
+        let page = try await box.run("status").output
+        #expect(page.contains("held by    another edgetick command, process \(getpid())"), "\(page)")
+        try lock.close()
     }
 
     @Test func `a collector that stops says so, and its address is gone after it`() async throws {

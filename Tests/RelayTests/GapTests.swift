@@ -77,6 +77,23 @@ import Testing
         }
     }
 
+    /// Bars are named by their starts, and a gap has their ends.
+    @Test func `is told before past bars also where a gap begins within the window of the last one`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.minuteBar])
+            try rig.take(plan, 0..<10)
+            let last = plan.event(5).time
+            rig.buffer.record(gap(["AAPL"], [.minuteBar, .secondBar, .trade], last + 59_000, last + 62_000))
+            rig.buffer.record(gap(["AAPL"], [.minuteBar], last + 60_001, last + 62_000))
+            try await rig.buffer.flush()
+            let client = try await rig.client()
+            try await client.send(
+                #"{"action":"subscribe","params":"AM.AAPL,A.AAPL,T.AAPL","from":\#(plan.event(0).time),"to":\#(last)}"#)
+            let received = try await client.wait { $0.replaysDone > 0 }
+            #expect(received.messages("gap") == ["from \(last + 59_000) to \(last + 62_000), disconnected: AM.AAPL"])
+        }
+    }
+
     @Test func `is told before past events however many newer gaps there are`() async throws {
         try await RelayRig.run { rig in
             let plan = plan(["AAPL"], kinds: [.trade])

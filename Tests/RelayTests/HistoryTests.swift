@@ -1,8 +1,10 @@
+import Backfill
 import FeedServerSupport
 import FeedSimulator
 import Foundation
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 
@@ -188,10 +190,81 @@ import Testing
         }
     }
 
+    @Test func `a gap that is filled after the bars were read is still named`() async throws {
+        let file = Mutex<String?>(nil)
+        try await RelayRig.run(
+            configured { $0.kinds = [.minuteBar] },
+            symbols: { _ in
+                RelayRig.Fixed(whenAsked: {
+                    guard let path = file.withLock({ $0 }) else { return }
+                    _ = try? Command.run([
+                        "/usr/bin/sqlite3", "-cmd", ".timeout 30000", path, "UPDATE gaps SET state = 'filled'",
+                    ])
+                })
+            }
+        ) { rig in
+            let start = (WallClock.milliseconds() / 60_000 - 30) * 60_000
+            try rig.take([
+                #"[{"ev":"AM","sym":"AAPL","v":10,"o":1,"c":2,"h":3,"l":1,"s":\#(start),"e":\#(start + 60_000)}]"#
+            ])
+            rig.tap.record(
+                Gap(
+                    connection: "primary", symbols: [], events: [.minuteBar], from: start + 60_000,
+                    to: start + 120_000, cause: .disconnected))
+            file.withLock { $0 = rig.workspace.file("ticks.sqlite") }
+            let route = "/v2/aggs/ticker/AAPL/range/1/minute/\(start)/\(start + 60_000)"
+            let (_, answer) = try await ask(rig, route)
+            #expect(answer.results?.map(\.t) == [start])
+            #expect(answer.missing?.map(\.why) == ["a gap: disconnected"])
+            #expect(try await ask(rig, route).answer.missing == nil)
+        }
+    }
+
+    @Test func `trades and quotes are refused, and a gap behind the relay has its bars and says what it lacks`()
+        async throws
+    {
+        try await RelayRig.run(configured { $0.kinds = [.minuteBar] }) { rig in
+            for kind in ["trades", "quotes"] {
+                let (status, answer) = try await ask(rig, "/v3/\(kind)/AAPL?limit=1")
+                #expect(status == 403 && answer.error == "a relay has bars only")
+            }
+            // A Tuesday, 10:00 in New York.
+            let start: Int64 = 1_704_207_600_000
+            for time in [start, start + 60_000, start + 120_000] {
+                try rig.take([
+                    #"[{"ev":"AM","sym":"AAPL","v":10,"o":1,"c":2,"h":3,"l":1,"s":\#(time),"e":\#(time + 60_000)}]"#
+                ])
+            }
+            let workspace = try Workspace()
+            let buffer = try TickBuffer.open(
+                directory: workspace.path,
+                options: TickBuffer.Options(collector: "behind", commitInterval: .fixed(.milliseconds(5))),
+                logger: RelayRig.quiet)
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [Symbol("AAPL")].compactMap { $0 }, events: [.minuteBar, .trade],
+                    from: start, to: start + 180_000, cause: .disconnected))
+            try await buffer.flush()
+            let record = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+            let client = try AggregatesClient(
+                configuration: .init(url: "http://127.0.0.1:\(rig.port)", apiKey: Secret("any-key")),
+                logger: RelayRig.quiet)
+            var filler = GapFiller(client: client, buffer: buffer)
+            let outcome: String
+            do { outcome = try await filler.fill(record).rawValue } catch { outcome = "\(error)" }
+            await client.shutdown()
+            #expect(outcome == GapState.partial.rawValue)
+            let filled = try #require(try GapLog.read(directory: workspace.path).first)
+            #expect(filled.rows == 3 && filled.detail?.contains("refuses trades") == true, "\(filled)")
+            await buffer.close()
+        }
+    }
+
     @Test func `a request that can't be met is refused in the provider's form`() async throws {
         try await RelayRig.run(configured { $0.keys = [Secret("the-key-of-this-test")] }) { rig in
             let (status, answer) = try await ask(rig, all)
             #expect(status == 401 && answer.status == "ERROR" && answer.error == "Unknown API Key")
+            #expect(try await ask(rig, "/v3/trades/AAPL").status == 401)
             #expect(try await ask(rig, all + "?apiKey=the-key-of-this-test").status == 200)
             let day = try await ask(rig, all.replacing("minute", with: "day") + "?apiKey=the-key-of-this-test")
             #expect(day.status == 400 && day.answer.error?.contains("1 day") == true)

@@ -57,6 +57,8 @@ final class RelayRig: Sendable {
         var collected: Set<Symbol>?
         /// Since when they are collected, in milliseconds since the Unix epoch.
         var since = Int64.min
+        /// Called when that is asked, which is after the bars are read.
+        var whenAsked: @Sendable () -> Void = {}
 
         func admit(_ channels: [FeedChannel]) -> [FeedChannel: String] {
             let others = channels.filter { channel in
@@ -68,6 +70,7 @@ final class RelayRig: Sendable {
         }
 
         func collectedSince(_ kind: EventKind, of symbol: Symbol) -> Int64? {
+            whenAsked()
             guard let collected, !collected.contains(symbol) else { return since }
             return nil
         }

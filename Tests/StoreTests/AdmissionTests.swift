@@ -21,7 +21,7 @@ import Testing
         #expect(answers[4..<10].allSatisfy { $0 == .acceptedStopReading })
         #expect(answers[10...].allSatisfy { $0 == .refused })
         #expect(buffer.statistics.refusedBatches == 2)
-        #expect(buffer.statistics.drops == 200)
+        #expect(buffer.statistics.drops == 200 && buffer.statistics.noRoom == 200)
 
         let calls = Mutex(0)
         buffer.whenRoom { calls.withLock { $0 += 1 } }

@@ -3,12 +3,13 @@ import GRDB
 import Logging
 import MarketData
 import Migrations
-import Store
 import TestSupport
 import Testing
 
+@testable import Store
+
 /// A file that can't be used is renamed and never overwritten.
-@Suite(.timeLimit(.minutes(5))) struct BadFileTests {
+@Suite(.blocking, .timeLimit(.minutes(5))) struct BadFileTests {
     @Test func `garbage is set aside unchanged and a fresh file is started`() async throws {
         let scratch = try Scratch()
         let garbage = Data((0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ 7) })
@@ -37,6 +38,33 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == before)
         #expect(buffer.previousLife == nil)
         await buffer.close()
+    }
+
+    @Test func `who collects nothing leaves a bad file as it is, and makes none where rows should be`() throws {
+        let scratch = try Scratch()
+        let file = URL(fileURLWithPath: scratch.ticks)
+        func refusal() -> StoreError.Reason? {
+            let error = #expect(throws: StoreError.self) {
+                _ = try scratch.open {
+                    $0.isCollecting = false
+                    $0.makesFile = false
+                }
+            }
+            return error?.reason
+        }
+        #expect(refusal() == .missing)
+        #expect(try scratch.files(beginning: "ticks") == [])
+        let bad: [(Data, StoreError.Reason)] = [(Data(), .missing), (Data("not a database".utf8), .damaged)]
+        for (bytes, reason) in bad {
+            try bytes.write(to: file)
+            #expect(refusal() == reason)
+            #expect(try Data(contentsOf: file) == bytes)
+        }
+        try FileManager.default.removeItem(at: file)
+        try scratch.execute("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (42)")
+        #expect(refusal() == .foreign)
+        // Not even a lock, whose date would say that somebody used the file.
+        #expect(try scratch.files(beginning: "ticks") == ["ticks.sqlite"])
     }
 
     @Test func `two bad files in one second get two names`() async throws {
@@ -128,6 +156,109 @@ import Testing
         #expect(names.count == 1)
         #expect(try names.map { try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + $0)) } == [log])
         await buffer.close()
+    }
+
+    /// Who read a file that a crash had left without its log.
+    enum Onlooker: CaseIterable, Sendable {
+        case nobody
+        /// A program that has ended.
+        case before
+        /// A program that has the file open.
+        case still
+    }
+
+    @Test(arguments: Onlooker.allCases)
+    func `a file that a crash left without its log, while another was to take its place, gets it back`(
+        onlooker: Onlooker
+    ) async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(5)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        // A commit that only the log has.
+        let log = scratch.ticks + "-wal"
+        try Command.run([
+            "/usr/bin/sqlite3", scratch.ticks, ".dbconfig no_ckpt_on_close on",
+            "UPDATE streams SET acknowledged = 3 WHERE stream = 'bars'",
+        ])
+        #expect(try Data(contentsOf: URL(fileURLWithPath: log)).count > 0)
+        for suffix in ["", "-wal"] {
+            try Command.run([
+                "/bin/ln", scratch.ticks + suffix, scratch.path + "/ticks-bad-20261127T100000Z.sqlite" + suffix,
+            ])
+        }
+        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
+        var reader: ChildProcess?
+        defer { reader?.send(SIGKILL) }
+        switch onlooker {
+        case .nobody: break
+        case .before: try Data().write(to: URL(fileURLWithPath: log))
+        case .still:
+            let program = """
+                import sqlite3, sys, time
+                file = sqlite3.connect(sys.argv[1])
+                print("bars:", file.execute("SELECT count(*) FROM bars").fetchall(), flush=True)
+                time.sleep(600)
+                """
+            let started = try ChildProcess("/usr/bin/env", ["python3", "-c", program, scratch.ticks])
+            reader = started
+            try await started.line(containing: "bars: [(5,)]")
+        }
+        let again = try scratch.open()
+        #expect(again.statistics[.bars].acknowledgedSequence == 3 && again.statistics[.bars].lastSequence == 5)
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
+        #expect(again.statistics.setAside == [])
+        await again.close()
+        #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
+    }
+
+    @Test func `a file that is set aside has its log beside one of its names at every moment`() throws {
+        let scratch = try Scratch()
+        for suffix in ["", "-wal"] { try Data("x".utf8).write(to: URL(fileURLWithPath: scratch.ticks + suffix)) }
+        // The kernel reports each change of the directory in its order.
+        let watch = inotify_init()
+        defer { close(watch) }
+        let changes = UInt32(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+        #expect(inotify_add_watch(watch, scratch.path, changes) >= 0)
+        _ = try StoreFile(path: scratch.ticks, schema: .ticks).setAside(now: 1_790_000_000)
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = read(watch, &bytes, bytes.count)
+        var names: Set<String> = ["ticks.sqlite", "ticks.sqlite-wal"]
+        var place = 0
+        while place < count {
+            // The fields of an inotify_event; its name follows.
+            let fields = bytes.withUnsafeBytes { bytes in
+                (0..<4).map { bytes.loadUnaligned(fromByteOffset: place + $0 * 4, as: UInt32.self) }
+            }
+            let (mask, length) = (Int32(fields[1]), Int(fields[3]))
+            let name = String(decoding: bytes[(place + 16)...].prefix(length).prefix { $0 != 0 }, as: UTF8.self)
+            place += 16 + length
+            if mask & (IN_CREATE | IN_MOVED_TO) != 0 { names.insert(name) } else { names.remove(name) }
+            // The other half of a renaming follows at once.
+            guard mask & IN_MOVED_FROM == 0 else { continue }
+            #expect(names.contains { names.contains($0 + "-wal") }, "\(names)")
+        }
+        #expect(names.count == 2 && !names.contains("ticks.sqlite"), "\(names)")
+    }
+
+    @Test func `a log of a file that was written since a crash stays beside the file's second name`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        await buffer.close()
+        let second = scratch.path + "/ticks-bad-20261127T100000Z.sqlite"
+        try Command.run(["/bin/ln", scratch.ticks, second])
+        try Data(repeating: 7, count: 5000).write(to: URL(fileURLWithPath: second + "-wal"))
+        // The file system may count time in steps of some milliseconds.
+        usleep(50_000)
+        try scratch.execute("UPDATE buffer SET created_us = created_us + 1")
+        let again = try scratch.open()
+        let names = try scratch.files(beginning: "ticks-bad-")
+        #expect(
+            names == [
+                "ticks-bad-20261127T100000Z.sqlite", "ticks-bad-20261127T100000Z.sqlite-wal",
+            ])
+        await again.close()
     }
 
     @Test func `a newer schema is refused and not a byte is changed`() async throws {

@@ -113,6 +113,10 @@ import Testing
             let row = record(stream.columns) { $0 == wrong ? .blob([0]) : nil }
             #expect(!EventRecord.isRow(row, of: stream), "\(wrong.name)")
         }
+        if stream == .bars {
+            let row = record(stream.columns) { $0.content == .interval ? .integer(1 << 32 + 60) : nil }
+            #expect(!EventRecord.isRow(row, of: stream))
+        }
         // As the first version wrote it, without the columns that were added since; and shorter than any version.
         let first = stream.columns.filter { $0.since == 1 }
         #expect(EventRecord.stream(of: record(first) { _ in nil }) == stream)

@@ -123,6 +123,24 @@ import Testing
         await last.close()
     }
 
+    @Test func `counts that no sum can hold, in a damaged file, keep no fresh one from being started`() async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        #expect(first.offer(.trades(3)) == .accepted)
+        try await first.flush()
+        await first.close()
+        let drops = (1...2).map { Self.drop($0, reason: "file_set_aside", count: Self.most) }
+        try scratch.execute(drops.joined(separator: ";"))
+        try scratch.damage(table: "gaps")
+        let buffer = try scratch.open()
+        #expect(buffer.statistics.setAside.count == 1)
+        #expect(buffer.offer(.trades(2)) == .accepted)
+        try await buffer.flush()
+        // They are taken over as far as they can be.
+        #expect(try #require(try scratch.number("SELECT sum(count) FROM drops")) >= 1 << 41)
+        await buffer.close()
+    }
+
     @Test func `a text in the place of a time or number is no event, and none of 1970 or for nothing`() async throws {
         let scratch = try Scratch()
         let first = try scratch.open()

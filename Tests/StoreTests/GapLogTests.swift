@@ -44,11 +44,24 @@ import Testing
         var lost = gap([], [.trade], from: 100_000)
         lost.cause = .damaged
         buffer.record(lost)
-        var unread = gap(["AAPL"], [.trade], from: 900_000)
-        unread.cause = .damaged
-        buffer.record(unread)
+        try await buffer.flush()
+        // The feed's, of some symbols and of a connection that takes everything, one of them under way.
+        for symbols in [["AAPL"], []] {
+            var unread = gap(symbols, [.trade], from: 900_000)
+            unread.cause = .damaged
+            buffer.record(unread)
+            unread.to = nil
+            buffer.record(unread)
+        }
         buffer.record(gap([], [.trade], from: 800_000))
         try await buffer.flush()
+        await buffer.close()
+        // As a repair writes it down.
+        try scratch.execute(
+            """
+            INSERT INTO incidents (at_us, what, detail)
+            SELECT recorded_us, 'repaired', '' FROM gaps WHERE from_ms = 100000
+            """)
         func hasLost(_ stream: EventStream, _ span: ClosedRange<Int64>) throws -> Bool {
             try GapLog.hasLostRows(of: stream, in: span, directory: scratch.path)
         }
@@ -57,7 +70,6 @@ import Testing
         #expect(try !hasLost(.trades, 105_001...2_000_000))
         #expect(try !hasLost(.trades, 0...99_999))
         #expect(try !hasLost(.quotes, 0...2_000_000))
-        await buffer.close()
     }
 
     @Test func `how far a gap's filling came is kept over a restart`() async throws {
@@ -68,15 +80,43 @@ import Testing
         let fresh = try #require(try GapLog.read(directory: scratch.path).first)
         try await buffer.settle([GapFill(of: fresh, symbols: [(Symbol("AAPL")!, 3)], event: .minuteBar)])
         await buffer.close()
-        var record = try #require(try GapLog.read(directory: scratch.path).first)
+        var record = try #require(try GapLog.read(directory: scratch.path, fills: .all).first)
         #expect(record.state == .open && record.rows == 3 && record.settled == [.minuteBar: [Symbol("AAPL")!]])
         buffer = try scratch.open()
         try await buffer.settle([
             GapFill(of: record, symbols: [(Symbol("MSFT")!, 0)], event: .minuteBar, state: .filled, detail: "3 bars")
         ])
-        record = try #require(try GapLog.read(directory: scratch.path, states: [.filled]).first)
+        record = try #require(try GapLog.read(directory: scratch.path, states: [.filled], fills: .all).first)
         #expect(record.rows == 3 && record.detail == "3 bars" && record.settled[.minuteBar]?.count == 2)
         await buffer.close()
+    }
+
+    @Test func `what filled a gap is read as far as it is asked for, and not at all unless it is`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
+        try await buffer.flush()
+        let fresh = try #require(try GapLog.read(directory: scratch.path).first)
+        let (apple, microsoft) = (Symbol("AAPL")!, Symbol("MSFT")!)
+        try await buffer.settle([
+            GapFill(of: fresh, symbols: [(apple, 3), (microsoft, 4)], event: .minuteBar),
+            GapFill(of: fresh, symbols: [(apple, 5)], event: .trade, state: .partial),
+        ])
+        func read(_ fills: GapFills) throws -> GapRecord {
+            try #require(try GapLog.read(directory: scratch.path, fills: fills).first)
+        }
+        for fills in [GapFills.counts, .symbols([.trade]), .all] {
+            let record = try read(fills)
+            #expect(record.rows == 7 && record.ticks == 5)
+        }
+        #expect(try read(.counts).settled.isEmpty)
+        #expect(try read(.symbols([.trade])).settled == [.trade: [apple]])
+        #expect(try read(.all).settled == [.minuteBar: [apple, microsoft], .trade: [apple]])
+        await buffer.close()
+        try scratch.execute("DROP TABLE gap_fills")
+        let bare = try read(.none)
+        #expect(bare.state == .partial && bare.rows == 0 && bare.settled.isEmpty)
+        #expect(throws: StoreError.self) { try read(.counts) }
     }
 
     @Test func `a gap that went on while it was filled is not settled with its old end`() async throws {
@@ -101,7 +141,7 @@ import Testing
         try await buffer.settle(answers)
         buffer.record(GapChange(ended: [lost(from: 340_000, to: nil)], gaps: [lost(from: 340_000, to: 1_200_000)]))
         try await buffer.flush()
-        let whole = try #require(try GapLog.read(directory: scratch.path).first)
+        let whole = try #require(try GapLog.read(directory: scratch.path, fills: .all).first)
         #expect(whole.gap == lost(from: 1000, to: 1_200_000))
         #expect(whole.state == .open && whole.settled.isEmpty && whole.rows == 0)
         // With its present end, it is settled.

@@ -186,6 +186,22 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `what is deleted while minute bars are read counts as deleted`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        for minute in 0..<2 as Range<Int64> {
+            _ = buffer.offer(Self.batch(minute, [try Self.bar("AAPL", minute: minute, close: 1)]))
+        }
+        try await buffer.flush()
+        await buffer.close()
+        let start: Int64 = 1_700_000_040_000
+        let reading = try TickHistory(directory: scratch.path).minuteBars(starts: start..<start + 120_000) { _, _ in
+            try? scratch.execute(
+                "DELETE FROM bars WHERE seq = 1; UPDATE streams SET deleted_through = 1 WHERE stream = 'bars'")
+        }
+        #expect(reading.heldSince == start + 120_000)
+    }
+
     @Test func `a directory without a file is said to have none`() throws {
         let scratch = try Scratch()
         let error = #expect(throws: StoreError.self) {

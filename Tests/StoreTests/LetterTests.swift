@@ -94,6 +94,7 @@ import Testing
         try await buffer.addDeadLetters(letters(4...4) + letters(12...12))
         try await buffer.discard(letters(4...4) + letters(12...12))
         #expect(buffer.statistics.deadLetters == 0 && buffer.statistics.drops == 1)
+        #expect(buffer.statistics.noRoom == 0, "a person took it out")
         #expect(try scratch.number("SELECT sum(count) FROM drops") == 1)
         #expect(try scratch.rows("SELECT first_seq, last_seq FROM drops").map { $0["first_seq"] as Int64 } == [4])
         await buffer.close()

@@ -64,6 +64,33 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `a command leaves in the lock file until when a collector is known to have held it`() throws {
+        let scratch = try Scratch()
+        let path = scratch.path + "/some.lock"
+        let first = try FileLock.acquire(path)
+        #expect(first.lastHeld == nil)
+        first.release()
+        let collector = try FileLock.acquire(path, isCollecting: true)
+        #expect(collector.lastHeld == nil)
+        collector.release()
+        let stopped = Date(timeIntervalSince1970: 1_700_000_000)
+        try FileManager.default.setAttributes([.modificationDate: stopped], ofItemAtPath: path)
+        let command = try FileLock.acquire(path)
+        #expect(command.lastHeld == 1_700_000_000)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        command.release()
+        // A command that is killed leaves its text.
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+        for isCollecting in [false, true] {
+            let next = try FileLock.acquire(path, isCollecting: isCollecting)
+            #expect(next.lastHeld == 1_700_000_000)
+            next.release()
+        }
+        let last = try FileLock.acquire(path, isCollecting: true)
+        #expect(try #require(last.lastHeld) > 1_700_000_000)
+        last.release()
+    }
+
     @Test func `a lock that was given up holds no longer, also where a child has its descriptors still`() throws {
         let scratch = try Scratch()
         let path = scratch.path + "/some.lock"
@@ -95,6 +122,27 @@ import Testing
         let error = #expect(throws: StoreError.self) { try lock.renew() }
         #expect(
             error?.description.contains("cannot make the data directory \(above)/data: it is not a directory") == true)
+        lock.release()
+    }
+
+    @Test func `who asks for the holder learns whether it collects`() async throws {
+        let scratch = try Scratch()
+        for isCollecting in [true, false] {
+            let buffer = try scratch.open { $0.isCollecting = isCollecting }
+            let report = try BufferReport.read(directory: scratch.path)
+            #expect(report.holder?.processID == getpid() && report.holder?.isCollecting == isCollecting)
+            #expect((report.collectorProcess == nil) == !isCollecting)
+            await buffer.close()
+        }
+        // As an earlier version wrote it.
+        let path = scratch.ticks + ".lock"
+        let lock = try FileLock.acquire(path)
+        let file = try #require(FileHandle(forWritingAtPath: path))
+        try file.truncate(atOffset: 0)
+        try file.write(contentsOf: Data("4711 1767600000\n".utf8))
+        try file.close()
+        let holder = FileLock.holder(of: path)
+        #expect(holder?.processID == 4711 && holder?.since == 1_767_600_000 && holder?.isCollecting == true)
         lock.release()
     }
 

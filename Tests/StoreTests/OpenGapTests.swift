@@ -55,6 +55,18 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `a gap that is withdrawn has no row, and was recorded all the same`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(GapChange(gaps: [gap(from: 1000, to: nil)]))
+        try await buffer.flush()
+        #expect(buffer.statistics.gaps == 1)
+        buffer.record(GapChange(ended: [gap(from: 1000, to: nil)], gaps: []))
+        try await buffer.flush()
+        #expect(buffer.statistics.gaps == 0 && buffer.statistics.recordedGaps == 1)
+        await buffer.close()
+    }
+
     @Test func `a loss that ends before its beginning was written has one row`() async throws {
         let hand = HandOver(limit: 1000, interval: .fixed(.seconds(60)))
         hand.record(GapChange(gaps: [gap(from: 1, to: nil)]))
@@ -171,6 +183,42 @@ import Testing
             $0[0] as Int64 / 1000 - now
         }
         #expect(received == [0, 5000, 5000, 6000, 6000])
+        await buffer.close()
+    }
+
+    @Test func `a gap is stored without reading all others, which are counted later`() async throws {
+        let scratch = try Scratch()
+        await (try scratch.open()).close()
+        // More pages than the writer keeps in memory.
+        try scratch.execute(
+            """
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state)
+            WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+            SELECT 'place-' || i, hex(zeroblob(1500)), 'AM', 1000, 2000, 'stalled', \(now()), 'filled' FROM n
+            """)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
+        let early = try #require(bytes.range(of: Data("place-1100".utf8))?.lowerBound)
+        let buffer = try scratch.open()
+        // The first upkeep, before the first row, reads them all.
+        _ = buffer.offer(trade(at: now() / 1000))
+        try await buffer.flush()
+        try scratch.damage(page: early / 4096 + 1)
+        buffer.record(gap(from: 1000, to: 2000))
+        try await buffer.flush()
+        try await Waiting.until("the count meets the damage") { buffer.statistics.setAside.count == 1 }
+        await buffer.close()
+    }
+
+    @Test func `a gap that is over counts as open until it is settled`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        buffer.record(gap(from: 1000, to: 2000))
+        buffer.record(gap(from: 3000, to: nil))
+        try await buffer.flush()
+        try await Waiting.until { buffer.statistics.openGaps == 1 }
+        let record = try #require(try GapLog.read(directory: scratch.path).first)
+        try await buffer.settle([GapFill(of: record, state: .filled)])
+        try await Waiting.until { buffer.statistics.openGaps == 0 }
         await buffer.close()
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 import MarketData
 import Migrations
 import Store
@@ -90,7 +91,9 @@ import Testing
         #expect(
             [drop["count"], drop["first_seq"], drop["last_seq"]] as [Int64] == [loss.count, loss.first, loss.last])
         let gap = try #require(try scratch.rows("SELECT * FROM gaps WHERE cause = 'damaged'").first)
-        #expect([gap["from_ms"], gap["to_ms"]] as [Int64] == [loss.from, loss.to])
+        let (from, to): (Int64, Int64) = (gap["from_ms"], gap["to_ms"])
+        #expect(from == 1_380_000_000_000 + (loss.first - 2) * 60_000 - Gap.startMargin)
+        #expect(try to == end(scratch, "bars", from: loss.last))
         #expect([gap["events"], gap["state"], gap["connection"]] as [String] == ["AM", "open", "primary"])
         #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'repaired'") == 1)
         // A second repair finds nothing to do.
@@ -118,6 +121,13 @@ import Testing
         return (scratch, try FileRepair.repair(scratch.ticks, as: .ticks, options: options))
     }
 
+    /// Returns until when rows before one may be missing: until its receipt, since it may be a late correction.
+    private func end(_ scratch: Scratch, _ table: String, from sequence: Int64 = 0) throws -> Int64? {
+        try scratch.number(
+            "SELECT received_us / 1000 FROM \(table) WHERE seq >= \(sequence) ORDER BY seq LIMIT 1"
+        ).map { $0 + Gap.endMargin }
+    }
+
     private func gaps(_ scratch: Scratch, _ events: String) throws -> [(from: Int64, to: Int64, isUncertain: Bool)] {
         try scratch.rows("SELECT * FROM gaps WHERE cause = 'damaged' AND events = '\(events)'").map {
             ($0["from_ms"], $0["to_ms"], $0["uncertain"])
@@ -137,7 +147,8 @@ import Testing
             ).first)
         let (time, received, made): (Int64, Int64, Int64) = (first["time_ms"], first["received"], first["made"])
         let gap = try #require(try gaps(scratch, "T").first)
-        #expect(gap.from == time - (received - made) - Gap.eventLateness && gap.to == time && !gap.isUncertain)
+        #expect(gap.from == time - (received - made) - Gap.eventLateness && !gap.isUncertain)
+        #expect(gap.to == received + Gap.endMargin)
         let drop = try #require(try scratch.rows("SELECT * FROM drops WHERE reason = 'unreadable'").first)
         #expect([drop["from_ms"], drop["to_ms"]] as [Int64] == [gap.from, gap.to])
     }
@@ -156,7 +167,7 @@ import Testing
         #expect(!marks.isEmpty && !report.losses.contains { $0.stream == .trades })
         let gap = try #require(try gaps(scratch, "T").first)
         #expect(gap.from < gap.to)
-        #expect(try scratch.number("SELECT time_ms FROM trades ORDER BY seq LIMIT 1") == gap.to)
+        #expect(try end(scratch, "trades") == gap.to)
     }
 
     @Test func `where rows were deleted before them, when they came can only be estimated`() async throws {
@@ -164,7 +175,8 @@ import Testing
         let (scratch, report) = try await repaired(without: [try #require(pages[601])])
         #expect(report.losses.map(\.first) == [601])
         let gap = try #require(try gaps(scratch, "AM").first)
-        #expect(gap.isUncertain && gap.from < gap.to && gap.to == report.losses.first?.to)
+        #expect(gap.isUncertain && gap.from < gap.to)
+        #expect(try gap.to == end(scratch, "bars"))
     }
 
     /// All streams keep their rows equally long.
@@ -191,7 +203,8 @@ import Testing
             after: "UPDATE buffer SET created_us = (SELECT max(received_us) FROM trades)")
         let gap = try #require(try gaps(scratch, "T").first)
         let first = try scratch.number("SELECT time_ms FROM trades ORDER BY seq LIMIT 1")
-        #expect(gap.from == first && gap.to == first && gap.isUncertain)
+        #expect(gap.from == first && gap.isUncertain)
+        #expect(try gap.to == end(scratch, "trades"))
     }
 
     @Test func `a stream of which no row is left has a gap over the file's time, and it is unsure`() async throws {
@@ -331,6 +344,88 @@ import Testing
         #expect(report.outcome == .hopeless && report.output == nil)
         #expect(try Data(contentsOf: URL(fileURLWithPath: garbage.ticks)) == bytes)
         #expect(try garbage.files(beginning: "ticks-") == [])
+        let aside = garbage.path + "/ticks-bad-20260801T093000Z.sqlite"
+        try bytes.write(to: URL(fileURLWithPath: aside))
+        #expect(try repair(aside, id: UUID().uuidString).outcome == .hopeless)
+        #expect(try garbage.files(beginning: "repaired") == [])
+    }
+
+    @Test(arguments: [false, true])
+    func `the file in use is the same one under another name, and what waits in it still waits`(
+        isElsewhere: Bool
+    ) async throws {
+        let scratch = try Scratch()
+        let other = try Scratch()
+        let link = (isElsewhere ? other : scratch).path + "/ticks-link.sqlite"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: scratch.ticks)
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(50)) == .accepted)
+        try await buffer.flush()
+        let held = #expect(throws: StoreError.self) { _ = try repair(link) }
+        #expect(held?.reason == .inUse(holder: getpid()))
+        await buffer.close()
+        let report = try repair(link)
+        #expect(report.outcome == .repaired && report.output == scratch.ticks && report.setAside != nil)
+        #expect(try scratch.number("SELECT acknowledged FROM streams WHERE stream = 'bars'") == 0)
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 50)
+        #expect(try scratch.texts("SELECT id FROM predecessors WHERE stream = 'bars'").contains(buffer.id))
+    }
+
+    /// Changes a file, and returns its bytes and those of its log, which alone has the change.
+    private func bytes(of scratch: Scratch, after sql: String) throws -> (file: Data, log: Data) {
+        let queue = try DatabaseQueue(path: scratch.ticks)
+        defer { try? queue.close() }
+        try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+        return (
+            try Data(contentsOf: URL(fileURLWithPath: scratch.ticks)),
+            try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
+        )
+    }
+
+    @Test func `a log that was left beside another name of the file in use is saved, in a copy`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(50)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        let (file, log) = try bytes(of: scratch, after: "UPDATE bars SET volume = 77 WHERE seq = 50")
+        let second = scratch.path + "/ticks-bad-20261127T100000Z.sqlite"
+        try file.write(to: URL(fileURLWithPath: scratch.ticks))
+        try log.write(to: URL(fileURLWithPath: second + "-wal"))
+        try FileManager.default.linkItem(atPath: scratch.ticks, toPath: second)
+        // As if the file had been written since then.
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: scratch.ticks)
+        let report = try repair(second, isForced: false)
+        #expect(report.outcome == .repaired && report.setAside == nil)
+        let output = try #require(report.output)
+        let volume = try SoundFile.reading(output) { database in
+            try Double.fetchOne(database, sql: "SELECT volume FROM bars WHERE seq = 50")
+        }
+        #expect(volume == 77)
+        #expect(FileManager.default.fileExists(atPath: second + "-wal"))
+        // The file in use is repaired under its own name alone.
+        #expect(try repair(scratch.ticks).setAside != nil)
+        #expect(try scratch.number("SELECT CAST(volume AS INTEGER) FROM bars WHERE seq = 50") == 49)
+    }
+
+    @Test func `what a killed repair left goes with the next one, and a copy is made in its own directory`()
+        async throws
+    {
+        let scratch = try Scratch()
+        try await Self.sound.value.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        for suffix in ["", "-journal"] {
+            try Data("left".utf8).write(to: URL(fileURLWithPath: scratch.path + "/ticks-repairing.sqlite" + suffix))
+        }
+        let aside = try #require(try repair(scratch.ticks).setAside)
+        #expect(try scratch.files(beginning: "ticks-repairing") == [])
+        var drafts: [String] = []
+        let report = try FileRepair.repair(aside, as: .ticks) { _, _ in
+            drafts += (try? scratch.files(beginning: "ticks-repairing")) ?? ["the directory can't be read"]
+        }
+        #expect(report.outcome == .repaired && drafts == [])
+        let copy = URL(fileURLWithPath: try #require(report.output)).deletingLastPathComponent().path
+        #expect(try FileManager.default.contentsOfDirectory(atPath: copy) == ["ticks.sqlite"])
     }
 
     @Test func `a sound file that was set aside is copied all the same, for what waits in it`() async throws {
@@ -457,7 +552,21 @@ import Testing
         } else {
             // Nobody knows any more; a person can have each row looked up.
             #expect(acknowledged == 20_000)
-            #expect(report.remarks.contains { $0.hasSuffix("sync --again --stream bars --from 2001") })
+            let copy = URL(fileURLWithPath: output).deletingLastPathComponent().path
+            let advice = "EDGETICK_DATA_DIR=\(copy) edgetick sync --again --stream bars --from 2001"
+            #expect(report.remarks.contains { $0.hasSuffix(advice) }, "\(report.remarks)")
+            // That command deletes none of them, however old they are.
+            try scratch.execute("UPDATE bars SET received_us = received_us - 172800000000", file: output)
+            func rows() throws -> Int64? {
+                try SoundFile.reading(output) { try Int64.fetchOne($0, sql: "SELECT count(*) FROM bars") }
+            }
+            let before = try rows()
+            var options = TickBuffer.Options(collector: "tests")
+            options.isCollecting = false
+            options.makesFile = false
+            let tool = try TickBuffer.open(directory: copy, options: options, logger: Logger(label: "tests"))
+            await tool.close()
+            #expect(try rows() == before && before ?? 0 > 2000)
         }
         await buffer.close()
     }

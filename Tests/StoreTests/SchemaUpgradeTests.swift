@@ -69,7 +69,8 @@ struct SchemaUpgradeTests {
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).isSound)
         // The old file is readable as it is, without the columns that were added since.
         #expect(try TickHistory(directory: scratch.path).events(of: .trades, after: 0, limit: 10).events.count == 1)
-        let buffer = try scratch.open { $0.retention = .seconds(1_000_000_000) }
+        // A collector would delete what is so old.
+        let buffer = try scratch.open { $0.isCollecting = false }
         let id = "6f1c2a34-0b1d-4c55-9a7e-1234567890ab"
         #expect(buffer.id != id && buffer.line.predecessors.contains { $0.id == id })
         #expect(buffer.statistics[.bars].lastSequence == 4 && buffer.statistics[.quotes].lastSequence == 5)
@@ -139,7 +140,7 @@ struct SchemaUpgradeTests {
             for (table, rows) in before where table != "bars" && table != "buffer" && table != "streams" {
                 #expect(after[table] == rows, "\(table) after a kill at frame \(frame)")
             }
-            let buffer = try scratch.open { $0.retention = .seconds(1_000_000_000) }
+            let buffer = try scratch.open { $0.isCollecting = false }
             #expect(buffer.statistics.setAside == [])
             #expect(buffer.statistics[.bars].pending >= 2)
             await buffer.close()

@@ -46,7 +46,10 @@ extension Workspace {
 
     /// Writes to the file as another program would.
     func execute(_ sql: String, file: String? = nil) throws {
-        let queue = try DatabaseQueue(path: file ?? ticks)
+        // A buffer that is open may be writing.
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        let queue = try DatabaseQueue(path: file ?? ticks, configuration: configuration)
         try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
         try queue.close()
     }

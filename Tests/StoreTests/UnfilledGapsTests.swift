@@ -134,7 +134,7 @@ import Testing
 
         buffer = try scratch.open()
         #expect(buffer.statistics.setAside.count == 1 && buffer.statistics.gaps == 3)
-        let taken = try GapLog.read(directory: scratch.path)
+        let taken = try GapLog.read(directory: scratch.path, fills: .all)
         var ended = gap("secondary", from: now - 30_000, to: taken.last?.gap.to)
         ended.isUncertain = true
         #expect(taken.map(\.gap) == [records[0].gap, records[2].gap, ended])
@@ -206,13 +206,18 @@ import Testing
     }
 
     private func comeUponDamage(_ buffer: TickBuffer) async throws {
+        try await readIntoDamage(buffer)
+        try await Waiting.until { buffer.statistics.setAside.count == 1 }
+    }
+
+    private func readIntoDamage(_ buffer: TickBuffer) async throws {
         var after: Int64 = 0
-        await #expect(throws: StoreError.self) {
+        let error = await #expect(throws: StoreError.self) {
             while let batch = try await buffer.nextBatch(of: .bars, after: after, limit: 1000) {
                 after = batch.lastSequence ?? after
             }
         }
-        try await Waiting.until { buffer.statistics.setAside.count == 1 }
+        #expect(error?.reason == .damaged)
     }
 
     @Test func `a running file that is set aside hands its gaps on, and one under way ends in the next file`()
@@ -243,12 +248,15 @@ import Testing
         try await comeUponDamage(buffer)
         await buffer.close()
         #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [gap(from: 1000, to: 2000)])
-        #expect(try incidents(scratch).contains { $0.hasPrefix("set aside: ") })
+        let told = try incidents(scratch)
+        #expect(told.contains { $0.hasPrefix("set aside: ") }, "\(told)")
+        // That is for a file which is still in its place.
+        #expect(!told.contains { $0.contains("edgetick verify") }, "\(told)")
         #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'file_set_aside'") == 20_000)
     }
 
     @Test(arguments: [false, true])
-    func `a command that comes upon damage while no collector runs leaves the next one its downtime`(
+    func `a command that comes upon damage while no collector runs leaves the next one the file and its downtime`(
         atStart: Bool
     ) async throws {
         let scratch = try Scratch()
@@ -257,15 +265,47 @@ import Testing
         if atStart { try scratch.damage(table: "gaps") }
         // As it would be an hour later.
         try scratch.execute(
-            "UPDATE buffer SET alive_us = alive_us - 3600000000; UPDATE bars SET received_us = 0 WHERE seq > 19000")
-        let command = try scratch.open { $0.isCollecting = false }
-        if !atStart { try await comeUponDamage(command) }
-        #expect(command.statistics.setAside.count == 1)
-        await command.close()
+            "UPDATE buffer SET alive_us = alive_us - 3600000000; UPDATE bars SET received_us = 0 WHERE seq > 14000")
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSince1970: Double(alive) / 1000 - 3601)],
+            ofItemAtPath: scratch.ticks + ".lock")
+        if atStart {
+            let error = #expect(throws: StoreError.self) { _ = try scratch.open { $0.isCollecting = false } }
+            #expect(error?.reason == .damaged)
+        } else {
+            let command = try scratch.open { $0.isCollecting = false }
+            try await readIntoDamage(command)
+            // It still writes down what it has done.
+            try await command.acknowledge(.bars, through: 100)
+            try await command.flush()
+            await command.close()
+            #expect(command.damage?.reason == .damaged && command.statistics.setAside == [])
+            #expect(try scratch.number("SELECT acknowledged FROM streams WHERE stream = 'bars'") == 100)
+        }
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
         let collector = try scratch.open()
         let end = try #require(collector.previousLife?.end)
         #expect(end <= alive - 3_600_000)
+        if !atStart { try await comeUponDamage(collector) }
+        #expect(collector.statistics.setAside.count == 1 && collector.damage == nil)
         await collector.close()
+    }
+
+    @Test func `a command that comes upon damage where it writes fails, and leaves the file`() async throws {
+        let scratch = try Scratch()
+        await (try scratch.open()).close()
+        let command = try scratch.open { $0.isCollecting = false }
+        try scratch.damage(table: "dead_letters")
+        // After another program's commit, the writer reads its pages again.
+        try await Waiting.until {
+            (try? scratch.execute("UPDATE buffer SET created_us = created_us + 1")) != nil
+        }
+        let letter = DeadLetter(stream: .bars, sequence: 1, sqlState: "23503", reason: "no such symbol", row: "{}")
+        let error = await #expect(throws: StoreError.self) { try await command.addDeadLetters([letter]) }
+        #expect(error?.reason == .damaged)
+        await command.close()
+        #expect(command.damage?.reason == .damaged)
+        #expect(try scratch.files(beginning: "ticks-bad-") == [])
     }
 
     @Test func `a collector that is killed right after its file was set aside is known to have lived`() async throws {
@@ -284,6 +324,23 @@ import Testing
         let end = try #require(again.previousLife?.end)
         #expect(before <= end && end <= after)
         await again.close()
+    }
+
+    @Test func `what fills a gap of a file that is gone does not settle the gap that has its number now`() async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        let other = gap(from: 2000, to: 6000)
+        try await record([gap(from: 1000, to: 6000), other], in: buffer)
+        let first = try #require(try GapLog.read(directory: scratch.path).first)
+        let fill = GapFill(of: first, symbols: [(symbol: Symbol("A")!, rows: 3)], state: .filled)
+        try await buffer.settle([fill])
+        try FileManager.default.removeItem(atPath: scratch.ticks)
+        try await Waiting.until { (try? GapLog.read(directory: scratch.path).map(\.gap)) == [other] }
+        try await buffer.settle([fill])
+        let left = try #require(try GapLog.read(directory: scratch.path).first)
+        #expect(left.id == first.id && left.state == .open && left.rows == 0)
+        await buffer.close()
     }
 
     @Test func `a running file that somebody removes leaves its unfilled gaps to the next one`() async throws {

@@ -102,6 +102,10 @@ import Testing
         let after = try #require(try mirror.pullNote())
         #expect(after.pulledAt == note.pulledAt && after.checkedAt >= note.checkedAt)
         #expect(try mirror.replacePulled(with: shuffled, source: "other db") != .unchanged)
+        // An age is told of whatever another program wrote.
+        try scratch.execute(
+            "UPDATE mirror_info SET pulled_at = -9223372036854775807 - 1", file: scratch.file(UniverseMirror.fileName))
+        #expect(try mirror.pullNote()?.pulledAt == 0)
     }
 
     @Test func `a pull brings back what the mirror lacks though the database has nothing new, or differs when forced`()
@@ -184,6 +188,37 @@ import Testing
         try mirror.markPulled([group("theirs", []).identity])
         _ = try mirror.replacePulled(with: both, source: "db")
         #expect(try mirror.contents().groups.last?.record.members.map(\.symbol) == ["T"])
+    }
+
+    @Test func `what was read before a group became the database's is not written`() throws {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        _ = try mirror.replacePulled(with: .init(groups: [group("theirs", ["T"])]), source: "db")
+        let mark = try mirror.changeCounter()
+        // As another process does with `universe push --hand-over`.
+        let other = try self.mirror(scratch)
+        try other.replaceGroup(.init(name: "mine", type: .universe), members: [.init(symbol: "M")])
+        #expect(try other.handOver(other.contents().groups.map(\.record)).isEmpty)
+        let older = UniverseRecords(groups: [group("theirs", ["T", "U"])])
+        #expect(try mirror.replacePulled(with: older, source: "db", unlessChangedSince: mark) == .outdated)
+        #expect(try names(mirror) == ["mine 1 pulled", "theirs 1 pulled"])
+        let newer = UniverseRecords(groups: [group("mine", ["M"]), group("theirs", ["T", "U"])])
+        let now = try mirror.changeCounter()
+        guard case .replaced = try mirror.replacePulled(with: newer, source: "db", unlessChangedSince: now) else {
+            return #expect(Bool(false), "not replaced")
+        }
+        #expect(try names(mirror) == ["mine 1 pulled", "theirs 2 pulled"])
+    }
+
+    @Test func `a group that is given back has the database's members with the same pull`() throws {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        let theirs = UniverseRecords(groups: [group("g", ["X", "Y"])])
+        try mirror.replaceGroup(.init(name: "g", type: .universe), members: [.init(symbol: "M")])
+        _ = try mirror.replacePulled(with: theirs, source: "db")
+        #expect(try names(mirror) == ["g 1 local"])
+        _ = try mirror.replacePulled(with: theirs, source: "db", givingBack: [group("g", []).identity])
+        #expect(try names(mirror) == ["g 2 pulled"])
     }
 
     @Test func `settings come with a pull, and lists of stocks among them do not`() throws {

@@ -128,6 +128,16 @@ import Testing
         #expect(found.contains { $0.check.rawValue == check && $0.place == place }, "\(found)")
     }
 
+    @Test func `a mark that can't be is told, and ends no verification`() async throws {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        #expect(buffer.offer(.bars(3)) == .accepted)
+        try await buffer.flush()
+        await buffer.close()
+        try scratch.execute("UPDATE streams SET deleted_through = -9223372036854775807 - 1 WHERE stream = 'bars'")
+        #expect(faults(try verify(scratch.ticks)).map(\.place) == ["bars"])
+    }
+
     @Test func `holes that the file accounts for are no fault`() async throws {
         let sound = try await SoundFile.make()
         let scratch = try Scratch()
@@ -141,6 +151,35 @@ import Testing
         let result = try verify(scratch.ticks)
         #expect(result.isSound)
         #expect(result.findings.map(\.place) == ["bars 700…720"])
+    }
+
+    @Test func `a dead letter and a drop that come while the file is looked through are of rows that were given`()
+        async throws
+    {
+        let sound = try await SoundFile.make()
+        let scratch = try Scratch()
+        try sound.image.write(to: URL(fileURLWithPath: scratch.ticks))
+        let collector = try DatabaseQueue(path: scratch.ticks)
+        defer { try? collector.close() }
+        try await collector.writeWithoutTransaction { database in
+            try database.execute(sql: "UPDATE streams SET acknowledged = acknowledged")
+        }
+        let result = try FileVerifier.verify(scratch.ticks, as: .ticks) { progress in
+            // The trades come after the bars, whose marks are read by then.
+            guard case .rows(let read, let total) = progress, read == total else { return }
+            try? collector.writeWithoutTransaction { database in
+                try database.execute(
+                    sql: """
+                        CREATE TEMP TABLE more AS SELECT * FROM bars WHERE seq = 3000;
+                        UPDATE more SET seq = 3001;
+                        INSERT INTO bars SELECT * FROM more;
+                        INSERT INTO dead_letters VALUES ('bars', 3001, '23514', 'r', '{"seq":3001}', 1);
+                        INSERT INTO drops VALUES (1, 'bars', 'X', 'unreadable', 1, 2, 3001, 3001, 1, 1)
+                        """)
+            }
+        }
+        #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 2)
+        #expect(faults(result) == [])
     }
 
     @Test func `foreign, newer, empty and unreadable files are told apart`() async throws {

@@ -39,6 +39,7 @@ public final class TCPProxy: Sendable {
 
     private struct State {
         var mode = Mode.pass
+        var connections = 0
         var swallowed = 0
         var cuts = 0
         var passed = 0
@@ -68,6 +69,9 @@ public final class TCPProxy: Sendable {
     }
 
     deinit { stop() }
+
+    /// The number of connections that clients have made, refused or not.
+    public var connections: Int { state.withLock { $0.connections } }
 
     /// The number of answers that were swallowed.
     public var swallowed: Int { state.withLock { $0.swallowed } }
@@ -119,6 +123,7 @@ public final class TCPProxy: Sendable {
 
     private func serve(_ client: Int32) {
         let (isRefused, target, refusals) = state.withLock { state -> (Bool, Int, Int) in
+            state.connections += 1
             if case .refuse = state.mode { return (true, state.target, state.refusals) }
             return (false, state.target, state.refusals)
         }

@@ -131,6 +131,31 @@ import Testing
         }
     }
 
+    @Test func `a stock in several sectors has the same one whether it is asked for alone or among all`() async throws {
+        let rig = try Rig()
+        try rig.mirror.apply([
+            GroupChange(
+                definition: .init(name: "Energy", type: .sector),
+                members: [.init(symbol: "XOM"), .init(symbol: "CVX")]),
+            GroupChange(
+                definition: .init(name: "Materials", type: .sector),
+                members: [.init(symbol: "XOM", metadata: "{\"industry\": \"Chemicals\"}"), .init(symbol: "CVX")]),
+            GroupChange(
+                definition: .init(name: "Utilities", type: .sector),
+                members: [.init(symbol: "XOM"), .init(symbol: "CVX")]),
+        ])
+        let sectors = try await rig.cache.sectors()
+        #expect(sectors == ["CVX": "Energy", "XOM": "Materials"])
+        for (symbol, sector) in sectors {
+            #expect(try await rig.cache.classification(of: symbol).sector == sector)
+        }
+        // Nor do they differ when one is asked for anew.
+        try rig.mirror.removeGroups([.init(name: "Materials", type: "SECTOR", environment: "DEFAULT")])
+        rig.cache.invalidate(.key(.classification, "XOM"))
+        #expect(try await rig.cache.classification(of: "XOM").sector == "Energy")
+        #expect(try await rig.cache.sectors()["XOM"] == "Energy")
+    }
+
     @Test func `an unknown key throws each time and is not remembered`() async throws {
         let rig = try Rig()
         try rig.add("a", ["A"])

@@ -70,16 +70,17 @@ import Universe
                 identity: .init(name: "g", type: "UNIVERSE", environment: "DEFAULT"),
                 members: [
                     .init(symbol: "AAPL"), .init(symbol: "BRK-B", weight: 1), .init(symbol: "BRK.B", weight: 2),
-                    .init(symbol: "bf/b"), .init(symbol: "GLEN LN"), .init(symbol: "S1"),
+                    .init(symbol: "BRKA"), .init(symbol: "bf/b"), .init(symbol: "GLEN LN"), .init(symbol: "S1"),
                 ]),
             GroupRecord(
                 identity: .init(name: "h", type: "ETF", environment: "DEFAULT"), members: [.init(symbol: "MSFT")]),
         ])
         let plain = records.groups[1]
         let remarks = records.spellAsFeed()
-        #expect(records.groups[0].members.map(\.symbol) == ["AAPL", "BF.B", "BRK.B", "GLEN LN", "S1"])
+        #expect(records.groups[0].members.map(\.symbol) == ["AAPL", "BF.B", "BRK.A", "BRK.B", "GLEN LN", "S1"])
         #expect(records.groups[1] == plain)
         #expect(remarks.count == 1 && remarks[0].contains("\"BRK-B\" is read as BRK.B"), "\(remarks)")
+        #expect(remarks[0].contains("\"BRKA\" is read as BRK.A"), "\(remarks)")
         #expect(records.spellAsFeed().isEmpty)
     }
 

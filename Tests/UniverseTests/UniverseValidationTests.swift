@@ -55,6 +55,14 @@ import Testing
         #expect(validation.findings.contains { $0.text.contains("correct it in the database") })
         let again = validate([group("u", fix.members.map(\.symbol))])
         #expect(again.fixes.isEmpty)
+        // The fix of a group of an unknown type would be a second group.
+        let strange = validate([group("w", ["BRK/B"], type: "what")])
+        #expect(strange.fixes.isEmpty && checks(strange) == [.malformed, .type])
+        #expect(
+            strange.findings.contains {
+                $0.check == .malformed && $0.text.hasSuffix("import it again with a known type")
+            }
+        )
     }
 
     @Test func `weights below 0, above 100 and with a wrong sum are found`() {

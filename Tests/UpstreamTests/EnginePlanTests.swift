@@ -12,7 +12,8 @@ import Testing
             columns: all.map {
                 TableDescription.Column(
                     name: $0, ownName: $0, typeName: $0 == "symbol" ? symbol : "timestamptz", typeText: "",
-                    isRequired: false, isGenerated: false, canInsert: true, canUpdate: true, canSelect: true)
+                    baseTypeText: "", isRequired: false, isGenerated: false, canInsert: true, canUpdate: true,
+                    canSelect: true)
             }, keys: [])
     }
 

@@ -72,6 +72,22 @@ struct FleetTableTests {
         await table.disconnect()
     }
 
+    @Test func `all symbols are told from none, and a row of an earlier version that has 0 means all`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        for (id, symbols, takesAll) in [("all", 0, true), ("none", 0, false), ("some", 12, false)] {
+            var box = report(id)
+            (box.symbols, box.takesAll) = (symbols, takesAll)
+            _ = try await table.write(box)
+        }
+        let reports = try await table.rows().map(\.report)
+        #expect(reports.map(\.id) == ["all", "none", "some"])
+        #expect(reports.map(\.symbols) == [0, 0, 12] && reports.map(\.takesAll) == [true, false, false])
+        try sandbox.run("UPDATE edgetick_collectors SET symbols = 0 WHERE id = 'none'")
+        #expect(try await table.rows().map(\.report.takesAll) == [true, true, false])
+        await table.disconnect()
+    }
+
     @Test func `a box without members among which it shares is told from one that shares nothing`() async throws {
         let sandbox = try await Sandbox.migrated()
         let table = FleetTable(configuration: try sandbox.configuration())
@@ -79,6 +95,40 @@ struct FleetTableTests {
         starting.sharesWith = []
         _ = try await table.write(starting)
         #expect(try await table.rows().first?.report.sharesWith == [])
+    }
+
+    @Test func `a box that stops was last seen when it first said so`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        var box = report("a")
+        box.state = .stopped
+        _ = try await table.write(box)
+        let written = ContinuousClock.now
+        try sandbox.run("UPDATE edgetick_collectors SET seen = seen - interval '8 s'")
+        let seen = try await table.rows().map(\.seen)
+        box.uptime += (ContinuousClock.now - written).inSeconds
+        _ = try await table.write(box)
+        #expect(try await table.rows().map(\.seen) == seen)
+        box.state = .starting
+        _ = try await table.write(box)
+        let again = try await table.rows().map(\.seen)
+        #expect(seen.count == 1 && again.count == 1 && again[0] >= seen[0] + 8000)
+        await table.disconnect()
+    }
+
+    @Test func `a box that ran while the database was away was last seen when it stopped again`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = FleetTable(configuration: try sandbox.configuration())
+        var box = report("a")
+        box.state = .stopped
+        _ = try await table.write(box)
+        try sandbox.run(
+            "UPDATE edgetick_collectors SET seen = seen - interval '8 s', started = started - interval '1 h'")
+        let seen = try await table.rows().map(\.seen)
+        _ = try await table.write(box)
+        let again = try await table.rows().map(\.seen)
+        #expect(seen.count == 1 && again.count == 1 && again[0] >= seen[0] + 8000)
+        await table.disconnect()
     }
 
     @Test func `the server knows at once that a box's connection has ended`() async throws {

@@ -36,8 +36,9 @@ import Testing
         func authentication(_ kind: UInt8, _ text: String = "") { say("R", [0, 0, 0, kind] + Array(text.utf8)) }
 
         /// Lets the client in.
-        func welcome() {
+        func welcome(version: String? = nil) {
             authentication(0)
+            if let version { say("S", Array("server_version\0\(version)\0".utf8)) }
             say("S", Array("client_encoding\0UTF8\0".utf8))
             say("Z", Array("I".utf8))
         }
@@ -129,5 +130,20 @@ import Testing
         let error = #expect(throws: UpstreamError.self) { try connection.run("SELECT 1", "ask") }
         #expect(error?.reason == .deadline)
         #expect(!connection.isUsable)
+    }
+
+    @Test(arguments: [("14.12 (Debian 14.12-1.pgdg120+1)", "14.12"), ("9.6.24", "9.6")])
+    func `a server before PostgreSQL 15 is refused, and its version told`(version: String, told: String) throws {
+        let listener = try Self.listen { client in
+            client.welcome(version: version)
+            while client.message() != nil {}
+        }
+        defer { listener.stop() }
+        let error = #expect(throws: UpstreamError.self) {
+            try PostgresConnection.connect(configuration(listener), interrupt: Wakeup())
+        }
+        #expect(error?.reason == .configuration)
+        #expect(error?.text == "PostgreSQL 15 or later is needed, this is \(told)")
+        #expect(error?.description.hasSuffix("; upgrade the server, or name another one in DATABASE_URI") == true)
     }
 }

@@ -75,4 +75,48 @@ struct PoolerTests {
             try sandbox.run("SELECT min(extract(epoch FROM timestamp) * 1000)::bigint FROM public.ohlcv_1min")
                 == "\(opening)")
     }
+
+    @Test func `an identity is made in a transaction, since no setting outlasts one`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let configuration = try configuration(sandbox, pooler)
+        let finding = try #require(try await IdentityMaker.look(configuration, for: [.trade]).first)
+        #expect(finding.state == .missing && finding.locks && !finding.sql.contains("CONCURRENTLY"))
+        #expect(try await IdentityMaker.make(finding, configuration, removingDoubles: false) == 0)
+        #expect(try await IdentityMaker.look(configuration, for: [.trade]).map(\.state) == [.present])
+    }
+
+    @Test func `a neighbour's temporary table is not taken for the table of that name`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("DROP TABLE quotes")
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let configuration = try configuration(sandbox, pooler)
+        let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())
+        defer { neighbour.finish() }
+        try neighbour.run(
+            "CREATE TEMPORARY TABLE trades (LIKE public.trades); CREATE TEMPORARY TABLE quotes (LIKE public.trades)",
+            "as a neighbour")
+        _ = try await UpstreamSchema.migrate(configuration)
+        let uploader = Uploader(
+            configuration: configuration, bufferID: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", logger: quiet)
+        #expect(try await uploader.upload(trades(3)).inserted == 3)
+        #expect(try await uploader.upload(quotes(2)).inserted == 2)
+        await uploader.disconnect()
+        #expect(
+            try sandbox.run("SELECT (SELECT count(*) FROM public.trades), (SELECT count(*) FROM public.quotes)")
+                == "3|2")
+    }
+
+    @Test func `without a schema on the path, a neighbour's temporary tables are no tables`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER DATABASE \(sandbox.database) SET search_path = ''")
+        let pooler = try await PgBouncer(before: sandbox.cluster)
+        let configuration = try configuration(sandbox, pooler)
+        let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())
+        defer { neighbour.finish() }
+        try neighbour.run("CREATE TEMPORARY TABLE trades (LIKE public.trades)", "as a neighbour")
+        let catalog = try neighbour.readCatalog(of: ["trades"])
+        #expect(catalog.tables.isEmpty && catalog.schema == nil && !catalog.allowsCreating)
+        #expect(catalog.elsewhere["trades"]?.map(\.schema) == ["public"])
+    }
 }

@@ -180,13 +180,16 @@ import Testing
             """
             CREATE TABLE ohlcv_1min (symbol text, timestamp timestamptz, open numeric, high numeric, low numeric,
                 close numeric, volume bigint, PRIMARY KEY (symbol, timestamp));
-            CREATE SCHEMA market; CREATE TABLE market.trades (id int)
+            CREATE SCHEMA market;
+            CREATE TABLE market.trades (symbol text, time timestamptz, price numeric, size numeric);
+            CREATE SCHEMA oms; CREATE TABLE oms.quotes (id int)
             """)
         try sandbox.run(UpstreamSchema.sql)
         try sandbox.run(UpstreamSchema.sql)
         let columns = "SELECT count(*) FROM information_schema.columns WHERE table_name"
         #expect(try sandbox.run("\(columns) = 'ohlcv_1min'") == "7")
-        #expect(try sandbox.run("\(columns) = 'trades'") == "1")
+        #expect(try sandbox.run("\(columns) = 'trades'") == "4")
+        #expect(try sandbox.run("SELECT to_regclass('public.quotes') IS NOT NULL") == "t")
         #expect(try sandbox.run("\(columns) = 'edgetick_uploads'") == "10")
     }
 
@@ -211,6 +214,73 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) { try await sandbox.uploader(user: user).connect() }
         #expect(error?.sqlState == "42501")
         #expect(error?.description.contains("(GRANT USAGE ON SCHEMA public TO \(user))") == true)
+    }
+
+    @Test func `a table off the search_path with fewer columns, or other names, is not made a second time either`()
+        async throws
+    {
+        let sandbox = try Sandbox.empty()
+        // The ledger is of an earlier version.
+        try sandbox.run(
+            """
+            CREATE SCHEMA market;
+            CREATE TABLE market.definition_groups (id int PRIMARY KEY, name text, type text);
+            CREATE TABLE market.group_memberships (group_id int, symbol text);
+            CREATE TABLE market.cache_entries (type text, key text, value jsonb);
+            CREATE TABLE market.edgetick_uploads (buffer_id uuid, collector text, stream text, last_sequence bigint,
+                rows bigint, updated_at timestamptz, PRIMARY KEY (buffer_id, stream));
+            CREATE TABLE market.ohlcv_1min (symbol text, time timestamptz, open numeric, high numeric, low numeric,
+                close numeric, volume bigint, PRIMARY KEY (symbol, time))
+            """)
+        let doubles = """
+            SELECT count(*) FROM pg_tables a JOIN pg_tables b USING (tablename)
+            WHERE a.schemaname = 'market' AND b.schemaname = 'public'
+            """
+        try sandbox.run(UpstreamSchema.sql)
+        #expect(try sandbox.run(doubles) == "0")
+        let configuration = try UpstreamConfiguration(
+            uri: sandbox.cluster.uri(sandbox.database), collector: "edge-1", connectTimeout: .seconds(60),
+            barColumns: try #require(BarColumns("timestamp:time")))
+        let changes = try await UpstreamSchema.migrate(configuration)
+        #expect(try sandbox.run(doubles) == "0")
+        let told = changes.filter { $0.description.contains("in the schema market, off the search_path") }
+        #expect(
+            Set(told.map(\.table)) == [
+                "cache_entries", "definition_groups", "edgetick_uploads", "group_memberships", "ohlcv_1min",
+            ])
+    }
+
+    @Test func `another team's table of the same name keeps none from being made, and is told once`() async throws {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run(
+            """
+            CREATE SCHEMA oms; CREATE TABLE oms.trades (id bigint, symbol text, price numeric);
+            CREATE TABLE oms.edgetick_collectors (id text)
+            """)
+        let made = try await UpstreamSchema.migrate(sandbox.configuration())
+        let change = try #require(made.first { $0.table == "trades" })
+        #expect(change.state == .created)
+        #expect(change.warnings == ["other tables of this name are not used: oms.trades"])
+        let checked = try await UpstreamSchema.check(sandbox.configuration())
+        #expect(checked.allSatisfy { $0.state == .present && $0.warnings.isEmpty })
+        #expect(try await sandbox.uploader().upload(trades(2)).inserted == 2)
+    }
+
+    @Test func `a second installation has tables of its own in the schema that its URI names`() async throws {
+        let sandbox = try Sandbox.empty()
+        try sandbox.run("CREATE SCHEMA prod; CREATE SCHEMA test")
+        for schema in ["prod", "test"] {
+            let configuration = try UpstreamConfiguration(
+                uri: sandbox.cluster.uri(sandbox.database, parameters: "options=-csearch_path%3D\(schema)"),
+                collector: "edge-1", connectTimeout: .seconds(60))
+            let missing = try await UpstreamSchema.check(configuration, for: [.minuteBar]).filter(\.stopsUpload)
+            #expect(missing.allSatisfy { $0.state == .missing })
+            #expect(try await UpstreamSchema.migrate(configuration).allSatisfy { $0.state == .created })
+        }
+        try sandbox.run("CREATE SCHEMA printed; SET search_path = printed; \(UpstreamSchema.sql)")
+        let count = "SELECT count(*) FROM pg_tables WHERE schemaname"
+        let all = try sandbox.run("\(count) = 'prod'")
+        for schema in ["test", "printed"] { #expect(try sandbox.run("\(count) = '\(schema)'") == all) }
     }
 
     @Test func `one recipe has all faults away for a role that may only write`() async throws {
@@ -254,6 +324,11 @@ import Testing
         let grant = "GRANT USAGE ON SEQUENCE public.ohlcv_1min_id_seq TO \(user)"
         #expect(changes[0].stopsUpload && changes[0].description.contains("lacks the right USAGE"))
         #expect(SchemaChange.recipe(changes) == [grant + ";"])
+        #expect(
+            changes.first { $0.table == "edgetick_uploads" }?.warnings == [
+                "the user \(user) lacks the right DELETE, so rows of old files stay "
+                    + "(GRANT DELETE ON public.edgetick_uploads TO \(user))"
+            ])
         let refused = try sandbox.uploader(user: user)
         let error = await #expect(throws: UpstreamError.self) { try await refused.upload(batch([bar(close: 1)])) }
         #expect(error?.pausesUpload == true && error?.text.contains(grant) == true)
@@ -268,11 +343,16 @@ import Testing
     @Test func `prices that the columns round are told`() async throws {
         let sandbox = try await Sandbox.prepared(
             """
+            CREATE DOMAIN cents AS numeric(12,2);
             CREATE TABLE ohlcv_1min (symbol varchar(10), timestamp timestamptz, open numeric(10,2), high numeric(12,4),
-                low numeric(12,4), close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
+                low cents, close numeric, volume bigint, PRIMARY KEY (symbol, timestamp))
             """)
         let change = try await UpstreamSchema.check(sandbox.configuration())[0]
-        #expect(change.warnings == ["column open has the type numeric(10,2): prices are rounded to 2 decimals"])
+        #expect(
+            change.warnings == [
+                "column open has the type numeric(10,2): prices are rounded to 2 decimals",
+                "column low has the type cents: prices are rounded to 2 decimals",
+            ])
         #expect(!change.stopsUpload)
     }
 

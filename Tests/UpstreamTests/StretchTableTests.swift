@@ -67,6 +67,23 @@ struct StretchTableTests {
         #expect(try said(sandbox) == "0|15")
     }
 
+    @Test func `lost rows of the ledger begin with the first that can be`() {
+        #expect(LedgerRow(["7", "token", nil, "-9223372036854775808", "5"])?.lost == 1...5)
+        #expect(LedgerRow(["7", "token", nil, "-5", "0"])?.lost == nil)
+    }
+
+    @Test func `a claim stays though the stretches of other boxes can't be read`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let table = StretchTable(configuration: try sandbox.configuration(), group: "nyc")
+        try ledger(Self.now, at: 50, in: sandbox)
+        // They are read as an array.
+        try sandbox.run("ALTER TABLE edgetick_stretches ALTER symbols TYPE text USING NULL")
+        await #expect(throws: UpstreamError.self) {
+            try await table.exchange([claim(10, row: 50)], of: line, reaching: opening...opening + 10)
+        }
+        #expect(try said(sandbox) == "0|10")
+    }
+
     @Test func `a database speaks of the streams that it has, and of no others`() async throws {
         let sandbox = try await Sandbox.migrated()
         let bars = try UpstreamConfiguration(
@@ -78,10 +95,12 @@ struct StretchTableTests {
         let asking = try UpstreamConfiguration(uri: sandbox.cluster.uri(sandbox.database), collector: "edge-2")
         let table = StretchTable(configuration: asking, group: "nyc")
         #expect(try await table.exchange([], of: line, reaching: span) == [:])
-        #expect(try await table.stretches(reaching: span) == ["edge-1": [claim(20, row: nil).stretch]])
+        let found = try await table.stretches(reaching: [span], ofAnyGroup: true)
+        #expect(found == ["edge-1": [claim(20, row: nil).stretch]])
+        #expect(try await table.stretches(reaching: [span], ofAnyGroup: false) == [:])
         let barsOnly = StretchTable(configuration: bars, group: "nyc")
         #expect(barsOnly.streams == [.bars])
         try sandbox.run("UPDATE edgetick_stretches SET collector = 'edge-9'")
-        #expect(try await barsOnly.stretches(reaching: span) == [:])
+        #expect(try await barsOnly.stretches(reaching: [span], ofAnyGroup: true) == [:])
     }
 }

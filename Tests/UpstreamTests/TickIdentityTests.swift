@@ -122,6 +122,16 @@ struct TickIdentityTests {
         #expect(try sandbox.run("SELECT count(*) FROM trades") == "600")
     }
 
+    @Test func `a quote with one side that another box has brought is known by a narrower key too`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE quotes ADD UNIQUE (symbol, time, sequence)")
+        var rows = quotes(3)
+        for index in rows.quotes.indices { rows.quotes[index].event.ask = nil }
+        #expect(try await box(sandbox, "nyc-a").upload(rows).inserted == 3)
+        let second = try await box(sandbox, "nyc-b").upload(rows)
+        #expect((second.inserted, second.unchanged, second.refused) == (0, 3, 0))
+    }
+
     @Test func `an event whose place in a narrower key another one has becomes a dead letter`() async throws {
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("ALTER TABLE trades ADD UNIQUE (symbol, time)")
@@ -219,6 +229,120 @@ struct TickIdentityTests {
         #expect(found.map(\.table) == ["trades", "quotes"])
         let why = "without the columns exchange, trade_id, sequence events can't be told apart"
         #expect(found.first?.state == .unusable(why))
+    }
+
+    @Test func `a list kept as json can't be in an identity, and is compared by its text where a key lacks it`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
+        let found = try await IdentityMaker.look(sandbox.configuration(), for: Set(EventKind.allCases))
+        #expect(found.count { $0.state == .missing } == 4)
+        let why = "the column indicators has the type json, which can't be compared: use jsonb or text"
+        #expect(found.first { $0.table == "luld" }?.state == .unusable(why))
+        try sandbox.run("ALTER TABLE luld ADD UNIQUE NULLS NOT DISTINCT (symbol, time, sequence)")
+        let rows = BufferedBatch(EventStream.luld.fullAndBareEvents(), of: .luld)
+        #expect(try await box(sandbox, "nyc-a").upload(rows).inserted == rows.count)
+        let second = try await box(sandbox, "nyc-b").upload(rows)
+        #expect((second.inserted, second.unchanged, second.refused) == (0, rows.count, 0))
+    }
+
+    @Test func `a table that may not be read keeps no other from being looked at`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "owner_\(sandbox.database)"
+        try sandbox.run(
+            """
+            CREATE ROLE \(user) LOGIN; GRANT SELECT ON quotes TO \(user); GRANT INSERT ON trades TO \(user)
+            """)
+        let found = try await IdentityMaker.look(sandbox.configuration(user: user), for: [.trade, .quote])
+        #expect(found.map(\.state) == [.unusable("permission denied for table trades"), .missing])
+    }
+
+    @Test func `an index may take longer to make than the role's own limits allow`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let user = "owner_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN SUPERUSER")
+        let configuration = try sandbox.configuration(user: user)
+        let finding = try #require(try await IdentityMaker.look(configuration, for: [.trade]).first)
+        #expect(finding.state == .missing && !finding.locks)
+        try sandbox.run(
+            "ALTER ROLE \(user) SET statement_timeout = '500ms'; ALTER ROLE \(user) SET lock_timeout = '500ms'")
+        // The index waits until all who have written to the table are done.
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            [
+                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "BEGIN", "-c",
+                "DELETE FROM trades WHERE false", "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(2)", "-c", "COMMIT",
+            ])
+        try await holder.line(containing: "held")
+        #expect(try await IdentityMaker.make(finding, configuration, removingDoubles: false) == 0)
+        #expect(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).map(\.state) == [.present])
+    }
+
+    @Test(arguments: [false, true])
+    func `the invalid index that an attempt leaves which was broken off is in nobody's way`(
+        hasDoubles: Bool
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        _ = try await box(sandbox, "nyc-a").upload(trades(5))
+        if hasDoubles { _ = try await box(sandbox, "nyc-b").upload(trades(5)) }
+        #expect(throws: PostgresCluster.Failure.self) {
+            try sandbox.run("CREATE UNIQUE INDEX CONCURRENTLY trades_identity ON trades (symbol)")
+        }
+        let invalid = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+        #expect(try sandbox.run(invalid) == "1")
+        let finding = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first)
+        #expect(finding.state == .missing && finding.locks == hasDoubles)
+        let removed = try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: hasDoubles)
+        #expect(removed == (hasDoubles ? 5 : 0))
+        #expect(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).map(\.state) == [.present])
+        #expect(try sandbox.run(invalid) == "0")
+    }
+
+    @Test func `an index that somebody makes part by part is left to them`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE TABLE trades (symbol text, time timestamptz, price numeric, size numeric, exchange integer,
+                trade_id text, sequence bigint) PARTITION BY RANGE (time);
+            CREATE TABLE trades_rest PARTITION OF trades DEFAULT;
+            CREATE UNIQUE INDEX trades_identity ON ONLY trades (symbol, time, exchange, trade_id, sequence)
+            """)
+        let finding = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first)
+        #expect(finding.state == .missing && finding.locks)
+        let error = await #expect(throws: UpstreamError.self) {
+            try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: false)
+        }
+        #expect(error?.sqlState == "42P07")
+        #expect(try sandbox.run("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1")
+    }
+
+    @Test func `an index that a session is making is not taken for one that was left, though the role can't see it`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        let user = "owner_\(sandbox.database)"
+        try sandbox.run("CREATE ROLE \(user) LOGIN")
+        let connection = try PostgresConnection.connect(sandbox.configuration(), interrupt: Wakeup())
+        let sql = try IdentitySQL(.trades, in: connection.readCatalog(of: ["trades"]))
+        connection.finish()
+        let psql = ["psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database)]
+        let holder = try ChildProcess(
+            "/usr/bin/env",
+            psql + [
+                "-c", "BEGIN", "-c", "DELETE FROM trades WHERE false", "-c", "SELECT 'held'", "-c",
+                "SELECT pg_sleep(600)",
+            ])
+        try await holder.line(containing: "held")
+        // It waits for the session that has written to the table.
+        let maker = try ChildProcess("/usr/bin/env", psql + ["-c", sql.indexSQL(isConcurrent: true)])
+        try await Waiting.until("the index that is being made") {
+            try sandbox.run("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1"
+        }
+        for role in ["", "SET ROLE \(user); "] { #expect(try sandbox.run(role + sql.invalidSQL) == "f") }
+        try await sandbox.endSessions()
+        try await holder.exit()
+        try await maker.exit()
+        #expect(try sandbox.run(sql.invalidSQL) == "t")
     }
 
     @Test func `ticks of a box in a group wait for an identity, and the bars go on`() async throws {

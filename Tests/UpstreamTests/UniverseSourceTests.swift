@@ -259,6 +259,32 @@ import Testing
         #expect(try await push.push(groups).groups.filter { $0.failure == nil }.allSatisfy { $0.action == .unchanged })
     }
 
+    @Test(arguments: ["DELETE", "UPDATE", "INSERT"])
+    func `members that a trigger keeps from being written are a failure, and the group stays as it was`(
+        statement: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        let push = UniversePush(configuration: try sandbox.configuration())
+        let before = [("A", 1.5), ("B", 2.0), ("C", 3.0)].map { MemberRecord(symbol: $0.0, weight: $0.1) }
+        #expect(try await push.push([group("mine", before)]).failed.isEmpty)
+        let rows = "SELECT symbol, weight FROM group_memberships ORDER BY 1"
+        let stored = try sandbox.run(rows)
+        try sandbox.run(
+            """
+            CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+            CREATE TRIGGER keep_out BEFORE \(statement) ON group_memberships FOR EACH ROW EXECUTE FUNCTION keep_out()
+            """)
+        var after = before
+        after[0].weight = 4
+        after[2] = MemberRecord(symbol: "NEW")
+        let failed = try await push.push([group("mine", after)], force: true).failed
+        #expect(
+            failed.first?.failure?.hasPrefix("0 of 1 rows were written: a rule, trigger or policy is in the way")
+                == true,
+            "\(failed)")
+        #expect(try sandbox.run(rows) == stored)
+    }
+
     @Test(
         arguments: [
             ("numeric(5,4)", nil, 0, 0, true), ("numeric(5,4)", 0.2, 1, 0, true), ("numeric(5,4)", 5.79, 0, 0, false),
@@ -352,6 +378,28 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) { try await source.read() }
         #expect(error?.reason == .data)
         #expect(error?.description.contains("256 MiB") == true, "\(String(describing: error))")
+    }
+
+    @Test(arguments: [
+        ("definition_groups", "(name, type, metadata) SELECT 'g' || n, 'CUSTOM',"),
+        ("cache_entries", "(type, name, key, value) SELECT 'stock_universe', 'n', n,"),
+    ])
+    func `documents that take more memory than a mirror may are refused, and legacy lists that nobody asks for left`(
+        table: String, columns: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(
+            "INSERT INTO \(table) \(columns) to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n")
+        let source = UniverseSource(configuration: try sandbox.configuration())
+        let error = await #expect(throws: UpstreamError.self) { try await source.read() }
+        #expect(error?.reason == .data)
+        #expect(
+            error?.description.contains("together take more than the 256 MiB of memory that a mirror takes") == true,
+            "\(String(describing: error))")
+        #expect(error?.description.contains(table) == true)
+        guard table == "cache_entries" else { return }
+        let snapshot = try await source.read(withLegacy: false)
+        #expect(snapshot.legacy.isEmpty && snapshot.legacyCount == 10_000 && snapshot.records.entries.isEmpty)
     }
 
     @Test func `a reading that is no longer wanted ends at once, also when the server hangs`() async throws {

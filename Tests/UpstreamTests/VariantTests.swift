@@ -183,6 +183,53 @@ import Testing
                 == "AAPL|2013-10-08 13:30:00|0.3|8|34.4999|edge-1")
     }
 
+    @Test func `bars are read back by symbols that are padded, and with how far the columns round`() async throws {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE DOMAIN cents AS numeric(12,2);
+            CREATE TABLE ohlcv_1min (symbol char(8), timestamp timestamptz, open cents, high cents, low cents,
+                close cents, volume real, vwap numeric(12,1), received_at timestamptz, PRIMARY KEY (symbol, timestamp))
+            """)
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(batch([bar(volume: 123_456_789), bar("MSFT", minute: 1)]))
+        let span = opening..<opening + 120_000
+        let apple = try #require(Symbol("AAPL"))
+        #expect(try await uploader.symbols(withMinuteBars: span).map(\.description).sorted() == ["AAPL", "MSFT"])
+        let found = try await uploader.minuteBars(of: [apple], starts: span)
+        let stored = try #require(found.bars[apple]?.first)
+        #expect(stored.low == 34.44 && stored.vwap == 34.5 && stored.volume == 123_456_790)
+        let rounding = found.rounding
+        #expect(rounding.prices.covers(34.44, 34.4372) && !rounding.prices.covers(34.44, 34.446))
+        #expect(rounding.vwap.covers(34.5, 34.4999) && !rounding.vwap.covers(34.5, 34.44))
+        #expect(rounding.volume.covers(123_456_790, 123_456_789) && !rounding.volume.covers(1000, 1001))
+        let late = LateBar(bar: bar(volume: 6), receivedMicroseconds: opening * 1000)
+        #expect(try await uploader.superseded([late]) == [0])
+        await uploader.disconnect()
+        let reader = UpstreamReader(configuration: try sandbox.configuration())
+        let minutes = try await reader.minuteBars(starts: span, symbols: [apple])
+        #expect(minutes.map(\.symbol) == [apple] && minutes.first?.starts == [opening])
+        await reader.disconnect()
+    }
+
+    @Test func `a column of the identity whose values are not sent tells no events apart`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run("ALTER TABLE trades ALTER trade_id TYPE bigint USING trade_id::bigint")
+        let found = try await IdentityMaker.look(sandbox.configuration(), for: [.trade])
+        let why = "without the columns trade_id (whose values are not sent) events can't be told apart"
+        #expect(found.map(\.state) == [.unusable(why)])
+        try sandbox.run(
+            "CREATE UNIQUE INDEX ON trades (symbol, time, exchange, trade_id, sequence) NULLS NOT DISTINCT")
+        let lacking = try await IdentityMaker.lacking(sandbox.configuration(), for: [.trade], within: .seconds(60))
+        #expect(lacking.identity == ["trades"])
+        var rows = trades(2)
+        rows.trades[1].event.time = rows.trades[0].event.time
+        rows.trades[1].event.sequence = rows.trades[0].event.sequence
+        let letters = DeadLetterBox()
+        let outcome = try await sandbox.uploader().upload(rows) { await letters.add($0) }
+        #expect((outcome.inserted, outcome.unchanged, outcome.refused) == (1, 0, 1))
+        #expect(await letters.rows.map(\.sqlState) == ["23505"])
+    }
+
     @Test func `trade conditions can be an array`() async throws {
         let sandbox = try await Sandbox.prepared(
             """

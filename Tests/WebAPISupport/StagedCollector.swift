@@ -48,6 +48,8 @@ public final class StagedCollector: SampledSource, EventSink {
         public var deadLetters: [DeadLetter] = []
         /// What stops a second database's part of a retry or discard of dead letters.
         public var letterFailure: String?
+        /// How many rows a discard finds waiting for upload.
+        public var lettersWaiting = 0
         /// The fleet as it was last read.
         public var fleet: FleetBoard.View? = FleetBoard.View()
         /// How often an upload was requested.
@@ -239,6 +241,15 @@ public final class StagedCollector: SampledSource, EventSink {
             groups: groups.filter { $0.type != .etf }.map { StockGroup(name: $0.name, type: $0.type) })
     }
 
+    /// Returns the first staged sector of each stock.
+    public func sectors() async throws(CollectorProblem) -> [String: String] {
+        var sectors: [String: String] = [:]
+        for (sector, members) in try await file().groups where sector.type == .sector {
+            for member in members where sectors[member.description] == nil { sectors[member.description] = sector.name }
+        }
+        return sectors
+    }
+
     /// Returns the staged group with this type and name.
     public func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
         let groups = try await file().groups.filter { $0.summary.type == type }
@@ -263,9 +274,9 @@ public final class StagedCollector: SampledSource, EventSink {
         return current.refreshes.count
     }
 
-    /// Returns the staged gaps in any of the given states.
+    /// Returns the newest staged gaps in any of the given states, the oldest of them first.
     public func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord] {
-        Array(try await file().gaps.filter { states.contains($0.state) }.prefix(limit))
+        try await file().gaps.filter { states.contains($0.state) }.prefix(limit).reversed()
     }
 
     /// Returns a report made from the bars accepted and the staged gaps.
@@ -324,7 +335,9 @@ public final class StagedCollector: SampledSource, EventSink {
 
     /// Removes the dead letters and returns them.
     public func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard {
-        DeadLetterDiscard(letters: try await remove(choice), failure: current.letterFailure)
+        let letters = try await remove(choice)
+        let state = current
+        return DeadLetterDiscard(letters: letters, waiting: state.lettersWaiting, failure: state.letterFailure)
     }
 
     private func remove(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> [DeadLetter] {

@@ -74,6 +74,36 @@ import WebAPISupport
         #expect(found.count == 2)
     }
 
+    @Test func `the last price is the newest by its own time, however late an older one comes`() throws {
+        let tap = EventTap(before: StagedCollector())
+        let symbol = try #require(Symbol("AAPL"))
+        func offer(at received: Int64, _ fill: (inout EventBatch) -> Void) {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: received * 1000)
+            fill(&batch)
+            _ = tap.offer(batch)
+        }
+        func bar(_ start: Int64, close: Double) -> Bar {
+            Bar(
+                symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: 1, high: 20, low: 1,
+                close: close, volume: 1)
+        }
+        offer(at: 200_000) { $0.trades = [Trade(symbol: symbol, time: 199_900, price: 12, size: 1)] }
+        offer(at: 201_000) { $0.bars = [bar(120_000, close: 11)] }
+        #expect(tap.news().map(\.price) == [12] && tap.news().map(\.received) == [201_000])
+        offer(at: 242_000) { $0.bars = [bar(180_000, close: 13)] }
+        #expect(tap.news().map(\.price) == [13])
+        // A time that lies ahead holds nothing off.
+        offer(at: 250_000) { $0.trades = [Trade(symbol: symbol, time: 9_000_000, price: 14, size: 1)] }
+        offer(at: 251_000) { $0.trades = [Trade(symbol: symbol, time: 250_900, price: 15, size: 1)] }
+        #expect(tap.news().map(\.price) == [15])
+        // Nor does a clock that was an hour ahead and is set back.
+        offer(at: 3_852_000) { $0.trades = [Trade(symbol: symbol, time: 3_851_900, price: 16, size: 1)] }
+        offer(at: 253_000) { $0.trades = [Trade(symbol: symbol, time: 252_900, price: 17, size: 1)] }
+        #expect(tap.news().map(\.price) == [17])
+        offer(at: 254_000) { $0.bars = [bar(180_000, close: 18)] }
+        #expect(tap.news().map(\.price) == [17])
+    }
+
     @Test func `a slow reader loses its oldest messages and is told how many`() async {
         let client = EventClient(filter: .init()) {}
         var dropped = 0

@@ -48,6 +48,8 @@ final class HangingCollector: SampledSource {
 
     func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations { try await inner.stock(symbol) }
 
+    func sectors() async throws(CollectorProblem) -> [String: String] { try await inner.sectors() }
+
     func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
         try await inner.group(named: name, of: type)
     }

@@ -98,6 +98,85 @@ import WebAPISupport
         }
     }
 
+    /// The expression of an alert.
+    private static func expression(of alert: String) throws -> String {
+        let rules = try file("edgetick.rules.yml").components(separatedBy: "- alert: ")
+        let rule = try #require(rules.first(where: { $0.hasPrefix(alert + "\n") }), "\(alert)")
+        let line = rule.components(separatedBy: "\n").first(where: { $0.contains("expr: ") })
+        return try #require(line, "\(alert)")
+    }
+
+    @Test func `no alert takes for a problem what is as the settings and a person want it`() throws {
+        let drops = try Self.expression(of: "EdgeTickDropsEvents")
+        #expect(drops.contains("increase(edgetick_buffer_no_room_events_total[10m]) > 0"))
+        #expect(try Self.expression(of: "EdgeTickGaps").contains("changes(edgetick_buffer_gaps_total[1h])"))
+        for alert in ["EdgeTickUploadBehind", "EdgeTickUploadStalled"] {
+            #expect(try Self.expression(of: alert).contains("> (edgetick_upload_interval_seconds or "))
+        }
+        // At four times as much nothing is written any more.
+        #expect(try Self.expression(of: "EdgeTickLogTooLong").contains("> 64 * 1024 * 1024"))
+    }
+
+    /// What an earlier version doesn't have must leave no alert without a value. The metrics that are matched with it
+    /// have the labels of their box alone.
+    @Test func `alerts also fire for boxes of an earlier version`() async throws {
+        let drops = try Self.expression(of: "EdgeTickDropsEvents")
+        #expect(
+            drops.contains(
+                "(increase(edgetick_buffer_dropped_events_total[10m]) > 0 unless edgetick_buffer_no_room_events_total)")
+        )
+        let matched = ["edgetick_upload_lag_seconds", "edgetick_upload_stalled_seconds"]
+        for (alert, metric) in zip(["EdgeTickUploadBehind", "EdgeTickUploadStalled"], matched) {
+            let expression = try Self.expression(of: alert)
+            #expect(expression.contains("\(metric) > (edgetick_upload_interval_seconds or 0 * \(metric)) + "))
+        }
+        try await RunningServer.run(collector: Self.talkative()) { server in
+            let metrics = Exposition(try await RawHTTP(port: server.port).send("GET", "/metrics").text)
+            for metric in matched + [
+                "edgetick_upload_interval_seconds", "edgetick_buffer_dropped_events_total",
+                "edgetick_buffer_no_room_events_total",
+            ] {
+                #expect(metrics.samples.filter { $0.name == metric }.map(\.labels) == [[:]], "\(metric)")
+            }
+        }
+    }
+
+    @Test func `the metrics tell how long rows wait anyway, which drops were for want of room, and every gap`()
+        async throws
+    {
+        let collector = Self.talkative()
+        collector.change { state in
+            state.snapshot.uploads = [UploadState(interval: 3600)]
+            state.snapshot.buffer.drops = 7
+            state.snapshot.buffer.noRoom = 2
+            state.snapshot.buffer.openGaps = 3
+            state.snapshot.buffer.gaps = 9
+            // As old ones are forgotten.
+            state.snapshot.buffer.gaps = 4
+        }
+        try await RunningServer.run(collector: collector) { server in
+            let metrics = Exposition(try await RawHTTP(port: server.port).send("GET", "/metrics").text)
+            #expect(metrics.value("edgetick_upload_interval_seconds") == 3600)
+            #expect(metrics.value("edgetick_buffer_dropped_events_total") == 7)
+            #expect(metrics.value("edgetick_buffer_no_room_events_total") == 2)
+            #expect(metrics.value("edgetick_gaps_open") == 3)
+            #expect(metrics.value("edgetick_buffer_gaps_total") == 9)
+        }
+    }
+
+    @Test func `a box that no longer answers is not shown as it last was`() throws {
+        let object = try JSONSerialization.jsonObject(with: Data(try Self.file("grafana-dashboard.json").utf8))
+        let panels = try #require((object as? [String: Any])?["panels"] as? [[String: Any]])
+        let stats = panels.filter { $0["type"] as? String == "stat" }
+        #expect(stats.count > 3)
+        for panel in stats {
+            let targets = try #require(panel["targets"] as? [[String: Any]])
+            #expect(targets.allSatisfy { $0["instant"] as? Bool == true }, "\(panel["id"] as? Int ?? 0)")
+            guard panel["title"] as? String == "Ready" else { continue }
+            #expect((targets.first?["expr"] as? String)?.contains("or 0 * up{job=\"edgetick\"") == true)
+        }
+    }
+
     @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool"), "promtool is not installed"))
     func `promtool takes the alert rules and the scrape configuration`() async throws {
         for arguments in [

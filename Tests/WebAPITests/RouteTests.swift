@@ -332,11 +332,13 @@ import WebAPISupport
                     time: number)
             }
             state.letterFailure = "trades: the server is away"
+            state.lettersWaiting = 3
         }
         try await RunningServer.run(collector: collector) { server in
             let http = RawHTTP(port: server.port)
             let gone = try await http.send("POST", "/api/dead-letters/discard", body: #"{"letters":["bars:1"]}"#)
             #expect(gone.status == 200 && gone.json["rows"] as? [String] == ["{\"n\":1}"])
+            #expect(gone.json["discarded_count"] as? Int == 1 && gone.json["waiting_count"] as? Int == 3)
             #expect(gone.json["failure"] as? String == "trades: the server is away")
             let sent = try await http.send("POST", "/api/dead-letters/retry", body: #"{"all":true}"#)
             #expect(sent.status == 202 && sent.json["requeued_count"] as? Int == 1)
@@ -369,7 +371,27 @@ import WebAPISupport
             }
             let cut = try await http.send("GET", "/api/gaps?symbol=AAPL&limit=2").json
             #expect((cut["gaps"] as? [Any])?.isEmpty == true && cut["is_complete"] as? Bool == false)
-            #expect(try await http.send("GET", "/api/gaps?limit=2").json["is_complete"] as? Bool == true)
+        }
+    }
+
+    @Test(arguments: ["", "&symbol=AAPL"])
+    func `of more gaps than fit the newest are answered, and the answer is not complete`(choice: String) async throws {
+        let collector = StagedCollector.market()
+        for from in 0..<3 {
+            collector.record(
+                Gap(
+                    connection: "primary", symbols: [Symbol("AAPL")!], events: [.trade], from: Int64(from),
+                    to: Int64(from) + 1, cause: .stalled))
+        }
+        try await RunningServer.run(collector: collector) { server in
+            let http = RawHTTP(port: server.port)
+            func ids(_ gaps: [String: Any]) -> [Int] {
+                (gaps["gaps"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? Int }
+            }
+            let cut = try await http.send("GET", "/api/gaps?limit=2\(choice)").json
+            #expect(ids(cut) == [3, 2] && cut["is_complete"] as? Bool == false)
+            let all = try await http.send("GET", "/api/gaps?limit=3\(choice)").json
+            #expect(ids(all) == [3, 2, 1] && all["is_complete"] as? Bool == true)
         }
     }
 

@@ -37,7 +37,7 @@ import Testing
             SELECT 'primary', 'AAPL', 'AM', 1000, 9000, 'disconnected', 1, 'empty' FROM numbers
             """,
         ])
-        let choice = GapChoice(directory: workspace.path, takesClosed: true, latest: nil)
+        let choice = GapChoice(directory: workspace.path, takesClosed: true, latest: .max)
         let count = try choice.count()
         #expect(count.chosen == 1 && count.tooNew == 0)
         var chosen: [Int64] = []
@@ -47,7 +47,7 @@ import Testing
             next = part.first
         }
         #expect(chosen == [record.id])
-        let unsettled = try GapChoice(directory: workspace.path, takesClosed: false, latest: nil).count()
+        let unsettled = try GapChoice(directory: workspace.path, takesClosed: false, latest: .max).count()
         #expect(unsettled.chosen == 0 && unsettled.tooNew == 0)
     }
 

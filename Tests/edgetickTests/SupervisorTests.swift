@@ -51,6 +51,23 @@ import Testing
         #expect(await inbox.next(containing: "WATCHDOG=1") != nil)
     }
 
+    @Test func `a supervisor that can't be reached is logged once, not with every sign of life`() async throws {
+        let log = CapturedLog()
+        let reports = Mutex(0)
+        let service = SupervisionService(
+            socket: try #require(
+                SupervisorSocket(
+                    environment: ["NOTIFY_SOCKET": "@edgetick-\(UUID())", "WATCHDOG_USEC": "60000"], process: getpid())),
+            verdict: {
+                reports.withLock { $0 += 1 }
+                return HealthVerdict(isLive: true, text: "collecting")
+            }, logger: log.logger)
+        let task = Task { try await service.run() }
+        defer { task.cancel() }
+        try await Waiting.until("some signs of life") { reports.withLock { $0 } > 5 }
+        #expect(log.lines(with: "can't be reached").count == 1, "\(log.lines)")
+    }
+
     @Test(arguments: [[:], ["WATCHDOG_USEC": "60000000"]])
     func `the line for people is a second old at most`(watchdog: [String: String]) throws {
         let environment = ["NOTIFY_SOCKET": "@name"].merging(watchdog) { $1 }

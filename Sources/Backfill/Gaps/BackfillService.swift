@@ -2,9 +2,10 @@ public import Logging
 public import MarketData
 public import ServiceLifecycle
 public import Store
+import Synchronization
 
 /// Fills gaps soon after they were recorded, as far as the key allows, without getting in the way of collecting.
-public struct BackfillService: Service {
+public final class BackfillService: Service {
     /// Which gaps are filled, and when.
     public struct Configuration: Sendable {
         /// How long after a gap's end its last bars may still come from the stream.
@@ -23,6 +24,7 @@ public struct BackfillService: Service {
     private let buffer: TickBuffer
     private let identified: @Sendable () async throws(BackfillError) -> Set<EventStream>
     private let logger: Logger
+    private let lasting = Mutex<BackfillState.Failure?>(nil)
 
     /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
@@ -39,9 +41,12 @@ public struct BackfillService: Service {
         self.logger = logger
     }
 
+    /// Whether gaps are filled, or what keeps them open; from memory.
+    public var state: BackfillState { .filling(lasting.withLock { $0 }) }
+
     /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
-        await cancelWhenGracefulShutdown { await work() }
+        await cancelWhenGracefulShutdown { await self.work() }
         await close()
     }
 
@@ -75,13 +80,15 @@ public struct BackfillService: Service {
     ) async -> Duration? {
         let open: [GapRecord]
         do {
-            open = try await buffer.gaps(states: [.open], limit: 1000)
+            open = try await buffer.gaps(states: [.open], limit: 1000, fills: .all)
         } catch {
             if let count = failures.occurred("", "\(error)", now: .now) {
                 logger.warning(
                     "the gaps can't be read, so that none is filled; it is tried again",
                     metadata: ["error": "\(error)", "occurrences": "\(count)"])
             }
+            let problem = BackfillState.Failure(description: "the gaps can't be read: \(error)", since: .now)
+            lasting.withLock { $0 = $0 ?? problem }
             return .seconds(5)
         }
         if failures.ended("") { logger.notice("the gaps are read again") }
@@ -102,15 +109,15 @@ public struct BackfillService: Service {
                 let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
                     guard uncovered.insert(kind).inserted else { return }
                     logger.warning(
-                        "missing \(kind.plural) are not backfilled: \(TickAccess.notCovered(kind)); upgrade the plan, then run 'edgetick backfill --ticks'"
+                        "missing \(kind.plural) are not backfilled: \(TickAccess.notCovered(kind)); where a server has them, run 'edgetick backfill --ticks'"
                     )
                 }
-                queue.filled(record.id, state)
+                queue.filled(record, state)
                 tell(record, state)
                 if state != .open { rest.removeAll { $0.id == record.id } }
             } catch {
                 guard !Task.isCancelled else { return nil }
-                let isNew = queue.failed(record.id, error, now: Self.now)
+                let isNew = queue.failed(record, error, now: Self.now)
                 logger.log(
                     level: isNew ? .warning : .debug, "a gap could not be filled and stays open",
                     metadata: ["gap": "\(record.id)", "error": "\(error)"])
@@ -118,6 +125,10 @@ public struct BackfillService: Service {
             guard !Task.isCancelled else { return nil }
         }
         let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
+        let failure = queue.failure.map { found in
+            BackfillState.Failure(description: found.message, since: Self.start.advanced(by: found.since))
+        }
+        lasting.withLock { $0 = failure }
         return again.now.isEmpty ? again.next : .zero
     }
 

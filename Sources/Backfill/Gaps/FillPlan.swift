@@ -73,7 +73,7 @@ public struct FillPlan: Sendable, Equatable {
                 guard earliest <= starts.upperBound else { continue }
                 starts = earliest...starts.upperBound
             }
-            guard TradingCalendar.isOpen(from: max(gap.from + 1, starts.lowerBound), to: to) else {
+            guard TradingCalendar.isOpen(from: max(min(gap.from + 1, to), starts.lowerBound), to: to) else {
                 isClosed = true
                 continue
             }

@@ -5,7 +5,8 @@ public import Store
 /// delivered, hands the rest to the buffer, and records its progress in the file.
 ///
 /// A bar that is already in the buffer is left out. One that the stream delivers later has a higher sequence and wins.
-/// A bar from shortly before the gap is fetched again if late trades have added to it, since its correction was missed.
+/// Two kinds of bars are fetched again if late trades have added to them: one from shortly before the gap, since its
+/// correction was missed, and one that was fetched before, perhaps too early.
 public struct GapFiller: Sendable {
     /// The progress of filling one gap or span.
     public struct Progress: Sendable, Equatable {
@@ -62,15 +63,8 @@ public struct GapFiller: Sendable {
             try await settle([GapFill(of: record, state: verdict.state, detail: verdict.detail)])
             return verdict.state
         }
-        // Bars were received after their windows, unless the clock was wrong.
-        let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
-        let bars = plan.requests.filter { $0.event.stream == .bars }
-        guard !plan.isCut else {
-            // Not recorded as asked for, because the rest of the gap was not.
-            _ = try await bring(bars, received: received, gap: nil, progress)
-            return .open
-        }
-        let result = try await bring(bars, received: received, gap: record, progress)
+        let result = try await bringBars(of: plan, record, progress)
+        guard !plan.isCut else { return .open }
         let ticks = try await ticks.bring(
             plan.requests.filter { $0.event.stream != .bars }, of: record, within: access.budget,
             needingFile: access.needingFile)
@@ -145,20 +139,33 @@ public struct GapFiller: Sendable {
         let everything = record.gap.symbols.isEmpty ? try known(record.gap.events).symbols : []
         let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: TickAccess(kinds: []))
         guard plan.verdict == nil else { return }
+        _ = try await bringBars(of: plan, record) { _ in }
+    }
+
+    /// Fetches a plan's bars, and records which symbols are done unless the plan asks for a part of the gap alone.
+    private func bringBars(
+        of plan: FillPlan, _ record: GapRecord, _ tell: @Sendable (Progress) -> Void
+    ) async throws(BackfillError) -> Progress {
+        // Bars were received after their windows, unless the clock was wrong.
         let received = record.gap.isUncertain ? nil : record.gap.from - FillPlan.reach - 60_000
         let bars = plan.requests.filter { $0.event.stream == .bars }
-        _ = try await bring(bars, received: received, gap: plan.isCut ? nil : record) { _ in }
+        return try await bring(bars, received: received, gap: plan.isCut ? nil : record, tell)
     }
 
     /// Fetches the bars of some symbols that are missing in a span of time, whether or not gaps were recorded.
+    ///
+    /// - Parameters:
+    ///   - from: when the first bars may begin, in milliseconds since the Unix epoch.
+    ///   - to: when the last bars may begin, in the same unit.
+    ///   - latest: bars that ended later are not asked for, in the same unit: the server may have only a part of them.
     public func fill(
-        _ symbols: [Symbol], _ events: [EventKind], from: Int64, to: Int64,
+        _ symbols: [Symbol], _ events: [EventKind], from: Int64, to: Int64, latest: Int64,
         progress: @Sendable (Progress) -> Void = { _ in }
     ) async throws(BackfillError) -> Progress {
-        let requests = events.filter { $0.stream == .bars }.flatMap { kind -> [FillPlan.Request] in
-            let length: Int64 = kind == .minuteBar ? 60_000 : 1000
+        let requests = events.flatMap { kind -> [FillPlan.Request] in
+            guard let length = kind.interval?.milliseconds else { return [] }
             let first = (from + length - 1) / length * length
-            let last = to / length * length
+            let last = min(to, latest - length) / length * length
             guard first <= last else { return [] }
             return symbols.map { FillPlan.Request(symbol: $0, event: kind, starts: first...last) }
         }
@@ -246,8 +253,9 @@ public struct GapFiller: Sendable {
             }
             let bars = haul.bars.compactMap { bar -> Bar? in
                 guard let known = present[bar.symbol]?[bar.start] else { return bar }
-                guard let gap, bar.start < gap.gap.from else { return nil }
-                return known.corrected(by: bar)
+                // The stream sends its own bars again. What was fetched before may have been fetched too early.
+                let missedCorrections = gap.map { bar.start < $0.gap.from } ?? false
+                return known.source == .backfill || missedCorrections ? known.bar.corrected(by: bar) : nil
             }
             for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += bars.count

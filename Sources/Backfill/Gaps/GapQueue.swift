@@ -18,11 +18,13 @@ struct GapQueue: Sendable {
 
     private struct Pause {
         var failures = 0
+        var since: Duration = .zero
         var until: Duration = .zero
         var message = ""
 
         /// Notes a failure and returns whether it differs from the last one.
         mutating func failed(_ message: String, pause: (_ failures: Int) -> Duration, now: Duration) -> Bool {
+            if failures == 0 { since = now }
             failures += 1
             until = now + pause(failures)
             defer { self.message = message }
@@ -30,12 +32,20 @@ struct GapQueue: Sendable {
         }
     }
 
+    /// A gap, apart from one to which a fresh file gives its number.
+    private struct Key: Hashable {
+        let id: Int64
+        let recorded: Int64
+
+        init(_ record: GapRecord) { (id, recorded) = (record.id, record.recorded) }
+    }
+
     /// This many failures of single gaps in a row are blamed on the server.
     static let streakLimit = 3
     let rules: Rules
-    private var pauses: [Int64: Pause] = [:]
+    private var pauses: [Key: Pause] = [:]
     /// Gaps that are filled as far back as the reach goes. They stay open for `edgetick backfill`.
-    private var left: Set<Int64> = []
+    private var left: Set<Key> = []
     private var server = Pause()
     private var streak = 0
 
@@ -46,28 +56,39 @@ struct GapQueue: Sendable {
 
     /// Returns the gaps to fill now, in their order, and how long until another is due; `nil` when none will be.
     mutating func due(_ open: [GapRecord], wall: Int64, now: Duration) -> (now: [GapRecord], next: Duration?) {
-        let ids = Set(open.map(\.id))
-        pauses = pauses.filter { ids.contains($0.key) }
         var due: [GapRecord] = []
         var next: Duration?
-        left.formIntersection(ids)
-        for record in open where !left.contains(record.id) {
+        var waiting: Set<Key> = []
+        left.formIntersection(open.map(Key.init))
+        for record in open where !left.contains(Key(record)) {
             // A gap that has not ended is due once it ends, which is recorded as a note.
             guard let end = record.gap.to else { continue }
             // An end in the future, after the clock was set back, is treated as now.
             let age = max(0, wall - end)
             guard age <= rules.reach else { continue }
+            waiting.insert(Key(record))
             let settled = Duration.milliseconds(max(0, rules.settleTime - age))
-            let wait = max(settled, (pauses[record.id]?.until ?? now) - now, server.until - now)
+            let wait = max(settled, (pauses[Key(record)]?.until ?? now) - now, server.until - now)
             if wait <= .zero { due.append(record) } else { next = min(next ?? wait, wait) }
+        }
+        pauses = pauses.filter { waiting.contains($0.key) }
+        if waiting.isEmpty {
+            server = Pause()
+            streak = 0
         }
         return (due, next)
     }
 
+    /// The failure that has kept a gap waiting for longest; `nil` when none does.
+    var failure: (message: String, since: Duration)? {
+        ([server] + pauses.values).filter { $0.failures > 0 }.min { $0.since < $1.since }
+            .map { (message: $0.message, since: $0.since) }
+    }
+
     /// Notes that a gap was processed, and its new state.
-    mutating func filled(_ gap: Int64, _ state: GapState) {
-        pauses[gap] = nil
-        if state == .open { left.insert(gap) }
+    mutating func filled(_ gap: GapRecord, _ state: GapState) {
+        pauses[Key(gap)] = nil
+        if state == .open { left.insert(Key(gap)) }
         server = Pause()
         streak = 0
     }
@@ -75,7 +96,7 @@ struct GapQueue: Sendable {
     /// Notes a failure.
     ///
     /// - Returns: whether to log it. The same failure is logged only once.
-    mutating func failed(_ gap: Int64, _ error: BackfillError, now: Duration) -> Bool {
+    mutating func failed(_ gap: GapRecord, _ error: BackfillError, now: Duration) -> Bool {
         func growing(_ first: Duration, upTo most: Duration) -> (Int) -> Duration {
             { first.backoff(after: $0, upTo: most) }
         }
@@ -90,7 +111,7 @@ struct GapQueue: Sendable {
             _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
             streak = 0
         }
-        return pauses[gap, default: Pause()].failed(
+        return pauses[Key(gap), default: Pause()].failed(
             error.message, pause: growing(.seconds(60), upTo: .seconds(6 * 3600)), now: now)
     }
 }

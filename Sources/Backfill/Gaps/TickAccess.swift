@@ -63,7 +63,10 @@ extension TickAccess {
         }
     }
 
-    static func notCovered(_ kind: EventKind) -> String { "the account's plan does not cover \(kind.plural)" }
+    static func notCovered(_ kind: EventKind) -> String {
+        "the REST server refuses \(kind.plural): the account's plan does not cover them, or it is a relay, which has "
+            + "bars only"
+    }
 }
 
 extension GapRecord {

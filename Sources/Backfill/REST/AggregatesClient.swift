@@ -40,6 +40,7 @@ public final class AggregatesClient: Sendable {
     private let client: HTTPClient
     private let logger: Logger
     private let pacer: Mutex<RequestPacer>
+    private let remarks = Mutex(LogThrottle<String, ContinuousClock.Instant>())
     private let isAsked = Atomic(false)
     private static let connectSeconds: Int64 = 10
     /// The most pages in a row that may be empty and still link to another.
@@ -156,10 +157,13 @@ public final class AggregatesClient: Sendable {
     }
 
     private func tell(leftOut: Int, of answer: some PagedAnswer, _ symbol: Symbol, _ what: String) {
-        guard leftOut > 0 else { return }
+        guard leftOut > 0, let answers = remarks.withLock({ $0.occurred(what, "\(symbol)", now: .now) }) else { return }
         logger.warning(
             "the REST server sent \(what) with impossible or unreadable fields; they are left out, and count as missing",
-            metadata: ["symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(answer.count ?? leftOut)"])
+            metadata: [
+                "symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(answer.count ?? leftOut)",
+                "answers": "\(answers)",
+            ])
     }
 
     private func pages<Answer: PagedAnswer>(

@@ -35,11 +35,11 @@ struct DayComparison: Sendable {
     ///   - unreadable: bars of the tape that can't be read.
     ///   - file: the file's bars; if there are several versions of one, the last is the newest.
     ///   - upstream: the database's bars; `nil` without a database.
-    ///   - rounding: how far the database's prices may be off, since its columns round.
+    ///   - rounding: how far the database's bars may be off, since its columns round.
     init(
         _ symbol: Symbol, on day: TradingDay, tape bars: [DayBar], unreadable: Int = 0, file: [DayBar],
         upstream: [DayBar]?,
-        rounding: Double = 0, halts: [Range<Int64>] = []
+        rounding: BarRounding = BarRounding(), halts: [Range<Int64>] = []
     ) {
         self.symbol = symbol
         self.day = day
@@ -51,7 +51,8 @@ struct DayComparison: Sendable {
         for bar in tape {
             let (mine, counted) = (own.bar(at: bar.start), counting.bar(at: bar.start))
             let isDifferent =
-                mine?.differs(from: bar, rounding: 0) == true || counted?.differs(from: bar, rounding: rounding) == true
+                mine?.differs(from: bar, rounding: BarRounding()) == true
+                || counted?.differs(from: bar, rounding: rounding) == true
             guard counted == nil || isDifferent else { continue }
             changes.append(Change(bar: bar, isNew: counted == nil, sequence: mine?.sequence))
         }
@@ -67,7 +68,7 @@ struct DayComparison: Sendable {
     }
 
     /// Returns the starts of the tape's bars that are different in the database, or missing there.
-    func open(in stored: [DayBar], rounding: Double) -> Set<Int64> {
+    func open(in stored: [DayBar], rounding: BarRounding) -> Set<Int64> {
         let stored = stored.newest
         return Set(
             tape.lazy.filter { stored.bar(at: $0.start)?.differs(from: $0, rounding: rounding) ?? true }.map(\.start))
@@ -101,13 +102,13 @@ extension DayBar {
     ///
     /// The tape's volume may lack the fractions of shares that the stream reports, and its average price may be rounded
     /// differently. So less than a share, or a ten-thousandth of the price, is not a difference.
-    func differs(from bar: DayBar, rounding: Double) -> Bool {
-        func isOff(_ price: Double, _ other: Double) -> Bool { !(abs(price - other) <= rounding) }
+    func differs(from bar: DayBar, rounding: BarRounding) -> Bool {
+        func isOff(_ price: Double, _ other: Double) -> Bool { !rounding.prices.covers(price, other) }
         if isOff(open, bar.open) || isOff(high, bar.high) || isOff(low, bar.low) || isOff(close, bar.close) {
             return true
         }
-        guard abs(volume - bar.volume) < 1 else { return true }
+        guard abs(volume - bar.volume) < 1 || rounding.volume.covers(volume, bar.volume) else { return true }
         guard let vwap, let other = bar.vwap else { return false }
-        return !(abs(vwap - other) <= abs(other) / 10_000)
+        return !(abs(vwap - other) <= abs(other) / 10_000 || rounding.vwap.covers(vwap, other))
     }
 }

@@ -146,7 +146,7 @@ public struct Reconciler: Sendable {
             DayComparison(
                 symbol, on: day, tape: group.bars[symbol] ?? [], unreadable: group.unreadable[symbol] ?? 0,
                 file: file[symbol] ?? [],
-                upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? 0,
+                upstream: stored.map { $0.bars[symbol] ?? [] }, rounding: stored?.rounding ?? BarRounding(),
                 halts: halts[symbol] ?? [])
         }
         // A tape that is still empty a day later will stay so.
@@ -162,7 +162,7 @@ public struct Reconciler: Sendable {
             let after = try await upstream(changed.map(\.symbol), starts)
             for comparison in changed {
                 open[comparison.symbol] = comparison.open(
-                    in: after?.bars[comparison.symbol] ?? [], rounding: after?.rounding ?? 0)
+                    in: after?.bars[comparison.symbol] ?? [], rounding: after?.rounding ?? BarRounding())
             }
         }
         let time = now()

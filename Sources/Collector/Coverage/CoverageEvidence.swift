@@ -27,7 +27,9 @@ public struct CoverageEvidence: Sendable {
         guard let first = sessions.first?.session, let last = sessions.last?.session else { return }
         let whole = first.lowerBound..<last.upperBound
         let history = TickHistory(directory: directory)
-        let gaps = try GapLog.read(directory: directory, limit: Self.mostGaps)
+        let gaps = try GapLog.read(
+            directory: directory, overlapping: whole.lowerBound...whole.upperBound, limit: Self.mostGaps,
+            fills: .symbols([.minuteBar]))
         let drops = try history.lostBars(within: whole)
         let reconciled = Dictionary(
             grouping: try DayLog.reconciled(directory: directory, days: span).filter(\.isComplete), by: \.day)

@@ -71,11 +71,12 @@ public struct Fleet: Sendable, Equatable {
     /// was set on only one of them.
     private static func groupProblem(of box: Box, among boxes: [Box]) -> String? {
         let report = box.row.report
-        guard let group = report.group, box.standing == .live,
+        guard let group = report.group, box.standing == .live, report.takesAll || report.symbols > 0,
             boxes.count(where: { $0.row.report.group == group }) == 1
         else { return nil }
         let others = boxes.filter {
             $0.standing == .live && $0.row.report.group == nil && $0.row.report.symbols == report.symbols
+                && $0.row.report.takesAll == report.takesAll
         }.map(\.row.report.id).sorted()
         guard !others.isEmpty else { return nil }
         return

@@ -25,7 +25,8 @@ extension FleetReport {
             case (_, .failing): snapshot.eventCount > 0 || uptime > Self.startingTime ? .failing : .starting
             }
         reason = snapshot.isStopping ? nil : health.headline.map { String($0.prefix(500)) }
-        symbols = snapshot.connections.reduce(0) { $0 + $1.feed.assigned.count }
+        takesAll = snapshot.connections.contains(where: \.feed.takesAll)
+        symbols = takesAll ? 0 : Set(snapshot.connections.flatMap(\.feed.assigned)).count
         eventsPerSecond = snapshot.connections.reduce(0) { $0 + $1.member.eventsPerMinute }
         rowsPending = snapshot.buffer.pending
         oldestPending = snapshot.oldestPendingAge ?? 0

@@ -61,6 +61,8 @@ public final class FleetService: Service {
     private let sharing: Sharing?
     private let logger: Logger
     private let gapsOpen = Mutex((count: Int64(0), isCounting: false))
+    /// Also held while they are recorded, so that no end overtakes its beginning.
+    private let shardGaps = Mutex(ShardGaps())
 
     /// A service that writes `identity`'s row.
     ///
@@ -98,20 +100,28 @@ public final class FleetService: Service {
 
     /// Reports until graceful shutdown, and then once more; a server that hangs holds up neither.
     public func run() async throws {
-        let work = Task { await reports() }
+        let task = Task { await work() }
         await withTaskCancellationOrGracefulShutdownHandler {
-            await work.value
+            await task.value
         } onCancelOrGracefulShutdown: {
-            work.cancel()
+            task.cancel()
         }
         await farewell()
+    }
+
+    /// Reports, and looks after the gaps at the same time, so that a database that hangs delays no gap.
+    private func work() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.reports() }
+            if let sharing { group.addTask { await self.watchGaps(of: sharing) } }
+        }
     }
 
     private func reports() async {
         var round = Round(sharing: sharing)
         if let sharing {
             sharing.keep(sharing.keeper.map.members)
-            noteLosses(of: sharing, nil, &round)
+            noteLosses(of: sharing, nil)
         }
         while !Task.isCancelled {
             let isBusy = round.sharing?.keeper.isHandingOver == true || board.isLookedAt
@@ -136,10 +146,6 @@ public final class FleetService: Service {
         var namesakeAt: ContinuousClock.Instant?
         /// The failures of writing and of reading that the log has.
         var told: (writing: String?, reading: String?) = (nil, nil)
-        /// Gaps of symbols that were taken over, recorded as still open.
-        var open: [Gap] = []
-        /// Newly taken symbols whose previous owner is alive, as gaps that begin when that box may give them up.
-        var late: [Gap] = []
 
         func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
             guard let reportedAt else { return true }
@@ -260,47 +266,54 @@ extension FleetService {
         let isChanged = sharing.keeper.heard(rows, now: .now, time: WallClock.milliseconds(), offset: offset)
         round.sharing = sharing
         guard isChanged else { return }
-        if sharing.keeper.map != before.map {
-            noteLosses(of: sharing, before.share, &round)
-            sharing.keep(sharing.keeper.map.members)
-        }
         sharing.symbols.take(sharing.keeper.share, because: "the boxes that share the symbols changed")
+        guard sharing.keeper.map != before.map else { return }
+        noteLosses(of: sharing, before.share)
+        sharing.keep(sharing.keeper.map.members)
     }
 
     /// Records gaps for symbols that nobody collects until this box does, and remembers those that may be given up too
-    /// early.
-    private func noteLosses(of sharing: Sharing, _ before: SymbolShare?, _ round: inout Round) {
-        let (lost, late) = sharing.losses(before: before, now: WallClock.milliseconds() - sharing.feedDelay)
-        round.late += late
+    /// early. The symbols must be wanted already: otherwise their gaps would end at once.
+    private func noteLosses(of sharing: Sharing, _ before: SymbolShare?) {
+        let new = sharing.losses(before: before)
+        let lost = shardGaps.withLock { gaps in
+            let lost = gaps.add(new, now: sharing.now)
+            if !lost.isEmpty { sharing.record(GapChange(gaps: lost)) }
+            return lost
+        }
         guard !lost.isEmpty else { return }
-        round.open += lost
-        sharing.record(GapChange(gaps: lost))
         logger.warning(
             "symbols of a box that is gone are taken over; a gap is recorded until they are subscribed",
             metadata: ["symbols": "\(lost.reduce(0) { $0 + $1.symbols.count })"])
     }
 
+    /// Records in time what becomes of the gaps, so that a kill forgets none.
+    private func watchGaps(of sharing: Sharing) async {
+        while !Task.isCancelled {
+            shardGaps.withLock { gaps in
+                guard !gaps.isEmpty else { return }
+                let change = gaps.look(untaken: sharing.symbols.untaken, now: sharing.now)
+                if let change { sharing.record(change) }
+            }
+            try? await Task.sleep(for: Pace.look)
+        }
+    }
+
     private func noteWhatIsTaken(_ round: inout Round) {
         guard var sharing = round.sharing else { return }
-        guard !sharing.keeper.isTaken, sharing.symbols.areTaken else { return }
+        guard !sharing.keeper.isTaken, sharing.symbols.untaken.isEmpty else { return }
         sharing.keeper.taken()
         round.sharing = sharing
-        let now = WallClock.milliseconds() - sharing.feedDelay
-        let late = round.late.filter { $0.from < now }
-        let over = (round.open + late).map { gap in
-            var gap = gap
-            gap.to = max(now, gap.from)
-            return gap
-        }
-        if !over.isEmpty { sharing.record(GapChange(ended: round.open, gaps: over)) }
-        (round.open, round.late) = ([], [])
     }
 }
 
 extension FleetService.Sharing {
+    /// Now in the events' own time, in milliseconds since the Unix epoch.
+    fileprivate var now: Int64 { WallClock.milliseconds() - feedDelay }
+
     /// Returns open gaps for the symbols that this box newly takes: those that nobody collects now, and those that
-    /// another box collects until a moment in the future. `now` is in the events' own time.
-    fileprivate func losses(before: SymbolShare?, now: Int64) -> (lost: [Gap], late: [Gap]) {
+    /// another box collects until a moment in the future.
+    fileprivate func losses(before: SymbolShare?) -> [Gap] {
         struct Span: Hashable {
             var connection: String
             var from: Int64
@@ -309,15 +322,15 @@ extension FleetService.Sharing {
         let share = keeper.share
         for (connection, symbols) in symbols.named {
             for symbol in symbols where share.takes(symbol) && before?.takes(symbol) != true {
-                guard let from = keeper.lossStart(of: symbol) else { continue }
-                spans[Span(connection: connection, from: from - feedDelay), default: []].append(symbol)
+                guard let since = keeper.lossStart(of: symbol) else { continue }
+                let from = since - feedDelay - Gap.eventLateness
+                spans[Span(connection: connection, from: from), default: []].append(symbol)
             }
         }
-        let gaps = spans.map { span, symbols in
+        return spans.map { span, symbols in
             Gap(
                 connection: span.connection, symbols: symbols, events: events, from: span.from, to: nil,
                 cause: .shardMoved)
         }
-        return (gaps.filter { $0.from <= now }, gaps.filter { $0.from > now })
     }
 }

@@ -7,6 +7,8 @@ struct ShardPace: Sendable, Equatable {
     var stale = Fleet.staleLimit
     /// The longest time for which symbols that others have taken are kept.
     var handOver: Duration = .seconds(60)
+    /// How many seconds before its row says so a box may have stopped collecting.
+    var stopping = 30.0
 }
 
 /// What a box with SHARD=auto takes at its start.
@@ -67,14 +69,26 @@ struct ShardKeeper: Sendable, Equatable {
     /// When ``map`` took effect.
     private var since: ContinuousClock.Instant
     private var sinceTime: Int64
-    /// When each box was last seen, in milliseconds since the Unix epoch, including boxes whose row has been removed.
-    private var heardOf: [String: Int64] = [:]
-    /// The last such times of boxes that are not members now; a lost symbol's gap begins there.
-    private var lastSeen: [String: Int64] = [:]
+    /// What the rows of the boxes said last, including boxes whose row has been removed.
+    private var heardOf: [String: Word] = [:]
+    /// The same when ``map`` took effect.
+    private var heardBefore: [String: Word] = [:]
     /// Since when the rows have been read regularly. While they were not, the others could not be seen either, so
     /// nobody counts as gone before having had the same time to come back.
     private var askedSince: ContinuousClock.Instant
     private var askedAt: ContinuousClock.Instant
+
+    /// What was last heard of a box.
+    private struct Word: Sendable, Equatable {
+        /// When it was last seen, in milliseconds since the Unix epoch. If it is gone, the gap of its symbols begins
+        /// there.
+        var seen: Int64
+        /// By which map it last said that it had its share; `nil` if it has not since it came.
+        var map: ShardMap?
+        /// Since when nobody may have had what the others gave up for it, in milliseconds since the Unix epoch; `nil`
+        /// if they wait for it, or it has said that it has its share.
+        var lapsed: Int64?
+    }
 
     /// What the box takes at a start.
     ///
@@ -97,13 +111,15 @@ struct ShardKeeper: Sendable, Equatable {
             return
         }
         // The others' last reports are newer than what this box knew when it stopped.
-        let told = rows.filter { $0.report.id != member && $0.report.sharesWith?.isEmpty == false }
-            .min { $0.age < $1.age }?.report.sharesWith
-        before = told.map { ShardMap($0, replicas: replicas) } ?? last
-        map = before ?? ShardMap([member], replicas: replicas)
+        let newest = rows.filter { $0.report.id != member && $0.report.sharesWith?.isEmpty == false }
+            .min { $0.age < $1.age }
+        let told = (newest?.report.sharesWith).map { ShardMap($0, replicas: replicas) }
+        map = told ?? last ?? ShardMap([member], replicas: replicas)
         map = ShardMap(members(rows, now), replicas: replicas)
+        // Others that still count on this box may have given it symbols that it never had.
+        before = told?.members.contains(member) == true ? last ?? told : told ?? last
         hear(rows, offset)
-        remember()
+        heardBefore = heardOf
     }
 
     /// What the box takes now.
@@ -123,8 +139,10 @@ struct ShardKeeper: Sendable, Equatable {
     ) -> Bool {
         if now - askedAt > .seconds(pace.stale / 2) { askedSince = now }
         askedAt = now
-        hear(rows, offset)
         let members = members(rows, now)
+        // What a box said before it left says nothing about what it has when it comes back.
+        for id in members where !map.members.contains(id) { heardOf[id] = nil }
+        hear(rows, offset)
         if members != map.members {
             before = map
             older = Array((older + [map]).suffix(4))
@@ -132,16 +150,28 @@ struct ShardKeeper: Sendable, Equatable {
             since = now
             sinceTime = time
             isTaken = false
-            remember()
+            heardBefore = heardOf
+            heardOf = heardOf.filter { known in rows.contains { $0.report.id == known.key } }
             return true
         }
         guard !older.isEmpty else { return false }
-        let others = rows.filter { members.contains($0.report.id) && $0.report.id != member }
-        guard others.allSatisfy({ $0.report.sharesWith == members }) || now - since >= pace.handOver else {
-            return false
+        let silent = rows.filter {
+            members.contains($0.report.id) && $0.report.id != member && $0.report.sharesWith != members
         }
+        guard silent.isEmpty || now - since >= pace.handOver else { return false }
+        lapse(silent.map(\.report.id), at: time)
         older = []
         return true
+    }
+
+    /// Notes that symbols are given up for boxes that have not said that they have their share.
+    private mutating func lapse(_ silent: [String], at time: Int64) {
+        // What such a box should have taken from a box that is gone, or from another such box, nobody has had for
+        // longer. A gap that begins too early is harmless.
+        let gone = older.flatMap(\.members).filter { !map.members.contains($0) }.compactMap { heardBefore[$0]?.seen }
+        let lapsed = map.members.compactMap { heardOf[$0]?.lapsed }
+        let since = min(time, (gone + lapsed).min() ?? time)
+        for id in silent where heardOf[id]?.lapsed == nil { heardOf[id]?.lapsed = since }
     }
 
     /// Notes that every symbol of the share is subscribed.
@@ -151,20 +181,43 @@ struct ShardKeeper: Sendable, Equatable {
     /// epoch; `nil` when this box had it before, or nobody is known to have had it. The time may be in the future: a
     /// live owner keeps the symbol for ``ShardPace/handOver``.
     func lossStart(of symbol: Symbol) -> Int64? {
-        guard let owners = before?.owners(of: symbol), !owners.contains(member) else { return nil }
-        if owners.contains(where: map.members.contains) {
+        guard let before else { return nil }
+        let owners = before.owners(of: symbol)
+        guard !owners.contains(member) else { return nil }
+        if owners.contains(where: { id in
+            map.members.contains(id) && (lastSeen(id, having: symbol) != nil || heardBefore[id]?.lapsed == nil)
+        }) {
             return sinceTime + Int64(pace.handOver.inSeconds * 1000)
         }
-        return owners.compactMap { lastSeen[$0] }.max()
+        // An owner that never said that it had its share had the symbol only as long as others kept it for it. If it
+        // died before they gave it up, whoever had it before counts.
+        let ends = owners.compactMap { lastSeen($0, having: symbol) ?? heardBefore[$0]?.lapsed }
+        if let end = ends.max() { return end }
+        let others = heardBefore.keys.filter { $0 != member }.compactMap { lastSeen($0, having: symbol) }
+        return others.max() ?? owners.compactMap { heardBefore[$0]?.seen }.max()
+    }
+
+    /// Returns when a box was last seen that had said that it had a symbol, as of when ``map`` took effect; `nil` if it
+    /// had not.
+    private func lastSeen(_ id: String, having symbol: Symbol) -> Int64? {
+        guard let word = heardBefore[id], word.map?.gives(symbol, to: id) == true else { return nil }
+        return word.seen
     }
 
     private mutating func hear(_ rows: [FleetRow], _ offset: Int64) {
-        for row in rows { heardOf[row.report.id] = row.seen + offset }
-    }
-
-    private mutating func remember() {
-        lastSeen = heardOf.filter { !map.members.contains($0.key) }
-        heardOf = heardOf.filter { map.members.contains($0.key) }
+        for row in rows {
+            let id = row.report.id
+            // A box that is first heard of after its stop had said before that it had its share.
+            var word = heardOf[id] ?? Word(seen: 0, map: row.report.state == .stopped ? before : nil)
+            let seen = row.seen + offset
+            word.seen =
+                row.report.state == .stopped ? max(word.seen, seen - Int64(pace.stopping * 1000)) : seen
+            if let members = row.report.sharesWith, !members.isEmpty, members != word.map?.members {
+                word.map = ShardMap(members, replicas: map.replicas)
+            }
+            if row.report.sharesWith == map.members { word.lapsed = nil }
+            heardOf[id] = word
+        }
     }
 
     /// Returns the live boxes that share symbols, always including this one.

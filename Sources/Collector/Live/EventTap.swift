@@ -106,8 +106,10 @@ public final class EventTap: EventSink {
                 record(&state.latency[batch.connection, default: LatencyHistogram()])
             }
             let milliseconds = received / 1000
-            for bar in batch.bars { state.newest.note(bar.symbol, at: milliseconds, price: bar.close) }
-            for trade in batch.trades { state.newest.note(trade.symbol, at: milliseconds, price: trade.price) }
+            for bar in batch.bars { state.newest.note(bar.symbol, at: milliseconds, price: bar.close, of: bar.end) }
+            for trade in batch.trades {
+                state.newest.note(trade.symbol, at: milliseconds, price: trade.price, of: trade.time)
+            }
             for quote in batch.quotes { state.newest.note(quote.symbol, at: milliseconds) }
             for band in batch.limitBands { state.newest.note(band.symbol, at: milliseconds) }
             for imbalance in batch.imbalances { state.newest.note(imbalance.symbol, at: milliseconds) }

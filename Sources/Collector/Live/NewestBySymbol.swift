@@ -6,7 +6,8 @@ public struct SymbolNews: Sendable, Equatable {
     public var symbol: Symbol
     /// When an event of it was last read, in milliseconds since the Unix epoch.
     public var received: Int64
-    /// The price of its newest trade or the close of its newest bar, whichever came last; `nil` before the first.
+    /// The price of its newest trade or the close of its newest bar, whichever is newer by its own time; `nil` before
+    /// the first.
     public var price: Double?
 }
 
@@ -17,16 +18,29 @@ struct NewestBySymbol: Sendable {
     static let limit = 1 << 15
 
     private var news: [SymbolNews] = []
+    /// The time of each price in ``news``, in milliseconds since the Unix epoch.
+    private var priceTimes: [Int64] = []
     /// Places in ``news`` by the symbol's hash: the index plus one, or 0 for a free place. The size is a power of two;
     /// at most half of it is in use.
     private var places = [Int32](repeating: 0, count: 1 << 10)
 
-    /// Notes an event; without a price the one before stays.
-    mutating func note(_ symbol: Symbol, at received: Int64, price: Double? = nil) {
+    /// Notes an event without a price.
+    mutating func note(_ symbol: Symbol, at received: Int64) {
+        let index = place(of: symbol)
+        if index >= 0 { news[index].received = received }
+    }
+
+    /// Notes an event with a price, which counts unless the one before is newer: a corrected bar comes late.
+    mutating func note(_ symbol: Symbol, at received: Int64, price: Double, of time: Int64) {
         let index = place(of: symbol)
         guard index >= 0 else { return }
         news[index].received = received
-        if let price { news[index].price = price }
+        // A time that lies ahead, by the feed's clock or by this one before it was set back, must not hold off all
+        // later prices.
+        let time = min(time, received)
+        guard time >= priceTimes[index] || received < priceTimes[index] else { return }
+        news[index].price = price
+        priceTimes[index] = time
     }
 
     /// Returns the symbols that had an event at or after a moment, in milliseconds since the Unix epoch.
@@ -42,6 +56,7 @@ struct NewestBySymbol: Sendable {
         }
         guard news.count < Self.limit else { return -1 }
         news.append(SymbolNews(symbol: symbol, received: 0))
+        priceTimes.append(.min)
         places[slot] = Int32(news.count)
         if news.count * 2 > places.count { grow() }
         return news.count - 1

@@ -10,6 +10,7 @@ public import Upstream
 public struct PairService: Service {
     private let buffer: TickBuffer
     private let symbols: @Sendable () -> Set<Symbol>?
+    private let collectedSince: @Sendable (Set<Symbol>?) -> Int64?
     private let kinds: Set<EventKind>
     private let feedDelay: Int64
     private let tables: [StretchTable]
@@ -22,19 +23,22 @@ public struct PairService: Service {
     ///
     /// - Parameters:
     ///   - symbols: Returns the symbols that are subscribed now; `nil` for everything.
+    ///   - collectedSince: Returns since when the last of some symbols has been collected without a break.
     ///   - kinds: The kinds that are collected.
     ///   - feedDelay: How late the feed's events are, in milliseconds.
     ///   - tables: One for each database.
     ///   - patience: How long a loss before an event may stay unknown after that event was the newest.
     ///   - recheck: How often covered gaps are checked again.
     public init(
-        buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?, kinds: Set<EventKind>,
+        buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?,
+        collectedSince: @escaping @Sendable (Set<Symbol>?) -> Int64? = { _ in nil }, kinds: Set<EventKind>,
         feedDelay: Int64 = 0, tables: [StretchTable],
         interval: Duration = .seconds(10), patience: Duration = .seconds(90), recheck: Duration = .seconds(300),
         logger: Logger
     ) {
         self.buffer = buffer
         self.symbols = symbols
+        self.collectedSince = collectedSince
         self.kinds = kinds
         self.feedDelay = feedDelay
         self.tables = tables
@@ -55,8 +59,9 @@ public struct PairService: Service {
                 do {
                     try await look(&log, &unsaid)
                     if checked.map({ .now - $0 >= recheck }) ?? true {
-                        try await lookAgain()
+                        // A failure is no reason to read it all again at once.
                         checked = .now
+                        try await lookAgain()
                     }
                     if failures.ended("") {
                         logger.notice("gaps that other boxes of the group cover can be looked up again")
@@ -73,20 +78,25 @@ public struct PairService: Service {
         }
     }
 
-    private func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
+    /// Publishes what this box has, and reports which of the gaps that have just ended others cover.
+    func look(_ log: inout StretchLog, _ unsaid: inout [StretchClaim]) async throws {
         // The order matters: the newest events must have been in the file before the rest is read.
         let newest = try GapLog.newestEvents(directory: buffer.directory).filter { kinds.contains($0.key) }
-        let records = try await buffer.gaps(limit: Self.mostGaps)
+        let records = try await buffer.gaps(limit: Self.mostGaps, fills: .none)
+        let symbols = symbols()
         let sight = StretchLog.Sight(
-            newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols(),
-            now: Self.start.duration(to: .now), time: WallClock.milliseconds() - feedDelay)
+            newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols,
+            collectedSince: collectedSince(symbols), now: Self.start.duration(to: .now),
+            time: WallClock.milliseconds() - feedDelay)
         for claim in log.look(sight) {
             unsaid.removeAll { $0.stretch.kind == claim.stretch.kind && $0.stretch.since == claim.stretch.since }
             unsaid.append(claim)
         }
         // If claims can't be published for long, the oldest are given up; then less is covered than could be.
         unsaid.removeFirst(max(0, unsaid.count - Self.mostUnsaid))
-        let left = records.filter { $0.gap.to != nil && Self.uncovered.contains($0.state) }
+        // The rest is left to `lookAgain`: for one old gap that nobody covers, days of stretches would be read each time.
+        let recent = sight.time - 2 * recheck.milliseconds
+        let left = records.filter { ($0.gap.to ?? .min) >= recent && Self.uncovered.contains($0.state) }
         guard !unsaid.isEmpty || !left.isEmpty else { return }
         var others: [String: [Stretch]] = [:]
         var failure: (any Error)?
@@ -119,11 +129,10 @@ public struct PairService: Service {
     }
 
     /// Reopens gaps that the database no longer shows as covered: it was restored or recreated. Then covers those that
-    /// are too old for ``look(_:_:)``, in case their rows were sent again.
+    /// are too old for ``look(_:_:)``, in case their rows were sent late or again.
     private func lookAgain() async throws {
-        try await forEachPart(of: [.covered]) { covered, span in
-            var others: [String: [Stretch]] = [:]
-            for table in tables { others.merge(try await table.stretches(reaching: span)) { $0 + $1 } }
+        try await forEachPart(of: [.covered]) { covered, spans in
+            let others = try await stretches(reaching: spans, ofAnyGroup: true)
             let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
                 GapFill(of: record, state: .open, detail: "the database no longer shows that another box covered it")
             }
@@ -133,29 +142,36 @@ public struct PairService: Service {
                 "gaps are open again: the database no longer shows that other boxes covered them; it may have been restored from a backup",
                 metadata: ["gaps": "\(fills.count)"])
         }
-        try await forEachPart(of: Self.uncovered) { left, span in
-            var others: [String: [Stretch]] = [:]
-            for table in tables {
-                others.merge(try await table.exchange([], of: buffer.line, reaching: span)) { $0 + $1 }
-            }
-            try await cover(left, by: others)
+        try await forEachPart(of: Self.uncovered) { left, spans in
+            try await cover(left, by: stretches(reaching: spans, ofAnyGroup: false))
         }
     }
 
-    /// Calls `body` with the gaps in some of the states that stretches may still cover, and their span: the newest
-    /// first, a bounded number at a time.
+    /// Returns what all databases say of spans, over one connection to each.
+    private func stretches(
+        reaching spans: [ClosedRange<Int64>], ofAnyGroup anyGroup: Bool
+    ) async throws -> [String: [Stretch]] {
+        var found: [String: [Stretch]] = [:]
+        for table in tables {
+            found.merge(try await table.stretches(reaching: spans, ofAnyGroup: anyGroup)) { $0 + $1 }
+        }
+        return found
+    }
+
+    /// Calls `body` with the gaps in some of the states that stretches may still cover, a bounded number at a time, and
+    /// their spans, each of at most a day unless one gap is longer.
     private func forEachPart(
-        of states: Set<GapState>, _ body: ([GapRecord], ClosedRange<Int64>) async throws -> Void
+        of states: Set<GapState>, _ body: ([GapRecord], [ClosedRange<Int64>]) async throws -> Void
     ) async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
         var next = Int64.max
         while !Task.isCancelled {
-            let part = try await buffer.gaps(states: states, before: next, limit: Self.mostGaps)
+            let part = try await buffer.gaps(states: states, before: next, limit: Self.mostGaps, fills: .none)
             guard let first = part.first else { return }
             next = first.id
             let recent = part.filter { ($0.gap.to ?? 0) >= oldest }
-            if let span = recent.span { try await body(recent, span) }
+            if !recent.isEmpty { try await body(recent, recent.byDay.compactMap(\.span)) }
         }
     }
 
@@ -173,6 +189,20 @@ extension [GapRecord] {
         let ended = compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
         guard let first = ended.map(\.0).min(), let last = ended.map(\.1).max() else { return nil }
         return first...Swift.max(first, last)
+    }
+
+    /// The gaps that have ended, together where all of them fit into a day.
+    fileprivate var byDay: [[GapRecord]] {
+        var days: [[GapRecord]] = []
+        for record in sorted(by: { $0.gap.from < $1.gap.from }) {
+            guard let to = record.gap.to else { continue }
+            if let first = days.last?.first, to - first.gap.from <= 86_400_000 {
+                days[days.count - 1].append(record)
+            } else {
+                days.append([record])
+            }
+        }
+        return days
     }
 }
 

@@ -19,6 +19,8 @@ struct StretchLog {
         var gaps: [Gap]
         /// The symbols that are subscribed; `nil` for all.
         var symbols: Set<Symbol>?
+        /// Since when the last of them has been collected, in milliseconds since the Unix epoch.
+        var collectedSince: Int64?
         /// The time on a clock that never jumps.
         var now: Duration
         /// The present time on the events' scale, by this machine's clock, in milliseconds since the Unix epoch.
@@ -34,10 +36,19 @@ struct StretchLog {
         var at: Duration
     }
 
+    private struct Given: Equatable {
+        var drops: Int64
+        var deadLetters: Int64
+    }
+
     private struct Course {
         var stretch: Stretch
-        /// The number of drops and dead letters when the stretch began.
-        var given: Int64
+        /// The counts of what did not come upstream when the stretch began. They are kept apart, because a letter that
+        /// is retried makes up for no drop.
+        var given: Given
+        /// ``Sight/collectedSince`` when the stretch began. Another time says that a symbol was given up and taken
+        /// again in between.
+        var collectedSince: Int64?
         /// The newest event at each of the last looks, oldest first.
         var marks: [Mark]
     }
@@ -66,14 +77,15 @@ struct StretchLog {
         let lasting = gaps.filter { $0.to == nil }
         let symbols = sight.symbols.map { $0.subtracting(lasting.flatMap(\.symbols)) }
         let isBlind = symbols?.isEmpty == true || lasting.contains { $0.symbols.isEmpty || symbols == nil }
-        let given = sight.buffer.drops + sight.buffer.deadLetters
+        let given = Given(drops: sight.buffer.drops, deadLetters: sight.buffer.deadLetters)
         guard !isBlind else { return end(kind, gaps) }
         guard var course = courses[kind] else {
             courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
             return []
         }
         let isBroken = gaps.contains { ($0.to ?? .max) > course.stretch.since && $0.concerns(symbols) }
-        guard course.stretch.symbols == symbols, course.given == given, !isBroken else {
+        let isSame = course.stretch.symbols == symbols && course.collectedSince == sight.collectedSince
+        guard isSame, course.given == given, !isBroken else {
             let shortened = end(kind, gaps)
             courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
             return shortened
@@ -98,14 +110,14 @@ struct StretchLog {
     /// Begins a stretch after everything that is known to be missing, and not before now: the newest event of a rare
     /// kind may be older than the subscription.
     private func begin(
-        _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Int64, _ sight: Sight
+        _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Given, _ sight: Sight
     ) -> Course {
         let latest = sight.newest.values.max() ?? newest
         let present = sight.time - latest > Self.longestQuiet ? latest : max(latest, sight.time)
         let since = gaps.reduce(present) { max($0, $1.to ?? $0) }
         let stretch = Stretch(kind: kind, symbols: symbols, since: since, through: since)
         let mark = Mark(newest: newest, sequence: sight.buffer[kind.stream].lastSequence, at: sight.now)
-        return Course(stretch: stretch, given: given, marks: [mark])
+        return Course(stretch: stretch, given: given, collectedSince: sight.collectedSince, marks: [mark])
     }
 
     /// Ends a stretch, earlier than was claimed if a gap began earlier.

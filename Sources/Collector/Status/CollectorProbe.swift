@@ -29,7 +29,9 @@ public final class CollectorProbe: Sendable {
     private let symbols: Symbols
     private let universes: UniverseService
     private let relay: (@Sendable () -> RelayState)?
+    private let backfill: @Sendable () -> BackfillState
     private let reconcile: (@Sendable () -> ReconcileState)?
+    private let reconcileProblem: String?
     private let fleet: FleetBoard?
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
@@ -43,13 +45,15 @@ public final class CollectorProbe: Sendable {
     ///   - feedDelay: How late the feed's events are under its plan, in seconds.
     ///   - uploads: One for each database; none when nothing is uploaded.
     ///   - relay: Returns the relay's state, from memory; `nil` when there is no relay.
+    ///   - backfill: Returns the state of the filling of gaps, from memory.
     ///   - reconcile: Returns the state of the daily comparison, from memory; `nil` when there is none.
+    ///   - reconcileProblem: Why there is none although RECONCILE_AT is set; `nil` otherwise.
     ///   - fleet: The fleet's board; `nil` when there is no upstream.
     public init(
         collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
         connections: ConnectionSet, uploads: [SyncService], symbols: Symbols, universes: UniverseService,
-        relay: (@Sendable () -> RelayState)? = nil, reconcile: (@Sendable () -> ReconcileState)? = nil,
-        fleet: FleetBoard? = nil
+        relay: (@Sendable () -> RelayState)? = nil, backfill: @escaping @Sendable () -> BackfillState,
+        reconcile: (@Sendable () -> ReconcileState)? = nil, reconcileProblem: String? = nil, fleet: FleetBoard? = nil
     ) {
         self.collector = collector
         self.version = version
@@ -61,7 +65,9 @@ public final class CollectorProbe: Sendable {
         self.symbols = symbols
         self.universes = universes
         self.relay = relay
+        self.backfill = backfill
         self.reconcile = reconcile
+        self.reconcileProblem = reconcileProblem
         self.fleet = fleet
     }
 
@@ -82,12 +88,15 @@ public final class CollectorProbe: Sendable {
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         snapshot.placement = connections.snapshot
         snapshot.connections = snapshot.placement.members.map { member in
-            ConnectionState(member, assignment: assignments[member.id], at: snapshot.time)
+            ConnectionState(
+                member, assignment: assignments[member.id], at: snapshot.time, feedDelay: feedDelay)
         }
         snapshot.buffer = statistics
         snapshot.maximumBytes = maximumBytes
         snapshot.relay = relay?()
+        snapshot.backfill = backfill()
         snapshot.reconcile = reconcile?()
+        snapshot.reconcileProblem = reconcileProblem
         snapshot.fleet = fleet?.status
         snapshot.shard = symbols.shard
         snapshot.cache = symbols.cache.statistics

@@ -4,16 +4,17 @@
 ///
 /// *Ready* means that it collects. What makes each check failing or degraded:
 ///
-/// - feed: failing if no connection has symbols, or if none of those that have some is connected with a confirmed
-///   symbol. Degraded if a connection is not connected, or has symbols but none confirmed; if symbols, or kinds of
-///   events of all symbols, are refused or unconfirmed; if reading is paused; if no event comes for 15 minutes of New
-///   York's regular session, or none of a kind while bars come.
+/// - feed: failing if no connection has symbols, or if none of those that have some is connected with anything
+///   confirmed. Degraded if a connection is not connected, or has symbols but nothing confirmed; if symbols, or kinds
+///   of their events, are refused or unconfirmed; if reading is paused; if no event comes for 15 minutes of New York's
+///   regular session, or none of a kind while bars come.
 /// - symbols: degraded if symbols have no room on any connection, or if a universe key gives nothing, or not
 ///   everything, and something else is collected.
 /// - decoding: degraded if more than one in a hundred events of a kind in the last 30 s, or all in the last 10 s, can't
 ///   be decoded, or lack a field because of its form.
 /// - buffer: failing if commits fail, or if the cap or the disk is reached, so that events are dropped or rejected.
-///   Degraded if four fifths of the cap are used, or if a damaged file was set aside and is still there.
+///   Degraded if four fifths of the cap are used, if a reader keeps the write-ahead log from being emptied, or if a
+///   damaged file was set aside and is still there.
 /// - disk: degraded if less than 1 GiB, and less than a twentieth of a small disk, is free.
 /// - sync: degraded if an upload failure lasts; if nothing is settled for 30 s beyond the interval while rows wait; if
 ///   the oldest row waits for more than 15 minutes beyond the interval; if there is a dead letter.
@@ -21,7 +22,10 @@
 /// - universes: degraded if pulling them fails, so that the last good copy is used, or if universe.sqlite can't be
 ///   read.
 /// - relay: degraded if it fell behind and closed its clients in the last ten minutes.
-/// - reconcile: degraded if one of the last days that were compared with the tape is not complete.
+/// - backfill: degraded if gaps that are over stay open because asking for them has failed for half an hour, or because
+///   a setting is missing.
+/// - reconcile: degraded if one of the last days that were compared with the tape is not complete, or if RECONCILE_AT has
+///   no effect.
 /// - fleet: degraded if another box writes the same row; if the box is alone in its group, beside boxes without one;
 ///   if, with SHARD=auto, the database can't be asked who else shares the symbols.
 /// - loops: failing if one is stuck.
@@ -123,8 +127,8 @@ public struct Health: Sendable, Equatable {
         loops = .loops(snapshot, age: age)
         let looked: [Check?] = [
             .feed(snapshot), .symbols(snapshot), .decoding(snapshot), .buffer(snapshot), .disk(snapshot),
-            .sync(snapshot), .syncTicks(snapshot), .universes(snapshot), .relay(snapshot), .reconcile(snapshot),
-            .fleet(snapshot), loops,
+            .sync(snapshot), .syncTicks(snapshot), .universes(snapshot), .relay(snapshot), .backfill(snapshot),
+            .reconcile(snapshot), .fleet(snapshot), loops,
         ]
         checks = looked.compactMap(\.self)
     }

@@ -1,10 +1,11 @@
 /// How old events were when they were read. Coarse buckets, whose bounds suit both trades and minute bars, are for
 /// metrics, and fine ones are for quantiles.
 public struct LatencyHistogram: Sendable, Equatable {
-    /// The coarse buckets' upper bounds, in seconds; one more bucket counts older events. Those above 900 are for feeds
-    /// that are delayed by a quarter of an hour.
+    /// The coarse buckets' upper bounds, in seconds; one more bucket counts older events. Those from 900 on are for feeds
+    /// that are delayed by a quarter of an hour: 930 tells events that come as they should from late ones.
     public static let bounds: [Double] = [
-        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1200, 3600, 21_600, 86_400,
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 930, 960, 1200, 3600, 21_600,
+        86_400,
     ]
     private static let boundsMilliseconds = bounds.map { $0 * 1000 }
 

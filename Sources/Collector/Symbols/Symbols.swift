@@ -185,8 +185,9 @@ public final class Symbols: Sendable {
     /// The name of each connection with the symbols of its wish, whether or not this box takes them. From memory.
     var named: [(connection: String, symbols: [Symbol])] { book.withLock { $0.plan }.named }
 
-    /// Whether the feed has confirmed, or refused, every symbol that should be collected and has room. From memory.
-    var areTaken: Bool {
+    /// The symbols that should be collected and have room, and that the feed has neither confirmed nor refused. From
+    /// memory.
+    var untaken: Set<Symbol> {
         let snapshot = connections.snapshot
         var left = Set(
             assignments.flatMap { assignment -> [Symbol] in
@@ -198,7 +199,7 @@ public final class Symbols: Sendable {
             left.subtract(member.feed.confirmed)
             left.subtract(member.feed.refused)
         }
-        return left.isEmpty
+        return left
     }
 
     /// Applies a new share of the symbols, and gives the connections the differences.
@@ -462,14 +463,12 @@ public final class Symbols: Sendable {
     }
 
     private func tell(_ changes: [SymbolPlan.Change]) {
-        for change in changes {
-            do {
-                try connections.setInterest(change.interest, of: change.connection, isOverdue: change.isOverdue)
-            } catch {
-                logger.error(
-                    "a connection can't take its symbols",
-                    metadata: ["connection": "\(change.name)", "error": "\(error)"])
-            }
+        guard !changes.isEmpty else { return }
+        do {
+            try connections.setInterests(
+                changes.map { .init($0.interest, of: $0.connection, isOverdue: $0.isOverdue) })
+        } catch {
+            logger.error("a connection can't take its symbols", metadata: ["error": "\(error)"])
         }
     }
 

@@ -22,15 +22,14 @@ public struct FirstPull: Sendable {
     ///
     /// - Returns: Why the mirror could not be updated; `nil` when it was.
     public func run() async -> FirstPullFailure? {
-        let reading = Task { try await source.read() }
+        let end = ContinuousClock.now + Self.limit
         do {
-            let snapshot = try await reading.value(within: Self.limit)
-            switch try mirror.replacePulled(with: snapshot.records, source: snapshot.source) {
-            case .refused(let text): return FirstPullFailure(description: text, cause: nil)
-            case .replaced(let changes):
-                if let warning = changes.warning { logger.error("\(warning)") }
-            case .unchanged: break
+            let (_, outcome) = try await mirror.pull { [source] in
+                let reading = Task { try await source.pull() }
+                return try await reading.value(within: max(.zero, end - .now))
             }
+            if case .refused(let text) = outcome { return FirstPullFailure(description: text, cause: nil) }
+            if case .replaced(let changes) = outcome, let warning = changes.warning { logger.error("\(warning)") }
             return nil
         } catch let error as UpstreamError where error.reason == .cancelled {
             return FirstPullFailure(description: "the database gave no answer within \(Self.limit)", cause: nil)

@@ -56,7 +56,6 @@ public final class UniverseService: Service {
         var status = UniverseStatus()
         var wantsReread = false
         var wantsFollowing = false
-        var hasNewInterval = false
     }
 
     /// Makes a service for the mirror.
@@ -124,10 +123,7 @@ public final class UniverseService: Service {
         var counter = seen
         var failures = LogThrottle<String, ContinuousClock.Instant>()
         while !Task.isCancelled {
-            if take(\.wantsReread), await rereadSettings() {
-                shared.withLock { $0.hasNewInterval = true }
-                pullBell.ring()
-            }
+            if take(\.wantsReread), await rereadSettings() { pullBell.ring() }
             await lookForChanges(since: &counter, &failures)
             await watchBell.sleep(upTo: Self.lookInterval)
         }
@@ -135,12 +131,22 @@ public final class UniverseService: Service {
 
     private func pulls(from source: UniverseSource) async {
         var failures = LogThrottle<String, ContinuousClock.Instant>()
+        var told: [String] = []
         var policy = SyncPolicy(interval: .zero)
-        var next = interval == nil ? nil : ContinuousClock.now
+        var known = interval
+        var next = known == nil ? nil : ContinuousClock.now
         while !Task.isCancelled {
-            if take(\.hasNewInterval) { next = interval.map { .now + $0 } }
+            if interval != known {
+                known = interval
+                next = known.map { interval in
+                    let due = ContinuousClock.now + interval
+                    return min(next ?? due, due)
+                }
+                // Nobody tries again then, and the mirror's age is shown anyway.
+                if known == nil { shared.withLock { $0.status.failure = nil } }
+            }
             if let due = next, due <= .now {
-                let outcome = await pull(from: source, &failures)
+                let outcome = await pull(from: source, &failures, &told)
                 giveBackMemory()
                 watchBell.ring()
                 let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
@@ -178,14 +184,15 @@ public final class UniverseService: Service {
 
     // MARK: - Pulling
 
-    private func pull(from source: UniverseSource, _ failures: inout LogThrottle<String, ContinuousClock.Instant>) async
-        -> SyncPolicy.Outcome
-    {
+    /// - Parameter told: the remarks of the last pull.
+    private func pull(
+        from source: UniverseSource, _ failures: inout LogThrottle<String, ContinuousClock.Instant>,
+        _ told: inout [String]
+    ) async -> SyncPolicy.Outcome {
         do {
-            var snapshot = try await source.read()
-            snapshot.remarks += snapshot.records.spellAsFeed()
-            for remark in snapshot.remarks { logger.warning("universe pull: \(remark)") }
-            let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
+            let (snapshot, outcome) = try await mirror.pull { try await source.pull() }
+            if snapshot.remarks != told { log(snapshot.remarks) }
+            told = snapshot.remarks
             if case .refused(let text) = outcome { throw RefusedPull(text: text) }
             shared.withLock { shared in
                 shared.status.pulls += 1
@@ -228,6 +235,15 @@ public final class UniverseService: Service {
         return isRetryable ? .failedForNow : .paused
     }
 
+    /// Logs a few of a pull's remarks: there may be one for each row.
+    private func log(_ remarks: [String]) {
+        for remark in remarks.prefix(3) { logger.warning("universe pull: \(remark)") }
+        guard remarks.count > 3 else { return }
+        logger.warning(
+            "universe pull: there are more such remarks; edgetick universe pull prints all of them",
+            metadata: ["more": "\(remarks.count - 3)"])
+    }
+
     private func log(_ changes: PullChanges) {
         if let warning = changes.warning { logger.error("\(warning)") }
         logger.notice(
@@ -246,9 +262,14 @@ public final class UniverseService: Service {
         }
     }
 
+    /// Notes when any process last pulled. If that was since the last look, a failure from before is over.
     private func noteAge() {
         guard let note = try? mirror.pullNote() else { return }
-        shared.withLock { $0.status.mirrorPulledAt = note.checkedAt }
+        shared.withLock { shared in
+            guard shared.status.mirrorPulledAt != note.checkedAt else { return }
+            shared.status.mirrorPulledAt = note.checkedAt
+            shared.status.failure = nil
+        }
     }
 
     private static func age(since milliseconds: Int64?, now: Int64) -> String {
@@ -262,6 +283,8 @@ public final class UniverseService: Service {
         since counter: inout Int64?, _ failures: inout LogThrottle<String, ContinuousClock.Instant>
     ) async {
         let isAsked = take(\.wantsFollowing)
+        // A pull by hand that finds nothing new doesn't move the counter.
+        if shared.withLock({ $0.status.failure != nil }) { noteAge() }
         let now = readCounter(&failures)
         if let now, now != counter {
             counter = now

@@ -1,6 +1,7 @@
 import Dispatch
 import MarketData
 public import Store
+import Upstream
 
 /// Retries and discards dead letters while the uploads run: each letter in the upload to the database that holds its
 /// stream.
@@ -16,7 +17,7 @@ public struct DeadLetterDesk: Sendable {
     ///
     /// - Parameters:
     ///   - uploads: One for each database; none when nothing is uploaded.
-    ///   - patience: How long the letters may wait for their turn between two passes.
+    ///   - patience: How long the letters may wait for their turn between two passes, and for the database.
     public init(uploads: [SyncService], buffer: TickBuffer, patience: Duration) {
         self.uploads = uploads
         self.buffer = buffer
@@ -40,10 +41,11 @@ public struct DeadLetterDesk: Sendable {
     /// - Throws: The same as ``retry(_:)``.
     public func discard(_ choice: DeadLetterChoice) async throws -> DeadLetterDiscard {
         guard !uploads.isEmpty else {
-            return DeadLetterDiscard(letters: try await DeadLetterRetry.discard(choice, buffer: buffer))
+            return try await DeadLetterRetry.discard(choice, buffer: buffer, passes: [])
         }
         let (done, failure) = try await parts(of: choice) { upload in try await upload.discard(choice) }
-        return DeadLetterDiscard(letters: done.flatMap { $0 }, failure: failure)
+        return DeadLetterDiscard(
+            letters: done.flatMap(\.letters), waiting: done.reduce(0) { $0 + $1.waiting }, failure: failure)
     }
 
     /// Has the uploads that hold chosen letters do their parts, one after the other.
@@ -67,7 +69,8 @@ public struct DeadLetterDesk: Sendable {
             do {
                 done.append(try await part.value(within: max(.zero, ContinuousClock.now.duration(to: end))))
             } catch {
-                let problem: any Error = error is CancellationError ? UploadBusy() : error
+                let isGivenUp = error is CancellationError || (error as? UpstreamError)?.reason == .cancelled
+                let problem: any Error = isGivenUp ? UploadBusy() : error
                 guard !done.isEmpty else { throw problem }
                 return (done, "\(streams.map(\.rawValue).joined(separator: ", ")): \(problem)")
             }
@@ -80,17 +83,23 @@ public struct DeadLetterDesk: Sendable {
 public struct DeadLetterDiscard: Sendable {
     /// The letters, which are gone from the file.
     public var letters: [DeadLetter]
+    /// The number of other letters, which are gone too, but whose rows turned out to wait for upload and are judged
+    /// again.
+    public var waiting: Int
     /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
     public var failure: String?
 
     /// Makes the result; see the properties for meaning.
-    public init(letters: [DeadLetter], failure: String? = nil) {
+    public init(letters: [DeadLetter], waiting: Int = 0, failure: String? = nil) {
         self.letters = letters
+        self.waiting = waiting
         self.failure = failure
     }
 }
 
-/// The error of letters whose turn did not come.
+/// The error of letters whose turn did not come, or for which the database was asked for too long.
 struct UploadBusy: Error, CustomStringConvertible {
-    var description: String { "the upload was busy for too long, or is stopping; try again" }
+    var description: String {
+        "the upload was busy for too long, its database did not answer in time, or it is stopping; try again"
+    }
 }

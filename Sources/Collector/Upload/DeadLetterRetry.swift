@@ -1,4 +1,4 @@
-public import MarketData
+import MarketData
 public import Store
 public import Upstream
 
@@ -17,6 +17,18 @@ public struct DeadLettersMissing: Error, CustomStringConvertible {
     ) throws(DeadLettersMissing) -> [DeadLetter] {
         guard found.missing.isEmpty else { throw DeadLettersMissing(names: found.missing) }
         return found.letters
+    }
+}
+
+/// The error that the database did not say yet whether the rows of some dead letters were settled or still wait.
+public struct DeadLettersInDoubt: Error, CustomStringConvertible {
+    /// The letters' names.
+    public let names: [String]
+
+    /// The description, in one line.
+    public var description: String {
+        "dead letter \(DisplayText.list(names)): its upload was interrupted, and no database is set that could say "
+            + "whether the row still waits; upload first"
     }
 }
 
@@ -86,7 +98,8 @@ public struct DeadLetterRetry: Sendable {
         let readable = letters.filter { $0.event != nil }
         let bars = uploaders.first { $0.configuration.streams.contains(.bars) }
         let held = try await superseded(readable, uploader: bars)
-        // The file is changed last, so that bars collected meanwhile count too.
+        // The file is changed last, so that bars collected meanwhile count too, and not once the caller has given up.
+        try Task.checkCancellation()
         let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
         let returned = Set(placed.map(\.letter.name))
         let others = readable.filter { !returned.contains($0.name) }
@@ -104,16 +117,47 @@ public struct DeadLetterRetry: Sendable {
         Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
     }
 
-    /// Deletes letters of these streams from the file and returns them. No pass of the streams may be running.
+    /// Deletes letters of these streams from the file and returns them, as ``discard(_:buffer:passes:)`` does.
     ///
-    /// - Throws: `StoreError` and ``DeadLettersMissing``; nothing is changed then.
-    public static func discard(
-        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer
-    ) async throws -> [DeadLetter] {
+    /// - Throws: Also ``DeadLettersMissing``.
+    static func discard(
+        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer,
+        passes: [UploadPass]
+    ) async throws -> DeadLetterDiscard {
         let letters = try DeadLettersMissing.check(
             choice.found(in: TickHistory(directory: buffer.directory), of: streams))
-        try await buffer.discard(letters)
-        return letters
+        return try await discard(letters, buffer: buffer, passes: passes)
+    }
+
+    /// Deletes letters from the file and returns them.
+    ///
+    /// - Parameter passes: The passes of the letters' streams; none may be running. They are asked only if a COMMIT was
+    ///   left in doubt.
+    /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersInDoubt`` and `CancellationError`; no letter is discarded
+    ///   then.
+    public static func discard(
+        _ letters: [DeadLetter], buffer: TickBuffer, passes: [UploadPass]
+    ) async throws -> DeadLetterDiscard {
+        func inDoubt() -> [DeadLetter] {
+            let statistics = buffer.statistics
+            return letters.filter { $0.sequence > statistics[$0.stream].settledSequence }
+        }
+        // If the COMMIT succeeded, the letter is all that is left of its row, and must be counted.
+        let doubtful = inDoubt()
+        for pass in passes {
+            let streams = pass.streams.filter { stream in doubtful.contains { $0.stream == stream } }
+            guard !streams.isEmpty else { continue }
+            if let failure = try await pass.settle(streams).values.first { throw failure }
+        }
+        let asked = Set(passes.flatMap(\.streams))
+        let unknown = doubtful.filter { !asked.contains($0.stream) }
+        guard unknown.isEmpty else { throw DeadLettersInDoubt(names: unknown.map(\.name)) }
+        let waiting = Set(inDoubt().map(\.name))
+        let settled = letters.filter { !waiting.contains($0.name) }
+        // Whoever has given up was told that nothing changed.
+        try Task.checkCancellation()
+        try await buffer.discard(settled)
+        return DeadLetterDiscard(letters: settled, waiting: waiting.count)
     }
 
     /// Returns the names of bars that would replace a newer version upstream.

@@ -10,6 +10,7 @@ final class Interludes: Sendable {
 
     private struct State {
         var waiting: [Waiting] = []
+        var underWay: (key: UInt64, task: Task<Void, Never>)?
         var next: UInt64 = 0
         var isOver = false
     }
@@ -18,7 +19,8 @@ final class Interludes: Sendable {
 
     var isEmpty: Bool { state.withLock { $0.waiting.isEmpty } }
 
-    /// Queues `work`, calls `ring`, and waits for its turn and its result.
+    /// Queues `work`, calls `ring`, and waits for its turn and its result. When the task is cancelled, so is the work,
+    /// whose end is waited for if it has begun.
     ///
     /// - Throws: What `work` does, and `CancellationError` when the task was cancelled, or the upload ended, before its
     ///   turn.
@@ -46,17 +48,36 @@ final class Interludes: Sendable {
                 if isIn { ring() } else { waiting.withdraw() }
             }
         } onCancel: {
-            let withdrawn = state.withLock { state in
-                state.waiting.firstIndex { $0.key == key }.map { state.waiting.remove(at: $0) }
+            let (withdrawn, begun) = state.withLock { state -> (Waiting?, Task<Void, Never>?) in
+                let withdrawn = state.waiting.firstIndex { $0.key == key }.map { state.waiting.remove(at: $0) }
+                return (withdrawn, state.underWay?.key == key ? state.underWay?.task : nil)
             }
             withdrawn?.withdraw()
+            begun?.cancel()
         }
         return try result.get()
     }
 
+    /// Does the work that waits; cancelling the task cancels the work under way.
     func carryOut() async {
-        while let next = state.withLock({ $0.waiting.isEmpty ? nil : $0.waiting.removeFirst() }) {
-            await next.carryOut()
+        while let task = begin() {
+            await withTaskCancellationHandler {
+                await task.value
+            } onCancel: {
+                task.cancel()
+            }
+            state.withLock { $0.underWay = nil }
+        }
+    }
+
+    /// Begins the next work, in a task of its own, which whoever waits for the result can cancel.
+    private func begin() -> Task<Void, Never>? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else { return nil }
+            let next = state.waiting.removeFirst()
+            let task = Task { await next.carryOut() }
+            state.underWay = (key: next.key, task: task)
+            return task
         }
     }
 

@@ -95,7 +95,7 @@ public final class SyncService: Service {
     /// collector, and returns when they are in the queue. The pass under way ends after its batch to make room.
     ///
     /// - Throws: `StoreError`, `UpstreamError`, ``DeadLettersMissing``, and `CancellationError` when the task was
-    ///   cancelled or the service ended before their turn came. Nothing is changed then.
+    ///   cancelled or the service ended before the file was changed. Nothing is changed then.
     public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
         try await interludes.run(ring: doorbell.ring) { [self] in
             let letters = try DeadLettersMissing.check(
@@ -110,9 +110,9 @@ public final class SyncService: Service {
     /// Deletes dead letters for good, as `edgetick dead-letters discard` does without a collector, and returns them.
     ///
     /// - Throws: The same as ``retry(_:)``.
-    public func discard(_ choice: DeadLetterChoice) async throws -> [DeadLetter] {
+    public func discard(_ choice: DeadLetterChoice) async throws -> DeadLetterDiscard {
         try await interludes.run(ring: doorbell.ring) { [self] in
-            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer)
+            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer, passes: [pass])
         }
     }
 

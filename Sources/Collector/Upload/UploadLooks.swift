@@ -61,6 +61,13 @@ final class UploadLooks: Sendable {
         state = Mutex(State(seen: Dictionary(uniqueKeysWithValues: seen)))
     }
 
+    /// Has the ledger checked as well if a check is due, since somebody may have deleted its rows. Called before the
+    /// streams are settled, so that rows which then wait again are read in their order.
+    func prepare(at now: ContinuousClock.Instant) async {
+        guard let next = state.withLock(\.next), now >= next else { return }
+        await uploader.settleAgain()
+    }
+
     /// Checks if a check is due.
     ///
     /// Rows that were found missing count as missing until one of them is there or ``forget(_:)`` is called, even if
@@ -73,14 +80,12 @@ final class UploadLooks: Sendable {
         _ streams: [EventStream], at now: ContinuousClock.Instant = .now,
         receivedAfter cutoff: Int64 = WallClock.microseconds() - UploadLooks.longest
     ) async throws -> [EventStream: String] {
-        let (isDue, isFirst) = state.withLock { state in
+        let isDue = state.withLock { state in
             let isDue = state.next.map { now >= $0 } ?? true
-            defer { if isDue { state.next = now + Self.interval } }
-            return (isDue, state.next == nil)
+            if isDue { state.next = now + Self.interval }
+            return isDue
         }
         guard isDue else { return state.withLock(\.missing) }
-        // The ledger is checked as well, since somebody may have deleted its rows.
-        if !isFirst { await uploader.settleAgain() }
         for stream in streams {
             do {
                 let finding = try await check(stream, receivedAfter: cutoff)

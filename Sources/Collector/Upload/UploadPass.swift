@@ -68,8 +68,10 @@ public struct UploadPass: Sendable {
         repeat {
             var failures: [EventStream: UpstreamError] = [:]
             do {
+                let now = ContinuousClock.now
+                await looks.prepare(at: now)
                 failures = try await settle(left, readsTables: !failing.isDisjoint(with: left))
-                report.missing = try await looks.look(left.filter { failures[$0] == nil })
+                report.missing = try await looks.look(left.filter { failures[$0] == nil }, at: now)
                 let queue = UploadQueue(
                     buffer: buffer, sizes: sizes, streams: left.filter { failures[$0] == nil }, ends: ends,
                     deadline: deadline, isOver: isOver

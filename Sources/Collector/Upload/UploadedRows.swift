@@ -14,6 +14,8 @@ public struct UploadedRows: Sendable {
     private(set) var isScattered = false
     /// Whether rows can be distinguished from another collector's.
     private(set) var isCertain = true
+    /// Whether a trigger has changed values of rows.
+    private(set) var areChanged = false
     private var hasFound = false
     /// Whether a row is missing that the database's own retention can't have deleted yet.
     private var lacksRecent = false
@@ -36,6 +38,7 @@ public struct UploadedRows: Sendable {
             guard let last = batch.lastSequence else { return result }
             let found = try await uploader.lookUp(batch)
             result.isCertain = result.isCertain && found.isCertain
+            result.areChanged = result.areChanged || found.areChanged
             let recent = Set(
                 (0..<batch.count).compactMap { index in
                     (batch.received(at: index) ?? 0) > cutoff ? batch.sequence(at: index) : nil
@@ -75,13 +78,14 @@ public struct UploadedRows: Sendable {
             // If only the oldest rows are missing, and none of the last day, the database's retention may have deleted
             // them.
             let isOldest = !isScattered && !lacksRecent && missing.count < count
+            let again = "edgetick sync --again --stream \(name) --from \(missing.first)"
             result.find(
                 isOldest ? .warning : .fault, at: "\(name) \(missing.first)…\(missing.last)",
                 "\(missing.count) of \(count) uploaded rows are not upstream",
                 advice: isOldest
-                    ? "the database's own retention deletes its oldest rows; if it has none, edgetick sync --again"
+                    ? "the database's own retention deletes its oldest rows; if it has none, \(again)"
                     : "somebody deleted them, a trigger keeps them out, or a backup took the database's place: "
-                        + "edgetick sync --again --stream \(name) --from …")
+                        + again)
         }
         if let doubled {
             result.find(
@@ -89,11 +93,17 @@ public struct UploadedRows: Sendable {
                 "\(doubled.count.counted("row is", "rows are")) upstream more than once",
                 advice: "delete all but one of each there")
         }
+        if areChanged {
+            result.find(
+                .note, at: name,
+                "a trigger on the table changes values: some rows were found only by what identifies their events; "
+                    + "whether those are doubled was not checked", advice: "")
+        }
         if !isCertain, count > 0 {
             result.find(
                 .note, at: name,
-                "the table has no received_at: a row that another collector sent counts as this one's, "
-                    + "and whether rows are doubled was not checked", advice: "")
+                "the table has no received_at, or no collector where a trigger changes received_at: a row that another "
+                    + "collector sent counts as this one's, and whether rows are doubled was not checked", advice: "")
         }
     }
 }

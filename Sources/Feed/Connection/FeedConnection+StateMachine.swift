@@ -331,12 +331,18 @@ extension FeedConnection {
                 + "many as the account allows, or have the limit raised; if another client uses the key too, stop it"
         }
 
+        /// Returns what a batch's events show to be missing; `nil` if nothing. Called before the batch is handed over.
+        mutating func shown(by batch: EventBatch, _ now: FeedMoment) -> GapChange? {
+            let gaps = losses.shown(by: batch, of: subscription, now)
+            return gaps.isEmpty ? nil : GapChange(gaps: gaps)
+        }
+
         /// Handles a batch that was handed over and accepted.
         mutating func took(_ batch: EventBatch, _ now: FeedMoment) -> [Action] {
             guard !batch.isEmpty else { return [] }
-            let gaps = losses.took(batch, of: subscription, now)
-            var actions: [Action] = gaps.isEmpty ? [] : [.record(GapChange(gaps: gaps))]
-            guard case .subscribed = state else { return actions }
+            losses.took(batch, now)
+            guard case .subscribed = state else { return [] }
+            var actions: [Action] = []
             if subscription.awaitsEvents { actions += stands(subscription.shown(by: batch), now) }
             if losses.awaitsEvents { actions += settle(now) }
             return actions

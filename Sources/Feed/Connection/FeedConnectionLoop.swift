@@ -147,13 +147,16 @@ final class FeedConnectionLoop {
         let batch = intake.takeBatch()
         // If the connection was dropped during this read, the rest of the read is within its gap.
         guard handler != nil else { return }
+        let moment = now
+        // A kill may keep the events that show a gap, but must not keep them without it.
+        if let change = machine.shown(by: batch, moment) { sink.record(change) }
         let admission = sink.offer(batch)
         switch admission {
         case .accepted, .acceptedStopReading: break
         case .refused:
             state.update { $0.overflowed += Int64(batch.count) }
-            return perform(machine.overflowed(now))
-        case .outdated: return perform(machine.fellBehind(now))
+            return perform(machine.overflowed(moment))
+        case .outdated: return perform(machine.fellBehind(moment))
         }
         let latency = batch.newestEnd.map { batch.receivedMicroseconds / 1000 - $0 }
         state.update { snapshot in
@@ -161,7 +164,7 @@ final class FeedConnectionLoop {
             snapshot.latency = latency
             snapshot.lastEvent = batch.receivedMicroseconds / 1000
         }
-        perform(machine.took(batch, now))
+        perform(machine.took(batch, moment))
         if admission == .acceptedStopReading { pause() }
     }
 

@@ -140,15 +140,20 @@ struct LossWatch: Sendable {
 
     // MARK: Ends
 
-    /// Handles a batch that was accepted.
-    ///
-    /// - Returns: the gaps that its events reveal.
-    mutating func took(_ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
+    /// Returns the gaps that a batch's events reveal. Called before the batch is handed over.
+    mutating func shown(by batch: EventBatch, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         let skipped = jumps.isOver ? [] : noteJumps(batch, of: subscription, now)
+        guard !unproven.isEmpty else { return skipped }
+        var times = times
+        times.took(batch, now)
+        return skipped + unproven.prove(by: times, now)
+    }
+
+    /// Handles a batch that was accepted.
+    mutating func took(_ batch: EventBatch, _ now: FeedMoment) {
         times.took(batch, now)
         hasEvents = true
         if !spells.isEmpty { spells.reached(reached(now)) }
-        return skipped + unproven.prove(by: times, now)
     }
 
     /// Returns a gap for each jump, in the channels that were subscribed to.

@@ -5,6 +5,8 @@ import MarketData
 struct UnprovenGaps: Sendable {
     private var gaps: [(gap: Gap, ended: FeedMoment)] = []
 
+    var isEmpty: Bool { gaps.isEmpty }
+
     /// Adds gaps that were just ended by the clock.
     mutating func add(_ ended: [Gap], _ now: FeedMoment) { gaps += ended.map { ($0, now) } }
 
@@ -12,7 +14,7 @@ struct UnprovenGaps: Sendable {
     ///
     /// - Returns: the gaps beyond those ends.
     mutating func prove(by times: EventTimes, _ now: FeedMoment) -> [Gap] {
-        guard !gaps.isEmpty, let feed = times.feedTime(now) else { return [] }
+        guard let feed = times.feedTime(now) else { return [] }
         var missing: [Gap] = []
         gaps.removeAll { gap, ended in
             guard let told = gap.to else { return true }

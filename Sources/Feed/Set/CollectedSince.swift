@@ -14,6 +14,12 @@ struct CollectedSince: Sendable {
     /// the start, `nil` if it is not collected.
     subscript(symbol: Symbol) -> Int64? { [times[symbol], everything].compactMap(\.self).min() }
 
+    /// Since when the last of some symbols has been collected, or everything (`nil`); `nil` if none is.
+    func latest(of symbols: Set<Symbol>?) -> Int64? {
+        guard let symbols else { return everything }
+        return symbols.lazy.compactMap { self[$0] }.max()
+    }
+
     /// Records what is collected now.
     ///
     /// - Parameters:

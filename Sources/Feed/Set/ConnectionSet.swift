@@ -100,16 +100,40 @@ public final class ConnectionSet: Service, Sendable {
 
     // MARK: Changes
 
-    /// Replaces what a connection is configured to deliver; while it runs, only the difference is sent.
+    /// What a connection is configured to deliver from now on.
+    public struct NewInterest: Sendable {
+        /// The connection's id.
+        public var connection: String
+        /// The symbols, or everything.
+        public var interest: Interest
+        /// Whether the connection should have delivered these symbols from the start, but nobody could say which they
+        /// are. Those that were not wanted from the start are then recorded as missed since the previous collector.
+        public var isOverdue: Bool
+
+        /// Creates what a connection is configured to deliver.
+        public init(_ interest: Interest, of connection: String, isOverdue: Bool = false) {
+            self.connection = connection
+            self.interest = interest
+            self.isOverdue = isOverdue
+        }
+    }
+
+    /// Replaces what connections are configured to deliver; while they run, only the difference is sent.
     ///
-    /// - Parameter isOverdue: whether the connection should have delivered these symbols from the start, but nobody
-    ///   could say which they are. Those that were not wanted from the start are then recorded as missed since the
-    ///   previous collector.
-    /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
-    public func setInterest(_ interest: Interest, of id: String, isOverdue: Bool = false) throws(FeedError) {
-        let slot = try slot(of: id)
-        core.withLock { $0.configure(slot, interest, isOverdue: isOverdue) }
+    /// All is decided in one step: a symbol that goes from one connection's list to another's is given up where it was
+    /// only when the other one delivers it.
+    ///
+    /// - Throws: ``FeedError/Reason/misuse`` if one of them doesn't exist. The others have their symbols then.
+    public func setInterests(_ new: [NewInterest]) throws(FeedError) {
+        let missing = core.withLock { core in
+            new.filter { change in
+                guard let slot = core.slot(of: change.connection) else { return true }
+                core.configure(slot, change.interest, isOverdue: change.isOverdue)
+                return false
+            }
+        }
         settle()
+        if let missing = missing.first { throw Self.unknown(missing.connection) }
     }
 
     /// Subscribes to symbols while running: on the given connection, bound to it, or else where the strategy puts them.
@@ -125,13 +149,15 @@ public final class ConnectionSet: Service, Sendable {
     ) throws(FeedError) -> [String: [Symbol]] {
         let slot = try id.map { id throws(FeedError) in try self.slot(of: id) }
         var homeless: [Symbol] = []
-        let new = core.withLock { core in
+        let new = core.withLock { core -> [Symbol] in
             let bound = slot != nil
             let refused = waiting ? [] : core.machine.homeless(symbols, on: slot, bound: bound)
             homeless = symbols.filter(refused.contains)
-            return core.machine.want(symbols.filter { !refused.contains($0) }, on: slot, bound: bound)
+            let taken = symbols.filter { !refused.contains($0) }
+            return taken.isEmpty ? [] : core.machine.want(taken, on: slot, bound: bound)
         }
-        settle()
+        // A change of nothing would cost as much as one of every symbol.
+        if homeless.count < symbols.count { settle() }
         return grouped(new).merging(homeless.isEmpty ? [:] : ["": homeless], uniquingKeysWith: +)
     }
 
@@ -221,6 +247,12 @@ public final class ConnectionSet: Service, Sendable {
     ///   for it yet.
     public func collectedSince(_ symbol: Symbol) -> Int64? { core.withLock { $0.collected[symbol] } }
 
+    /// The latest ``collectedSince(_:)`` of some symbols; with `nil`, that of everything. It changes whenever one of
+    /// them was not collected for a while.
+    public func collectedSince(lastOf symbols: Set<Symbol>?) -> Int64? {
+        core.withLock { $0.collected.latest(of: symbols) }
+    }
+
     /// Returns the channels that the account's plan does not cover, as the feed told every connection that should
     /// deliver them.
     public func refused(_ channels: [FeedChannel]) -> Set<FeedChannel> {
@@ -280,10 +312,12 @@ public final class ConnectionSet: Service, Sendable {
     private var moment: FeedMoment { .now() }
 
     private func slot(of id: String) throws(FeedError) -> Int {
-        guard let slot = core.withLock({ $0.slot(of: id) }) else {
-            throw FeedError(.misuse, operation: "look up", message: "there is no connection \(DisplayText.escaped(id))")
-        }
+        guard let slot = core.withLock({ $0.slot(of: id) }) else { throw Self.unknown(id) }
         return slot
+    }
+
+    private static func unknown(_ id: String) -> FeedError {
+        FeedError(.misuse, operation: "look up", message: "there is no connection \(DisplayText.escaped(id))")
     }
 
     private func insert(_ member: SetMember) throws(FeedError) {

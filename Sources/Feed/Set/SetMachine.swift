@@ -168,6 +168,9 @@ struct SetMachine: Sendable {
 
     /// Returns the symbols that would find no room if ``want(_:on:bound:)`` were called with the same arguments.
     func homeless(_ symbols: [Symbol], on slot: Int?, bound: Bool = false) -> Set<Symbol> {
+        guard !symbols.isEmpty else { return [] }
+        // Newcomers displace nobody, so nothing needs to be tried.
+        if slot == nil, !isDirty, isFull { return Set(symbols.filter { goals[$0] == nil }) }
         var trial = self
         trial.want(symbols, on: slot, bound: bound)
         trial.plan()
@@ -415,6 +418,16 @@ struct SetMachine: Sendable {
             changed = changed.union(after.subtracting(before)).union(before.subtracting(after))
         }
         return (moved, freed)
+    }
+
+    /// Whether every connection has as many symbols of its own as it takes.
+    private var isFull: Bool {
+        wildcards.isEmpty
+            && stations.allSatisfy { slot, station in
+                guard station.removedSince == nil else { return true }
+                guard let capacity = station.seat.capacity else { return false }
+                return homes.values.count { $0.contains(slot) } >= capacity
+            }
     }
 
     private func hasRoom(_ slot: Int) -> Bool {

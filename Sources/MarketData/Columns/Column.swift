@@ -165,6 +165,9 @@ extension EventStream {
     /// The column with the events' own time.
     public var timeColumn: String { columns.first { $0.content == .milliseconds }?.name ?? "" }
 
+    /// The column with the time at which the events were over: a bar's end, else their own time.
+    public var endColumn: String { self == .bars ? "end_ms" : timeColumn }
+
     private static let barColumns =
         [.sequence] + Bar.columns.map(\.column) + [.received([]), .connection, .source]
     private static let tradeColumns = tickColumns(Trade.columns)

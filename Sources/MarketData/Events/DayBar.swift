@@ -43,6 +43,38 @@ public struct DayBar: Sendable, Equatable {
     }
 }
 
+/// How far a table's bars may be off from those that were sent, because its columns round.
+public struct BarRounding: Sendable, Equatable {
+    /// How far the numbers of a column may be off; not at all unless set.
+    public struct Limit: Sendable, Equatable {
+        /// The maximum difference, in the column's unit.
+        public var difference: Double
+        /// The maximum difference as a fraction of the number, in a column of floating-point numbers.
+        public var fraction: Double
+
+        /// Makes a limit; see the properties.
+        public init(difference: Double = 0, fraction: Double = 0) {
+            self.difference = difference
+            self.fraction = fraction
+        }
+
+        /// Whether `stored` may be what the column made of `sent`.
+        public func covers(_ stored: Double, _ sent: Double) -> Bool {
+            abs(stored - sent) <= max(difference, abs(sent) * fraction)
+        }
+    }
+
+    /// The limit of open, high, low and close.
+    public var prices = Limit()
+    /// The limit of the number of shares.
+    public var volume = Limit()
+    /// The limit of the average price.
+    public var vwap = Limit()
+
+    /// Makes limits of columns that don't round.
+    public init() {}
+}
+
 extension [DayBar] {
     /// The bars sorted by start, one for each start: the last of several versions.
     public var newest: [DayBar] {

@@ -31,6 +31,15 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
         }
     }
 
+    /// The length of the kind's bars; `nil` if it has none.
+    public var interval: Bar.Interval? {
+        switch self {
+        case .minuteBar: .minute
+        case .secondBar: .second
+        case .trade, .quote, .limitBand, .imbalance, .fairValue: nil
+        }
+    }
+
     /// What events of the kind are called, for people: `minute bars`.
     public var plural: String {
         switch self {

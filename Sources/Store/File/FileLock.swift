@@ -15,15 +15,18 @@ public final class FileLock: Sendable {
         public let processID: Int32
         /// When it took the lock, in seconds since the Unix epoch.
         let since: Int64
+        /// Whether it collects; `false` for another command that works on the files.
+        public let isCollecting: Bool
+        /// When a collector is known to have held the lock: since then, or, under a command, before. 0 if none is known.
+        let collected: Int64
     }
 
     /// The lock file.
     public let path: String
-    /// Whether the previous holder did not release the lock: it was killed, or the machine went down.
-    let wasAbandoned: Bool
-    /// When a previous holder is known to have held the lock, in seconds since the Unix epoch: when it released the
-    /// lock, or, if it didn't, when it took it. `nil` for a new lock file.
+    /// When a collector is known to have held the lock before, in seconds since the Unix epoch: when it released the
+    /// lock, or, if it didn't, when it took it. `nil` if none is known. Commands leave it as it was.
     let lastHeld: Int64?
+    private let isCollecting: Bool
     private let descriptors: Mutex<Descriptors>
 
     private struct Descriptors {
@@ -40,12 +43,14 @@ public final class FileLock: Sendable {
         }
     }
 
-    private init(path: String, _ descriptors: Descriptors, isNew: Bool) {
+    private init(path: String, _ descriptors: Descriptors, isNew: Bool, isCollecting: Bool) {
         self.path = path
+        self.isCollecting = isCollecting
         var status = stat()
-        wasAbandoned = descriptors.file.map { fstat($0, &status) == 0 } == true && status.st_size > 0
-        let since = wasAbandoned ? descriptors.file.flatMap(Self.readHolder)?.since : Int64(status.st_mtim.tv_sec)
-        lastHeld = isNew ? nil : since
+        // Text is left by a holder that did not release the lock: it was killed, or the machine went down.
+        let wasAbandoned = descriptors.file.map { fstat($0, &status) == 0 } == true && status.st_size > 0
+        let known = wasAbandoned ? descriptors.file.flatMap(Self.readHolder)?.collected : Int64(status.st_mtim.tv_sec)
+        lastHeld = isNew || known == 0 ? nil : known
         self.descriptors = Mutex(descriptors)
     }
 
@@ -53,15 +58,16 @@ public final class FileLock: Sendable {
         release()
     }
 
-    /// Takes the lock, and writes this process's id and the time into the lock file.
+    /// Takes the lock, and writes this process's id, the time and what it does into the lock file.
     ///
     /// - Parameters:
     ///   - path: The lock file; created with mode 0600.
     ///   - patience: How long to wait for a holder. Those that only look, with ``holder(of:)``, are waited for longer,
     ///     since a loaded machine may hold them up while they look.
     ///   - locksDirectory: Whether to lock the directory too, so that the lock holds even if the lock file is removed.
+    ///   - isCollecting: Whether it is taken by a collector, for those who ask who holds it.
     public static func acquire(
-        _ path: String, patience: Duration = .milliseconds(60), locksDirectory: Bool = false
+        _ path: String, patience: Duration = .milliseconds(60), locksDirectory: Bool = false, isCollecting: Bool = false
     ) throws(StoreError) -> FileLock {
         let deadline = MonotonicTime.now().advanced(by: patience)
         let isNew = access(path, F_OK) != 0
@@ -75,7 +81,7 @@ public final class FileLock: Sendable {
                 throw error
             }
         }
-        let lock = FileLock(path: path, descriptors, isNew: isNew)
+        let lock = FileLock(path: path, descriptors, isNew: isNew, isCollecting: isCollecting)
         try lock.writeHolder(file)
         return lock
     }
@@ -184,20 +190,28 @@ public final class FileLock: Sendable {
             flock(descriptor, LOCK_UN)
             return nil
         }
-        return readHolder(descriptor) ?? Holder(processID: 0, since: 0)
+        return readHolder(descriptor) ?? Holder(processID: 0, since: 0, isCollecting: true, collected: 0)
     }
 
     /// Gives the lock up; a second call does nothing.
     public func release() {
         descriptors.withLock { descriptors in
-            if let file = descriptors.file { ftruncate(file, 0) }
+            if let file = descriptors.file {
+                ftruncate(file, 0)
+                // The date says until when a collector held it.
+                if !isCollecting {
+                    let time = timespec(tv_sec: Int(lastHeld ?? 0), tv_nsec: 0)
+                    futimens(file, [time, time])
+                }
+            }
             descriptors.close()
             descriptors = Descriptors()
         }
     }
 
     private func writeHolder(_ descriptor: Int32) throws(StoreError) {
-        let text = Array("\(getpid()) \(WallClock.seconds())\n".utf8)
+        let role = isCollecting ? Self.collector : "command \(lastHeld ?? 0)"
+        let text = Array("\(getpid()) \(WallClock.seconds()) \(role)\n".utf8)
         // A full disk must not keep a collector from starting: the lock holds without the text.
         guard ftruncate(descriptor, 0) == 0 else {
             throw StoreError(systemError: errno, operation: "lock", path: path)
@@ -212,6 +226,9 @@ public final class FileLock: Sendable {
             && held.st_dev == there.st_dev
     }
 
+    /// What a collector writes as its role.
+    private static let collector = "collector"
+
     /// Reads what the holder wrote. A holder writes it just after it takes the lock, so the read is tried a few times.
     private static func readHolder(_ descriptor: Int32) -> Holder? {
         for _ in 0..<10 {
@@ -219,8 +236,11 @@ public final class FileLock: Sendable {
             let count = pread(descriptor, &bytes, bytes.count, 0)
             let words = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
                 .split(whereSeparator: { $0 == " " || $0 == "\n" })
-            if words.count == 2, let processID = Int32(words[0]), let since = Int64(words[1]) {
-                return Holder(processID: processID, since: since)
+            // Earlier versions wrote no role; most of those that hold a lock for long collect.
+            if (2...4).contains(words.count), let processID = Int32(words[0]), let since = Int64(words[1]) {
+                return Holder(
+                    processID: processID, since: since, isCollecting: words.count == 2 || words[2] == collector,
+                    collected: words.count == 4 ? Int64(words[3]) ?? 0 : since)
             }
             usleep(2000)
         }

@@ -184,7 +184,7 @@ extension FileTimes {
         return try Row.fetchAll(
             database,
             sql: """
-                SELECT \(greatest), \(kind.stream == .bars ? "end_ms" : "time_ms") AS event, received_us FROM \(table)
+                SELECT \(greatest), \(kind.stream.endColumn) AS event, received_us FROM \(table)
                 WHERE seq > (SELECT max(seq) FROM \(table)) - \(reach)\(rest)
                 """
         ).compactMap { row in

@@ -31,14 +31,15 @@ struct PriorLosses: Sendable, Equatable {
                 """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
         guard let lost else { return }
         for row in lost.map(Cells.init) {
-            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }), let count: Int64 = row["count"],
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
                 let reason = row["reason"].flatMap({ DropReason(rawValue: $0) }),
                 let span = row.sequences("first_seq", "last_seq")
             else { continue }
             drops.add(
                 DropTally.Key(stream: stream, symbol: nil, reason: reason, run: span.lowerBound),
                 DropTally.Entry(
-                    count: count, from: row["from_ms"], to: row["to_ms"], firstSequence: span.lowerBound,
+                    count: Int64(row.count("count")), from: row["from_ms"], to: row["to_ms"],
+                    firstSequence: span.lowerBound,
                     lastSequence: span.upperBound))
         }
         let details = try? String.fetchAll(

@@ -28,6 +28,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case schemaTooNew(found: Int, known: Int)
         /// Another program holds SQLite's write lock.
         case busy
+        /// The file was changed each time before the work on it was done.
+        case changing
         /// A reader's open snapshot keeps the write-ahead log from being emptied.
         case pinned
         /// There is no such file.
@@ -62,7 +64,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether the same call may succeed later without anybody changing the file or the program.
     public var isRetryable: Bool {
         switch reason {
-        case .inUse, .notWritable, .notReadable, .diskFull, .full, .inputOutput, .busy, .pinned: true
+        case .inUse, .notWritable, .notReadable, .diskFull, .full, .inputOutput, .busy, .changing, .pinned: true
         case .notDirectory, .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid, .statement:
             false
         }
@@ -92,6 +94,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .schemaTooNew(let found, let known):
             "its schema is version \(found), and this EdgeTick knows versions up to \(known)"
         case .busy: "another program holds a write lock on it"
+        case .changing: "it keeps changing"
         case .pinned: "a reader keeps an old snapshot open and the write-ahead log can't be emptied"
         case .missing: "there is no such file"
         case .closed: "it is closed"
@@ -110,10 +113,11 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .diskFull: "make room on the file system, or lower BUFFER_MAX_BYTES"
         case .full: "upload what waits in it, make room on the disk, or raise BUFFER_MAX_BYTES"
         case .inputOutput: "check the disk and the kernel's log"
-        case .damaged: "run edgetick verify"
+        case .damaged: "run edgetick verify, then edgetick repair"
         case .foreign: "move it away, or set another EDGETICK_DATA_DIR"
         case .schemaTooNew: "nothing was changed; use that EdgeTick version or newer"
         case .busy: "stop that program; while a collector runs, other programs may only read the file"
+        case .changing: "try again"
         case .pinned: "close long-running readers such as sqlite3 shells"
         case .missing:
             path?.hasSuffix("/\(StoreSchema.universe.name).sqlite") == true

@@ -34,6 +34,41 @@ struct StoreFile: Sendable {
         return try probe()
     }
 
+    /// Checks that the file can be opened, without changing it.
+    ///
+    /// - Parameters:
+    ///   - operation: What is to be done with it, for the error.
+    ///   - mayBeFresh: Whether there need be no file yet.
+    /// - Throws: `.missing`, `.damaged`, `.foreign`, and what ``inspect()`` throws.
+    func check(to operation: String, mayBeFresh: Bool = false) throws(StoreError) {
+        switch try inspect() {
+        case .ours: break
+        case .fresh:
+            guard mayBeFresh else { throw StoreError(.missing, operation: operation, path: path) }
+        case .bad(let why): throw unusable(why, to: operation)
+        }
+    }
+
+    /// The error for a bad file.
+    func unusable(_ why: String, to operation: String) -> StoreError {
+        StoreError(why == StoreFile.foreign ? .foreign : .damaged, operation: operation, path: path, underlying: why)
+    }
+
+    /// Whether another path leads to this file too: one file may have many.
+    func isSame(as other: StoreFile) -> Bool {
+        var own = stat()
+        var others = stat()
+        return stat(path, &own) == 0 && stat(other.path, &others) == 0 && own.st_ino == others.st_ino
+            && own.st_dev == others.st_dev
+    }
+
+    /// Whether there is a log under this file's name that is not the one of another name.
+    func hasLog(besides other: StoreFile) -> Bool {
+        let log = StoreFile(path: path + "-wal", schema: schema)
+        return StoreFile.size(of: log.path) > 0
+            && !log.isSame(as: StoreFile(path: other.path + "-wal", schema: schema))
+    }
+
     /// Creates an empty file that only its owner can read and write, unless there is one; SQLite gives its companion
     /// files the same rights.
     func create() throws(StoreError) {
@@ -66,50 +101,118 @@ struct StoreFile: Sendable {
         return paths.sorted()
     }
 
-    /// Renames the file and its log, so that they can be examined and repaired later, and returns the new path.
+    /// Moves the file and its log to a new name, so that they can be examined and repaired later, and returns it.
     func setAside(now seconds: Int64) throws(StoreError) -> String {
-        let target = freeName(now: seconds)
-        for suffix in ["-wal", ""] where access(path + suffix, F_OK) == 0 {
-            guard rename(path + suffix, target + suffix) == 0 else {
-                throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
-            }
+        let target = try keep(now: seconds)
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw StoreError(systemError: errno, operation: "set aside", path: path)
         }
-        // The log's index holds nothing that is not in the log: SQLite rebuilds it.
-        unlink(path + "-shm")
         syncDirectory()
         return target
     }
 
     /// Replaces this file with a finished one, keeps this one under a new name, and returns that name.
-    ///
-    /// The old file gets its second name first, so that it has one at every moment. Its log is removed before the fresh
-    /// file takes its place, since SQLite would apply that log to the fresh file.
     func replace(with fresh: String, now seconds: Int64) throws(StoreError) -> String {
         guard StoreFile.size(of: fresh + "-wal") == 0 else {
             throw StoreError(.inputOutput, operation: "finish", path: fresh, underlying: "its log is not in the file")
         }
-        var target = freeName(now: seconds)
+        let target = try keep(now: seconds)
+        guard rename(fresh, path) == 0 else {
+            let code = errno
+            try undoReplacement()
+            throw StoreError(systemError: code, operation: "put the fresh file in the place of", path: path)
+        }
+        syncDirectory()
+        return target
+    }
+
+    /// Gives the file a second name, to which its log goes, and returns that name.
+    ///
+    /// The file keeps its first name meanwhile, so that it has one at every moment and ``undoReplacement()`` can give it
+    /// its log back. The log leaves the first name, since SQLite would apply it to whatever comes there next.
+    private func keep(now seconds: Int64) throws(StoreError) -> String {
+        let target = freeName(now: seconds)
+        let suffixes = ["", "-wal"].filter { access(path + $0, F_OK) == 0 }
         do throws(StoreError) {
-            for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
+            for suffix in suffixes {
                 guard link(path + suffix, target + suffix) == 0 else {
                     throw StoreError(systemError: errno, operation: "keep", path: path + suffix)
                 }
             }
             syncDirectory()
-            if access(path + "-wal", F_OK) == 0, unlink(path + "-wal") != 0 {
+            if suffixes.contains("-wal"), unlink(path + "-wal") != 0 {
                 throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
             }
         } catch {
-            // A file system may give a file one name alone.
-            guard access(target, F_OK) != 0, access(target + "-wal", F_OK) != 0 else { throw error }
-            target = try setAside(now: seconds)
+            guard access(target, F_OK) != 0, access(target + "-wal", F_OK) != 0 else {
+                for suffix in suffixes { unlink(target + suffix) }
+                throw error
+            }
+            // A file system may give a file one name alone. Then the log comes last: if it is left alone, the next start
+            // notices it; a file without its log looks whole.
+            for suffix in suffixes {
+                guard rename(path + suffix, target + suffix) == 0 else {
+                    throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
+                }
+            }
         }
+        // The log's index holds nothing that is not in the log: SQLite rebuilds it.
         unlink(path + "-shm")
-        guard rename(fresh, path) == 0 else {
-            throw StoreError(systemError: errno, operation: "put the fresh file in the place of", path: path)
-        }
-        syncDirectory()
         return target
+    }
+
+    /// Undoes ``replace(with:now:)`` or ``setAside(now:)`` if a crash cut it short: the file still has its place, but
+    /// perhaps no longer its log, without which it lacks commits. Only the holder of the file's lock may call it.
+    func undoReplacement() throws(StoreError) {
+        let log = path + "-wal"
+        for name in filesSetAside() where StoreFile.areNames(path, name) {
+            let kept = name + "-wal"
+            if access(kept, F_OK) == 0 {
+                // Who opens a file to read it makes an empty log.
+                if StoreFile.size(of: log) == 0 {
+                    // What was written to the file since then, without its log, does not go with it.
+                    guard isUnchanged(since: kept) else { continue }
+                    unlink(log)
+                    // Whoever reads the file at this moment has made an index of the empty log: SQLite would believe it.
+                    unlink(path + "-shm")
+                    guard link(kept, log) == 0 else {
+                        throw StoreError(systemError: errno, operation: "give back", path: log)
+                    }
+                    syncDirectory()
+                }
+                guard StoreFile.areNames(log, kept) else { continue }
+                unlink(kept)
+            }
+            unlink(name)
+            syncDirectory()
+        }
+    }
+
+    /// Whether two paths are names of one file, and not links to it.
+    private static func areNames(_ first: String, _ second: String) -> Bool {
+        var (one, other) = (stat(), stat())
+        return lstat(first, &one) == 0 && lstat(second, &other) == 0 && one.st_ino == other.st_ino
+            && one.st_dev == other.st_dev && one.st_nlink > 1
+    }
+
+    /// Whether the file was last written before another one got or lost a name.
+    private func isUnchanged(since other: String) -> Bool {
+        var (own, others) = (stat(), stat())
+        return lstat(path, &own) == 0 && lstat(other, &others) == 0
+            && (own.st_mtim.tv_sec, own.st_mtim.tv_nsec) < (others.st_ctim.tv_sec, others.st_ctim.tv_nsec)
+    }
+
+    /// A file beside this one that is to take its place when it is complete. What a crash left of an earlier one is
+    /// removed, so only the holder of this file's lock may ask for it.
+    func draft(_ purpose: String) -> StoreFile {
+        let draft = StoreFile(path: "\(directory)/\(schema.name)-\(purpose).sqlite", schema: schema)
+        draft.remove()
+        return draft
+    }
+
+    /// Removes the file and what SQLite keeps beside it.
+    func remove() {
+        for suffix in ["", "-journal", "-wal", "-shm"] { unlink(path + suffix) }
     }
 
     /// Renames a log that belongs to another file, so that SQLite doesn't apply it to this one.

@@ -1,11 +1,13 @@
 public import MarketData
 
-/// What ``UniverseMirror/replacePulled(with:source:force:)`` did.
+/// What ``UniverseMirror/replacePulled(with:source:force:givingBack:unlessChangedSince:)`` did.
 public enum PullOutcome: Sendable, Equatable {
     /// The database has what it had at the last pull, and the mirror still has all of it; nothing was written.
     case unchanged
     /// The database offers so little that something must be wrong there; nothing was written. One line says what.
     case refused(String)
+    /// The mirror was changed after the records were read, so that they may be older; nothing was written.
+    case outdated
     /// The mirror now equals the database.
     case replaced(PullChanges)
 }

@@ -47,8 +47,9 @@ extension UniverseMirror.Snapshot {
         var note: PullNote?
         let sql = "SELECT source, pulled_at, checksum, group_rows, membership_rows, entry_rows FROM mirror_info"
         try rows(sql) { row in
+            let pulledAt = UnixTime.bounded(row.integer(1) ?? 0)
             note = PullNote(
-                source: row.text(0), pulledAt: row.integer(1) ?? 0, checkedAt: row.integer(1) ?? 0,
+                source: row.text(0), pulledAt: pulledAt, checkedAt: pulledAt,
                 checksum: row.text(2),
                 groups: Int(row.integer(3) ?? 0), memberships: Int(row.integer(4) ?? 0),
                 entries: Int(row.integer(5) ?? 0))

@@ -1,5 +1,4 @@
 import GRDB
-import Glibc
 import MarketData
 
 extension UniverseMirror {
@@ -12,12 +11,11 @@ extension UniverseMirror {
         _ operation: String, because error: StoreError, _ body: (Database) throws -> Result
     ) throws(StoreError) -> (result: Result, setAside: String) {
         let now = WallClock.microseconds()
-        let draft = StoreFile(
-            path: "\(file.directory)/\(file.schema.name)-renewing-\(getpid())-\(now).sqlite", schema: file.schema)
-        defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft.path + suffix) } }
         var written: Result?
         let setAside = try UniverseMirror.locked(file) { () throws(StoreError) -> String in
             guard try !FileVerifier.verify(file.path, as: .universe).isSound else { throw error }
+            let draft = file.draft("renewing")
+            defer { draft.remove() }
             let local = try readableLocalGroups()
             written = try UniverseMirror.commit(operation, to: draft) { database -> Result in
                 var writer = GroupWriter(database: database, path: draft.path, now: now / 1000)

@@ -112,23 +112,31 @@ extension UniverseMirror {
     ///   - source: The database, without secrets.
     ///   - force: Whether the mirror may be emptied or more than halved, and is compared row by row whatever the
     ///     checksum.
+    ///   - givenBack: Local groups that become the database's with this pull, even if it is refused.
+    ///   - mark: The ``changeCounter()`` from before the records were read. If the file was written since then, the
+    ///     pull is `.outdated`; `nil` writes it in any case.
     /// - Throws: The errors of ``apply(_:)``; the mirror is then unchanged.
     public func replacePulled(
-        with records: UniverseRecords, source: String, force: Bool = false
+        with records: UniverseRecords, source: String, force: Bool = false,
+        givingBack givenBack: [GroupRecord.Identity] = [], unlessChangedSince mark: Int64? = nil
     ) throws(StoreError) -> PullOutcome {
         let now = WallClock.microseconds() / 1000
-        let outcome = try bring(records, from: source, force: force, now: now)
-        if case .refused = outcome { return outcome }
-        PullMark.write(now, besides: file.path)
+        let outcome = try bring(records, from: source, force: force, givingBack: givenBack, mark, now: now)
+        switch outcome {
+        case .refused, .outdated: break
+        case .unchanged, .replaced: PullMark.write(now, besides: file.path)
+        }
         return outcome
     }
 
     private func bring(
-        _ records: UniverseRecords, from source: String, force: Bool, now: Int64
+        _ records: UniverseRecords, from source: String, force: Bool, givingBack givenBack: [GroupRecord.Identity],
+        _ mark: Int64?, now: Int64
     ) throws(StoreError) -> PullOutcome {
         let operation = "write a pull to"
         let checksum = records.checksum
         func replace(_ database: Database) throws -> PullOutcome {
+            if !givenBack.isEmpty { try Self.markPulled(givenBack, in: database) }
             var pull = PulledReplacement(database: database, path: file.path, now: now)
             if let refusal = try pull.plan(records), !force { return .refused(refusal) }
             let changes = try pull.write(records)
@@ -136,8 +144,11 @@ extension UniverseMirror {
             return .replaced(changes)
         }
         do throws(StoreError) {
-            if !force, try holdsPull(checksum, from: source) { return .unchanged }
-            return try write(operation, replace)
+            if !force, givenBack.isEmpty, try holdsPull(checksum, from: source) { return .unchanged }
+            return try write(operation) { database -> PullOutcome in
+                if let mark, try changeCounter() != mark { return .outdated }
+                return try replace(database)
+            }
         } catch {
             // A database without groups has nothing to put in the place of those that can't be read.
             guard error.reason == .damaged, access == .readWrite, !records.groups.isEmpty else { throw error }

@@ -21,6 +21,8 @@ public final class UniverseMirror: Sendable {
 
     let file: StoreFile
     let access: Access
+    /// The file's path.
+    public var path: String { file.path }
     private let reader: Mutex<Reader>
 
     /// The reading connection and the file that it has open.
@@ -60,6 +62,7 @@ public final class UniverseMirror: Sendable {
         case .readWrite:
             try StoreFile.makeDirectory(directory)
             setAside = try locked(file) { () throws(StoreError) in
+                try file.undoReplacement()
                 var renamed: String?
                 if case .bad = try file.inspect() {
                     renamed = try file.setAside(now: WallClock.microseconds() / 1_000_000)
@@ -166,13 +169,8 @@ public final class UniverseMirror: Sendable {
 
     /// Checks that the file is a mirror, and migrates one that an older version made.
     private static func check(_ file: StoreFile) throws(StoreError) {
-        switch try file.inspect() {
-        case .ours: try bringUpToDate(file)
-        case .fresh: throw StoreError(.missing, operation: "open", path: file.path)
-        case .bad(let why):
-            throw StoreError(
-                why == StoreFile.foreign ? .foreign : .damaged, operation: "open", path: file.path, underlying: why)
-        }
+        try file.check(to: "open")
+        try bringUpToDate(file)
     }
 
     /// Migrates a file that an older version made; only reads one that is new enough.

@@ -21,7 +21,7 @@ enum EventRecord {
         // The row's number is in the tree, not in the record.
         case (.sequence, .null): true
         case (.symbol, .text(let bytes)): bytes.withUnsafeBytes { Symbol(utf8: $0) } != nil
-        case (.interval, .integer(let seconds)): Bar.Interval(rawValue: Int32(truncatingIfNeeded: seconds)) != nil
+        case (.interval, .integer(let seconds)): Int32(exactly: seconds).flatMap(Bar.Interval.init(rawValue:)) != nil
         case (.source, .text(let bytes)): EventSource(rawValue: String(decoding: bytes, as: UTF8.self)) != nil
         case (.milliseconds, .integer), (.microseconds, .integer), (.nanoseconds, .integer), (.whole, .integer),
             (.small, .integer),

@@ -33,24 +33,36 @@ public enum FileRepair {
     /// Called with the number of pages read and the number of all pages.
     public typealias Progress = (_ done: Int, _ total: Int) -> Void
 
-    /// Repairs a file. Blocks on the disk; needs room for the fresh file beside the old one.
+    /// Repairs a file: in its place if it is the one in use, also under another name in its directory or through a
+    /// symbolic link. Blocks on the disk; needs room for the fresh file beside the old one.
     ///
     /// - Throws: `.inUse` with the process that holds the file; `.missing`, `.foreign`, `.schemaTooNew`, `.diskFull`,
     ///   `.notWritable`, `.inputOutput`. The file is then unchanged.
     public static func repair(
-        _ path: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
+        _ named: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
     ) throws(StoreError) -> RepairReport {
-        let file = StoreFile(path: path, schema: kind.schema)
-        guard file.inode != nil else { throw StoreError(.missing, operation: "repair", path: path) }
-        let isInPlace = path.split(separator: "/").last.map(String.init) == kind.name
-        let lock = isInPlace ? try FileLock.acquire(path + ".lock", locksDirectory: kind == .ticks) : nil
+        var given = StoreFile(path: named, schema: kind.schema)
+        guard given.inode != nil else { throw StoreError(.missing, operation: "repair", path: named) }
+        // Also under another name it is the file that a collector uses, with its lock and its log.
+        var live = StoreFile(path: "\(given.directory)/\(kind.name)", schema: kind.schema)
+        if !live.isSame(as: given), let whole = wholePath(named) {
+            given = StoreFile(path: whole, schema: kind.schema)
+            live = StoreFile(path: "\(given.directory)/\(kind.name)", schema: kind.schema)
+        }
+        let isLive = live.isSame(as: given)
+        let lock = isLive ? try FileLock.acquire(live.path + ".lock", locksDirectory: kind == .ticks) : nil
         defer { lock?.release() }
         // A collector keeps the mirror open, and would go on reading the file that was replaced.
-        let isMirror = isInPlace && kind == .universe
+        let isMirror = isLive && kind == .universe
         let buffer =
             isMirror
-            ? try FileLock.acquire("\(file.directory)/\(TickBuffer.fileName).lock", locksDirectory: true) : nil
+            ? try FileLock.acquire("\(live.directory)/\(TickBuffer.fileName).lock", locksDirectory: true) : nil
         defer { buffer?.release() }
+        if isLive, !options.isDryRun { try live.undoReplacement() }
+        // A log that a replacement cut short has left beside the other name has commits that the file in use lacks.
+        let isInPlace = isLive && !given.hasLog(besides: live)
+        let file = isInPlace ? live : given
+        let path = file.path
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)
         try refuseForeign(found)
@@ -58,9 +70,14 @@ public enum FileRepair {
         // copy.
         guard options.isForced || !found.isSound || !isInPlace else { return report }
         let now = WallClock.microseconds()
-        let draft = "\(file.directory)/\(kind.rawValue)-repairing-\(getpid())-\(now).sqlite"
-        defer { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(draft + suffix) } }
-        let salvage = try fill(draft, from: path, kind, options, &report, now: now, progress)
+        let place: String? = isInPlace ? nil : try makeDirectory(beside: file, now: now / 1_000_000)
+        // Goes only if no copy came into it.
+        defer { if let place { rmdir(place) } }
+        let copy = options.isDryRun ? nil : place
+        let target = place.map { StoreFile(path: "\($0)/\(kind.name)", schema: kind.schema) } ?? file
+        let draft = target.draft("repairing")
+        defer { draft.remove() }
+        let salvage = try fill(draft, from: path, kind, options, copy: copy, &report, now: now, progress)
         guard report.outcome != .identityLost else { return report }
         if salvage.image.failedReads > 0 {
             report.remarks.append("the disk could not read \(salvage.image.failedReads.counted("page")); look at dmesg")
@@ -74,11 +91,12 @@ public enum FileRepair {
             return report
         }
         if isInPlace {
-            report.setAside = try file.replace(with: draft, now: now / 1_000_000)
-            report.output = path
+            report.setAside = try file.replace(with: draft.path, now: now / 1_000_000)
         } else {
-            report.output = try moveBeside(draft, file, kind, now: now / 1_000_000)
+            try move(draft, to: target)
+            file.syncDirectory()
         }
+        report.output = target.path
         report.outcome = .repaired
         return report
     }
@@ -96,13 +114,13 @@ public enum FileRepair {
     }
 
     private static func fill(
-        _ draft: String, from path: String, _ kind: LocalFile, _ options: Options, _ report: inout RepairReport,
-        now: Int64, _ progress: @escaping Progress
+        _ draft: StoreFile, from path: String, _ kind: LocalFile, _ options: Options, copy: String?,
+        _ report: inout RepairReport, now: Int64, _ progress: @escaping Progress
     ) throws(StoreError) -> Salvage {
         let image = try DatabaseImage(path: path)
         var salvage = Salvage(image, progress: progress)
-        try StoreFile(path: draft, schema: kind.schema).create()
-        let writer = try StoreConnection.openWriter(draft, synchronous: "OFF")
+        try draft.create()
+        let writer = try StoreConnection.openWriter(draft.path, synchronous: "OFF")
         var filled = report
         try StoreError.translating("repair", path: path) {
             try writer.writeWithoutTransaction { database in
@@ -112,7 +130,7 @@ public enum FileRepair {
                 try database.inTransaction(.immediate) {
                     switch kind {
                     case .ticks:
-                        try TicksRepair(database: database, path: path, options: options, now: now)
+                        try TicksRepair(database: database, path: path, options: options, copy: copy, now: now)
                             .fill(&salvage, &filled)
                     case .universe: try UniverseRepair.fill(&salvage, database, &filled)
                     }
@@ -123,7 +141,7 @@ public enum FileRepair {
             try writer.close()
         }
         report = filled
-        try sync(draft)
+        try sync(draft.path)
         return salvage
     }
 
@@ -142,9 +160,11 @@ public enum FileRepair {
         guard fsync(descriptor) == 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
     }
 
-    /// Moves a repaired copy of a file that was set aside into its own directory, from which `edgetick sync` sends it.
-    private static func moveBeside(
-        _ draft: String, _ file: StoreFile, _ kind: LocalFile, now seconds: Int64
+    /// Makes the directory for a repaired copy of a file that was set aside, from which `edgetick sync` sends it.
+    ///
+    /// - Returns: Its whole path, since the commands that name it may be run anywhere.
+    private static func makeDirectory(
+        beside file: StoreFile, now seconds: Int64
     ) throws(StoreError) -> String {
         let stem = "\(file.directory)/repaired-\(WallClock.compactText(seconds: seconds))"
         var directory = stem
@@ -156,12 +176,23 @@ public enum FileRepair {
             attempt += 1
             directory = "\(stem)-\(attempt)"
         }
-        let target = StoreFile(path: directory + "/" + kind.name, schema: kind.schema)
-        guard rename(draft, target.path) == 0 else {
-            throw StoreError(systemError: errno, operation: "rename", path: draft)
+        guard let path = wholePath(directory) else {
+            throw StoreError(systemError: errno, operation: "find", path: directory)
+        }
+        return path
+    }
+
+    /// The path without symbolic links; `nil` if it leads nowhere.
+    private static func wholePath(_ path: String) -> String? {
+        guard let whole = realpath(path, nil) else { return nil }
+        defer { free(whole) }
+        return String(cString: whole)
+    }
+
+    private static func move(_ draft: StoreFile, to target: StoreFile) throws(StoreError) {
+        guard rename(draft.path, target.path) == 0 else {
+            throw StoreError(systemError: errno, operation: "rename", path: draft.path)
         }
         target.syncDirectory()
-        file.syncDirectory()
-        return target.path
     }
 }

@@ -86,7 +86,8 @@ struct FileSpan {
         connection = connections.first { !$0.isEmpty } ?? ""
     }
 
-    /// Returns since when rows of a stream may be missing before the first that is left.
+    /// Returns since when rows of a stream may be missing before the first that is left; its own time if nothing shows
+    /// that.
     ///
     /// - Parameter hasDeleted: Whether earlier rows had been deleted before the damage. Rows of all streams are kept
     ///   for the same time, so the first ones of the others show it approximately.
@@ -97,7 +98,9 @@ struct FileSpan {
         func isPossible(_ time: Int64) -> Bool { time <= first?.event ?? .max }
         let made = self.made.map { $0 - delay }.flatMap { isPossible($0) ? $0 - Gap.eventLateness : nil }
         let others = hasDeleted ? firsts.filter { $0.key != stream }.values.map(\.event).filter(isPossible).min() : nil
-        guard let time = [made, others].compactMap(\.self).max() else { return nil }
+        guard let time = [made, others].compactMap(\.self).max() else {
+            return first.map { Bound(time: $0.event, isUncertain: true) }
+        }
         return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
     }
 

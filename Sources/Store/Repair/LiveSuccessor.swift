@@ -13,12 +13,12 @@ struct LiveSuccessor {
 
     /// `nil` if the file in use in the same directory does not continue the damaged one, or is the damaged one itself.
     init?(of id: String, besides path: String) throws(StoreError) {
-        let directory = StoreFile(path: path, schema: .ticks).directory
-        let live = "\(directory)/\(TickBuffer.fileName)"
-        guard path != live, case .ours? = try? StoreFile(path: live, schema: .ticks).inspect() else { return nil }
-        let reader = try StoreConnection.openReader(live)
+        let file = StoreFile(path: path, schema: .ticks)
+        let live = StoreFile(path: "\(file.directory)/\(TickBuffer.fileName)", schema: .ticks)
+        guard !live.isSame(as: file), case .ours? = try? live.inspect() else { return nil }
+        let reader = try StoreConnection.openReader(live.path)
         var isNamed = false
-        let rows: [Row]? = try StoreError.translating("read", path: live) {
+        let rows: [Row]? = try StoreError.translating("read", path: live.path) {
             let rows = try reader.read { database -> [Row]? in
                 // It is recognised by its identifier. If it was opened since, it has another one: then by a
                 // predecessor's, and by the incident that names the damaged file.

@@ -15,6 +15,8 @@ struct TicksRepair {
     let database: Database
     let path: String
     let options: FileRepair.Options
+    /// The directory that the fresh file will be in, if that is one of its own and it is made.
+    let copy: String?
     let now: Int64
 
     /// Fills the fresh file, in the caller's transaction.
@@ -39,9 +41,9 @@ struct TicksRepair {
         try noteLosses(report, salvage, marks)
         report.tables = salvage.tables
         try database.execute(
-            sql: "INSERT INTO incidents (at_us, what, detail) VALUES (?, 'repaired', ?)",
+            sql: "INSERT INTO incidents (at_us, what, detail) VALUES (?, ?, ?)",
             arguments: [
-                now,
+                now, Incident.repaired,
                 "\(report.id ?? "a file of unknown id"): \(report.kept.counted("row")) kept, \(report.lost.grouped) lost",
             ])
     }
@@ -94,7 +96,8 @@ struct TicksRepair {
             let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(table)")
             // Without a row, at least the numbers of the file's earlier identifiers were given.
             let given = try Int64.fetchOne(
-                database, sql: "SELECT max(through) FROM predecessors WHERE stream = ?", arguments: [table])
+                database, sql: "SELECT max(through) FROM predecessors WHERE stream = ?", arguments: [table]
+            ).map { min($0, TickConnection.possibleSequences.upperBound - 1) }
             var marks = Marks(
                 acknowledged: salvage.acknowledged[stream] ?? 0,
                 deletedThrough: salvage.deletedThrough[stream] ?? first.map { max(0, $0 - 1) } ?? given ?? 0)
@@ -106,12 +109,12 @@ struct TicksRepair {
                 let start = max(first, lost)
                 report.remarks.append(
                     "\(table): the database lost rows that were uploaded, from \(start) on; those that the copy has are "
-                        + "sent again with: edgetick sync --again --stream \(table) --from \(start)")
+                        + "sent again with: \(sendAgain(stream, from: start))")
             }
             if let successor, !successor.isTold, marks.acknowledged < greatest {
                 report.remarks.append(
-                    "\(table): no row is uploaded by itself; those that are not upstream are sent with: edgetick sync "
-                        + "--again --stream \(table) --from \(max(marks.acknowledged, marks.deletedThrough) + 1)")
+                    "\(table): no row is uploaded by itself; those that are not upstream are sent with: "
+                        + sendAgain(stream, from: max(marks.acknowledged, marks.deletedThrough) + 1))
             }
             if let successor {
                 marks.acknowledged = max(
@@ -136,6 +139,11 @@ struct TicksRepair {
             result[stream] = marks
         }
         return result
+    }
+
+    /// The command that sends rows again from the directory of the fresh file.
+    private func sendAgain(_ stream: EventStream, from sequence: Int64) -> String {
+        "EDGETICK_DATA_DIR=\(copy ?? "…") edgetick sync --again --stream \(stream.rawValue) --from \(sequence)"
     }
 
     /// The holes in a stream's numbers that were not there before the damage.
@@ -192,16 +200,16 @@ struct TicksRepair {
         guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "repair") }
         let notes = try NoteStatements(on: handle)
         let span = try FileSpan(database, collected: options.events, now: now)
-        func note(_ stream: EventStream, at sequence: Int64, from: Int64?, to: Int64?) throws -> Gap? {
-            let (connection, events) = try neighbour(stream, of: sequence, span)
+        func note(_ stream: EventStream, _ hole: ClosedRange<Int64>) throws -> Gap? {
+            let (connection, events) = try neighbour(stream, of: hole.lowerBound, span)
             let gap = span.gap(
                 of: stream, hasDeleted: marks[stream]?.deletedThrough ?? 0 > 0, connection: connection, events: events,
-                from: from, to: to)
+                from: try missedSince(stream, hole.lowerBound), to: try missedUntil(stream, hole.upperBound))
             if let gap { try notes.add(gap, now: now) }
             return gap
         }
         for (index, loss) in report.losses.enumerated() {
-            let gap = try note(loss.stream, at: loss.first, from: loss.from, to: loss.to)
+            let gap = try note(loss.stream, loss.first...loss.last)
             var tally = DropTally()
             tally.add(
                 DropTally.Key(stream: loss.stream, symbol: nil, reason: .unreadable),
@@ -212,23 +220,42 @@ struct TicksRepair {
         }
         // How many rows are missing at a stream's beginning or end is not known, so these losses only become gaps.
         for stream in EventStream.allCases {
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT seq, time FROM (SELECT seq, \(stream.timeColumn) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1)
-                    UNION ALL SELECT * FROM (SELECT seq, \(stream.timeColumn) FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1)
-                    """
-            ).map { (sequence: try Cells($0).required("seq") as Int64, time: try Cells($0).required("time") as Int64) }
-            if salvage.losesBeginning(of: stream), let first = rows.first {
-                _ = try note(stream, at: first.sequence, from: nil, to: first.time)
-            }
+            let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(stream.rawValue)")
+            let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)")
+            if salvage.losesBeginning(of: stream), let first { _ = try note(stream, 0...max(0, first - 1)) }
             let isTold = report.losses.contains { $0.stream == stream && $0.to == nil }
             let isUsed =
-                !rows.isEmpty || salvage.isDamaged(stream) || !span.kinds.isDisjoint(with: stream.kinds)
-            if salvage.losesEnd(of: stream), isUsed, !isTold {
-                _ = try note(stream, at: (rows.last?.sequence ?? 0) + 1, from: rows.last?.time, to: nil)
-            }
+                last != nil || salvage.isDamaged(stream) || !span.kinds.isDisjoint(with: stream.kinds)
+            if salvage.losesEnd(of: stream), isUsed, !isTold { _ = try note(stream, (last ?? 0) + 1 ... .max) }
         }
+    }
+
+    /// Returns since when events of a hole may be missing, by the row before its first number, in milliseconds since the
+    /// Unix epoch; `nil` if there is none.
+    private func missedSince(_ stream: EventStream, _ first: Int64) throws -> Int64? {
+        try Int64.fetchOne(
+            database,
+            sql: """
+                SELECT min(\(stream.timeColumn), received_us / 1000) FROM \(stream.rawValue)
+                WHERE seq < ? AND \(ReceiptOrder.isPossible) ORDER BY seq DESC LIMIT 1
+                """, arguments: [first]
+        ).map { UnixTime.bounded(UnixTime.bounded($0) - Gap.startMargin) }
+    }
+
+    /// Returns until when events of a hole may be missing, by a row after its last number, in milliseconds since the Unix
+    /// epoch; `nil` if none shows that.
+    ///
+    /// The row's own time may be older than theirs, as that of a late correction or of an event that filled a gap. But
+    /// they were received before it, unless it was put back with an earlier time of receipt.
+    private func missedUntil(_ stream: EventStream, _ last: Int64) throws -> Int64? {
+        let before = try ReceiptOrder.receipt(stream, through: last, database)
+        return try Int64.fetchOne(
+            database,
+            sql: """
+                SELECT max(\(stream.endColumn), received_us / 1000) FROM \(stream.rawValue)
+                WHERE seq > ? AND received_us >= ? AND \(ReceiptOrder.isPossible) ORDER BY seq LIMIT 1
+                """, arguments: [last, before ?? 0]
+        ).map { UnixTime.bounded(UnixTime.bounded($0) + Gap.endMargin) }
     }
 
     /// Returns the connection and the kinds of events of the rows beside a sequence; if none is left, those of the

@@ -6,6 +6,7 @@ final class Board: Sendable {
     private let statistics = Mutex(BufferStatistics())
     private let handedOut = Mutex(StreamSequences())
     private let uploads = Mutex(UploadLine(id: ""))
+    private let firstDamage = Mutex<StoreError?>(nil)
     private let generationNumber = Atomic<Int>(0)
     private let listeners = Mutex<[@Sendable () -> Void]>([])
 
@@ -31,6 +32,14 @@ final class Board: Sendable {
     /// Changes what the file knows of its uploads.
     func updateLine(_ body: (inout UploadLine) -> Void) {
         uploads.withLock { body(&$0) }
+    }
+
+    /// The damage that was found first in a file that stays in its place.
+    var damage: StoreError? { firstDamage.withLock { $0 } }
+
+    /// Records damage of a file that stays in its place.
+    func found(_ damage: StoreError) {
+        firstDamage.withLock { $0 = $0 ?? damage }
     }
 
     /// The number of times the file was opened again, by which readers notice a fresh one.

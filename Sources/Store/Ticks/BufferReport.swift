@@ -44,8 +44,8 @@ public struct BufferReport: Sendable, Equatable {
     public var collector: String
     /// The schema's version.
     public var schemaVersion: Int
-    /// The process that holds the buffer; `nil` if no collector runs, 0 if the process is not known.
-    public var holder: Int32?
+    /// Who holds the buffer, a collector or another command; `nil` if nobody does. Process 0 is one that is not known.
+    public var holder: FileLock.Holder?
     /// The streams.
     public var streams: [EventStream: Stream]
     /// Dropped events, by stream and reason.
@@ -63,6 +63,9 @@ public struct BufferReport: Sendable, Equatable {
     /// Paths of damaged or foreign files that were set aside and are still in the data directory.
     public var setAside: [String]
 
+    /// The process of the collector that holds the buffer; `nil` if none does.
+    public var collectorProcess: Int32? { holder.flatMap { $0.isCollecting ? $0.processID : nil } }
+
     /// One stream's numbers.
     public subscript(_ stream: EventStream) -> Stream { streams[stream] ?? Stream() }
 
@@ -75,11 +78,11 @@ public struct BufferReport: Sendable, Equatable {
     ///   may not read it.
     public static func read(directory: String) throws(StoreError) -> BufferReport {
         let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
-        let holder = FileLock.holder(of: file.path + ".lock")?.processID
+        let holder = FileLock.holder(of: file.path + ".lock")
         return try GapLog.reading(directory) { try BufferReport($0, file: file, holder: holder) }
     }
 
-    private init(_ database: Database, file: StoreFile, holder: Int32?) throws {
+    private init(_ database: Database, file: StoreFile, holder: FileLock.Holder?) throws {
         let contents = try TickConnection.contents(database)
         path = file.path
         id = contents.id

@@ -59,18 +59,31 @@ public struct BufferStatistics: Sendable, Equatable {
     public var diskSizeBytes: Int64?
     /// Events dropped since the file was made, for any reason, including those not yet stored in the file.
     public var drops: Int64 = 0
+    /// Events dropped since the process started because the file's limit, the disk or the queue had no room.
+    public var noRoom: Int64 = 0
     /// Batches that did not fit into the queue since the process started; their events are in ``drops``.
     public var refusedBatches: Int64 = 0
     /// Rows in `dead_letters`.
     public var deadLetters: Int64 = 0
     /// Rows in `gaps`.
-    public var gaps: Int64 = 0
+    public var gaps: Int64 = 0 {
+        didSet { removedGaps += max(0, oldValue - gaps) }
+    }
+    private var removedGaps: Int64 = 0
+    /// Gaps recorded, with those that are no longer in `gaps`: withdrawn, forgotten with time, or in a file that was set
+    /// aside. Never decreases while the process runs.
+    public var recordedGaps: Int64 { gaps + removedGaps }
+    /// Gaps that are over and not filled yet; counted once a second.
+    public var openGaps: Int64 = 0
     /// Commits since the process started.
     public var commits: Int64 = 0
     /// How long the last commit took, from the first insert until the sync returned.
     public var lastCommit: Duration = .zero
     /// Whether events reach the file.
     public var state: State = .writing
+    /// Why the write-ahead log can't be emptied and what to do, while a reader keeps it from that; `nil` otherwise. Events
+    /// reach the file until the log reaches its limit.
+    public var pinnedLog: String?
     /// Paths of damaged or foreign files that were set aside, by this process or an earlier one, and are still in the
     /// data directory.
     public var setAside: [String] = []

@@ -63,4 +63,8 @@ extension Incident {
     static let setAsideAtStart = "set aside at the start"
     /// A file that had been used had no bytes.
     static let foundEmpty = "found empty"
+    /// The file was made from what could be read in a damaged one.
+    static let repaired = "repaired"
+    /// After these, rows that the file had are no longer in it.
+    static let losses = [setAside, setAsideAtStart, foundEmpty, repaired]
 }

@@ -21,6 +21,8 @@ public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     public static let unsettled: Set<GapState> = [.open, .partial]
     /// The states in which events are missing in the buffer's file, whether they may still come or are elsewhere.
     public static let lacking: Set<GapState> = [.open, .partial, .unfillable, .covered]
+    /// The states in which none is missing.
+    static let whole = Set(allCases).subtracting(lacking)
 }
 
 /// A gap as it is stored in the buffer's file.
@@ -33,14 +35,27 @@ public struct GapRecord: Sendable, Equatable {
     public var state: GapState
     /// The reason for the state, in words.
     public var detail: String?
-    /// The number of bars that filled it.
+    /// The number of bars that filled it, if it was read: see ``GapFills``.
     public var rows: Int
-    /// The number of trades and quotes that filled it.
+    /// The number of trades and quotes that filled it, if it was read.
     public var ticks = 0
     /// When it was recorded, in milliseconds since the Unix epoch.
     public var recorded: Int64
-    /// The symbols that were asked for already, by kind of event.
+    /// The symbols that were asked for already, by kind of event, for the kinds that were read.
     public var settled: [EventKind: Set<Symbol>]
+}
+
+/// How much is read about the filling of gaps. One gap may have a row for each symbol and kind.
+public enum GapFills: Sendable, Hashable {
+    /// Nothing.
+    case none
+    /// How many rows it brought.
+    case counts
+    /// Also the symbols that were asked for, of these kinds.
+    case symbols(Set<EventKind>)
+
+    /// Everything, which ``GapRecord/settled`` must have for a gap that is to be filled.
+    public static let all = GapFills.symbols(Set(EventKind.allCases))
 }
 
 /// A step of filling a gap: symbols that were asked for, or what became of the whole.
@@ -50,6 +65,9 @@ public struct GapFill: Sendable, Equatable {
     /// The end that the gap had when the backfill began, in milliseconds since the Unix epoch. If it has another end by
     /// now, it was extended, and nothing is stored.
     public var to: Int64?
+    /// When the gap was recorded, in milliseconds since the Unix epoch. If a gap of this number was recorded at another
+    /// time, a fresh file has given the number to another gap, and nothing is stored.
+    public var recorded: Int64
     /// The symbols that were asked for, with the number of rows that each brought.
     public var symbols: [(symbol: Symbol, rows: Int)]
     /// The kind of event that was asked for.
@@ -66,6 +84,7 @@ public struct GapFill: Sendable, Equatable {
     ) {
         gap = record.id
         to = record.gap.to
+        recorded = record.recorded
         self.symbols = symbols
         self.event = event
         self.state = state
@@ -74,7 +93,8 @@ public struct GapFill: Sendable, Equatable {
 
     /// Compares all parts.
     public static func == (left: GapFill, right: GapFill) -> Bool {
-        left.gap == right.gap && left.to == right.to && left.symbols.elementsEqual(right.symbols, by: ==)
+        left.gap == right.gap && left.to == right.to && left.recorded == right.recorded
+            && left.symbols.elementsEqual(right.symbols, by: ==)
             && left.event == right.event
             && left.state == right.state && left.detail == right.detail
     }
@@ -99,10 +119,11 @@ public enum GapLog {
     ///     time.
     ///   - id: Returns only gaps with a lower number.
     ///   - limit: The maximum number of gaps; the newest are returned.
+    ///   - fills: What is read about their filling.
     /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func read(
         directory: String, states: Set<GapState> = Set(GapState.allCases), overlapping span: ClosedRange<Int64>? = nil,
-        before id: Int64 = .max, limit: Int = 10_000
+        before id: Int64 = .max, limit: Int = 10_000, fills: GapFills = .counts
     ) throws(StoreError) -> [GapRecord] {
         try reading(directory) { database in
             let rows = try Row.fetchAll(
@@ -113,7 +134,7 @@ public enum GapLog {
                     FROM gaps WHERE state IN (\(list(states))) AND id < ?1 AND \(isWithin)
                     ORDER BY id DESC LIMIT ?4
                     """, arguments: [id, span?.upperBound, span?.lowerBound, limit])
-            return try rows.reversed().map { row in try record(row, database) }
+            return try rows.reversed().map { row in try record(row, fills, database) }
         }
     }
 
@@ -150,13 +171,14 @@ public enum GapLog {
         states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
     }
 
-    /// Returns the newest versions of the buffer's bars of some symbols and one length, within a span of their starts.
+    /// Returns the newest versions of the buffer's bars of some symbols and one length, within a span of their starts,
+    /// and what brought each.
     ///
     /// - Parameter received: A time before which none of them was received, in milliseconds since the Unix epoch; `nil`
     ///   if that is not known. All rows since then are read.
     public static func bars(
         directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>, received: Int64?
-    ) throws(StoreError) -> [Symbol: [Int64: Bar]] {
+    ) throws(StoreError) -> [Symbol: [Int64: (bar: Bar, source: EventSource)]] {
         try reading(directory) { database in
             let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
             let rows = try PreparedStatement(
@@ -165,11 +187,13 @@ public enum GapLog {
                     WHERE seq >= ?1 AND interval_s = ?2 AND start_ms BETWEEN ?3 AND ?4 ORDER BY seq
                     """, on: database)
             var run = BatchRun(stream: .bars)
-            var found: [Symbol: [Int64: Bar]] = [:]
+            var found: [Symbol: [Int64: (bar: Bar, source: EventSource)]] = [:]
             try rows.rows([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
                 guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return true }
                 run.append(row)
-                if let bar = run.batch.bars.popLast()?.event { found[symbol, default: [:]][bar.start] = bar }
+                if let last = run.batch.bars.popLast() {
+                    found[symbol, default: [:]][last.event.start] = (last.event, last.source)
+                }
                 return true
             }
             return found
@@ -209,7 +233,8 @@ public enum GapLog {
     }
 
     /// Returns whether the file may have lost rows of a stream to damage, with times in a span, in milliseconds since
-    /// the Unix epoch. `edgetick repair` records each such loss as a gap that names no symbols.
+    /// the Unix epoch. `edgetick repair` records each such loss as a gap, at the time of its incident; other gaps with
+    /// this cause are of events that the feed sent damaged.
     public static func hasLostRows(
         of stream: EventStream, in span: ClosedRange<Int64>, directory: String
     ) throws(StoreError) -> Bool {
@@ -217,9 +242,10 @@ public enum GapLog {
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT * FROM gaps WHERE cause = ? AND symbols = '*'
-                    AND from_ms <= ? AND (to_ms IS NULL OR to_ms >= ?)
-                    """, arguments: [Gap.Cause.damaged.rawValue, span.upperBound, span.lowerBound])
+                    SELECT * FROM gaps WHERE cause = ? AND symbols = '*' AND from_ms <= ? AND to_ms >= ?
+                    AND recorded_us IN (SELECT at_us FROM incidents WHERE what = ?)
+                    """,
+                arguments: [Gap.Cause.damaged.rawValue, span.upperBound, span.lowerBound, Incident.repaired])
             return rows.contains { row in Gap(row).events.contains { $0.stream == stream } }
         }
     }
@@ -229,13 +255,7 @@ public enum GapLog {
         _ directory: String, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {
         let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
-        switch try file.inspect() {
-        case .ours: break
-        case .fresh: throw StoreError(.missing, operation: "read", path: file.path)
-        case .bad(let why):
-            throw StoreError(
-                why == StoreFile.foreign ? .foreign : .damaged, operation: "read", path: file.path, underlying: why)
-        }
+        try file.check(to: "read")
         let reader = try StoreConnection.openReader(file.path)
         return try StoreError.translating("read", path: file.path) {
             let result = try reader.read { database in try body(database) }
@@ -244,30 +264,37 @@ public enum GapLog {
         }
     }
 
-    private static func record(_ row: Row, _ database: Database) throws -> GapRecord {
+    private static func record(_ row: Row, _ fills: GapFills, _ database: Database) throws -> GapRecord {
         let cells = Cells(row)
         let id: Int64 = try cells.required("id")
         let recorded: Int64 = cells["recorded_us"] ?? 0
-        var settled: [EventKind: Set<Symbol>] = [:]
-        var count = 0
-        var ticks = 0
-        for fill in try Row.fetchAll(
-            database, sql: "SELECT symbol, event, rows FROM gap_fills WHERE gap = ?", arguments: [id])
-        {
-            let fill = Cells(fill)
-            guard let name: String = fill["symbol"], let symbol = Symbol(name), let event: String = fill["event"],
-                let kind = EventKind(rawValue: event)
-            else { continue }
-            settled[kind, default: []].insert(symbol)
-            let rows = fill.count("rows")
-            if kind.stream == .bars { count += rows } else { ticks += rows }
-        }
         var record = GapRecord(
             id: id,
             gap: Gap(row), state: cells["state"].flatMap { GapState(rawValue: $0) } ?? .open,
-            detail: cells["detail"], rows: count,
-            recorded: recorded / 1000, settled: settled)
-        record.ticks = ticks
+            detail: cells["detail"], rows: 0, recorded: recorded / 1000, settled: [:])
+        guard fills != .none else { return record }
+        // Each is bounded, since a sum that is too large would be an error.
+        let sums = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT event, sum(min(max(CAST(rows AS INTEGER), 0), 1 << 40)) AS rows FROM gap_fills WHERE gap = ?
+                GROUP BY event
+                """, arguments: [id])
+        for sum in sums.map(Cells.init) {
+            guard let kind = sum["event"].flatMap({ EventKind(rawValue: $0) }) else { continue }
+            if kind.stream == .bars { record.rows += sum.count("rows") } else { record.ticks += sum.count("rows") }
+        }
+        guard case .symbols(let kinds) = fills else { return record }
+        let events = kinds.map { "'\($0.rawValue)'" }.joined(separator: ",")
+        let asked = try Row.fetchCursor(
+            database, sql: "SELECT symbol, event FROM gap_fills WHERE gap = ? AND event IN (\(events))",
+            arguments: [id])
+        while let fill = try asked.next().map(Cells.init) {
+            guard let name: String = fill["symbol"], let symbol = Symbol(name),
+                let kind = fill["event"].flatMap({ EventKind(rawValue: $0) })
+            else { continue }
+            record.settled[kind, default: []].insert(symbol)
+        }
         return record
     }
 

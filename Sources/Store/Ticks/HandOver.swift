@@ -89,6 +89,7 @@ final class HandOver: Sendable {
         var isWorking = false
         var notes = Notes()
         var refusedBatches: Int64 = 0
+        var refusedEvents: Int64 = 0
         var acknowledged = false
         var damage: Damage?
         var tickets: UInt64 = 0
@@ -153,6 +154,7 @@ final class HandOver: Sendable {
                 guard counts else { return (.refused, false) }
                 state.notes.drops.add(batch, .queueFull)
                 state.refusedBatches += 1
+                state.refusedEvents += Int64(count)
                 return (.refused, note(&state))
             }
             state.events += count
@@ -200,7 +202,7 @@ final class HandOver: Sendable {
     /// Makes the next commit store the acknowledged sequences.
     func noteAcknowledged() { leave { $0.acknowledged = true } }
 
-    /// Makes the writer set aside a file that can't be read any more.
+    /// Tells the writer that the file can't be read any more.
     func report(_ damage: Damage) { leave(urgent: true) { $0.damage = damage } }
 
     /// Waits until everything handed over before the call, and what `add` adds, is durable.
@@ -256,6 +258,7 @@ final class HandOver: Sendable {
             statistics.queuedBytes = state.bytes + state.bytesTaken
             statistics.drops += state.notes.drops.total + state.dropsTaken
             statistics.refusedBatches = state.refusedBatches
+            statistics.noRoom += state.refusedEvents
             return statistics
         }
     }

@@ -119,13 +119,16 @@ final class NoteStatements {
         ]
     }
 
-    /// Stores a step of filling a gap, unless the gap has been extended meanwhile.
+    /// Stores a step of filling a gap, unless the gap has been extended meanwhile, or is in a file that is gone and its
+    /// number is another gap's.
     func add(_ value: GapFill, now microseconds: Int64) throws(StoreError) {
         for (symbol, rows) in value.symbols {
-            try self[.fill].run([value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to])
+            try self[.fill].run([
+                value.gap, symbol.description, value.event.rawValue, rows, microseconds, value.to, value.recorded,
+            ])
         }
         guard let state = value.state else { return }
-        try self[.settle].run([value.gap, state.rawValue, value.detail, microseconds, value.to])
+        try self[.settle].run([value.gap, state.rawValue, value.detail, microseconds, value.to, value.recorded])
     }
 
     /// Stores what comparing a day with the tape found; replaces an earlier finding.
@@ -183,6 +186,11 @@ final class NoteStatements {
         try self[.letters].number() ?? 0
     }
 
+    /// The number of gaps that are over and not filled yet.
+    func openGapCount() throws(StoreError) -> Int64 {
+        try self[.openGaps].number() ?? 0
+    }
+
     /// Deletes the oldest dead letters of rows that no longer wait, and counts them in `tally`.
     ///
     /// The letter of a row that still waits is kept: a COMMIT may be about to move past that row.
@@ -222,6 +230,25 @@ final class NoteStatements {
         try self[.incident].run([microseconds, what, detail])
     }
 
+    /// Deletes some of what was noted before a moment, in microseconds since the Unix epoch: gaps that lack nothing, with
+    /// what filled them, or else incidents. Incidents that say what the file has lost stay.
+    ///
+    /// - Parameter most: About how many rows.
+    /// - Returns: How many gaps were deleted, and how many incidents.
+    func forget(before microseconds: Int64, most: Int64) throws(StoreError) -> (gaps: Int64, incidents: Int64) {
+        var gaps: Int64 = 0
+        var rows: Int64 = 0
+        var last = Int64.min
+        while rows < most, let gap = try self[.oldGap].number([microseconds, last]) {
+            rows += try self[.gapFills].run([gap])
+            rows += try self[.wholeGap].run([gap])
+            gaps += 1
+            last = gap
+        }
+        guard gaps == 0 else { return (gaps, 0) }
+        return (0, try self[.oldIncidents].run([microseconds, most]))
+    }
+
     /// Stores the number of transactions with notes, by which a transaction of unknown outcome is recognised.
     func count(notes: Int64) throws(StoreError) {
         try self[.counted].run([notes])
@@ -230,9 +257,10 @@ final class NoteStatements {
 
 /// The statements for the file as a whole.
 private enum Note: CaseIterable {
-    case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, fill, settle
+    case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, openGaps, fill, settle
     case drop, letter, letters, removal, oldestLetters, incident, counted, reconciled, alive
     case move, oldMoves, predecessors, moves
+    case oldGap, gapFills, wholeGap, oldIncidents
 
     var sql: String {
         switch self {
@@ -260,14 +288,19 @@ private enum Note: CaseIterable {
                 AND to_ms >= ?4 - 60000 AND settled_us IS NULL
                 AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id))
             """
+        case .openGaps: TickConnection.openGaps
         case .fill:
             """
             INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
-            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM gaps WHERE id = ?1 AND \(Self.end) IS ?6)
+            SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (
+                SELECT 1 FROM gaps WHERE id = ?1 AND \(Self.end) IS ?6 AND recorded_us / 1000 = ?7)
             ON CONFLICT (gap, symbol, event) DO UPDATE SET rows = rows + excluded.rows, at_us = excluded.at_us
             """
         case .settle:
-            "UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4 WHERE id = ?1 AND \(Self.end) IS ?5"
+            """
+            UPDATE gaps SET state = ?2, detail = ?3, settled_us = ?4
+            WHERE id = ?1 AND \(Self.end) IS ?5 AND recorded_us / 1000 = ?6
+            """
         case .drop:
             """
             INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, first_seq, last_seq, count, at_us)
@@ -309,7 +342,23 @@ private enum Note: CaseIterable {
             """
         case .predecessors: "DELETE FROM predecessors WHERE id = ? AND stream = ?"
         case .moves: "DELETE FROM moves WHERE id = ? AND stream = ?"
+        case .oldGap:
+            """
+            SELECT id FROM gaps WHERE id > ?2 AND state IN (\(Self.list(GapState.whole.map(\.rawValue))))
+            AND to_ms IS NOT NULL AND max(recorded_us, coalesce(settled_us, recorded_us)) < ?1 ORDER BY id LIMIT 1
+            """
+        case .gapFills: "DELETE FROM gap_fills WHERE gap = ?"
+        case .wholeGap: "DELETE FROM gaps WHERE id = ?"
+        case .oldIncidents:
+            """
+            DELETE FROM incidents WHERE id IN (
+                SELECT id FROM incidents WHERE at_us < ?1 AND what NOT IN (\(Self.list(Incident.losses))) LIMIT ?2)
+            """
         }
+    }
+
+    private static func list(_ words: [String]) -> String {
+        words.map { "'\($0)'" }.sorted().joined(separator: ", ")
     }
 
     /// The row of a gap under way; a gap that continued an earlier row has that row's start.

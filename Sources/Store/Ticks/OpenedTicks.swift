@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Logging
 import MarketData
 
@@ -8,7 +7,7 @@ struct OpenedTicks {
     let connection: TickConnection
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
-    let totals: (gaps: Int64, deadLetters: Int64, drops: Int64)
+    let totals: TickConnection.Totals
     /// How far the file, or the bad file that it replaced, came before; `nil` if that is not known.
     let previousLife: PreviousLife?
     /// See ``TickConnection/greatestReceipt()``.
@@ -18,10 +17,11 @@ struct OpenedTicks {
     /// What happened to the file before, if the disk had no room to store it.
     let carried: CarriedLosses
 
-    /// Opens the file, whose `lock` is held; a bad file is set aside first.
+    /// Opens the file, whose `lock` is held; a collector sets a bad file aside first.
     static func open(
         _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, logger: Logger
     ) throws(StoreError) -> OpenedTicks {
+        try file.undoReplacement()
         var carried = CarriedLosses()
         var lost: LostFile?
         func newIdentity() -> TickConnection.Identity {
@@ -32,6 +32,7 @@ struct OpenedTicks {
         // file. Without a previous holder of the lock, as for a restored backup, only the file's date is known.
         let lastUsed = lock.lastHeld.map { $0 * 1000 } ?? file.lastWritten
         func putAway(_ why: String) throws(StoreError) {
+            guard options.isCollecting else { throw file.unusable(why, to: "open") }
             let now = WallClock.microseconds()
             let used = lock.lastHeld == nil && why == StoreFile.foreign ? nil : lastUsed
             let found = LostFile(file.path, lastUsed: used, now: now / 1000)
@@ -94,9 +95,8 @@ struct OpenedTicks {
         _ file: StoreFile, by identity: TickConnection.Identity, _ seed: TickConnection.Contents,
         _ carried: inout CarriedLosses, _ options: TickBuffer.Options, now: Int64
     ) throws(StoreError) {
-        let draft = StoreFile(
-            path: "\(file.directory)/\(file.schema.name)-starting-\(getpid())-\(now).sqlite", schema: file.schema)
-        defer { for suffix in ["", "-wal", "-shm"] { unlink(draft.path + suffix) } }
+        let draft = file.draft("starting")
+        defer { draft.remove() }
         var connection: TickConnection? = try TickConnection.open(
             draft, synchronous: options.synchronous.rawValue, identity: identity, seed: seed)
         try connection?.note(&carried)

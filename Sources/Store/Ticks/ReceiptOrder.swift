@@ -12,13 +12,16 @@ enum ReceiptOrder {
     /// The query for the time of a place in microseconds since the Unix epoch; its parameter is the place.
     static func query(_ stream: EventStream) -> String { greatest(of: stream, last: reach, "WHERE seq <= ?1") }
 
+    /// The condition on a time of receipt. An impossible one was written by another program and is ignored.
+    static let isPossible = "received_us BETWEEN 0 AND \(UnixTime.possible.upperBound)999"
+
     /// The query for the latest time at which some of a stream's last rows were received, in microseconds since the
-    /// Unix epoch. An impossible time was written by another program and is ignored.
+    /// Unix epoch.
     static func greatest(of stream: EventStream, last count: Int, _ condition: String = "") -> String {
         """
         SELECT max(received_us) FROM
         (SELECT received_us FROM \(stream.rawValue) \(condition) ORDER BY seq DESC LIMIT \(count))
-        WHERE received_us BETWEEN 0 AND \(UnixTime.possible.upperBound)999
+        WHERE \(isPossible)
         """
     }
 

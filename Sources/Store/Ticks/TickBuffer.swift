@@ -52,8 +52,11 @@ public final class TickBuffer: EventSink, Sendable {
         /// until the reader is gone.
         public var maximumLogBytes: Int64 = 256 << 20
 
-        /// Whether events are collected: if so, a sign of life is written to the file from time to time.
+        /// Whether events are collected: if so, a sign of life is written to the file from time to time, the lock file
+        /// says so, uploaded rows are deleted after ``retention``, and a bad file is set aside.
         public var isCollecting = true
+        /// Whether a file is made where there is none. A collector always makes one.
+        public var makesFile = true
 
         /// Makes options; see the properties for meaning and units.
         public init(
@@ -118,19 +121,23 @@ public final class TickBuffer: EventSink, Sendable {
     ///
     /// Creates the directory (0700) and the file (0600) if they are missing, migrates an older schema, and renames a
     /// file that is damaged or belongs to another program before starting a fresh one: see
-    /// ``BufferStatistics/setAside``. After a crash, SQLite's recovery runs here by itself. Blocks on the disk.
+    /// ``BufferStatistics/setAside``. Who collects nothing gets an error for such a file, and for a missing one if
+    /// ``Options/makesFile`` is off. After a crash, SQLite's recovery runs here by itself. Blocks on the disk.
     ///
-    /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, with the file unchanged;
-    ///   `.notWritable`, `.diskFull`, `.inputOutput`.
+    /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, `.damaged`, `.foreign` and `.missing`,
+    ///   with nothing changed; `.notWritable`, `.diskFull`, `.inputOutput`.
     public static func open(
         directory: String, options: Options, logger: Logger
     ) throws(StoreError) -> TickBuffer {
         guard options.queueBytes > 0, options.maximumBytes > 0, options.maximumLogBytes > 0 else {
             throw StoreError(.invalid, operation: "open the buffer", underlying: "limits must be greater than 0")
         }
-        try StoreFile.makeDirectory(directory)
         let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
-        let lock = try FileLock.acquire(file.path + ".lock", locksDirectory: true)
+        // Before the lock is taken: its date says until when a file that can't be read was used.
+        if !options.isCollecting { try file.check(to: "open", mayBeFresh: options.makesFile) }
+        try StoreFile.makeDirectory(directory)
+        let lock = try FileLock.acquire(
+            file.path + ".lock", locksDirectory: true, isCollecting: options.isCollecting)
         let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
         let board = Board()
         let totals = opened.totals
@@ -138,6 +145,7 @@ public final class TickBuffer: EventSink, Sendable {
         board.update { statistics in
             statistics.setAside = file.filesSetAside()
             statistics.gaps = totals.gaps
+            statistics.openGaps = totals.openGaps
             statistics.drops = totals.drops
             statistics.deadLetters = totals.deadLetters
             for stream in EventStream.allCases {
@@ -218,6 +226,10 @@ public final class TickBuffer: EventSink, Sendable {
         try await handOver.flush()
     }
 
+    /// The damage that was found after the opening, if nothing is collected: the file then stays as it is. Final once the
+    /// buffer is closed.
+    public var damage: StoreError? { board.damage }
+
     /// The data directory that the file is in.
     public var directory: String { file.directory }
 
@@ -268,14 +280,17 @@ public final class TickBuffer: EventSink, Sendable {
         return try await visitors.run(of: stream, after: after, through: through, limit: limit)
     }
 
-    /// Returns the gaps in some of the states, as ``GapLog/read(directory:states:overlapping:before:limit:)`` does.
+    /// Returns the gaps in some of the states, as
+    /// ``GapLog/read(directory:states:overlapping:before:limit:fills:)`` does.
     ///
-    /// - Throws: `.damaged` if their table turned out to be unreadable (the file is then set aside), `.inputOutput`.
+    /// - Throws: `.damaged` if their table turned out to be unreadable (a collector then sets the file aside),
+    ///   `.inputOutput`.
     public func gaps(
-        states: Set<GapState> = Set(GapState.allCases), before id: Int64 = .max, limit: Int
+        states: Set<GapState> = Set(GapState.allCases), before id: Int64 = .max, limit: Int,
+        fills: GapFills = .counts
     ) async throws(StoreError) -> [GapRecord] {
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await visitors.gaps(states: states, before: id, limit: limit)
+        return try await visitors.gaps(states: states, before: id, limit: limit, fills: fills)
     }
 
     /// The buffer's statistics at this moment, from memory alone.
@@ -288,7 +303,7 @@ public final class TickBuffer: EventSink, Sendable {
     /// The same rows are returned again until ``acknowledge(_:through:)`` is called for them.
     ///
     /// - Parameter sequence: Returns rows after this one, to read ahead while a batch is being sent.
-    /// - Throws: `.damaged` if the file turned out to be unreadable (it is then set aside), `.inputOutput`.
+    /// - Throws: `.damaged` if the file turned out to be unreadable (a collector then sets it aside), `.inputOutput`.
     public func nextBatch(
         of stream: EventStream, after sequence: Int64? = nil, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
@@ -366,8 +381,8 @@ public final class TickBuffer: EventSink, Sendable {
     /// Reads the rows after one sequence and through another, at most `limit`, uploaded or not.
     ///
     /// - Returns: The rows, the sequence through which they are all there is, and whether a damaged page follows.
-    /// - Throws: `.damaged` if a row is missing that was neither deleted nor counted as lost (the file is then set
-    ///   aside); `.inputOutput`, `.closed`.
+    /// - Throws: `.damaged` if a row is missing that was neither deleted nor counted as lost (a collector then sets the
+    ///   file aside); `.inputOutput`, `.closed`.
     public func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
@@ -457,7 +472,8 @@ public final class TickBuffer: EventSink, Sendable {
     }
 
     /// Removes dead letters from the file and counts them in `drops`; durable on return. A letter whose row still waits
-    /// is not counted: the row is judged again. Nor is one that is not in the file.
+    /// is not counted: the row is judged again. Nor is one whose row was counted when it was deleted, or one that is not
+    /// in the file.
     public func discard(_ letters: [DeadLetter]) async throws(StoreError) {
         guard !letters.isEmpty else { return }
         let settled = letters.map { SettledLetter(discarding: $0) }

@@ -221,15 +221,30 @@ final class TickConnection {
             .damaged, operation: "read", underlying: "\(stream.rawValue) has a row number or mark that was never given")
     }
 
-    /// The sums that statistics begin with: rows of `gaps` and `dead_letters`, events in `drops`.
-    func totals() throws(StoreError) -> (gaps: Int64, deadLetters: Int64, drops: Int64) {
+    /// The sums that statistics begin with.
+    struct Totals {
+        /// Rows of `gaps`.
+        var gaps: Int64
+        /// Of these, the ones that are over and not filled yet.
+        var openGaps: Int64
+        /// Rows of `dead_letters`.
+        var deadLetters: Int64
+        /// Events in `drops`.
+        var drops: Int64
+    }
+
+    /// SQL that counts the gaps that are over and not filled yet.
+    static let openGaps = "SELECT count(*) FROM gaps WHERE state = '\(GapState.open.rawValue)' AND to_ms IS NOT NULL"
+
+    /// Reads the sums that statistics begin with.
+    func totals() throws(StoreError) -> Totals {
         try StoreError.translating("read", path: path) {
             try queue.read { database in
-                (
-                    try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0,
-                    try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0,
-                    try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0
-                )
+                Totals(
+                    gaps: try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0,
+                    openGaps: try Int64.fetchOne(database, sql: TickConnection.openGaps) ?? 0,
+                    deadLetters: try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0,
+                    drops: try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0)
             }
         }
     }

@@ -20,7 +20,6 @@ extension TickHistory {
     ) throws(StoreError) -> MinuteReading {
         try reading { connection in
             var found = MinuteReading()
-            found.heldSince = try connection.read { try Self.heldSince(.bars, $0) }
             // A bar is received after its window; the clock may have been wrong by a day.
             let earliest = (starts.lowerBound - 86_400_000) * 1000
             found.isComplete = try walk(connection, .bars, pace: pace) { database, range in
@@ -37,6 +36,8 @@ extension TickHistory {
                     return true
                 }
             }
+            // Only now, because rows may have been deleted before they were read.
+            found.heldSince = try connection.read { try Self.heldSince(.bars, $0) }
             return found
         }
     }

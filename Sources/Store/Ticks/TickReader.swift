@@ -157,10 +157,13 @@ final class TickReader: Sendable {
         }
     }
 
-    func gaps(states: Set<GapState>, before id: Int64, limit: Int) async throws(StoreError) -> [GapRecord] {
+    func gaps(
+        states: Set<GapState>, before id: Int64, limit: Int, fills: GapFills
+    ) async throws(StoreError) -> [GapRecord] {
         try await onQueue { () throws(StoreError) in
             try self.twiceIfDamaged { () throws(StoreError) in
-                try GapLog.read(directory: self.file.directory, states: states, before: id, limit: limit)
+                try GapLog.read(
+                    directory: self.file.directory, states: states, before: id, limit: limit, fills: fills)
             }
         }
     }
@@ -224,7 +227,7 @@ final class TickReader: Sendable {
         return nil
     }
 
-    /// Repeats the read over a new connection before damage is believed; the writer then sets the file aside.
+    /// Repeats the read over a new connection before damage is believed; a collector's writer then sets the file aside.
     private func twiceIfDamaged<Value>(_ read: () throws(StoreError) -> Value) throws(StoreError) -> Value {
         do {
             return try read()

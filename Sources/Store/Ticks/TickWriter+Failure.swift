@@ -19,6 +19,7 @@ extension TickWriter {
             room.diskIsFull()
             if connection != nil { freeRoomOnFullDisk(work: &work) } else { reserve.release() }
         case .damaged:
+            closeAfterFailure()
             setAside(because: error)
         case .statement:
             attempt = nil
@@ -49,20 +50,23 @@ extension TickWriter {
 
     /// Shows the state that follows from what is known.
     func publishState() {
-        let state: BufferStatistics.State
-        if isPinned {
-            state = .failing(message: pinnedError(length: connection?.logBytes.length ?? 0).description)
-        } else {
-            state = room.state
+        let length = connection?.logBytes.length ?? 0
+        let pinned = isPinned ? pinnedError(length: length).description : nil
+        board.update { statistics in
+            statistics.pinnedLog = pinned
+            statistics.state = room.state
+            if let pinned, length >= checkpoints.maximumBytes { statistics.state = .failing(message: pinned) }
         }
-        board.update { $0.state = state }
     }
 
-    /// Reports that a reader's snapshot makes the log grow, while the log may still grow.
+    /// Reports that a reader's snapshot makes the log grow; at its limit, nothing more is written.
     func pinned(length: Int64) {
         isPinned = true
         let error = pinnedError(length: length)
-        board.update { $0.state = .failing(message: error.description) }
+        board.update { statistics in
+            statistics.pinnedLog = error.description
+            if length >= checkpoints.maximumBytes { statistics.state = .failing(message: error.description) }
+        }
         guard let count = problems.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
         logger.error(
             "a reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
@@ -104,15 +108,18 @@ extension TickWriter {
         case .ours: break
         case .fresh: writeOffWaitingRows(.vanished)
         case .bad(let why):
-            setAside(because: StoreError(.damaged, operation: "open", path: file.path, underlying: why))
+            let error = file.unusable(why, to: "open")
+            guard options.isCollecting else { throw error }
+            setAside(because: error)
         }
         var opened: TickConnection? = try open()
         var contents = try opened?.contents() ?? TickConnection.Contents()
         if contents.id != identity.id {
             try TickConnection.close(&opened)
-            setAside(
-                because: StoreError(
-                    .foreign, operation: "use", path: file.path, underlying: "another buffer took its place"))
+            let error = StoreError(
+                .foreign, operation: "use", path: file.path, underlying: "another buffer took its place")
+            guard options.isCollecting else { throw error }
+            setAside(because: error)
             opened = try open()
             contents = try opened?.contents() ?? contents
         }
@@ -128,6 +135,7 @@ extension TickWriter {
             guard let totals else { return }
             statistics.drops = totals.drops
             statistics.gaps = totals.gaps
+            statistics.openGaps = totals.openGaps
             statistics.deadLetters = totals.deadLetters
         }
         connection = opened
@@ -261,14 +269,16 @@ extension TickWriter {
 
     /// Sets a bad file aside and counts the rows that waited in it. A fresh file, which continues the old one's sequences
     /// and takes over its unfilled gaps, takes its place at once, so that a kill forgets nothing. If the disk allows
-    /// none, the next attempt makes it.
+    /// none, the next attempt makes it. A command leaves the file to `edgetick repair`.
     func setAside(because error: StoreError) {
+        guard options.isCollecting else { return board.found(error) }
         closeAfterFailure()
         attempt = nil
         // Another process's file must not be touched.
         guard lock.isInPlace else { return }
         let now = WallClock.microseconds()
         let name = file.freeName(now: now / 1_000_000)
+        let why = error.underlying ?? "damaged"
         let gaps = UnfilledGaps(file.path, id: identity.id)
         let waiting = waitingRows(.fileSetAside)
         var left = carried
@@ -276,7 +286,7 @@ extension TickWriter {
         left.add(gaps)
         let prior = error.reason == .foreign ? PriorLosses() : PriorLosses(file.path)
         left.add(prior)
-        left.add([Incident(Incident.setAside, detail: "\(name): \(error); \(gaps.text)")])
+        left.add([Incident(Incident.setAside, detail: "\(name): \(why); \(gaps.text)")])
         var stored = left
         do throws(StoreError) {
             do throws(StoreError) {
@@ -298,7 +308,7 @@ extension TickWriter {
         noteFilesSetAside()
         board.fileChanged()
         logger.error(
-            "the buffer's file was bad and was set aside; a fresh one is started",
-            metadata: ["error": "\(error)", "set_aside": "\(name)", "gaps": "\(gaps.text)"])
+            "the buffer's file was bad and was set aside; a fresh one is started; to recover the rows of a damaged file, run edgetick repair --file",
+            metadata: ["reason": "\(why)", "set_aside": "\(name)", "gaps": "\(gaps.text)"])
     }
 }

@@ -51,7 +51,10 @@ extension TickWriter {
     /// Counts new events as dropped and forgets them. Fetched events are not lost: whoever fetched them learns that
     /// there was no room.
     private func reject(_ work: inout HandOver.Work) {
-        for batch in work.batches where batch.source == .stream { carried.add(batch, .newRejected) }
+        let lost = work.batches.filter { $0.source == .stream }
+        for batch in lost { carried.add(batch, .newRejected) }
+        let count = lost.reduce(0) { $0 + $1.count }
+        board.update { $0.noRoom += Int64(count) }
         handOver.turnAway(work.batches.count { $0.source != .stream })
         work.batches = []
         work.events = 0
@@ -163,8 +166,9 @@ extension TickWriter {
         }
         board.update { $0[stream].deletedThrough = max($0[stream].deletedThrough, through) }
         if first != nil {
-            logDrops(tally.total - carried.drops.total, stream: stream)
-            stored(tally)
+            let dropped = tally.total - carried.drops.total
+            logDrops(dropped, stream: stream)
+            stored(tally, noRoom: dropped)
             try findOldestPending(again: true)
         }
     }
@@ -175,10 +179,13 @@ extension TickWriter {
         try connection.notes.count(notes: notes + 1)
     }
 
-    private func stored(_ tally: DropTally) {
+    private func stored(_ tally: DropTally, noRoom: Int64 = 0) {
         notes += 1
         carried.dropsAreStored()
-        showDrops { $0.drops += tally.total }
+        showDrops { statistics in
+            statistics.drops += tally.total
+            statistics.noRoom += noRoom
+        }
     }
 
     private func logDrops(_ count: Int64, stream: EventStream) {

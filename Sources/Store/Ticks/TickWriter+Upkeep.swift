@@ -5,6 +5,10 @@ import MarketData
 
 /// What the writer does between commits: the log, old rows, the disk. One small step per call.
 extension TickWriter {
+    /// How long it is kept what filled a gap that lacks nothing any more, and what happened to the file. What is missing,
+    /// and what was compared, is kept for good: people ask for the coverage of any day.
+    private static let notesKept: Int64 = 400 * 86_400_000_000
+
     /// Does what is due.
     ///
     /// - Returns: Whether more is due at once.
@@ -18,13 +22,15 @@ extension TickWriter {
                 recovered()
             }
             try moveLog()
-            return try expireStep(now)
+            if try expireStep(now) { return true }
+            return try forgetStep(now)
         } catch {
             publishFailure(error)
             switch error.reason {
             case .busy, .pinned, .diskFull: break
-            case .damaged: setAside(because: error)
-            default: closeAfterFailure()
+            default:
+                closeAfterFailure()
+                if error.reason == .damaged { setAside(because: error) }
             }
             schedule.failed(until: .now().advanced(by: backoff.failed()))
             return false
@@ -70,6 +76,15 @@ extension TickWriter {
             statistics.walBytes = walBytes
             if let used { statistics.usedBytes = used }
         }
+        try countOpenGaps()
+    }
+
+    /// Counts the open gaps if they may have changed, which reads them all: not in each commit.
+    private func countOpenGaps() throws(StoreError) {
+        guard openGapsMayDiffer, let connection else { return }
+        let open = try connection.perform { () throws(StoreError) in try connection.notes.openGapCount() }
+        board.update { $0.openGaps = open }
+        openGapsMayDiffer = false
     }
 
     /// Publishes how much room the disk has, and logs when it becomes low and when there is enough again.
@@ -170,9 +185,14 @@ extension TickWriter {
         if !isDone, log.length >= checkpoints.reportedBytes { pinned(length: log.length) }
     }
 
-    /// Deletes uploaded rows that are older than the retention, one step of one stream.
+    /// Deletes uploaded rows that are older than the retention, one step of one stream. Only a collector does: a command
+    /// may be there to send old rows of a repaired copy again.
     private func expireStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
         guard now >= schedule.retention, let connection else { return false }
+        guard options.isCollecting else {
+            schedule.expired(now: now, kept: options.retention)
+            return false
+        }
         let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
         let statistics = board.current
         for stream in EventStream.allCases {
@@ -187,6 +207,19 @@ extension TickWriter {
             if through == end { return true }
         }
         schedule.expired(now: now, kept: options.retention)
+        return false
+    }
+
+    /// Deletes notes that are older than ``notesKept``, a few at a time: without an end they would fill the file.
+    private func forgetStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
+        guard options.isCollecting, now >= schedule.forgetting, let connection else { return false }
+        let moment = WallClock.microseconds() - TickWriter.notesKept
+        let gone = try connection.transaction { () throws(StoreError) in
+            try connection.notes.forget(before: moment, most: TickWriter.deletionStep)
+        }
+        board.update { $0.gaps -= gone.gaps }
+        guard gone.gaps + gone.incidents == 0 else { return true }
+        schedule.forgot(now: now)
         return false
     }
 

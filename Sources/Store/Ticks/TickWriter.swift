@@ -49,6 +49,8 @@ final class TickWriter {
     var carried: CarriedLosses
     var room = RoomState()
     var isPinned = false
+    /// Whether gaps were written since the open ones were counted.
+    var openGapsMayDiffer = false
     /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
     let missedSince: Int64?
     /// See ``TickConnection/Contents/created``.
@@ -187,7 +189,8 @@ final class TickWriter {
     }
 
     private var mayTryAgain: Bool {
-        handOver.closesAt.map { MonotonicTime.now() < $0 } ?? true
+        // A damaged file that a command leaves as it is gets no better.
+        handOver.closesAt.map { board.damage == nil && MonotonicTime.now() < $0 } ?? true
     }
 
     private func commit(_ work: HandOver.Work, isUpkeep: Bool = false) throws(StoreError) {
@@ -244,6 +247,8 @@ final class TickWriter {
             let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
             attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
             for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
+            let settlesGaps = work.notes.fills.contains { $0.state != nil }
+            if !work.notes.gaps.isEmpty || settlesGaps || !losses.gaps.isEmpty { openGapsMayDiffer = true }
             for day in work.notes.reconciled { try connection.notes.add(day) }
             if work.notes.changesLetters { attempt?.deadLetters = try connection.notes.letterCount() }
             try boundLetters(statistics, now: now)
@@ -254,7 +259,8 @@ final class TickWriter {
     /// Takes dead letters out of the file, in the transaction under way, and appends the rows of those that are put
     /// back. A letter that is no longer there has been settled before, or its row waits again.
     ///
-    /// - Returns: The counts of those that were discarded. One whose row waits is not lost.
+    /// - Returns: The counts of those that were discarded. One whose row waits is not lost, and one whose row was deleted
+    ///   before it was upstream was counted then.
     private func settle(
         _ letters: [SettledLetter], after position: inout StreamSequences, _ statistics: BufferStatistics
     ) throws(StoreError) -> DropTally {

@@ -11,10 +11,13 @@ struct UpkeepSchedule {
     private(set) var retention: MonotonicTime
     /// When to write a sign of life to the file.
     private(set) var signOfLife: MonotonicTime
+    /// When to delete old notes.
+    private(set) var forgetting: MonotonicTime
 
     init(now: MonotonicTime) {
         watch = now
         retention = now
+        forgetting = now
         signOfLife = now.advanced(by: Self.signOfLifeInterval)
     }
 
@@ -30,11 +33,15 @@ struct UpkeepSchedule {
         retention = now.advanced(by: max(.milliseconds(100), min(kept / 20, .seconds(30))))
     }
 
+    /// No old note is left.
+    mutating func forgot(now: MonotonicTime) { forgetting = now.advanced(by: .seconds(86_400)) }
+
     /// Upkeep failed. The next attempt writes a sign of life too: the first write that succeeds shows that the failure
     /// is over, and no event may come for days.
     mutating func failed(until next: MonotonicTime) {
         watch = next
         retention = next
         signOfLife = next
+        forgetting = max(forgetting, next)
     }
 }

@@ -6,6 +6,7 @@ extension TicksChecks {
     mutating func checkDrops() throws(StoreError) {
         var spans: [EventStream: [ClosedRange<Int64>]] = [:]
         var faults: [(String, String)] = []
+        var newer: [EventStream: [(place: String, rows: ClosedRange<Int64>, isHole: Bool)]] = [:]
         try reading("drops") { checks throws(StoreError) in
             try checks.handle.rows(
                 """
@@ -22,15 +23,38 @@ extension TicksChecks {
                     faults.append((place, "its span of time ends before it begins"))
                 }
                 guard let first = row.integer(4), let last = row.integer(5) else { return }
-                let given = checks.result.streams[stream]?.lastGiven ?? 0
-                guard first >= 1, first <= last, last <= given else {
-                    return faults.append((place, "its sequences \(first)…\(last) were never given"))
+                guard first >= 1, first <= last else {
+                    return faults.append((place, Self.neverGiven(first, last)))
                 }
-                if row.integer(8) == 1 { spans[stream, default: []].append(first...last) }
+                let isHole = row.integer(8) == 1
+                guard last <= checks.result.streams[stream]?.lastGiven ?? 0 else {
+                    return newer[stream, default: []].append((place, first...last, isHole))
+                }
+                if isHole { spans[stream, default: []].append(first...last) }
+            }
+        }
+        for (stream, drops) in newer {
+            let given = try lastGivenNow(in: stream)
+            for (place, rows, isHole) in drops {
+                if rows.upperBound > given {
+                    faults.append((place, Self.neverGiven(rows.lowerBound, rows.upperBound)))
+                } else if isHole {
+                    spans[stream, default: []].append(rows)
+                }
             }
         }
         for (place, text) in faults.prefix(Self.mostTold) { result.find(.fault, .accounts, at: place, text) }
         for stream in EventStream.allCases { judgeHoles(stream, SequenceSpans(spans[stream] ?? [])) }
+    }
+
+    private static func neverGiven(_ first: Int64, _ last: Int64) -> String {
+        "its sequences \(first)…\(last) were never given"
+    }
+
+    /// Returns the last sequence that was given by now: a running collector goes on after the marks were read.
+    private mutating func lastGivenNow(in stream: EventStream) throws(StoreError) -> Int64 {
+        if streams.contains(stream) { try refreshMarks(of: stream) }
+        return result.streams[stream]?.lastGiven ?? 0
     }
 
     private mutating func judgeHoles(_ stream: EventStream, _ accounted: SequenceSpans) {
@@ -57,6 +81,8 @@ extension TicksChecks {
     /// Checks that each dead letter is of a row that was given, and holds that row.
     mutating func checkLetters() throws(StoreError) {
         var found: [(String, String)] = []
+        var newer: [EventStream: [(place: String, sequence: Int64)]] = [:]
+        let neverGiven = "a row of this number was never given"
         try reading("dead_letters") { checks throws(StoreError) in
             try checks.handle.rows(
                 """
@@ -69,8 +95,10 @@ extension TicksChecks {
                     return found.append((place, "the stream is unknown"))
                 }
                 let sequence = row.integer(1) ?? 0
-                if sequence < 1 || sequence > checks.result.streams[stream]?.lastGiven ?? 0 {
-                    found.append((place, "a row of this number was never given"))
+                if sequence < 1 {
+                    found.append((place, neverGiven))
+                } else if sequence > checks.result.streams[stream]?.lastGiven ?? 0 {
+                    newer[stream, default: []].append((place, sequence))
                 }
                 if row.integer(2) != 5 { found.append((place, "its SQLSTATE has not five characters")) }
                 if row.integer(3) != 1 {
@@ -79,6 +107,10 @@ extension TicksChecks {
                     found.append((place, "its row has another number"))
                 }
             }
+        }
+        for (stream, letters) in newer {
+            let given = try lastGivenNow(in: stream)
+            for (place, sequence) in letters where sequence > given { found.append((place, neverGiven)) }
         }
         for (place, text) in found.prefix(Self.mostTold) {
             result.find(

@@ -30,9 +30,9 @@ extension TicksChecks {
                 // Finds the last row before the damage, then the first readable row after it.
                 let good = try lastReadable(stream, after: after, through: last)
                 guard good < last else { throw error }
-                let next = try firstReadable(stream, after: good, through: last) ?? last + 1
-                noteUnreadable(stream, good + 1...max(good + 1, next - 1))
-                after = max(good + 1, next - 1)
+                let end = try firstReadable(stream, after: good, through: last).map { $0 - 1 } ?? last
+                noteUnreadable(stream, good + 1...max(good + 1, end))
+                after = max(good + 1, end)
             }
             progress(after - max(first, 1) + 1)
         }
@@ -93,8 +93,8 @@ extension TicksChecks {
         }
         var low = after + 1
         var width: Int64 = 1
-        while low + width <= through, try row(from: low + width) == nil { width *= 2 }
-        var high = min(low + width, through)
+        while width <= through - low, try row(from: low + width) == nil { width = min(width, Int64.max / 2) * 2 }
+        var high = width < through - low ? low + width : through
         guard try row(from: high) != nil else { return nil }
         while low + 1 < high {
             let middle = low + (high - low) / 2

@@ -110,7 +110,7 @@ struct TicksChecks {
     }
 
     /// Reads a stream's marks and its first and last rows in one snapshot, since a running collector moves all of them.
-    private mutating func refreshMarks(of stream: EventStream) throws(StoreError) {
+    mutating func refreshMarks(of stream: EventStream) throws(StoreError) {
         let table = stream.rawValue
         do throws(StoreError) {
             var marks = result.streams[stream] ?? FileVerification.Stream()
@@ -146,13 +146,14 @@ struct TicksChecks {
         let greatest = max(marks.last ?? 0, marks.deletedThrough)
         if marks.acknowledged > greatest { holes[stream, default: []].append(greatest + 1...marks.acknowledged) }
         guard let first = marks.first else { return }
+        let deleted = max(0, marks.deletedThrough)
         if first <= marks.deletedThrough {
             result.find(
                 .fault, .sequences, at: "\(name) from \(first)",
                 "rows through \(marks.deletedThrough) count as deleted, and some are there",
                 advice: FileVerifier.repairAdvice)
-        } else if first > marks.deletedThrough + 1 {
-            holes[stream, default: []].insert(marks.deletedThrough + 1...first - 1, at: 0)
+        } else if first > deleted + 1 {
+            holes[stream, default: []].insert(deleted + 1...first - 1, at: 0)
         }
     }
 }

@@ -42,6 +42,6 @@ extension UniverseRecords {
             default: return false
             }
         }
-        return hasDigits || text.utf8.count <= 5
+        return hasDigits || text.utf8.count <= 5 && SymbolSpelling.undotted[text] == nil
     }
 }

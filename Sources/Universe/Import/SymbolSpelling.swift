@@ -276,7 +276,7 @@ extension SymbolSpelling {
     }
 
     /// Share classes that are often written without a separator, and that no ticker is spelt like.
-    private static let undotted = ["BRKA": "BRK.A", "BRKB": "BRK.B"]
+    static let undotted = ["BRKA": "BRK.A", "BRKB": "BRK.B"]
 
     private static func isCapital(_ character: Character) -> Bool { ("A"..."Z").contains(character) }
 

@@ -49,7 +49,8 @@ public struct UniverseValidation: Sendable {
 
     private mutating func checkMembers(of group: MirrorContents.Group) {
         let record = group.record
-        if GroupType(rawValue: record.identity.type) == nil {
+        let type = GroupType(rawValue: record.identity.type)
+        if type == nil {
             add(.warning, .type, record, "unknown group type: the group is treated as CUSTOM")
         }
         if record.members.isEmpty {
@@ -87,8 +88,16 @@ public struct UniverseValidation: Sendable {
                 malformed.count.counted("member is not a symbol", "members are not symbols")
                     + " that the feed could send: \(DisplayText.list(malformed)); correct them")
         }
-        let isFixable = group.origin == .local
-        let advice = isFixable ? "" : "; correct it in the database, the next pull brings it"
+        // A change names a known type, and would make a second group beside one of another type.
+        let isFixable = group.origin == .local && type != nil
+        let advice =
+            if isFixable {
+                ""
+            } else if group.origin == .local {
+                "; import it again with a known type"
+            } else {
+                "; correct it in the database, the next pull brings it"
+            }
         if !respelled.isEmpty {
             let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
             add(
@@ -110,12 +119,14 @@ public struct UniverseValidation: Sendable {
                 isFixable: isFixable
             )
         }
-        if isFixable, !respelled.isEmpty { fixes.append(fix(record, respelled, group.imported)) }
+        if isFixable, let type, !respelled.isEmpty { fixes.append(fix(record, type, respelled, group.imported)) }
     }
 
     /// Returns the group with its members spelt as the feed spells them. Of two rows for one symbol, the correctly
     /// spelt one is kept.
-    private func fix(_ record: GroupRecord, _ respelled: [String: String], _ note: ImportNote?) -> GroupChange {
+    private func fix(
+        _ record: GroupRecord, _ type: GroupType, _ respelled: [String: String], _ note: ImportNote?
+    ) -> GroupChange {
         var members: [String: MemberRecord] = [:]
         for member in record.members where respelled[member.symbol] == nil { members[member.symbol] = member }
         for member in record.members {
@@ -126,8 +137,7 @@ public struct UniverseValidation: Sendable {
         }
         return GroupChange(
             definition: .init(
-                name: record.identity.name, type: GroupType(rawValue: record.identity.type) ?? .custom,
-                environment: record.identity.environment),
+                name: record.identity.name, type: type, environment: record.identity.environment),
             members: members.values.sorted { $0.symbol < $1.symbol }, imported: note)
     }
 

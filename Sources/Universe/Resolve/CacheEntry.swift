@@ -30,6 +30,7 @@ enum CacheValue: Sendable {
     case etfs([StockETF])
     case stockGroups([StockGroup])
     case classification(StockClassification)
+    case sectors([String: String])
     case names([String])
     case groups([UniverseGroup])
 
@@ -47,6 +48,7 @@ enum CacheValue: Sendable {
         case .stockGroups(let groups):
             return 32 + groups.reduce(0) { $0 + MemoryLayout<StockGroup>.stride + long($1.name) }
         case .classification: return 0
+        case .sectors(let sectors): return 32 + sectors.reduce(0) { $0 + 48 + long($1.key) + long($1.value) }
         case .names(let names): return 32 + names.reduce(0) { $0 + 16 + long($1) }
         case .groups(let groups):
             return 32

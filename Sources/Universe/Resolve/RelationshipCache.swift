@@ -40,7 +40,8 @@ public final class RelationshipCache: Sendable {
         case all
         /// All answers to one kind of question.
         case kind(RelationshipKind)
-        /// One answer: a universe key, or the name of an ETF, stock, sector, theme or group type.
+        /// One answer, and that about all of its kind: a universe key, or the name of an ETF, stock, sector, theme or
+        /// group type.
         case key(RelationshipKind, String)
     }
 
@@ -142,6 +143,12 @@ public final class RelationshipCache: Sendable {
         return found
     }
 
+    /// Returns the sector of each stock that is in one, as ``classification(of:)`` has it.
+    public func sectors() async throws(StoreError) -> [String: String] {
+        guard case .sectors(let sectors) = try await stored(CacheKey(.classification, "")) else { return [:] }
+        return sectors
+    }
+
     /// Returns a sector's stocks, sorted; empty when there is no such sector.
     public func stocks(inSector name: String) async throws(StoreError) -> [String] {
         guard case .names(let names) = try await stored(CacheKey(.sectorStocks, name)) else { return [] }
@@ -171,7 +178,7 @@ public final class RelationshipCache: Sendable {
             switch scope {
             case .all: { _ in true }
             case .kind(let kind): { $0.kind == kind }
-            case .key(let kind, let text): { $0.kind == kind && $0.text == text }
+            case .key(let kind, let text): { $0.kind == kind && ($0.text == text || $0.text.isEmpty) }
             }
         return state.withLock { state in
             state.generation += 1

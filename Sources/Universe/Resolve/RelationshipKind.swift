@@ -8,7 +8,7 @@ public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
     case stockETFs = "stock_etfs"
     /// The groups other than ETFs that hold a stock.
     case stockGroups = "stock_groups"
-    /// The sector and industry of a stock.
+    /// The sector and industry of a stock; without a name, the sectors of all.
     case classification
     /// The stocks of a sector.
     case sectorStocks = "sector_stocks"

@@ -48,6 +48,12 @@ struct RelationshipLoader {
                     .map { StockGroup(name: $0.group, type: type, weight: $0.membership.weight) }
             }
             return .stockGroups(groups)
+        case .classification where key.text.isEmpty:
+            var sectors: [String: String] = [:]
+            Self.forEachSymbol(try snapshot.memberships(in: .sector, environment: environment)) { symbol, rows in
+                sectors[symbol] = Self.classification(rows).sector
+            }
+            return .sectors(sectors)
         case .classification:
             let found = try snapshot.memberships(of: key.text, in: .sector, environment: environment)
             return .classification(Self.classification(found[...]))

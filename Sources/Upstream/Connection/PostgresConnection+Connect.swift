@@ -76,9 +76,20 @@ extension PostgresConnection {
         // Makes a server's refusal include its SQLSTATE, which libpq offers in no other way here.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         try connection.finishConnecting(within: configuration.connectTimeout, until: deadline, operation)
+        if let fault = fault(inVersion: connection.serverVersion) {
+            throw connection.discarded(.configuration, operation, fault)
+        }
         PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         PQsetnonblocking(handle, 1)
         return connection
+    }
+
+    /// Why a server of this version, in libpq's form, can't be used; `nil` if it can, or if it doesn't tell its version.
+    private static func fault(inVersion version: Int) -> String? {
+        guard (1..<150_000).contains(version) else { return nil }
+        // Until 9.6, a version has three parts.
+        let minor = version < 100_000 ? version / 100 % 100 : version % 10_000
+        return "\(UpstreamError.oldServer), this is \(version / 10_000).\(minor)"
     }
 
     private static func start(_ options: [String: String]) -> OpaquePointer? {

@@ -14,6 +14,12 @@ extension UpstreamConfiguration {
         // asks for more than on, that stays.
         return [
             "SET LOCAL role TO DEFAULT", "SET LOCAL search_path TO DEFAULT",
+            // Temporary tables come first unless the path names them, and another client may have left some in the
+            // session. Without any schema before them, tables would be made as temporary ones.
+            """
+            SELECT set_config('search_path', current_setting('search_path') || ', pg_temp', true)
+            WHERE current_schema() IS NOT NULL
+            """,
             "SET LOCAL statement_timeout = \(timeout)", "SET LOCAL lock_timeout = \(max(1, timeout / 2))",
             "SET LOCAL idle_in_transaction_session_timeout = \(idle)",
             "SET LOCAL tcp_keepalives_idle = 30", "SET LOCAL tcp_keepalives_interval = 10",

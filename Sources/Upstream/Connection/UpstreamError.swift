@@ -180,6 +180,8 @@ extension UpstreamError: CustomStringConvertible {
             "turn on TLS at the server (ssl = on); or, on a line that nobody else can read, write sslmode=disable in "
                 + "\(role.setting)"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in \(role.setting)"
+        case .configuration where text.hasPrefix(Self.oldServer):
+            "upgrade the server, or name another one in \(role.setting)"
         case .configuration: "correct \(role.setting)"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
         case .file: "EdgeTick will retry with the same rows"
@@ -188,6 +190,9 @@ extension UpstreamError: CustomStringConvertible {
 
     private static let checkServer = "check that the server is up and reachable"
     private static let whySilent = "is the server overloaded, a synchronous standby away or the network cut?"
+
+    /// How the `text` begins where the server's version is too old.
+    static let oldServer = "PostgreSQL 15 or later is needed"
 
     /// The `object` of a read-only error from a server that is not a standby.
     static let readOnlySetting = "the setting default_transaction_read_only"

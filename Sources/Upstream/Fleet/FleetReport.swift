@@ -28,8 +28,10 @@ public struct FleetReport: Sendable, Equatable {
     public var state = State.starting
     /// Why its state isn't ``State/ok``, in one line; `nil` when it is.
     public var reason: String?
-    /// The number of symbols assigned to it; 0 when it collects all.
+    /// The number of symbols assigned to it, each counted once; 0 also when it collects all: see ``takesAll``.
     public var symbols = 0
+    /// Whether it collects all symbols of the market.
+    public var takesAll = false
     /// Events per second, over about the last minute.
     public var eventsPerSecond = 0.0
     /// Rows that are not upstream yet.

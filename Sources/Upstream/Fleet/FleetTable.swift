@@ -95,7 +95,7 @@ public actor FleetTable {
         let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
         let shape = TableShape.fleet
         var catalog = try connection.readCatalog(of: [shape.name])
-        if isMaking, catalog.tables[shape.name] == nil, catalog.elsewhere[shape.name] == nil, catalog.allowsCreating {
+        if isMaking, catalog.tables[shape.name] == nil, catalog.place(of: shape.name) == nil, catalog.allowsCreating {
             try Self.make(over: connection)
             catalog = try connection.readCatalog(of: [shape.name])
         }
@@ -158,12 +158,14 @@ public actor FleetTable {
     private static func writeSQL(_ report: FleetReport, backend: Int?, into table: String) -> String {
         let id = SQLText.literal(report.id)
         let now = "clock_timestamp()"
+        // Earlier versions write 0 for all, and hardly ever have none.
+        let symbols = report.symbols == 0 && !report.takesAll ? -1 : report.symbols
         let values: [(column: String, value: String)] = [
             ("id", id), ("\"group\"", text(report.group)), ("host", text(report.host)),
             ("version", text(report.version)),
             ("started", "\(now) - make_interval(secs => \(number(report.uptime)))"), ("seen", now),
             ("state", text(report.state.rawValue)), ("reason", text(report.reason)),
-            ("symbols", "\(report.symbols)"), ("events_per_second", number(report.eventsPerSecond)),
+            ("symbols", "\(symbols)"), ("events_per_second", number(report.eventsPerSecond)),
             ("rows_pending", "\(report.rowsPending)"), ("oldest_pending_seconds", number(report.oldestPending)),
             ("last_event", report.lastEvent.map { "to_timestamp(\($0) / 1000.0)" } ?? "NULL"),
             ("gaps_open", "\(report.gapsOpen)"), ("events_dropped", "\(report.eventsDropped)"),
@@ -177,10 +179,19 @@ public actor FleetTable {
             ),
             ("backend", backend.map { "\($0)" } ?? "NULL"),
         ]
-        let changes = values.dropFirst().map { "\($0.column) = EXCLUDED.\($0.column)" }
+        // A process that has stopped was last seen when it first said so: after that it collected nothing. The row may
+        // be the one of an earlier process, if the database was away while this one ran.
+        let seen = """
+            CASE WHEN existing.state = 'stopped' AND EXCLUDED.state = 'stopped' AND existing.started
+                BETWEEN EXCLUDED.started - interval '5 s' AND EXCLUDED.started + interval '5 s'
+            THEN existing.seen ELSE EXCLUDED.seen END
+            """
+        let changes = values.dropFirst().map {
+            "\($0.column) = \($0.column == "seen" ? seen : "EXCLUDED.\($0.column)")"
+        }
         return """
             WITH before AS (SELECT file_id FROM \(table) WHERE id = \(id))
-            INSERT INTO \(table) (\(values.map(\.column).joined(separator: ", ")))
+            INSERT INTO \(table) AS existing (\(values.map(\.column).joined(separator: ", ")))
             VALUES (\(values.map(\.value).joined(separator: ", ")))
             ON CONFLICT (id) DO UPDATE SET \(changes.joined(separator: ", "))
             RETURNING (SELECT file_id FROM before)
@@ -230,7 +241,9 @@ extension FleetRow {
         // A state that only a newer version knows counts as degraded, and is shown with its reason.
         report.state = FleetReport.State(rawValue: word) ?? .degraded
         report.reason = row[6]
-        report.symbols = Int(whole(7) ?? 0)
+        let symbols = Int(whole(7) ?? 0)
+        report.symbols = max(0, symbols)
+        report.takesAll = symbols == 0
         report.eventsPerSecond = number(8)
         report.rowsPending = whole(9) ?? 0
         report.oldestPending = number(10)

@@ -38,39 +38,53 @@ public struct StretchTable: Sendable {
     }
 
     /// Records what this box has, and returns the stretches of the group's other boxes that overlap a span of event
-    /// time, by box; nothing if `span` is `nil`. Runs in one transaction.
+    /// time, by box; nothing if `span` is `nil`.
     ///
     /// - Parameters:
-    ///   - own: the claims; those that the ledger doesn't prove are skipped.
+    ///   - own: the claims; those that the ledger doesn't prove are skipped. The others are committed before anything
+    ///     is read.
     ///   - line: the identifiers of this box's file.
     /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
     public func exchange(
         _ own: [StretchClaim], of line: UploadLine, reaching span: ClosedRange<Int64>?
     ) async throws(UpstreamError) -> [String: [Stretch]] {
-        try await inTransaction { connection throws(UpstreamError) in
-            for claim in own { try say(claim, of: line, over: connection) }
-            return try span.map { span throws(UpstreamError) in try read(span, of: group, over: connection) } ?? [:]
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+            if !own.isEmpty {
+                try inTransaction(connection) { () throws(UpstreamError) in
+                    for claim in own { try say(claim, of: line, over: connection) }
+                }
+            }
+            guard let span else { return [:] }
+            return try inTransaction(connection) { () throws(UpstreamError) in
+                try read([span], of: group, over: connection)
+            }
         }
     }
 
-    /// The stretches of all other boxes, of any group, that overlap a span of event time, by box.
+    /// The stretches of other boxes that overlap spans of event time, by box. One that overlaps several spans is there
+    /// for each.
     ///
+    /// - Parameter anyGroup: Whether boxes of other groups count too.
     /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
-    public func stretches(reaching span: ClosedRange<Int64>) async throws(UpstreamError) -> [String: [Stretch]] {
-        try await inTransaction { connection throws(UpstreamError) in try read(span, of: nil, over: connection) }
+    public func stretches(
+        reaching spans: [ClosedRange<Int64>], ofAnyGroup anyGroup: Bool
+    ) async throws(UpstreamError) -> [String: [Stretch]] {
+        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+            try inTransaction(connection) { () throws(UpstreamError) in
+                try read(spans, of: anyGroup ? nil : group, over: connection)
+            }
+        }
     }
 
     private static let operation = "exchange complete stretches with other boxes"
 
-    private func inTransaction<Value: Sendable>(
-        _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
-            try connection.begin("ISOLATION LEVEL READ COMMITTED", Self.operation)
-            let value = try body(connection)
-            try connection.run("COMMIT", Self.operation)
-            return value
-        }
+    private func inTransaction<Value>(
+        _ connection: PostgresConnection, _ body: () throws(UpstreamError) -> Value
+    ) throws(UpstreamError) -> Value {
+        try connection.begin("ISOLATION LEVEL READ COMMITTED", Self.operation)
+        let value = try body()
+        try connection.run("COMMIT", Self.operation)
+        return value
     }
 
     private func say(
@@ -113,24 +127,31 @@ public struct StretchTable: Sendable {
     }
 
     private func read(
-        _ span: ClosedRange<Int64>, of group: String?, over connection: PostgresConnection
+        _ spans: [ClosedRange<Int64>], of group: String?, over connection: PostgresConnection
     ) throws(UpstreamError) -> [String: [Stretch]] {
-        let results = try connection.run(
-            """
-            SELECT collector, kind, (extract(epoch FROM since) * 1000)::bigint,
-                   (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
-            FROM \(Self.table) WHERE \(group.map { "\"group\" = \(SQLText.literal($0)) AND" } ?? "")
-            collector <> \(SQLText.literal(configuration.collector)) AND isfinite(since) AND isfinite(through)
-            AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
-            """, Self.operation)
         var found: [String: [Stretch]] = [:]
-        for row in results.last?.rows ?? [] {
-            guard row.count == 5, let box = row[0], let kind = row[1].flatMap({ EventKind(rawValue: $0) }),
-                streams.contains(kind.stream), let since = row[2].flatMap({ Int64($0) }),
-                let through = row[3].flatMap({ Int64($0) })
-            else { continue }
-            let symbols = row[4].map { names in Set(names.split(separator: " ").compactMap { Symbol(String($0)) }) }
-            found[box, default: []].append(Stretch(kind: kind, symbols: symbols, since: since, through: through))
+        // Most stretches have one of a few lists, which may be long.
+        var lists: [String: Set<Symbol>] = [:]
+        for span in spans {
+            let results = try connection.run(
+                """
+                SELECT collector, kind, (extract(epoch FROM since) * 1000)::bigint,
+                       (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
+                FROM \(Self.table) WHERE \(group.map { "\"group\" = \(SQLText.literal($0)) AND" } ?? "")
+                collector <> \(SQLText.literal(configuration.collector)) AND isfinite(since) AND isfinite(through)
+                AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
+                """, Self.operation)
+            for row in results.last?.rows ?? [] {
+                guard row.count == 5, let box = row[0], let kind = row[1].flatMap({ EventKind(rawValue: $0) }),
+                    streams.contains(kind.stream), let since = row[2].flatMap({ Int64($0) }),
+                    let through = row[3].flatMap({ Int64($0) })
+                else { continue }
+                let symbols = row[4].map { names in
+                    lists[names] ?? Set(names.split(separator: " ").compactMap { Symbol(String($0)) })
+                }
+                if let names = row[4] { lists[names] = symbols }
+                found[box, default: []].append(Stretch(kind: kind, symbols: symbols, since: since, through: through))
+            }
         }
         return found
     }

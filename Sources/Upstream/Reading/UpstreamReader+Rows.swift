@@ -115,7 +115,7 @@ private struct RowSelection {
         case .microseconds where isMoment: return Self.number(of: name, perSecond: 1_000_000)
         case .flag where found.typeName == "bool": return "\(name)::int"
         case .list where found.typeName.hasPrefix("_"): return "to_json(\(name))::text"
-        default: return name
+        default: return table.textSQL(target.name)
         }
     }
 

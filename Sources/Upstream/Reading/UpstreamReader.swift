@@ -46,7 +46,7 @@ public actor UpstreamReader {
             try connection.copyOut(
                 """
                 COPY (
-                    SELECT \(symbol), string_agg(
+                    SELECT \(table.textSQL(BarField.symbol.rawValue)), string_agg(
                         (((extract(epoch FROM \(time)) * 1000)::bigint - \(starts.lowerBound + shift)) / 60000)::text, ',')
                     FROM \(table.sqlName)
                     WHERE \(time) >= \(Self.moment(starts.lowerBound + shift))

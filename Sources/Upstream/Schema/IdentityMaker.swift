@@ -8,7 +8,7 @@ public struct IdentityFinding: Sendable, Equatable {
         case present
         /// No unique key does.
         case missing
-        /// The table is missing or lacks columns; the text says which.
+        /// The table can't have such a key, is missing, or can't be read; the text says why.
         case unusable(String)
     }
 
@@ -31,7 +31,7 @@ public struct IdentityFinding: Sendable, Equatable {
     /// How long the server took to look for them; creating the index takes about as long.
     public internal(set) var looked: Duration = .zero
     /// Whether the table accepts no rows while the index is created. True of a hypertable, of a partitioned or
-    /// distributed table, and if rows are removed.
+    /// distributed table, if rows are removed, and behind a pooler.
     public internal(set) var locks = false
     /// The statement that makes the index.
     public internal(set) var sql = ""
@@ -50,7 +50,16 @@ public enum IdentityMaker {
             let shapes = Self.shapes(kinds)
             let catalog = try connection.readCatalog(of: shapes.map(\.name))
             var findings: [IdentityFinding] = []
-            for shape in shapes { findings.append(try Self.look(shape, in: catalog, over: connection)) }
+            for shape in shapes {
+                do throws(UpstreamError) {
+                    findings.append(try Self.look(shape, in: catalog, over: connection))
+                } catch {
+                    // What is wrong with one table says nothing about the others.
+                    guard error.reason == .schema, connection.isUsable else { throw error }
+                    try connection.run("ROLLBACK", "look for doubled events")
+                    findings.append(IdentityFinding(table: shape.name, state: .unusable(error.text)))
+                }
+            }
             return findings
         }
     }
@@ -90,16 +99,7 @@ public enum IdentityMaker {
                 throw UpstreamError(.schema, operation, error.text, object: "table \(finding.table)")
             }
             guard finding.locks else {
-                do throws(UpstreamError) {
-                    try connection.run(sql.indexSQL(isConcurrent: true), operation)
-                } catch {
-                    // A failed attempt leaves an invalid index that would block the next one. With 42P07 the name was
-                    // already taken, so that index isn't ours.
-                    if error.sqlState != "42P07", connection.isUsable {
-                        _ = try? connection.run(sql.dropSQL, operation)
-                    }
-                    throw error
-                }
+                try Self.makeConcurrently(sql, configuration.unhurried, over: connection, operation)
                 return 0
             }
             try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
@@ -108,6 +108,7 @@ public enum IdentityMaker {
             // One statement per exchange, because Citus forwards the whole query string to its workers.
             try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
             try connection.run(sql.lockSQL, operation)
+            try Self.dropInvalid(sql, over: connection, operation)
             var removed: Int64 = 0
             if removingDoubles {
                 let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
@@ -130,6 +131,32 @@ public enum IdentityMaker {
             return removed
         }
     }
+
+    /// Creates an index while the table accepts rows, which the server does only outside a transaction. So the limits
+    /// that the role or the database may have are lifted for the session, in exchanges of their own.
+    private static func makeConcurrently(
+        _ sql: IdentitySQL, _ configuration: UpstreamConfiguration, over connection: PostgresConnection,
+        _ operation: String
+    ) throws(UpstreamError) {
+        // Uploads don't queue behind this wait for locks.
+        try connection.run(sql.liftSQL(configuration.statementTimeout.settingMilliseconds), operation)
+        try dropInvalid(sql, isConcurrent: true, over: connection, operation)
+        do throws(UpstreamError) {
+            try connection.run(sql.indexSQL(isConcurrent: true), operation)
+        } catch {
+            // One that somebody else has made meanwhile stays.
+            if connection.isUsable { try? dropInvalid(sql, isConcurrent: true, over: connection, operation) }
+            throw error
+        }
+    }
+
+    /// Drops the invalid index that an attempt leaves which was broken off: it would block the next one.
+    private static func dropInvalid(
+        _ sql: IdentitySQL, isConcurrent: Bool = false, over connection: PostgresConnection, _ operation: String
+    ) throws(UpstreamError) {
+        guard try connection.run(sql.invalidSQL, operation).first?.rows.first?.first == "t" else { return }
+        try connection.run(sql.dropSQL(isConcurrent: isConcurrent), operation)
+    }
 }
 
 /// The statements that concern the identity of one table of ticks.
@@ -144,10 +171,16 @@ struct IdentitySQL {
         guard let table = catalog.tables[shape.name], table.kind == "r" || table.kind == "p" else {
             throw IdentityFault("the table is missing: run `edgetick migrate`")
         }
-        let missing = shape.identity.filter { table.column($0) == nil }
+        let missing = shape.identity.compactMap { name -> String? in
+            guard table.column(name) != nil else { return name }
+            return shape.formSent(name, to: table) == nil ? "\(name) (whose values are not sent)" : nil
+        }
         guard missing.isEmpty else {
             throw IdentityFault(
                 "without the columns \(missing.joined(separator: ", ")) events can't be told apart")
+        }
+        if let column = shape.identity.first(where: { table.column($0)?.isComparable == false }) {
+            throw IdentityFault("the column \(column) has the type json, which can't be compared: use jsonb or text")
         }
         self.table = table
         columns = shape.identity
@@ -165,7 +198,34 @@ struct IdentitySQL {
     var indexName: String { "\(table.name)_identity" }
 
     /// Drops an index whose creation failed; it is unusable.
-    var dropSQL: String { "DROP INDEX IF EXISTS \(SQLText.name(table.schema)).\(SQLText.name(indexName))" }
+    func dropSQL(isConcurrent: Bool) -> String {
+        "DROP INDEX \(isConcurrent ? "CONCURRENTLY " : "")IF EXISTS "
+            + "\(SQLText.name(table.schema)).\(SQLText.name(indexName))"
+    }
+
+    /// Lifts the session's limits, except for a statement's, in milliseconds. The last one came with PostgreSQL 17.
+    func liftSQL(_ statementTimeout: Int64) -> String {
+        """
+        SELECT set_config(name, CASE name WHEN 'statement_timeout' THEN '\(statementTimeout)' ELSE '0' END, false)
+        FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout')
+        """
+    }
+
+    /// Returns whether there is such an index. One that is being made counts as valid: of a partitioned table because
+    /// that happens part by part, and of any other if a session may be making it. The server hides from the user what
+    /// other roles' sessions make, and shows the index only some time after it has begun.
+    var invalidSQL: String {
+        """
+        SELECT EXISTS (
+            SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+            WHERE i.indrelid = \(SQLText.literal(table.sqlName))::regclass AND NOT i.indisvalid
+                AND c.relname = \(SQLText.literal(indexName)) AND c.relkind = 'i'
+                AND NOT EXISTS (
+                    SELECT FROM pg_stat_progress_create_index p
+                    WHERE p.datname = current_database() AND coalesce(p.relid, i.indrelid) = i.indrelid
+                        AND coalesce(nullif(p.index_relid, 0::oid), i.indexrelid) = i.indexrelid))
+        """
+    }
 
     /// Blocks other writers until the end of the transaction.
     var lockSQL: String { "LOCK TABLE \(table.sqlName) IN SHARE ROW EXCLUSIVE MODE" }
@@ -254,10 +314,18 @@ extension IdentityMaker {
             IdentityFinding.Double(identity: row[1] ?? "", count: row[0].flatMap { Int64($0) } ?? 0)
         }
         let isInParts = try isInParts(sql, catalog, connection)
+        let isPooled = try isPooled(connection)
         try connection.run("ROLLBACK", "look for doubled events")
-        finding.locks = isInParts || finding.doubledRows > 0
+        finding.locks = isInParts || isPooled || finding.doubledRows > 0
         finding.sql = sql.indexSQL(isConcurrent: !finding.locks)
         return finding
+    }
+
+    /// Whether the server's process isn't the one reported at login. Then a pooler may run each statement in another
+    /// session, and no setting that lasts for longer than a transaction can be relied on.
+    private static func isPooled(_ connection: PostgresConnection) throws(UpstreamError) -> Bool {
+        let process = try connection.run("SELECT pg_backend_pid()", "look for a pooler").first?.number
+        return process != connection.backend
     }
 
     /// Whether the server can create indexes on the table only while writers are blocked.

@@ -3,16 +3,23 @@ struct TableDescription: Sendable, Equatable {
     struct Column: Sendable, Equatable {
         /// The number of decimals of a `numeric(p,s)`; `nil` for other types and if unlimited.
         var scale: Int? {
-            guard typeName == "numeric", let comma = typeText.lastIndex(of: ",") else { return nil }
-            return Int(typeText[typeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
+            guard typeName == "numeric", let comma = baseTypeText.lastIndex(of: ",") else { return nil }
+            return Int(baseTypeText[baseTypeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
         }
 
         /// The number of decimals of a second; `nil` for other types.
         var secondDecimals: Int? {
             guard typeName == "timestamptz" || typeName == "timestamp" else { return nil }
-            guard let bracket = typeText.firstIndex(of: "(") else { return 6 }
-            return Int(typeText[typeText.index(after: bracket)...].prefix(while: \.isNumber))
+            guard let bracket = baseTypeText.firstIndex(of: "(") else { return 6 }
+            return Int(baseTypeText[baseTypeText.index(after: bracket)...].prefix(while: \.isNumber))
         }
+
+        /// Whether its values can be compared as they are. The type json has no comparison operators.
+        var isComparable: Bool { typeName != "json" }
+
+        /// What follows a value that is compared. A document of the type json is kept as written, so its text is
+        /// compared.
+        var comparedAs: String { isComparable ? "" : "::text" }
 
         /// Our name of the column, which is the table's unless `BAR_COLUMNS` says otherwise.
         var name: String
@@ -22,6 +29,8 @@ struct TableDescription: Sendable, Equatable {
         var typeName: String
         /// The type as SQL writes it, with its precision.
         var typeText: String
+        /// The same; for a domain, its base type.
+        var baseTypeText: String
         /// Whether a row must provide a value: NOT NULL, without a default or identity.
         var isRequired: Bool
         /// Whether only the server can set the value.
@@ -75,6 +84,9 @@ struct TableDescription: Sendable, Equatable {
 
     /// The table's own name for a column, in quotes.
     func quoted(_ name: String) -> String { SQLText.identifier(column(name)?.ownName ?? name) }
+
+    /// SQL for a column's value as it was sent: without the blanks with which the server pads a `char(n)`.
+    func textSQL(_ name: String) -> String { quoted(name) + (column(name)?.typeName == "bpchar" ? "::text" : "") }
 }
 
 /// What the server has of the tables.
@@ -115,11 +127,17 @@ struct Catalog: Sendable, Equatable {
         var schema: String
         /// Whether the user may access the schema.
         var isUsable: Bool
+        /// Whether the table is probably the one that is looked for, so that it isn't made a second time: it has the
+        /// columns of ``TableShape/requiredColumns(of:)``, and nobody chose a search_path without its schema.
+        var isLikely: Bool
     }
+
+    /// Where the table of this name probably is, off the search_path.
+    func place(of table: String) -> Elsewhere? { elsewhere[table]?.first(where: \.isLikely) }
 }
 
 extension PostgresConnection {
-    /// Reads the descriptions of the tables named, as the search_path finds them.
+    /// Reads the descriptions of the tables named, as the search_path finds them. Temporary tables don't count.
     func readCatalog(of tables: [String]) throws(UpstreamError) -> Catalog {
         let operation = "read the tables' columns"
         let results = try ask(Self.catalogSQL(of: tables.isEmpty ? [""] : tables), operation)
@@ -159,8 +177,12 @@ extension PostgresConnection {
         for row in results[4].rows.map(\.texts) {
             catalog.tables[row[0]]?.indexed.insert((barNames[row[0]] ?? .usual).ours(row[1]))
         }
-        for row in results[5].rows.map(\.texts) {
-            catalog.elsewhere[row[0], default: []].append(.init(schema: row[1], isUsable: row[2] == "t"))
+        let places = Dictionary(grouping: results[5].rows.map(\.texts)) { [$0[0], $0[1]] }
+        for (place, rows) in places.sorted(by: { $0.key[1] < $1.key[1] }) {
+            let names = barColumns(of: place[0]).inForce(among: Set(rows.map { $0[4] }))
+            let isFit = Set(rows.map { names.ours($0[4]) }).isSuperset(of: TableShape.requiredColumns(of: place[0]))
+            catalog.elsewhere[place[0], default: []].append(
+                .init(schema: place[1], isUsable: rows[0][2] == "t", isLikely: isFit && rows[0][3] == "t"))
         }
         if catalog.timescale != nil { try readColumnstore(into: &catalog) }
         return catalog
@@ -168,7 +190,8 @@ extension PostgresConnection {
 
     private static func catalogSQL(of tables: [String]) -> String {
         let names = tables.map { "(\(SQLText.literal($0)))" }.joined(separator: ",")
-        let found = "(VALUES \(names)) w(name) JOIN pg_class c ON c.oid = to_regclass(quote_ident(w.name))"
+        let isFound = "c.oid = to_regclass(quote_ident(w.name)) AND c.relpersistence <> 't'"
+        let found = "(VALUES \(names)) w(name) JOIN pg_class c ON \(isFound)"
         return """
             SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'),
                    has_database_privilege(current_database(), 'TEMPORARY'), current_user,
@@ -197,7 +220,8 @@ extension PostgresConnection {
                     JOIN pg_class s ON s.oid = d.refobjid
                     JOIN pg_namespace n ON n.oid = s.relnamespace
                     WHERE f.adrelid = c.oid AND f.adnum = a.attnum
-                        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END)
+                        AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END),
+                   coalesce(format_type(b.oid, t.typtypmod), format_type(a.atttypid, a.atttypmod))
             FROM \(found)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
@@ -213,11 +237,16 @@ extension PostgresConnection {
             FROM \(found)
             JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0];
-            SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE')
+            SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE'),
+                   current_schema() IS NULL OR starts_with(p.reset_val, p.boot_val)
+                       OR n.nspname = ANY (string_to_array(translate(p.reset_val, '" ', ''), ',')),
+                   a.attname
             FROM (VALUES \(names)) w(name)
             JOIN pg_class c ON c.relname = w.name AND c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relpersistence <> 't'
             JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-            WHERE to_regclass(quote_ident(w.name)) IS NULL ORDER BY w.name, n.nspname
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            JOIN pg_settings p ON p.name = 'search_path'
+            WHERE NOT EXISTS (SELECT FROM pg_class c WHERE \(isFound))
             """
     }
 
@@ -249,6 +278,7 @@ extension TableDescription.Column {
         canUpdate = row[7] == "t"
         canSelect = row[8] == "t"
         closedSequence = row[9].isEmpty ? nil : row[9]
+        baseTypeText = row[10]
     }
 }
 

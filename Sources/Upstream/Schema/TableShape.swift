@@ -1,4 +1,5 @@
 import MarketData
+import Migrations
 
 /// The columns, key and rights that a table must have, and may have, for EdgeTick to use it.
 struct TableShape: Sendable {
@@ -28,11 +29,22 @@ struct TableShape: Sendable {
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
+    /// How the values of a column are written to a table; `nil` if they are not sent: the table lacks the column, its
+    /// type can't hold them, or only the server or others may set it. Rights without which the table can't be used at
+    /// all count as granted.
+    func formSent(_ name: String, to table: TableDescription) -> ColumnForm? {
+        guard let wanted = column(name), let found = table.column(name), !found.isGenerated,
+            found.canInsert || lacks(.insert, table),
+            !rights.contains(.update) || (found.canUpdate && found.canSelect)
+        else { return nil }
+        return ColumnForm(wanted.content, typeName: found.typeName)
+    }
+
     /// The reasons why the table can't be used, one line each; empty if it can.
     func faults(in catalog: Catalog) -> [String] {
         let user = catalog.user
         guard let table = catalog.tables[name] else {
-            guard let place = catalog.elsewhere[name]?.first else { return ["the table is missing"] }
+            guard let place = catalog.place(of: name) else { return ["the table is missing"] }
             let schema = SQLText.name(place.schema)
             let right =
                 place.isUsable
@@ -87,7 +99,7 @@ struct TableShape: Sendable {
             remedies.append("GRANT TEMPORARY ON DATABASE \(SQLText.name(catalog.database)) TO \(user)")
         }
         guard let table = catalog.tables[name] else {
-            guard let place = catalog.elsewhere[name]?.first else {
+            guard let place = catalog.place(of: name) else {
                 return catalog.allowsCreating
                     ? remedies
                     : remedies + ["GRANT CREATE ON SCHEMA \(SQLText.name(catalog.schema ?? "public")) TO \(user)"]
@@ -149,7 +161,8 @@ struct TableShape: Sendable {
     private static let lacksRight = "lacks the right"
 
     /// What works but differs from the tables that EdgeTick creates, one line each.
-    func differences(in table: TableDescription) -> [String] {
+    func differences(in catalog: Catalog) -> [String] {
+        guard let table = catalog.tables[name] else { return [] }
         let missing = columns.filter { table.column($0.name) == nil && !$0.isRequired }.map(\.name)
         let unzoned = columns.filter {
             form(of: $0, in: table) == .plainTime && table.column($0.name)?.isGenerated == false
@@ -169,7 +182,7 @@ struct TableShape: Sendable {
                     return column.isRequired ? nil : "column \(column.name) is generated: not sent"
                 }
                 return existing.typeName == "float4" ? "column \(column.name) keeps 6 digits only" : nil
-            } + warnings(in: table)
+            } + warnings(in: catalog)
     }
 
     private func form(of column: Column, in table: TableDescription) -> ColumnForm? {
@@ -184,8 +197,9 @@ struct TableShape: Sendable {
     }
 
     /// What works but is hardly intended, one line each: values that are rounded, rows that a crash deletes, events
-    /// that can be found only by reading the whole table.
-    func warnings(in table: TableDescription) -> [String] {
+    /// that can be found only by reading the whole table, rows that nobody deletes.
+    func warnings(in catalog: Catalog) -> [String] {
+        guard let table = catalog.tables[name] else { return [] }
         var warnings = rounded(in: table)
         let isOfUpload = holdsBars || holdsTicks || name == Self.ledger.name
         if isOfUpload, table.isUnlogged {
@@ -197,6 +211,11 @@ struct TableShape: Sendable {
             warnings.append(
                 "no index begins with symbol or time, so the table is read whole to look for events "
                     + "(CREATE INDEX ON \(table.namedBySQL) (\(columns.joined(separator: ", "))))")
+        }
+        if name == Self.ledger.name, !table.canDelete {
+            warnings.append(
+                "the user \(catalog.user) \(Self.lacksRight) DELETE, so rows of old files stay "
+                    + "(\(grant([Right.delete.rawValue], table, catalog)))")
         }
         return warnings
     }
@@ -346,4 +365,14 @@ extension TableShape {
 
     /// The tables that an upload works with.
     static let targets = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, ledger]
+
+    /// The columns by which a table of this name is known: those without which it can't be used, but for what a later
+    /// step of the schema adds. Empty if EdgeTick knows none of this name.
+    static func requiredColumns(of table: String) -> [String] {
+        if let needed = UniverseTables.needed[table] { return needed }
+        let added = UpstreamMigrations.all.filter { $0.table == table }.flatMap(\.columns)
+        let shape = (targets + [fleet, stretches]).first { $0.name == table }
+        let required = shape?.columns.filter(\.isRequired).map(\.name) ?? []
+        return required.filter { !added.contains($0) }
+    }
 }

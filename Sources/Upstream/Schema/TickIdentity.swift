@@ -5,9 +5,11 @@ import MarketData
 /// A key over any other column, such as a number of the table's own or the time of receipt, distinguishes rows, not
 /// events.
 struct TickIdentity: Sendable, Equatable {
-    /// Whether no event can be stored twice; otherwise those with NULLs can.
+    /// Whether no event can be stored twice; otherwise those with NULLs can, or all if the server fills a column of the
+    /// key.
     let isWhole: Bool
-    /// Whether a key may mistake one event for another, because it lacks columns that distinguish them.
+    /// Whether a key may mistake one event for another, because it lacks columns that distinguish them, or their values
+    /// are not sent.
     let isNarrow: Bool
     /// The columns of the key; `nil` if there are several keys.
     let key: Set<String>?
@@ -34,9 +36,10 @@ extension TableShape {
         let ofFeed = Set(columns.filter(\.isOfFeed).map(\.name))
         let keys = table.keys.filter { $0.columns.isSubset(of: ofFeed) }
         guard !keys.isEmpty else { return nil }
+        let sent = ofFeed.filter { formSent($0, to: table) != nil }
         return TickIdentity(
-            isWhole: keys.contains { $0.holdsForNulls },
-            isNarrow: keys.contains { !$0.columns.isSuperset(of: identity) },
+            isWhole: keys.contains { $0.holdsForNulls && $0.columns.isSubset(of: sent) },
+            isNarrow: keys.contains { !$0.columns.intersection(sent).isSuperset(of: identity) },
             key: keys.count == 1 ? keys.first?.columns : nil)
     }
 

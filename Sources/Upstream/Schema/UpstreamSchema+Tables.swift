@@ -75,8 +75,12 @@ extension TableShape {
         change.remedies = remedies(in: catalog)
         if catalog.needsIdentity, holdsTicks { change.maker += " --tick-identity" }
         if let table = catalog.tables[name] {
-            change.warnings = warnings(in: table)
+            change.warnings = warnings(in: catalog)
             if holdsTicks { change.hasIdentity = identity(in: table)?.isWhole == true }
+        }
+        if isNew, let others = catalog.elsewhere[name] {
+            let places = others.map { "\($0.schema).\(name)" }.joined(separator: ", ")
+            change.warnings.append("other tables of this name are not used: \(places)")
         }
         guard holdsBars,
             let target = try? UploadTarget<BarField>(self, in: catalog)
@@ -86,8 +90,8 @@ extension TableShape {
     }
 
     private func state(in catalog: Catalog, isNew: Bool) -> SchemaChange {
-        guard let table = catalog.tables[name] else {
-            guard catalog.elsewhere[name] == nil else {
+        guard catalog.tables[name] != nil else {
+            guard catalog.place(of: name) == nil else {
                 return SchemaChange(table: name, state: .unusable(faults(in: catalog)))
             }
             guard !catalog.allowsCreating else { return SchemaChange(table: name, state: .missing) }
@@ -98,7 +102,7 @@ extension TableShape {
         let faults = faults(in: catalog) + furtherFaults(in: catalog)
         if !faults.isEmpty { return SchemaChange(table: name, state: .unusable(faults)) }
         if isNew { return SchemaChange(table: name, state: .created) }
-        let differences = differences(in: table)
+        let differences = differences(in: catalog)
         return SchemaChange(table: name, state: differences.isEmpty ? .present : .differs(differences))
     }
 }

@@ -75,17 +75,28 @@ public enum UpstreamSchema {
         return ([versions + ";\n"] + UpstreamMigrations.all.map(guarded)).joined(separator: "\n")
     }
 
-    /// A step that creates a table only if no schema has one of that name.
+    /// A step that creates a table only if the search_path finds none of that name, and no other schema has one that is
+    /// probably meant: see ``Catalog/Elsewhere/isLikely``. Columns are added only to a table that the search_path finds.
     private static func guarded(_ step: UpstreamMigration) -> String {
-        // Steps that add columns do so only if they are missing.
-        guard step.columns.isEmpty else { return step.migration.sql }
+        let name = SQLText.literal(step.table)
+        // What BAR_COLUMNS calls the columns of bars is not known here.
+        let holdsBars = [TableShape.minuteBars, .secondBars].contains { $0.name == step.table }
+        let required = holdsBars ? [] : TableShape.requiredColumns(of: step.table).map(SQLText.literal)
+        let isMissing = """
+            not exists (
+                    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                    join pg_settings p on p.name = 'search_path'
+                    where c.relname = \(name) and c.relkind in ('r', 'p', 'f', 'v', 'm')
+                        and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')
+                        and (n.nspname = any (current_schemas(false)) or starts_with(p.setting, p.boot_val)
+                            and array[\(required.joined(separator: ", "))]::name[] <@ array(
+                                select a.attname from pg_attribute a where a.attrelid = c.oid and not a.attisdropped)))
+            """
         return """
             do $edgetick$
             begin
-                if not exists (
-                    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                    where c.relname = \(SQLText.literal(step.table)) and c.relkind in ('r', 'p', 'f', 'v', 'm')
-                        and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')) then
+                if \(step.columns.isEmpty ? isMissing : "to_regclass(\(name)) is not null")
+                then
                     execute $table$
             \(step.migration.sql)
             $table$;
@@ -96,9 +107,9 @@ public enum UpstreamSchema {
     }
 
     /// Creates what is missing, in one transaction under a lock against other migrations, and returns the state of each
-    /// table for a collector of these kinds of events. A table outside the search_path isn't created a second time.
-    /// Without the right to create tables, nothing is created. If the TimescaleDB extension is installed, new tables
-    /// are hypertables.
+    /// table for a collector of these kinds of events. A table outside the default search_path that has the required
+    /// columns isn't created a second time. Without the right to create tables, nothing is created. If the TimescaleDB
+    /// extension is installed, new tables are hypertables.
     ///
     /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func migrate(
@@ -112,7 +123,7 @@ public enum UpstreamSchema {
             var created: Set<String> = []
             let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
             for step in UpstreamMigrations.all
-            where names.contains(step.table) && before.allowsCreating && before.elsewhere[step.table] == nil {
+            where names.contains(step.table) && before.allowsCreating && before.place(of: step.table) == nil {
                 let table = before.tables[step.table]
                 let isMissing = table == nil || step.columns.contains { table?.column($0) == nil }
                 if isMissing {
@@ -124,7 +135,8 @@ public enum UpstreamSchema {
                     try Self.record(step, created: table == nil, connection)
                 }
             }
-            let after = try connection.readCatalog(of: names)
+            var after = try connection.readCatalog(of: names)
+            for table in created { after.elsewhere[table] = before.elsewhere[table] }
             try connection.run("COMMIT", "commit the schema")
             return try Self.changes(in: after, created, kinds, configuration, connection)
         }

@@ -2,8 +2,10 @@ import MarketData
 
 /// Reads the groups within one transaction.
 struct UniverseReading {
-    /// Few enough rows to stay far below ``AnswerBounds``, even with documents of many kilobytes.
+    /// Few enough members to stay far below ``AnswerBounds``, even with documents of many kilobytes.
     private static let chunk = 2000
+    /// As many groups or settings: their documents may take a megabyte.
+    private static let documents = 100
 
     let connection: PostgresConnection
     let tables: UniverseTables
@@ -13,20 +15,53 @@ struct UniverseReading {
         tables = try UniverseTables(connection)
     }
 
-    func read(progress: (Int, Int) -> Void) throws(UpstreamError) -> UniverseSnapshot {
+    func read(withLegacy: Bool, progress: (Int, Int) -> Void) throws(UpstreamError) -> UniverseSnapshot {
         var remarks: [String] = []
-        var (groups, places) = try readGroups(&remarks)
-        try readMembers(into: &groups, places, &remarks, progress: progress)
-        let entries = try readEntries(&remarks)
+        var bytes = 0
+        var (groups, places) = try readGroups(&remarks, &bytes)
+        try readMembers(into: &groups, places, &remarks, &bytes, progress: progress)
+        let entries = try readEntries(withLegacy: withLegacy, &remarks, &bytes)
         let legacy = entries.filter { CacheEntryRecord.legacyTypes.contains($0.type) }
         let others = entries.filter { !CacheEntryRecord.legacyTypes.contains($0.type) }
         return UniverseSnapshot(
-            records: UniverseRecords(groups: groups, entries: others), legacy: legacy, remarks: remarks, source: "")
+            records: UniverseRecords(groups: groups, entries: others), legacy: legacy,
+            legacyCount: withLegacy ? legacy.count : try countLegacy(), remarks: remarks, source: "")
+    }
+
+    /// Reads the rows of a query part by part, so that no answer grows with the table.
+    ///
+    /// - Parameters:
+    ///   - most: the most rows of a part.
+    ///   - bytes: the approximate memory of all that was read for the mirror.
+    ///   - advice: what to do if that is too much.
+    ///   - each: receives a row, and returns the memory that it takes.
+    ///   - progress: receives the number of rows read.
+    private func fetch(
+        _ query: String, of table: TableDescription, most: Int, _ bytes: inout Int, _ operation: String, advice: String,
+        each: ([String?]) -> Int, progress: (Int) -> Void = { _ in }
+    ) throws(UpstreamError) {
+        try connection.run("DECLARE edgetick_rows NO SCROLL CURSOR FOR \(query)", operation)
+        var done = 0
+        while true {
+            let rows = try connection.run("FETCH \(most) FROM edgetick_rows", operation).last?.rows ?? []
+            guard !rows.isEmpty else { break }
+            for row in rows { bytes += each(row) }
+            done += rows.count
+            guard bytes <= UniverseSource.maximumBytes else {
+                throw UpstreamError(
+                    .data, operation,
+                    "with its rows, groups, members and settings together take more than the "
+                        + "\(UniverseSource.maximumBytes >> 20) MiB of memory that a mirror takes; \(advice)",
+                    object: "table \(table.displayName)")
+            }
+            progress(done)
+        }
+        try connection.run("CLOSE edgetick_rows", operation)
     }
 
     /// The groups without their members, and each id's index among them.
     private func readGroups(
-        _ remarks: inout [String]
+        _ remarks: inout [String], _ bytes: inout Int
     ) throws(UpstreamError) -> (groups: [GroupRecord], places: [String: Int]) {
         let table = tables.groups
         let columns =
@@ -34,18 +69,17 @@ struct UniverseReading {
             + [UniverseTables.environment(of: table, "g")]
             + ["description", "metadata", "liquidity_filter"].map { UniverseTables.text($0, of: table, "g") }
             + ["created_at", "updated_at", "last_update"].map { UniverseTables.milliseconds($0, of: table, "g") }
-        let rows =
-            try connection.run(
-                "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) g ORDER BY g.id",
-                "read definition_groups"
-            ).last?.rows ?? []
         var groups: [GroupRecord] = []
         var places: [String: Int] = [:]
         var known: [GroupRecord.Identity: Int] = [:]
-        for row in rows {
+        try fetch(
+            "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) g ORDER BY g.id", of: table,
+            most: Self.documents, &bytes, "read definition_groups",
+            advice: "shorten the documents in metadata and liquidity_filter"
+        ) { row in
             guard let id = row[0], let name = row[1], !name.isEmpty, let type = row[2], let environment = row[3] else {
                 remarks.append("definition_groups: row \(row[0] ?? "?") has no name or type and is left out")
-                continue
+                return 0
             }
             let metadata = row[5]
             let identity = GroupRecord.Identity(
@@ -55,7 +89,7 @@ struct UniverseReading {
                     "definition_groups: \(identity.type) \(name) (\(environment)) appears again as row \(id); "
                         + "the members of both are merged")
                 places[id] = place
-                continue
+                return 0
             }
             known[identity] = groups.count
             places[id] = groups.count
@@ -64,12 +98,13 @@ struct UniverseReading {
                     identity: identity, description: row[4], metadata: metadata.flatMap(TypeMark.stripped),
                     liquidityFilter: row[6], createdAt: row[7].flatMap { Int64($0) },
                     updatedAt: row[8].flatMap { Int64($0) }, lastUpdate: row[9].flatMap { Int64($0) }))
+            return Self.memory(of: row, in: GroupRecord.self)
         }
         return (groups, places)
     }
 
     private func readMembers(
-        into groups: inout [GroupRecord], _ places: [String: Int], _ remarks: inout [String],
+        into groups: inout [GroupRecord], _ places: [String: Int], _ remarks: inout [String], _ bytes: inout Int,
         progress: (Int, Int) -> Void
     ) throws(UpstreamError) {
         let operation = "read group_memberships"
@@ -79,41 +114,26 @@ struct UniverseReading {
         let columns =
             ["group_id", "symbol", "weight", "metadata"].map { UniverseTables.text($0, of: table, "m") }
             + [UniverseTables.milliseconds("created_at", of: table, "m")]
-        try connection.run(
-            """
-            DECLARE edgetick_members NO SCROLL CURSOR FOR
-            SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m
-            """, operation)
-        var done = 0
-        var bytes = 0
         var strays = 0
         var symbols = 0
-        while true {
-            let rows = try connection.run("FETCH \(Self.chunk) FROM edgetick_members", operation).last?.rows ?? []
-            guard !rows.isEmpty else { break }
-            for row in rows {
-                guard let id = row[0], let place = places[id] else {
-                    strays += 1
-                    continue
-                }
-                guard let symbol = row[1], !symbol.isEmpty else {
-                    symbols += 1
-                    continue
-                }
-                let weight = row[2].flatMap { weights?.percent($0) }
-                groups[place].members.append(
-                    MemberRecord(
-                        symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))
+        try fetch(
+            "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m", of: table, most: Self.chunk, &bytes,
+            operation, advice: "shorten the documents in metadata, or name fewer members"
+        ) { row in
+            guard let id = row[0], let place = places[id] else {
+                strays += 1
+                return 0
             }
-            done += rows.count
-            bytes += rows.reduce(0) { $0 + Self.memory(of: $1) }
-            guard bytes <= UniverseSource.maximumBytes else {
-                throw UpstreamError(
-                    .data, operation,
-                    "its rows take more than the \(UniverseSource.maximumBytes >> 20) MiB of memory that a mirror takes; "
-                        + "shorten the documents in metadata, or name fewer members",
-                    object: "table \(table.displayName)")
+            guard let symbol = row[1], !symbol.isEmpty else {
+                symbols += 1
+                return 0
             }
+            let weight = row[2].flatMap { weights?.percent($0) }
+            groups[place].members.append(
+                MemberRecord(
+                    symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))
+            return Self.memory(of: [symbol, row[3]], in: MemberRecord.self)
+        } progress: { done in
             progress(done, count)
         }
         if strays > 0 {
@@ -164,14 +184,30 @@ struct UniverseReading {
         }
     }
 
-    /// The approximate memory of a row's member, in bytes.
-    private static func memory(of row: [String?]) -> Int {
+    /// The approximate memory of a record with these texts, in bytes.
+    private static func memory<Record>(of texts: [String?], in _: Record.Type) -> Int {
         // A text of up to 15 bytes is stored in the record itself.
-        let texts = [row[1], row[3]].compactMap { $0?.utf8.count }.filter { $0 > 15 }
-        return MemoryLayout<MemberRecord>.stride + texts.reduce(0) { $0 + $1 + 32 }
+        let lengths = texts.compactMap { $0?.utf8.count }.filter { $0 > 15 }
+        return MemoryLayout<Record>.stride + lengths.reduce(0) { $0 + $1 + 32 }
     }
 
-    private func readEntries(_ remarks: inout [String]) throws(UpstreamError) -> [CacheEntryRecord] {
+    /// An expression for whether a row of `cache_entries` is a legacy list.
+    private static func isLegacy(_ table: TableDescription) -> String {
+        let types = CacheEntryRecord.legacyTypes.map(SQLText.literal).joined(separator: ", ")
+        return "\(UniverseTables.text("type", of: table, "c")) IN (\(types))"
+    }
+
+    private func countLegacy() throws(UpstreamError) -> Int {
+        guard let table = tables.entries else { return 0 }
+        let rows = try connection.run(
+            "SELECT count(*) FROM \(table.sqlName) c WHERE \(Self.isLegacy(table))", "read cache_entries"
+        ).last?.rows
+        return rows?.first?[0].flatMap { Int($0) } ?? 0
+    }
+
+    private func readEntries(
+        withLegacy: Bool, _ remarks: inout [String], _ bytes: inout Int
+    ) throws(UpstreamError) -> [CacheEntryRecord] {
         guard let table = tables.entries else {
             remarks.append("cache_entries: there is no such table, so there are no settings")
             return []
@@ -181,14 +217,14 @@ struct UniverseReading {
             + [
                 UniverseTables.environment(of: table, "c"), UniverseTables.milliseconds("updated_at", of: table, "c"),
             ]
-        let rows =
-            try connection.run(
-                "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) c ORDER BY 1, 2, 3, 5, 6 NULLS FIRST",
-                "read cache_entries"
-            ).last?.rows ?? []
         var entries: [CacheEntryRecord] = []
-        for row in rows {
-            guard let type = row[0], !type.isEmpty else { continue }
+        try fetch(
+            "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) c "
+                + (withLegacy ? "" : "WHERE NOT \(Self.isLegacy(table)) ") + "ORDER BY 1, 2, 3, 5, 6 NULLS FIRST",
+            of: table, most: Self.documents, &bytes, "read cache_entries",
+            advice: "shorten the values, or delete those that nobody reads"
+        ) { row in
+            guard let type = row[0], !type.isEmpty else { return 0 }
             let entry = CacheEntryRecord(
                 type: type, name: row[1] ?? "", key: row[2] ?? "", value: row[3], environment: row[4] ?? "DEFAULT",
                 updatedAt: row[5].flatMap { Int64($0) })
@@ -199,6 +235,7 @@ struct UniverseReading {
                 entries.removeLast()
             }
             entries.append(entry)
+            return Self.memory(of: row, in: CacheEntryRecord.self)
         }
         return entries
     }

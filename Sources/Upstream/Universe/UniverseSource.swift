@@ -4,8 +4,10 @@ public import MarketData
 public struct UniverseSnapshot: Sendable, Equatable {
     /// The groups and the cache entries that are not legacy lists of stocks.
     public var records: UniverseRecords
-    /// The legacy lists of stocks.
+    /// The legacy lists of stocks, if they were read.
     public var legacy: [CacheEntryRecord]
+    /// How many legacy lists of stocks there are.
+    public var legacyCount: Int
     /// Oddities of the rows, one line each.
     public var remarks: [String]
     /// The database, without secrets.
@@ -20,7 +22,7 @@ public struct UniverseSnapshot: Sendable, Equatable {
 public struct UniverseSource: Sendable {
     /// More memberships than this are no universe of stocks, but a wrong table or a broken join.
     static let maximumMemberships = 5_000_000
-    /// The limit for the memory that memberships take, since a collector may run where memory is scarce.
+    /// The limit for the memory that all rows take, since a collector may run where memory is scarce.
     public static let maximumBytes = 256 << 20
 
     private let configuration: UpstreamConfiguration
@@ -30,17 +32,20 @@ public struct UniverseSource: Sendable {
         self.configuration = configuration
     }
 
-    /// Reads everything in one REPEATABLE READ, READ ONLY transaction.
+    /// Reads everything as it is there, in one REPEATABLE READ, READ ONLY transaction.
     ///
-    /// - Parameter progress: receives the number of memberships read and the number of memberships.
+    /// - Parameters:
+    ///   - withLegacy: whether the legacy lists of stocks are read, and not only counted.
+    ///   - progress: receives the number of memberships read and the number of memberships.
     /// - Throws: any ``UpstreamError/Reason``; a table that can't be read is named.
     public func read(
+        withLegacy: Bool = true,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> UniverseSnapshot {
         try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
             try connection.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
             let reading = try UniverseReading(connection)
-            var snapshot = try reading.read(progress: progress)
+            var snapshot = try reading.read(withLegacy: withLegacy, progress: progress)
             snapshot.source = configuration.target
             return snapshot
         }

@@ -6,26 +6,27 @@ struct UniverseTables: Sendable {
     let entries: TableDescription?
     private let user: String
 
-    private static let names = ["definition_groups", "group_memberships", "cache_entries"]
+    /// The columns without which a table can't be read, by its name.
+    static let needed = [
+        "definition_groups": ["id", "name", "type"], "group_memberships": ["group_id", "symbol"],
+        "cache_entries": ["type", "key", "value"],
+    ]
 
     init(_ connection: PostgresConnection) throws(UpstreamError) {
-        let catalog = try connection.readCatalog(of: Self.names)
+        let catalog = try connection.readCatalog(of: Array(Self.needed.keys))
         user = catalog.user
-        groups = try Self.table("definition_groups", needing: ["id", "name", "type"], in: catalog)
-        memberships = try Self.table("group_memberships", needing: ["group_id", "symbol"], in: catalog)
+        groups = try Self.table("definition_groups", in: catalog)
+        memberships = try Self.table("group_memberships", in: catalog)
         entries =
-            catalog.tables["cache_entries"] == nil
-            ? nil : try Self.table("cache_entries", needing: ["type", "key", "value"], in: catalog)
+            catalog.tables["cache_entries"] == nil ? nil : try Self.table("cache_entries", in: catalog)
     }
 
-    private static func table(
-        _ name: String, needing columns: [String], in catalog: Catalog
-    ) throws(UpstreamError) -> TableDescription {
+    private static func table(_ name: String, in catalog: Catalog) throws(UpstreamError) -> TableDescription {
         let operation = "read the universes"
         guard let table = catalog.tables[name] else {
             throw UpstreamError(.schema, operation, "the table is missing", sqlState: "42P01", object: "table \(name)")
         }
-        for column in columns {
+        for column in needed[name] ?? [] {
             guard let found = table.column(column) else {
                 throw UpstreamError(
                     .schema, operation, "the column is missing", sqlState: "42703",

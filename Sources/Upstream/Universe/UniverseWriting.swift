@@ -215,12 +215,18 @@ struct UniverseWriting {
 
     func write(_ group: GroupRecord, _ plan: PushPlan.Group) throws(UpstreamError) {
         let id = try writeGroup(group, plan)
-        let operation = "write the members of \(group.identity.name)"
+        func run(_ sql: String, writing count: Int) throws(UpstreamError) {
+            let operation = "write the members of \(group.identity.name)"
+            let written = try connection.run(sql, operation).reduce(0) { $0 + $1.affected }
+            guard written >= count else {
+                throw Self.notWritten(operation, "\(written) of \(count) rows were", tables.memberships)
+            }
+        }
         for start in stride(from: 0, to: plan.removed.count, by: Self.chunk) {
             let symbols = plan.removed[start..<min(start + Self.chunk, plan.removed.count)].map(SQLText.literal)
-            try connection.run(
+            try run(
                 "DELETE FROM \(tables.memberships.sqlName) WHERE group_id = \(id) "
-                    + "AND symbol IN (\(symbols.joined(separator: ",")))", operation)
+                    + "AND symbol IN (\(symbols.joined(separator: ",")))", writing: symbols.count)
         }
         let details = ["weight", "metadata"].filter { tables.memberships.column($0) != nil }
         func value(_ column: String, of member: MemberRecord) -> String {
@@ -244,7 +250,7 @@ struct UniverseWriting {
         }
         for start in stride(from: 0, to: changes.count, by: Self.chunk) {
             let part = changes[start..<min(start + Self.chunk, changes.count)]
-            try connection.run(part.joined(separator: "; "), operation)
+            try run(part.joined(separator: "; "), writing: part.count)
         }
         let new = Set(plan.added)
         let members = group.members.filter { new.contains($0.symbol) }
@@ -255,9 +261,9 @@ struct UniverseWriting {
                 return "(\(values.joined(separator: ", ")))"
             }
             // In a plain VALUES list, NULLs have no type; in an INSERT they take the columns' types.
-            try connection.run(
+            try run(
                 "INSERT INTO \(tables.memberships.sqlName) (\(names)) VALUES \(rows.joined(separator: ", "))",
-                operation)
+                writing: rows.count)
         }
     }
 
@@ -301,11 +307,15 @@ struct UniverseWriting {
             sql = "UPDATE \(table.sqlName) SET \(settings) WHERE id::text = \(SQLText.literal(id)) RETURNING id::text"
         }
         guard let id = try connection.run(sql, operation).last?.rows.first?.first, let id else {
-            throw UpstreamError(
-                .schema, operation, "its row was not written: a rule, trigger or policy is in the way",
-                object: "table \(table.displayName)")
+            throw Self.notWritten(operation, "its row was not", table)
         }
         return SQLText.literal(id)
+    }
+
+    private static func notWritten(_ operation: String, _ what: String, _ table: TableDescription) -> UpstreamError {
+        UpstreamError(
+            .schema, operation, "\(what) written: a rule, trigger or policy is in the way",
+            object: "table \(table.displayName)")
     }
 
     func rollback() throws(UpstreamError) {
@@ -322,7 +332,9 @@ struct UniverseWriting {
 extension TableDescription.Column {
     /// The maximum number of characters of a varchar(n) or char(n).
     fileprivate var characterLimit: Int? {
-        guard typeName == "varchar" || typeName == "bpchar", let open = typeText.lastIndex(of: "(") else { return nil }
-        return Int(typeText[typeText.index(after: open)...].dropLast())
+        guard typeName == "varchar" || typeName == "bpchar", let open = baseTypeText.lastIndex(of: "(") else {
+            return nil
+        }
+        return Int(baseTypeText[baseTypeText.index(after: open)...].dropLast())
     }
 }

@@ -15,7 +15,7 @@ struct WeightColumn: Sendable {
     init?(of table: TableDescription, _ connection: PostgresConnection) throws(UpstreamError) {
         guard let column = table.column("weight") else { return nil }
         guard column.canSelect, ["numeric", "float4", "float8"].contains(column.typeName) else {
-            self.init(typeText: column.typeText, largest: nil, fractions: 0, percents: 0)
+            self.init(typeText: column.baseTypeText, largest: nil, fractions: 0, percents: 0)
             return
         }
         let row = try connection.run(
@@ -28,8 +28,8 @@ struct WeightColumn: Sendable {
         ).last?.rows.first
         func number(_ place: Int) -> Double? { row.flatMap { $0[place] }.flatMap { Double($0) } }
         self.init(
-            typeText: column.typeText, largest: number(0), fractions: Int(number(1) ?? 0), percents: Int(number(2) ?? 0)
-        )
+            typeText: column.baseTypeText, largest: number(0), fractions: Int(number(1) ?? 0),
+            percents: Int(number(2) ?? 0))
     }
 
     /// Decides from the type and the weights what the column holds.

@@ -207,13 +207,22 @@ final class Drain<Source: UploadSource> {
     }
 
     /// The position of the stream's row in the ledger; settles the stream first if it isn't known.
+    ///
+    /// - Throws: also if rows were taken back. The batch was read before that, so the rows that wait again are not in
+    ///   it, and the ledger must not move past them.
     private nonisolated(nonsending) func position(
         of stream: EventStream
     ) async throws(UpstreamError) -> LedgerPosition {
         if let position = session.places.position(of: stream) { return position }
+        let acknowledged = file.marks(of: stream).acknowledged
         try await Settlement(of: stream, with: file, over: session, needsRow: true).run()
         guard let position = session.places.position(of: stream) else {
             throw UpstreamError(.ledger, "settle with the ledger", "it has no place for \(stream.rawValue)")
+        }
+        guard file.marks(of: stream).acknowledged >= acknowledged else {
+            throw UpstreamError(
+                .busy, UploadTransaction.lockOperation, "rows before this batch wait again",
+                object: "table edgetick_uploads")
         }
         return position
     }

@@ -20,7 +20,10 @@ extension LedgerRow {
         let row = Array(row)
         guard row.count == 5, let text = row[0], let sequence = Int64(text) else { return nil }
         self.init(sequence: sequence, token: row[1], successor: row[2])
-        if let first = row[3].flatMap({ Int64($0) }), let last = row[4].flatMap({ Int64($0) }), first <= last {
+        // Rows are numbered from 1.
+        if let first = row[3].flatMap({ Int64($0) }).map({ max($0, 1) }), let last = row[4].flatMap({ Int64($0) }),
+            first <= last
+        {
             lost = first...last
         }
     }

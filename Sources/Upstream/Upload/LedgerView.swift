@@ -78,6 +78,8 @@ struct LedgerView {
 
     /// How far the file's own transactions have uploaded the remainder.
     var settledRemainder: Int64 {
+        // Earlier transactions prove nothing of rows that a person has sent again: these are looked up batch by batch.
+        guard marks.sentAgain <= marks.acknowledged else { return marks.acknowledged }
         var settled = marks.acknowledged
         for predecessor in remainder {
             guard let row = rows[predecessor.id], row.isUsed, isOurs(row, under: predecessor.id) else { continue }

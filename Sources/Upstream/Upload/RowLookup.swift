@@ -14,13 +14,34 @@ struct RowLookup<Field: RowField> {
     /// - Parameter whose: whose rows count; anybody's do only if a key distinguishes their events.
     /// - Throws: reason `schema` if the table can't be read.
     init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
+        let isOnce = whose == .anybody && target.identity?.isWhole == true
+        let columns =
+            isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
+        let isCertain =
+            isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
+        try self.init(target, by: columns, isCertain: isCertain, in: catalog)
+    }
+
+    /// Looks ticks up by what identifies their events and by their collector alone, since a trigger may change other
+    /// values; `nil` if no trigger can, if anybody's rows count by their identity anyway, or if the table lacks columns
+    /// of the identity: what is left would be found in other events too.
+    ///
+    /// - Throws: reason `schema` if the table can't be read.
+    init?(despiteTriggersOf target: UploadTarget<Field>, in catalog: Catalog) throws(UpstreamError) {
+        guard target.table.mayKeepOutInserts, target.tellsEvents, target.identity?.isWhole != true else { return nil }
+        let collector = target.columns.filter {
+            $0.field.rawValue == "collector" && target.table.column("collector")?.canSelect == true
+        }
+        try self.init(target, by: target.told + collector, isCertain: !collector.isEmpty, in: catalog)
+    }
+
+    private init(
+        _ target: UploadTarget<Field>, by columns: [PlannedColumn<Field>], isCertain: Bool, in catalog: Catalog
+    ) throws(UpstreamError) {
         table = target.table
         joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
-        let isOnce = whose == .anybody && target.identity?.isWhole == true
-        columns =
-            isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
-        isCertain =
-            isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
+        self.columns = columns
+        self.isCertain = isCertain
         var types: [String] = []
         for column in columns {
             guard let found = target.table.column(column.field.rawValue), found.canSelect else {
@@ -86,8 +107,7 @@ struct RowLookup<Field: RowField> {
             let name = columns[index].name
             // Symbol and time come first; = lets the server use their index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
-            // The type json has no comparison operators; it keeps a document as written, so the texts are compared.
-            let text = types[index] == "json" ? "::text" : ""
+            let text = table.column(columns[index].field.rawValue)?.comparedAs ?? ""
             return "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
         }
         let condition = conditions.joined(separator: " AND ")
@@ -136,6 +156,8 @@ public struct RowsUpstream: Sendable {
     /// Whether the result is certain: the time of receipt distinguishes rows from another collector's, or a key
     /// distinguishes events.
     public internal(set) var isCertain = true
+    /// Whether a trigger has changed values of rows, which were found by what identifies their events.
+    public internal(set) var areChanged = false
 
     /// The sequences of the rows that are upstream.
     public var present: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 }.map(\.sequence)) }
@@ -156,9 +178,23 @@ extension RowsUpstream {
             _ rows: [Buffered<Field.Event>], _ shape: TableShape, _: Field.Type
         ) throws(UpstreamError) {
             guard !rows.isEmpty else { return }
-            let lookup = try RowLookup(UploadTarget<Field>(shape, in: catalog), of: whose, in: catalog)
-            self.rows += try lookup.copies(rows, context, over: connection)
+            let target = try UploadTarget<Field>(shape, in: catalog)
+            let lookup = try RowLookup(target, of: whose, in: catalog)
+            var found = try lookup.copies(rows, context, over: connection)
             isCertain = isCertain && lookup.isCertain
+            if whose == .anybody, found.contains(where: { $0.upstream == 0 }),
+                let other = try RowLookup(despiteTriggersOf: target, in: catalog)
+            {
+                let copies = try other.copies(rows, context, over: connection)
+                for place in found.indices
+                where found[place].upstream == 0 && copies[place].upstream >= copies[place].alike {
+                    // Rows of events that came more than once look alike here, so copies prove nothing.
+                    found[place].upstream = found[place].alike
+                    areChanged = true
+                }
+                isCertain = isCertain && (other.isCertain || !areChanged)
+            }
+            self.rows += found
         }
         switch batch.stream {
         case .trades: try find(batch.trades, .trades, TradeField.self)

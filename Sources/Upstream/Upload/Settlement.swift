@@ -146,7 +146,7 @@ struct Settlement {
         let forgotten = view.forgotten(acknowledged: acknowledged)
         var sql = [ledger.placeSQL(stream, at: position, lost: view.lost)]
         sql += claimed.map { ledger.claimSQL(stream, from: $0, lost: view.lost) }
-        sql += forgotten.done.map { ledger.forgetSQL(stream, $0) }
+        if ledger.table.canDelete { sql += forgotten.done.map { ledger.forgetSQL(stream, $0) } }
         do throws(UpstreamError) {
             try connection.run((sql + [Ledger.waitSQL, "COMMIT"]).joined(separator: "; "), "settle with the ledger")
         } catch {

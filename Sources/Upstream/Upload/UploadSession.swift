@@ -19,6 +19,8 @@ final class UploadSession {
     private var hasLooked = false
     /// The streams for which the trigger that keeps rows out was already reported.
     private var saidKeptOut: Set<EventStream> = []
+    /// The streams for which the trigger that changes values was already reported.
+    private var saidChanged: Set<EventStream> = []
 
     init(configuration: UpstreamConfiguration, bufferID: String, logger: Logger) {
         self.configuration = configuration
@@ -51,7 +53,8 @@ final class UploadSession {
     /// `migrate` and `doctor`.
     private func reportChanges(_ catalog: Catalog) {
         let found = TableShape.targets.flatMap { shape in
-            catalog.tables[shape.name].map { table in shape.differences(in: table).map { "\(table.displayName): \($0)" }
+            catalog.tables[shape.name].map { table in
+                shape.differences(in: catalog).map { "\(table.displayName): \($0)" }
             } ?? []
         }
         for text in Set(found).subtracting(differences ?? Set(found)).sorted() {
@@ -108,6 +111,14 @@ final class UploadSession {
         logger.warning(
             "a trigger on the upstream table discards or redirects rows; they are counted as kept out, not as uploaded",
             metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
+    }
+
+    /// Reports, once per stream, that rows in the table have other values than were sent.
+    func noteChanges(of stream: EventStream) {
+        guard saidChanged.insert(stream).inserted else { return }
+        logger.warning(
+            "a trigger on the upstream table changes values; rows that are not found otherwise are looked up by what identifies their events",
+            metadata: ["stream": "\(stream.rawValue)"])
     }
 
     /// The statements about a file's rows in the ledger; this file's if no identifier is given.

@@ -8,15 +8,15 @@ struct UploadTarget<Field: RowField>: Sendable {
     let identity: TickIdentity?
     /// The columns that distinguish events in a table of ticks, whoever sent them.
     let told: [PlannedColumn<Field>]
+    /// Whether rows that are equal in those columns are one event; otherwise columns of the identity are missing.
+    let tellsEvents: Bool
 
     /// - Throws: reason `schema`, naming everything that keeps the table from being used.
     init(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) {
         let found = try shape.usable(in: catalog)
-        let needsUpdate = shape.rights.contains(.update)
         columns = Field.allCases.compactMap { field in
-            guard let wanted = shape.column(field.rawValue), let column = found.column(field.rawValue),
-                !column.isGenerated, column.canInsert, !needsUpdate || (column.canUpdate && column.canSelect),
-                let form = ColumnForm(wanted.content, typeName: column.typeName)
+            guard let form = shape.formSent(field.rawValue, to: found), let wanted = shape.column(field.rawValue),
+                let column = found.column(field.rawValue)
             else { return nil }
             return PlannedColumn(
                 field: field, roles: wanted.roles, form: form, name: SQLText.identifier(column.ownName),
@@ -26,8 +26,9 @@ struct UploadTarget<Field: RowField>: Sendable {
         let ofFeed = columns.filter { shape.column($0.field.rawValue)?.isOfFeed == true }
         let identifying = ofFeed.filter { $0.roles.contains(.identity) }
         // If columns of the identity are missing, the rest alone doesn't distinguish events.
+        tellsEvents = !identifying.isEmpty && identifying.count == shape.identity.count
         told =
-            identifying.count == shape.identity.count
+            tellsEvents
             ? identifying : ofFeed.filter { !$0.roles.isDisjoint(with: [.identity, .lookedUp]) }
         let identity = shape.identity(in: found)
         // Without the right to compare rows, one event could be mistaken for another.
@@ -98,7 +99,7 @@ struct UploadTarget<Field: RowField>: Sendable {
             case "time":
                 return "t.\(time) BETWEEN s.\(time) - interval '1 millisecond' AND s.\(time) + interval '1 millisecond'"
             case "symbol", "sequence": return "t.\(name) = s.\(name)"
-            default: return "t.\(name) IS NOT DISTINCT FROM s.\(name)"
+            default: return "\(compared(column, of: "t")) IS NOT DISTINCT FROM \(compared(column, of: "s"))"
             }
         }
         // A number, and a subquery for the staged rows, because Citus supports the join only in this form.
@@ -137,7 +138,9 @@ struct UploadTarget<Field: RowField>: Sendable {
     /// rows' time span stay closed.
     func missingSQL(by columns: [PlannedColumn<Field>]) -> String {
         let conditions = columns.map { column in
-            "t.\(column.name) \(column.roles.contains(.required) ? "=" : "IS NOT DISTINCT FROM") s.\(column.name)"
+            // Always there, and = lets the server use their index. A price of a quote may be missing.
+            let sign = ["symbol", "time"].contains(column.field.rawValue) ? "=" : "IS NOT DISTINCT FROM"
+            return "\(compared(column, of: "t")) \(sign) \(compared(column, of: "s"))"
         }
         let time = columns.first { $0.field.rawValue == "time" }?.name
         let span = time.map { time in
@@ -150,6 +153,10 @@ struct UploadTarget<Field: RowField>: Sendable {
             SELECT count(*) FROM \(Self.staging) s WHERE NOT EXISTS (
             SELECT FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND "))\(span ?? ""))
             """
+    }
+
+    private func compared(_ column: PlannedColumn<Field>, of row: String) -> String {
+        "\(row).\(column.name)\(table.column(column.field.rawValue)?.comparedAs ?? "")"
     }
 
     /// Drops the temporary table.

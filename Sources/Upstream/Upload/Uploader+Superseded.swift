@@ -47,6 +47,8 @@ extension PostgresConnection {
             return "WHEN '\(source.rawValue)' THEN \(condition.map { "NOT coalesce((\($0)), false)" } ?? "true")"
         }
         func name(_ field: BarField) -> String { table.quoted(field.rawValue) }
+        // Compared with text, a column of the type char(n) is no column of an index.
+        let type = table.column(BarField.symbol.rawValue)?.typeName == "bpchar" ? "::bpchar" : ""
         let results = try ask(
             """
             WITH w AS (SELECT place, key_symbol, key_time, received AS \(name(.receivedAt)), bringer,
@@ -54,7 +56,7 @@ extension PostgresConnection {
                 \(SQLText.literal(configuration.collector))::text AS \(name(.collector))
                 FROM (VALUES \(values.joined(separator: ", "))) v(place, key_symbol, key_time, received, amount, bringer))
             SELECT w.place FROM w JOIN \(table.sqlName) t
-            ON t.\(name(.symbol)) = w.key_symbol AND t.\(name(.timestamp)) = w.key_time
+            ON t.\(name(.symbol)) = w.key_symbol\(type) AND t.\(name(.timestamp)) = w.key_time
             WHERE CASE w.bringer \(stays.joined(separator: " ")) END
             """, "look for newer bars in \(table.displayName)")
         return (results.last?.rows ?? []).compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } }

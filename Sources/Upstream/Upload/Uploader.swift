@@ -128,7 +128,9 @@ public actor Uploader {
     public func lookUp(_ batch: BufferedBatch) async throws(UpstreamError) -> RowsUpstream {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
-            return try RowsUpstream(batch, by: self.configuration, over: connection, in: catalog)
+            let found = try RowsUpstream(batch, by: self.configuration, over: connection, in: catalog)
+            if found.areChanged { self.session.noteChanges(of: batch.stream) }
+            return found
         }
     }
 

@@ -1,6 +1,6 @@
 public import MarketData
 
-/// Minute bars in the database, and how exactly it stores prices.
+/// Minute bars in the database, and how exactly it stores their numbers.
 public struct UpstreamBars: Sendable {
     /// Creates an empty set of bars.
     public init() {}
@@ -13,8 +13,8 @@ public struct UpstreamBars: Sendable {
 
     /// The bars by symbol; each key appears once.
     public fileprivate(set) var bars: [Symbol: [DayBar]] = [:]
-    /// The maximum difference between a price rounded to the table's decimals and the one sent; 0 if prices are exact.
-    public fileprivate(set) var rounding = 0.0
+    /// How far they may be off from what was sent.
+    public fileprivate(set) var rounding = BarRounding()
 }
 
 extension Uploader {
@@ -40,7 +40,7 @@ extension Uploader {
             let table = try UploadTarget<BarField>(.minuteBars, in: catalog).table
             let results = try connection.ask(
                 """
-                SELECT DISTINCT \(table.quoted(BarField.symbol.rawValue)) FROM \(table.sqlName)
+                SELECT DISTINCT \(table.textSQL(BarField.symbol.rawValue)) FROM \(table.sqlName)
                 WHERE \(table.minutes(starts, self.configuration.barTimestamp))
                 """, "read the symbols of \(table.displayName)")
             return Set((results.last?.rows ?? []).compactMap { $0.first.flatMap(\.self).flatMap { Symbol($0) } })
@@ -58,6 +58,24 @@ extension TableDescription {
             return isZoned ? "(\(time))" : "((\(time)) AT TIME ZONE 'UTC')"
         }
         return "\(name) >= \(moment(starts.lowerBound)) AND \(name) < \(moment(starts.upperBound))"
+    }
+
+    /// How far numbers may be off in the column that rounds most.
+    fileprivate func rounding(of fields: [BarField]) -> BarRounding.Limit {
+        let limits = fields.compactMap { column($0.rawValue)?.rounding }
+        return BarRounding.Limit(
+            difference: limits.map(\.difference).max() ?? 0, fraction: limits.map(\.fraction).max() ?? 0)
+    }
+}
+
+extension TableDescription.Column {
+    fileprivate var rounding: BarRounding.Limit {
+        // Stored with 24 binary digits, and read as the shortest decimal that is stored so.
+        if typeName == "float4" { return BarRounding.Limit(fraction: 0x1p-23) }
+        guard let scale else { return BarRounding.Limit() }
+        let half = (0..<abs(scale)).reduce(0.5) { unit, _ in scale < 0 ? unit * 10 : unit / 10 }
+        // Plus what binary floating point adds.
+        return BarRounding.Limit(difference: half * 1.000_001)
     }
 }
 
@@ -92,17 +110,16 @@ extension PostgresConnection {
         let list = symbols.map { SQLText.literal($0.description) }.joined(separator: ", ")
         let results = try ask(
             """
-            SELECT \(name(.symbol)), (extract(epoch FROM \(name(.timestamp))) * 1000)::bigint, \(name(.open)),
-                \(name(.high)), \(name(.low)), \(name(.close)), \(volume),
+            SELECT \(table.textSQL(BarField.symbol.rawValue)),
+                (extract(epoch FROM \(name(.timestamp))) * 1000)::bigint,
+                \(name(.open)), \(name(.high)), \(name(.low)), \(name(.close)), \(volume),
                 \(fields.contains(.vwap) ? name(.vwap) : "NULL")
             FROM \(table.sqlName) WHERE \(name(.symbol)) IN (\(list)) AND \(table.minutes(starts, meaning))
             """, "read bars of \(table.displayName)")
         var found = UpstreamBars()
-        let scales = ["open", "high", "low", "close"].compactMap { table.column($0)?.scale }
-        if let least = scales.min() {
-            // Half a unit of the last decimal, plus what binary floating point adds.
-            found.rounding = (0..<max(0, least)).reduce(0.5) { unit, _ in unit / 10 } * 1.000_001
-        }
+        found.rounding.prices = table.rounding(of: [.open, .high, .low, .close])
+        found.rounding.volume = table.rounding(of: [.volume, .decimalVolume])
+        found.rounding.vwap = table.rounding(of: [.vwap])
         for row in results.last?.rows ?? [] {
             guard row.count == 8, let symbol = row[0].flatMap({ Symbol($0) }),
                 let time = row[1].flatMap({ Int64($0) })

@@ -97,7 +97,7 @@ export class Connections {
     byId('rebalance').hidden = states.length < 2;
     if (states.length === 0) {
       this.#columns.clear();
-      this.#list.replaceChildren(empty('No connection is configured. Set SYMBOLS or SYMBOL_UNIVERSE_KEY and restart.'));
+      this.#list.replaceChildren(empty('There is no feed to collect from. Set USE_MASSIVE_API=true and restart.'));
       return;
     }
     const ids = new Set(states.map((state) => state.id));

@@ -6,6 +6,11 @@ import { zone } from './zone.js';
 
 const OLD = 15; // seconds without a sample
 
+// Marks the title, which otherwise tells the last known state; the next sample restores it.
+export function doubtTitle() {
+  document.title = `(?) ${document.title.replace(/^\([?!]+\) /, '')}`;
+}
+
 export class Contact {
   #state = 'connecting';
   #since = Date.now() / 1000;
@@ -59,6 +64,7 @@ export class Contact {
       return;
     }
     // The last known state says nothing about now.
+    doubtTitle();
     setLevel(byId('verdict'), 'unknown');
     setText(byId('verdict'), 'Unknown');
     delete byId('verdict-detail').dataset.text;

@@ -53,7 +53,7 @@ function rows(box, isOwn) {
     el('td', { class: 'box' }, isOwn ? el('strong', {}, `${box.id} (this one)`) : box.id, el('span', { class: 'muted small block' }, [box.group, box.host, box.version].filter(Boolean).join(' · '))),
     el('td', {}, el('span', { class: 'badge', 'data-level': box.status }, box.standing === 'live' ? box.status : box.standing)),
     number(format.ago(box.seen_age_seconds)), number(box.rows_pending ? format.duration(box.oldest_pending_seconds) : '0 s'), number(format.count(box.rows_pending)),
-    number(box.symbols ? format.count(box.symbols) : 'all'), number(format.rate(box.events_per_second)), number(`${format.count(box.gaps_open)} · ${format.count(box.dead_letters)}`),
+    number(box.takes_all ? 'all' : format.count(box.symbols)), number(format.rate(box.events_per_second)), number(`${format.count(box.gaps_open)} · ${format.count(box.dead_letters)}`),
     number(box.clock_offset_ms === null ? '–' : `${format.count(box.clock_offset_ms)} ms`), number(format.bytes(box.disk_free_bytes)), el('td', { class: 'num wraps' }, format.moment(box.last_event_ms)));
   return more.length ? [figures, el('tr', { class: 'more' }, el('td', { colspan: '11', class: 'small' }, more.join(' · ')))] : [figures];
 }

@@ -82,7 +82,10 @@ export class Freshness {
     }));
     byId('fresh-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      const found = this.#sorted.find((entry) => entry.symbol.toUpperCase() === this.#wanted) ?? this.#sorted.find((entry) => this.#fits(entry));
+      // `BACpL` is another stock than `BACPL`.
+      const typed = this.#search.value.trim();
+      const found = this.#sorted.find((entry) => entry.symbol === typed)
+        ?? this.#sorted.find((entry) => entry.symbol.toUpperCase() === this.#wanted) ?? this.#sorted.find((entry) => this.#fits(entry));
       if (found && this.#wanted) this.#choose(found.symbol);
     });
     this.#group.addEventListener('change', () => {

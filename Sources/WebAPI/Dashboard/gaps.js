@@ -32,7 +32,9 @@ function symbols(gap, pick) {
 }
 
 const NEAR = 2000; // between the ends of the gaps that one outage leaves
-const ALIKE = ['connection', 'cause', 'state', 'detail', 'symbol_count', 'is_uncertain'];
+const ALIKE = ['connection', 'cause', 'state', 'detail', 'symbol_count', 'is_uncertain', 'symbols'];
+const isSame = (one, other) => one === other
+  || (Array.isArray(one) && one.length === other.length && one.every((each, index) => each === other[index]));
 const endTogether = (one, other) => one.to_ms === other.to_ms
   || (one.to_ms !== null && other.to_ms !== null && Math.abs(one.to_ms - other.to_ms) <= NEAR);
 
@@ -41,7 +43,7 @@ const endTogether = (one, other) => one.to_ms === other.to_ms
 export function outages(gaps, alike = ['connection', 'cause']) {
   const found = [];
   for (const gap of gaps) {
-    const known = found.find((each) => alike.every((key) => each[key] === gap[key]) && endTogether(each, gap)
+    const known = found.find((each) => alike.every((key) => isSame(each[key], gap[key])) && endTogether(each, gap)
       && !gap.events.some((kind) => each.events.includes(kind)));
     if (!known) {
       found.push({ ...gap });

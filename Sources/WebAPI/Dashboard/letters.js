@@ -153,10 +153,11 @@ export class Letters {
       'Discard', { isFinal: true });
     if (!agreed) return;
     await act(button, async () => {
-      const { discarded_count: gone, rows, failure } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
+      const { discarded_count: gone, waiting_count: waiting, rows, failure } = await load('/api/dead-letters/discard', { method: 'POST', body: choice });
       await this.#read();
       if (gone) save('discarded.ndjson', new Blob([`${rows.join('\n')}\n`], { type: 'application/x-ndjson' }));
-      return told(`${format.plural(gone, 'row')} discarded.`, failure);
+      const stayed = waiting ? `; ${format.plural(waiting, 'row')} stayed in the queue: still waiting for upload` : '';
+      return told(`${format.plural(gone, 'row')} discarded${stayed}.`, failure);
     });
   }
 }

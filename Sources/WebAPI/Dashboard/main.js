@@ -3,7 +3,7 @@
 import { load } from './api.js';
 import { byId, el } from './dom.js';
 import { Connections } from './connections.js';
-import { Contact } from './contact.js';
+import { Contact, doubtTitle } from './contact.js';
 import { Coverage } from './coverage.js';
 import { startLinks, startSignIn } from './dialogs.js';
 import { Events } from './events.js';
@@ -171,8 +171,12 @@ setInterval(() => {
 // A hidden page has no stream; its title keeps showing the state.
 setInterval(async () => {
   if (!document.hidden) return;
-  latest = await load('/api/status').catch(() => latest);
-  showOverview();
+  try {
+    latest = await load('/api/status');
+    showOverview();
+  } catch {
+    doubtTitle();
+  }
 }, UNSEEN);
 stream.follow(events.filter);
 follow();

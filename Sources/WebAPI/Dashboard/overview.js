@@ -106,7 +106,7 @@ export class Overview {
   #process = new Card('Process', ['loops']);
   #relay = new Card('Relay', ['relay']);
   #fleet = new Card('Fleet', ['fleet']);
-  #completeness = new Card('Completeness', ['reconcile']);
+  #completeness = new Card('Completeness', ['reconcile', 'backfill']);
   #others = new Card('Other', []);
   #cards = [this.#feed, this.#buffer, this.#upload, this.#completeness, this.#universes, this.#process, this.#relay, this.#fleet, this.#others];
   #push = el('button', { type: 'button', id: 'push' }, 'Push now…');

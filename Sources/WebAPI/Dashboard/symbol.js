@@ -239,7 +239,7 @@ export class SymbolView {
       load(`/api/stocks/${encodeURIComponent(symbol)}`).catch(() => null),
       this.#collects(symbol).then((isCollected) => (isCollected ? load(`/api/websocket/symbols/${encodeURIComponent(symbol)}`) : {})).catch(() => ({})),
     ]);
-    if (symbol !== this.#symbol && symbol.toUpperCase() !== this.#symbol.toUpperCase()) return;
+    if (symbol !== this.#symbol) return;
     const places = placement.connections ?? [];
     const nearest = stock?.nearest?.length ? `not collected; did you mean ${stock.nearest.join(', ')}?` : '';
     const words = places.length

@@ -290,14 +290,20 @@ enum CollectorMetrics {
         if case .failing = buffer.state { isFailing = 1 }
         text.metric("edgetick_buffer_failing", .gauge, "1 while commits fail.", isFailing)
         text.metric(
-            "edgetick_buffer_dropped_events_total", .counter, "Events dropped because there was no room.", buffer.drops)
+            "edgetick_buffer_dropped_events_total", .counter,
+            "Events given up since the file was made, for any reason; those that a person discarded too.", buffer.drops)
+        text.metric(
+            "edgetick_buffer_no_room_events_total", .counter,
+            "Events dropped since the start because the cap, the disk or the queue had no room.", buffer.noRoom)
         text.metric(
             "edgetick_buffer_refused_batches_total", .counter, "Batches that did not fit into the queue.",
             buffer.refusedBatches)
         text.metric(
             "edgetick_buffer_last_commit_seconds", .gauge, "How long the last commit took.",
             buffer.lastCommit.inSeconds)
-        text.metric("edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.gaps)
+        text.metric(
+            "edgetick_buffer_gaps_total", .counter, "Spans in which events may have been missed.", buffer.recordedGaps)
+        text.metric("edgetick_gaps_open", .gauge, "Gaps that are over and not filled yet.", buffer.openGaps)
         text.metric(
             "edgetick_buffer_dead_letters", .gauge, "Rows that upstream refused, kept aside.", buffer.deadLetters)
         text.metric(
@@ -308,6 +314,10 @@ enum CollectorMetrics {
     private static func upload(_ sample: StatusBoard.Sample, _ text: inout MetricsText) {
         let sync = sample.snapshot.sync
         text.metric("edgetick_upload_configured", .gauge, "1 when there is an upstream.", sync == nil ? 0 : 1)
+        text.metric(
+            "edgetick_upload_interval_seconds", .gauge,
+            "Time between two uploads (SYNC_INTERVAL), which rows wait anyway.",
+            sample.snapshot.uploads.map(\.interval).max() ?? 0)
         text.metric("edgetick_upload_rows_total", .counter, "Rows that are upstream.", Int64(sync?.rows ?? 0))
         text.metric(
             "edgetick_upload_refused_rows_total", .counter, "Rows that upstream refused.",

@@ -137,19 +137,19 @@ struct DataRoutes: Sendable {
         let limit = try call.value(of: Self.limit)
         let states = try call.value(of: Self.states)
         let symbol = try call.value(of: Self.anySymbol)
-        var gaps = try await calls.run("the buffer") {
-            try await source.gaps(
-                states: states.isEmpty ? Set(GapState.allCases) : states, limit: symbol == nil ? limit : Self.searched)
+        // One more than is returned shows whether there are older ones.
+        let most = symbol == nil ? limit + 1 : Self.searched
+        let newest = try await calls.run("the buffer") {
+            try await source.gaps(states: states.isEmpty ? Set(GapState.allCases) : states, limit: most)
         }
-        var isComplete = true
-        if let symbol {
-            let isAll = gaps.count < Self.searched
-            gaps = Array(gaps.filter { $0.gap.symbols.isEmpty || $0.gap.symbols.contains(symbol) }.prefix(limit))
-            isComplete = isAll || gaps.count == limit
+        let found = newest.filter { record in
+            guard let symbol else { return true }
+            return record.gap.symbols.isEmpty || record.gap.symbols.contains(symbol)
         }
         return Reply(
             GapsJSON(
-                gaps, total: board.sample.snapshot.buffer.gaps, isComplete: isComplete, symbolLimit: Self.listed))
+                found.suffix(limit), total: board.sample.snapshot.buffer.gaps,
+                isComplete: newest.count < most && found.count <= limit, symbolLimit: Self.listed))
     }
 
     @Sendable private func coverage(_ call: Call) async throws -> Reply<CoverageJSON> {

@@ -77,14 +77,7 @@ struct RelationshipRoutes: Sendable {
     /// A group with its members and their sectors; both come from the cache.
     private func members(of name: String, _ type: GroupType) async throws -> Reply<GroupMembersJSON> {
         let (group, sectors) = try await calls.run("the mirror") {
-            let group = try await source.group(named: name, of: type)
-            var sectors: [String: String] = [:]
-            for sector in try await source.groups(of: .sector) {
-                for member in try await source.group(named: sector.name, of: .sector).members {
-                    sectors[member.symbol] = sector.name
-                }
-            }
-            return (group, sectors)
+            (try await source.group(named: name, of: type), try await source.sectors())
         }
         return Reply(GroupMembersJSON(group, sectors: sectors))
     }

@@ -28,6 +28,9 @@ public protocol CollectorSource: Sendable {
     /// What is known about a stock.
     func stock(_ symbol: String) async throws(CollectorProblem) -> StockRelations
 
+    /// The sector of each stock that is in one.
+    func sectors() async throws(CollectorProblem) -> [String: String]
+
     /// An ETF, sector or theme with its members; throws ``CollectorProblem/Kind/notFound`` if there is none.
     func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup
 
@@ -43,7 +46,7 @@ public protocol CollectorSource: Sendable {
     /// The symbols of a universe key; throws ``CollectorProblem/Kind/notFound`` if no part names a group.
     func universe(key: String) async throws(CollectorProblem) -> Resolution
 
-    /// The newest recorded gaps in any of the given states.
+    /// The newest recorded gaps in any of the given states, the oldest of them first.
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord]
 
     /// What is known about the minute bars of some days; about every symbol known for those days if `symbols` is `nil`.

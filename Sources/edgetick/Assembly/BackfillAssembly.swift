@@ -7,9 +7,19 @@ import Upstream
 /// Builds the backfill from the settings.
 extension Settings {
     /// Returns a client of the REST aggregates that uses the feed's key.
+    ///
+    /// - Throws: `BackfillError`; also if the key may not be sent to the REST server.
     func aggregatesClient() throws(BackfillError) -> AggregatesClient {
+        guard feed.source != .simulator else {
+            throw BackfillError(.invalidConfiguration, "\(Self.noSyntheticEvents): unset USE_SYNTHETIC_DATA")
+        }
         guard let key = feed.apiKey else {
             throw BackfillError(.invalidConfiguration, "MASSIVE_API_KEY is needed to ask the REST aggregates")
+        }
+        guard backfill.mayAsk else {
+            throw BackfillError(
+                .invalidConfiguration,
+                "the key is sent to no REST server but the feed's own: set MASSIVE_REST_URL to the one of this feed")
         }
         var configuration = AggregatesClient.Configuration(url: feed.restURL, apiKey: key, caFile: feed.caFile)
         configuration.requestsPerMinute = backfill.requestsPerMinute
@@ -27,30 +37,38 @@ extension Settings {
     /// be settled as one without trades.
     var restDelay: Int64 { feedDelay > 0 ? feedDelay + 60_000 : 0 }
 
+    /// How long after a gap's end it is filled: the stream may still bring its last bars, and the REST server lack them.
+    var gapSettleTime: Duration { BackfillService.Configuration().settleTime + .milliseconds(restDelay) }
+
     /// The service that fills gaps soon after they happened; `nil` when it is off.
     ///
     /// - Throws: `BackfillError` and `UpstreamError`.
     func backfillService(buffer: TickBuffer) throws -> BackfillService? {
-        guard feed.source == .feed, backfill.isAutomatic, feed.apiKey != nil else {
-            Logger(label: "backfill").info("gaps are recorded and not filled: \(whyGapsStay)")
+        switch idleBackfill {
+        case .off(let why)?, .lacking(let why)?:
+            Logger(label: "backfill").info("gaps are recorded and not filled: \(why)")
             return nil
+        case .filling?, nil: break
         }
         var configuration = BackfillService.Configuration()
         configuration.reach = backfill.reach
-        configuration.settleTime += .milliseconds(restDelay)
+        configuration.settleTime = gapSettleTime
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(), buffer: buffer,
             identified: Self.identified(try upstreams(), buffer.id), logger: Logger(label: "backfill"))
     }
 
-    /// Why gaps are filled only on request.
-    private var whyGapsStay: String {
-        if feed.source == .simulator { return "the REST API has no synthetic events" }
-        if !backfill.isEnabled { return "BACKFILL_ENABLED is false" }
-        if !backfill.mayAsk {
-            return "the key is sent to no REST server but the feed's own; MASSIVE_REST_URL names the one of this feed"
-        }
-        return "there is no feed with a key"
+    static let noSyntheticEvents = "the REST API has no synthetic events"
+
+    /// Why gaps are filled only on request; `nil` if they are filled soon after they happened.
+    var idleBackfill: BackfillState? {
+        if feed.source == .simulator { return .off(Self.noSyntheticEvents) }
+        if !backfill.isEnabled { return .off("BACKFILL_ENABLED is false") }
+        guard feed.source == .feed, feed.apiKey != nil else { return .off("there is no feed with a key") }
+        guard !backfill.isAutomatic else { return nil }
+        return .lacking(
+            "the key is sent to no REST server but the feed's own; set MASSIVE_REST_URL to the one of this feed, or "
+                + "BACKFILL_ENABLED=false if gaps are to stay open")
     }
 
     /// Returns a function that asks the databases in which of their streams they recognise trades and quotes that they

@@ -49,6 +49,8 @@ struct CollectorAssembly {
         let upstream = try settings.upstream()
         let buffer = try TickBuffer.open(
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
+        // They close what otherwise closes when it has run.
+        var closings: [@Sendable () async -> Void] = []
         do {
             // After the files are opened, so that a second collector reports the first one and not a port in use.
             try webConfiguration.checkAddress()
@@ -89,12 +91,19 @@ struct CollectorAssembly {
             let reconcile = try settings.reconcileService(
                 buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream)
             var reconcileState: (@Sendable () -> ReconcileState)?
-            if let reconcile { reconcileState = { reconcile.state } }
+            if let reconcile {
+                reconcileState = { reconcile.state }
+                closings.append { await reconcile.close() }
+            }
+            let backfill = try settings.backfillService(buffer: buffer)
+            if let backfill { closings.append { await backfill.close() } }
+            let idleBackfill: BackfillState = settings.idleBackfill ?? .filling(nil)
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: Version.number, maximumBytes: settings.buffer.maximumBytes,
                 feedDelay: Double(settings.feedDelay) / 1000, buffer: buffer, connections: connections,
                 uploads: uploads, symbols: symbols, universes: universes, relay: relayState,
-                reconcile: reconcileState, fleet: fleetBoard)
+                backfill: { backfill?.state ?? idleBackfill }, reconcile: reconcileState,
+                reconcileProblem: settings.reconcileProblem, fleet: fleetBoard)
             let board = StatusBoard(collector: { probe.snapshot() }, latency: { tap.latency })
             let hour = HistoryKeeper(
                 board: board, directory: settings.dataDirectory, logger: Logger(label: "history"))
@@ -112,17 +121,10 @@ struct CollectorAssembly {
                 fleet = settings.fleetService(
                     fleetTable, fleetBoard, identity, shardStart, status: board, symbols: symbols, sink: tap)
             }
-            let backfill = try settings.backfillService(buffer: buffer)
             let pair = settings.pairService(
                 buffer: buffer, connections: connections, upstreams: try settings.upstreams())
             // Comes last, since nothing would close it if a later step failed.
-            do {
-                try await relay?.bind()
-            } catch {
-                await backfill?.close()
-                await reconcile?.close()
-                throw error
-            }
+            try await relay?.bind()
             return CollectorAssembly(
                 buffer: buffer, connections: connections, uploads: uploads, fleet: fleet, universes: universes,
                 web: web, relay: relay, probe: probe, board: board, hour: hour, backfill: backfill,
@@ -132,6 +134,7 @@ struct CollectorAssembly {
                     Interrupts.HangUps(endsWithTerminal: endsWithTerminal) { universes.rereadNow() }
                 }, logger: logger)
         } catch {
+            for close in closings { await close() }
             await buffer.close()
             throw error
         }

@@ -54,6 +54,7 @@ extension Settings {
             name: name, endpoint: try FeedEndpoint(url: url, allowsPlaintext: feed.allowsPlaintext),
             apiKey: feed.apiKey ?? Secret("synthetic"), events: feed.events, caFile: feed.caFile)
         configuration.proxy = feed.proxy(for: url)
+        configuration.feedDelay = feedDelay
         configuration.companions = connections.isMulti ? connections.list.count : 1
         configuration.reconnect.maximumFailures = feed.maxRetries
         configuration.reconnect.firstDelay = feed.reconnectDelay

@@ -34,7 +34,6 @@ extension Settings {
         let members = try assignments.map { assignment -> SetMember in
             var configuration = try feedConfiguration(named: assignment.wish.name, url: url)
             configuration.previousLife = previousLife
-            configuration.feedDelay = feedDelay
             let connection = configured.first { $0.id == assignment.wish.connection }
             return SetMember(
                 id: assignment.wish.connection, configuration: configuration, interest: assignment.interest,

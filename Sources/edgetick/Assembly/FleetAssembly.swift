@@ -58,8 +58,8 @@ extension Settings {
     ) -> PairService? {
         guard let collectorGroup, !upstreams.isEmpty else { return nil }
         return PairService(
-            buffer: buffer, symbols: { connections.snapshot.subscribed }, kinds: feed.events,
-            feedDelay: feedDelay,
+            buffer: buffer, symbols: { connections.snapshot.subscribed },
+            collectedSince: { connections.collectedSince(lastOf: $0) }, kinds: feed.events, feedDelay: feedDelay,
             tables: upstreams.map { StretchTable(configuration: $0, group: collectorGroup) },
             logger: Logger(label: "group"))
     }

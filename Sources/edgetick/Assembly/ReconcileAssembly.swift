@@ -14,9 +14,8 @@ extension Settings {
     ) throws(BackfillError) -> ReconcileService? {
         guard let minute = backfill.reconcileMinute else { return nil }
         let logger = Logger(label: "reconcile")
-        guard feed.source == .feed, backfill.mayAsk, feed.apiKey != nil, feed.events.contains(.minuteBar) else {
-            logger.warning(
-                "RECONCILE_AT has no effect: it needs the provider's feed or MASSIVE_REST_URL, and AM in FEED_EVENTS")
+        if let reconcileProblem {
+            logger.warning("RECONCILE_AT has no effect: \(reconcileProblem)")
             return nil
         }
         var target: Reconciler.Target?
@@ -34,6 +33,16 @@ extension Settings {
         return ReconcileService(
             client: try aggregatesClient(), buffer: buffer, target: target, minute: minute, delay: restDelay,
             symbols: { symbols.collected }, logger: logger)
+    }
+
+    /// Why RECONCILE_AT has no effect; `nil` if it has one or isn't set.
+    var reconcileProblem: String? {
+        guard backfill.reconcileMinute != nil else { return nil }
+        if feed.source == .simulator { return Self.noSyntheticEvents }
+        guard feed.source == .feed, feed.apiKey != nil else { return "there is no feed with a key" }
+        guard backfill.mayAsk else { return "set MASSIVE_REST_URL to the REST server of this feed" }
+        guard feed.events.contains(.minuteBar) else { return "add AM to FEED_EVENTS" }
+        return nil
     }
 
     /// Says why bars are not upstream after a pass.

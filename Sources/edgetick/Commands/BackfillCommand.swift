@@ -22,7 +22,10 @@ struct BackfillCommand: ConfiguredCommand {
 
             Without --from it fills the open and partial gaps of the buffer, from where an earlier run left them. With
             --from it brings every bar of the span that is not in the buffer, whatever gaps there are. A bar that the
-            stream brought is never replaced.
+            stream brought is never replaced; one that was fetched before is, if late trades have added to it.
+
+            The last half minute, and the delay of a delayed plan before it, is left for later: the server may not have
+            all of it yet.
 
             Trades and quotes of a gap are fetched where what the stream brought around it can be recognised: the rows are
             still in the file, or the database has a unique index (edgetick migrate --tick-identity). --ticks fetches them
@@ -49,24 +52,29 @@ struct BackfillCommand: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let client = try settings.aggregatesClient()
+        let advice = "it fills gaps by itself: see edgetick gaps"
         try await closing({ await client.shutdown() }) {
-            try await settings.withBuffer(heldAdvice: "it fills gaps by itself: see edgetick gaps") { buffer in
+            try await settings.withBuffer(heldAdvice: advice, makesFile: from != nil) { buffer in
                 try await fill(settings, client, buffer)
             }
         }
     }
 
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
+        let now = WallClock.milliseconds()
+        let latest = now - settings.gapSettleTime.milliseconds
         if let from {
-            let end = to ?? WallClock.milliseconds()
-            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), from, end)
+            let span = (from: from, to: to ?? now)
+            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), span, latest: latest)
         } else {
-            try await fillGaps(settings, client, buffer)
+            try await fillGaps(settings, client, buffer, latest: latest)
         }
     }
 
-    private func fillSpan(_ settings: Settings, _ filler: GapFiller, _ start: Int64, _ end: Int64) async throws {
-        guard start <= end else { throw CommandFailure(.usage, "--from is later than --to") }
+    private func fillSpan(
+        _ settings: Settings, _ filler: GapFiller, _ span: (from: Int64, to: Int64), latest: Int64
+    ) async throws {
+        guard span.from <= span.to else { throw CommandFailure(.usage, "--from is later than --to") }
         let kinds = [EventKind.minuteBar, .secondBar].filter(settings.feed.events.contains)
         let list: [Symbol]
         if let chosen = try await symbols.chosen(settings) {
@@ -85,7 +93,9 @@ struct BackfillCommand: ConfiguredCommand {
         }
         let progress = ProgressLine(title: "backfilling", unit: "symbols", total: list.count * kinds.count)
         let work = Task {
-            try await filler.fill(list, kinds, from: start, to: end) { progress.update(done: $0.done, total: $0.total) }
+            try await filler.fill(list, kinds, from: span.from, to: span.to, latest: latest) {
+                progress.update(done: $0.done, total: $0.total)
+            }
         }
         let result = try await Interrupts.cancelling(work)
         progress.finish(done: result.done)
@@ -98,15 +108,16 @@ struct BackfillCommand: ConfiguredCommand {
         if result.leftOut > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
-    private func fillGaps(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
-        let latest: Int64? = settings.restDelay == 0 ? nil : WallClock.milliseconds() - settings.restDelay
+    private func fillGaps(
+        _ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer, latest: Int64
+    ) async throws {
         let choice = GapChoice(directory: settings.dataDirectory, takesClosed: ticks, latest: latest)
         let (total, tooNew) = try choice.count()
         if tooNew > 0 {
             printError(
                 "edgetick: skipped \(tooNew) of \((total + tooNew).counted("gap")) as too new: "
-                    + "the feed's plan is delayed, so the REST server may not have their bars yet; run this again in "
-                    + "\(settings.restDelay / 60_000) minutes")
+                    + "the REST server may not have all of the last \(settings.gapSettleTime.spoken) yet; "
+                    + "run this again later")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: total)
         let identified = Settings.identified(try settings.upstreams(), buffer.id)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Collector
 import Feed
+import FeedSimulator
 import FoundationEssentials
 import Glibc
 import Logging
@@ -18,7 +19,7 @@ struct CaptureCommand: ConfiguredCommand {
             The file can be replayed with edgetick simulate --capture. Nothing is buffered or uploaded.
             It logs in as an additional client of the account; with several connections configured, as the first of
             them. If the account has no connection left, the login disconnects another client, possibly a running
-            collector.
+            collector. With USE_SYNTHETIC_DATA=true it records the built-in simulator.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -36,6 +37,9 @@ struct CaptureCommand: ConfiguredCommand {
     var needs: Settings.Needs { .feed }
 
     func run(_ settings: Settings) async throws {
+        guard settings.feed.source != .none else {
+            throw CommandFailure(.configuration, "there is no feed to record: set USE_MASSIVE_API=true")
+        }
         let logger = Logger(label: "capture")
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
         let plan = try await Symbols.open(
@@ -44,9 +48,13 @@ struct CaptureCommand: ConfiguredCommand {
         guard let assignment = plan.inForce.first, assignment.hasSymbols else {
             throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
         }
+        let simulator = try await settings.builtInSimulator()
+        let serving = simulator.map { simulator in Task { try await simulator.feed.run() } }
+        defer { serving?.cancel() }
         let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
+        let url = simulator?.url ?? settings.feed.url
         let feed = FeedConnection(
-            configuration: try settings.feedConfiguration(named: assignment.wish.name, url: settings.feed.url),
+            configuration: try settings.feedConfiguration(named: assignment.wish.name, url: url),
             interest: assignment.interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
         let running = Task { try await feed.run() }
         recorder.onEnd { running.cancel() }

@@ -43,6 +43,7 @@ struct CommandFailure: Error {
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
         case let error as UniverseError:
             self.init(lines: [error.description] + error.warnings, Self.status(of: error))
+        case let error as DeadLettersInDoubt: self.init(.unavailable, error.description)
         case let error as ExportError: self.init(error.isHeld ? .tryAgain : .ioError, error.description)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
         case let error as SymbolListError:
@@ -71,7 +72,7 @@ struct CommandFailure: Error {
 
     private static func status(of error: StoreError) -> ExitStatus {
         switch error.reason {
-        case .inUse, .busy, .pinned, .full: .tryAgain
+        case .inUse, .busy, .changing, .pinned, .full: .tryAgain
         case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
         case .notDirectory: .configuration
         case .notWritable, .notReadable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
@@ -122,8 +123,6 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
         try await work()
         StandardStream.finish()
     } catch let error as ExitCode {
-        throw error
-    } catch let error as CleanExit {
         throw error
     } catch let error as ValidationError {
         throw error

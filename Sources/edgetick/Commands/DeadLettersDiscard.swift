@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import FoundationEssentials
 import MarketData
 import Store
@@ -11,12 +12,15 @@ struct DeadLettersDiscard: ConfiguredCommand {
             Example: edgetick dead-letters discard bars:4711 trades:12 --yes
 
             Prints each discarded row as a line of JSON and counts it in the table drops. Asks first on a terminal;
-            elsewhere --yes is needed. Stop a running collector first.
+            elsewhere --yes is needed. Stop a running collector first. If an upload was interrupted, the database is
+            asked whether the rows still wait; those that do are left in the queue.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var selection: DeadLetterSelection
     @Flag(help: "Do not ask.") var yes = false
+
+    var needs: Settings.Needs { .upload }
 
     func run(_ settings: Settings) async throws {
         let letters = try selection.found(in: settings.dataDirectory)
@@ -24,8 +28,15 @@ struct DeadLettersDiscard: ConfiguredCommand {
         guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
             return printError("edgetick: nothing was discarded")
         }
-        try await settings.withBuffer { try await $0.discard(letters) }
-        for letter in letters { print(letter.row) }
-        printError("discarded \(letters.count.counted("row"))")
+        let discarded = try await settings.withUploaders(settingAside: false) { buffer, uploaders in
+            try await DeadLetterRetry.discard(
+                letters, buffer: buffer, passes: uploaders.map { settings.uploadPass(buffer, $0) })
+        }
+        for letter in discarded.letters { print(letter.row) }
+        printError("discarded \(discarded.letters.count.counted("row"))")
+        if discarded.waiting > 0 {
+            let waiting = discarded.waiting.counted("row still waits", "rows still wait")
+            printError("edgetick: \(waiting) for upload and stayed in the queue")
+        }
     }
 }

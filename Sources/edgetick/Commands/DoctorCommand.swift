@@ -49,7 +49,7 @@ struct DoctorCommand: AsyncParsableCommand {
         findings += local.files() + local.secrets(in: snapshot.secretPlaces)
         findings += local.library() + local.disk() + local.clock()
         findings += await local.symbols()
-        let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.holder != nil
+        let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.collectorProcess != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)
         findings += await network.http()
         findings += await network.relay()

@@ -88,11 +88,11 @@ struct ExportCommand: ConfiguredCommand {
                 throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
             }
         }
-        let mark = WatchMark(job.options)
+        let mark = WatchMark(job.options, of: symbols.wish)
         let delay = settings.restDelay
         // Days that ended while nobody watched are written too.
-        let next = mark.day?.after ?? TradingDay.lastFinal(at: now - delay)
-        let first = days.from == nil ? next : mark.day == nil ? span.lowerBound : max(span.lowerBound, next)
+        let first = mark.first(
+            from: days.from == nil ? nil : span.lowerBound, lastFinal: TradingDay.lastFinal(at: now - delay))
         try await Interrupts.serving([
             DayWatch(plan: WatchPlan(from: first, delay: delay), logger: Logger(label: "export")) { day in
                 try job.checkUploaded(day)

@@ -20,17 +20,18 @@ struct GapChoice: Sendable {
     let directory: String
     /// Whether gaps that were closed without their trades and quotes are chosen too.
     let takesClosed: Bool
-    /// Gaps that ended later are too new, in milliseconds since the Unix epoch; `nil` if none is.
-    let latest: Int64?
+    /// Gaps that ended later are too new, in milliseconds since the Unix epoch.
+    let latest: Int64
 
     /// Returns the newest part of the gaps with a lower number than `id`; `nil` if there are no such gaps.
     func part(before id: Int64 = .max) throws(StoreError) -> Part? {
         let states = takesClosed ? Set(GapState.allCases) : GapState.unsettled
-        let records = try GapLog.read(directory: directory, states: states, before: id, limit: Self.most)
+        let records = try GapLog.read(
+            directory: directory, states: states, before: id, limit: Self.most, fills: .all)
         guard let first = records.first else { return nil }
         var part = Part(first: first.id)
         for record in records where GapState.unsettled.contains(record.state) || record.lacksTicks {
-            if let latest, let end = record.gap.to, end > latest {
+            if let end = record.gap.to, end > latest {
                 part.tooNew += 1
             } else {
                 part.gaps.append(record)

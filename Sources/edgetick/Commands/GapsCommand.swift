@@ -8,7 +8,7 @@ import Wire
 /// Lists the gaps and what became of them.
 struct GapsCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gaps", abstract: "List when events were missed, and what became of it.",
+        commandName: "gaps", abstract: "List when events were missed, and what became of it, newest first.",
         discussion: """
             Example: edgetick gaps --state open
 
@@ -32,16 +32,17 @@ struct GapsCommand: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         let states = state.map { [$0] } ?? Set(GapState.allCases)
         let records = try GapLog.read(directory: settings.dataDirectory, states: states, limit: limit)
+        let all = Int(try GapLog.count(directory: settings.dataDirectory, states: states))
         if json {
             let total = try BufferReport.read(directory: settings.dataDirectory).gaps
-            return print(WireJSON.text(of: GapsJSON(records, total: total)))
+            return print(WireJSON.text(of: GapsJSON(records, total: total, isComplete: all <= records.count)))
         }
         guard !records.isEmpty else { return printError("edgetick: there is no \(state == nil ? "" : "such ")gap") }
         var table = TextTable([
             ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
             ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
         ])
-        for record in records {
+        for record in records.reversed() {
             let gap = record.gap
             table.add([
                 "\(record.id)", record.state.rawValue, WallClock.text(milliseconds: gap.from), Self.end(of: gap),
@@ -51,7 +52,6 @@ struct GapsCommand: ConfiguredCommand {
             ])
         }
         printNow(table.text)
-        let all = Int(try GapLog.count(directory: settings.dataDirectory, states: states))
         if all > records.count {
             printError("edgetick: the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
         }

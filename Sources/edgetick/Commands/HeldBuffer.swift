@@ -19,27 +19,44 @@ func closing<Result>(_ close: () async -> Void, after body: () async throws -> R
 extension Settings {
     /// Opens the buffer, which no other process can use meanwhile, runs `body` with it and closes it.
     ///
-    /// - Parameter advice: What to do instead if a running collector holds the buffer.
-    /// - Throws: ``CommandFailure`` if the buffer can't be opened, and whatever `body` throws.
+    /// - Parameters:
+    ///   - advice: What to do instead if a running collector holds the buffer.
+    ///   - makesFile: Whether there need be no file yet: `body` brings rows of its own.
+    /// - Throws: ``CommandFailure`` if the buffer can't be opened, damage that was met in it, and whatever `body` throws.
     func withBuffer<Result>(
-        heldAdvice advice: String? = nil, _ body: (TickBuffer) async throws -> Result
+        heldAdvice advice: String? = nil, makesFile: Bool = false, _ body: (TickBuffer) async throws -> Result
     ) async throws -> Result {
+        var options = toolBufferOptions
+        options.makesFile = makesFile
         let buffer: TickBuffer
         do throws(StoreError) {
             buffer = try TickBuffer.open(
-                directory: dataDirectory, options: toolBufferOptions, logger: Logger(label: "buffer"))
+                directory: dataDirectory, options: options, logger: Logger(label: "buffer"))
         } catch {
             guard case .inUse(let holder) = error.reason else { throw CommandFailure(error) }
             let process = holder.map { ", process \($0)," } ?? ""
+            let lock = dataDirectory + "/" + TickBuffer.fileName + ".lock"
+            guard FileLock.holder(of: lock)?.isCollecting != false else {
+                throw CommandFailure(
+                    .tryAgain, "another edgetick command\(process) holds the buffer; try again when it has ended")
+            }
             throw CommandFailure(
                 .tryAgain,
                 "a running collector\(process) holds the buffer; "
                     + (advice ?? "do this on its page, or stop it, do this, and start it again"))
         }
-        return try await closing({ await buffer.close() }) { try await body(buffer) }
+        do {
+            let result = try await closing({ await buffer.close() }) { try await body(buffer) }
+            guard let damage = buffer.damage else { return result }
+            throw damage
+        } catch {
+            // Whatever came of the damage: only this says what to do.
+            guard let damage = buffer.damage else { throw error }
+            throw damage
+        }
     }
 
-    /// Like ``withBuffer(heldAdvice:_:)``, and also opens an uploader for each database.
+    /// Like ``withBuffer(heldAdvice:makesFile:_:)``, and also opens an uploader for each database.
     func withUploaders<Result>(
         settingAside: Bool, heldAdvice advice: String? = nil, _ body: (TickBuffer, [Uploader]) async throws -> Result
     ) async throws -> Result {

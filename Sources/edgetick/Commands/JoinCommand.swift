@@ -19,8 +19,10 @@ struct JoinCommand: AsyncParsableCommand {
 
             Looks at this machine and the database as doctor does, makes the tables that are missing where that is allowed,
             pulls the groups, and writes a file of settings that this user alone may read: DATABASE_URI, what the options
-            say, and the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is read from standard
-            input, so that its password is in no list of processes. Nothing is written when something fails before, or when --universe names no group.
+            say, EDGETICK_DATA_DIR, and the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is
+            read from standard input, so that its password is in no list of processes. --force keeps the data directory that
+            the file names, unless the environment names one. Nothing is written when something fails before, or when
+            --universe names no group.
             """.unwrapped)
 
     @Argument(help: "The database's libpq URI; - reads it from standard input.") var uri: String
@@ -42,18 +44,20 @@ struct JoinCommand: AsyncParsableCommand {
             let values = try values()
             let environment = ProcessInfo.processInfo.environment
             let host = HostFacts.current(environment: environment)
+            let given = environment.merging(values) { $1 }
             let snapshot = SettingsSnapshot(
-                environment: environment.merging(values) { $1 }, file: nil, reading: EnvironmentFile.secret)
+                environment: replacedDirectory(environment).merging(given) { $1 }, file: nil,
+                reading: EnvironmentFile.secret)
             let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: .database)
             for remark in remarks where remark.severity == .warning {
                 say(.warning("configuration", remark.description))
             }
             guard let upstream = try settings.upstream() else { return }
             try await check(settings)
-            try await migrate(upstream, settings)
+            try await migrate(settings)
             let groups = try await pull(upstream, settings)
             try await checkUniverse(settings)
-            let text = EnvironmentFile.text(kept(environment).merging(values) { $1 })
+            let text = EnvironmentFile.text(kept(snapshot, settings, host).merging(values) { $1 })
             try write(text)
             print("\n" + "wrote \(file), which this user alone may read".escapingControls)
             tellWhatIsNext(settings, groups)
@@ -72,14 +76,31 @@ struct JoinCommand: AsyncParsableCommand {
             uniqueKeysWithValues: named.compactMap { path, text in text.map { (Settings.setting(path).name, $0) } })
     }
 
-    /// EdgeTick's keys that the environment sets, so that the file alone is enough later.
-    private func kept(_ environment: [String: String]) -> [String: String] {
-        let known = Set(Settings.all.map(\.name))
-        return environment.filter { name, value in
-            let isFile = name.hasSuffix(SettingsSnapshot.fileSuffix)
-            let key = isFile ? String(name.dropLast(SettingsSnapshot.fileSuffix.count)) : name
-            return !value.isEmpty && (known.contains(key) || ConnectionKey(name: key) != nil)
+    /// The data directory in the file that `--force` replaces: the box's files are there.
+    private func replacedDirectory(_ environment: [String: String]) -> [String: String] {
+        let key = Settings.setting(\.dataDirectory).name
+        guard force, let old = try? EnvironmentFile.read(named: file, environment: environment),
+            let entry = old.entries[key], entry.fault == nil
+        else { return [:] }
+        return [key: entry.value]
+    }
+
+    /// What is set, under EdgeTick's own keys, and the data directory, so that the file alone is enough later.
+    private func kept(_ snapshot: SettingsSnapshot, _ settings: Settings, _ host: HostFacts) -> [String: String] {
+        var kept: [String: String] = [:]
+        for (key, value) in snapshot.values {
+            if case .secretFile(let path) = value.origin {
+                kept[key + SettingsSnapshot.fileSuffix] = path
+            } else {
+                kept[key] = value.text
+            }
         }
+        // What is only root's default stays out: a service that reads the file has a directory of its own, and may not
+        // open root's home.
+        if geteuid() != 0 || host.stateDirectory != nil || snapshot[\.dataDirectory] != nil {
+            kept[Settings.setting(\.dataDirectory).name] = settings.dataDirectory
+        }
+        return kept
     }
 
     private func say(_ finding: Finding) { print(DoctorCommand.line(finding, .ofStandardOutput())) }
@@ -97,28 +118,35 @@ struct JoinCommand: AsyncParsableCommand {
         throw CommandFailure(worst, "nothing was set up: see what failed above")
     }
 
-    private func migrate(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws {
+    private func migrate(_ settings: Settings) async throws {
+        var unusable: [String] = []
+        for upstream in try settings.upstreams() { unusable += try await migrate(upstream, settings) }
+        guard unusable.isEmpty else {
+            throw CommandFailure(
+                .configuration,
+                "nothing was set up: these tables can't be used as they are: \(unusable.joined(separator: ", "))")
+        }
+    }
+
+    /// Makes the tables that are missing in a database; returns those that can't be used.
+    private func migrate(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [String] {
         let before = try await UpstreamSchema.check(upstream, for: settings.feed.events)
         let changes =
             before.contains { $0.state == .missing }
             ? try await UpstreamSchema.migrate(upstream, for: settings.feed.events) : before
+        let place = upstream.role == .main ? "" : "\(upstream.role.setting): "
         for change in changes {
+            let text = place + change.description
             switch change.state {
-            case .created, .present: say(.ok("schema", change.description))
-            case .differs: say(.note("schema", change.description))
+            case .created, .present: say(.ok("schema", text))
+            case .differs: say(.note("schema", text))
             case .unusable, .missing:
-                say(
-                    change.stopsUpload
-                        ? .failure("schema", change.description, .configuration) : .note("schema", change.description))
+                say(change.stopsUpload ? .failure("schema", text, .configuration) : .note("schema", text))
             }
         }
         let unusable = changes.filter(\.stopsUpload)
-        guard !unusable.isEmpty else { return }
-        for line in SchemaChange.recipe(changes) { print(line.escapingControls) }
-        throw CommandFailure(
-            .configuration,
-            "nothing was set up: these tables can't be used as they are: "
-                + unusable.map(\.table).joined(separator: ", "))
+        if !unusable.isEmpty { for line in SchemaChange.recipe(changes) { print(line.escapingControls) } }
+        return unusable.map(\.table)
     }
 
     private func pull(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [UniverseGroup] {
@@ -166,7 +194,7 @@ struct JoinCommand: AsyncParsableCommand {
         if settings.feed.source == .feed, settings.feed.apiKey == nil {
             print("next: add the line MASSIVE_API_KEY=… to \(file)".escapingControls)
         }
-        if settings.wishes.allSatisfy({ $0.universeKey == nil && $0.list == nil }) {
+        if settings.feed.source != .none, settings.wishes.allSatisfy({ $0.universeKey == nil && $0.list == nil }) {
             let names = groups.filter { $0.type == .universe || $0.type == .etf }.prefix(5).map(\.name)
             let examples = names.isEmpty ? "" : "; there are \(names.joined(separator: ", ")), …"
             print("next: add SYMBOL_UNIVERSE_KEY=… or SYMBOLS=… to \(file)\(examples)".escapingControls)

@@ -34,7 +34,7 @@ extension MigrateCommand {
             }
             guard !self.print else { continue }
             guard try yes || Confirmation.isGiven("Run these statements in \(upstream.target)?") else {
-                throw CommandFailure(.usage, "nothing was changed")
+                throw CommandFailure(.usage, "nothing was changed in \(upstream.target)")
             }
             try await UpstreamEngines.run(plan, upstream)
             printError("edgetick: \(plan.steps.count) steps done")

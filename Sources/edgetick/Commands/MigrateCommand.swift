@@ -19,7 +19,8 @@ struct MigrateCommand: AsyncParsableCommand {
             stored once, however often and by whichever box it is sent: two boxes of a COLLECTOR_GROUP need it.
             Duplicates are counted and shown, and all but the first received are removed after you confirm. The tables
             are read in full. A plain table can be written meanwhile; a hypertable, a partitioned or distributed table,
-            and one from which rows are removed are locked for writes while the index is built.
+            one from which rows are removed and every table behind a connection pooler are locked for writes while the
+            index is built.
 
             --policies sets up what TimescaleDB has for the tables that migrate made: the columnstore after 7 days, and bars
             of 5 minutes, an hour and a day that are kept up to date. Rows are deleted for tables alone that --retain names.
@@ -62,10 +63,7 @@ struct MigrateCommand: AsyncParsableCommand {
             let settings = try options.settings(needing: .database)
             var unusable: [String] = []
             let upstreams = try settings.upstreams()
-            if self.print {
-                for upstream in upstreams { try await makeIdentities(upstream) }
-                return
-            }
+            if self.print { return try await makeIdentities(upstreams) }
             for var upstream in upstreams {
                 // The unique index is made below, so don't report that it is missing.
                 if tickIdentity { upstream.needsIdentity = false }
@@ -78,22 +76,28 @@ struct MigrateCommand: AsyncParsableCommand {
                 throw CommandFailure(
                     .configuration, "these tables can't be used as they are: \(unusable.joined(separator: ", "))")
             }
-            if tickIdentity {
-                for upstream in upstreams { try await makeIdentities(upstream) }
-            }
+            if tickIdentity { try await makeIdentities(upstreams) }
         }
     }
 
-    private func makeIdentities(_ upstream: UpstreamConfiguration) async throws {
+    /// Makes the indexes where they can be made, and then fails if there are tables that can't have one.
+    private func makeIdentities(_ upstreams: [UpstreamConfiguration]) async throws {
+        var faults: [String] = []
+        for upstream in upstreams { faults += try await makeIdentities(upstream) }
+        guard faults.isEmpty else { throw CommandFailure(.configuration, faults.joined(separator: "; ")) }
+    }
+
+    /// - Returns: the tables that can't have an identity, each with the reason.
+    private func makeIdentities(_ upstream: UpstreamConfiguration) async throws -> [String] {
         let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
         let findings = try await IdentityMaker.look(upstream, for: kinds)
         if findings.isEmpty { tell("this database holds no ticks: nothing needs an identity") }
+        var faults: [String] = []
         for finding in findings {
             switch finding.state {
             case .present: tell("\(finding.table): a unique key identifies events")
             case .unusable(let why) where self.print: tell("-- \(finding.table) can't have an identity: \(why)")
-            case .unusable(let why):
-                throw CommandFailure(.configuration, "\(finding.table) can't have an identity: \(why)")
+            case .unusable(let why): faults.append("\(finding.table) can't have an identity: \(why)")
             case .missing where self.print:
                 if finding.doubledRows > 0 {
                     tell("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
@@ -102,6 +106,7 @@ struct MigrateCommand: AsyncParsableCommand {
             case .missing: try await makeIdentity(finding, upstream)
             }
         }
+        return faults
     }
 
     private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
@@ -118,7 +123,7 @@ struct MigrateCommand: AsyncParsableCommand {
         if finding.doubledRows > 0 {
             let question = "Remove \(finding.doubledRows.counted("row")) of \(table) for good?"
             guard try yes || Confirmation.isGiven(question) else {
-                throw CommandFailure(.usage, "nothing was removed, and \(table) has no identity")
+                throw CommandFailure(.usage, "nothing of \(table) was removed, so it has no identity")
             }
         }
         let began = ContinuousClock.now

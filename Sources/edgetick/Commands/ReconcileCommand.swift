@@ -55,25 +55,46 @@ struct ReconcileCommand: ConfiguredCommand {
                     + "\(TradingDay.lastFinal(at: now))")
     }
 
-    var needs: Settings.Needs { fromFile == nil ? .feed : [] }
+    var needs: Settings.Needs { fromFile == nil ? .feed : .upload }
 
     func run(_ settings: Settings) async throws {
-        let day = self.day ?? TradingDay.lastFinal(at: WallClock.milliseconds() - settings.restDelay)
+        let day = try dayToCompare(settings, now: WallClock.milliseconds())
         let upstream = try settings.upstream()
         let client = fromFile == nil ? try settings.aggregatesClient() : nil
         let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
         try await closing({ await client?.shutdown() }) {
-            try await settings.withBuffer(heldAdvice: advice) { buffer in
+            try await settings.withBuffer(heldAdvice: advice, makesFile: true) { buffer in
                 let uploader = upstream.map {
                     Uploader(configuration: $0, bufferID: buffer.id, logger: Logger(label: "upload"))
                 }
                 try await closing({ await uploader?.disconnect() }) {
                     let reconciler = reconciler(settings, client, buffer, uploader)
                     let list = try await chosen(settings, day) { try await reconciler.everySymbol(of: day) }
+                    guard !list.isEmpty else {
+                        return print(
+                            json
+                                ? WireJSON.text(of: ReconcileJSON(day, [], failures: [:]))
+                                : "every symbol of \(day) is complete")
+                    }
                     try await compare(reconciler, day, list)
                 }
             }
         }
+    }
+
+    /// Returns the day asked for, or the last one that the REST server has.
+    ///
+    /// - Parameter now: The present time, in milliseconds since the Unix epoch.
+    func dayToCompare(_ settings: Settings, now: Int64) throws(CommandFailure) -> TradingDay {
+        let last = TradingDay.lastFinal(at: now - settings.restDelay)
+        guard let day else { return last }
+        guard fromFile != nil || day <= last else {
+            throw CommandFailure(
+                .usage,
+                "the feed's plan is delayed, so the REST server may not have all of \(day) yet: the last day that it has "
+                    + "is \(last)")
+        }
+        return day
     }
 
     /// The day asked for, or the day in the file's name.
@@ -122,7 +143,7 @@ struct ReconcileCommand: ConfiguredCommand {
         if !report.isComplete { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
-    /// The symbols to compare.
+    /// The symbols to compare; empty if, with `--resume`, all of them are complete.
     ///
     /// - Parameter every: Returns the symbols of the day if everything is collected.
     private func chosen(
@@ -140,13 +161,14 @@ struct ReconcileCommand: ConfiguredCommand {
         }
         guard !all.isEmpty else {
             throw CommandFailure(
-                .configuration, "there is nothing to compare: name --symbols or a --universe, or set SYMBOLS")
+                .configuration,
+                "there is nothing to compare: name --symbols or a --universe, or set "
+                    + (settings.feed.source == .none ? "USE_MASSIVE_API=true" : "SYMBOLS"))
         }
         if resume {
             let done = try DayLog.reconciled(directory: settings.dataDirectory, days: day...day)
             let complete = Set(done.filter(\.isComplete).map(\.symbol))
             all.removeAll(where: complete.contains)
-            if all.isEmpty { throw CleanExit.message("every symbol of \(day) is complete") }
         }
         return all
     }

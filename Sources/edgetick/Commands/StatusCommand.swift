@@ -99,7 +99,11 @@ struct StatusCommand: ConfiguredCommand {
             guard error.reason == .missing else { throw error }
             return (.notRunning, "no collector has run on \(settings.dataDirectory)")
         }
-        guard let holder = report.holder else { return (.notRunning, "no collector runs on \(settings.dataDirectory)") }
+        guard let holder = report.collectorProcess else {
+            let other =
+                report.holder.map { "; another edgetick command, process \($0.processID), holds the files" } ?? ""
+            return (.notRunning, "no collector runs on \(settings.dataDirectory)\(other)")
+        }
         guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
             return (.failing, "process \(holder) holds the files and has no HTTP address")
         }
@@ -122,7 +126,9 @@ struct StatusCommand: ConfiguredCommand {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         var instance: StatusJSON?
         var remark: String?
-        if report.holder != nil, let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) {
+        if report.collectorProcess != nil,
+            let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token)
+        {
             do {
                 let status = try await api.get("/api/status", as: StatusJSON.self)
                 if !json {

@@ -29,6 +29,13 @@ struct SymbolOptions: ParsableArguments {
 
     var areGiven: Bool { !names.isEmpty || symbols != nil || universe != nil }
 
+    /// What is asked for, in one form for each meaning, whatever the universe holds now; `nil` if nothing is.
+    var wish: String? {
+        guard areGiven else { return nil }
+        let names = Set(list.symbols).sorted().map(\.description)
+        return (names + (universe.map { ["universe \($0)"] } ?? [])).joined(separator: ",")
+    }
+
     /// Returns the symbols in the order given, without duplicates; `nil` if none are given.
     func chosen(_ settings: Settings) async throws -> [Symbol]? {
         guard areGiven else { return nil }

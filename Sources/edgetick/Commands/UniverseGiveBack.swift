@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import MarketData
 import Store
 import Universe
@@ -33,29 +34,35 @@ struct UniverseGiveBack: ConfiguredCommand {
             throw CommandFailure(.badData, "\(identity.text) is the database's already")
         }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let snapshot: UniverseSnapshot
+        @Sendable func found(in snapshot: UniverseSnapshot) throws -> GroupRecord {
+            guard let found = snapshot.records.groups.first(where: { $0.identity == identity }) else {
+                throw CommandFailure(
+                    .badData,
+                    "the database has no \(identity.text): edgetick universe remove takes the local one away, "
+                        + "edgetick universe push --hand-over gives it to the database")
+            }
+            return found
+        }
+        let pulled: (snapshot: UniverseSnapshot, outcome: PullOutcome)
         do {
-            snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
+            pulled = try await mirror.pull(givingBack: [identity]) {
+                let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
+                _ = try found(in: snapshot)
+                return snapshot
+            }
         } catch let error as UpstreamError where error.isRetryable {
             try mirror.markPulled([identity])
             printError("edgetick: \(identity.text) is given back; its members stay until the next pull works")
             throw error
         }
-        guard let theirs = snapshot.records.groups.first(where: { $0.identity == identity }) else {
-            throw CommandFailure(
-                .badData,
-                "the database has no \(identity.text): edgetick universe remove takes the local one away, "
-                    + "edgetick universe push --hand-over gives it to the database")
-        }
-        try mirror.markPulled([identity])
-        let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source)
-        if case .refused(let text) = outcome {
+        let theirs = try found(in: pulled.snapshot)
+        if case .refused(let text) = pulled.outcome {
             throw CommandFailure(
                 .badData,
                 "\(identity.text) is given back, and the pull was refused: \(text); edgetick universe pull --force "
                     + "if that is right")
         }
-        if case .replaced(let changes) = outcome, let warning = changes.warning {
+        if case .replaced(let changes) = pulled.outcome, let warning = changes.warning {
             printError("edgetick: warning: \(warning)".escapingControls)
         }
         let difference = MembershipDifference(from: group.record.members, to: theirs.members)

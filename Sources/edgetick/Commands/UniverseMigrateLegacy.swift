@@ -28,7 +28,7 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
-        let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream))
+        let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream), withLegacy: true)
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
         let migration = LegacyMigration(
             entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Collector
 import MarketData
 import Store
 import Universe
@@ -28,15 +29,17 @@ struct UniversePull: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let snapshot: UniverseSnapshot
+        let pulled: (snapshot: UniverseSnapshot, outcome: PullOutcome)
         do {
-            snapshot = try await Self.read(UniverseSource(configuration: upstream))
+            pulled = try await mirror.pull(force: force) {
+                try await Self.read(UniverseSource(configuration: upstream))
+            }
         } catch let error as UpstreamError {
             printError("edgetick: \(Self.age(of: mirror))")
             throw error
         }
+        let (snapshot, outcome) = pulled
         for remark in snapshot.remarks { printError("edgetick: \(remark)".escapingControls) }
-        let outcome = try mirror.replacePulled(with: snapshot.records, source: snapshot.source, force: force)
         if case .refused(let text) = outcome {
             throw CommandFailure(
                 .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
@@ -45,12 +48,11 @@ struct UniversePull: ConfiguredCommand {
         try tell(outcome, snapshot)
     }
 
-    static func read(_ source: UniverseSource) async throws -> UniverseSnapshot {
+    static func read(_ source: UniverseSource, withLegacy: Bool = false) async throws -> UniverseSnapshot {
         let progress = ProgressLine(title: "reading", unit: "memberships", total: 0, quietFor: .seconds(2))
-        var snapshot = try await Interrupts.cancelling(
-            Task { try await source.read { progress.update(done: $0, total: $1) } })
+        let snapshot = try await Interrupts.cancelling(
+            Task { try await source.pull(withLegacy: withLegacy) { progress.update(done: $0, total: $1) } })
         progress.finish(done: snapshot.records.membershipCount)
-        snapshot.remarks += snapshot.records.spellAsFeed()
         return snapshot
     }
 
@@ -83,9 +85,9 @@ struct UniversePull: ConfiguredCommand {
             printError("edgetick: the local \(group.text) hides the database's; \(advice)".escapingControls)
         }
         print("pulled \(size) from \(snapshot.source)".escapingControls)
-        if !snapshot.legacy.isEmpty {
+        if snapshot.legacyCount > 0 {
             printError(
-                "edgetick: the database has \(snapshot.legacy.count) lists of stocks in cache_entries, which are not "
+                "edgetick: the database has \(snapshot.legacyCount) lists of stocks in cache_entries, which are not "
                     + "mirrored: edgetick universe migrate-legacy makes groups of them")
         }
     }

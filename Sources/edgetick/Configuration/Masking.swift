@@ -22,6 +22,7 @@ struct Masking: Sendable, ConcealsContents {
             switch setting.display {
             case .plain, .path: continue
             case .secret: secrets.insert(text)
+            case .secrets: secrets.formUnion(text.split(separator: ",").map { String($0.trimmingBlanks()) })
             case .databaseURI: ofDatabase.formUnion([text] + Masking.passwords(in: text))
             case .proxy: secrets.formUnion(Masking.passwords(in: text))
             }
@@ -40,7 +41,7 @@ struct Masking: Sendable, ConcealsContents {
     func show(_ text: String, _ display: SettingDisplay) -> String {
         switch display {
         case .plain, .path: plain(text)
-        case .secret: Masking.mask
+        case .secret, .secrets: Masking.mask
         case .proxy: plain(Masking.proxy(text))
         // The URI's password is already masked. If it were searched for too, a password `postgres` would hide the
         // scheme.

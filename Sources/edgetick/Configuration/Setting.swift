@@ -100,13 +100,15 @@ enum SettingDisplay: Sendable, Equatable {
     case path
     /// As a mask.
     case secret
+    /// As a mask; several, separated by commas.
+    case secrets
     /// Without its password.
     case databaseURI
     /// Without the user's name and password.
     case proxy
 
     /// Whether the value holds a secret.
-    var isSecret: Bool { self == .secret || self == .databaseURI }
+    var isSecret: Bool { [.secret, .secrets, .databaseURI].contains(self) }
 }
 
 /// Why a text is not a valid value: says what is allowed, and never repeats the text.

@@ -188,7 +188,7 @@ extension SettingKind<[Secret]> {
     /// - Parameter least: The fewest characters that each must have.
     static func secrets(least: Int) -> SettingKind {
         let one = SettingKind<Secret>.secret(least: least)
-        return SettingKind("\(one.allowed), separated by commas", display: .secret) {
+        return SettingKind("\(one.allowed), separated by commas", display: .secrets) {
             text, host throws(SettingRefusal) in
             var keys: [Secret] = []
             for item in items(text) { keys.append(try one.read(String(item), host)) }

@@ -17,6 +17,8 @@ struct Settings: Sendable {
         static let feed = Needs(rawValue: 1 << 0)
         /// A database to upload to.
         static let database = Needs(rawValue: 1 << 1)
+        /// Nothing; but what is in the file goes to the database if one is set.
+        static let upload = Needs(rawValue: 1 << 2)
     }
 
     /// Where events come from.

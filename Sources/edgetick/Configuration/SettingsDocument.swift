@@ -8,8 +8,10 @@ enum SettingsDocument {
             Every key of the environment and of `.env`. The environment takes precedence; `edgetick config` shows the values in effect
             and where each was set. `edgetick config --markdown` prints this page.
 
-            A key whose value is never shown can be read from a file: `MASSIVE_API_KEY_FILE` and the like name it. `${NAME}`,
-            `${NAME:-otherwise}` and `$NAME` in `.env` stand for variables that are set, but not between single quotes.
+            A key whose value is never shown can be read from a file, which holds nothing else: `MASSIVE_API_KEY_FILE` and the like
+            name it. That of `RELAY_KEYS_FILE` may have each key on a line; lines that begin with `#` are left out.
+
+            `${NAME}`, `${NAME:-otherwise}` and `$NAME` in `.env` stand for variables that are set, but not between single quotes.
 
             A secret that changes under a running collector: the user and password in the file of `DATABASE_URI_FILE` or
             `DATABASE_URI_TICKS_FILE` count from the next connection on, as those of `PGPASSFILE` do, without a signal. `RELAY_KEYS`

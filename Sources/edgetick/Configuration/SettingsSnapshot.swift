@@ -5,20 +5,20 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         var origin: SettingOrigin
     }
 
-    /// The contents of a file that holds one secret.
+    /// The contents of a file that holds a key's value.
     enum SecretFile: Sendable {
         case text(String)
         /// Why it can't be read.
         case fault(String)
 
-        /// The secret: the first line that isn't empty; `nil` if there is none.
-        var secret: String? {
-            guard case .text(let content) = self, let line = content.split(whereSeparator: \.isNewline).first else {
-                return nil
-            }
-            let text = line.trimmingBlanks()
-            return text.isEmpty ? nil : String(text)
+        /// The lines that aren't empty, without the blanks around them.
+        var lines: [String] {
+            guard case .text(let content) = self else { return [] }
+            return content.split(whereSeparator: \.isNewline).map { String($0.trimmingBlanks()) }.filter { !$0.isEmpty }
         }
+
+        /// The secret: the first line; `nil` if there is none.
+        var secret: String? { lines.first }
     }
 
     /// The suffix of a key that names a file with the value.
@@ -89,8 +89,8 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     // MARK: Parts
 
     private static let known = Set(Settings.all.map(\.name))
-    private static let secrets = Settings.all.filter(\.display.isSecret).map(\.name)
-    private static let secretFiles = Set(secrets.map { $0 + fileSuffix })
+    private static let secrets = Settings.all.filter(\.display.isSecret)
+    private static let secretFiles = Set(secrets.map { $0.name + fileSuffix })
 
     private static func isKnown(_ name: String) -> Bool { known.contains(name) || ConnectionKey(name: name) != nil }
 
@@ -129,14 +129,15 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
 
     /// Reads secrets from the files named by keys that end in `_FILE`.
     private mutating func readSecrets(_ foreign: [String: Value], _ read: (_ path: String) -> SecretFile) {
-        for key in Self.secrets {
+        for setting in Self.secrets {
+            let key = setting.name
             let name = key + Self.fileSuffix
             guard let named = foreign[name] else { continue }
             if let own = values[key] {
                 // The environment takes precedence over a settings file, whether it sets the key or the key with
                 // `_FILE`.
                 guard (own.origin == .environment) == (named.origin == .environment) else {
-                    if named.origin == .environment { take(key, named, name, read) }
+                    if named.origin == .environment { take(setting, named, name, read) }
                     add(
                         .note, name, named.origin,
                         "\(named.origin == .environment ? "takes precedence over" : "is overridden by") \(key)")
@@ -145,19 +146,31 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
                 add(.fault, name, named.origin, "\(key) is set as well: leave one of them out")
                 continue
             }
-            take(key, named, name, read)
+            take(setting, named, name, read)
         }
     }
 
     private mutating func take(
-        _ key: String, _ named: Value, _ name: String, _ read: (_ path: String) -> SecretFile
+        _ setting: Setting<Settings>, _ named: Value, _ name: String, _ read: (_ path: String) -> SecretFile
     ) {
         let file = read(named.text)
         if case .fault(let text) = file { return add(.fault, name, named.origin, text) }
-        guard let text = file.secret else {
+        let isList = setting.display == .secrets
+        let lines = file.lines
+        let kept = isList ? lines.filter { !$0.hasPrefix("#") } : Array(lines.prefix(1))
+        guard !kept.isEmpty else {
             return add(.fault, name, named.origin, "the file is empty: write the value into it, on one line")
         }
-        values[key] = Value(text: text, origin: .secretFile(path: named.text))
+        // Earlier versions read only the first line: what else is there must not keep a collector from starting.
+        if kept.count < lines.count {
+            let text =
+                isList
+                ? "lines of the file that begin with # are left out"
+                : "the file has \(lines.count) lines, and the first one counts: write the value alone into it, on one line"
+            add(.warning, name, named.origin, text)
+        }
+        if kept.count > 1 { add(.note, name, named.origin, "each of \(kept.count) lines of the file is a key") }
+        values[setting.name] = Value(text: kept.joined(separator: ","), origin: .secretFile(path: named.text))
     }
 
     /// Adopts values that were set under other programs' keys.

@@ -39,11 +39,15 @@ struct LocalChecks {
         }
         do throws(StoreError) {
             let report = try BufferReport.read(directory: directory)
+            let held = report.holder.map { holder in
+                let who = holder.isCollecting ? "the collector" : "another edgetick command"
+                return ", held by \(who), process \(holder.processID)"
+            }
             findings.append(
                 .ok(
                     "files",
                     "ticks.sqlite: schema \(report.schemaVersion), \(report.pending.counted("row")) to upload"
-                        + (report.holder.map { ", held by process \($0)" } ?? "")))
+                        + (held ?? "")))
             if report.deadLetters > 0 {
                 findings.append(
                     .warning(

@@ -1,6 +1,7 @@
 import Collector
 import Glibc
 import Logging
+import MarketData
 import ServiceLifecycle
 
 /// Tells the supervisor when the collector is up, that its loops are running, its state, and that it is stopping.
@@ -20,20 +21,26 @@ struct SupervisionService: Service {
 
     /// Reports until the group shuts down; among the last to stop, so that the shutdown is watched too.
     func run() async throws {
-        report("READY=1\nMAINPID=\(getpid())\n" + Self.assignments(verdict()))
         await cancelWhenGracefulShutdown {
+            var failures = LogThrottle<String, ContinuousClock.Instant>()
+            report("READY=1\nMAINPID=\(getpid())\n" + Self.assignments(verdict()), &failures)
             while (try? await Task.sleep(for: interval)) != nil {
-                report(Self.assignments(verdict()))
+                report(Self.assignments(verdict()), &failures)
             }
         }
     }
 
-    private func report(_ assignments: String) {
+    private func report(_ assignments: String, _ failures: inout LogThrottle<String, ContinuousClock.Instant>) {
         let code = socket.send(assignments)
-        guard code != 0 else { return }
+        guard code != 0 else {
+            if failures.ended("") { logger.notice("the supervisor is told the collector's state again") }
+            return
+        }
+        let error = String(cString: strerror(code))
+        guard let count = failures.occurred("", error, now: .now) else { return }
         logger.warning(
             "the supervisor can't be reached with the collector's state",
-            metadata: ["socket": "\(socket.address)", "error": "\(String(cString: strerror(code)))"])
+            metadata: ["socket": "\(socket.address)", "error": "\(error)", "occurrences": "\(count)"])
     }
 
     /// A verdict as the supervisor reads it: a status line for people, and a sign of life if the collector is live.

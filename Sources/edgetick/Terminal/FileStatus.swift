@@ -12,7 +12,10 @@ struct FileStatus {
 
     /// The page, a line feed after each line.
     var page: String {
-        var lines = [report.holder.map { "collector  running, process \($0)" } ?? "collector  not running"]
+        var lines = [report.collectorProcess.map { "collector  running, process \($0)" } ?? "collector  not running"]
+        if report.collectorProcess == nil, let holder = report.holder {
+            lines.append("held by    another edgetick command, process \(holder.processID)")
+        }
         lines.append(
             "buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
         )

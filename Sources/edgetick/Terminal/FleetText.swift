@@ -50,7 +50,8 @@ struct FleetText {
         let now = box.row.seen + Int64(box.row.age * 1000)
         return [
             report.id, report.group ?? "-", box.standing == .live ? report.state.rawValue : box.standing.rawValue,
-            StatusText.span(box.row.age), report.symbols.grouped, Self.rate(report.eventsPerSecond),
+            StatusText.span(box.row.age), report.takesAll ? "all" : report.symbols.grouped,
+            Self.rate(report.eventsPerSecond),
             report.rowsPending.grouped, report.oldestPending > 0 ? StatusText.span(report.oldestPending) : "-",
             report.lastEvent.map { StatusText.span(Double(now + (report.clockOffset ?? 0) - $0) / 1000) } ?? "-",
             report.gapsOpen.grouped, report.eventsDropped.grouped, report.deadLetters.grouped,

@@ -9,8 +9,8 @@ struct StatusText {
     private static let tableWidth = 80
     /// The order in which checks are shown; unknown ones, of a newer collector, follow.
     private static let order = [
-        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "reconcile",
-        "fleet", "loops",
+        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "backfill",
+        "reconcile", "fleet", "loops",
     ]
 
     /// The names of checks in display order.

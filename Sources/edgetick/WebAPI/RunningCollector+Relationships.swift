@@ -17,6 +17,10 @@ extension RunningCollector {
         do { return try await symbols.cache.relations(of: symbol) } catch { throw CollectorProblem(error) }
     }
 
+    func sectors() async throws(CollectorProblem) -> [String: String] {
+        do { return try await symbols.cache.sectors() } catch { throw CollectorProblem(error) }
+    }
+
     func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup {
         let found: RelatedGroup?
         do { found = try await symbols.cache.group(named: name, of: type) } catch { throw CollectorProblem(error) }

@@ -78,6 +78,27 @@ import Upstream
         #expect(gaps == [390, 390, 0, 0, 390, 390, 390, 0, 210, 0, 0, 390, 390])
     }
 
+    @Test func `what filled the gaps of other days is not read`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        await buffer.close()
+        let before = try #require(TradingDay("2026-10-05"))
+        let open = try #require(before.session?.regularOpen)
+        _ = try Command.run([
+            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+            """
+            INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state) VALUES
+                ('other', 'AAPL', 'AM', \(open), \(open + 60_000), 'down', 1, 'filled');
+            DROP TABLE gap_fills;
+            """,
+        ])
+        #expect(throws: StoreError.self) { try CoverageEvidence(directory: workspace.path, days: before...before) }
+        let evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
+        #expect(evidence.report(symbols: nil, now: Self.span.upperBound.span.upperBound).days.count == 13)
+    }
+
     @Test func `bars that are gone are noticed though the day has as many that the tape lacks`() async throws {
         let day = try #require(TradingDay("2026-11-24"))
         let (open, symbol) = (try #require(day.session?.regularOpen), try #require(Symbol("AAPL")))

@@ -1,6 +1,8 @@
+import MarketData
 import Testing
 
 @testable import Collector
+@testable import Feed
 @testable import Upstream
 
 /// How the rows of the fleet's table are judged.
@@ -50,6 +52,30 @@ import Testing
         let ahead = box(row("a", change: { $0.clockOffset = 3_600_000 }))
         #expect(ahead.level == .degraded && ahead.detail?.contains("3600000 ms ahead") == true)
         #expect(box(row("a", change: { $0.clockOffset = -2000 })).detail?.contains("behind") == true)
+    }
+
+    @Test func `a box counts each of its symbols once, and tells all of the market from none`() {
+        func report(_ connections: [[String]], all: Bool = false) -> FleetReport {
+            var snapshot = CollectorSnapshot(collector: "a", version: "1")
+            snapshot.connections = connections.enumerated().map { place, names in
+                var state = ConnectionState(id: "connection_\(place)", name: "\(place)")
+                state.feed.assigned = names.compactMap { Symbol($0) }
+                state.feed.takesAll = all && place == 0
+                return state
+            }
+            var report = FleetReport(id: "a", group: nil, host: "a", version: "1", fileID: "f")
+            report.take(
+                StatusBoard.Sample(
+                    snapshot: snapshot, time: 0, instant: .now, usage: ProcessUsage.now(), uptime: 100),
+                gapsOpen: 0)
+            return report
+        }
+        let two = report([["AAPL", "MSFT"], ["MSFT", "IBM"]])
+        #expect(two.symbols == 3 && !two.takesAll)
+        let all = report([[], ["IBM"]], all: true)
+        #expect(all.symbols == 0 && all.takesAll)
+        let none = report([[]])
+        #expect(none.symbols == 0 && !none.takesAll)
     }
 
     @Test func `the worst box comes first, and the headline names it`() {
@@ -111,5 +137,10 @@ import Testing
         #expect(Fleet([box("a", "nyc"), box("b", nil, symbols: 30), box("c", nil, age: 900)]).remarks.isEmpty)
         #expect(Fleet([box("a", "nyc"), box("z", "nyc", age: 900), box("b", nil)]).remarks.isEmpty)
         #expect(Fleet([box("b", nil), box("c", nil)]).remarks.isEmpty)
+        // Boxes that collect all are alike, but not those that collect nothing, nor one of each.
+        func all(_ id: String, _ group: String?) -> FleetRow { row(id, group: group, change: { $0.takesAll = true }) }
+        #expect(Fleet([all("a", "nyc"), all("b", nil)]).remarks.count == 1)
+        #expect(Fleet([box("a", "nyc", symbols: 0), box("b", nil, symbols: 0)]).remarks.isEmpty)
+        #expect(Fleet([all("a", "nyc"), box("b", nil, symbols: 0)]).remarks.isEmpty)
     }
 }

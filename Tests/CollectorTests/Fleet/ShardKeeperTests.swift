@@ -118,6 +118,117 @@ import Testing
         for symbol in Self.symbols where !had.contains(symbol) { #expect(group.takers(of: symbol) == others[symbol]) }
     }
 
+    @Test(arguments: [false, true])
+    func `the gap of symbols whose new owner dies before it has them begins when the first was last seen`(
+        returns: Bool
+    ) {
+        var group = settled("a", "b", "c")
+        let had = Self.symbols.filter { group.takers(of: $0) == ["c"] }
+        let seen = group.milliseconds
+        group.kill("c")
+        group.pass(20)
+        group.kill("b")
+        // The last box has said that it shares with the second alone, which doesn't count as gone yet.
+        group.pass(60)
+        #expect(group.table["a"]?.sharesWith == ["a", "b"])
+        var taker = "a"
+        var taken = had.filter { group.keepers["a"]?.share.takes($0) == false }
+        if returns {
+            taker = "b"
+            group.open("b", kept: ["a", "b", "c"])
+        } else {
+            group.pass(30)
+            #expect(group.keepers["a"]?.map.members == ["a"])
+        }
+        taken = taken.filter { group.keepers[taker]?.share.takes($0) == true }
+        #expect(!taken.isEmpty)
+        for symbol in taken { #expect(group.keepers[taker]?.lossStart(of: symbol) == seen) }
+    }
+
+    @Test(arguments: [false, true])
+    func `the gap of a box that never had its symbols begins when the others gave them up`(previousDies: Bool) {
+        var group = settled("a", "b")
+        group.open("c")
+        let given = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        // The others see it at their next round, and wait for a minute.
+        let gaveUp = group.milliseconds + 70_000
+        group.pass(60, slow: ["c"])
+        for symbol in given { #expect(group.takers(of: symbol).count == 2) }
+        group.pass(10, slow: ["c"])
+        for symbol in given { #expect(group.takers(of: symbol) == ["c"]) }
+        if previousDies { group.kill("b") }
+        group.pass(470, slow: ["c"])
+        group.kill("c")
+        group.pass(80)
+        for symbol in given {
+            #expect(group.takers(of: symbol).count == 1)
+            guard let taker = group.takers(of: symbol).first else { continue }
+            #expect(group.keepers[taker]?.lossStart(of: symbol) == gaveUp)
+        }
+    }
+
+    @Test(arguments: [false, true])
+    func `what a box said before it left is not what it has when it comes back`(isForgotten: Bool) {
+        var group = settled("a", "c", "d")
+        let had = Self.symbols.filter { group.takers(of: $0) == ["d"] }
+        group.kill("c")
+        group.kill("d")
+        group.pass(600)
+        if isForgotten { group.table["d"] = nil }
+        group.open("c", kept: ["a", "c", "d"])
+        let given = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        #expect(given.contains(where: had.contains) && !given.allSatisfy(had.contains))
+        let gaveUp = group.milliseconds + 70_000
+        group.pass(200, slow: ["c"])
+        group.kill("c")
+        group.pass(80)
+        for symbol in given {
+            #expect(group.takers(of: symbol) == ["a"])
+            #expect(group.keepers["a"]?.lossStart(of: symbol) == gaveUp)
+        }
+    }
+
+    @Test func `what a box never took over from one that died is missing since that one was last seen`() {
+        var group = settled("a", "b", "c")
+        let had = Self.symbols.filter { group.takers(of: $0) == ["c"] }
+        let seen = group.milliseconds
+        group.kill("c")
+        group.pass(200, slow: ["b"])
+        let given = had.filter { group.takers(of: $0) == ["b"] }
+        #expect(!given.isEmpty)
+        group.kill("b")
+        group.pass(80)
+        for symbol in given { #expect(group.keepers["a"]?.lossStart(of: symbol) == seen) }
+    }
+
+    @Test func `a live box that never had its symbols does not stand in for a replica that died`() {
+        var group = settled("a", "b", "d", replicas: 2)
+        group.open("c")
+        group.pass(100, slow: ["c"])
+        let had = Self.symbols.filter { group.takers(of: $0) == ["c", "d"] }
+        #expect(!had.isEmpty)
+        let seen = group.milliseconds
+        group.kill("d")
+        group.pass(80, slow: ["c"])
+        for symbol in had {
+            let taker = group.takers(of: symbol).first { $0 != "c" } ?? ""
+            #expect(group.keepers[taker]?.lossStart(of: symbol) == seen)
+        }
+    }
+
+    @Test func `a box that is first seen after its stop had its symbols`() {
+        var group = Group()
+        group.table["b"] = (group.time - 100, [], true)
+        group.table["d"] = (group.time - 86_400, ["a", "d"], false)
+        group.open("a", kept: ["a", "b"])
+        let map = ShardMap(["a", "b"], replicas: 1)
+        // It may have stopped half a minute before its last word.
+        let stopped = group.milliseconds - 130_000
+        for symbol in Self.symbols where map.gives(symbol, to: "b") {
+            #expect(group.keepers["a"]?.lossStart(of: symbol) == stopped)
+        }
+    }
+
     @Test func `a database that was away takes nobody's symbols, but of those who do not come again within a minute`() {
         var group = settled("a", "b", "c")
         let before = Dictionary(uniqueKeysWithValues: Self.symbols.map { ($0, group.takers(of: $0)) })
@@ -160,6 +271,22 @@ import Testing
         group.table["b"] = (group.time, [], true)
         group.pass(10)
         for symbol in Self.symbols { #expect(group.takers(of: symbol) == ["a"]) }
+    }
+
+    @Test func `the gap of a box that stops begins when it was last seen at work, not with its last word`() {
+        var group = settled("a", "b")
+        let own = Self.symbols.filter { group.takers(of: $0) == ["b"] }
+        // The first reads before the other writes, so it knows the row of the round before.
+        let seen = group.milliseconds - 10_000
+        group.kill("b")
+        group.time += 4
+        let stopped = group.milliseconds
+        group.table["b"] = (group.time, [], true)
+        group.pass(10)
+        for symbol in own { #expect(group.keepers["a"]?.lossStart(of: symbol) == seen) }
+        // A box that has not heard of it before leaves it time to stop.
+        group.open("a", kept: ["a", "b"])
+        #expect(Self.symbols.contains { group.keepers["a"]?.lossStart(of: $0) == stopped - 30_000 })
     }
 
     @Test func `with two replicas a box that dies leaves no gap`() {

@@ -35,8 +35,8 @@ import Universe
         #expect(health.level == .ok)
         #expect(
             health.checks.map(\.name) == [
-                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "reconcile", "fleet",
-                "loops",
+                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "backfill", "reconcile",
+                "fleet", "loops",
             ])
     }
 
@@ -68,6 +68,39 @@ import Universe
         #expect(level("relay") { $0.relay = relay } == .degraded)
         relay.secondsSinceOverflow = 600
         #expect(level("relay") { $0.relay = relay } == .ok)
+    }
+
+    @Test func `gaps that stay open for half an hour of failures, or for want of a setting, are degraded`() {
+        func state(_ state: BackfillState, open: Int64) -> Health.Check? {
+            Health(
+                snapshot {
+                    $0.backfill = state
+                    $0.buffer.openGaps = open
+                }, age: 0.5
+            ).checks.first { $0.name == "backfill" }
+        }
+        func failing(for seconds: Int64) -> BackfillState {
+            .filling(.init(description: "the key is refused", since: ContinuousClock.now - .seconds(seconds)))
+        }
+        #expect(state(.filling(nil), open: 1)?.level == .ok)
+        #expect(
+            state(.filling(nil), open: 2)?.detail
+                == "2 gaps are open; what is older than BACKFILL_REACH is left to edgetick backfill")
+        #expect(state(failing(for: 1700), open: 1)?.level == .ok)
+        #expect(state(failing(for: 1900), open: 1)?.level == .degraded)
+        #expect(
+            state(failing(for: 1900), open: 2)?.detail
+                == "a gap could not be filled for 31 minutes: the key is refused")
+        #expect(state(.off("BACKFILL_ENABLED is false"), open: 1)?.level == .ok)
+        #expect(state(.lacking("set MASSIVE_REST_URL"), open: 0)?.level == .ok)
+        let lacking = state(.lacking("set MASSIVE_REST_URL"), open: 2)
+        #expect(lacking?.level == .degraded && lacking?.detail == "2 gaps are not filled: set MASSIVE_REST_URL")
+    }
+
+    @Test func `a daily comparison that is set and has no effect is degraded, with the reason`() {
+        let health = Health(snapshot { $0.reconcileProblem = "add AM to FEED_EVENTS" }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        #expect(health.headline == "reconcile degraded: RECONCILE_AT has no effect: add AM to FEED_EVENTS")
     }
 
     @Test func `a day that stayed open is degraded until it is complete, with what is missing and why`() {
@@ -133,12 +166,43 @@ import Universe
 
     @Test func `connected without a confirmed symbol is not collecting`() {
         #expect(level("feed") { $0.connections[0].feed.confirmed = [] } == .degraded)
-        let all = level("feed") {
-            $0.connections[0].feed.takesAll = true
-            $0.connections[0].feed.assigned = []
-            $0.connections[0].feed.confirmed = []
+        func all(confirmed: Int) -> Health.Level? {
+            level("feed") {
+                $0.connections[0].feed.takesAll = true
+                $0.connections[0].feed.assigned = []
+                $0.connections[0].feed.confirmed = []
+                $0.connections[0].feed.channels = 1
+                $0.connections[0].feed.confirmedChannels = confirmed
+            }
         }
-        #expect(all == .ok)
+        #expect(all(confirmed: 1) == .ok)
+        #expect(all(confirmed: 0) == .degraded)
+    }
+
+    @Test func `a kind of events that is refused for every symbol is degraded and named, and the others are collected`()
+    {
+        func refuse(_ snapshot: inout CollectorSnapshot, _ status: FeedConnectionStatus = .connected) {
+            for index in snapshot.connections.indices {
+                snapshot.connections[index].feed.status = status
+                snapshot.connections[index].feed.confirmed = []
+                snapshot.connections[index].feed.refused = Self.symbols(10)
+                snapshot.connections[index].feed.refusedChannels = Self.symbols(10).map { "Q.\($0)" }
+                snapshot.connections[index].feed.channels = 30
+                snapshot.connections[index].feed.confirmedChannels = 20
+            }
+        }
+        let health = Health(snapshot { refuse(&$0) }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        let detail = health.checks.first { $0.name == "feed" }?.detail ?? ""
+        #expect(
+            detail.contains("20 symbols are not confirmed for every kind of event, 20 of them refused"), "\(detail)")
+        #expect(detail.hasSuffix("plan: quotes"), "\(detail)")
+        #expect(level("feed") { refuse(&$0, .disconnected) } == .failing)
+        let none = level("feed") {
+            refuse(&$0)
+            for index in $0.connections.indices { $0.connections[index].feed.confirmedChannels = 0 }
+        }
+        #expect(none == .failing)
     }
 
     @Test func `of all symbols, a kind of events that is refused or not confirmed is degraded, and named`() {
@@ -168,7 +232,8 @@ import Universe
     }
 
     @Test func `nothing to collect is not ready`() {
-        #expect(level("feed") { $0.connections = [] } == .failing)
+        let off = Health(snapshot { $0.connections = [] }, age: 0.5).checks.first { $0.name == "feed" }
+        #expect(off?.level == .failing && off?.detail.contains("USE_MASSIVE_API") == true)
         let idle = level("feed") {
             for index in $0.connections.indices { $0.connections[index].feed.assigned = [] }
         }
@@ -246,6 +311,7 @@ import Universe
         #expect(level("buffer") { $0.buffer.state = .failing(message: "disk gone") } == .failing)
         #expect(level("buffer") { $0.buffer.usedBytes = 800 } == .degraded)
         #expect(level("buffer") { $0.buffer.usedBytes = 799 } == .ok)
+        #expect(level("buffer") { $0.buffer.pinnedLog = "a reader is in the way" } == .degraded)
     }
 
     @Test func `upstream away is a problem, and the collector stays ready`() {

@@ -26,6 +26,19 @@ import Testing
         #expect(abs(try #require(histogram.quantile(0.5)) - 0.593) < 0.02)
     }
 
+    @Test func `the coarse buckets tell a delayed feed that is in time from one that is late`() {
+        // As Prometheus interpolates.
+        func high(age: Double) -> Double {
+            var histogram = LatencyHistogram()
+            for _ in 0..<1000 { histogram.record(milliseconds: age * 1000) }
+            let bucket = histogram.counts.firstIndex(of: 1000) ?? 0
+            let lower = LatencyHistogram.bounds[bucket - 1]
+            return lower + 0.99 * (LatencyHistogram.bounds[bucket] - lower)
+        }
+        #expect(high(age: 901) - 900 <= 30)
+        #expect(high(age: 935) - 900 > 30)
+    }
+
     @Test func `fine buckets follow one another without a hole`() throws {
         var last = 0.0
         var age = 0.0

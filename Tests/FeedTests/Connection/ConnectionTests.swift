@@ -9,6 +9,29 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct ConnectionTests {
     private let aapl = Symbol("AAPL")!
 
+    @Test func `a gap that an event shows is recorded before the event is handed over`() async throws {
+        let now = WallClock.milliseconds()
+        let go = Inbox<Void>()
+        let feed = try await ScriptedFeed.start { peer in
+            try await peer.stand()
+            _ = await go.next()
+            // The clock is an hour behind the feed, so the downtime is longer than it says.
+            peer.send(ScriptedPeer.trade(1).replacing("1381240800000", with: "\(now + 3_600_000)"))
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        var configuration = try Rig.configuration(port: feed.port)
+        configuration.previousLife = PreviousLife(end: now - 30_000, newest: [.trade: now - 30_000])
+        try await rig.run(configuration) { _ in
+            try await Waiting.until("the downtime's gap") { rig.sink.gaps.contains { $0.cause == .down } }
+            go.put(())
+            try await Waiting.until("the trade") { rig.sink.prices == [1] }
+            try await Waiting.until("the rest of the gap") { rig.sink.gaps.contains(where: \.isUncertain) }
+        }
+        #expect(rig.sink.gapsBeforeBatches.contains { $0.cause == .down && $0.isUncertain })
+        await feed.stop()
+    }
+
     @Test func `logs in with the key, subscribes, and hands over what comes`() async throws {
         let login = Mutex("")
         let asked = Mutex<[String]>([])

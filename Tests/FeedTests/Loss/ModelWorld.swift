@@ -316,6 +316,7 @@ final class ModelWorld {
         var batch = EventBatch(connection: "connection_\(slot)", receivedMicroseconds: now.wall * 1000)
         for case .event(let event) in items { event.add(to: &batch) }
         if !batch.isEmpty, lines[slot]?.isOpen == true {
+            input(slot) { machine, now in machine.shown(by: batch, now).map { [.record($0)] } ?? [] }
             switch offer(batch, from: slot) {
             case .refused: return input(slot) { $0.overflowed($1) }
             case .outdated: return input(slot) { $0.fellBehind($1) }

@@ -85,6 +85,8 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
         status = box.end()
         if status != 0:
             settled.told[box.index].append(f"was stopped and ended with {status}")
+    # A gap is left alone for half a minute after its end.
+    box.step_clock(60_000)
     status, output = box.run("backfill")
     if status != 0:
         settled.told[box.index].append(f"edgetick backfill ended with {status}: {output.strip()[-500:]}")

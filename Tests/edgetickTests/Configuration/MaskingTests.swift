@@ -94,6 +94,13 @@ import Wire
         }
     }
 
+    @Test func `each key of a list is hidden in other texts`() {
+        let snapshot = SettingsSnapshot(
+            environment: ["RELAY_KEYS": "first-relay-key-4711, second-relay-key-815"], file: nil)
+        let shown = Masking(snapshot).plain("a second-relay-key-815 or first-relay-key-4711")
+        #expect(!shown.contains("relay-key") && shown.contains(Masking.mask), "\(shown)")
+    }
+
     @Test func `a half-written file shows none of its secrets`() {
         for text in [
             "MASSIVE_API_KEY \(Self.apiKey)", "A=\"\(Self.password)", "HTTP_TOKEN='\(Self.token)'x",

@@ -1,3 +1,5 @@
+import Collector
+import Feed
 import Testing
 
 @testable import edgetick
@@ -60,5 +62,10 @@ import Testing
         #expect(settings.feedDelay == Int64(delay))
         // Gaps are in event time, and the REST server of a delayed plan is as late as the feed.
         #expect(settings.restDelay == (delay == 0 ? 0 : Int64(delay) + 60_000))
+        // The stream's last bars come within half a minute.
+        #expect(settings.gapSettleTime == .milliseconds(settings.restDelay) + .seconds(30))
+        // A connection that the API adds is as late as those of the settings.
+        let added = try settings.symbolRules(url: settings.feed.url).configuration("added")
+        #expect(added.feedDelay == Int64(delay))
     }
 }

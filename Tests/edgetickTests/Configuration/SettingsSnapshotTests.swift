@@ -38,6 +38,9 @@ import Testing
     private func secretFile(_ path: String) -> SettingsSnapshot.SecretFile {
         switch path {
         case "/run/secrets/key": .text("file-key\n")
+        case "/run/secrets/keys": .text("\nfirst-relay-key-4711\r\n second-relay-key-815 \n\n")
+        case "/run/secrets/noted": .text("# of the notebooks\n first-relay-key-4711\n#second-relay-key-815\n")
+        case "/run/secrets/notes": .text("# none yet\n")
         case "/run/secrets/empty": .text(" \n")
         default: .fault("\(path) can't be read")
         }
@@ -66,6 +69,28 @@ import Testing
         #expect(outside.values[key]?.text == "file-key" && outside.findings.map(\.severity) == [.note])
         let inside = try snapshot(secrets: [key: "other"], "\(name)=/run/secrets/key")
         #expect(inside.values[key]?.text == "other" && inside.findings.map(\.severity) == [.note])
+    }
+
+    @Test func `each of several keys may stand on a line of the file, and of one value's file the first line counts`()
+        throws
+    {
+        let found = try snapshot(secrets: ["RELAY_KEYS_FILE": "/run/secrets/keys"])
+        #expect(found.values["RELAY_KEYS"]?.text == "first-relay-key-4711,second-relay-key-815")
+        #expect(found.findings.map(\.severity) == [.note] && found.findings[0].text.contains("2 lines"))
+        for key in ["MASSIVE_API_KEY", "DATABASE_URI", "DATABASE_URI_TICKS", "HTTP_TOKEN"] {
+            let first = try snapshot(secrets: [key + "_FILE": "/run/secrets/keys"])
+            #expect(first.values[key]?.text == "first-relay-key-4711")
+            #expect(first.findings.map(\.severity) == [.warning] && first.findings[0].text.contains("2 lines"))
+        }
+        #expect(secretFile("/run/secrets/keys").secret == "first-relay-key-4711")
+    }
+
+    @Test func `a line of the file of keys that begins with # is no key, and is named`() throws {
+        let found = try snapshot(secrets: ["RELAY_KEYS_FILE": "/run/secrets/noted"])
+        #expect(found.values["RELAY_KEYS"]?.text == "first-relay-key-4711")
+        #expect(found.findings.map(\.severity) == [.warning] && found.findings[0].text.contains("#"))
+        let none = try snapshot(secrets: ["RELAY_KEYS_FILE": "/run/secrets/notes"])
+        #expect(none.values["RELAY_KEYS"] == nil && none.findings.map(\.severity) == [.fault])
     }
 
     @Test func `quotes and comments that docker leaves in the environment are left out, with a note`() throws {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Feed
 import Foundation
 import Logging
@@ -248,6 +249,9 @@ func faults(
         let both = ["USE_SYNTHETIC_DATA": "true", "DATABASE_URI": "postgresql://localhost/market"]
         #expect(faults(both, needs: .feed).map(\.key) == ["USE_SYNTHETIC_DATA"])
         #expect(faults(both, needs: .database).map(\.key) == ["USE_SYNTHETIC_DATA"])
+        let reconcile = try ReconcileCommand.parse(["--from-file", "2025-11-24.csv.gz"])
+        #expect(faults(both, needs: reconcile.needs).map(\.key) == ["USE_SYNTHETIC_DATA"])
+        #expect(faults([:], needs: reconcile.needs).isEmpty, "a file needs neither key nor database")
         #expect(faults(both).isEmpty, "who only reads is not in the way")
         #expect(try validate(["EDGETICK_DATA_DIR": "/data"]).settings.dataDirectory == "/data")
     }

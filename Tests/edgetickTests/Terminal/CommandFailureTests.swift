@@ -1,6 +1,7 @@
 import Store
 import Testing
 
+@testable import Collector
 @testable import Universe
 @testable import edgetick
 
@@ -14,5 +15,9 @@ import Testing
         #expect(CommandFailure(empty).status.rawValue == 78)
         #expect(exitCode(unreadable: .inputOutput) == 74)
         #expect(exitCode(unreadable: .damaged) == 65)
+    }
+
+    @Test func `letters that only a database could judge lack a service, and no file failed`() {
+        #expect(CommandFailure(DeadLettersInDoubt(names: ["trades:4"])).status == .unavailable)
     }
 }

@@ -54,6 +54,14 @@ import Testing
         for line in lines { #expect(line.contains("_files"), "\(line)") }
     }
 
+    @Test func `what symbols are asked for as has one form for each meaning, and a universe is named`() throws {
+        func wish(_ arguments: String...) throws -> String? { try SymbolOptions.parse(arguments).wish }
+        #expect(try wish() == nil)
+        #expect(try wish("MSFT", "--symbols", "brk-b,AAPL,MSFT") == "AAPL,BRK.B,MSFT")
+        #expect(try wish("--universe", "SPY", "AAPL") == "AAPL,universe SPY")
+        #expect(try wish("SPY") != wish("--universe", "SPY"))
+    }
+
     @Test(
         arguments: [
             (["query", "AAPL", "--from", "-2h", "--bogus"], ["query", "AAPL", "--from=-2h", "--bogus"]),

@@ -26,6 +26,8 @@ extension Health.Check {
                 problems.append(.init(level: .degraded, text: "\(percent) % of BUFFER_MAX_BYTES used"))
             }
         }
+        let isWriting = if case .failing = buffer.state { false } else { true }
+        if isWriting, let log = buffer.pinnedLog { problems.append(.init(level: .degraded, text: log)) }
         if let newest = buffer.setAside.last {
             let others = buffer.setAside.count - 1
             problems.append(

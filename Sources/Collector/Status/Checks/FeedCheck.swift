@@ -14,6 +14,11 @@ extension Health.Check {
             if let shard = snapshot.shard, shard.symbols == 0, shard.total > 0 {
                 return Self("feed", ok: "\(shard.summary): the others collect them")
             }
+            // The last connection can't be removed, so only the settings leave none.
+            guard !connections.isEmpty else {
+                return Self(
+                    "feed", .failing, "there is no feed to collect from: set USE_MASSIVE_API=true and restart")
+            }
             let isWaiting = connections.contains { $0.assignment?.problem != nil }
             return Self(
                 "feed", .failing,
@@ -57,17 +62,18 @@ extension Health.Check {
     /// Reports what the feed did not confirm: symbols, or kinds of events on a connection that takes all symbols.
     private static func unconfirmed(_ collecting: [ConnectionState]) -> [Health.Problem] {
         var problems: [Health.Problem] = []
-        let missing = collecting.reduce(0) {
-            $0 + ($1.feed.takesAll ? 0 : max(0, $1.feed.assigned.count - $1.feed.confirmed.count))
-        }
+        let named = collecting.map(\.feed).filter { !$0.takesAll }
+        let missing = named.reduce(0) { $0 + max(0, $1.assigned.count - $1.confirmed.count) }
         if missing > 0 {
-            let refused = collecting.reduce(0) { $0 + $1.feed.refused.count }
+            let refused = named.reduce(0) { $0 + $1.refused.count }
+            let kinds = Set(named.flatMap(\.refusedChannels).compactMap { FeedChannel($0)?.kind })
+            let names = EventKind.allCases.filter(kinds.contains).map(\.plural).joined(separator: ", ")
             problems.append(
                 .init(
                     level: .degraded,
                     text:
-                        "\(missing.counted("symbol is", "symbols are")) not confirmed, \(refused) of them refused by the feed's plan"
-                ))
+                        "\(missing.counted("symbol is", "symbols are")) not confirmed for every kind of event, \(refused) of "
+                        + "them refused by the feed's plan" + (names.isEmpty ? "" : ": \(names)")))
         }
         for connection in collecting {
             let feed = connection.feed
@@ -112,7 +118,7 @@ extension Health.Check {
     private static func reason(_ connection: ConnectionState) -> String {
         let state =
             switch connection.status {
-            case .connected: "has no confirmed symbol"
+            case .connected: "has nothing confirmed"
             case .error: "has an error"
             case .connecting, .disconnected: "is \(connection.status.rawValue)"
             }
@@ -130,8 +136,9 @@ extension ConnectionState {
         return kinds.filter { quietKinds[$0].map { $0 > limit } ?? false }
     }
 
-    /// Whether the connection delivers its symbols, or is ready to if it has none.
+    /// Whether the connection delivers anything, or is ready to if it has no symbols.
     fileprivate var doesItsPart: Bool {
-        status == .connected && (feed.takesAll || feed.assigned.isEmpty || !feed.confirmed.isEmpty)
+        // While the symbols change, those that were confirmed last count.
+        status == .connected && (!hasWork || feed.confirmedChannels > 0 || !feed.confirmed.isEmpty)
     }
 }

@@ -4,6 +4,9 @@ import Store
 extension Health.Check {
     /// Whether the last days that were compared with the tape are complete.
     static func reconcile(_ snapshot: CollectorSnapshot) -> Self {
+        if let problem = snapshot.reconcileProblem {
+            return Self("reconcile", .degraded, "RECONCILE_AT has no effect: \(problem)")
+        }
         guard let state = snapshot.reconcile else { return Self("reconcile", ok: "off: RECONCILE_AT is not set") }
         let daily = "every day at \(state.timeOfDay) in New York"
         guard let last = state.days.first else {

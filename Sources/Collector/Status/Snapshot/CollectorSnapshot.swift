@@ -39,8 +39,12 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var cache: CacheStatistics?
     /// The relay; `nil` when there is none.
     public var relay: RelayState?
+    /// The filling of gaps.
+    public var backfill = BackfillState.filling(nil)
     /// The daily comparison with the tape; `nil` when there is none.
     public var reconcile: ReconcileState?
+    /// Why there is none although RECONCILE_AT is set; `nil` otherwise.
+    var reconcileProblem: String?
     /// The state of this box in the fleet; `nil` when there is no upstream.
     public var fleet: FleetBoard.Status?
     /// How many of the symbols the box takes; `nil` without SHARD.

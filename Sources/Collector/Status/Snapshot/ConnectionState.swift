@@ -7,20 +7,26 @@ public struct ConnectionState: Sendable, Equatable {
     public var member: SetSnapshot.Member
     /// What it collects and why; `nil` for a moment while it is added or removed.
     public var assignment: SymbolAssignment?
-    /// How long it has delivered no event although it is subscribed and New York's regular session is open, in seconds;
-    /// `nil` otherwise.
+    /// How long it has delivered no event although it is subscribed to something and New York's regular session is open,
+    /// in seconds; `nil` otherwise.
     public var quietFor: Double?
     /// The same for each kind that has come before.
     var quietKinds: [EventKind: Double] = [:]
 
     /// Makes a connection's state, from memory.
     ///
-    /// - Parameter time: Milliseconds since the Unix epoch.
-    public init(_ member: SetSnapshot.Member, assignment: SymbolAssignment? = nil, at time: Int64) {
+    /// - Parameters:
+    ///   - time: Milliseconds since the Unix epoch.
+    ///   - feedDelay: How late the feed's events are under its plan, in seconds.
+    public init(
+        _ member: SetSnapshot.Member, assignment: SymbolAssignment? = nil, at time: Int64, feedDelay: Double = 0
+    ) {
         self.member = member
         self.assignment = assignment
+        guard hasWork else { return }
         func quiet(_ lastEvent: Int64?) -> Double? {
-            Self.quiet(at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent)
+            Self.quiet(
+                at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent, feedDelay: feedDelay)
         }
         quietFor = quiet(member.feed.lastEvent)
         quietKinds = member.feed.lastEvents.compactMapValues(quiet)
@@ -46,12 +52,14 @@ public struct ConnectionState: Sendable, Equatable {
     var hasWork: Bool { feed.takesAll || !feed.assigned.isEmpty }
 
     /// Returns the seconds of the regular session in which a subscribed connection delivered nothing; `nil` outside the
-    /// session. All times are milliseconds since the Unix epoch.
-    static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?) -> Double? {
+    /// session. All times are milliseconds since the Unix epoch; the feed's delay is in seconds.
+    static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?, feedDelay: Double = 0) -> Double? {
         guard let connectedSince, let session = TradingCalendar.session(at: time),
             session.regularOpen <= time, time < session.regularClose
         else { return nil }
-        return Double(max(0, time - max(session.regularOpen, connectedSince, lastEvent ?? 0))) / 1000
+        // A delayed feed's first events of the session come that much after the opening.
+        let firstEvents = session.regularOpen + Int64(feedDelay * 1000)
+        return Double(max(0, time - max(firstEvents, connectedSince, lastEvent ?? 0))) / 1000
     }
 }
 

@@ -6,6 +6,7 @@ final class CollectingSink: EventSink {
     private struct State {
         var batches: [EventBatch] = []
         var gaps: [Gap] = []
+        var gapsBeforeBatches: [Gap] = []
         var wasSuspended = false
         var answers: [Admission] = []
         var waiters: [@Sendable () -> Void] = []
@@ -47,7 +48,12 @@ final class CollectingSink: EventSink {
         if isNow { resume() }
     }
 
-    func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
+    func record(_ gap: Gap) {
+        state.withLock { state in
+            state.gaps.append(gap)
+            if state.batches.isEmpty { state.gapsBeforeBatches.append(gap) }
+        }
+    }
 
     func record(_ incident: Incident) {
         if incident.what == "suspended" { state.withLock { $0.wasSuspended = true } }
@@ -59,6 +65,8 @@ final class CollectingSink: EventSink {
         let (gaps, wasSuspended) = state.withLock { ($0.gaps, $0.wasSuspended) }
         return gaps.filter { $0.cause != .paused || !wasSuspended }
     }
+    /// The gaps that were recorded before the first batch came.
+    var gapsBeforeBatches: [Gap] { state.withLock { $0.gapsBeforeBatches } }
     var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
     /// The prices of all trades, in order.
     var prices: [Double] { batches.flatMap { $0.trades.map(\.price) } }

@@ -131,7 +131,8 @@ struct MachineDriver {
         at(seconds) { machine, now in
             let actions = machine.alive(now)
             machine.seen(now)
-            return actions + machine.took(batch, now)
+            let shown = machine.shown(by: batch, now).map { [Action.record($0)] } ?? []
+            return actions + shown + machine.took(batch, now)
         }
     }
 }
