@@ -338,11 +338,11 @@ struct TickIdentityTests {
         try await Waiting.until("the index that is being made") {
             try sandbox.run("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1"
         }
-        for role in ["", "SET ROLE \(user); "] { #expect(try sandbox.run(role + sql.invalidSQL) == "f") }
+        for role in ["", "SET ROLE \(user); "] { #expect(try sandbox.run(role + sql.invalidSQL(isOwn: false)) == "f") }
         try await sandbox.endSessions()
         try await holder.exit()
         try await maker.exit()
-        #expect(try sandbox.run(sql.invalidSQL) == "t")
+        #expect(try sandbox.run(sql.invalidSQL(isOwn: false)) == "t")
     }
 
     @Test func `ticks of a box in a group wait for an identity, and the bars go on`() async throws {

@@ -301,7 +301,7 @@ extension FleetService {
 
     private func noteWhatIsTaken(_ round: inout Round) {
         guard var sharing = round.sharing else { return }
-        guard !sharing.keeper.isTaken, sharing.symbols.untaken.isEmpty else { return }
+        guard !sharing.keeper.isTaken, sharing.symbols.areAnswered else { return }
         sharing.keeper.taken()
         round.sharing = sharing
     }

@@ -56,25 +56,30 @@ public struct PairService: Service {
             var checked: ContinuousClock.Instant?
             var failures = LogThrottle<String, ContinuousClock.Instant>()
             while !Task.isCancelled {
-                do {
-                    try await look(&log, &unsaid)
-                    if checked.map({ .now - $0 >= recheck }) ?? true {
-                        // A failure is no reason to read it all again at once.
-                        checked = .now
-                        try await lookAgain()
-                    }
-                    if failures.ended("") {
-                        logger.notice("gaps that other boxes of the group cover can be looked up again")
-                    }
-                } catch {
-                    if !Task.isCancelled, let count = failures.occurred("", "\(error)", now: .now) {
-                        logger.warning(
-                            "gaps that other boxes of the group cover can't be looked up; it is tried again",
-                            metadata: ["error": "\(error)", "occurrences": "\(count)"])
-                    }
+                await attempt("recent", &failures) { try await look(&log, &unsaid) }
+                if checked.map({ .now - $0 >= recheck }) ?? true {
+                    // A failure is no reason to read it all again at once.
+                    checked = .now
+                    await attempt("all", &failures) { try await lookAgain() }
                 }
                 try? await Task.sleep(for: interval)
             }
+        }
+    }
+
+    private func attempt(
+        _ gaps: String, _ failures: inout LogThrottle<String, ContinuousClock.Instant>, _ body: () async throws -> Void
+    ) async {
+        do {
+            try await body()
+            guard failures.ended(gaps) else { return }
+            logger.notice(
+                "gaps that other boxes of the group cover can be looked up again", metadata: ["gaps": "\(gaps)"])
+        } catch {
+            guard !Task.isCancelled, let count = failures.occurred(gaps, "\(error)", now: .now) else { return }
+            logger.warning(
+                "gaps that other boxes of the group cover can't be looked up; it is tried again",
+                metadata: ["gaps": "\(gaps)", "error": "\(error)", "occurrences": "\(count)"])
         }
     }
 

@@ -202,6 +202,16 @@ public final class Symbols: Sendable {
         return left
     }
 
+    /// Whether nothing more is to be expected from the feed: it has confirmed some symbols, and what is left of
+    /// ``untaken`` it does not answer for although it was asked again. From memory.
+    var areAnswered: Bool {
+        var left = untaken
+        for member in connections.snapshot.members where member.feed.isSettled && member.feed.confirmedChannels > 0 {
+            left.subtract(member.feed.assigned)
+        }
+        return left.isEmpty
+    }
+
     /// Applies a new share of the symbols, and gives the connections the differences.
     func take(_ share: SymbolShare, because reason: Logger.Message) {
         let step = book.withLock { book -> SymbolPlan.Step in

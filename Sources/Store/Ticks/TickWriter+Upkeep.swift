@@ -129,7 +129,7 @@ extension TickWriter {
 
     /// Checks whether the files are still the ones that were opened.
     ///
-    /// - Throws: `.damaged` for a file that became shorter, which is then set aside; other errors cause the file to be
+    /// - Throws: `.damaged` for a file that became shorter, which a collector then sets aside; other errors cause the file to be
     ///   opened again.
     private func checkPlaces() throws(StoreError) {
         guard let connection else { return }
@@ -210,7 +210,7 @@ extension TickWriter {
         return false
     }
 
-    /// Deletes notes that are older than ``notesKept``, a few at a time: without an end they would fill the file.
+    /// Deletes gaps that lack nothing, and incidents, that are older than ``notesKept``, a few at a time.
     private func forgetStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
         guard options.isCollecting, now >= schedule.forgetting, let connection else { return false }
         let moment = WallClock.microseconds() - TickWriter.notesKept

@@ -108,7 +108,8 @@ public enum IdentityMaker {
             // One statement per exchange, because Citus forwards the whole query string to its workers.
             try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
             try connection.run(sql.lockSQL, operation)
-            try Self.dropInvalid(sql, over: connection, operation)
+            // Nobody else makes an index while the lock is held.
+            try Self.dropInvalid(sql, isOwn: true, over: connection, operation)
             var removed: Int64 = 0
             if removingDoubles {
                 let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
@@ -140,21 +141,28 @@ public enum IdentityMaker {
     ) throws(UpstreamError) {
         // Uploads don't queue behind this wait for locks.
         try connection.run(sql.liftSQL(configuration.statementTimeout.settingMilliseconds), operation)
-        try dropInvalid(sql, isConcurrent: true, over: connection, operation)
+        try dropInvalid(sql, isConcurrent: true, isOwn: false, over: connection, operation)
         do throws(UpstreamError) {
             try connection.run(sql.indexSQL(isConcurrent: true), operation)
         } catch {
             // One that somebody else has made meanwhile stays.
-            if connection.isUsable { try? dropInvalid(sql, isConcurrent: true, over: connection, operation) }
+            let isOwn = error.sqlState != "42P07"
+            if connection.isUsable {
+                try? dropInvalid(sql, isConcurrent: true, isOwn: isOwn, over: connection, operation)
+            }
             throw error
         }
     }
 
     /// Drops the invalid index that an attempt leaves which was broken off: it would block the next one.
+    ///
+    /// - Parameter isOwn: Whether no other session can be making it.
     private static func dropInvalid(
-        _ sql: IdentitySQL, isConcurrent: Bool = false, over connection: PostgresConnection, _ operation: String
+        _ sql: IdentitySQL, isConcurrent: Bool = false, isOwn: Bool, over connection: PostgresConnection,
+        _ operation: String
     ) throws(UpstreamError) {
-        guard try connection.run(sql.invalidSQL, operation).first?.rows.first?.first == "t" else { return }
+        let answer = try connection.run(sql.invalidSQL(isOwn: isOwn), operation)
+        guard answer.first?.rows.first?.first == "t" else { return }
         try connection.run(sql.dropSQL(isConcurrent: isConcurrent), operation)
     }
 }
@@ -212,18 +220,18 @@ struct IdentitySQL {
     }
 
     /// Returns whether there is such an index. One that is being made counts as valid: of a partitioned table because
-    /// that happens part by part, and of any other if a session may be making it. The server hides from the user what
-    /// other roles' sessions make, and shows the index only some time after it has begun.
-    var invalidSQL: String {
+    /// that happens part by part, and of any other, unless it is this session's own, if a session may be making it. The
+    /// server hides from the user what other roles' sessions make, and shows the index only some time after it has begun.
+    func invalidSQL(isOwn: Bool) -> String {
         """
         SELECT EXISTS (
             SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
             WHERE i.indrelid = \(SQLText.literal(table.sqlName))::regclass AND NOT i.indisvalid
                 AND c.relname = \(SQLText.literal(indexName)) AND c.relkind = 'i'
-                AND NOT EXISTS (
+                AND (\(isOwn) OR NOT EXISTS (
                     SELECT FROM pg_stat_progress_create_index p
                     WHERE p.datname = current_database() AND coalesce(p.relid, i.indrelid) = i.indrelid
-                        AND coalesce(nullif(p.index_relid, 0::oid), i.indexrelid) = i.indexrelid))
+                        AND coalesce(nullif(p.index_relid, 0::oid), i.indexrelid) = i.indexrelid)))
         """
     }
 

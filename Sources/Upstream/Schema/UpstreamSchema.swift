@@ -76,7 +76,8 @@ public enum UpstreamSchema {
     }
 
     /// A step that creates a table only if the search_path finds none of that name, and no other schema has one that is
-    /// probably meant: see ``Catalog/Elsewhere/isLikely``. Columns are added only to a table that the search_path finds.
+    /// probably meant: see ``Catalog/Elsewhere/isLikely``; of a table of bars, any may be. It then says so. Columns are
+    /// added only to a table that the search_path finds.
     private static func guarded(_ step: UpstreamMigration) -> String {
         let name = SQLText.literal(step.table)
         // What BAR_COLUMNS calls the columns of bars is not known here.
@@ -92,6 +93,11 @@ public enum UpstreamSchema {
                             and array[\(required.joined(separator: ", "))]::name[] <@ array(
                                 select a.attname from pg_attribute a where a.attrelid = c.oid and not a.attisdropped)))
             """
+        let remark = """
+
+                elsif to_regclass(\(name)) is null then
+                    raise notice 'the table % is not made: a schema off the search_path has one of this name', \(name);
+            """
         return """
             do $edgetick$
             begin
@@ -99,7 +105,7 @@ public enum UpstreamSchema {
                 then
                     execute $table$
             \(step.migration.sql)
-            $table$;
+            $table$;\(step.columns.isEmpty ? remark : "")
                 end if;
             end
             $edgetick$;

@@ -29,10 +29,12 @@ struct DeadLettersDiscard: ConfiguredCommand {
             return printError("edgetick: nothing was discarded")
         }
         let discarded = try await settings.withUploaders(settingAside: false) { buffer, uploaders in
-            try await DeadLetterRetry.discard(
+            let discarded = try await DeadLetterRetry.discard(
                 letters, buffer: buffer, passes: uploaders.map { settings.uploadPass(buffer, $0) })
+            // From now on they are nowhere else.
+            for letter in discarded.letters { print(letter.row) }
+            return discarded
         }
-        for letter in discarded.letters { print(letter.row) }
         printError("discarded \(discarded.letters.count.counted("row"))")
         if discarded.waiting > 0 {
             let waiting = discarded.waiting.counted("row still waits", "rows still wait")

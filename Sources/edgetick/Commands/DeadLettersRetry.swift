@@ -27,11 +27,11 @@ struct DeadLettersRetry: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         let letters = try selection.found(in: settings.dataDirectory)
         guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-        let result = try await settings.withUploaders(settingAside: true) { buffer, uploaders in
-            try await DeadLetterRetry.run(
-                letters, buffer: buffer, uploaders: uploaders, batchRows: settings.upload.batchRows)
+        try await settings.withUploaders(settingAside: true) { buffer, uploaders in
+            try report(
+                await DeadLetterRetry.run(
+                    letters, buffer: buffer, uploaders: uploaders, batchRows: settings.upload.batchRows))
         }
-        try report(result)
     }
 
     private func report(_ result: DeadLetterRetry) throws {

@@ -45,15 +45,15 @@ extension Settings {
                 "a running collector\(process) holds the buffer; "
                     + (advice ?? "do this on its page, or stop it, do this, and start it again"))
         }
+        let outcome: Swift.Result<Result, any Error>
         do {
-            let result = try await closing({ await buffer.close() }) { try await body(buffer) }
-            guard let damage = buffer.damage else { return result }
-            throw damage
+            outcome = .success(try await closing({ await buffer.close() }) { try await body(buffer) })
         } catch {
-            // Whatever came of the damage: only this says what to do.
-            guard let damage = buffer.damage else { throw error }
-            throw damage
+            outcome = .failure(error)
         }
+        // It comes first, since other errors may follow from it.
+        if let damage = buffer.damage { throw damage }
+        return try outcome.get()
     }
 
     /// Like ``withBuffer(heldAdvice:makesFile:_:)``, and also opens an uploader for each database.

@@ -159,7 +159,11 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         let lines = file.lines
         let kept = isList ? lines.filter { !$0.hasPrefix("#") } : Array(lines.prefix(1))
         guard !kept.isEmpty else {
-            return add(.fault, name, named.origin, "the file is empty: write the value into it, on one line")
+            let text =
+                lines.isEmpty
+                ? "the file is empty: write the value into it, on one line"
+                : "every line of the file begins with #, and such lines are left out: write a key on a line"
+            return add(.fault, name, named.origin, text)
         }
         // Earlier versions read only the first line: what else is there must not keep a collector from starting.
         if kept.count < lines.count {
