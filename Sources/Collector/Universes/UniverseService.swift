@@ -150,7 +150,7 @@ public final class UniverseService: Service {
                 giveBackMemory()
                 watchBell.ring()
                 let pause = policy.wait(after: outcome, jitter: .random(in: 0...1))
-                next = interval.map { interval in
+                next = known.map { interval in
                     switch outcome {
                     case .drained: .now + interval
                     case .failedForNow: .now + min(interval, pause)
