@@ -123,7 +123,8 @@ import WebAPISupport
         let drops = try Self.expression(of: "EdgeTickDropsEvents")
         #expect(
             drops.contains(
-                "(increase(edgetick_buffer_dropped_events_total[10m]) > 0 unless last_over_time(edgetick_buffer_no_room_events_total[10m]))")
+                "(increase(edgetick_buffer_dropped_events_total[10m]) > 0 unless last_over_time(edgetick_buffer_no_room_events_total[10m]))"
+            )
         )
         let matched = ["edgetick_upload_lag_seconds", "edgetick_upload_stalled_seconds"]
         for (alert, metric) in zip(["EdgeTickUploadBehind", "EdgeTickUploadStalled"], matched) {
