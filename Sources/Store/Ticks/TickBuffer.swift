@@ -133,7 +133,7 @@ public final class TickBuffer: EventSink, Sendable {
             throw StoreError(.invalid, operation: "open the buffer", underlying: "limits must be greater than 0")
         }
         let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
-        // Before the lock is taken: its date says until when a file that can't be read was used.
+        // Before the directory and the lock are made: a mistyped path must leave nothing behind.
         if !options.isCollecting { try file.check(to: "open", mayBeFresh: options.makesFile) }
         try StoreFile.makeDirectory(directory)
         let lock = try FileLock.acquire(

@@ -129,8 +129,8 @@ extension TickWriter {
 
     /// Checks whether the files are still the ones that were opened.
     ///
-    /// - Throws: `.damaged` for a file that became shorter, which a collector then sets aside; other errors cause the file to be
-    ///   opened again.
+    /// - Throws: `.damaged` for a file that became shorter, which a collector then sets aside; other errors cause the
+    ///   file to be opened again.
     private func checkPlaces() throws(StoreError) {
         guard let connection else { return }
         let log = connection.logBytes.length

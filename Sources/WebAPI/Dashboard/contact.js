@@ -6,7 +6,7 @@ import { zone } from './zone.js';
 
 const OLD = 15; // seconds without a sample
 
-// Marks the title, which otherwise tells the last known state; the next sample restores it.
+// Marks the title, which otherwise shows the last known state; the next sample restores it.
 export function doubtTitle() {
   document.title = `(?) ${document.title.replace(/^\([?!]+\) /, '')}`;
 }
