@@ -19,11 +19,14 @@ LINT := find Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Neither debug information nor an editor's index: they are a sixth of the time that the first build takes.
+QUICK := -debug-info-format none --disable-index-store
+
 # Without optimization, which takes much less time; `make test` goes on with what is built here.
 demo: ## Simulator, collector and its SQLite file at work, and what they survive: no key, no database
 	@.ci/packages build
 	@test -e .build/debug/edgetick || echo "The first build takes some minutes; what is being compiled is shown." >&2
-	$(SWIFT) build --product edgetick
+	$(SWIFT) build $(QUICK) --product edgetick
 	@.build/debug/edgetick demo
 
 day: ## The whole captured day through a release build, also in company and on Citus and TimescaleDB; CITUS_ROUNDS=20 kills
@@ -36,28 +39,33 @@ day: ## The whole captured day through a release build, also in company and on C
 # The store's come apart: its tests of kills watch every child of the process that runs them, also those of others.
 # Nothing that they start reaches beyond loopback, and what gets stuck is named and ended. Up to three whose waits ran out, and
 # that failed of nothing else, run once more, alone. `swift test` would plan the build again, for each of the two.
-TESTS := NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=4 \
+TESTS := EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" \
+	NO_COLOR=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 \
 	.ci/watchdog --silence 8 --limit 40 --again 3 .ci/loopback \
 	.build/debug/EdgeTickPackageTests.xctest --testing-library swift-testing
 
-test: ## Every test, with what they need installed first
+test: ## Every test, with what they need installed first; ONLY=HealthTests for those whose names match
 	@.ci/packages test
 	@$(MAKE) -s python || true
-	$(SWIFT) build --build-tests --explicit-target-dependency-import-check error
+	$(SWIFT) build $(QUICK) --build-tests --explicit-target-dependency-import-check error
+ifdef ONLY
+	$(TESTS) --filter '$(ONLY)'
+else
 	$(TESTS) --filter '^StoreTests\.'
-	EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$(VENV)/bin/python)" $(TESTS) --skip '^StoreTests\.'
+	$(TESTS) --skip '^StoreTests\.'
 	@PYTHONPATH=Tests/Lives PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Tests/Lives/tests
 	@PYTHONPATH=Benchmarks PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s Benchmarks/tests
+endif
 
 clock: ## The tests that know the time, with the clock on other days and hours
 	@.ci/packages test
-	$(SWIFT) build --build-tests
+	$(SWIFT) build $(QUICK) --build-tests
 	@.ci/clock
 
 ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
 	@.ci/packages test
-	$(SWIFT) build --build-tests
+	$(SWIFT) build $(QUICK) --build-tests
 	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests|FuzzTests'
 
 lives: build ## Boxes, files and databases killed, copied, restored and cut off in seeded order; ROUNDS=100 SEED= JOBS=2 RESULTS=

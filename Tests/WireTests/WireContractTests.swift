@@ -11,7 +11,7 @@ import Wire
             try WireContract.markdown.write(toFile: Self.page, atomically: true, encoding: .utf8)
         }
         let text = try String(contentsOfFile: Self.page, encoding: .utf8)
-        #expect(text == WireContract.markdown, "EDGETICK_WRITE_DOCS=1 swift test --filter WireContract writes it")
+        #expect(text == WireContract.markdown, "EDGETICK_WRITE_DOCS=1 make test ONLY=WireContract writes it")
     }
 
     @Test func `every member is spelled alike, times end in _ms, and meanings are those of members`() {
