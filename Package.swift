@@ -77,6 +77,7 @@ let package = Package(
             swiftSettings: strict),
         .systemLibrary(name: "CSQLite"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "Compression", dependencies: ["CZlib"], swiftSettings: strict),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(
@@ -86,18 +87,19 @@ let package = Package(
         .target(
             name: "Backfill",
             dependencies: [
-                "CZlib", "MarketData", "Store", "Upstream", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL,
+                "Compression", "MarketData", "Store", "Upstream", asyncHTTPClient, logging, nioCore, nioHTTP1, nioSSL,
                 serviceLifecycle,
             ],
             swiftSettings: strict),
 
         // Files for other programs.
-        .target(name: "Parquet", dependencies: ["CZlib"], swiftSettings: strict),
+        .target(name: "Parquet", dependencies: ["Compression"], swiftSettings: strict),
         .target(
-            name: "Export", dependencies: ["MarketData", "Parquet", "Store", "Upstream"], swiftSettings: strict),
+            name: "Export", dependencies: ["Compression", "MarketData", "Parquet", "Store", "Upstream"],
+            swiftSettings: strict),
 
         // What the parts do together.
-        .target(name: "Universe", dependencies: ["CZlib", "MarketData", "Store"], swiftSettings: strict),
+        .target(name: "Universe", dependencies: ["Compression", "MarketData", "Store"], swiftSettings: strict),
         .target(
             name: "Collector",
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
@@ -111,7 +113,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "FeedSimulator",
-            dependencies: ["CZlib", "FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
+            dependencies: ["Compression", "FeedServer", "MarketData", logging, nioCore, nioPosix, serviceLifecycle],
             swiftSettings: strict),
         .target(
             name: "Relay",
@@ -122,7 +124,7 @@ let package = Package(
         .target(
             name: "WebAPI",
             dependencies: [
-                "Collector", "CZlib", "Feed", "MarketData", "Store", "Universe", "Wire", httpTypes, hummingbird,
+                "Collector", "Compression", "Feed", "MarketData", "Store", "Universe", "Wire", httpTypes, hummingbird,
                 hummingbirdCore, logging, nioCore, nioHTTP1, nioHTTPTypes, serviceLifecycle,
             ],
             resources: [.embedInCode("Dashboard")], swiftSettings: strict),
@@ -165,7 +167,8 @@ let package = Package(
         .testTarget(
             name: "FeedSetTests",
             dependencies: [
-                "Feed", "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", logging, serviceLifecycle,
+                "Feed", "FeedServer", "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", logging,
+                serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -188,7 +191,7 @@ let package = Package(
             dependencies: ["Export", "MarketData", "Parquet", "Store", "TestSupport", "Upstream", grdb, logging],
             swiftSettings: strict),
         .testTarget(
-            name: "UniverseTests", dependencies: ["CZlib", "MarketData", "Store", "TestSupport", "Universe"],
+            name: "UniverseTests", dependencies: ["Compression", "MarketData", "Store", "TestSupport", "Universe"],
             swiftSettings: strict),
         .testTarget(
             name: "CollectorTests",
@@ -247,8 +250,8 @@ let package = Package(
         .testTarget(
             name: "edgetickTests",
             dependencies: [
-                "Backfill", "Collector", "edgetick", "Feed", "MarketData", "Relay", "Store", "TestSupport", "Universe",
-                "Upstream", "WebAPI", "Wire", argumentParser, logging, serviceLifecycle,
+                "Backfill", "Collector", "edgetick", "Feed", "FeedServer", "MarketData", "Relay", "Store",
+                "TestSupport", "Universe", "Upstream", "WebAPI", "Wire", argumentParser, logging, serviceLifecycle,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -257,8 +260,8 @@ let package = Package(
         .testTarget(
             name: "FaultTests",
             dependencies: [
-                "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", "WebAPISupport", "edgetick", grdb,
-                logging,
+                "FeedServer", "FeedSimulator", "LedgerSupport", "MarketData", "TestSupport", "WebAPISupport",
+                "edgetick", grdb, logging,
             ],
             swiftSettings: strict),
     ]

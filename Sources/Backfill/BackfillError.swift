@@ -47,6 +47,9 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// part that a relay did not collect say nothing about it.
     var blamesServer: Bool { reason != .database && reason != .forgotten && reason != .incomplete }
 
+    /// This many bad answers in a row are blamed on the server.
+    static let mostInARow = 3
+
     /// Whether the failure concerns this request or gap alone: one symbol's answer is bad, but another's may be good; a
     /// gap needs the database or rows that are gone, but another may not.
     public var concernsRequestAlone: Bool {

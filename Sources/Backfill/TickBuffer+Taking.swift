@@ -6,14 +6,22 @@ extension TickBuffer {
     ///
     /// - Parameter source: the source of the bars; its name is stored in place of a connection's.
     func take(_ bars: [Bar], as source: EventSource) async throws(BackfillError) {
-        var start = 0
-        while start < bars.count {
+        for start in stride(from: 0, to: bars.count, by: 4096) {
             var part = EventBatch(connection: source.rawValue, receivedMicroseconds: WallClock.microseconds())
             part.source = source
             part.bars = Array(bars[start..<min(start + 4096, bars.count)])
             try await bring(part)
-            start += part.bars.count
         }
+    }
+
+    /// Reads the file; a failure is one of the buffer.
+    func reading<Value>(_ read: () throws -> Value) throws(BackfillError) -> Value {
+        do { return try read() } catch { throw BackfillError(.buffer, "\(error)") }
+    }
+
+    /// Records the progress of filling a gap.
+    func note(_ fill: GapFill) async throws(BackfillError) {
+        do { try await settle([fill]) } catch { throw BackfillError(.buffer, "\(error)") }
     }
 
     /// Takes a batch. Waits while the buffer has no room.

@@ -17,9 +17,7 @@ public struct LogbookService: Service {
     private let logger: Logger
 
     /// Makes a logbook of these connections, this buffer and, if there are any, these uploads.
-    public init(
-        connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], logger: Logger
-    ) {
+    public init(connections: ConnectionSet, buffer: TickBuffer, uploads: [SyncService], logger: Logger) {
         self.connections = connections
         self.buffer = buffer
         self.uploads = uploads
@@ -32,7 +30,7 @@ public struct LogbookService: Service {
             var wasEmpty = true
             var quiet = Duration.zero
             while !Task.isCancelled {
-                let pause = wasEmpty ? min(Self.interval, Self.firstLook) : Self.interval
+                let pause = wasEmpty ? Self.firstLook : Self.interval
                 try? await Task.sleep(for: pause)
                 guard !Task.isCancelled else { return }
                 quiet += pause

@@ -93,10 +93,8 @@ public struct ExportOptions: Sendable {
         }
     }
 
-    /// The layout that this export does not use.
     var otherLayout: Layout { layout == .day ? .symbol : .day }
 
-    /// The suffix of the files' names.
     private var suffix: String { ".\(format.rawValue)\(isCompressed && format != .parquet ? ".gz" : "")" }
 
     /// The path of the mark that holds the last day which `export --watch` wrote, for these streams and this form.
@@ -167,7 +165,6 @@ public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Makes the error of the last system call.
     static func last(_ path: String) -> ExportError { ExportError(path: path, cause: String(cString: strerror(errno))) }
 
-    /// Makes a directory and its parents.
     static func makeDirectory(_ path: String) throws(ExportError) {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {

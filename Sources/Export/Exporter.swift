@@ -11,19 +11,12 @@ public import Upstream
 /// that memory is bounded by the symbols of one day. When an export fails or is cancelled, no part of a file remains,
 /// and it can be run again.
 public struct Exporter: Sendable {
-    /// The most bytes that are held for all files together.
-    private static let mostBytes = 64 << 20
-
     private let options: ExportOptions
-    private let mostBytes: Int
+    /// The most bytes that are held for all files together.
+    var mostBytes = 64 << 20
 
     /// Makes an export.
-    public init(_ options: ExportOptions) { self.init(options, mostBytes: Self.mostBytes) }
-
-    init(_ options: ExportOptions, mostBytes: Int) {
-        self.options = options
-        self.mostBytes = mostBytes
-    }
+    public init(_ options: ExportOptions) { self.options = options }
 
     /// Exports rows of a buffer's file; of each bar, only the newest version. Blocks on the disk.
     ///
@@ -88,22 +81,15 @@ public struct Exporter: Sendable {
         _ stream: EventStream, _ day: TradingDay, _ rows: ClosedRange<Int64>, without superseded: Set<Int64>,
         _ history: TickHistory, _ run: inout Run<Encoder>, _ progress: (_ read: Int64) -> Void
     ) throws {
-        var failure: ExportError?
         let pace: TickHistory.Pace = { read, _ in
             progress(read)
             return !Task.isCancelled
         }
         _ = try history.rows(of: stream, among: rows, times: day.span, pace: pace) { row in
             if !superseded.isEmpty, let sequence = row.integer(0), superseded.contains(sequence) { return true }
-            do throws(ExportError) {
-                try run.append(row, of: stream)
-                return true
-            } catch {
-                failure = error
-                return false
-            }
+            return run.append(row, of: stream)
         }
-        if let failure { throw failure }
+        if let failure = run.failure { throw failure }
         try Task.checkCancellation()
         // Rows may have been deleted before they were read.
         note(heldSince: try history.heldSince(stream), of: stream, on: day...day, &run.report)
@@ -182,9 +168,7 @@ public struct Exporter: Sendable {
     /// Notes a day whose files were left as they are.
     ///
     /// - Parameter isWhole: Whether no file was added to them.
-    private func note(
-        kept day: TradingDay, of stream: EventStream, isWhole: Bool, _ report: inout ExportReport
-    ) {
+    private func note(kept day: TradingDay, of stream: EventStream, isWhole: Bool, _ report: inout ExportReport) {
         report.kept[stream, default: []].append(day)
         if isWhole { report.partial[stream]?.removeAll { $0 == day } }
     }
@@ -198,6 +182,8 @@ private struct Run<Encoder: RowEncoder> {
     }
 
     var report = ExportReport()
+    /// Why a row could not be written.
+    private(set) var failure: ExportError?
     private let options: ExportOptions
     private let mostBytes: Int
     private var files: [Key: PartitionFile<Encoder>] = [:]
@@ -213,7 +199,14 @@ private struct Run<Encoder: RowEncoder> {
         self.mostBytes = mostBytes
     }
 
-    mutating func append(_ row: some ExportRow, of stream: EventStream) throws(ExportError) {
+    /// Appends a row; once one can't be written, returns `false`, and ``finish(keeping:)`` throws the reason.
+    mutating func append(_ row: some ExportRow, of stream: EventStream) -> Bool {
+        guard failure == nil else { return false }
+        do throws(ExportError) { try add(row, of: stream) } catch { failure = error }
+        return failure == nil
+    }
+
+    private mutating func add(_ row: some ExportRow, of stream: EventStream) throws(ExportError) {
         if stream != self.stream { begin(stream) }
         var symbol: Symbol?
         if options.symbols != nil || options.layout == .symbol {
@@ -291,6 +284,7 @@ private struct Run<Encoder: RowEncoder> {
     /// - Parameter keeping: Whether files that are already there stay. An interrupted export may have left some of a
     ///   day's symbols without one.
     mutating func finish(keeping: Bool = false) throws(ExportError) {
+        if let failure { throw failure }
         for (_, file) in files.sorted(by: { $0.value.path < $1.value.path }) {
             if keeping, access(file.path, F_OK) == 0 {
                 file.abandon()
@@ -319,39 +313,21 @@ private struct Run<Encoder: RowEncoder> {
 
 /// A run whose rows come from an actor.
 private final class SharedRun<Encoder: RowEncoder>: Sendable {
-    private struct State {
-        var run: Run<Encoder>
-        var failure: ExportError?
-    }
+    private let run: Mutex<Run<Encoder>>
 
-    private let state: Mutex<State>
+    init(_ run: sending Run<Encoder>) { self.run = Mutex(run) }
 
-    init(_ run: sending Run<Encoder>) { state = Mutex(State(run: run)) }
-
-    /// Appends a row. Once one can't be written, rows are ignored and ``finish()`` throws the reason.
     func append(_ row: [ColumnValue?], of stream: EventStream) {
-        state.withLock { state in
-            guard state.failure == nil else { return }
-            do throws(ExportError) {
-                try state.run.append(ValueRow(values: row), of: stream)
-            } catch {
-                state.failure = error
-            }
-        }
+        run.withLock { _ = $0.append(ValueRow(values: row), of: stream) }
     }
 
-    func finish() throws(ExportError) {
-        try state.withLock { state throws(ExportError) in
-            if let failure = state.failure { throw failure }
-            try state.run.finish()
-        }
-    }
+    func finish() throws(ExportError) { try run.withLock { run throws(ExportError) in try run.finish() } }
 
-    func note(leftOut: Int) { state.withLock { $0.run.report.leftOut += leftOut } }
+    func note(leftOut: Int) { run.withLock { $0.report.leftOut += leftOut } }
 
-    func note(missing kind: EventKind, _ text: String) { state.withLock { $0.run.report.missing[kind] = text } }
+    func note(missing kind: EventKind, _ text: String) { run.withLock { $0.report.missing[kind] = text } }
 
-    var report: ExportReport { state.withLock { $0.run.report } }
+    var report: ExportReport { run.withLock { $0.report } }
 
-    func abandon() { state.withLock { $0.run.abandon() } }
+    func abandon() { run.withLock { $0.abandon() } }
 }

@@ -29,11 +29,9 @@ final class PartitionFile<Encoder: RowEncoder> {
     func append(_ row: some ExportRow) throws(ExportError) -> Int {
         encoder.append(row)
         rows += 1
-        if encoder.readyBytes >= Self.pieceBytes { try write(encoder.takeReady()) }
+        if encoder.readyBytes >= 4 << 20 { try write(encoder.takeReady()) }
         return measure()
     }
-
-    private static var pieceBytes: Int { 4 << 20 }
 
     private func measure() -> Int {
         let before = heldBytes
@@ -55,7 +53,6 @@ final class PartitionFile<Encoder: RowEncoder> {
         guard rename(temporary, path) == 0 else { throw ExportError.last(path) }
     }
 
-    /// Removes what was written.
     func abandon() {
         if isBegun { unlink(temporary) }
     }

@@ -1,3 +1,4 @@
+import Compression
 import MarketData
 import Parquet
 
@@ -103,7 +104,7 @@ struct TextEncoder: RowEncoder {
 
     mutating func takeBytes() -> [UInt8] {
         defer { bytes.removeAll() }
-        return isCompressed && !bytes.isEmpty ? Gzip.compressed(bytes) : bytes
+        return isCompressed && !bytes.isEmpty ? Deflate.gzip.packed(bytes, level: 1) : bytes
     }
 
     mutating func finish() -> [UInt8] { takeBytes() }

@@ -41,10 +41,11 @@ public struct AggregateRequest: Sendable, Equatable {
         guard parts[5] == "1", let interval = lengths[parts[6]] else {
             return .fault("only bars of 1 minute or 1 second are available, not of \(parts[5]) \(parts[6])")
         }
-        guard let from = start(parts[7]), let to = end(parts[8]), from <= to else {
+        guard let first = span(parts[7]), let last = span(parts[8]), first.lowerBound < last.upperBound else {
             return .fault(
                 "from and to must be dates (YYYY-MM-DD) or Unix times in milliseconds, and from must not be after to")
         }
+        let (from, to) = (first.lowerBound, last.upperBound - 1)
         let sort = request.query["sort"] ?? "asc"
         guard ["asc", "desc"].contains(sort) else { return .fault("sort must be asc or desc") }
         let limit = request.query["limit"] ?? "5000"
@@ -63,29 +64,19 @@ public struct AggregateRequest: Sendable, Equatable {
         return .request(wanted)
     }
 
-    private static func start(_ text: String) -> Int64? {
-        time(text) ?? TradingCalendar.newYorkDay(text)?.lowerBound
+    /// Returns the millisecond that a text names, or the whole of a day in New York.
+    private static func span(_ text: String) -> Range<Int64>? {
+        guard let time = Int64(text), UnixTime.possible.contains(time) else { return TradingCalendar.newYorkDay(text) }
+        return time..<time + 1
     }
 
-    /// Returns the end of a range; a date means the end of that day in New York.
-    private static func end(_ text: String) -> Int64? {
-        time(text) ?? TradingCalendar.newYorkDay(text).map { $0.upperBound - 1 }
-    }
-
-    private static func time(_ text: String) -> Int64? {
-        Int64(text).flatMap { UnixTime.possible.contains($0) ? $0 : nil }
-    }
-
-    /// Returns the answer in the provider's form, with at most ``limit`` bars in the requested order.
+    /// Returns the answer in the provider's form, with the JSON of at most ``limit`` bars in the requested order.
     ///
     /// - Parameters:
-    ///   - bars: The JSON of each bar.
     ///   - next: The start of the first bar of the next page; `nil` when this is the last page.
     ///   - origin: The server's address as the client wrote it.
     ///   - missing: The parts of the range that the answer lacks, as JSON; `nil` if nothing is known to be missing.
-    public func answer(
-        _ bars: [[UInt8]], next: Int64?, origin: String, missing: String? = nil
-    ) -> PlainAnswer {
+    public func answer(_ bars: [[UInt8]], next: Int64?, origin: String, missing: String? = nil) -> PlainAnswer {
         var body = Array(
             "{\"ticker\":\"\(symbol)\",\"status\":\"OK\",\"adjusted\":false,\"queryCount\":\(bars.count),".utf8)
         body += Array("\"resultsCount\":\(bars.count),\"count\":\(bars.count)".utf8)

@@ -6,7 +6,6 @@ public final class ChangeSignal: Sendable {
         var version: UInt64 = 0
         var nextWaiter: UInt64 = 0
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
-        var cancelled: Set<UInt64> = []
     }
 
     private let state = Mutex(State())
@@ -21,8 +20,7 @@ public final class ChangeSignal: Sendable {
     public func changed() {
         let waiters = state.withLock { state in
             state.version &+= 1
-            guard !state.waiters.isEmpty else { return [UInt64: CheckedContinuation<Void, Never>]() }
-            defer { state.waiters.removeAll() }
+            defer { state.waiters = [:] }
             return state.waiters
         }
         for waiter in waiters.values { waiter.resume() }
@@ -37,21 +35,25 @@ public final class ChangeSignal: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let goesOn = state.withLock { state in
-                    if state.version != version || state.cancelled.remove(id) != nil { return true }
+                    if state.version != version || Task.isCancelled { return true }
                     state.waiters[id] = continuation
                     return false
                 }
                 if goesOn { continuation.resume() }
             }
         } onCancel: {
-            let waiter = state.withLock { state in
-                let waiter = state.waiters.removeValue(forKey: id)
-                if waiter == nil { state.cancelled.insert(id) }
-                return waiter
-            }
-            waiter?.resume()
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
         }
-        state.withLock { _ = $0.cancelled.remove(id) }
         try Task.checkCancellation()
+    }
+
+    /// Returns once `condition` holds, which is evaluated again after each change. Throws what it throws, and when the
+    /// task is cancelled.
+    public func wait(until condition: () throws -> Bool) async throws {
+        while true {
+            let version = version
+            if try condition() { return }
+            try await wait(past: version)
+        }
     }
 }

@@ -4,7 +4,6 @@ import NIOWebSocket
 /// Passes on only frames that a client may send (RFC 6455, sections 5.1 and 5.2); reports others as errors.
 final class ClientFrameRules: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
-    typealias InboundOut = WebSocketFrame
 
     /// A rule that a frame broke; the text is sent to the client.
     enum Fault: String, Error {

@@ -34,15 +34,13 @@ final class ClientHandler: ChannelInboundHandler {
         self.client = client
         server.logger.debug("client connected", metadata: ["client": "\(client.id)"])
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let loopBoundContext = NIOLoopBound(context, eventLoop: loop)
         loginTimer = loop.scheduleTask(in: TimeAmount(server.configuration.loginTimeout)) {
             let handler = bound.value
             handler.perform(handler.dialogue.loginTimeEnded())
         }
         let interval = TimeAmount(server.configuration.pingInterval)
-        pinging = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            guard loopBoundContext.value.channel.isActive else { return }
-            bound.value.ping()
+        pinging = loop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [channel = context.channel] _ in
+            if channel.isActive { bound.value.ping() }
         }
         perform(dialogue.opened())
         server.host.connected(client)
@@ -70,9 +68,7 @@ final class ClientHandler: ChannelInboundHandler {
         case .text: take(ClientRequest(Array(buffer: frame.unmaskedData)))
         case .binary: perform([.send([.error("requests must be text messages, not binary")])])
         case .ping:
-            if let client, server.host.answersPing(of: client) {
-                answer(.pong, Array(buffer: frame.unmaskedData))
-            }
+            if let client, server.host.answersPing(of: client) { answer(.pong, Array(buffer: frame.unmaskedData)) }
         case .connectionClose: answerClose(frame.unmaskedData, context)
         default: break
         }
@@ -81,12 +77,8 @@ final class ClientHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         server.logger.debug("client failed", metadata: ["client": "\(client?.id ?? 0)", "error": "\(error)"])
         switch error {
-        case let error as NIOWebSocketError:
-            if error == .invalidFrameLength {
-                client?.close(code: 1009, reason: "the message is too long")
-            } else {
-                client?.close(code: 1002, reason: "invalid frame")
-            }
+        case NIOWebSocketError.invalidFrameLength: client?.close(code: 1009, reason: "the message is too long")
+        case is NIOWebSocketError: client?.close(code: 1002, reason: "invalid frame")
         case let fault as ClientFrameRules.Fault: client?.close(code: 1002, reason: fault.rawValue)
         case is NIOWebSocketFrameAggregator.Error: client?.close(code: 1002, reason: "invalid fragments")
         default: context.close(promise: nil)
@@ -218,7 +210,6 @@ final class ClientHandler: ChannelInboundHandler {
 
 /// How many bytes of requests a client may still send; reads no clock.
 struct RequestAllowance {
-    /// What to do after a message.
     enum Verdict: Equatable {
         case within
         /// Read nothing more for this long.

@@ -18,18 +18,17 @@ enum ClientRequest: Equatable {
     }
 
     /// A moment, written as a number or as text.
-    private enum Moment: Decodable {
-        case known(ReplaySpan.Moment)
-        case unknown
+    private struct Moment: Decodable {
+        /// `nil` if it can't be read.
+        let value: ReplaySpan.Moment?
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.singleValueContainer()
             let text = (try? container.decode(Int64.self)).map { String($0) } ?? (try? container.decode(String.self))
-            self = text.flatMap { ReplaySpan.Moment($0) }.map { .known($0) } ?? .unknown
+            value = text.flatMap { ReplaySpan.Moment($0) }
         }
     }
 
-    /// Reads a message.
     init(_ text: [UInt8]) {
         guard let message = try? JSONDecoder().decode(Message.self, from: Data(text)) else {
             self = .malformed("the request isn't an object with action and params")
@@ -48,14 +47,12 @@ enum ClientRequest: Equatable {
     }
 
     private static func subscription(_ channels: [String], from: Moment?, to: Moment?) -> ClientRequest {
-        guard let from else {
-            return to == nil ? .subscribe(channels) : .malformed("'to' requires 'from'")
-        }
-        guard case .known(let start) = from else {
+        guard let from else { return to == nil ? .subscribe(channels) : .malformed("'to' requires 'from'") }
+        guard let start = from.value else {
             return .malformed("'from' must be a Unix time in milliseconds or a relative time such as -15m")
         }
         guard let to else { return .subscribe(channels, ReplaySpan(from: start)) }
-        guard case .known(let end) = to else {
+        guard let end = to.value else {
             return .malformed("'to' must be a Unix time in milliseconds or a relative time such as -5m")
         }
         let now = WallClock.milliseconds()
@@ -66,16 +63,10 @@ enum ClientRequest: Equatable {
     }
 
     private static func list(_ params: String) -> [String] {
-        params.split(separator: ",").map { $0.trimming { $0 == " " } }.filter { !$0.isEmpty }
-    }
-}
-
-extension Substring {
-    /// Returns the text without the characters at both ends for which `isSpace` returns `true`.
-    fileprivate func trimming(_ isSpace: (Character) -> Bool) -> String {
-        var rest = self
-        while let first = rest.first, isSpace(first) { rest.removeFirst() }
-        while let last = rest.last, isSpace(last) { rest.removeLast() }
-        return String(rest)
+        params.split(separator: ",").compactMap { name in
+            guard let first = name.firstIndex(where: { $0 != " " }), let last = name.lastIndex(where: { $0 != " " })
+            else { return nil }
+            return String(name[first...last])
+        }
     }
 }

@@ -32,11 +32,8 @@ struct Dialogue {
 
     /// - Parameter offersReplays: Whether past events may be requested; otherwise such a request is treated as live
     ///   only.
-    init(offersReplays: Bool = false) {
-        self.offersReplays = offersReplays
-    }
+    init(offersReplays: Bool = false) { self.offersReplays = offersReplays }
 
-    /// Handles the opening of the connection.
     mutating func opened() -> [Step] { [.send([.connected])] }
 
     /// Handles a request from the client.
@@ -60,7 +57,6 @@ struct Dialogue {
         }
     }
 
-    /// Handles the verdict on a login.
     mutating func loginDecided(_ verdict: LoginVerdict) -> [Step] {
         guard phase == .awaitingLogin || phase == .deciding else { return [] }
         switch verdict {
@@ -74,7 +70,6 @@ struct Dialogue {
         }
     }
 
-    /// Handles the end of the time allowed for a login.
     mutating func loginTimeEnded() -> [Step] {
         guard case .awaitingLogin = phase else { return [] }
         return end(.loginTimedOut)

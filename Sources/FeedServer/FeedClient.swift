@@ -23,20 +23,14 @@ public final class FeedClient: Sendable {
     /// The first 80 characters of the client's `User-Agent`.
     public let agent: String?
     let channel: any Channel
-    private let closeTimeout: TimeAmount
-    private let host: any FeedHost
-    private let backlog: Backlog
+    private let server: FeedServer
     private let state = Mutex(State())
 
-    init(
-        id: Int, agent: String?, channel: any Channel, closeTimeout: Duration, host: any FeedHost, backlog: Backlog
-    ) {
-        self.backlog = backlog
+    init(id: Int, agent: String?, channel: any Channel, server: FeedServer) {
         self.id = id
         self.agent = agent
         self.channel = channel
-        self.closeTimeout = TimeAmount(closeTimeout)
-        self.host = host
+        self.server = server
     }
 
     /// Whether the client is logged in, has subscribed to something, and isn't being closed.
@@ -51,7 +45,7 @@ public final class FeedClient: Sendable {
     public var pendingBytes: Int { state.withLock { $0.pendingBytes } }
 
     /// The number of bytes that wait for all clients of its server.
-    public var allPendingBytes: Int { backlog.bytes.load(ordering: .relaxed) }
+    public var allPendingBytes: Int { server.pendingBytes.load(ordering: .relaxed) }
 
     /// The number of events among ``pendingBytes``, as given to ``send(_:events:)``.
     public var pendingEvents: Int { state.withLock { $0.pendingEvents } }
@@ -59,14 +53,12 @@ public final class FeedClient: Sendable {
     /// What it has subscribed to.
     public var subscriptions: Subscriptions { state.withLock { $0.subscriptions } }
 
-    /// Whether its login was accepted.
     var isLoggedIn: Bool { state.withLock { $0.isLoggedIn } }
 
     func loggedIn() { state.withLock { $0.isLoggedIn = true } }
 
     func subscribed(to subscriptions: Subscriptions) { state.withLock { $0.subscriptions = subscriptions } }
 
-    /// Returns when its connection has ended.
     func ended() async { try? await channel.closeFuture.get() }
 
     /// Sends bytes that already are WebSocket frames.
@@ -85,15 +77,15 @@ public final class FeedClient: Sendable {
             state.pendingBytes += count
             state.pendingEvents += events
         }
-        backlog.bytes.add(count, ordering: .relaxed)
+        server.pendingBytes.add(count, ordering: .relaxed)
         let promise = channel.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { [self] _ in
-            backlog.bytes.subtract(count, ordering: .relaxed)
+            server.pendingBytes.subtract(count, ordering: .relaxed)
             state.withLock { state in
                 state.pendingBytes -= count
                 state.pendingEvents -= events
             }
-            host.progressed(self)
+            server.host.progressed(self)
         }
         for part in parts.dropLast() { channel.write(part, promise: nil) }
         channel.writeAndFlush(parts[parts.count - 1], promise: promise)
@@ -105,9 +97,9 @@ public final class FeedClient: Sendable {
     /// The socket is closed after `timeout` at the latest, by default ``FeedServerConfiguration/closeTimeout``.
     public func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {
         guard beginEnding() else { return }
-        if let status { send(WireFrame.text(StatusMessage.text([status]))) }
+        if let status { send(status) }
         send(WireFrame.close(code: code, reason: reason))
-        close(after: timeout.map { TimeAmount($0) } ?? closeTimeout)
+        close(after: timeout)
     }
 
     /// Ends the connection without a close message, after what waits has been written.
@@ -118,7 +110,7 @@ public final class FeedClient: Sendable {
             // in flight.
             channel.close(mode: .output, promise: nil)
         }
-        close(after: closeTimeout)
+        close(after: nil)
     }
 
     /// Ends the connection with a TCP reset, after what waits has been written.
@@ -130,7 +122,7 @@ public final class FeedClient: Sendable {
             ready.whenComplete { _ in channel.close(promise: nil) }
         }
         // If the client reads nothing, what waits is never written.
-        close(after: closeTimeout)
+        close(after: nil)
     }
 
     private func beginEnding() -> Bool {
@@ -138,20 +130,17 @@ public final class FeedClient: Sendable {
             defer { state.isEnding = true }
             return !state.isEnding
         }
-        if isFirst { host.progressed(self) }
+        if isFirst { server.host.progressed(self) }
         return isFirst
     }
 
-    /// Closes the socket after `timeout`, which starts on the event loop, behind the writes already handed to it.
-    private func close(after timeout: TimeAmount) {
+    /// Closes the socket after `timeout`, by default ``FeedServerConfiguration/closeTimeout``. It starts on the event
+    /// loop, behind the writes already handed to it.
+    private func close(after timeout: Duration?) {
+        let timeout = TimeAmount(timeout ?? server.configuration.closeTimeout)
         channel.eventLoop.execute { [channel] in
             let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
             channel.closeFuture.whenComplete { _ in timer.cancel() }
         }
     }
-}
-
-/// The number of bytes that wait for all clients of a server.
-final class Backlog: Sendable {
-    let bytes = Atomic(0)
 }

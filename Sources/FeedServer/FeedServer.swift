@@ -20,10 +20,11 @@ public final class FeedServer: Sendable {
     let configuration: FeedServerConfiguration
     let host: any FeedHost
     let logger: Logger
-    private let group: MultiThreadedEventLoopGroup
+    let group: MultiThreadedEventLoopGroup
     private let state = Mutex(State())
     private let room: Mutex<WaitingRoom<ObjectIdentifier, any Channel>>
-    private let backlog = Backlog()
+    /// The number of bytes that wait for all clients.
+    let pendingBytes = Atomic(0)
 
     /// Makes a server; nothing is opened yet.
     ///
@@ -56,7 +57,7 @@ public final class FeedServer: Sendable {
     ///
     /// - Throws: When the address can't be used or a TLS file is wrong.
     public func bind() async throws(FeedServerError) -> Int {
-        let listener = try await FeedListener(server: self, group: group).listen()
+        let listener = try await listen()
         state.withLock { $0.listener = listener }
         return listener.localAddress?.port ?? configuration.port
     }
@@ -123,17 +124,14 @@ public final class FeedServer: Sendable {
     func add(_ channel: any Channel, agent: String?) -> FeedClient {
         state.withLock { state in
             let client = FeedClient(
-                id: state.nextID, agent: agent.map { String($0.prefix(80)) }, channel: channel,
-                closeTimeout: configuration.closeTimeout, host: host, backlog: backlog)
+                id: state.nextID, agent: agent.map { String($0.prefix(80)) }, channel: channel, server: self)
             state.nextID += 1
             state.clients.append(client)
             return client
         }
     }
 
-    func remove(_ client: FeedClient) {
-        state.withLock { $0.clients.removeAll { $0 === client } }
-    }
+    func remove(_ client: FeedClient) { state.withLock { $0.clients.removeAll { $0 === client } } }
 }
 
 /// A host that refuses every login.

@@ -5,20 +5,14 @@ import NIOWebSocket
 /// Turns an HTTP request, of any path, into a feed connection.
 ///
 /// Everything sent is already encoded as frames, so the pipeline needs no frame encoder.
-final class FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
+struct FeedUpgrader: HTTPServerProtocolUpgrader, Sendable {
     let supportedProtocol = "websocket"
     let requiredUpgradeHeaders: [String] = []
-
-    private let server: FeedServer
-    private let isTLS: Bool
-    private let negotiation = NIOWebSocketServerUpgrader(
+    let server: FeedServer
+    let isTLS: Bool
+    let negotiation = NIOWebSocketServerUpgrader(
         shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
         upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
-
-    init(server: FeedServer, isTLS: Bool) {
-        self.server = server
-        self.isTLS = isTLS
-    }
 
     func buildUpgradeResponse(
         channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
@@ -113,18 +107,10 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             "Connection": keepsAlive ? "keep-alive" : "close",
         ]
         if let seconds = answer.retryAfter { headers.add(name: "Retry-After", value: "\(seconds)") }
-        let head = HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: answer.status), headers: headers)
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: answer.body)))), promise: nil)
-        let channel = context.channel
-        let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        sent.whenComplete { _ in
-            if !keepsAlive { channel.close(promise: nil) }
-        }
         // Time for the client to read the answer and to make its next request.
         closes(after: .seconds(30), context)
-        return sent
+        let status = HTTPResponseStatus(statusCode: answer.status)
+        return send(status, headers, ByteBuffer(bytes: answer.body), keepsAlive: keepsAlive, context)
     }
 
     private func closes(after delay: TimeAmount, _ context: ChannelHandlerContext) {
@@ -140,12 +126,18 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             "Content-Type": "text/plain", "Content-Length": "\(text.readableBytes)", "Upgrade": "websocket",
             "Sec-WebSocket-Version": "13", "Connection": "close",
         ]
-        let head = HTTPResponseHead(version: .http1_1, status: .upgradeRequired, headers: headers)
+        return send(.upgradeRequired, headers, text, keepsAlive: false, context)
+    }
+
+    private func send(
+        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer, keepsAlive: Bool,
+        _ context: ChannelHandlerContext
+    ) -> EventLoopFuture<Void> {
+        let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(text))), promise: nil)
-        let channel = context.channel
+        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
-        sent.whenComplete { _ in channel.close(promise: nil) }
+        if !keepsAlive { sent.whenComplete { [channel = context.channel] _ in channel.close(promise: nil) } }
         return sent
     }
 

@@ -13,9 +13,7 @@ public struct StatusMessage: Sendable, Equatable {
         self.message = message
     }
 
-    /// The greeting.
     static let connected = StatusMessage("connected", "Connected Successfully")
-    /// The login was accepted.
     static let authenticated = StatusMessage("auth_success", "authenticated")
     /// The login was refused.
     public static let loginFailed = StatusMessage("auth_failed", "authentication failed")

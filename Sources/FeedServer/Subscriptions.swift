@@ -14,11 +14,7 @@ public struct Subscriptions: Sendable {
     public mutating func insert(_ channel: FeedChannel) -> Bool {
         guard channels.insert(channel).inserted else { return false }
         let kind = KindSet(channel.kind)
-        if let symbol = channel.symbol {
-            symbols[kind.index].insert(symbol)
-        } else {
-            wildcards.insert(kind)
-        }
+        if let symbol = channel.symbol { symbols[kind.index].insert(symbol) } else { wildcards.insert(kind) }
         return true
     }
 
@@ -26,11 +22,7 @@ public struct Subscriptions: Sendable {
     mutating func remove(_ channel: FeedChannel) -> Bool {
         guard channels.remove(channel) != nil else { return false }
         let kind = KindSet(channel.kind)
-        if let symbol = channel.symbol {
-            symbols[kind.index].remove(symbol)
-        } else {
-            wildcards.remove(kind)
-        }
+        if let symbol = channel.symbol { symbols[kind.index].remove(symbol) } else { wildcards.remove(kind) }
         return true
     }
 

@@ -1,3 +1,4 @@
+import FeedServer
 import MarketData
 import Synchronization
 
@@ -15,51 +16,56 @@ final class AggregateArchive: Sendable {
 
     func add(_ block: FrameBlock, _ range: Range<Int>) {
         bars.withLock { bars in
-            for index in range where !block.frames[index].kinds.isDisjoint(with: .bars) {
-                block.withText(of: block.frames[index]) { text in
-                    _ = FrameScan.forEachEvent(text) { event in
-                        guard event.kind.isSubset(of: .bars) else { return }
-                        let object = UnsafeRawBufferPointer(rebasing: text[event.range])
-                        guard let symbol = FrameScan.symbol(of: object),
-                            let start = ObjectFields.integer("s", in: object)
-                        else { return }
-                        let key = Key(symbol: symbol, isMinute: event.kind == .minuteBar)
-                        bars[key, default: [:]][start] = Self.aggregate(object, start)
-                    }
-                }
+            block.forEachEvent(of: .bars, in: range) { object, kind in
+                guard let symbol = FrameScan.symbol(of: object), let start = ObjectFields.integer("s", in: object)
+                else { return }
+                let key = Key(symbol: symbol, isMinute: kind == .minuteBar)
+                bars[key, default: [:]][start] = Self.aggregate(object, start)
             }
         }
     }
 
-    /// Returns at most `limit` bars that start within a span, in order, and the start of the first one left out.
-    func bars(
-        of symbol: Symbol, isMinute: Bool, starts: ClosedRange<Int64>, isAscending: Bool, limit: Int
-    ) -> (bars: [[UInt8]], next: Int64?) {
+    /// Returns the bars that are asked for, in order, and the start of the first one left out.
+    private func bars(for wanted: AggregateRequest) -> (bars: [[UInt8]], next: Int64?) {
         bars.withLock { bars in
-            let all = bars[Key(symbol: symbol, isMinute: isMinute)] ?? [:]
-            let found = all.keys.filter(starts.contains).sorted { isAscending ? $0 < $1 : $0 > $1 }
+            let all = bars[Key(symbol: wanted.symbol, isMinute: wanted.interval == .minute)] ?? [:]
+            let found = all.keys.filter(wanted.starts.contains).sorted { wanted.isAscending ? $0 < $1 : $0 > $1 }
+            let limit = wanted.limit
             return (found.prefix(limit).compactMap { all[$0] }, found.count > limit ? found[limit] : nil)
         }
     }
 
     private static func aggregate(_ object: UnsafeRawBufferPointer, _ start: Int64) -> [UInt8] {
         var output = Array("{\"t\":\(start)".utf8)
-        var hasExactVolume = false
         func add(_ name: StaticString, _ value: Range<Int>) {
             output.append(contentsOf: Array(",\"\(name)\":".utf8))
             let text = object[value]
             let isQuoted = text.first == UInt8(ascii: "\"")
             output.append(contentsOf: isQuoted ? text.dropFirst().dropLast() : text)
         }
-        if let exact = ObjectFields.value(of: "dv", in: object) {
-            hasExactVolume = true
-            add("v", exact)
-        }
+        let exactVolume = ObjectFields.value(of: "dv", in: object)
+        if let exactVolume { add("v", exactVolume) }
         for name in ["o", "h", "l", "c", "vw"] as [StaticString] {
             if let value = ObjectFields.value(of: name, in: object) { add(name, value) }
         }
-        if !hasExactVolume, let value = ObjectFields.value(of: "v", in: object) { add("v", value) }
+        if exactVolume == nil, let value = ObjectFields.value(of: "v", in: object) { add("v", value) }
         output.append(UInt8(ascii: "}"))
         return output
+    }
+
+    /// Returns the answer to a request for REST aggregates, or `nil` when the request is for another route.
+    ///
+    /// - Parameter apiKey: The only key that is accepted; `nil` accepts every key.
+    func answer(_ request: PlainRequest, apiKey: Secret?) -> PlainAnswer? {
+        let reading = AggregateRequest.read(request)
+        if reading == .elsewhere { return nil }
+        if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
+        switch reading {
+        case .elsewhere: return nil
+        case .fault(let text): return .fault(400, text)
+        case .request(let wanted):
+            let found = bars(for: wanted)
+            return wanted.answer(found.bars, next: found.next, origin: request.origin)
+        }
     }
 }

@@ -30,11 +30,9 @@ final class CaptureSource: FrameSource {
     private let readsEveryTime: Bool
     private let state: Mutex<State>
 
-    /// Opens the captures; throws when one is missing or can't be read.
     init(_ replay: CaptureReplay, pace: SimulatorConfiguration.Pace) throws(SimulatorError) {
         self.replay = replay
-        readsEveryTime =
-            replay.files.count > 1 || pace != .flatOut || replay.passes != 1 || replay.times != .asRecorded
+        readsEveryTime = replay.files.count > 1 || pace != .flatOut || replay.passes != 1 || replay.start != nil
         var cursors: [Cursor] = []
         for path in replay.files { cursors.append(Cursor(reader: try CaptureReader(path))) }
         state = Mutex(State(cursors: cursors))
@@ -70,7 +68,9 @@ final class CaptureSource: FrameSource {
         if let recorded, recorded != .min {
             if state.firstTime == nil {
                 state.firstTime = recorded
-                if state.passesDone == 0 { state.shift = firstShift(of: recorded) }
+                if state.passesDone == 0, let start = replay.start {
+                    state.shift = roundedDown(start) - roundedDown(recorded)
+                }
             }
             state.lastTime = max(state.lastTime, recorded)
             state.sentTime = max(state.sentTime, recorded + state.shift)
@@ -112,21 +112,12 @@ final class CaptureSource: FrameSource {
         return best
     }
 
-    private func firstShift(of recorded: Int64) -> Int64 {
-        switch replay.times {
-        case .asRecorded: 0
-        case .startingNow: roundedDown(WallClock.milliseconds()) - roundedDown(recorded)
-        case .startingAt(let start): roundedDown(start) - roundedDown(recorded)
-        }
-    }
-
     /// Goes back to the start of the captures; returns `false` when all passes are done or the last one held no times.
     private func startNextPass(_ state: inout State) throws(SimulatorError) -> Bool {
         state.passesDone += 1
         guard state.passesDone < replay.passes ?? .max, let first = state.firstTime else { return false }
         for index in state.cursors.indices {
-            try state.cursors[index].reader.rewind()
-            state.cursors[index].time = .min
+            state.cursors[index] = Cursor(reader: try CaptureReader(replay.files[index]))
         }
         state.shift += roundedDown(state.lastTime - first) + Self.minute
         state.firstTime = nil

@@ -8,8 +8,6 @@ final class ClientRegistry: FeedHost {
         var clients: [ReplayClient] = []
         /// The logins in force, oldest first.
         var logins: [(key: String, client: FeedClient)] = []
-        var badLogins = 0
-        var ignoredLogins = 0
         var subscriptionChanges = 0
         var statistics = SimulatorStatistics()
     }
@@ -51,9 +49,7 @@ final class ClientRegistry: FeedHost {
         signal.changed()
     }
 
-    private func count(_ fault: Fault) {
-        update { $0.faults[fault.name, default: 0] += 1 }
-    }
+    private func count(_ fault: Fault) { update { $0.faults[fault.name, default: 0] += 1 } }
 
     // MARK: Calls from the server
 
@@ -96,26 +92,17 @@ final class ClientRegistry: FeedHost {
         return false
     }
 
-    /// Returns the answer to a request for REST aggregates or ticks.
     func answer(_ request: PlainRequest) -> PlainAnswer? {
         let answer =
-            archive.flatMap { AggregateRoute(archive: $0, apiKey: configuration.apiKey).answer(request) }
-            ?? ticks.flatMap { archive in
-                TickRoute(
-                    archive: archive, apiKey: configuration.apiKey, isRefused: configuration.refusesTicks
-                ).answer(request)
-            }
+            archive?.answer(request, apiKey: configuration.apiKey)
+            ?? ticks?.answer(request, apiKey: configuration.apiKey, isRefused: configuration.refusesTicks)
         guard let answer else { return nil }
         let number = state.withLock { state in
             state.statistics.aggregateRequests += 1
             return state.statistics.aggregateRequests
         }
         signal.changed()
-        guard number > configuration.aggregateRefusals else {
-            return PlainAnswer(
-                status: 429, body: Array(#"{"status":"ERROR","error":"too many requests"}"#.utf8), retryAfter: 1)
-        }
-        return answer
+        return number > configuration.aggregateRefusals ? answer : .fault(429, "too many requests", retryAfter: 1)
     }
 
     /// Decides about a login; one that is accepted may push out older ones with the same key.
@@ -150,14 +137,13 @@ final class ClientRegistry: FeedHost {
 
     private func decide(on key: String, _ state: inout State) -> LoginVerdict {
         for fault in configuration.faults {
+            let happened = state.statistics.faults[fault.name, default: 0]
             switch fault {
-            case .authTimeout(let times) where state.ignoredLogins < times ?? .max:
-                state.ignoredLogins += 1
-                state.statistics.faults[fault.name, default: 0] += 1
+            case .authTimeout(let times) where happened < times ?? .max:
+                state.statistics.faults[fault.name] = happened + 1
                 return .ignored
-            case .badLogin(let times) where state.badLogins < times ?? .max:
-                state.badLogins += 1
-                state.statistics.faults[fault.name, default: 0] += 1
+            case .badLogin(let times) where happened < times ?? .max:
+                state.statistics.faults[fault.name] = happened + 1
                 state.statistics.loginsRefused += 1
                 return .refused
             default: break

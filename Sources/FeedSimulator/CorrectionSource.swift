@@ -9,6 +9,7 @@ final class CorrectionSource: FrameSource {
     private struct Correction {
         var text: [UInt8]
         var kind: KindSet
+        var key: [UInt8]
         var dueFrame: Int
     }
 
@@ -67,9 +68,7 @@ final class CorrectionSource: FrameSource {
         return result
     }
 
-    private func appendPreliminary(
-        _ text: UnsafeRawBufferPointer, _ state: inout State, _ result: inout FrameBlock
-    ) {
+    private func appendPreliminary(_ text: UnsafeRawBufferPointer, _ state: inout State, _ result: inout FrameBlock) {
         var random = SplitMix64(seed: UInt64(state.frame))
         let repeated = repeatedBars(in: text)
         var chosen: [Correction] = []
@@ -77,18 +76,16 @@ final class CorrectionSource: FrameSource {
             let draw = random.next()
             let lag = 5 + Int(random.next() % 40)
             let before = output.count
-            if kind.isSubset(of: .bars), draw < threshold, !repeated.contains(key(of: event, kind)) {
-                FrameEditor.appendPreliminary(event, to: &output)
+            if kind.isSubset(of: .bars), draw < threshold {
+                let key = key(of: event, kind)
+                if !repeated.contains(key) { FrameEditor.appendPreliminary(event, to: &output) }
+                if output.count > before {
+                    chosen.append(Correction(text: Array(event), kind: kind, key: key, dueFrame: state.frame + lag))
+                }
             }
-            if output.count > before {
-                chosen.append(Correction(text: Array(event), kind: kind, dueFrame: state.frame + lag))
-            } else {
-                output.append(contentsOf: event)
-            }
+            if output.count == before { output.append(contentsOf: event) }
         }
-        for correction in chosen {
-            state.keys.insert(correction.text.withUnsafeBytes { key(of: $0, correction.kind) })
-        }
+        state.keys.formUnion(chosen.map(\.key))
         state.waiting += chosen
         result.corrections += chosen.count
         state.scratch.withUnsafeBytes { result.append($0, counts: counts, time: state.lastTime) }
@@ -124,7 +121,7 @@ final class CorrectionSource: FrameSource {
             var counts = KindCounts()
             counts.add(correction.kind)
             text.withUnsafeBytes { block.append($0, counts: counts, time: state.lastTime) }
-            state.keys.remove(correction.text.withUnsafeBytes { key(of: $0, correction.kind) })
+            state.keys.remove(correction.key)
         }
         state.waiting.removeAll { $0.dueFrame <= frame }
     }

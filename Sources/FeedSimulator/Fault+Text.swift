@@ -24,8 +24,7 @@ extension Fault {
             position = String(name[name.index(after: at)...])
             name = String(name[..<at])
         }
-        let parts = FaultText(whole: text, name: name, value: value, position: position)
-        self = try parts.fault()
+        self = try FaultText(whole: text, name: name, value: value, position: position).fault()
     }
 }
 
@@ -37,8 +36,9 @@ struct FaultText {
     let position: String?
 
     func fault() throws(SimulatorError) -> Fault {
-        let takesPosition = ["close-code", "compressed-looking", "oversize", "slow-consumer"].contains(name)
-        guard position == nil || takesPosition else { throw refusal("\(name) takes no '@FRAME'") }
+        let syntax = Fault.syntax.first { form in form.prefix { $0.isLetter || $0 == "-" } == name }
+        guard position == nil || syntax?.contains("@") == true else { throw refusal("\(name) takes no '@FRAME'") }
+        guard value == nil || syntax?.contains("=") != false else { throw refusal("\(name) takes no value") }
         switch name {
         case "drop-every": return .dropEvery(frames: try count())
         case "reset-every": return .resetEvery(frames: try count())
@@ -48,18 +48,20 @@ struct FaultText {
         case "connection-limit": return .connectionLimit(try count())
         case "malformed-every": return .malformedEvery(frames: try count())
         case "duplicate-every": return .duplicateEvery(frames: try count())
-        case "late-corrections": return .lateCorrections(share: try share())
-        case "close-code": return .closeCode(try closeCode(), afterFrames: try frame(unless: 1))
-        case "slow-consumer": return .slowConsumer(queued: try count(), frame: try frame(unless: 1))
+        case "late-corrections":
+            return .lateCorrections(
+                share: try needed("a share from 0 to 1") { Double($0).flatMap { 0...1 ~= $0 ? $0 : nil } })
+        case "close-code":
+            let code = try needed("a close code from 1000 to 4999") {
+                UInt16($0).flatMap { 1000...4999 ~= $0 ? $0 : nil }
+            }
+            return .closeCode(code, afterFrames: try frame())
+        case "slow-consumer": return .slowConsumer(queued: try count(), frame: try frame())
         case "fragment": return .fragment(bytes: try count())
-        case "refuse-symbol": return .refuseSymbol(try symbol())
-        case "oversize": return .oversize(bytes: try optionalCount() ?? 17 << 20, frame: try frame(unless: 1))
-        case "no-pongs":
-            try requireNoValue()
-            return .noPongs
-        case "compressed-looking":
-            try requireNoValue()
-            return .compressedLooking(frame: try frame(unless: 1))
+        case "refuse-symbol": return .refuseSymbol(try needed("a ticker") { Symbol($0) })
+        case "oversize": return .oversize(bytes: try optionalCount() ?? 17 << 20, frame: try frame())
+        case "no-pongs": return .noPongs
+        case "compressed-looking": return .compressedLooking(frame: try frame())
         default: throw refusal("there is no fault '\(name)'")
         }
     }
@@ -70,48 +72,25 @@ struct FaultText {
             advice: "use one of: \(Fault.syntax.joined(separator: ", "))")
     }
 
-    private func requireNoValue() throws(SimulatorError) {
-        guard value == nil else { throw refusal("\(name) takes no value") }
+    /// Returns what `read` makes of the value; `nil` and no value are refused.
+    private func needed<Value>(_ what: String, _ read: (String) -> Value?) throws(SimulatorError) -> Value {
+        guard let result = value.flatMap(read) else { throw refusal("\(name) needs \(what)") }
+        return result
     }
 
-    private func count() throws(SimulatorError) -> Int {
-        guard let number = try optionalCount() else { throw refusal("\(name) needs a whole number") }
-        return number
-    }
+    private func count() throws(SimulatorError) -> Int { try positive(needed("a whole number") { $0 }) }
 
     private func optionalCount() throws(SimulatorError) -> Int? {
         guard let value else { return nil }
         return try positive(value)
     }
 
-    private func frame(unless other: Int) throws(SimulatorError) -> Int {
-        guard let position else { return other }
-        return try positive(position)
-    }
+    private func frame() throws(SimulatorError) -> Int { try positive(position ?? "1") }
 
     private func positive(_ text: String) throws(SimulatorError) -> Int {
         guard let number = Int(text), number > 0, number <= 1 << 40 else {
             throw refusal("'\(text)' isn't a whole number above 0")
         }
         return number
-    }
-
-    private func share() throws(SimulatorError) -> Double {
-        guard let value, let number = Double(value), number >= 0, number <= 1 else {
-            throw refusal("\(name) needs a share from 0 to 1")
-        }
-        return number
-    }
-
-    private func closeCode() throws(SimulatorError) -> UInt16 {
-        guard let value, let code = UInt16(value), (1000...4999).contains(code) else {
-            throw refusal("\(name) needs a close code from 1000 to 4999")
-        }
-        return code
-    }
-
-    private func symbol() throws(SimulatorError) -> Symbol {
-        guard let value, let symbol = Symbol(value) else { throw refusal("\(name) needs a ticker") }
-        return symbol
     }
 }

@@ -1,29 +1,18 @@
+import FeedServer
+import NIOCore
+
 /// Decides, frame by frame, what goes wrong on one connection; it counts the frames but carries nothing out.
 struct FaultPlan {
-    /// What is added before a frame.
-    enum Addition: Equatable {
-        case malformed(number: Int)
-        case compressedLooking
-        case oversize(bytes: Int)
-    }
-
-    /// How the connection ends, or falls silent, after a frame.
-    enum Ending: Equatable {
-        case drop
-        case reset
-        case stall
-        case close(code: UInt16)
-        case slowConsumer
-    }
-
-    /// What happens around one frame.
-    struct Decision: Equatable {
-        var additions: [Addition] = []
+    struct Decision {
+        /// What is sent before the frame, and the faults that add it.
+        var addition = ByteBuffer()
+        var adding: [Fault] = []
         var isSentTwice = false
         /// Whether the frame is put into the connection's queue, and whether the first frame of the queue is then sent.
         var isQueued = false
         var sendsFirst = false
-        var ending: Ending?
+        /// The fault by which the connection ends, or falls silent, after the frame.
+        var ending: Fault?
     }
 
     private let faults: [Fault]
@@ -33,9 +22,7 @@ struct FaultPlan {
     private var slowed = 0
     private var queued = 0
 
-    init(_ faults: [Fault]) {
-        self.faults = faults.filter(\.actsOnFrames)
-    }
+    init(_ faults: [Fault]) { self.faults = faults.filter(\.actsOnFrames) }
 
     /// Whether frames pass as they are.
     var isEmpty: Bool { faults.isEmpty }
@@ -53,26 +40,32 @@ struct FaultPlan {
         for (index, fault) in faults.enumerated() {
             switch fault {
             case .malformedEvery(let count) where frames % count == 0:
-                decision.additions.append(.malformed(number: malformed))
+                decision.adding.append(fault)
+                decision.addition.writeImmutableBuffer(WireFrame.text(MalformedFrames.frame(malformed)))
                 malformed += 1
             case .compressedLooking(let frame) where frames >= frame && spent.insert(index).inserted:
-                decision.additions.append(.compressedLooking)
-            case .oversize(let bytes, let frame) where frames >= frame && spent.insert(index).inserted:
-                decision.additions.append(.oversize(bytes: bytes))
+                decision.adding.append(fault)
+                let bytes = MalformedFrames.compressed
+                WireFrame.appendHeader(.text, isCompressed: true, length: bytes.count, to: &decision.addition)
+                decision.addition.writeBytes(bytes)
+            case .oversize(let count, let frame) where frames >= frame && spent.insert(index).inserted:
+                decision.adding.append(fault)
+                WireFrame.appendHeader(.text, length: count, to: &decision.addition)
+                decision.addition.writeRepeatingByte(UInt8(ascii: " "), count: max(0, count - 2))
+                decision.addition.writeString(count >= 2 ? "[]" : " ")
             case .duplicateEvery(let count) where frames % count == 0: decision.isSentTwice = true
-            case .dropEvery(let count) where frames % count == 0: decision.ending = .drop
-            case .resetEvery(let count) where frames % count == 0: decision.ending = .reset
-            case .stallAfter(let count) where frames >= count && spent.insert(index).inserted:
-                decision.ending = .stall
-            case .closeCode(let code, let count) where frames >= count && spent.insert(index).inserted:
-                decision.ending = .close(code: code)
+            case .dropEvery(let count) where frames % count == 0, .resetEvery(let count) where frames % count == 0:
+                decision.ending = fault
+            case .stallAfter(let count) where frames >= count && spent.insert(index).inserted,
+                .closeCode(_, let count) where frames >= count && spent.insert(index).inserted:
+                decision.ending = fault
             case .slowConsumer(let limit, let frame)
             where slowed > 0 || frames >= frame && spent.insert(index).inserted:
                 slowed += 1
                 decision.isQueued = true
                 decision.sendsFirst = slowed % 8 == 0
                 queued += decision.sendsFirst ? 0 : 1
-                if queued >= limit { decision.ending = .slowConsumer }
+                if queued >= limit { decision.ending = fault }
             default: break
             }
         }

@@ -9,16 +9,10 @@ import Synchronization
 /// There is one replay, shared like a live feed: each client gets what passes while its subscription lasts. Call
 /// ``run()`` once. To learn the port first, call ``bind()`` before it.
 public final class FeedSimulator: Service, Sendable {
-    private struct Opened {
-        let server: FeedServer
-        let source: any FrameSource
-        let port: Int
-    }
-
     private let configuration: SimulatorConfiguration
     private let registry: ClientRegistry
     private let logger: Logger
-    private let opened = Mutex<Opened?>(nil)
+    private let opened = Mutex<(server: FeedServer, source: any FrameSource, port: Int)?>(nil)
 
     /// Makes a simulator; nothing is opened yet.
     public init(configuration: SimulatorConfiguration, logger: Logger) {
@@ -37,12 +31,12 @@ public final class FeedSimulator: Service, Sendable {
     public func statistics(
         where condition: @Sendable (SimulatorStatistics) -> Bool
     ) async throws -> SimulatorStatistics {
-        while true {
-            let version = registry.signal.version
-            let statistics = registry.statistics
-            if condition(statistics) { return statistics }
-            try await registry.signal.wait(past: version)
+        var statistics = registry.statistics
+        try await registry.signal.wait {
+            statistics = registry.statistics
+            return condition(statistics)
         }
+        return statistics
     }
 
     /// Ends every connection without a close message; what was sent before still arrives.
@@ -59,19 +53,19 @@ public final class FeedSimulator: Service, Sendable {
         if let port = opened.withLock({ $0?.port }) { return port }
         try configuration.validate()
         let source = try makeSource()
-        let server = FeedServer(configuration: configuration.server, host: registry, logger: logger)
+        var listening = configuration.server
+        listening.maximumBacklogBytes = 2 * configuration.outboundLimitBytes + (32 << 20)
+        let server = FeedServer(configuration: listening, host: registry, logger: logger)
         let port = try await server.bind()
-        opened.withLock { $0 = Opened(server: server, source: source, port: port) }
-        logger.info(
-            "feed simulator listening", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+        opened.withLock { $0 = (server, source, port) }
+        logger.info("feed simulator listening", metadata: ["host": "\(listening.host)", "port": "\(port)"])
         return port
     }
 
     /// Serves clients until the replay is done (with ``SimulatorConfiguration/exitsWhenDone``), a graceful shutdown, or
     /// cancellation; then closes the clients' connections and the port.
     ///
-    /// Throws as ``bind()`` does, and when a capture turns out to be broken; the clients are then
-    /// closed with code 1011.
+    /// Throws as ``bind()`` does, and when a capture turns out to be broken; the clients then get code 1011.
     public func run() async throws {
         _ = try await bind()
         guard let opened = opened.withLock({ $0 }) else { return }
@@ -101,9 +95,7 @@ public final class FeedSimulator: Service, Sendable {
         case .synthetic(let feed): source = SyntheticSource(feed, pace: configuration.pace)
         case .frames(let frame): source = WrittenSource(frame, pace: configuration.pace)
         }
-        for case .lateCorrections(let share) in configuration.faults {
-            source = CorrectionSource(source, share: share)
-        }
+        for case .lateCorrections(let share) in configuration.faults { source = CorrectionSource(source, share: share) }
         return source
     }
 }

@@ -9,7 +9,6 @@ struct FrameBlock: Sendable {
         var start: Int
         var textStart: Int
         var end: Int
-        /// The number of events of each kind.
         var counts: KindCounts
         var kinds: KindSet
         /// When the frame was sent, in milliseconds since the Unix epoch; never earlier than the frame before it.
@@ -30,7 +29,6 @@ struct FrameBlock: Sendable {
 
     var byteCount: Int { wire.writerIndex }
 
-    /// Adds a frame.
     mutating func append(_ text: UnsafeRawBufferPointer, counts: KindCounts, time: Int64) {
         let start = wire.writerIndex
         WireFrame.appendHeader(.text, length: text.count, to: &wire)
@@ -42,9 +40,22 @@ struct FrameBlock: Sendable {
                 time: time))
     }
 
-    /// Calls `body` with a frame's text.
     func withText<Result>(of frame: Frame, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         wire.withUnsafeReadableBytes { body(UnsafeRawBufferPointer(rebasing: $0[frame.textStart..<frame.end])) }
+    }
+
+    /// Calls `body` with each event of some kinds in a run of frames.
+    func forEachEvent(
+        of kinds: KindSet, in range: Range<Int>, _ body: (_ event: UnsafeRawBufferPointer, _ kind: KindSet) -> Void
+    ) {
+        for index in range where !frames[index].kinds.isDisjoint(with: kinds) {
+            withText(of: frames[index]) { text in
+                _ = FrameScan.forEachEvent(text) { event in
+                    guard event.kind.isSubset(of: kinds) else { return }
+                    body(UnsafeRawBufferPointer(rebasing: text[event.range]), event.kind)
+                }
+            }
+        }
     }
 
     /// Returns the bytes of a run of frames without copying them.

@@ -32,32 +32,37 @@ enum FrameEditor {
     static func appendShifted(
         _ event: UnsafeRawBufferPointer, kind: KindSet, by shift: Int64, to output: inout [UInt8]
     ) {
-        var copied = 0
-        _ = ObjectFields.forEach(event) { key, value in
+        replaceValues(of: event, in: &output) { key, value in
             let isTime =
                 kind.isSubset(of: .bars)
                 ? ObjectFields.matches(event, key, "s") || ObjectFields.matches(event, key, "e")
                 : ObjectFields.matches(event, key, "t") || ObjectFields.matches(event, key, "trft")
                     || ObjectFields.matches(event, key, "pt")
-            guard isTime, let time = ObjectFields.integer(event[value]) else { return true }
-            output.append(contentsOf: event[copied..<value.lowerBound])
-            output.append(contentsOf: String(time + shift * (FrameScan.isNanoseconds(time) ? 1_000_000 : 1)).utf8)
-            copied = value.upperBound
-            return true
+            guard isTime, let time = ObjectFields.integer(event[value]) else { return nil }
+            return String(time + shift * (FrameScan.isNanoseconds(time) ? 1_000_000 : 1))
         }
-        output.append(contentsOf: event[copied...])
     }
 
     /// Appends a bar with half its volume (`v`, and `dv` if present); appends nothing when the volume is below 2.
     static func appendPreliminary(_ event: UnsafeRawBufferPointer, to output: inout [UInt8]) {
         guard let volume = ObjectFields.integer("v", in: event), volume > 1 else { return }
         let half = String(volume / 2)
+        replaceValues(of: event, in: &output) { key, _ in
+            if ObjectFields.matches(event, key, "v") { return half }
+            return ObjectFields.matches(event, key, "dv") ? "\"\(half)\"" : nil
+        }
+    }
+
+    /// Appends an event with what `replacement` returns in place of its fields' values; `nil` keeps a value.
+    private static func replaceValues(
+        of event: UnsafeRawBufferPointer, in output: inout [UInt8],
+        _ replacement: (_ key: Range<Int>, _ value: Range<Int>) -> String?
+    ) {
         var copied = 0
         _ = ObjectFields.forEach(event) { key, value in
-            let isPlain = ObjectFields.matches(event, key, "v")
-            guard isPlain || ObjectFields.matches(event, key, "dv") else { return true }
+            guard let text = replacement(key, value) else { return true }
             output.append(contentsOf: event[copied..<value.lowerBound])
-            output.append(contentsOf: (isPlain ? half : "\"\(half)\"").utf8)
+            output.append(contentsOf: text.utf8)
             copied = value.upperBound
             return true
         }

@@ -2,7 +2,6 @@ import FeedServer
 
 /// Picks from a frame the events that a client has subscribed to.
 struct FrameFilter {
-    /// How much of a frame a client gets.
     enum Result: Equatable {
         case nothing
         case whole
@@ -12,7 +11,6 @@ struct FrameFilter {
 
     let subscriptions: Subscriptions
 
-    /// Returns what the client gets of a frame.
     func filter(_ frame: FrameBlock.Frame, of block: FrameBlock) -> Result {
         if subscriptions.wantsAll(of: frame.kinds) { return .whole }
         if subscriptions.wantsNone(of: frame.kinds) { return .nothing }

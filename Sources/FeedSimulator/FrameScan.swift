@@ -18,7 +18,7 @@ enum FrameScan {
     static func forEachEvent(_ frame: UnsafeRawBufferPointer, _ body: (Event) -> Void) -> Bool {
         let count = frame.count
         guard count >= 2, frame[0] == UInt8(ascii: "["), frame[count - 1] == UInt8(ascii: "]") else { return false }
-        guard isQuick(frame) else { return forEachEventSlowly(frame, body) }
+        guard quickCount(frame) != nil else { return forEachEventSlowly(frame, body) }
         var start = 1
         while start < count - 1 {
             let end = nextBrace(frame, start) + 1
@@ -102,18 +102,12 @@ enum FrameScan {
         return KindSet(name: UnsafeRawBufferPointer(rebasing: frame[start..<end]))
     }
 
-    private static func quickPrefix(_ frame: UnsafeRawBufferPointer) -> Bool {
-        ObjectFields.matches(frame, 1..<min(8, frame.count), "{\"ev\":\"")
-    }
-
-    private static func isQuick(_ frame: UnsafeRawBufferPointer) -> Bool { quickCount(frame) != nil }
-
     /// Counts the events of a frame that can be read quickly; `nil` for any other frame.
     private static func quickCount(_ frame: UnsafeRawBufferPointer) -> KindCounts? {
         let last = frame.count - 1
         var counts = KindCounts()
         if last == 1 { return counts }
-        guard quickPrefix(frame) else { return nil }
+        guard ObjectFields.matches(frame, 1..<min(8, frame.count), "{\"ev\":\"") else { return nil }
         var start = 1
         while true {
             guard start + 9 < last else { return nil }

@@ -8,7 +8,6 @@ struct KindCounts: Sendable, Equatable {
 
     mutating func add(_ kind: KindSet) { values[kind.index] &+= 1 }
 
-    /// The number of events of one kind.
     subscript(kind: KindSet) -> Int { Int(values[kind.index]) }
 
     var kinds: KindSet {
@@ -17,6 +16,5 @@ struct KindCounts: Sendable, Equatable {
         return set
     }
 
-    /// The number of events of all kinds.
     var total: Int { Int(values.wrappedSum()) }
 }

@@ -3,7 +3,6 @@ enum MalformedFrames {
     /// Returns the frame with this number; the sorts take turns.
     static func frame(_ number: Int) -> String { sorts[number % sorts.count] }
 
-    /// One frame of each sort.
     static let sorts: [String] = [
         // Cut in the middle.
         #"[{"ev":"AM","sym":"AAPL","v":1200,"o":18"#,

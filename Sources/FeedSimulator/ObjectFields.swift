@@ -33,7 +33,7 @@ enum ObjectFields {
     static func value(of name: StaticString, in object: UnsafeRawBufferPointer) -> Range<Int>? {
         var found: Range<Int>?
         _ = forEach(object) { key, value in
-            guard key.count == name.utf8CodeUnitCount, matches(object, key, name) else { return true }
+            guard matches(object, key, name) else { return true }
             found = value
             return false
         }

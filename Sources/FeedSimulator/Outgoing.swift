@@ -13,13 +13,12 @@ struct Outgoing {
         left.counts += right.counts
     }
 
-    /// Adds what the client wants of a frame; returns whether it wants any.
-    @discardableResult
+    /// Adds what the client wants of a frame.
     mutating func append(
         _ frame: FrameBlock.Frame, of block: FrameBlock, _ filter: FrameFilter, fragmentBytes: Int? = nil
-    ) -> Bool {
+    ) {
         switch filter.filter(frame, of: block) {
-        case .nothing: return false
+        case .nothing: return
         case .whole:
             block.withText(of: frame) { write($0, fragmentBytes) }
             counts += frame.counts
@@ -29,7 +28,6 @@ struct Outgoing {
             counts += cutCounts
         }
         frames += 1
-        return true
     }
 
     private mutating func write(_ text: UnsafeRawBufferPointer, _ fragmentBytes: Int?) {
@@ -50,7 +48,7 @@ struct FaultyLane {
     /// The number of faults carried out, by name.
     private(set) var faults: [String: Int] = [:]
     /// How the connection ends, once it is known.
-    private(set) var ending: FaultPlan.Ending?
+    private(set) var ending: Fault?
 
     init(_ client: ReplayClient) {
         self.client = client
@@ -62,7 +60,8 @@ struct FaultyLane {
     mutating func append(_ frame: FrameBlock.Frame, of block: FrameBlock, _ spent: inout Set<Int>) {
         guard filter.filter(frame, of: block) != .nothing else { return }
         let decision = client.nextDecision(spent: &spent)
-        for addition in decision.additions { add(addition) }
+        output.bytes.writeImmutableBuffer(decision.addition)
+        for fault in decision.adding { faults[fault.name, default: 0] += 1 }
         if decision.isQueued {
             var late = Outgoing()
             late.append(frame, of: block, filter, fragmentBytes: fragmentBytes)
@@ -76,46 +75,18 @@ struct FaultyLane {
             faults["duplicate-every", default: 0] += 1
         }
         ending = decision.ending
-        if let ending { faults[name(of: ending), default: 0] += 1 }
+        if let ending { faults[ending.name, default: 0] += 1 }
     }
 
     /// Ends the connection, or lets it fall silent, as decided.
     func carryOutEnding() {
         switch ending {
-        case nil: break
-        case .drop: client.connection.drop()
-        case .reset: client.connection.reset()
-        case .stall: client.stall()
-        case .close(let code): client.connection.close(code: code, reason: "simulated fault (close-code)")
+        case .dropEvery: client.connection.drop()
+        case .resetEvery: client.connection.reset()
+        case .stallAfter: client.stall()
+        case .closeCode(let code, _): client.connection.close(code: code, reason: "simulated fault (close-code)")
         case .slowConsumer: client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
-        }
-    }
-
-    private mutating func add(_ addition: FaultPlan.Addition) {
-        switch addition {
-        case .malformed(let number):
-            faults["malformed-every", default: 0] += 1
-            output.bytes.writeImmutableBuffer(WireFrame.text(MalformedFrames.frame(number)))
-        case .compressedLooking:
-            faults["compressed-looking", default: 0] += 1
-            let bytes = MalformedFrames.compressed
-            WireFrame.appendHeader(.text, isCompressed: true, length: bytes.count, to: &output.bytes)
-            output.bytes.writeBytes(bytes)
-        case .oversize(let count):
-            faults["oversize", default: 0] += 1
-            WireFrame.appendHeader(.text, length: count, to: &output.bytes)
-            output.bytes.writeRepeatingByte(UInt8(ascii: " "), count: max(0, count - 2))
-            output.bytes.writeString(count >= 2 ? "[]" : " ")
-        }
-    }
-
-    private func name(of ending: FaultPlan.Ending) -> String {
-        switch ending {
-        case .drop: "drop-every"
-        case .reset: "reset-every"
-        case .stall: "stall-after"
-        case .close: "close-code"
-        case .slowConsumer: "slow-consumer"
+        default: break
         }
     }
 }

@@ -13,7 +13,7 @@ struct Replay {
 
     /// Runs to the source's end, and until the clients' sockets have taken everything.
     func run() async throws {
-        try await waitForStart()
+        if configuration.startingClients > 0 { try await waitForReceivers(configuration.startingClients) }
         registry.update { $0.phase = .replaying }
         logger.info("replay started")
         var clock =
@@ -30,9 +30,9 @@ struct Replay {
             }
             upcoming = try await following
         }
-        try await drain()
+        try await registry.signal.wait { registry.clients.allSatisfy { $0.connection.pendingBytes == 0 } }
         registry.update { $0.phase = .done }
-        logger.info("replay done", metadata: ["frames": "\(registry.statistics.position.frames)"])
+        logger.info("replay done", metadata: ["frames": "\(registry.statistics.passedFrames)"])
     }
 
     /// Whether a live block's time has passed already, because nobody was listening.
@@ -53,22 +53,10 @@ struct Replay {
         return block
     }
 
-    private func waitForStart() async throws {
-        switch configuration.startsWith {
-        case .immediately: return
-        case .firstSubscription: try await waitForReceivers(1)
-        case .subscriptions(let clients): try await waitForReceivers(clients)
-        }
-    }
-
     /// Waits until `count` clients are receiving and no subscription has changed for the settle time.
     private func waitForReceivers(_ count: Int) async throws {
         while true {
-            let version = registry.signal.version
-            guard registry.receivers.count >= count else {
-                try await registry.signal.wait(past: version)
-                continue
-            }
+            try await registry.signal.wait { registry.receivers.count >= count }
             let changes = registry.subscriptionChanges
             try await Task.sleep(for: configuration.settleTime, clock: .continuous)
             if registry.subscriptionChanges == changes, registry.receivers.count >= count { return }
@@ -118,15 +106,15 @@ struct Replay {
             let receivers = registry.receivers
             let slow = receivers.filter { $0.connection.pendingBytes > configuration.outboundLimitBytes }
             if slow.isEmpty { return receivers }
-            switch configuration.slowClients {
-            case .slowDownReplay: try await registry.signal.wait(past: version)
-            case .areDropped:
-                for client in slow {
-                    client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
-                    logger.info("slow client closed", metadata: ["client": "\(client.connection.id)"])
-                }
-                registry.update { $0.slowConsumers += slow.count }
+            guard configuration.dropsSlowClients else {
+                try await registry.signal.wait(past: version)
+                continue
             }
+            for client in slow {
+                client.connection.close(code: 1008, reason: "slow consumer", status: .tooSlow)
+                logger.info("slow client closed", metadata: ["client": "\(client.connection.id)"])
+            }
+            registry.update { $0.slowConsumers += slow.count }
         }
     }
 
@@ -157,9 +145,7 @@ struct Replay {
         }
         passed(block, range.lowerBound..<index, missed: 0)
         for lane in lanes {
-            if !lane.faults.isEmpty {
-                registry.update { $0.faults.merge(lane.faults, uniquingKeysWith: +) }
-            }
+            if !lane.faults.isEmpty { registry.update { $0.faults.merge(lane.faults, uniquingKeysWith: +) } }
             hand(lane.output, to: lane.client)
             lane.carryOutEnding()
         }
@@ -185,17 +171,9 @@ struct Replay {
         registry.archive?.add(block, range)
         registry.ticks?.add(block, range)
         registry.update { statistics in
-            statistics.position.frames += range.count
-            statistics.position.eventTime = block.frames[last].time
+            statistics.passedFrames += range.count
+            statistics.eventTime = block.frames[last].time
             statistics.missedFrames += missed
-        }
-    }
-
-    private func drain() async throws {
-        while true {
-            let version = registry.signal.version
-            if registry.clients.allSatisfy({ $0.connection.pendingBytes == 0 }) { return }
-            try await registry.signal.wait(past: version)
         }
     }
 }

@@ -18,7 +18,6 @@ final class ReplayClient: Sendable {
         state = Mutex(State(faults: FaultPlan(faults)))
     }
 
-    /// Whether the replay sends it anything.
     var isReceiving: Bool { connection.isSubscribed && !state.withLock { $0.isStalled } }
 
     var filter: FrameFilter { FrameFilter(subscriptions: connection.subscriptions) }

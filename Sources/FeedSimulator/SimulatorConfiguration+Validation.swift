@@ -1,3 +1,5 @@
+import FeedServer
+
 extension SimulatorConfiguration {
     /// Throws when a setting is out of range.
     func validate() throws(SimulatorError) {
@@ -6,7 +8,7 @@ extension SimulatorConfiguration {
             throw SimulatorError(
                 reason: .configuration, operation: "configuring the simulator", underlying: fault, advice: advice)
         }
-        try require((0...65535).contains(port), "port \(port) is out of range", "use 0 to 65535")
+        try require((0...65535).contains(server.port), "port \(server.port) is out of range", "use 0 to 65535")
         try require((connectionLimit ?? 1) > 0, "the connection limit is out of range", "use 1 or more")
         try require(outboundLimitBytes > 0, "the outbound limit is out of range", "use 1 byte or more")
         if case .speed(let factor) = pace {
@@ -14,9 +16,7 @@ extension SimulatorConfiguration {
                 factor > 0 && factor.isFinite, "the speed \(factor) is out of range",
                 "use a number above 0, or flat-out")
         }
-        if case .subscriptions(let clients) = startsWith {
-            try require(clients > 0, "the number of clients to wait for is out of range", "use 1 or more")
-        }
+        try require(startingClients >= 0, "the number of clients to wait for is out of range", "use 0 or more")
         switch source {
         case .captures(let replay):
             try require(!replay.files.isEmpty, "no captures are given", "name at least one capture")
@@ -25,8 +25,8 @@ extension SimulatorConfiguration {
                 "use 1 or more, or omit it to repeat without end")
         case .synthetic(let feed):
             try require(
-                isDistinct(feed.symbols), "no symbols are given, or one is given twice",
-                "name at least one symbol, each only once")
+                !feed.symbols.isEmpty && Set(feed.symbols).count == feed.symbols.count,
+                "no symbols are given, or one is given twice", "name at least one symbol, each only once")
             try require(!feed.kinds.isEmpty, "no kinds of events are given", "name at least one kind")
             try require(feed.quotesPerTrade >= 0, "the number of quotes per trade is out of range", "use 0 or more")
             try require(
@@ -34,9 +34,5 @@ extension SimulatorConfiguration {
                 "the trade rate \(feed.tradesPerSecond) is out of range", "use 0.001 to 10000 per second and symbol")
         case .frames: break
         }
-    }
-
-    private func isDistinct(_ values: [some Hashable]) -> Bool {
-        !values.isEmpty && Set(values).count == values.count
     }
 }

@@ -24,7 +24,5 @@ public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertibl
     let advice: String
 
     /// The failure as one line.
-    public var description: String {
-        "\(operation): \(underlying); \(advice)"
-    }
+    public var description: String { "\(operation): \(underlying); \(advice)" }
 }

@@ -2,14 +2,6 @@ public import MarketData
 
 /// What the simulator has done so far.
 public struct SimulatorStatistics: Sendable, Equatable {
-    /// How far the replay is.
-    public struct Position: Sendable, Equatable {
-        /// The number of frames taken from the source, whether sent, filtered out or missed.
-        public var frames = 0
-        /// The last such frame's time, in milliseconds since the Unix epoch; `nil` before the first.
-        var eventTime: Int64?
-    }
-
     /// Where the replay is.
     public enum Phase: String, Sendable, Equatable {
         /// Not started: nobody has subscribed yet.
@@ -50,8 +42,10 @@ public struct SimulatorStatistics: Sendable, Equatable {
     public var aggregateRequests = 0
     /// Faults carried out, by ``Fault/name``.
     public var faults: [String: Int] = [:]
-    /// How far the replay is.
-    public var position = Position()
+    /// The number of frames taken from the source, whether sent, filtered out or missed.
+    public var passedFrames = 0
+    /// The last such frame's time, in milliseconds since the Unix epoch; `nil` before the first.
+    var eventTime: Int64?
     /// Where the replay is.
     public var phase = Phase.waiting
 

@@ -17,11 +17,11 @@ struct SyntheticRarities {
         random = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x4C55_4C44))
     }
 
-    /// Generates the events of the second that begins at `start`, in milliseconds; `price` is in 1/10000 dollar.
+    /// Returns the events of the second that begins at `start`, in milliseconds; `price` is in 1/10000 dollar.
     mutating func live(
-        through start: Int64, price: Int64, tape: Int64, _ feed: SyntheticFeed,
-        _ happenings: inout [SyntheticTicker.Happening]
-    ) {
+        through start: Int64, price: Int64, tape: Int64, _ feed: SyntheticFeed
+    ) -> [SyntheticTicker.Happening] {
+        var happenings: [SyntheticTicker.Happening] = []
         let second = start / 1000 % 60
         if second == 0 { halt = random.below(30) == 0 ? Int64(random.below(50)) : nil }
         if second % 30 == 0 { band(at: moment(start), price, tape, indicator: 1, feed, &happenings) }
@@ -29,6 +29,7 @@ struct SyntheticRarities {
         if let halt, second == halt + 10 { band(at: moment(start), price, tape, indicator: 18, feed, &happenings) }
         if second >= 50 { imbalance(at: moment(start), price, feed, &happenings) }
         fairValue(at: moment(start), price, feed, &happenings)
+        return happenings
     }
 
     /// Returns a random moment within the second, in nanoseconds.

@@ -44,7 +44,7 @@ final class SyntheticSource: FrameSource {
         guard second > state.second else { return }
         let minute = (start + state.second * 1000) / 60_000 * 60_000
         if start + second * 1000 >= minute + 60_000 {
-            append(state.tickers.indices.compactMap { state.tickers[$0].minuteBar(from: minute, feed) }, to: &block)
+            append(state.tickers.indices.compactMap { state.tickers[$0].bar(.minute, from: minute, feed) }, to: &block)
         }
         state.second = second
     }
@@ -57,10 +57,10 @@ final class SyntheticSource: FrameSource {
         append(order.map { happenings[$0] }, windowMilliseconds: 100, to: &block)
         // In separate frames, so that nothing needs to be cut out for clients that want none of them.
         append(tickers.indices.flatMap { tickers[$0].rarities(from: start, feed) }, to: &block)
-        append(tickers.indices.compactMap { tickers[$0].secondBar(from: start, feed) }, to: &block)
+        append(tickers.indices.compactMap { tickers[$0].bar(.second, from: start, feed) }, to: &block)
         guard (start + 1000) % 60_000 == 0 else { return }
         let minute = start + 1000 - 60_000
-        append(tickers.indices.compactMap { tickers[$0].minuteBar(from: minute, feed) }, to: &block)
+        append(tickers.indices.compactMap { tickers[$0].bar(.minute, from: minute, feed) }, to: &block)
     }
 
     /// Appends frames of up to 50 events, each of one window of time.

@@ -92,23 +92,7 @@ struct SyntheticTicker {
 
     /// Returns the rarer events of the second that begins at `start`; call ``live(through:of:to:)`` for it first.
     mutating func rarities(from start: Int64, _ feed: SyntheticFeed) -> [Happening] {
-        var happenings: [Happening] = []
-        rarities.live(through: start, price: price, tape: tape, feed, &happenings)
-        return happenings
-    }
-
-    /// Returns the bar of the second that begins at `start`, or `nil` without trades or when bars of seconds aren't
-    /// sent.
-    mutating func secondBar(from start: Int64, _ feed: SyntheticFeed) -> Happening? {
-        defer { second = Window() }
-        return bar(.secondBar, second, from: start, to: start + 1000, feed)
-    }
-
-    /// Returns the bar of the minute that begins at `start`, or `nil` without trades or when bars of minutes aren't
-    /// sent.
-    mutating func minuteBar(from start: Int64, _ feed: SyntheticFeed) -> Happening? {
-        defer { minute = Window() }
-        return bar(.minuteBar, minute, from: start, to: start + 60_000, feed)
+        rarities.live(through: start, price: price, tape: tape, feed)
     }
 
     private mutating func tradeCount(_ rate: Double) -> Int {
@@ -190,11 +174,14 @@ struct SyntheticTicker {
         happenings.append(Happening(time: time, kind: .trade, text: text.finished()))
     }
 
-    private mutating func bar(
-        _ kind: EventKind, _ window: Window, from start: Int64, to end: Int64, _ feed: SyntheticFeed
-    ) -> Happening? {
+    /// Returns the bar of the second or minute that begins at `start`, or `nil` without trades or when such bars aren't
+    /// sent.
+    mutating func bar(_ interval: Bar.Interval, from start: Int64, _ feed: SyntheticFeed) -> Happening? {
+        let window = interval == .minute ? minute : second
+        if interval == .minute { minute = Window() } else { second = Window() }
         guard window.trades > 0 else { return nil }
         let isNovel = random.happens(perMillion: feed.novelFieldsPerMillion)
+        let (kind, end) = (EventKind(interval), start + interval.milliseconds)
         guard feed.kinds.contains(kind) else { return nil }
         var text = EventText(kind, symbol)
         text.add("v", window.volume / 1000)

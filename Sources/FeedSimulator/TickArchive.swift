@@ -1,3 +1,4 @@
+import FeedServer
 import MarketData
 import Synchronization
 
@@ -10,79 +11,31 @@ final class TickArchive: Sendable {
         var isTrade: Bool
     }
 
-    /// One symbol's events of one kind, as the feed wrote them, with times in milliseconds. They are in order of time;
-    /// events of the same time are in the order in which they passed.
-    private struct Passed {
-        private struct Event {
-            var time: Int64
-            var object: Range<Int>
-        }
+    /// The events as the feed wrote them, with times in milliseconds, in order of time; events of the same time are in
+    /// the order in which they passed.
+    private let passed = Mutex<[Key: [(time: Int64, object: [UInt8])]]>([:])
 
-        private var events: [Event] = []
-        private var bytes: [UInt8] = []
-
-        mutating func append(_ object: UnsafeRawBufferPointer, time: Int64) {
-            let event = Event(time: time, object: bytes.count..<bytes.count + object.count)
-            bytes.append(contentsOf: object)
-            // Most events arrive in order, so the search is rarely needed.
-            let isLast = events.last.map { $0.time <= time } ?? true
-            events.insert(event, at: isLast ? events.endIndex : place(where: { $0 > time }))
-        }
-
-        /// Returns the places of the events within a range of times.
-        func places(of times: Range<Int64>) -> Range<Int> {
-            place { $0 >= times.lowerBound }..<place { $0 >= times.upperBound }
-        }
-
-        func event(_ place: Int) -> (object: [UInt8], time: Int64) {
-            (Array(bytes[events[place].object]), events[place].time)
-        }
-
-        /// Returns the first place whose time meets a condition; all later times must meet it too.
-        private func place(where isBehind: (Int64) -> Bool) -> Int {
-            var (low, high) = (0, events.count)
-            while low < high {
-                let middle = (low + high) / 2
-                if isBehind(events[middle].time) { high = middle } else { low = middle + 1 }
-            }
-            return low
-        }
-    }
-
-    private let passed = Mutex<[Key: Passed]>([:])
-
-    /// Adds the trades and quotes of some frames.
     func add(_ block: FrameBlock, _ range: Range<Int>) {
         passed.withLock { passed in
-            for index in range where !block.frames[index].kinds.isDisjoint(with: [.trade, .quote]) {
-                block.withText(of: block.frames[index]) { text in
-                    _ = FrameScan.forEachEvent(text) { event in
-                        guard event.kind == .trade || event.kind == .quote else { return }
-                        let object = UnsafeRawBufferPointer(rebasing: text[event.range])
-                        guard let symbol = FrameScan.symbol(of: object),
-                            let time = FrameScan.time(of: object, kind: event.kind)
-                        else { return }
-                        let key = Key(symbol: symbol, isTrade: event.kind == .trade)
-                        passed[key, default: Passed()].append(object, time: time)
-                    }
-                }
+            block.forEachEvent(of: [.trade, .quote], in: range) { object, kind in
+                guard let symbol = FrameScan.symbol(of: object), let time = FrameScan.time(of: object, kind: kind)
+                else { return }
+                let key = Key(symbol: symbol, isTrade: kind == .trade)
+                let place = passed[key]?.partitioningIndex { $0.time > time } ?? 0
+                passed[key, default: []].insert((time, Array(object)), at: place)
             }
         }
     }
 
-    /// Returns at most `limit` events within a span, in the form of the REST API, after skipping `offset`; and whether
-    /// more follow.
-    func events(
-        of symbol: Symbol, isTrade: Bool, times: Range<Int64>, ascending: Bool, from offset: Int, limit: Int
-    ) -> (objects: [[UInt8]], hasMore: Bool) {
-        passed.withLock { passed in
+    /// Returns the events of one page, in the form of the REST API, and whether more follow.
+    private func events(of symbol: Symbol, isTrade: Bool, _ question: Question) -> (objects: [[UInt8]], hasMore: Bool) {
+        let (ascending, offset, limit) = (question.ascending, question.offset, question.limit)
+        return passed.withLock { passed in
             guard let all = passed[Key(symbol: symbol, isTrade: isTrade)] else { return ([], false) }
-            let places = all.places(of: times)
+            let first = all.partitioningIndex { $0.time >= question.times.lowerBound }
+            let places = first..<all.partitioningIndex { $0.time >= question.times.upperBound }
             let page = ascending ? places.dropFirst(offset).prefix(limit) : places.dropLast(offset).suffix(limit)
-            let objects = page.map { place in
-                let (object, time) = all.event(place)
-                return Self.tick(object, time: time, isTrade: isTrade)
-            }
+            let objects = page.map { Self.tick(all[$0].object, time: all[$0].time, isTrade: isTrade) }
             return (ascending ? objects : objects.reversed(), places.count > offset + limit)
         }
     }
@@ -125,5 +78,63 @@ final class TickArchive: Sendable {
             output.append(UInt8(ascii: "}"))
             return output
         }
+    }
+
+    /// What a request asks for; the cursor for the next page contains all of it.
+    private struct Question {
+        var times: Range<Int64>
+        var ascending: Bool
+        var limit: Int
+        var offset = 0
+
+        var cursor: String { "\(times.lowerBound)_\(times.upperBound)_\(ascending ? 1 : 0)_\(limit)_\(offset)" }
+    }
+
+    /// Returns the answer to `GET /v3/trades/{symbol}` or `/v3/quotes/{symbol}`, newest first unless asked otherwise;
+    /// `nil` when the request is for another route.
+    ///
+    /// - Parameters:
+    ///   - apiKey: The only key that is accepted; `nil` accepts every key.
+    ///   - isRefused: Whether requests are refused, as for a key whose plan doesn't include ticks.
+    func answer(_ request: PlainRequest, apiKey: Secret?, isRefused: Bool) -> PlainAnswer? {
+        let parts = request.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
+        guard parts.count == 3, parts[0] == "v3", ["trades", "quotes"].contains(parts[1]) else { return nil }
+        if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
+        if isRefused { return .fault(403, "Not entitled to this data") }
+        guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
+            var question = Self.question(request.query)
+        else {
+            return .fault(
+                400, "invalid request: check the ticker, the cursor, and that timestamp.gte is not after timestamp.lt")
+        }
+        let found = events(of: symbol, isTrade: parts[1] == "trades", question)
+        var body = Array("{\"status\":\"OK\",\"results\":[".utf8)
+        body += found.objects.joined(separator: [UInt8(ascii: ",")])
+        body.append(UInt8(ascii: "]"))
+        if found.hasMore {
+            question.offset += question.limit
+            body += Array(",\"next_url\":\"\(request.origin)\(request.path)?cursor=\(question.cursor)\"".utf8)
+        }
+        body.append(UInt8(ascii: "}"))
+        return PlainAnswer(status: 200, body: body)
+    }
+
+    /// Parses the query. Its times are in nanoseconds, those of the archive in milliseconds.
+    private static func question(_ query: [String: String]) -> Question? {
+        if let cursor = query["cursor"] {
+            let parts = cursor.split(separator: "_").compactMap { Int64($0) }
+            guard parts.count == 5, parts[0] <= parts[1] else { return nil }
+            return Question(
+                times: parts[0]..<parts[1], ascending: parts[2] == 1, limit: Int(parts[3]), offset: Int(parts[4]))
+        }
+        func milliseconds(_ name: String) -> Int64? {
+            query["timestamp.\(name)"].flatMap { Int64($0) }.map { ($0 + 999_999) / 1_000_000 }
+        }
+        let from = milliseconds("gte") ?? 0
+        let to = milliseconds("lt") ?? .max / 2_000_000
+        guard from <= to else { return nil }
+        return Question(
+            times: from..<to, ascending: query["order"] == "asc",
+            limit: min(50_000, max(1, query["limit"].flatMap { Int($0) } ?? 1000)))
     }
 }

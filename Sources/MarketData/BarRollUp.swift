@@ -65,8 +65,7 @@ public struct BarRollUp: Sendable, Equatable {
         var found: [Bar] = []
         var weighted = (price: 0.0, volume: 0.0)
         for bar in bars where UnixTime.possible.contains(bar.start) {
-            if let last = found.last, bar.start < last.end {
-                var last = last
+            if var last = found.last, bar.start < last.end {
                 last.high = max(last.high, bar.high)
                 last.low = min(last.low, bar.low)
                 last.close = bar.close
@@ -96,25 +95,16 @@ public struct BarRollUp: Sendable, Equatable {
         return value.magnitude < 1e9 ? (value * scale).rounded() / scale : value
     }
 
-    /// Widens a span to whole windows, in milliseconds since the Unix epoch. Part of a window would be taken for the
-    /// whole window.
+    /// Widens a span to whole windows, in milliseconds since the Unix epoch: a part would be taken for the whole.
     public func whole(from: Int64?, to: Int64?) -> (from: Int64?, to: Int64?) {
-        let end = to.map { to in
-            let last = window(of: to)
-            return last.lowerBound == to ? to : last.upperBound
-        }
-        return (from.map { window(of: $0).lowerBound }, end)
+        (from.map { window(of: $0).lowerBound }, to.map { window(of: $0 - 1).upperBound })
     }
 
     /// The window that holds a moment, in milliseconds since the Unix epoch.
     func window(of moment: Int64) -> Range<Int64> {
         let day = TradingDay(at: moment).span
-        let step: Int64
-        switch length {
-        case .minutes(let count): step = Int64(count) * 60_000
-        case .hours(let count): step = Int64(count) * 3_600_000
-        case .day: return day
-        }
+        guard length != .day else { return day }
+        let step = Int64(length.seconds) * 1000
         // Counted in elapsed time: an hour off once the clocks have changed, on a Sunday, when nothing trades.
         let start = day.lowerBound + (moment - day.lowerBound) / step * step
         return start..<min(start + step, day.upperBound)

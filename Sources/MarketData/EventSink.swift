@@ -9,9 +9,6 @@ public protocol EventSink: AnyObject, Sendable {
     /// The kinds whose batches must also hold the events as the feed sent them; read at each socket read.
     var wantedText: KindSet { get }
 
-    /// Records that events were missed; does not block.
-    func record(_ gap: Gap)
-
     /// Records which gaps began and which are over, all or nothing; does not block.
     func record(_ change: GapChange)
 
@@ -22,11 +19,6 @@ public protocol EventSink: AnyObject, Sendable {
 extension EventSink {
     /// The default, for a sink that needs only the values.
     public var wantedText: KindSet { [] }
-
-    /// The default, for a sink that records a gap only once it is over.
-    public func record(_ change: GapChange) {
-        for gap in change.gaps where gap.to != nil { record(gap) }
-    }
 
     /// The default, for a sink without a logbook.
     public func record(_ incident: Incident) {}
@@ -40,7 +32,7 @@ public enum Admission: Sendable, Equatable {
     case acceptedStopReading
     /// The queue is full and the batch was not taken: close the connection and record a gap.
     case refused
-    /// The batch came too late to tell new events from copies of what another connection brought, and was not taken:
-    /// connect again and record a gap.
+    /// The batch came too late to tell new events from another connection's, and was not taken: connect again and
+    /// record a gap.
     case outdated
 }

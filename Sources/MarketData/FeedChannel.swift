@@ -23,13 +23,9 @@ public struct FeedChannel: Hashable, Sendable {
             return nil
         }
         let name = text[text.index(after: dot)...]
-        if name == "*" {
-            self.init(kind: kind, symbol: nil)
-        } else if let symbol = Symbol(name) {
-            self.init(kind: kind, symbol: symbol)
-        } else {
-            return nil
-        }
+        let symbol = Symbol(name)
+        guard symbol != nil || name == "*" else { return nil }
+        self.init(kind: kind, symbol: symbol)
     }
 }
 

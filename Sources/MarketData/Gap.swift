@@ -26,8 +26,7 @@ public struct Gap: Sendable, Hashable {
     public var symbols: [Symbol]
     /// The kinds of events missed.
     public var events: [EventKind]
-    /// The time of the newest event of these kinds before the interruption, or a little before, in milliseconds since
-    /// the Unix epoch.
+    /// The time of the newest event before the interruption, or a little before, in milliseconds since the Unix epoch.
     public var from: Int64
     /// When the subscription was back, or a little later, in milliseconds since the Unix epoch; `nil` while it is not.
     public var to: Int64?
@@ -52,8 +51,7 @@ public struct Gap: Sendable, Hashable {
 }
 
 extension Gap {
-    /// How long before the newest event that was read a gap begins, in milliseconds: events of a kind arrive slightly
-    /// out of order.
+    /// How long before the newest event read a gap begins, in milliseconds: events arrive slightly out of order.
     public static let startMargin: Int64 = 1000
     /// How long after the clock or the events show its end a gap ends, in milliseconds: even a synchronized clock may
     /// be this far behind.

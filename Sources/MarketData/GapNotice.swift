@@ -19,7 +19,7 @@ public struct GapNotice: Sendable, Equatable {
     ///
     /// When the gap names symbols, a reader of the wildcard is told those symbols.
     public init?(_ gap: Gap, of channels: Set<FeedChannel>) {
-        self.init(channels: [], from: gap.from, to: gap.to, cause: gap.cause)
+        (self.channels, from, to, cause) = ([], gap.from, gap.to, gap.cause)
         for kind in gap.events {
             if gap.symbols.isEmpty {
                 self.channels += channels.filter { $0.kind == kind }
@@ -30,13 +30,6 @@ public struct GapNotice: Sendable, Equatable {
             }
         }
         if self.channels.isEmpty { return nil }
-    }
-
-    private init(channels: [FeedChannel], from: Int64, to: Int64?, cause: Gap.Cause) {
-        self.channels = channels
-        self.from = from
-        self.to = to
-        self.cause = cause
     }
 
     /// The messages; several when there are many channels.
@@ -61,10 +54,9 @@ public struct GapNotice: Sendable, Equatable {
         let times = message[..<comma].split(separator: " ")
         let names = message[message.index(after: colon)...].split { $0 == "," || $0 == " " }
         guard times.count == 2 || times.count == 4 && times[2] == "to", times[0] == "from",
-            let from = Self.time(times[1]),
-            let cause = Gap.Cause(rawValue: String(message[comma..<colon].dropFirst(2)))
+            let from = Self.time(times[1]), let cause = Gap.Cause(rawValue: String(message[comma..<colon].dropFirst(2)))
         else { return nil }
-        self.init(channels: names.compactMap { FeedChannel($0) }, from: from, to: nil, cause: cause)
+        (channels, self.from, self.cause) = (names.compactMap { FeedChannel($0) }, from, cause)
         guard times.count == 4 else { return }
         guard let to = Self.time(times[3]), to >= from else { return nil }
         self.to = to

@@ -35,10 +35,7 @@ public struct HTTPProxy: Sendable, Equatable {
             rest = rest.dropFirst(host.count)
         }
         guard !host.isEmpty, host.utf8.count <= 253 else { return nil }
-        guard !rest.isEmpty else {
-            port = 80
-            return
-        }
+        if rest.isEmpty { rest = ":80" }
         guard rest.first == ":", let number = UInt16(rest.dropFirst()), number > 0 else { return nil }
         port = Int(number)
     }

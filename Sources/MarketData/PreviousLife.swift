@@ -34,8 +34,7 @@ public struct PreviousLife: Sendable, Equatable {
         private let delay: Int64
         private var told: [EventKind: [Symbol?: [ClosedRange<Int64>]]] = [:]
 
-        /// Returns since when events of a kind are missed: since the newest that the file holds, or since the end of
-        /// the recorded gaps that go on from there.
+        /// Returns since when events are missed: since the file's newest, or the end of recorded gaps that follow it.
         public func missedSince(_ kind: EventKind, _ symbol: Symbol?) -> Int64 {
             var since = life.newestTime(of: kind, delay: delay)
             var spans = told[kind]?[nil] ?? []
@@ -72,8 +71,6 @@ public struct PreviousLife: Sendable, Equatable {
         return min((newest.values.max() ?? end - delay) - Gap.eventLateness - rhythm, earliest)
     }
 
-    /// Prepares for questions about many symbols.
-    ///
-    /// - Parameter delay: how late the feed's events are, in milliseconds.
+    /// Prepares for questions about many symbols; the feed's events come `delay` milliseconds late.
     public func ends(delay: Int64) -> Ends { Ends(self, delay: delay) }
 }

@@ -42,39 +42,34 @@ public struct SentEvents: Sendable, Equatable {
 }
 
 extension EventBatch {
-    /// Notes where the last appended event is in the frames, if one was appended since the previous call.
-    ///
-    /// - Returns: Whether its kind is wanted.
+    /// Notes where the event appended since the last call is in the frames; returns whether its kind is wanted.
     public mutating func noteSent(_ range: TextRange) -> Bool {
         // Read in place: with a copy of `sent`, each append would copy everything before it.
         guard let kinds = sent?.kinds else { return false }
         func text(of kind: KindSet) -> TextRange { kinds.contains(kind) ? range : .none }
+        let kind: KindSet
         if let count = sent?.bars.count, count < bars.count {
-            let kind: KindSet = bars[count].interval == .minute ? .minuteBar : .secondBar
+            kind = bars[count].interval == .minute ? .minuteBar : .secondBar
             sent?.bars.append(text(of: kind))
-            return kinds.contains(kind)
+        } else if let count = sent?.trades.count, count < trades.count {
+            kind = .trade
+            sent?.trades.append(text(of: kind))
+        } else if let count = sent?.quotes.count, count < quotes.count {
+            kind = .quote
+            sent?.quotes.append(text(of: kind))
+        } else if let count = sent?.limitBands.count, count < limitBands.count {
+            kind = .limitBand
+            sent?.limitBands.append(text(of: kind))
+        } else if let count = sent?.imbalances.count, count < imbalances.count {
+            kind = .imbalance
+            sent?.imbalances.append(text(of: kind))
+        } else if let count = sent?.fairValues.count, count < fairValues.count {
+            kind = .fairValue
+            sent?.fairValues.append(text(of: kind))
+        } else {
+            return false
         }
-        if let count = sent?.trades.count, count < trades.count {
-            sent?.trades.append(text(of: .trade))
-            return kinds.contains(.trade)
-        }
-        if let count = sent?.quotes.count, count < quotes.count {
-            sent?.quotes.append(text(of: .quote))
-            return kinds.contains(.quote)
-        }
-        if let count = sent?.limitBands.count, count < limitBands.count {
-            sent?.limitBands.append(text(of: .limitBand))
-            return kinds.contains(.limitBand)
-        }
-        if let count = sent?.imbalances.count, count < imbalances.count {
-            sent?.imbalances.append(text(of: .imbalance))
-            return kinds.contains(.imbalance)
-        }
-        if let count = sent?.fairValues.count, count < fairValues.count {
-            sent?.fairValues.append(text(of: .fairValue))
-            return kinds.contains(.fairValue)
-        }
-        return false
+        return kinds.contains(kind)
     }
 
     /// Whether the batch may hold events of some kinds. Minute and second bars are not told apart.

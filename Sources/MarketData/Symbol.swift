@@ -15,20 +15,9 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
     @inlinable
     public init?(utf8 bytes: UnsafeRawBufferPointer) {
         guard bytes.count > 0, bytes.count <= Symbol.maximumLength else { return nil }
-        var high: UInt64 = 0
-        var low: UInt64 = 0
-        var index = 0
-        while index < bytes.count {
-            let byte = bytes[index]
-            guard Symbol.isAllowed(byte) else { return nil }
-            if index < 8 {
-                high |= UInt64(byte) << UInt64(56 - 8 * index)
-            } else {
-                low |= UInt64(byte) << UInt64(120 - 8 * index)
-            }
-            index += 1
-        }
-        self.init(high: high, low: low)
+        var words: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &words) { $0.copyMemory(from: bytes) }
+        self.init(littleEndian: UInt64(littleEndian: words.0), UInt64(littleEndian: words.1), count: bytes.count)
     }
 
     /// Reads a symbol from the first `count` of the sixteen bytes in two words, the first byte in the lowest place;
@@ -45,8 +34,7 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         } else {
             let unused = 128 &- UInt64(truncatingIfNeeded: count) &* 8
             let low = (second &<< unused) &>> unused
-            guard Symbol.areAllowed(first),
-                Symbol.areAllowed(low | Symbol.placeholders & ~(UInt64.max &>> unused))
+            guard Symbol.areAllowed(first), Symbol.areAllowed(low | Symbol.placeholders & ~(UInt64.max &>> unused))
             else { return nil }
             self.init(high: first.byteSwapped, low: low.byteSwapped)
         }
@@ -90,13 +78,6 @@ public struct Symbol: Hashable, Sendable, BitwiseCopyable {
         self.low = low
     }
 
-    /// Whether a byte may be in a symbol.
-    @inlinable
-    static func isAllowed(_ byte: UInt8) -> Bool {
-        byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "*")
-            && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-    }
-
     /// The number of bytes.
     @inlinable public var count: Int {
         low == 0 ? 8 - high.trailingZeroBitCount / 8 : 16 - low.trailingZeroBitCount / 8
@@ -125,7 +106,5 @@ extension Symbol: Comparable {
 
 extension Symbol: CustomStringConvertible {
     /// The symbol as text.
-    public var description: String {
-        withUTF8 { String(decoding: $0, as: UTF8.self) }
-    }
+    public var description: String { withUTF8 { String(decoding: $0, as: UTF8.self) } }
 }

@@ -52,19 +52,13 @@ public struct TextArena: Sendable, Equatable {
     mutating func reserve(_ count: Int) { storage.reserveCapacity(count) }
 
     /// Forgets all texts and keeps the memory.
-    public mutating func removeAll() {
-        storage.removeAll(keepingCapacity: true)
-    }
+    public mutating func removeAll() { storage.removeAll(keepingCapacity: true) }
 
     /// Forgets the texts from an offset on: those that were appended after the arena had that length.
-    public mutating func removeAll(from offset: Int) {
-        storage.removeSubrange(offset...)
-    }
+    public mutating func removeAll(from offset: Int) { storage.removeSubrange(offset...) }
 
     /// The text at `range`.
-    public subscript(_ range: TextRange) -> String {
-        withUTF8(range) { String(decoding: $0, as: UTF8.self) }
-    }
+    public subscript(_ range: TextRange) -> String { withUTF8(range) { String(decoding: $0, as: UTF8.self) } }
 
     /// Calls `body` with the bytes at `range`, valid during the call only.
     @inline(__always)

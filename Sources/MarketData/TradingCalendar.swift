@@ -4,16 +4,6 @@
 /// Trading here is 4:00 to 20:00 New York time: it includes the hours before and after the regular session, because
 /// bars come then too. On a half day it ends at 17:00. In other years, every weekday counts as a full day.
 public enum TradingCalendar {
-    /// The kind of a day.
-    public enum Day: Sendable, Equatable {
-        /// No trading: a weekend or a holiday.
-        case closed
-        /// The regular session ends at 13:00.
-        case half
-        /// The regular session ends at 16:00.
-        case full
-    }
-
     /// One day's trading, in milliseconds since the Unix epoch.
     public struct Session: Sendable, Equatable {
         /// When the first trades may happen: 4:00.
@@ -26,65 +16,22 @@ public enum TradingCalendar {
         public var close: Int64
     }
 
-    /// The kind of a day of the New York calendar.
-    public static func day(_ year: Int, _ month: Int, _ day: Int) -> Day {
-        let number = dayNumber(year, month, day)
-        if weekday(number) == 0 || weekday(number) == 6 { return .closed }
-        let key = year * 10_000 + month * 100 + day
-        if holidays.contains(key) { return .closed }
-        return halfDays.contains(key) ? .half : .full
-    }
-
-    /// The trading of the New York day that holds a time, in milliseconds since the Unix epoch; `nil` on a closed day.
-    public static func session(at milliseconds: Int64) -> Session? {
-        TradingDay(at: milliseconds).session
-    }
-
     /// Whether there was trading at any time of a span, its ends included, in milliseconds since the Unix epoch.
     public static func isOpen(from: Int64, to: Int64) -> Bool {
         guard from <= to else { return false }
-        let last = newYorkDay(of: to)
-        var day = newYorkDay(of: from)
+        let (first, last) = (TradingDay(at: from), TradingDay(at: to))
         // A closed span is five days long at most; anything longer holds a session.
-        guard last - day <= 10 else { return true }
-        while day <= last {
-            if let session = session(ofDay: day), from < session.close, to >= session.open { return true }
-            day += 1
-        }
-        return false
+        guard first.distance(to: last) <= 10 else { return true }
+        return (first...last).contains { day in day.session.map { from < $0.close && to >= $0.open } ?? false }
     }
 
     /// Returns a New York day from midnight to midnight, in milliseconds since the Unix epoch; `nil` when the text is
-    /// not a date (`2024-01-02`).
+    /// not a date of 1970 or later (`2024-01-02`).
     public static func newYorkDay(_ text: String) -> Range<Int64>? {
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.map(\.utf8.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
-            let date = Int(parts[2]), (1...12).contains(month), (1970...9999).contains(year)
-        else { return nil }
-        let number = dayNumber(year, month, date)
-        guard civil(number) == (year, month, date) else { return nil }
-        // The clocks change at 2:00, so the offset at 5:00 UTC is also that of midnight.
-        func midnight(_ number: Int) -> Int64 {
-            let time = Int64(number) * 86_400_000
-            return time - newYorkOffset(time + 5 * 3_600_000)
-        }
-        return midnight(number)..<midnight(number + 1)
+        TradingDay(text).flatMap { $0.number >= 0 ? $0.span : nil }
     }
 
     // MARK: Days
-
-    fileprivate static func session(ofDay number: Int) -> Session? {
-        let (year, month, date) = civil(number)
-        let kind = day(year, month, date)
-        guard kind != .closed else { return nil }
-        let midnight = Int64(number) * 86_400_000
-        // The clocks change on Sundays, so one offset holds for the whole of a trading day.
-        let offset = newYorkOffset(midnight + 17 * 3_600_000)
-        func at(_ hour: Int64, _ minute: Int64 = 0) -> Int64 { midnight + (hour * 60 + minute) * 60_000 - offset }
-        let isHalf = kind == .half
-        return Session(
-            open: at(4), regularOpen: at(9, 30), regularClose: at(isHalf ? 13 : 16), close: at(isHalf ? 17 : 20))
-    }
 
     /// Returns the New York date at a time, as days since 1970-01-01.
     fileprivate static func newYorkDay(of milliseconds: Int64) -> Int {
@@ -109,7 +56,7 @@ public enum TradingCalendar {
     }
 
     /// The day of the week: 0 is Sunday. 1970-01-01 was a Thursday.
-    private static func weekday(_ number: Int) -> Int { ((number + 4) % 7 + 7) % 7 }
+    fileprivate static func weekday(_ number: Int) -> Int { ((number + 4) % 7 + 7) % 7 }
 
     /// Returns the days since 1970-01-01 of a Gregorian date, counted in years that begin in March.
     fileprivate static func dayNumber(_ year: Int, _ month: Int, _ day: Int) -> Int {
@@ -119,7 +66,7 @@ public enum TradingCalendar {
     }
 
     /// The date of a number of days since 1970-01-01.
-    fileprivate static func civil(_ number: Int) -> (year: Int, month: Int, day: Int) {
+    public static func civil(_ number: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = number + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -134,7 +81,7 @@ public enum TradingCalendar {
 
     /// Days without trading, other than weekends. 2025-01-09 was a day of mourning. 1 January 2028 is a Saturday, and
     /// no other day is closed for it.
-    private static let holidays: Set<Int> = [
+    fileprivate static let holidays: Set<Int> = [
         2024_01_01, 2024_01_15, 2024_02_19, 2024_03_29, 2024_05_27, 2024_06_19, 2024_07_04, 2024_09_02, 2024_11_28,
         2024_12_25,
         2025_01_01, 2025_01_09, 2025_01_20, 2025_02_17, 2025_04_18, 2025_05_26, 2025_06_19, 2025_07_04, 2025_09_01,
@@ -151,7 +98,7 @@ public enum TradingCalendar {
     ]
 
     /// Days on which the regular session ends at 13:00.
-    private static let halfDays: Set<Int> = [
+    fileprivate static let halfDays: Set<Int> = [
         2024_07_03, 2024_11_29, 2024_12_24,
         2025_07_03, 2025_11_28, 2025_12_24,
         2026_11_27, 2026_12_24,
@@ -163,7 +110,7 @@ public enum TradingCalendar {
 }
 
 /// A day of the New York calendar, written `2026-11-24`.
-public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertible {
+public struct TradingDay: Sendable, Hashable, Strideable, CustomStringConvertible {
     /// The days since 1970-01-01.
     let number: Int
 
@@ -175,10 +122,11 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
     /// Reads `2026-11-24`; `nil` for anything else, including a date that does not exist.
     public init?(_ text: String) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.map(\.utf8.count) == [4, 2, 2], text.utf8.allSatisfy({ $0 == 0x2D || (0x30...0x39).contains($0) }),
-            let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]), (1...12).contains(month)
+        guard parts.map(\.utf8.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
+            let day = Int(parts[2])
         else { return nil }
         number = TradingCalendar.dayNumber(year, month, day)
+        // A date that does not exist comes out as another one.
         guard description == text else { return nil }
     }
 
@@ -190,18 +138,42 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
         return day
     }
 
-    /// The hours of trading; `nil` on a closed day.
-    public var session: TradingCalendar.Session? { TradingCalendar.session(ofDay: number) }
+    /// The hours of trading; `nil` on a weekend or a holiday.
+    public var session: TradingCalendar.Session? {
+        let (year, month, day) = TradingCalendar.civil(number)
+        let key = year * 10_000 + month * 100 + day
+        guard 1...5 ~= TradingCalendar.weekday(number), !TradingCalendar.holidays.contains(key) else { return nil }
+        let (regularClose, close) = TradingCalendar.halfDays.contains(key) ? (13, 17) : (16, 20)
+        return TradingCalendar.Session(
+            open: moment(minuteOfDay: 4 * 60), regularOpen: moment(minuteOfDay: 9 * 60 + 30),
+            regularClose: moment(minuteOfDay: regularClose * 60), close: moment(minuteOfDay: close * 60))
+    }
 
     /// Whether this day had trading and its bars no longer change at a time, in milliseconds since the Unix epoch.
     public func isFinal(at milliseconds: Int64) -> Bool {
         session.map { milliseconds >= $0.close + 15 * 60_000 } ?? false
     }
 
+    /// The number of days from this day to another.
+    public func distance(to other: TradingDay) -> Int { other.number - number }
+
+    /// The day that is `days` days later.
+    public func advanced(by days: Int) -> TradingDay { TradingDay(number: number + days) }
+
     /// The calendar day before.
-    public var before: TradingDay { TradingDay(number: number - 1) }
+    public var before: TradingDay { advanced(by: -1) }
     /// The calendar day after.
-    public var after: TradingDay { TradingDay(number: number + 1) }
+    public var after: TradingDay { advanced(by: 1) }
+    /// The Monday of the day's week.
+    public var monday: TradingDay { advanced(by: -((number + 3) % 7)) }
+    /// The first day of the day's month.
+    public var firstOfMonth: TradingDay { TradingDay(description.prefix(8) + "01") ?? self }
+
+    /// From midnight to midnight in New York, in milliseconds since the Unix epoch: 23 or 25 hours if clocks change.
+    public var span: Range<Int64> { midnight..<after.midnight }
+
+    /// The midnight at which the day begins. The clocks change at 2:00, so it still has the offset of the day before.
+    private var midnight: Int64 { before.moment(minuteOfDay: 24 * 60) }
 
     /// The moment when a New York clock shows a time of this day, in milliseconds since the Unix epoch. On the Sundays
     /// when the clocks change, the hours before the change are an hour off.
@@ -219,7 +191,4 @@ public struct TradingDay: Sendable, Hashable, Comparable, CustomStringConvertibl
         }
         return "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))"
     }
-
-    /// Orders by date.
-    public static func < (left: TradingDay, right: TradingDay) -> Bool { left.number < right.number }
 }

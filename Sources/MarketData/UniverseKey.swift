@@ -36,11 +36,8 @@ public struct UniverseKey: Hashable, Sendable {
     public var hasManyParts: Bool { parts.count > UniverseKey.customaryParts }
 
     private static func trimmed(_ text: some StringProtocol) -> String {
-        var start = text.startIndex
-        var end = text.endIndex
-        while start < end, text[start].isWhitespace { start = text.index(after: start) }
-        while start < end, text[text.index(before: end)].isWhitespace { end = text.index(before: end) }
-        return String(text[start..<end])
+        guard let last = text.lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(text[...last].drop(while: \.isWhitespace))
     }
 }
 

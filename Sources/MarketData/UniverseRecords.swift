@@ -76,7 +76,7 @@ public struct GroupRecord: Sendable, Equatable {
 }
 
 /// A row of `group_memberships`.
-public struct MemberRecord: Sendable, Equatable {
+public struct MemberRecord: Sendable, Equatable, Codable {
     /// The ticker as the source writes it.
     public var symbol: String
     /// Its share of the group in percent, where the source gives one.
@@ -96,7 +96,7 @@ public struct MemberRecord: Sendable, Equatable {
 }
 
 /// A row of `cache_entries`.
-public struct CacheEntryRecord: Sendable, Equatable {
+public struct CacheEntryRecord: Sendable, Equatable, Codable {
     /// What kind of entry it is, such as `app_settings`.
     public var type: String
     /// The name within the kind.
@@ -114,9 +114,7 @@ public struct CacheEntryRecord: Sendable, Equatable {
     public static let legacyTypes = ["stock_universe", "etf_universe", "stock_etf_combo"]
 
     /// Makes a record.
-    public init(
-        type: String, name: String, key: String, value: String?, environment: String, updatedAt: Int64? = nil
-    ) {
+    public init(type: String, name: String, key: String, value: String?, environment: String, updatedAt: Int64? = nil) {
         self.type = type
         self.name = name
         self.key = key

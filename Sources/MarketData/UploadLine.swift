@@ -39,9 +39,7 @@ public struct UploadLine: Sendable, Equatable {
     }
 
     /// The earlier identifiers that a stream had rows under, oldest first.
-    public func predecessors(of stream: EventStream) -> [Predecessor] {
-        predecessors.filter { $0.stream == stream }
-    }
+    public func predecessors(of stream: EventStream) -> [Predecessor] { predecessors.filter { $0.stream == stream } }
 
     /// The earlier identifiers with rows that wait to be uploaded, oldest first.
     public func remainder(of stream: EventStream, behind marks: UploadMarks) -> [Predecessor] {
@@ -56,8 +54,7 @@ public struct UploadLine: Sendable, Equatable {
         tokens[Key(id: id, stream: stream)]?.contains(token) ?? false
     }
 
-    /// The token of every transaction, with its identifier and stream. The tokens of one identifier and stream are in
-    /// the order in which they were made.
+    /// Every transaction; those of one identifier and stream are in the order in which they were made.
     public var moves: [(id: String, stream: EventStream, token: String)] {
         tokens.flatMap { key, tokens in tokens.map { (key.id, key.stream, $0) } }
     }
@@ -103,19 +100,23 @@ public struct UploadMove: Sendable, Equatable {
     }
 }
 
-/// How far the upload of a stream of a buffer file has come.
+/// How far a stream of a buffer file and its upload have come.
 public struct UploadMarks: Sendable, Equatable {
     /// Rows through this sequence are upstream.
     public var acknowledged: Int64
     /// Rows through this sequence are no longer in the file.
     public var deleted: Int64
-    /// The last sequence that was given out.
+    /// The last sequence that was given out; 0 when there never was one.
     public var last: Int64
-    /// Waiting rows through this sequence may be upstream, because a person has them sent again.
+    /// Waiting rows through this sequence may be upstream, because a person has them sent again: each is looked up
+    /// before it is sent.
     public var sentAgain: Int64
 
-    /// Rows through this sequence do not wait to be uploaded.
+    /// Rows through this sequence do not wait for upload: they are upstream, or no longer in the file.
     public var settled: Int64 { max(acknowledged, deleted) }
+
+    /// The number of rows that wait for upload.
+    public var pending: Int64 { max(0, last - settled) }
 
     /// Makes marks; see the properties for meaning.
     public init(acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0, sentAgain: Int64 = 0) {

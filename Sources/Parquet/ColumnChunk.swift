@@ -162,26 +162,25 @@ struct ColumnChunk {
     private func statistics(nulls: Int) -> CompactStruct {
         var statistics = CompactStruct()
         statistics.add(3, Int64(nulls))
-        let bounds: (least: [UInt8], greatest: [UInt8])?
-        switch column.kind {
-        case .flag: bounds = nil
-        case .text: bounds = dictionary?.bounds
-        case .small, .whole, .decimal, .timestamp:
-            let width = column.kind == .small ? 4 : 8
-            func bytes(_ number: Int64) -> [UInt8] {
-                withUnsafeBytes(of: number.littleEndian) { Array($0.prefix(width)) }
-            }
-            if let least = numbers.min(), let greatest = numbers.max() {
-                bounds = (bytes(least), bytes(greatest))
-            } else {
-                bounds = nil
-            }
-        }
         if let bounds {
             statistics.add(5, bounds.greatest)
             statistics.add(6, bounds.least)
         }
         return statistics
+    }
+
+    private var bounds: (least: [UInt8], greatest: [UInt8])? {
+        switch column.kind {
+        case .flag: return nil
+        case .text: return dictionary?.bounds
+        case .small, .whole, .decimal, .timestamp:
+            guard let least = numbers.min(), let greatest = numbers.max() else { return nil }
+            let width = column.kind == .small ? 4 : 8
+            func bytes(_ number: Int64) -> [UInt8] {
+                withUnsafeBytes(of: number.littleEndian) { Array($0.prefix(width)) }
+            }
+            return (bytes(least), bytes(greatest))
+        }
     }
 }
 

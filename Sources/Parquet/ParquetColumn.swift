@@ -26,7 +26,6 @@ public struct ParquetColumn: Sendable, Equatable {
 
     /// The column's name.
     public var name: String
-    /// What it holds.
     var kind: Kind
 
     /// Makes a column.

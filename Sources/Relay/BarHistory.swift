@@ -89,38 +89,34 @@ struct BarHistory: Sendable {
     }
 
     private func missing(_ wanted: AggregateRequest, _ gaps: [Missing], heldSince: Int64?) -> [Missing] {
-        let kind = wanted.kind
+        let kind = EventKind(wanted.interval)
         let interval = wanted.interval.milliseconds
+        let (first, last) = (wanted.starts.lowerBound, wanted.starts.upperBound)
         var missing: [Missing] = []
+        func add(through end: Int64, _ why: String) {
+            missing.append(Missing(starts: first...min(last, end), why: why))
+        }
         if !configuration.kinds.contains(kind) {
-            missing.append(
-                Missing(
-                    starts: wanted.starts,
-                    why: "FEED_EVENTS does not include \(kind.rawValue), so these bars are not collected"))
+            add(through: last, "FEED_EVENTS does not include \(kind.rawValue), so these bars are not collected")
         } else if let since = symbols.collectedSince(kind, of: wanted.symbol) {
             // A bar comes when its window is over, so the last one that did not come ended by then.
-            if wanted.starts.lowerBound + interval <= since {
-                let end = min(wanted.starts.upperBound, since - interval)
-                let why = "\(wanted.symbol) has been collected since \(since)"
-                missing.append(Missing(starts: wanted.starts.lowerBound...end, why: why))
+            if first + interval <= since {
+                add(through: since - interval, "\(wanted.symbol) has been collected since \(since)")
             }
         } else {
-            missing.append(Missing(starts: wanted.starts, why: "\(wanted.symbol) is not collected"))
+            add(through: last, "\(wanted.symbol) is not collected")
         }
         guard let heldSince else {
-            return missing + [Missing(starts: wanted.starts, why: "the buffer holds no bars")]
+            add(through: last, "the buffer holds no bars")
+            return missing
         }
-        if wanted.starts.lowerBound < heldSince {
-            let end = min(wanted.starts.upperBound, heldSince - 1)
-            missing.append(
-                Missing(starts: wanted.starts.lowerBound...end, why: "the buffer holds bars from \(heldSince)"))
-        }
+        if first < heldSince { add(through: heldSince - 1, "the buffer holds bars from \(heldSince)") }
         return missing + gaps
     }
 
     /// Returns the gaps and drops in the range.
     private func gaps(in wanted: AggregateRequest) throws -> [Missing] {
-        let kind = wanted.kind
+        let kind = EventKind(wanted.interval)
         let interval = wanted.interval.milliseconds
         var gaps: [Missing] = []
         func add(_ span: ClosedRange<Int64>, _ why: String) {
@@ -143,8 +139,4 @@ struct BarHistory: Sendable {
         }
         return gaps
     }
-}
-
-extension AggregateRequest {
-    fileprivate var kind: EventKind { interval == .minute ? .minuteBar : .secondBar }
 }

@@ -12,13 +12,10 @@ struct EventFrames {
     private(set) var buffer = ByteBuffer()
     /// Where the open frame's header starts; `nil` between two frames.
     private var start: Int?
-    /// The number of events packed.
     private(set) var events = 0
 
-    /// Whether nothing was packed.
     var isEmpty: Bool { events == 0 }
 
-    /// Adds an event's JSON.
     mutating func append(_ event: UnsafeRawBufferPointer) {
         if let start, buffer.writerIndex - start + event.count > EventFrames.mediumBytes - 16 { close() }
         events += 1

@@ -16,7 +16,6 @@ final class KeyRing: Sendable {
         return isKnown
     }
 
-    /// The result of changing the keys.
     enum Change: Equatable {
         case same
         case made

@@ -3,7 +3,6 @@ import NIOCore
 
 /// What is packed for one reader, or for a reader's replay that is about to join the live events.
 final class Lane {
-    /// The reader that it belongs to.
     let reader: Int
     /// The replay that the events wait for; `nil` if they are sent at once.
     let replay: Int?
@@ -22,7 +21,6 @@ final class Lane {
         followsReplay = replay != nil
     }
 
-    /// Whether nothing is packed.
     var isEmpty: Bool { frames.isEmpty && shared.isEmpty }
 
     func append(_ event: UnsafeRawBufferPointer) { frames.append(event) }
@@ -32,7 +30,6 @@ final class Lane {
         sharedEvents += events
     }
 
-    /// Takes out what was packed.
     func take() -> (parts: [ByteBuffer], events: Int) {
         var parts = shared
         let events = sharedEvents + frames.events
@@ -45,7 +42,6 @@ final class Lane {
 
 /// Which lanes want which events.
 struct LaneIndex {
-    /// The lanes that want events of a kind.
     struct Wishes {
         /// The lanes that want every event.
         fileprivate(set) var all: [Lane] = []
@@ -61,9 +57,7 @@ struct LaneIndex {
     subscript(kind: EventKind) -> Wishes { wishes[kind.index] }
 
     /// The kinds of which anything is wanted.
-    var kinds: KindSet {
-        EventKind.allCases.reduce([]) { self[$1].isEmpty ? $0 : $0.union(KindSet($1)) }
-    }
+    var kinds: KindSet { EventKind.allCases.reduce([]) { self[$1].isEmpty ? $0 : $0.union(KindSet($1)) } }
 
     mutating func add(_ lane: Lane, to channel: FeedChannel) {
         if let symbol = channel.symbol {

@@ -9,7 +9,6 @@ final class ReadFailures: Sendable {
 
     init(logger: Logger) { self.logger = logger }
 
-    /// Notes a failure.
     func occurred(_ what: String, _ error: any Error) {
         guard let count = throttle.withLock({ $0.occurred(what, "\(error)", now: .now) }) else { return }
         logger.error("\(what)", metadata: ["error": "\(error)", "occurrences": "\(count)"])

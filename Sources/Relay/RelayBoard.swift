@@ -9,7 +9,6 @@ final class RelayBoard: Sendable {
 
     var current: RelayState { state.withLock { $0 } }
 
-    /// Counts live events that were sent.
     func sent(events: Int, bytes: Int) {
         update { state in
             state.events += Int64(events)

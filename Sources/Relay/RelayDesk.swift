@@ -154,7 +154,6 @@ final class RelayDesk {
 
     func progressed(_ client: FeedClient) { readers[client.id]?.room.changed() }
 
-    /// Counts a request for bars that was answered.
     func answered(request status: Int) {
         board.update { state in
             state.barRequests += 1
@@ -260,7 +259,8 @@ final class RelayDesk {
         logger.warning(
             "a reader was closed: it reads too slowly",
             metadata: [
-                "client": "\(reader.client.address)", "waiting_bytes": "\(waiting)", "events": "\(reader.events)",
+                "client": "\(reader.client.address)", "waiting_bytes": "\(waiting)",
+                "events": "\(reader.counted.events)",
             ])
         reader.client.close(code: 1008, reason: "slow consumer", status: .tooSlow, timeout: timeout)
         forget(reader)
@@ -322,11 +322,7 @@ final class RelayDesk {
         return replay.channels
     }
 
-    /// Sends a message to a replay's reader.
-    func tell(_ message: StatusMessage, of id: Int) {
-        guard let (reader, _) = current(id) else { return }
-        reader.client.send(message)
-    }
+    func tell(_ message: StatusMessage, of id: Int) { current(id)?.reader.client.send(message) }
 
     /// Marks the point from which a replay's live events wait.
     func mark(_ id: Int, _ reached: @escaping @Sendable (StreamSequences?) -> Void) {
@@ -340,7 +336,7 @@ final class RelayDesk {
         drain()
         guard let (reader, replay) = current(id) else { return }
         reader.client.send(message)
-        if replay.isHolding { for channel in replay.channels { index.remove(replay.lane, from: channel) } }
+        end(replay)
         if !replay.held.isEmpty {
             reader.send(replay.held, events: replay.heldEvents, bytes: replay.heldBytes)
             board.sent(events: replay.heldEvents, bytes: replay.heldBytes)
@@ -352,13 +348,11 @@ final class RelayDesk {
                 if reader.channels.insert(channel).inserted { index.add(reader.live, to: channel) }
             }
         }
-        heldBytes -= replay.heldBytes
-        replays[id] = nil
         reader.current = nil
         startNext(of: reader)
     }
 
-    private func current(_ id: Int) -> (RelayReader, Replay)? {
+    private func current(_ id: Int) -> (reader: RelayReader, replay: Replay)? {
         guard let replay = replays[id], let reader = readers[replay.lane.reader], !reader.client.isEnding else {
             return nil
         }
@@ -405,14 +399,11 @@ final class RelayDesk {
     }
 
     private func tellReaders(of channel: FeedChannel, _ what: String) {
-        for reader in readers.values where reader.reads(channel) {
-            reader.client.send(.error("\(channel) \(what)"))
-        }
+        for reader in readers.values where reader.reads(channel) { reader.client.send(.error("\(channel) \(what)")) }
     }
 
     // MARK: Showing
 
-    /// Updates what is shown.
     func publish() {
         let shown = readers.values.sorted { $0.client.id < $1.client.id }.map { $0.state() }
         let queued = tap.queuedBytes

@@ -5,7 +5,6 @@ import Store
 
 /// Gives other threads access to the relay's desk, and is the server's host.
 final class RelayHub: FeedHost {
-    private let loop: any EventLoop
     private let desk: NIOLoopBound<RelayDesk>
     private let history: BarHistory
     /// Lets replays read the file one at a time.
@@ -13,15 +12,14 @@ final class RelayHub: FeedHost {
     /// Logs what can't be read for clients.
     let failures: ReadFailures
     /// `nil` if keys keep strangers out.
-    private let pages: PageRule?
+    private let hosts: ServedHosts?
 
     /// Must be called on the event loop that serves the clients.
     init(_ desk: RelayDesk, history: BarHistory, on loop: any EventLoop) {
-        self.loop = loop
         self.history = history
         failures = history.failures
         let configuration = history.configuration
-        pages = configuration.keys.isEmpty ? PageRule(host: configuration.host) : nil
+        hosts = configuration.keys.isEmpty ? ServedHosts(host: configuration.server.host) : nil
         self.desk = NIOLoopBound(desk, eventLoop: loop)
         desk.hub = self
     }
@@ -30,15 +28,13 @@ final class RelayHub: FeedHost {
     /// has ended.
     func ask<Value: Sendable>(_ body: @escaping @Sendable (RelayDesk) -> Value) async -> Value? {
         guard !Task.isCancelled else { return nil }
-        return try? await loop.submit { [desk] in body(desk.value) }.get()
+        return try? await desk.eventLoop.submit { [desk] in body(desk.value) }.get()
     }
 
     /// Runs `body` with the desk on its event loop, without waiting.
-    func tell(_ body: @escaping @Sendable (RelayDesk) -> Void) {
-        loop.execute { [desk] in body(desk.value) }
-    }
+    func tell(_ body: @escaping @Sendable (RelayDesk) -> Void) { desk.eventLoop.execute { [desk] in body(desk.value) } }
 
-    func refusal(of request: PlainRequest) -> PlainAnswer? { pages?.refusal(of: request) }
+    func refusal(of request: PlainRequest) -> PlainAnswer? { hosts?.refusal(of: request) }
 
     func connected(_ client: FeedClient) { desk.value.connected(client) }
 

@@ -7,7 +7,6 @@ import NIOCore
 final class RelayReader {
     let client: FeedClient
     let live: Lane
-    private let since: Int64
     /// The channels whose events are sent at once.
     var channels: Set<FeedChannel> = []
     /// The channels whose replay is under way, with the replay's id.
@@ -16,9 +15,8 @@ final class RelayReader {
     var key: Secret?
     /// The names of some of its channels; `nil` if they must be chosen again.
     var sample: [String]?
-    private(set) var events: Int64 = 0
-    private var bytes: Int64 = 0
-    private var replayed: Int64 = 0
+    /// What is counted; ``state()`` has the rest.
+    private(set) var counted: RelayState.Reader
     /// The replays that wait for the current one.
     var waiting: [Replay] = []
     var current: Replay?
@@ -27,7 +25,7 @@ final class RelayReader {
 
     init(_ client: FeedClient, since: Int64) {
         self.client = client
-        self.since = since
+        counted = RelayState.Reader(id: client.id, connectedSince: since)
         live = Lane(reader: client.id)
     }
 
@@ -41,13 +39,10 @@ final class RelayReader {
     /// Why a channel can't be read in addition to those it has: events that two subscriptions cover would come both
     /// from the replay and live.
     func conflict(with channel: FeedChannel, replayed: Bool) -> StatusMessage? {
-        if let other = Self.overlap(of: channel, with: joining.keys, has: { joining[$0] != nil }) {
+        if let other = Self.overlap(of: channel, with: joining.keys) {
             return .error("\(channel): wait until the replay of \(other) is complete")
         }
-        if replayed,
-            let other = channels.contains(channel)
-                ? channel : Self.overlap(of: channel, with: channels, has: channels.contains)
-        {
+        if replayed, let other = channels.contains(channel) ? channel : Self.overlap(of: channel, with: channels) {
             return .error("\(channel) can't be replayed while \(other) is subscribed to: unsubscribe first")
         }
         return nil
@@ -55,14 +50,10 @@ final class RelayReader {
 
     /// Returns one of some other channels that also delivers events of `channel`. All are searched only if that is a
     /// wildcard.
-    private static func overlap(
-        of channel: FeedChannel, with channels: some Sequence<FeedChannel>, has: (FeedChannel) -> Bool
-    ) -> FeedChannel? {
-        guard channel.symbol != nil else {
-            return channels.first { $0.kind == channel.kind && $0 != channel }
-        }
+    private static func overlap(of channel: FeedChannel, with channels: some Sequence<FeedChannel>) -> FeedChannel? {
+        guard channel.symbol != nil else { return channels.first { $0.kind == channel.kind && $0 != channel } }
         let wildcard = FeedChannel(kind: channel.kind, symbol: nil)
-        return has(wildcard) ? wildcard : nil
+        return channels.contains(wildcard) ? wildcard : nil
     }
 
     /// Sends notices of gaps in its channels, or in the given ones, in order with the events.
@@ -75,25 +66,26 @@ final class RelayReader {
 
     func send(_ parts: [ByteBuffer], events: Int, bytes: Int) {
         client.send(parts, events: events)
-        self.events += Int64(events)
-        self.bytes += Int64(bytes)
+        counted.events += Int64(events)
+        counted.bytes += Int64(bytes)
     }
 
     func send(row part: ByteBuffer, events: Int) {
         client.send([part], events: events)
-        replayed += Int64(events)
-        bytes += Int64(part.readableBytes)
+        counted.replayed += Int64(events)
+        counted.bytes += Int64(part.readableBytes)
     }
 
-    /// The state to show for it.
     func state() -> RelayState.Reader {
         let sample = sample ?? Array((channels.map(\.description) + joining.keys.map(\.description)).sorted().prefix(5))
         self.sample = sample
-        return RelayState.Reader(
-            id: client.id, address: client.address, agent: client.agent, isLoggedIn: key != nil, connectedSince: since,
-            channels: channelCount, sample: sample, events: events, bytes: bytes, replayed: replayed,
-            waitingBytes: waitingBytes, waitingEvents: client.pendingEvents + (current?.heldEvents ?? 0),
-            isReplaying: current != nil)
+        var state = counted
+        (state.address, state.agent, state.isLoggedIn) = (client.address, client.agent, key != nil)
+        (state.channels, state.sample) = (channelCount, sample)
+        state.waitingBytes = waitingBytes
+        state.waitingEvents = client.pendingEvents + (current?.heldEvents ?? 0)
+        state.isReplaying = current != nil
+        return state
     }
 }
 

@@ -13,13 +13,6 @@ import Synchronization
 ///
 /// Readers are served on one thread of the relay's own, behind a bounded queue.
 public final class RelayService: Service, Sendable {
-    private struct Opened {
-        let group: MultiThreadedEventLoopGroup
-        let hub: RelayHub
-        let server: FeedServer
-        let port: Int
-    }
-
     private let configuration: RelayConfiguration
     private let keys: KeyRing
     private let tap: RelayTap
@@ -27,7 +20,7 @@ public final class RelayService: Service, Sendable {
     private let symbols: any RelayedSymbols
     private let board: RelayBoard
     private let logger: Logger
-    private let opened = Mutex<Opened?>(nil)
+    private let opened = Mutex<(group: MultiThreadedEventLoopGroup, hub: RelayHub, server: FeedServer, port: Int)?>(nil)
 
     /// Makes a relay of what passes through `tap`; opens nothing yet.
     ///
@@ -44,8 +37,9 @@ public final class RelayService: Service, Sendable {
         self.logger = logger
         board = RelayBoard(
             RelayState(
-                host: configuration.host, port: configuration.port, isEncrypted: configuration.tls != nil,
-                maximumReaders: configuration.maximumClients, maximumOnDemand: configuration.maximumOnDemand))
+                host: configuration.server.host, port: configuration.server.port,
+                isEncrypted: configuration.server.tls != nil, maximumReaders: configuration.maximumClients,
+                maximumOnDemand: configuration.maximumOnDemand))
     }
 
     /// Who reads, and what was sent; from memory.
@@ -83,7 +77,7 @@ public final class RelayService: Service, Sendable {
                 failures: ReadFailures(logger: logger))
             return RelayHub(desk, history: history, on: loop)
         }.get()
-        let server = FeedServer(configuration: configuration.server, host: hub, group: group, logger: logger)
+        let server = FeedServer(configuration: configuration.serverInEffect, host: hub, group: group, logger: logger)
         do {
             let port = try await server.bind()
             tap.attach { hub.tell { $0.drain() } }
@@ -95,9 +89,8 @@ public final class RelayService: Service, Sendable {
                 }
             }
             board.update { $0.port = port }
-            opened.withLock { $0 = Opened(group: group, hub: hub, server: server, port: port) }
-            logger.notice(
-                "the relay listens", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+            opened.withLock { $0 = (group, hub, server, port) }
+            logger.notice("the relay listens", metadata: ["host": "\(configuration.server.host)", "port": "\(port)"])
             return port
         } catch {
             try? await group.shutdownGracefully()

@@ -18,7 +18,6 @@ public final class RelayTap: EventSink {
     }
 
     private struct State {
-        /// The kinds that readers want.
         var kinds: KindSet = []
         var items: [Item] = []
         var bytes = 0
@@ -27,6 +26,11 @@ public final class RelayTap: EventSink {
         /// The gaps that began and are not over.
         var openGaps: Set<Gap> = []
         var wake: (@Sendable () -> Void)?
+
+        mutating func clear() {
+            items = []
+            bytes = 0
+        }
 
         /// Adds an item; returns the function to call to wake the relay, if it must be woken.
         mutating func add(_ item: Item) -> (@Sendable () -> Void)? {
@@ -63,8 +67,7 @@ public final class RelayTap: EventSink {
             guard state.bytes + size <= limit || state.items.isEmpty else {
                 for case .batch(let lost) in state.items { state.overflowed += Int64(lost.count) }
                 state.overflowed += Int64(batch.count)
-                state.items = []
-                state.bytes = 0
+                state.clear()
                 return (admission, nil)
             }
             state.bytes += size
@@ -76,9 +79,6 @@ public final class RelayTap: EventSink {
 
     /// Forwards to the buffer.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { buffer.whenRoom(resume) }
-
-    /// Forwards to the buffer; readers get a notice.
-    public func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
 
     /// Forwards to the buffer; readers get a notice.
     public func record(_ change: GapChange) {
@@ -98,34 +98,26 @@ public final class RelayTap: EventSink {
     // MARK: The relay's side
 
     /// Sets the function to call when the queue is no longer empty.
-    func attach(_ wake: @escaping @Sendable () -> Void) {
-        state.withLock { $0.wake = wake }
-    }
+    func attach(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wake = wake } }
 
     /// Keeps events of these kinds from now on, and no others.
     func listen(_ kinds: KindSet) {
         self.kinds.store(kinds.rawValue, ordering: .relaxed)
         state.withLock { state in
             state.kinds = kinds
-            if kinds.isEmpty {
-                state.items = []
-                state.bytes = 0
-            }
+            if kinds.isEmpty { state.clear() }
         }
     }
 
-    /// The gaps that began and are not over.
     var openGaps: Set<Gap> { state.withLock { $0.openGaps } }
 
-    /// The number of bytes waiting.
     var queuedBytes: Int { state.withLock { $0.bytes } }
 
     /// Takes out what is waiting, and how many events were discarded before it.
     func take() -> (items: [Item], overflowed: Int64) {
         state.withLock { state in
             defer {
-                state.items = []
-                state.bytes = 0
+                state.clear()
                 state.overflowed = 0
             }
             return (state.items, state.overflowed)

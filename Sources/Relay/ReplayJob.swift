@@ -3,7 +3,6 @@ import MarketData
 import NIOCore
 import NIOPosix
 import Store
-import Synchronization
 
 /// Sends what the buffer holds of some channels, then hands over to the live events without a gap or a duplicate.
 ///
@@ -61,9 +60,7 @@ struct ReplayJob: Sendable {
             try await hub.turns.take { try await start(from, &progress) }
             try await chase(from...max(from, to ?? .max), &progress)
             if to == nil { try await join(from, &progress) }
-        } catch is Unwanted {
-            return
-        } catch is CancellationError {
+        } catch is Unwanted, is CancellationError {
             return
         } catch {
             hub.failures.occurred("a replay could not read the buffer", error)
@@ -113,9 +110,7 @@ struct ReplayJob: Sendable {
                 try await waitForRoom()
                 var gap = record.gap
                 gap.events = record.gap.events.filter { record.gap.from <= latest($0) }
-                for message in GapNotice(gap, of: wanted)?.messages ?? [] {
-                    await tell(GapNotice.status, message)
-                }
+                for message in GapNotice(gap, of: wanted)?.messages ?? [] { await tell(GapNotice.status, message) }
             }
         }
     }
@@ -145,11 +140,11 @@ struct ReplayJob: Sendable {
         var before = Int64.max
         while true {
             for stream in streams {
-                try await read(stream, through: buffer.statistics[stream].lastSequence, times, &progress)
+                try await read(stream, through: buffer.statistics[stream].marks.last, times, &progress)
             }
             if times.upperBound < .max { return }
             let statistics = buffer.statistics
-            let left = streams.reduce(0) { $0 + statistics[$1].lastSequence - progress.places[$1] }
+            let left = streams.reduce(0) { $0 + statistics[$1].marks.last - progress.places[$1] }
             if left <= Self.near || (left >= before && left <= Self.far) { return }
             before = left
         }
@@ -214,49 +209,29 @@ struct ReplayJob: Sendable {
         }
     }
 
-    private func pack(
-        _ batch: BufferedBatch, _ times: ClosedRange<Int64>, _ progress: inout Progress
-    ) -> EventFrames {
+    private func pack(_ batch: BufferedBatch, _ times: ClosedRange<Int64>, _ progress: inout Progress) -> EventFrames {
         var frames = EventFrames()
         let wanted = progress.subscriptions
-        for row in batch.bars where times.contains(row.event.start) {
-            let kind: KindSet = row.event.interval == .minute ? .minuteBar : .secondBar
-            guard wanted.wants(kind, { row.event.symbol }) else { continue }
-            progress.text.write(row.event)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
+        func pack<Event: MarketEvent>(_ rows: [Buffered<Event>], _ write: (inout RowText, Event) -> Void) {
+            for row in rows where times.contains(row.event.time) {
+                guard wanted.wants(KindSet(row.event.kind), { row.event.symbol }) else { continue }
+                write(&progress.text, row.event)
+                progress.text.bytes.withUnsafeBytes { frames.append($0) }
+            }
         }
-        for row in batch.trades where times.contains(row.event.time) && wanted.wants(.trade, { row.event.symbol }) {
-            progress.text.write(row.event, text: batch.text)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
-        }
-        for row in batch.quotes where times.contains(row.event.time) && wanted.wants(.quote, { row.event.symbol }) {
-            progress.text.write(row.event, text: batch.text)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
-        }
-        for row in batch.limitBands
-        where times.contains(row.event.time) && wanted.wants(.limitBand, { row.event.symbol }) {
-            progress.text.write(row.event, text: batch.text)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
-        }
-        for row in batch.imbalances
-        where times.contains(row.event.time) && wanted.wants(.imbalance, { row.event.symbol }) {
-            progress.text.write(row.event, text: batch.text)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
-        }
-        for row in batch.fairValues
-        where times.contains(row.event.time) && wanted.wants(.fairValue, { row.event.symbol }) {
-            progress.text.write(row.event)
-            progress.text.bytes.withUnsafeBytes { frames.append($0) }
-        }
+        pack(batch.bars) { $0.write($1) }
+        pack(batch.trades) { $0.write($1, text: batch.text) }
+        pack(batch.quotes) { $0.write($1, text: batch.text) }
+        pack(batch.limitBands) { $0.write($1, text: batch.text) }
+        pack(batch.imbalances) { $0.write($1, text: batch.text) }
+        pack(batch.fairValues) { $0.write($1) }
         return frames
     }
 
     private func waitForRoom() async throws {
-        while true {
-            let version = room.version
+        try await room.wait {
             if client.isEnding { throw Unwanted() }
-            if client.pendingBytes <= Self.backlog { return }
-            try await room.wait(past: version)
+            return client.pendingBytes <= Self.backlog
         }
     }
 

@@ -10,7 +10,7 @@ struct RowText {
     private(set) var bytes: [UInt8] = []
 
     mutating func write(_ bar: Bar) {
-        open(bar.interval == .minute ? .minuteBar : .secondBar, bar.symbol)
+        open(EventKind(bar.interval), bar.symbol)
         exact("v", "dv", bar.volume)
         exact("av", "dav", bar.dayVolume)
         add("op", bar.dayOpen)

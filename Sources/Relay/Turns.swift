@@ -1,3 +1,4 @@
+import FeedServer
 import Synchronization
 
 /// Lets tasks take turns, one at a time, in the order in which they ask. A task that is cancelled leaves the queue.
@@ -6,52 +7,29 @@ import Synchronization
 /// would be served one after another long after they have gone.
 final class Turns: Sendable {
     private struct State {
-        var isTaken = false
         var next = 0
-        var waiting: [Int: CheckedContinuation<Bool, Never>] = [:]
+        /// Those who wait, behind the one whose turn it is.
+        var line: [Int] = []
     }
 
     private let state = Mutex(State())
+    private let signal = ChangeSignal()
 
     /// Runs `body` when it is this task's turn.
     ///
     /// - Throws: `CancellationError` if the task is cancelled before that; otherwise what `body` throws.
     func take<Value>(_ body: () async throws -> Value) async throws -> Value {
-        try await begin()
-        defer { end() }
-        return try await body()
-    }
-
-    private func begin() async throws {
+        try Task.checkCancellation()
         let number = state.withLock { state in
             state.next += 1
+            state.line.append(state.next)
             return state.next
         }
-        let isMine = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let isMine: Bool? = state.withLock { state in
-                    if Task.isCancelled { return false }
-                    guard state.isTaken else {
-                        state.isTaken = true
-                        return true
-                    }
-                    state.waiting[number] = continuation
-                    return nil
-                }
-                if let isMine { continuation.resume(returning: isMine) }
-            }
-        } onCancel: {
-            state.withLock { $0.waiting.removeValue(forKey: number) }?.resume(returning: false)
+        defer {
+            state.withLock { $0.line.removeAll { $0 == number } }
+            signal.changed()
         }
-        guard isMine else { throw CancellationError() }
-    }
-
-    private func end() {
-        let next = state.withLock { state in
-            let first = state.waiting.keys.min()
-            state.isTaken = first != nil
-            return first.flatMap { state.waiting.removeValue(forKey: $0) }
-        }
-        next?.resume(returning: true)
+        try await signal.wait { state.withLock { $0.line.first == number } }
+        return try await body()
     }
 }

@@ -3,23 +3,16 @@
 /// Implemented here because SwiftCSV needs all of Foundation, gives no line numbers, and gives up a whole file at the
 /// first misplaced quote. This reader reports such a row and goes on with the line after the row's first. It works on
 /// bytes, so that a name column in another encoding does not harm the symbols.
-struct SeparatedRows {
+struct SeparatedRows: Sequence, IteratorProtocol {
     enum Row: Equatable {
         case fields([[UInt8]])
         case malformed(String)
     }
 
-    /// How rows are read.
-    private enum Dialect {
-        /// As people and funds publish lists: blank lines and comments are not rows, and blanks around fields are
-        /// ignored.
-        case list
-        /// As this program writes backups: every line is a row, and every byte of a field counts.
-        case archive
-    }
-
     private let bytes: ArraySlice<UInt8>
-    private let dialect: Dialect
+    /// Whether this program wrote the text: every line is a row, and every byte of a field counts. In the lists of
+    /// people and funds, blank lines and comments are not rows, and blanks around fields are ignored.
+    private let isArchive: Bool
     private let separator: UInt8
     private var position: Int
     private var line = 1
@@ -38,7 +31,7 @@ struct SeparatedRows {
     /// Reads what `CSVWriter` wrote.
     init(archive bytes: [UInt8]) {
         self.bytes = bytes[...]
-        dialect = .archive
+        isArchive = true
         separator = UInt8(ascii: ",")
         position = 0
     }
@@ -46,7 +39,7 @@ struct SeparatedRows {
     init(_ bytes: [UInt8], separator: UInt8) {
         let start = SeparatedRows.start(of: bytes)
         self.bytes = bytes[start...]
-        dialect = .list
+        isArchive = false
         self.separator = separator
         position = start
         if SeparatedRows.namedSeparator(in: bytes) != nil { skipLine() }
@@ -58,20 +51,20 @@ struct SeparatedRows {
     mutating func next() -> (line: Int, row: Row)? {
         while position < bytes.endIndex {
             let start = (position: position, line: line)
-            if dialect == .list, isBlankOrComment {
+            if !isArchive, isBlankOrComment {
                 skipLine()
                 continue
             }
             do {
                 let fields = try readFields()
-                if dialect == .list, fields.allSatisfy(\.isEmpty) { continue }
+                if !isArchive, fields.allSatisfy(\.isEmpty) { continue }
                 return (start.line, .fields(fields))
             } catch {
                 if line > start.line || error == .unclosed { quotesEndWithLine = true }
                 (position, line) = start
                 skipLine()
                 lastLineHasSeparator = bytes[start.position..<position].contains(separator)
-                return (start.line, .malformed(error.text))
+                return (start.line, .malformed(error.rawValue))
             }
         }
         return nil
@@ -99,16 +92,9 @@ struct SeparatedRows {
         SymbolSpelling.formulaFaults.contains { bytes[position...].starts(with: $0.utf8) }
     }
 
-    private enum Fault: Error {
-        case unclosed
-        case textAfterQuote
-
-        var text: String {
-            switch self {
-            case .unclosed: "a quote is not closed"
-            case .textAfterQuote: "text follows a closing quote"
-            }
-        }
+    private enum Fault: String, Error {
+        case unclosed = "a quote is not closed"
+        case textAfterQuote = "text follows a closing quote"
     }
 
     private mutating func readFields() throws(Fault) -> [[UInt8]] {
@@ -173,7 +159,7 @@ struct SeparatedRows {
 
     /// Whether the byte is ignored beside a field.
     private func isBlank(_ byte: UInt8) -> Bool {
-        dialect == .list && (byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") && separator != byte)
+        !isArchive && (byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") && separator != byte)
     }
 
     private func endsField(_ byte: UInt8) -> Bool {

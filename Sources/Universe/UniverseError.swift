@@ -1,7 +1,7 @@
 public import Store
 
 /// Why a universe key gave no symbols.
-public struct UniverseError: Error, Sendable {
+public struct UniverseError: Error, Sendable, CustomStringConvertible {
     /// What went wrong.
     public enum Reason: Sendable {
         /// The key has no name in it.
@@ -23,17 +23,13 @@ public struct UniverseError: Error, Sendable {
     /// Names that exist and resemble those of the key, best first.
     public var nearest: [String]
 
-    private var text: String
+    /// One line: what is wrong and what to do.
+    public let description: String
 
     init(_ reason: Reason, text: String, warnings: [String] = [], nearest: [String] = []) {
         self.reason = reason
-        self.text = text
+        description = text
         self.warnings = warnings
         self.nearest = nearest
     }
-}
-
-extension UniverseError: CustomStringConvertible {
-    /// One line: what is wrong and what to do.
-    public var description: String { text }
 }

@@ -25,6 +25,6 @@ package struct BackfilledGapsJSON: WireObject {
     package static let meanings = ["gaps": "How many are in each state now"]
 
     package init(_ counts: [GapState: Int]) {
-        gaps = Dictionary(uniqueKeysWithValues: GapState.allCases.map { ($0.rawValue, counts[$0] ?? 0) })
+        gaps = GapState.byName { counts[$0] ?? 0 }
     }
 }

@@ -73,16 +73,12 @@ package struct BufferJSON: WireObject {
             case .failing(let reason): (.failing, reason)
             }
         pending = buffer.pending
-        streams = Dictionary(
-            uniqueKeysWithValues: EventStream.allCases.map { stream in
-                let counts = buffer[stream]
-                return (
-                    stream.rawValue,
-                    Stream(
-                        appended: counts.appended, pending: counts.pending, last_sequence: counts.lastSequence,
-                        acknowledged_sequence: counts.acknowledgedSequence)
-                )
-            })
+        streams = EventStream.byName {
+            let counts = buffer[$0]
+            return Stream(
+                appended: counts.appended, pending: counts.pending, last_sequence: counts.marks.last,
+                acknowledged_sequence: counts.marks.acknowledged)
+        }
         queued_events = buffer.queuedEvents
         queued_bytes = buffer.queuedBytes
         oldest_pending_seconds = snapshot.oldestPendingAge

@@ -58,7 +58,6 @@ package struct RemovedConnectionJSON: WireObject {
 
 /// The moves made by rebalancing: `POST /api/websocket/rebalance`.
 package struct RebalanceJSON: WireObject {
-    /// A symbol that moves to another connection.
     package struct Move: WireObject {
         package var symbol: String
         package var from: String

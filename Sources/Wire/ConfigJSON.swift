@@ -26,15 +26,7 @@ package struct ConfigJSON: WireObject {
         }
     }
 
-    /// A finding about one key.
     package struct Finding: WireObject {
-        /// The severity of a finding.
-        package enum Severity: String, Codable, CaseIterable, Sendable {
-            case note
-            case warning
-            case fault
-        }
-
         package var severity: Severity
         package var key: String
         package var origin: Origin

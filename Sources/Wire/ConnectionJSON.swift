@@ -92,8 +92,7 @@ package struct ConnectionJSON: WireObject {
         priority = member.priority
         is_failed_over = member.isFailedOver
         message_count = connection.messageCount
-        messages = Dictionary(
-            uniqueKeysWithValues: EventKind.allCases.map { ($0.rawValue, feed.events[$0] ?? 0) })
+        messages = EventKind.byName { feed.events[$0] ?? 0 }
         messages_per_second = member.eventsPer5Seconds.rounded(to: 2)
         rates = Rates(
             one_second: member.eventsPerSecond.rounded(to: 2), five_seconds: member.eventsPer5Seconds.rounded(to: 2),

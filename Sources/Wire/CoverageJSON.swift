@@ -35,8 +35,7 @@ package struct CoverageJSON: WireObject {
             symbols = period.symbols
             symbol_days = period.symbolDays
             reconciled_symbol_days = period.reconciled
-            minutes = Dictionary(
-                uniqueKeysWithValues: DayCoverage.Minute.allCases.map { ($0.rawValue, period.minutes[$0] ?? 0) })
+            minutes = DayCoverage.Minute.byName { period.minutes[$0] ?? 0 }
         }
     }
 
@@ -74,7 +73,6 @@ package struct CoverageJSON: WireObject {
         }
     }
 
-    /// Where bars were looked for.
     package enum Source: String, Codable, CaseIterable, Sendable {
         case file
         case upstream
@@ -101,7 +99,7 @@ package struct CoverageJSON: WireObject {
     ]
 
     package init(_ report: CoverageReport, by length: CoveragePeriod.Length) {
-        legend = Dictionary(uniqueKeysWithValues: DayCoverage.Minute.allCases.map { ($0.rawValue, $0.meaning) })
+        legend = DayCoverage.Minute.byName { $0.meaning }
         sources = report.askedUpstream ? [.file, .upstream] : [.file]
         problem = report.problem
         is_complete = report.isComplete

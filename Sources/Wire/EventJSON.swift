@@ -38,15 +38,8 @@ package struct EventJSON: WireUnion, Sendable {
     }
 
     package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Name.self)
-        members = try container.allKeys.map { key in
-            if try container.decodeNil(forKey: key) { return (key.stringValue, nil) }
-            if let number = try? container.decode(Int64.self, forKey: key) {
-                return (key.stringValue, .integer(number))
-            }
-            if let number = try? container.decode(Double.self, forKey: key) { return (key.stringValue, .real(number)) }
-            return (key.stringValue, .text(try container.decode(String.self, forKey: key)))
-        }
+        throw DecodingError.dataCorrupted(
+            .init(codingPath: decoder.codingPath, debugDescription: "events are written and never read"))
     }
 
     package func encode(to encoder: any Encoder) throws {
@@ -103,7 +96,6 @@ package struct EventJSON: WireUnion, Sendable {
 
 /// The newest events: `/api/ticks/recent`.
 package struct RecentEventsJSON: WireObject {
-    /// Where events were found.
     package enum Source: String, Codable, CaseIterable, Sendable {
         case memory
         case buffer

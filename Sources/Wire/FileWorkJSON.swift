@@ -16,7 +16,6 @@ package struct VerificationJSON: WireObject {
         ]
     }
 
-    /// One finding.
     package struct Finding: WireObject {
         package var severity: String
         package var check: String
@@ -57,15 +56,13 @@ package struct VerificationJSON: WireObject {
         collector = result.collector
         collector_process = result.holder
         rows = result.rows
-        streams = Dictionary(
-            uniqueKeysWithValues: result.streams.map { stream, found in
-                (
-                    stream.rawValue,
-                    Stream(
-                        rows: found.rows, first: found.first, last: found.last, acknowledged: found.acknowledged,
-                        deleted_through: found.deletedThrough)
-                )
-            })
+        streams = EventStream.byName {
+            result.streams[$0].map { found in
+                Stream(
+                    rows: found.rows, first: found.first, last: found.last, acknowledged: found.acknowledged,
+                    deleted_through: found.deletedThrough)
+            }
+        }
         findings = result.findings.map {
             Finding(
                 severity: $0.severity.rawValue, check: $0.check.rawValue, place: $0.place, text: $0.text,

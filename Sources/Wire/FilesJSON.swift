@@ -72,16 +72,14 @@ package struct FilesJSON: WireObject {
         collector_process = report.collectorProcess
         command_process = report.collectorProcess == nil ? report.holder?.processID : nil
         schema_version = report.schemaVersion
-        streams = Dictionary(
-            uniqueKeysWithValues: report.streams.map { stream, counts in
-                (
-                    stream.rawValue,
-                    Stream(
-                        rows: counts.rows, pending: counts.pending, last_sequence: counts.lastSequence,
-                        acknowledged_sequence: counts.acknowledgedSequence,
-                        oldest_pending_ms: counts.oldestPendingMilliseconds, newest_ms: counts.newestMilliseconds)
-                )
-            })
+        streams = EventStream.byName {
+            report.streams[$0].map { counts in
+                Stream(
+                    rows: counts.rows, pending: counts.pending, last_sequence: counts.marks.last,
+                    acknowledged_sequence: counts.marks.acknowledged,
+                    oldest_pending_ms: counts.oldestPendingMilliseconds, newest_ms: counts.newestMilliseconds)
+            }
+        }
         drops = report.drops.map {
             Drop(
                 stream: $0.stream, reason: $0.reason, count: $0.count, symbols: $0.symbols, from_ms: $0.from,

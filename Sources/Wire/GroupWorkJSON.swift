@@ -9,9 +9,7 @@ package struct GroupNameJSON: WireObject {
     package var environment: String
 
     package init(_ identity: GroupRecord.Identity) {
-        name = identity.name
-        type = identity.type
-        environment = identity.environment
+        (name, type, environment) = identity.parts
     }
 }
 
@@ -33,9 +31,7 @@ package struct GroupDetailJSON: WireObject {
     ]
 
     package init(_ group: MirrorContents.Group) {
-        name = group.record.identity.name
-        type = group.record.identity.type
-        environment = group.record.identity.environment
+        (name, type, environment) = group.record.identity.parts
         description = group.record.description
         origin = group.origin
         source = group.imported?.source
@@ -47,7 +43,6 @@ package struct GroupDetailJSON: WireObject {
 
 /// The result of an import: `edgetick universe import`.
 package struct ImportJSON: WireObject {
-    /// A problem in one line of a file.
     package struct Problem: WireObject {
         package var line: Int
         package var text: String
@@ -56,7 +51,6 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["fault": "Whether something was left out"]
     }
 
-    /// A change of a member's weight.
     package struct Change: WireObject {
         package var symbol: String
         package var from: Double?
@@ -118,7 +112,6 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["changed": "SECTOR groups"]
     }
 
-    /// The number of stocks with and without a sector.
     package struct Coverage: WireObject {
         package var stocks: Int
         package var classified: Int
@@ -234,9 +227,7 @@ package struct PushJSON: WireObject {
     ]
 
     package init(_ group: PushPlan.Group) {
-        name = group.identity.name
-        type = group.identity.type
-        environment = group.identity.environment
+        (name, type, environment) = group.identity.parts
         action = group.action.rawValue
         added = group.added
         removed = group.removed
@@ -259,9 +250,7 @@ package struct GivenBackJSON: WireObject {
     package static let meanings = ["members": "How many the database's group has"]
 
     package init(_ group: GroupRecord, _ difference: MembershipDifference) {
-        name = group.identity.name
-        type = group.identity.type
-        environment = group.identity.environment
+        (name, type, environment) = group.identity.parts
         members = group.members.count
         added = difference.added
         removed = difference.removed
@@ -278,9 +267,7 @@ package struct RemovedGroupJSON: WireObject {
     package static let meanings = ["members": "How many it had"]
 
     package init(_ group: GroupRecord) {
-        name = group.identity.name
-        type = group.identity.type
-        environment = group.identity.environment
+        (name, type, environment) = group.identity.parts
         members = group.members.count
     }
 }
@@ -304,13 +291,7 @@ package struct LegacyListJSON: WireObject {
             type = group.definition.type.rawValue
             environment = group.definition.environment
             symbols = group.symbols
-            outcome =
-                switch group.outcome {
-                case .made: "new"
-                case .updated: "updated"
-                case .unchanged: "unchanged"
-                case .kept: "kept"
-                }
+            outcome = group.outcome.rawValue
         }
     }
 
@@ -336,7 +317,6 @@ package struct LegacyListJSON: WireObject {
 
 /// The faults found in the groups: `edgetick universe validate`.
 package struct ValidationJSON: WireObject {
-    /// One finding.
     package struct Finding: WireObject {
         package var severity: String
         package var check: String
@@ -369,4 +349,8 @@ package struct ValidationJSON: WireObject {
                 fixable: $0.isFixable)
         }
     }
+}
+
+extension GroupRecord.Identity {
+    fileprivate var parts: (name: String, type: String, environment: String) { (name, type, environment) }
 }

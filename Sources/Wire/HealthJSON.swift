@@ -2,7 +2,6 @@ package import Collector
 
 /// Whether the collector does its work: `/health/ready`, `/health/live`, and a part of ``StatusJSON``.
 package struct HealthJSON: WireObject {
-    /// One check of the health report.
     package struct Check: WireObject {
         package var status: Health.Level
         package var detail: String?

@@ -46,19 +46,17 @@ package enum PlatformJSON {
     }
 
     /// `connection_status_update`: always all connections, since the page takes one that is missing for disconnected.
-    package struct Connections: Encodable, Sendable {
-        package var connections: [String: Connection]
-
-        package init(_ sample: StatusBoard.Sample) {
-            connections = Dictionary(
-                sample.snapshot.connections.map { ($0.id, Connection($0)) }, uniquingKeysWith: { first, _ in first })
-        }
+    package static func connections(_ sample: StatusBoard.Sample) -> [String: [String: Connection]] {
+        ["connections": byID(sample, Connection.init)]
     }
 
     /// `metrics_update`: the counts by connection.
-    package static func metrics(_ sample: StatusBoard.Sample) -> [String: Counts] {
-        Dictionary(
-            sample.snapshot.connections.map { ($0.id, Counts($0)) }, uniquingKeysWith: { first, _ in first })
+    package static func metrics(_ sample: StatusBoard.Sample) -> [String: Counts] { byID(sample, Counts.init) }
+
+    private static func byID<Value>(
+        _ sample: StatusBoard.Sample, _ value: (ConnectionState) -> Value
+    ) -> [String: Value] {
+        Dictionary(sample.snapshot.connections.map { ($0.id, value($0)) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// `tick_update`: one market event.

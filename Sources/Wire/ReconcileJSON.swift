@@ -65,12 +65,13 @@ package struct ReconcileJSON: WireObject {
     package var symbols: [SymbolDay]
     package var failures: [Failure]
 
-    package static let meanings = [
+    package static let meanings = ofDay.merging(["failures": "Symbols that could not be compared"]) { $1 }
+
+    fileprivate static let ofDay = [
         "day": "The New York date, such as 2026-11-24",
         "is_complete": "Whether every symbol was compared and is complete",
         "percent": "The share of the tape's bars that are here as they are there, rounded down",
         "open_bars": "Bars of the tape that are still missing or different, or that can't be read",
-        "failures": "Symbols that could not be compared",
     ]
 
     package init(_ day: TradingDay, _ findings: [DayFinding], failures: [Symbol: String]) {
@@ -104,16 +105,12 @@ package struct ReconcileStateJSON: WireObject {
         package var error: String?
         package var at_ms: Int64
 
-        package static let meanings = [
-            "day": "The New York date, such as 2026-11-24",
-            "is_complete": "Whether every symbol was compared and is complete",
-            "percent": "The share of the tape's bars that are here as they are there, rounded down",
+        package static let meanings = ReconcileJSON.ofDay.merging([
             "symbols": "Those that were compared",
             "failed_symbols": "Those that could not be compared",
-            "open_bars": "Bars of the tape that are still missing or different, or that can't be read",
             "error": "Why a symbol, or the day, could not be compared",
             "at_ms": "When it was found",
-        ]
+        ]) { $1 }
 
         init(_ outcome: ReconcileState.Outcome) {
             day = outcome.day.description

@@ -3,7 +3,6 @@ import MarketData
 
 /// The relay, with its clients and what was sent: `/api/relay`.
 package struct RelayJSON: WireObject {
-    /// A client of the relay.
     package struct Client: WireObject {
         package var id: Int
         package var address: String

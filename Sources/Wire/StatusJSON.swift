@@ -56,7 +56,7 @@ package struct StatusJSON: WireObject {
             loads = cache.loads
             failures = cache.failures
             evictions = cache.evictions
-            hit_rate = cache.hits + cache.misses == 0 ? nil : cache.hitRate
+            hit_rate = cache.hitRate
             entries = cache.entries
             bytes = cache.bytes
         }

@@ -41,26 +41,20 @@ package struct SyncJSON: WireObject {
         package var failure_age_seconds: Double?
         package var needs_person: Bool
 
-        package static let meanings = [
+        package static let meanings = SyncJSON.shared.merging([
             "name": "main: DATABASE_URI; ticks: DATABASE_URI_TICKS",
             "streams": "Those that go there",
-            "rows_uploaded": "Since the start",
-            "rows_refused": "Since the start",
-            "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
             "lag_seconds": "How far the database is behind; 0 when it has everything",
             "last_success_age_seconds": "Since a pass last found everything there; null before the first",
-            "stalled_seconds": "Time without a row settled while rows wait",
-            "failure": "What went wrong and what to do; null while nothing does",
-            "needs_person": "Whether a person must fix it",
-        ]
+        ]) { $1 }
 
         init(_ upload: UploadState, in snapshot: CollectorSnapshot) {
             let failure = upload.status.failure
             name = upload.name
             state = State(failure)
             streams = upload.streams.map(\.rawValue)
-            rows_uploaded = upload.status.rows
-            rows_refused = upload.status.refused
+            rows_uploaded = upload.status.totals.rows
+            rows_refused = upload.status.totals.refused
             rows_kept_out = upload.status.totals.keptOut
             rows_pending = upload.pending(in: snapshot.buffer)
             lag_seconds = upload.lag(in: snapshot)
@@ -88,19 +82,21 @@ package struct SyncJSON: WireObject {
     package var streams: [String: Stream]
     package var databases: [Database]
 
-    package static let meanings = [
+    package static let meanings = shared.merging([
         "is_configured": "Whether DATABASE_URI is set",
-        "rows_uploaded": "Since the start",
-        "rows_refused": "Since the start",
-        "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
         "lag_seconds": "How far upstream is behind; 0 when it has everything",
         "last_success_age_seconds": "Since a pass last found everything upstream; null before the first",
-        "stalled_seconds": "Time without a row settled while rows wait",
-        "failure": "What went wrong and what to do; null while nothing does",
-        "needs_person": "Whether a person must fix it",
         "next_pass_ms": "When the next pass begins by itself; null while one is under way, and without an upstream",
         "streams": "By name: bars, trades, quotes",
         "databases": "One, or two with DATABASE_URI_TICKS; the other members are of both together",
+    ]) { $1 }
+
+    private static let shared = [
+        "rows_uploaded": "Since the start", "rows_refused": "Since the start",
+        "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
+        "stalled_seconds": "Time without a row settled while rows wait",
+        "failure": "What went wrong and what to do; null while nothing does",
+        "needs_person": "Whether a person must fix it",
     ]
 
     package init(_ snapshot: CollectorSnapshot) {
@@ -109,8 +105,8 @@ package struct SyncJSON: WireObject {
         state = sync == nil ? .off : State(failure)
         databases = snapshot.uploads.map { Database($0, in: snapshot) }
         is_configured = sync != nil
-        rows_uploaded = sync?.rows ?? 0
-        rows_refused = sync?.refused ?? 0
+        rows_uploaded = sync?.totals.rows ?? 0
+        rows_refused = sync?.totals.refused ?? 0
         rows_kept_out = sync?.totals.keptOut ?? 0
         rows_pending = snapshot.buffer.pending
         lag_seconds = snapshot.uploadLag
@@ -122,24 +118,19 @@ package struct SyncJSON: WireObject {
         next_pass_ms = sync?.nextPass.map {
             snapshot.time + Int64((($0 - snapshot.instant).inSeconds * 1000).rounded())
         }
-        streams = Dictionary(
-            uniqueKeysWithValues: EventStream.allCases.map { stream in
-                let failure = sync?.failures[stream]
-                return (
-                    stream.rawValue,
-                    Stream(
-                        rows_uploaded: sync?.totals[stream].uploaded ?? 0,
-                        rows_refused: sync?.totals[stream].refused ?? 0,
-                        rows_kept_out: sync?.totals[stream].keptOut ?? 0, failure: failure?.description,
-                        failure_age_seconds: failure.map { snapshot.age(of: $0.since) },
-                        needs_person: failure?.needsPerson ?? false)
-                )
-            })
+        streams = EventStream.byName { stream in
+            let (counts, failure) = (sync?.totals[stream], sync?.failures[stream])
+            return Stream(
+                rows_uploaded: counts?.uploaded ?? 0, rows_refused: counts?.refused ?? 0,
+                rows_kept_out: counts?.keptOut ?? 0, failure: failure?.description,
+                failure_age_seconds: failure.map { snapshot.age(of: $0.since) },
+                needs_person: failure?.needsPerson ?? false)
+        }
     }
 }
 
 extension SyncJSON.State {
-    fileprivate init(_ failure: SyncStatus.Failure?) {
+    fileprivate init(_ failure: LastingFailure?) {
         self = failure.map { $0.needsPerson ? .needs_person : .retrying } ?? .ok
     }
 }

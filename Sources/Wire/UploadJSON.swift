@@ -32,16 +32,12 @@ package struct UploadJSON: WireObject {
         rows = report.totals.rows
         refused = report.totals.refused
         kept_out = report.totals.keptOut
-        streams = Dictionary(
-            uniqueKeysWithValues: EventStream.allCases.map { stream in
-                let counts = report.totals[stream]
-                return (
-                    stream.rawValue,
-                    Stream(
-                        uploaded: counts.uploaded, refused: counts.refused, kept_out: counts.keptOut,
-                        failure: report.failures[stream].map { String(describing: $0) })
-                )
-            })
+        streams = EventStream.byName { stream in
+            let counts = report.totals[stream]
+            return Stream(
+                uploaded: counts.uploaded, refused: counts.refused, kept_out: counts.keptOut,
+                failure: report.failures[stream].map { String(describing: $0) })
+        }
     }
 }
 
@@ -52,7 +48,7 @@ package struct PendingJSON: WireObject {
     package static let meanings = ["pending": "Rows by stream"]
 
     package init(_ report: BufferReport) {
-        pending = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0.rawValue, report[$0].pending) })
+        pending = EventStream.byName { report[$0].pending }
     }
 }
 

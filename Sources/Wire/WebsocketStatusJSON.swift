@@ -20,15 +20,15 @@ package struct WebsocketStatusJSON: WireObject {
 
     /// A connection: the times that other programs read, and all of ``ConnectionJSON``.
     package struct Connection: WireObject {
-        package var connection: ConnectionJSON
-        package var last_message_time: Double?
-        package var last_event_time: Double?
-        package var connected_since: Double?
-        package var last_error_time: Double?
-
-        private enum CodingKeys: String, CodingKey {
-            case last_message_time, last_event_time, connected_since, last_error_time
+        package struct Times: Codable, Sendable {
+            package var last_message_time: Double?
+            package var last_event_time: Double?
+            package var connected_since: Double?
+            package var last_error_time: Double?
         }
+
+        package var connection: ConnectionJSON
+        package var times: Times
 
         package static let meanings = ConnectionJSON.meanings.merging([
             "last_message_time": "When anything was last read, in Unix seconds",
@@ -39,28 +39,21 @@ package struct WebsocketStatusJSON: WireObject {
 
         init(_ connection: ConnectionJSON) {
             self.connection = connection
-            last_message_time = connection.last_message_ms.map(Self.seconds)
-            last_event_time = connection.last_event_ms.map(Self.seconds)
-            connected_since = connection.connected_since_ms.map(Self.seconds)
-            last_error_time = connection.last_error_ms.map(Self.seconds)
+            times = Times(
+                last_message_time: connection.last_message_ms.map(Self.seconds),
+                last_event_time: connection.last_event_ms.map(Self.seconds),
+                connected_since: connection.connected_since_ms.map(Self.seconds),
+                last_error_time: connection.last_error_ms.map(Self.seconds))
         }
 
         package init(from decoder: any Decoder) throws {
-            self.init(try ConnectionJSON(from: decoder))
-            let members = try decoder.container(keyedBy: CodingKeys.self)
-            last_message_time = try members.decodeIfPresent(Double.self, forKey: .last_message_time)
-            last_event_time = try members.decodeIfPresent(Double.self, forKey: .last_event_time)
-            connected_since = try members.decodeIfPresent(Double.self, forKey: .connected_since)
-            last_error_time = try members.decodeIfPresent(Double.self, forKey: .last_error_time)
+            connection = try ConnectionJSON(from: decoder)
+            times = try Times(from: decoder)
         }
 
         package func encode(to encoder: any Encoder) throws {
             try connection.encode(to: encoder)
-            var members = encoder.container(keyedBy: CodingKeys.self)
-            try members.encodeIfPresent(last_message_time, forKey: .last_message_time)
-            try members.encodeIfPresent(last_event_time, forKey: .last_event_time)
-            try members.encodeIfPresent(connected_since, forKey: .connected_since)
-            try members.encodeIfPresent(last_error_time, forKey: .last_error_time)
+            try times.encode(to: encoder)
         }
 
         private static func seconds(_ milliseconds: Int64) -> Double { Double(milliseconds) / 1000 }

@@ -11,7 +11,6 @@ import Store
 struct HistoryKeeper: Service {
     private let board: StatusBoard
     private let path: String
-    private static let interval: Duration = .seconds(60)
     private let logger: Logger
     /// The disk may hang; nothing else waits on this queue.
     private let queue = DispatchQueue(label: "edgetick.history")
@@ -30,7 +29,7 @@ struct HistoryKeeper: Service {
         await cancelWhenGracefulShutdown {
             var isFailing = false
             while !Task.isCancelled {
-                try? await Task.sleep(for: Self.interval)
+                try? await Task.sleep(for: .seconds(60))
                 let failure = await write()
                 if let failure, !isFailing {
                     logger.warning(

@@ -1,8 +1,6 @@
 import CBuild
 
-/// The version of this program.
 enum Version {
-    /// The release number.
     static let number = "0.2.0"
     /// The release number; in a release build also the commit and the day.
     static let text = edgetick_build_or_null().map { "\(number) (\(String(cString: $0)))" } ?? number

@@ -32,7 +32,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         var pacer = RequestPacer(requestsPerMinute: 600)
         _ = pacer.turn(now: .zero)
         let next = pacer.failed(.tooManyRequests, tried: 1, retryAfter: .seconds(7), jitter: 0.5, now: .seconds(1))
-        #expect(next == .tryAgain(after: .zero))
+        #expect(next == .zero)
         #expect(turn(&pacer, .seconds(1)) == .seconds(7))
     }
 
@@ -41,7 +41,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         #expect(asked == .seconds(120))
         var pacer = RequestPacer(requestsPerMinute: 0)
         let next = pacer.failed(.serverProblem, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
-        #expect(next == .tryAgain(after: .seconds(120)))
+        #expect(next == .seconds(120))
         _ = pacer.failed(.tooManyRequests, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
         #expect(turn(&pacer, .zero) == .seconds(120))
     }
@@ -58,13 +58,13 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
 
     @Test func `a server's problem is tried again with growing waits, a refusal is not`() {
         var pacer = RequestPacer(requestsPerMinute: 0, tries: 4)
-        func failed(_ reason: BackfillError.Reason, _ tried: Int) -> RequestPacer.Next {
+        func failed(_ reason: BackfillError.Reason, _ tried: Int) -> Duration? {
             pacer.failed(reason, tried: tried, retryAfter: nil, jitter: 1, now: .zero)
         }
-        #expect(failed(.serverProblem, 1) == .tryAgain(after: .seconds(1)))
-        #expect(failed(.unreachable, 3) == .tryAgain(after: .seconds(4)))
-        #expect(failed(.unreachable, 4) == .giveUp)
-        #expect(failed(.keyRefused, 1) == .giveUp)
+        #expect(failed(.serverProblem, 1) == .seconds(1))
+        #expect(failed(.unreachable, 3) == .seconds(4))
+        #expect(failed(.unreachable, 4) == nil)
+        #expect(failed(.keyRefused, 1) == nil)
     }
 }
 
@@ -168,12 +168,12 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     ) async throws {
         var configuration = SimulatorConfiguration(
             source: .ledger(LedgerFeed(plan: Self.plan, count: Self.count, eventsPerFrame: 3)))
-        configuration.startsWith = .immediately
+        configuration.startingClients = 0
         configuration.absence = .misses
         configuration.servesAggregates = true
         configuration.aggregateRefusals = refusals
         configuration.apiKey = key
-        configuration.tls = tls
+        configuration.server.tls = tls
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()
         let workspace = try Workspace()
@@ -433,12 +433,10 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `a gap for whose bars the file has no room stays open`() async throws {
         try await rig { _, port, _, _ in
             let workspace = try Workspace()
-            let buffer = try TickBuffer.open(
-                directory: workspace.path,
-                options: .init(
-                    collector: "tests", commitInterval: .fixed(.milliseconds(5)), maximumBytes: 1 << 20,
-                    fullPolicy: .rejectNew),
-                logger: quiet)
+            var options = TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5)))
+            options.maximumBytes = 1 << 20
+            options.fullPolicy = .rejectNew
+            let buffer = try TickBuffer.open(directory: workspace.path, options: options, logger: quiet)
             var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.plan.start * 1000)
             let bar = try #require(Self.plan.event(0).bar)
             for size in [500, 50, 5] {
@@ -572,11 +570,11 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         var configuration = SimulatorConfiguration(
             source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerFrame: 6, eventsPerSecond: 2000)))
         configuration.pace = .speed(1)
-        configuration.startsWith = .subscriptions(clients: 3)
+        configuration.startingClients = 3
         configuration.faults = [.dropEvery(frames: 50)]
         configuration.servesAggregates = true
         configuration.absence = .misses
-        configuration.closeTimeout = .milliseconds(500)
+        configuration.server.closeTimeout = .milliseconds(500)
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()
         let workspace = try Workspace()

@@ -231,7 +231,7 @@ import Testing
         let before = Mutex<[Int64]>([])
         let server = try ScriptedREST { target in
             let number: Int64 = target.contains("cursor=2") ? 2 : target.contains("cursor=1") ? 1 : 0
-            before.withLock { $0.append(buffer.withLock { $0 }?.statistics[.bars].lastSequence ?? -1) }
+            before.withLock { $0.append(buffer.withLock { $0 }?.statistics[.bars].marks.last ?? -1) }
             return ScriptedREST.page(
                 (0..<12_000).map { Self.noon + (number * 12_000 + $0) * 1000 },
                 next: number < 2 ? "/v2/aggs/ticker/AAPL?cursor=\(number + 1)" : nil)

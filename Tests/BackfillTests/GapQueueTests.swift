@@ -6,7 +6,11 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct GapQueueTests {
     private let wall: Int64 = 1_795_000_000_000
-    private let rules = GapQueue.Rules(settleTime: 30_000, reach: 86_400_000, refusedPause: .seconds(3600))
+    private let rules: BackfillService.Configuration = {
+        var rules = BackfillService.Configuration()
+        rules.reach = .seconds(86_400)
+        return rules
+    }()
     private let badAnswer = BackfillError(.badAnswer, "HTTP 404")
 
     private func gap(_ id: Int64, endedAgo age: Int64 = 60_000) -> GapRecord {

@@ -180,7 +180,8 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
             quick.bars(of: symbol, interval: .second, starts: starts).bars
                 == slow.bars(of: symbol, interval: .second, starts: starts).bars)
         #expect(
-            quick.nextURL == slow.nextURL && quick.status == slow.status && quick.results?.count == slow.results?.count)
+            quick.next_url == slow.next_url && quick.status == slow.status
+                && quick.results?.count == slow.results?.count)
     }
 
     @Test(arguments: [

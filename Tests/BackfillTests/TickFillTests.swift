@@ -117,7 +117,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     ) async throws {
         var configuration = SimulatorConfiguration(
             source: .ledger(LedgerFeed(plan: plan, count: Self.count, eventsPerFrame: 7)))
-        configuration.startsWith = .immediately
+        configuration.startingClients = 0
         configuration.absence = .misses
         configuration.servesTicks = true
         configuration.refusesTicks = refusesTicks
@@ -281,7 +281,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     private func upload(_ buffer: TickBuffer) async throws {
         let batch = try #require(try await buffer.nextBatch(of: .trades, limit: 10))
         try await buffer.acknowledge(.trades, through: try #require(batch.lastSequence))
-        try await Waiting.until("the deletion") { buffer.statistics[.trades].deletedThrough == 1 }
+        try await Waiting.until("the deletion") { buffer.statistics[.trades].marks.deleted == 1 }
     }
 
     @Test func `an old trade that was fetched just now doesn't make the file hold what it has deleted`() async throws {
@@ -486,7 +486,9 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     {
         let workspace = try Workspace()
         let mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
-        try mirror.replaceGroup(.init(name: "some", type: .custom), members: [GroupMember(symbol: "IBM")])
+        try mirror.apply([
+            GroupChange(definition: .init(name: "some", type: .custom), members: [MemberRecord(symbol: "IBM")])
+        ])
         let buffer = try TickBuffer.open(
             directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)

@@ -89,7 +89,7 @@ import Upstream
         let result = try await retry(try letters(), buffer, uploader)
         #expect(result.sent == 5 && result.refusedAgain == [] && result.superseded == [])
         #expect(try letters() == [])
-        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].lastSequence == 55)
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].marks.last == 55)
         #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
         // The rows are the same, to the last digit, as their neighbours that were never refused.
         let others = """
@@ -284,7 +284,7 @@ import Upstream
             // Nothing of it is acknowledged.
             let batch = try #require(try await first.nextBatch(of: .trades, limit: 10))
             try await sender.connect()
-            try await sender.drain(OneBatch(batch), of: BufferFile(buffer: first))
+            try await sender.drain(OneBatch(batch), of: first)
         }
         let row = """
             {"seq":4,"symbol":"IBM","time_ms":1380000000003,"price":0.4372,"size":100.25,
@@ -335,7 +335,7 @@ import Upstream
         let choice = DeadLetterChoice.all
         let discard = Task {
             try await interludes.run(ring: {}) {
-                try await DeadLetterRetry.discard(choice, buffer: buffer, passes: [pass])
+                try await DeadLetterRetry.discard(choice.letters(in: buffer), buffer: buffer, passes: [pass])
             }
         }
         try await Waiting.until("the discard waits for its turn") { !interludes.isEmpty }
@@ -356,7 +356,7 @@ import Upstream
     {
         let (buffer, uploader) = try await refuse(retention: .zero)
         try await Waiting.until("the deletion", within: .seconds(60)) {
-            buffer.statistics[.trades].deletedThrough == 49
+            buffer.statistics[.trades].marks.deleted == 49
         }
         try await buffer.agree(withLedger: [.trades: 30])
         #expect(buffer.statistics.drops == 19)

@@ -150,17 +150,17 @@ struct IdentityTests {
     private struct Snapshot: UploadFile {
         let line: UploadLine
         let marks: UploadMarks
-        let file: BufferFile
+        let file: TickBuffer
 
         init(_ buffer: TickBuffer) {
-            file = BufferFile(buffer: buffer)
+            file = buffer
             line = file.line
             marks = file.marks(of: .trades)
         }
 
         /// What the process in a snapshot knew, with the rows that its copy has collected since.
         init(_ known: Snapshot, _ marks: UploadMarks, rows: TickBuffer) {
-            file = BufferFile(buffer: rows)
+            file = rows
             line = known.line
             self.marks = marks
         }
@@ -175,7 +175,7 @@ struct IdentityTests {
         func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
         func prepare(_ move: UploadMove) {}
         func acknowledge(_ stream: EventStream, through sequence: Int64) {}
-        func takeBack(_ stream: EventStream, to sequence: Int64) {}
+        func agree(withLedger uploaded: [EventStream: Int64]) {}
         func forget(_ ids: [String], of stream: EventStream) {}
     }
 
@@ -319,7 +319,7 @@ struct IdentityTests {
         try await first.upload()
         let buffer = first.buffer
         // The newest row stays.
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 499 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].marks.deleted == 499 }
         await first.stop()
         let second = try box("one")
         try await second.collect(501...900)
@@ -381,7 +381,7 @@ struct IdentityTests {
         guard let original = uploaded else { throw Waiting.TimedOut("for a copy with all rows") }
         // From now on only the copy has them, and it counts them as uploaded.
         let buffer = original.buffer
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].deletedThrough == 2999 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].marks.deleted == 2999 }
         let empty = try await emptyDatabase()
         await original.uploader.disconnect()
         let pass = try pass(of: original, on: empty)
@@ -437,7 +437,7 @@ struct IdentityTests {
     private func uploadAndDelete(_ box: UploadBox, through last: Int64) async throws {
         try await box.upload()
         let buffer = box.buffer
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == last - 1 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].marks.deleted == last - 1 }
     }
 
     /// Uploads 500 trades, backs up the file while 200 more wait, and uploads those too. When all but the newest are
@@ -448,7 +448,7 @@ struct IdentityTests {
         try await first.upload()
         try await first.collect(501...700)
         let buffer = first.buffer
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].deletedThrough == 500 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.trades].marks.deleted == 500 }
         try copy(first.directory, to: backup)
         try await uploadAndDelete(first, through: 700)
         let empty = try await emptyDatabase()
@@ -590,7 +590,7 @@ struct IdentityTests {
         try await first.pass.sendAgain(.trades, from: 400)
         let batch = try #require(try await first.buffer.nextBatch(of: .trades, limit: 700))
         #expect(batch.firstSequence == 400)
-        try await first.uploader.drain(OneBatch(batch), of: BufferFile(buffer: first.buffer))
+        try await first.uploader.drain(OneBatch(batch), of: first.buffer)
         #expect(try upstream() == Set(1...1099).union(1501...3000))
         await first.stop()
         let second = try box("one")
@@ -623,7 +623,7 @@ struct IdentityTests {
         }
         if interruption == .afterFirstBatch {
             let batch = try #require(try await second.buffer.nextBatch(of: .trades, limit: 700))
-            try await second.uploader.drain(OneBatch(batch), of: BufferFile(buffer: second.buffer))
+            try await second.uploader.drain(OneBatch(batch), of: second.buffer)
         }
         await second.stop()
         let third = try box("one")

@@ -32,11 +32,13 @@ struct PairServiceTests {
             let configuration = try UpstreamConfiguration(uri: uri, collector: name, connectTimeout: .seconds(60))
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
-            let pair = PairService(
-                buffer: buffer, symbols: { symbols }, kinds: [.trade], feedDelay: feedDelay,
-                tables: [StretchTable(configuration: configuration, group: group)], interval: .milliseconds(20),
-                patience: .milliseconds(40), recheck: .milliseconds(50), logger: quiet)
-            service = Task { try await pair.run() }
+            var pair = PairService(
+                buffer: buffer, symbols: { symbols }, collectedSince: { _ in nil }, kinds: [.trade],
+                feedDelay: feedDelay, tables: [StretchTable(configuration: configuration, group: group)], logger: quiet)
+            pair.interval = .milliseconds(20)
+            pair.patience = .milliseconds(40)
+            pair.recheck = .milliseconds(50)
+            service = Task { [pair] in try await pair.run() }
         }
 
         /// Buffers trades of these moments, and uploads them unless told otherwise.
@@ -110,10 +112,8 @@ struct PairServiceTests {
     @Test func `a gap is covered when another box of the group had none then and its rows are upstream`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
         // By the feed's clock, the gaps are not old.
         let delay = WallClock.milliseconds() - Self.start + 3_600_000
@@ -175,9 +175,9 @@ struct PairServiceTests {
         // Nobody answers there.
         let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "nyc-a")
         let pair = PairService(
-            buffer: buffer, symbols: { [] }, kinds: [.trade],
+            buffer: buffer, symbols: { [] }, collectedSince: { _ in nil }, kinds: [.trade], feedDelay: 0,
             tables: [StretchTable(configuration: nowhere, group: "nyc")], logger: quiet)
-        var log = StretchLog()
+        var log = StretchLog(patience: pair.patience)
         var unsaid: [StretchClaim] = []
         try await pair.look(&log, &unsaid)
         var recent = gap(0, nil)
@@ -192,10 +192,8 @@ struct PairServiceTests {
     @Test func `what this box has is claimed without a look at what filled its gaps`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
         let box = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
         box.buffer.record(gap(-5000, -4000))
@@ -215,10 +213,8 @@ struct PairServiceTests {
     @Test func `every covered gap is checked again, however many newer ones there are`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let directory = workspace.file("a")
         let begin = WallClock.milliseconds() - 3_600_000
         let buffer = try TickBuffer.open(
@@ -263,9 +259,7 @@ struct PairServiceTests {
     {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: cluster.uri(database), collector: "nyc-a", connectTimeout: .seconds(60)))
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let buffer = try TickBuffer.open(
             directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
@@ -298,14 +292,15 @@ struct PairServiceTests {
         func connections(beforeLook count: Int) async throws -> Int {
             let made = proxy.connections
             looks.withLock { $0 = 0 }
-            let pair = PairService(
+            var pair = PairService(
                 buffer: buffer,
                 symbols: {
                     looks.withLock { $0 += 1 }
                     return []
-                }, kinds: [.trade], tables: [table], interval: .milliseconds(20), recheck: .seconds(3600),
-                logger: quiet)
-            let running = Task { try await pair.run() }
+                }, collectedSince: { _ in nil }, kinds: [.trade], feedDelay: 0, tables: [table], logger: quiet)
+            pair.interval = .milliseconds(20)
+            pair.recheck = .seconds(3600)
+            let running = Task { [pair] in try await pair.run() }
             try await Waiting.until { looks.withLock { $0 } >= count }
             running.cancel()
             try await running.value
@@ -325,10 +320,8 @@ struct PairServiceTests {
     {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let uri = cluster.uri(database)
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(uri: uri, collector: "nyc-a", connectTimeout: .seconds(60)))
         let said = Said(cluster: cluster, database: database)
         let first = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
         let second = try Box("nyc-b", group: "nyc", workspace.file("b"), uri, symbols: [symbol])

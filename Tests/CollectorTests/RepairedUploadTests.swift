@@ -76,7 +76,7 @@ import Upstream
         var after: Int64 = 0
         for round in 0..<3 {
             let batch = try #require(try await buffer.nextBatch(of: .trades, after: after, limit: 700))
-            try await uploader.drain(OneBatch(batch), of: BufferFile(buffer: buffer))
+            try await uploader.drain(OneBatch(batch), of: buffer)
             after = batch.lastSequence ?? 0
             if round < 2 { try await buffer.acknowledge(.trades, through: after) }
         }
@@ -106,12 +106,12 @@ import Upstream
         var left = Set(1...5000)
         for loss in report.losses where loss.stream == .trades { left.subtract(Int(loss.first)...Int(loss.last)) }
         let (buffer, uploader) = try place.open()
-        let last = Int(buffer.statistics[.trades].lastSequence)
+        let last = Int(buffer.statistics[.trades].marks.last)
         if report.losesEnd, last < 5000 { left.subtract(last + 1...5000) }
         // New rows get numbers that the damaged file may have given to others.
         _ = buffer.offer(Self.trades(9001..<9101))
         try await buffer.flush()
-        #expect(buffer.statistics[.trades].lastSequence == Int64(last + 100))
+        #expect(buffer.statistics[.trades].marks.last == Int64(last + 100))
         _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
         await uploader.disconnect()
         await buffer.close()

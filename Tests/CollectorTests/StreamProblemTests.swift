@@ -149,7 +149,7 @@ import Upstream
         #expect(service.status.totals[.trades].uploaded == 0)
         try rig.sql("ALTER TABLE trades_away RENAME TO trades")
         service.pushNow()
-        try await Waiting.until(within: .seconds(90)) { service.status.rows == 500 * EventStream.allCases.count }
+        try await Waiting.until(within: .seconds(90)) { service.status.totals.rows == 500 * EventStream.allCases.count }
         #expect(service.status.failure == nil)
         #expect(try rig.upstream() == "500|500|1|500|0")
         running.cancel()
@@ -198,7 +198,7 @@ import Upstream
         let report = try #require(await service.pass())
         #expect(report.failures.isEmpty && report.problem == nil)
         #expect(rig.buffer.statistics.pending == 0)
-        #expect(service.status.rows == 1000 * EventStream.allCases.count)
+        #expect(service.status.totals.rows == 1000 * EventStream.allCases.count)
         #expect(try rig.upstream() == "1000|1000|1|1000|0")
         running.cancel()
         _ = try? await running.value
@@ -235,7 +235,7 @@ import Upstream
         #expect(report.totals[.trades].uploaded == 90 && rig.buffer.statistics.deadLetters == 10)
         var status = SyncStatus()
         status.passed(report, of: EventStream.allCases, at: .now)
-        #expect(status.rows == 90 && status.refused == 10)
+        #expect(status.totals.rows == 90 && status.totals.refused == 10)
         try rig.sql("ALTER TABLE quotes ADD CONSTRAINT none CHECK (sequence < 0)")
         try await rig.append(400, to: .quotes)
         let refused = await rig.pass.report()

@@ -18,8 +18,8 @@ struct StretchLogTests {
         since: Int64? = nil, drops: Int64 = 0, letters: Int64 = 0, time: Int64 = 0
     ) -> StretchLog.Sight {
         var buffer = BufferStatistics()
-        buffer[.trades].lastSequence = rows
-        buffer[.trades].acknowledgedSequence = upstream
+        buffer[.trades].marks.last = rows
+        buffer[.trades].marks.acknowledged = upstream
         buffer.drops = drops
         buffer.deadLetters = letters
         return StretchLog.Sight(

@@ -8,7 +8,7 @@ import Upstream
     private let now = ContinuousClock.now
 
     @Test func `while all goes well, all streams go up every interval`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         for _ in 0..<3 {
             let due = schedule.due(at: now, isAsked: false)
             #expect(due == EventStream.allCases && schedule.failing.isEmpty)
@@ -17,7 +17,7 @@ import Upstream
     }
 
     @Test func `a stream with problem is tried at its own pace, the others keep theirs`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         var now = now
         var tried = 0
         for _ in 0..<60 {
@@ -38,7 +38,7 @@ import Upstream
     }
 
     @Test func `a stream that is soon to be tried again doesn't wait for the interval`() {
-        var schedule = SyncSchedule(interval: .seconds(60))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(60))
         let wait = schedule.wait(
             after: .passed(failures: [.bars: .failedForNow]), of: EventStream.allCases, at: now, jitter: 1)
         #expect(wait == .seconds(1))
@@ -47,7 +47,7 @@ import Upstream
     }
 
     @Test func `a stream doesn't wait out its pause once a database that was away is back`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         var now = now
         for _ in 0..<8 {
             let wait = schedule.wait(
@@ -60,7 +60,7 @@ import Upstream
     }
 
     @Test func `the interval is from one pass's beginning to the next one's, and what was cut short goes on at once`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         for (took, isCutShort, expected) in [(2.0, false, 3.0), (7, false, 0), (7, true, 0), (2, true, 0)] {
             let wait = schedule.wait(
                 after: .passed(failures: [:], isCutShort: isCutShort), of: EventStream.allCases, at: now,
@@ -70,13 +70,13 @@ import Upstream
     }
 
     @Test func `who asks has all streams tried at once`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         _ = schedule.wait(after: .passed(failures: [.trades: .paused]), of: EventStream.allCases, at: now, jitter: 1)
         #expect(schedule.due(at: now, isAsked: true) == EventStream.allCases)
     }
 
     @Test func `problem of the database backs all of them off`() {
-        var schedule = SyncSchedule(interval: .seconds(5))
+        var schedule = SyncSchedule(EventStream.allCases, interval: .seconds(5))
         for seconds in [1, 2, 4] {
             #expect(
                 schedule.wait(after: .failed(.failedForNow), of: EventStream.allCases, at: now, jitter: 1)

@@ -115,7 +115,7 @@ struct TwoDatabasesTests {
         }
         let buffer = pair.rig.buffer
         try await Waiting.until(within: .seconds(30)) {
-            services[0].status.rows == 300 && services[1].status.problem != nil
+            services[0].status.totals.rows == 300 && services[1].status.problem != nil
                 && buffer.statistics[.bars].oldestPendingMilliseconds == nil
         }
         var snapshot = CollectorSnapshot(collector: "edge-1", version: "1")
@@ -127,10 +127,10 @@ struct TwoDatabasesTests {
         #expect(snapshot.uploads.map { $0.pending(in: snapshot.buffer) } == [0, 1500])
         // The two together: nothing is wrong with the bars.
         #expect(snapshot.sync?.problem == nil && snapshot.sync?.failures[.bars] == nil)
-        #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.rows == 300)
+        #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.totals.rows == 300)
         pair.proxy.set(.pass)
         services[1].pushNow()
-        try await Waiting.until(within: .seconds(30)) { services[1].status.rows == 1500 }
+        try await Waiting.until(within: .seconds(30)) { services[1].status.totals.rows == 1500 }
         #expect(services[1].status.failure == nil && pair.rig.buffer.statistics.pending == 0)
         running.cancel()
         await running.value

@@ -18,7 +18,7 @@ import Testing
             }
         }
         #expect(error?.reason == .changing && error?.isRetryable == true)
-        let mirror = rig.workspace.file(UniverseMirror.fileName)
+        let mirror = rig.workspace.file(LocalFile.universe.name)
         #expect(
             error?.description
                 == "cannot write a pull to \(mirror): it keeps changing (3 times while the database was read); try again"

@@ -42,7 +42,7 @@ import Upstream
         let (owner, service, _) = try await rig.open()
         try await service.running {
             for end in ["", "-wal", "-shm"] {
-                try? FileManager.default.removeItem(atPath: rig.workspace.file(UniverseMirror.fileName + end))
+                try? FileManager.default.removeItem(atPath: rig.workspace.file(LocalFile.universe.name + end))
             }
             try await Waiting.until(within: .seconds(30)) { service.status.unreadable != nil }
             #expect(owner.interest("one") == .symbols(symbols("A")))
@@ -129,10 +129,7 @@ import Upstream
 
     @Test func `a pull changes what is collected, and one that fails leaves the mirror in use`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "test")
         try cluster.psql(
             """
             INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
@@ -165,10 +162,7 @@ import Upstream
 
     @Test func `a pull's remarks are logged when they change, and a few of them`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "test")
         try cluster.psql(
             """
             INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE'), ('', 'UNIVERSE'), ('', 'ETF'),
@@ -190,10 +184,7 @@ import Upstream
 
     @Test func `settings that are read again put no pull off, and a shorter interval counts at once`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "test")
         try cluster.psql(
             """
             INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
@@ -217,28 +208,21 @@ import Upstream
 
     @Test func `the pull before the start spells members as every later pull does`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "test")
         try cluster.psql(
             """
             INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');
             INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'BRK-B'), (1, 'A');
             """, database: database)
         let rig = try SymbolsRig([])
-        let pull = FirstPull(
-            into: rig.mirror, from: UniverseSource(configuration: configuration), logger: Self.quiet)
-        #expect(await pull.run()?.description == nil)
+        let source = UniverseSource(configuration: configuration)
+        #expect(await rig.mirror.firstPull(from: source, logger: Self.quiet)?.description == nil)
         #expect(try rig.mirror.contents().groups.flatMap(\.record.members).map(\.symbol) == ["A", "BRK.B"])
     }
 
     @Test func `a group that is handed over while a pull reads the database stays`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(database), collector: "test", connectTimeout: .seconds(60), barTimestamp: .start)
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "test")
         try cluster.psql(
             """
             INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE');

@@ -28,14 +28,14 @@ import Upstream
         var stops = 0
         for round in 0..<25 {
             try await rig.append(400)
-            let before = rig.buffer.statistics[.trades].acknowledgedSequence
+            let before = rig.buffer.statistics[.trades].marks.acknowledged
             let hasEnded = Atomic(false)
             let pass = Task { [pass = rig.pass] in
                 defer { hasEnded.store(true, ordering: .relaxed) }
                 return try await pass.run()
             }
             let wanted = before + min(400, 150 * Int64.random(in: 0...3, using: &random))
-            while rig.buffer.statistics[.trades].acknowledgedSequence < wanted, !hasEnded.load(ordering: .relaxed) {
+            while rig.buffer.statistics[.trades].marks.acknowledged < wanted, !hasEnded.load(ordering: .relaxed) {
                 try await Task.sleep(for: .microseconds(200))
             }
             if round % 3 == 1 { rig.proxy.set(.refuse) } else { pass.cancel() }
@@ -61,7 +61,7 @@ import Upstream
             """, database: rig.database)
         let pass = rig.pass
         await #expect(throws: UpstreamError.self) { _ = try await pass.run() }
-        #expect(rig.buffer.statistics[.trades].acknowledgedSequence == 300)
+        #expect(rig.buffer.statistics[.trades].marks.acknowledged == 300)
         #expect(try rig.upstream() == "300|300|1|300|0")
         _ = try rig.cluster.psql("DROP TRIGGER stumble ON trades", database: rig.database)
         #expect(try await rig.pass.run().rows == 700)
@@ -104,7 +104,7 @@ import Upstream
         let queue = UploadQueue(
             buffer: rig.buffer, sizes: BatchSizes(usual: 150, most: 150), streams: [.trades], ends: [.trades: 1050],
             deadline: nil, isOver: { false }, progress: { _ in })
-        let (uploader, file) = (rig.uploader, BufferFile(buffer: rig.buffer))
+        let (uploader, file) = (rig.uploader, rig.buffer)
         let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(queue, of: file) }
         #expect(error?.isLedgerMoved == true)
         #expect(rig.buffer.statistics.pending == 450)
@@ -118,7 +118,7 @@ import Upstream
         let rig = try await UploadRig(retention: .zero)
         try await rig.append(1000)
         _ = try await rig.pass.run()
-        try await Waiting.until { [buffer = rig.buffer] in buffer.statistics[.trades].deletedThrough == 999 }
+        try await Waiting.until { [buffer = rig.buffer] in buffer.statistics[.trades].marks.deleted == 999 }
         try await goBack(rig, to: 600)
         // The newest row stays in the file.
         for rows in [1, 0] { #expect(try await rig.pass.run().rows == rows) }

@@ -140,7 +140,7 @@ actor OneBatch: UploadSource {
         return batch
     }
 
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+    func keep(_ refused: [DeadLetter]) async throws {}
 
     func settled(_ batch: SettledBatch) async throws {}
 

@@ -378,7 +378,9 @@ import Testing
         let options = ExportOptions(
             streams: [.trades], days: Self.day...Self.day, format: .csv, isCompressed: true, layout: .symbol,
             directory: workspace.path + "/out")
-        let report = try Exporter(options, mostBytes: 1 << 18).export(fileIn: workspace.path)
+        var exporter = Exporter(options)
+        exporter.mostBytes = 1 << 18
+        let report = try exporter.export(fileIn: workspace.path)
         #expect(report.files.count == 40 && report.rows == 40_000)
         let lines = try Command.run(["/bin/zcat"] + report.files.map(\.path)).split(separator: "\n")
         let rows = lines.filter { !$0.hasPrefix("seq") }

@@ -27,7 +27,7 @@ import Testing
     func `three connections stand at once and every event is there once`(perConnection: Int) async throws {
         let all = symbols(3 * perConnection)
         let count = 30_000
-        try await SetRig.simulate(.ledger(ledger(all, count)), starts: .subscriptions(clients: 3)) { simulator, rig in
+        try await SetRig.simulate(.ledger(ledger(all, count)), startingClients: 3) { simulator, rig in
             let members = try (0..<3).map {
                 try rig.member($0 + 1, Array(all[($0 * perConnection)..<(($0 + 1) * perConnection)]))
             }
@@ -50,7 +50,7 @@ import Testing
 
     @Test func `a connection that cannot connect holds nobody up, and its symbols go to the others`() async throws {
         let all = symbols(30)
-        try await SetRig.simulate(.ledger(ledger(all, 20_000)), starts: .subscriptions(clients: 2)) { simulator, rig in
+        try await SetRig.simulate(.ledger(ledger(all, 20_000)), startingClients: 2) { simulator, rig in
             let members = try [
                 rig.member(1, Array(all[..<10])), rig.member(2, Array(all[10..<20])),
                 // Nothing listens there.
@@ -79,7 +79,7 @@ import Testing
     @Test func `one of three is cut: the others miss nothing, its symbols move over and come back`() async throws {
         let all = symbols(30)
         try await SetRig.simulate(
-            .ledger(ledger(all, 2_000_000, perSecond: 3000)), pace: .speed(1), starts: .subscriptions(clients: 3)
+            .ledger(ledger(all, 2_000_000, perSecond: 3000)), pace: .speed(1), startingClients: 3
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
             let members = try (0..<3).map {
@@ -132,7 +132,7 @@ import Testing
     @Test func `symbols that move under flat-out load lose and double nothing`() async throws {
         let all = symbols(60)
         let count = 400_000
-        try await SetRig.simulate(.ledger(ledger(all, count)), starts: .subscriptions(clients: 3)) { simulator, rig in
+        try await SetRig.simulate(.ledger(ledger(all, count)), startingClients: 3) { simulator, rig in
             // Nearly everything is on the first connection; the others have one symbol each to begin with.
             let members = try [
                 rig.member(1, Array(all[..<58])), rig.member(2, [all[58]]), rig.member(3, [all[59]]),
@@ -163,7 +163,7 @@ import Testing
         let all = symbols(30)
         let count = 50_000
         let source = SimulatorConfiguration.Source.ledger(ledger(all, count))
-        try await SetRig.simulate(source, pace: .speed(1), starts: .subscriptions(clients: 2)) { simulator, rig in
+        try await SetRig.simulate(source, pace: .speed(1), startingClients: 2) { simulator, rig in
             var configuration = SetRig.patient
             configuration.strategy = .loadBalanced
             configuration.overlap = .milliseconds(100)
@@ -190,7 +190,7 @@ import Testing
         let count = 60_000
         try await SetRig.simulate(
             .ledger(ledger(all, count, after: 60)), pace: .speed(1),
-            starts: .subscriptions(clients: 2)
+            startingClients: 2
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
             let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]
@@ -221,7 +221,7 @@ import Testing
         // So slow that neither connection falls this far behind by itself while the machine is busy.
         try await SetRig.simulate(
             .ledger(ledger(all, 2_000_000, perSecond: 500, after: 60)), pace: .speed(1),
-            starts: .subscriptions(clients: 2)
+            startingClients: 2
         ) { simulator, rig in
             let proxy = try TCPProxy(to: rig.port)
             let members = try [rig.member(1, all), rig.member(2, all, port: proxy.port)]

@@ -1,3 +1,4 @@
+import FeedServer
 import FeedSimulator
 import Logging
 import MarketData
@@ -38,7 +39,8 @@ final class CountingSink: EventSink {
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
 
-    func record(_ gap: Gap) { state.withLock { $0.gaps.append(gap) } }
+    /// Keeps a gap once it is over.
+    func record(_ change: GapChange) { state.withLock { $0.gaps += change.gaps.filter { $0.to != nil } } }
 
     func record(_ incident: Incident) {
         if incident.what == "suspended" { state.withLock { $0.wasSuspended = true } }
@@ -75,14 +77,14 @@ struct SetRig: Sendable {
     /// Runs a simulator while `body` does.
     static func simulate(
         _ source: SimulatorConfiguration.Source, pace: SimulatorConfiguration.Pace = .flatOut,
-        starts: SimulatorConfiguration.Start = .firstSubscription, limit: Int? = nil, faults: [Fault] = [],
+        startingClients: Int = 1, limit: Int? = nil, faults: [Fault] = [],
         _ body: @Sendable (FeedSimulator, SetRig) async throws -> Void
     ) async throws {
         var configuration = SimulatorConfiguration(source: source)
         configuration.pace = pace
-        configuration.startsWith = starts
+        configuration.startingClients = startingClients
         configuration.connectionLimit = limit
-        configuration.closeTimeout = .milliseconds(500)
+        configuration.server.closeTimeout = .milliseconds(500)
         configuration.faults = faults
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()

@@ -15,10 +15,8 @@ import Testing
         try directory.write(lines.joined(separator: "\n") + end, to: name)
     }
 
-    private func replay(
-        _ lines: [String], passes: Int? = 1, times: CaptureReplay.Times = .asRecorded
-    ) throws -> CaptureReplay {
-        CaptureReplay(files: [try capture(lines)], passes: passes, times: times)
+    private func replay(_ lines: [String], passes: Int? = 1, start: Int64? = nil) throws -> CaptureReplay {
+        CaptureReplay(files: [try capture(lines)], passes: passes, start: start)
     }
 
     private func read(_ replay: CaptureReplay, _ pace: SimulatorConfiguration.Pace = .flatOut) throws -> [String] {
@@ -121,7 +119,7 @@ import Testing
     @Test func `times can be moved to another day, by whole minutes`() throws {
         let lines = [#"[{"ev":"T","sym":"A","p":1,"t":61500}]"#]
         #expect(
-            try read(replay(lines, times: .startingAt(1_704_205_830_000)))
+            try read(replay(lines, start: 1_704_205_830_000))
                 == [#"[{"ev":"T","sym":"A","p":1,"t":1704205801500}]"#])
     }
 

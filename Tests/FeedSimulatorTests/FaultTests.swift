@@ -1,3 +1,4 @@
+import FeedServer
 import FeedServerSupport
 import MarketData
 import NIOWebSocket
@@ -125,7 +126,7 @@ struct `Faults on request` {
 
     @Test func `an unanswered login times out`() async throws {
         var setting = try configuration(lines: Self.lines, ["auth-timeout=1"])
-        setting.loginTimeout = .seconds(2)
+        setting.server.loginTimeout = .seconds(2)
         try await withSimulator(setting) { simulator, port in
             let client = try await TestClient.connect(port: port)
             try await client.send(#"{"action":"auth","params":"k"}"#)

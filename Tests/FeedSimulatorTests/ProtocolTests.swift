@@ -1,3 +1,4 @@
+import FeedServer
 import FeedServerSupport
 import MarketData
 import NIOCore
@@ -11,7 +12,7 @@ import Testing
 struct `The conversation over a socket` {
     private func waiting(_ change: (inout SimulatorConfiguration) -> Void = { _ in }) throws -> SimulatorConfiguration {
         var result = try configuration(lines: ledgerLines(frames: 3))
-        result.startsWith = .subscriptions(clients: 99)
+        result.startingClients = 99
         change(&result)
         return result
     }
@@ -103,7 +104,7 @@ struct `The conversation over a socket` {
     }
 
     @Test func `a client that never logs in gets auth_timeout and is closed`() async throws {
-        try await withSimulator(try waiting { $0.loginTimeout = .milliseconds(50) }) { _, port in
+        try await withSimulator(try waiting { $0.server.loginTimeout = .milliseconds(50) }) { _, port in
             let client = try await TestClient.connect(port: port)
             let received = try await client.wait { $0.isClosed }
             #expect(received.texts.last?.contains(#""status":"auth_timeout""#) == true)
@@ -126,7 +127,7 @@ struct `The conversation over a socket` {
     }
 
     @Test func `pings are answered with the same bytes, and the server pings too`() async throws {
-        try await withSimulator(try waiting { $0.pingInterval = .milliseconds(40) }) { _, port in
+        try await withSimulator(try waiting { $0.server.pingInterval = .milliseconds(40) }) { _, port in
             let client = try await TestClient.connect(port: port)
             try await client.ping("are you there")
             let received = try await client.wait { received in

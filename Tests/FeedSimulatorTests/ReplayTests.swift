@@ -22,14 +22,14 @@ struct `Replaying a capture` {
             #expect(statistics.frames == lines.count)
             #expect(statistics.eventsSent == 20_000)
             #expect(statistics.events == [.minuteBar: 5000, .secondBar: 5000, .trade: 5000, .quote: 5000])
-            #expect(statistics.position.frames == lines.count)
+            #expect(statistics.passedFrames == lines.count)
         }
     }
 
     @Test func `two clients with different filters receive each its own events`() async throws {
         let lines = ledgerLines(frames: 600, eventsPerFrame: 12)
         var setting = try configuration(lines: lines)
-        setting.startsWith = .subscriptions(clients: 2)
+        setting.startingClients = 2
         try await withSimulator(setting) { simulator, port in
             let bars = try await TestClient.connect(port: port, subscribingTo: "AM.AAPL,AM.BRK.B,A.MSFT")
             #expect(simulator.statistics.phase == .waiting)
@@ -53,7 +53,7 @@ struct `Replaying a capture` {
     @Test func `an unsubscribed channel stays silent`() async throws {
         let lines = ledgerLines([.trade], symbols: ["AAPL", "MSFT"], frames: 10, eventsPerFrame: 2)
         var setting = try configuration(lines: lines)
-        setting.startsWith = .subscriptions(clients: 2)
+        setting.startingClients = 2
         try await withSimulator(setting) { simulator, port in
             let client = try await TestClient.connect(port: port, subscribingTo: "T.AAPL,T.MSFT")
             try await client.send(#"{"action":"unsubscribe","params":"T.AAPL"}"#)
@@ -87,7 +87,7 @@ struct `Replaying a capture` {
             try await client.login()
             try await client.subscribe(allChannels)
             try await client.setReads(false)
-            try await simulator.statistics { $0.position.frames > 0 }
+            try await simulator.statistics { $0.passedFrames > 0 }
             try await client.setReads(true)
             let received = try await client.wait { $0.events.count >= lines.count }
             #expect(received.events == lines)
@@ -97,7 +97,7 @@ struct `Replaying a capture` {
     @Test func `a slow reader is told and closed when that is asked for`() async throws {
         var setting = try configuration(
             .ledger(LedgerFeed(plan: LedgerPlan(kinds: [.quote], symbols: [try #require(Symbol("AAPL"))]))))
-        setting.slowClients = .areDropped
+        setting.dropsSlowClients = true
         setting.outboundLimitBytes = 256 << 10
         try await withSimulator(setting) { simulator, port in
             let client = try await TestClient.connect(port: port)
@@ -133,7 +133,7 @@ struct `Replaying a capture` {
     @Test func `started at once, it passes unheard and says how much was missed`() async throws {
         let lines = ledgerLines(frames: 40)
         var setting = try configuration(lines: lines)
-        setting.startsWith = .immediately
+        setting.startingClients = 0
         setting.absence = .misses
         try await withSimulator(setting) { simulator, _ in
             let statistics = try await simulator.statistics { $0.phase == .done }
@@ -185,7 +185,7 @@ struct `Replaying a capture` {
 
     @Test func `the bundled capture can be replayed`() async throws {
         let path = Places.repository + "/Fixtures/captures/demo.ndjson"
-        let replay = CaptureReplay(files: [path], times: .startingNow)
+        let replay = CaptureReplay(files: [path], start: WallClock.milliseconds())
         try await withSimulator(try configuration(.captures(replay))) { simulator, port in
             let client = try await TestClient.connect(port: port, subscribingTo: allChannels)
             let statistics = try await simulator.statistics { $0.phase == .done }
@@ -217,7 +217,7 @@ struct `Replaying a capture` {
     @Test func `a taken port is an error that names it`() async throws {
         try await withSimulator(try configuration(lines: ["[]"])) { _, port in
             var setting = try configuration(lines: ["[]"])
-            setting.port = port
+            setting.server.port = port
             let second = FeedSimulator(configuration: setting, logger: quiet)
             let error = await #expect(throws: FeedServerError.self) { try await second.bind() }
             #expect(error?.reason == .cannotListen)
@@ -236,7 +236,7 @@ struct `Replaying a capture` {
             key)
         let lines = ledgerLines(frames: 2000)
         var setting = try configuration(lines: lines)
-        setting.tls = .init(certificateFile: certificate, keyFile: key)
+        setting.server.tls = .init(certificateFile: certificate, keyFile: key)
         try await withSimulator(setting) { _, port in
             let client = try await TestClient.connect(port: port, trusting: certificate)
             try await client.login()

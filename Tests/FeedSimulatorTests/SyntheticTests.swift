@@ -41,9 +41,14 @@ private struct Decoded: Decodable {
     private static let start: Int64 = 1_704_205_800_000
 
     private func feed(seed: UInt64 = 7, fractions: Int = 200_000) -> SyntheticFeed {
-        SyntheticFeed(
-            symbols: Self.symbols, seed: seed, tradesPerSecond: 0.7, quotesPerTrade: 2, start: Self.start,
-            duration: .seconds(180), fractionalTradesPerMillion: fractions)
+        var feed = SyntheticFeed(symbols: Self.symbols)
+        feed.seed = seed
+        feed.tradesPerSecond = 0.7
+        feed.quotesPerTrade = 2
+        feed.start = Self.start
+        feed.duration = .seconds(180)
+        feed.fractionalTradesPerMillion = fractions
+        return feed
     }
 
     private func decoded(_ capture: [UInt8]) throws -> [Decoded] {
@@ -156,13 +161,14 @@ private struct Decoded: Decodable {
             let sent = statistics.frames
             let received = try await client.wait { $0.events.count >= sent }
             #expect(received.events.count == sent)
-            #expect(abs((statistics.position.eventTime ?? 0) - before) < 90_000)
+            #expect(abs((statistics.eventTime ?? 0) - before) < 90_000)
         }
     }
 
     @Test func `a live one goes on with the second that it is by now, after a pause too`() async throws {
-        let source = SyntheticSource(
-            SyntheticFeed(symbols: [try #require(Symbol("AAPL"))], tradesPerSecond: 20), pace: .speed(1))
+        var feed = SyntheticFeed(symbols: [try #require(Symbol("AAPL"))])
+        feed.tradesPerSecond = 20
+        let source = SyntheticSource(feed, pace: .speed(1))
         let before = WallClock.milliseconds() / 1000 * 1000
         let first = try #require(try source.nextBlock()?.frames.first?.time)
         #expect(first >= before && first <= WallClock.milliseconds() + 1000)
@@ -170,7 +176,8 @@ private struct Decoded: Decodable {
         let now = WallClock.milliseconds()
         let after = try #require(try source.nextBlock())
         #expect(try #require(after.frames.last?.time) >= now / 1000 * 1000)
-        #expect(source.isLive && !SyntheticSource(SyntheticFeed(symbols: [], start: 0), pace: .speed(1)).isLive)
+        feed.start = 0
+        #expect(source.isLive && !SyntheticSource(feed, pace: .speed(1)).isLive)
     }
 
     /// With EDGETICK_UPDATE_FIXTURES=1 in the environment, it is made again.
@@ -178,10 +185,13 @@ private struct Decoded: Decodable {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Fixtures/captures/demo.ndjson").path
         let symbols = ["AAPL", "AMZN", "AVGO", "BRK.B", "GOOGL", "JPM", "LLY", "META", "MSFT", "NVDA", "TSLA", "WMT"]
-        let capture = try SyntheticFeed(
-            symbols: symbols.compactMap { Symbol($0) }, seed: 2026, tradesPerSecond: 0.045, quotesPerTrade: 1,
-            start: 1_767_623_400_000, duration: .seconds(300)
-        ).lines()
+        var feed = SyntheticFeed(symbols: symbols.compactMap { Symbol($0) })
+        feed.seed = 2026
+        feed.tradesPerSecond = 0.045
+        feed.quotesPerTrade = 1
+        feed.start = 1_767_623_400_000
+        feed.duration = .seconds(300)
+        let capture = try feed.lines()
         if ProcessInfo.processInfo.environment["EDGETICK_UPDATE_FIXTURES"] == "1" {
             try Data(capture).write(to: URL(fileURLWithPath: path))
         }

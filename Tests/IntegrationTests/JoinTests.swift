@@ -93,7 +93,7 @@ struct JoinTests {
         }
     }
 
-    @Test func `both databases get their tables`() async throws {
+    @Test func `both databases get their tables, and doctor says which one a table is in`() async throws {
         let ticks = try Database(in: PostgresCluster.shared())
         let joined = try await edgetick(
             "join", database.uri, environment: ["DATABASE_URI_TICKS": ticks.uri, "FEED_EVENTS": "AM,T"])
@@ -101,6 +101,9 @@ struct JoinTests {
         #expect(joined.output.contains { $0.contains("DATABASE_URI_TICKS: trades") }, "\(joined.output)")
         #expect(try ticks.value("SELECT count(*) FROM trades") == "0")
         #expect(try database.value("SELECT count(*) FROM ohlcv_1min") == "0")
+        let doctor = try await edgetick("doctor")
+        #expect(doctor.output.contains { $0.contains("DATABASE_URI_TICKS: trades") }, "\(doctor.output)")
+        #expect(doctor.output.contains { $0.contains(" ohlcv_1min") && !$0.contains("TICKS") }, "\(doctor.output)")
     }
 
     @Test func `a file of settings that is there is not written over without being asked to`() async throws {

@@ -52,13 +52,12 @@ import Testing
             guard parts.year! <= 2030 else { break }
             let isMourning = (parts.year, parts.month, parts.day) == (2025, 1, 9)
             let isClosed = parts.weekday == 1 || parts.weekday == 7 || isHoliday(date) || isMourning
-            let day = TradingCalendar.day(parts.year!, parts.month!, parts.day!)
-            #expect((day == .closed) == isClosed, "\(parts)")
-            trading += day == .closed ? 0 : 1
-            let session = TradingCalendar.session(at: Int64(date.timeIntervalSince1970 * 1000))
-            #expect((session == nil) == isClosed)
+            let session = TradingDay(at: Int64(date.timeIntervalSince1970 * 1000)).session
+            #expect((session == nil) == isClosed, "\(parts)")
+            trading += session == nil ? 0 : 1
             if let session {
-                let hour = day == .half ? 13 : 16
+                let isHalf = session.regularClose == milliseconds(parts.year!, parts.month!, parts.day!, 13)
+                let hour = isHalf ? 13 : 16
                 #expect(session.regularOpen == milliseconds(parts.year!, parts.month!, parts.day!, 9, 30))
                 #expect(session.regularClose == milliseconds(parts.year!, parts.month!, parts.day!, hour))
                 #expect(session.open == milliseconds(parts.year!, parts.month!, parts.day!, 4))
@@ -71,7 +70,8 @@ import Testing
 
     @Test(arguments: [(2024, 7, 3), (2025, 11, 28), (2026, 12, 24), (2028, 7, 3), (2029, 12, 24), (2030, 11, 29)])
     func `half days`(year: Int, month: Int, day: Int) {
-        #expect(TradingCalendar.day(year, month, day) == .half)
+        #expect(
+            TradingDay(at: milliseconds(year, month, day)).session?.regularClose == milliseconds(year, month, day, 13))
     }
 
     @Test func `a span is open when it touches a session`() {
@@ -100,6 +100,8 @@ import Testing
     }
 
     @Test func `in a year that is not known every weekday is open`() {
-        #expect(TradingCalendar.day(2013, 10, 8) == .full && TradingCalendar.day(2013, 10, 6) == .closed)
+        #expect(
+            TradingDay(at: milliseconds(2013, 10, 8)).session?.regularClose == milliseconds(2013, 10, 8, 16)
+                && TradingDay(at: milliseconds(2013, 10, 6)).session == nil)
     }
 }

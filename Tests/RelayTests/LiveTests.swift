@@ -1,4 +1,5 @@
 import Feed
+import FeedServer
 import FeedServerSupport
 import FeedSimulator
 import Foundation
@@ -199,8 +200,8 @@ import Testing
         var feed = SimulatorConfiguration(
             source: .ledger(LedgerFeed(plan: plan, count: count, eventsPerSecond: perSecond)))
         feed.pace = .speed(1)
-        feed.startsWith = .subscriptions(clients: 2)
-        feed.closeTimeout = .milliseconds(500)
+        feed.startingClients = 2
+        feed.server.closeTimeout = .milliseconds(500)
         let simulator = FeedSimulator(configuration: feed, logger: RelayRig.quiet)
         let port = try await simulator.bind()
         let proxy = try TCPProxy(to: port)
@@ -221,7 +222,7 @@ import Testing
     /// The JSON of the events of a plan that the buffer has, in its order.
     private func buffered(_ stream: EventStream, of plan: LedgerPlan, _ rig: RelayRig) async throws -> [String] {
         try await rig.buffer.flush()
-        let last = rig.buffer.statistics[stream].lastSequence
+        let last = rig.buffer.statistics[stream].marks.last
         let rows = try await rig.buffer.read(stream, after: 0, through: last, limit: Int(last)).batch
         let numbers = rows.trades.map(\.event.sequence) + rows.quotes.map(\.event.sequence)
         return numbers.compactMap { $0.map { UInt64($0) } }.flatMap { texts(plan, $0..<$0 + 1) }

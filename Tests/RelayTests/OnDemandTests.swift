@@ -68,7 +68,7 @@ import Universe
                 plan: plan,
                 cache: RelationshipCache(
                     mirror: try UniverseMirror.open(directory: workspace.path, access: .readWrite),
-                    options: .init(environment: "DEFAULT")),
+                    environment: "DEFAULT"),
                 connections: set, rules: rules, logger: RelayRig.quiet)
             opened.withLock { $0 = (owner, set) }
             return owner

@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test func `that never log in are closed`() async throws {
-        try await RelayRig.run(configured { $0.loginTimeout = .milliseconds(100) }) { rig in
+        try await RelayRig.run(configured { $0.server.loginTimeout = .milliseconds(100) }) { rig in
             let client = try await TestClient.connect(port: rig.port)
             let received = try await client.wait { $0.isClosed }
             #expect(received.messages("auth_timeout").count == 1)
@@ -95,14 +95,14 @@ import Testing
         let limits = configured {
             $0.keys = Self.keys
             $0.maximumClients = 2
-            $0.loginTimeout = .seconds(100)
+            $0.server.loginTimeout = .seconds(100)
         }
         try await RelayRig.run(limits) { rig in
             let early = try await rig.client(key: "first-key-0123456")
             try await early.subscribe("T.*")
             // Four times as many as there is room for: half of them go as far as they can without a key. The others are
             // closed after ten seconds, so if the machine stands still meanwhile, fewer are crowded out.
-            let strangers = try (0..<limits.server.maximumSockets! * 4).map { number in
+            let strangers = try (0..<limits.serverInEffect.maximumSockets! * 4).map { number in
                 let wire = try RawSocket(port: rig.port)
                 if number.isMultiple(of: 2) { try wire.shakeHands(port: rig.port) }
                 return wire
@@ -180,7 +180,7 @@ import Testing
         let limits = configured {
             $0.clientBufferBytes = 256 << 10
             // Long enough for the others to log in.
-            $0.loginTimeout = .seconds(8)
+            $0.server.loginTimeout = .seconds(8)
         }
         try await RelayRig.run(limits) { rig in
             let symbols = (0..<16).map { "S\(UnicodeScalar(UInt8(65 + $0)))" }
@@ -248,7 +248,7 @@ import Testing
     }
 
     @Test func `that give no sign of life are closed`() async throws {
-        try await RelayRig.run(configured { $0.pingInterval = .seconds(1) }) { rig in
+        try await RelayRig.run(configured { $0.server.pingInterval = .seconds(1) }) { rig in
             // A client that was closed without a ping may have met a pause of the machine; not all do.
             var wasPinged = false
             for _ in 0..<5 where !wasPinged {
@@ -265,7 +265,7 @@ import Testing
     private static let slowly = FeedServerConfiguration.Allowance(burstBytes: 400_000, bytesPerSecond: 200_000)
 
     @Test func `that flood with requests are read slowly, and go on`() async throws {
-        try await RelayRig.run(configured { $0.requests = Self.slowly }) { rig in
+        try await RelayRig.run(configured { $0.server.requestAllowance = Self.slowly }) { rig in
             let client = try await rig.client()
             let request = String(repeating: "no request", count: 2000)
             let began = ContinuousClock.now
@@ -286,7 +286,7 @@ import Testing
     }
 
     @Test func `that send more than that in one read are closed`() async throws {
-        try await RelayRig.run(configured { $0.requests = Self.slowly }) { rig in
+        try await RelayRig.run(configured { $0.server.requestAllowance = Self.slowly }) { rig in
             let wire = try RawSocket(port: rig.port)
             try wire.shakeHands(port: rig.port)
             // Pongs that nobody asked for.
@@ -439,7 +439,7 @@ import Testing
             let received = try await client.wait { $0.isClosed }
             #expect(received.messages("slow_consumer").count == 1)
             try await rig.buffer.flush()
-            #expect(rig.buffer.statistics[.trades].lastSequence == Int64(next))
+            #expect(rig.buffer.statistics[.trades].marks.last == Int64(next))
         }
     }
 }

@@ -1,4 +1,5 @@
 import Feed
+import FeedServer
 import FeedServerSupport
 import FeedSimulator
 import Foundation
@@ -27,8 +28,12 @@ final class RelayRig: Sendable {
         // On a loaded machine a client may be slow to log in; and the tests' clients answer no pings.
         var configuration = configuration
         let usual = RelayConfiguration()
-        if configuration.loginTimeout == usual.loginTimeout { configuration.loginTimeout = .seconds(100) }
-        if configuration.pingInterval == usual.pingInterval { configuration.pingInterval = .seconds(100) }
+        if configuration.server.loginTimeout == usual.server.loginTimeout {
+            configuration.server.loginTimeout = .seconds(100)
+        }
+        if configuration.server.pingInterval == usual.server.pingInterval {
+            configuration.server.pingInterval = .seconds(100)
+        }
         workspace = try Workspace()
         buffer = try TickBuffer.open(
             directory: workspace.path,

@@ -51,7 +51,7 @@ import Testing
                 }
                 return next
             }
-            try await Waiting.until(within: .seconds(60)) { rig.buffer.statistics[.trades].lastSequence > 20_000 }
+            try await Waiting.until(within: .seconds(60)) { rig.buffer.statistics[.trades].marks.last > 20_000 }
             var clients: [TestClient] = []
             for _ in 0..<3 {
                 let client = try await rig.client()

@@ -15,9 +15,8 @@ import Testing
         let certificates = try TestCertificates(directory: workspace.file("tls"))
         try certificates.makeServer("box", alternativeNames: "DNS:localhost")
         let (certificate, key) = certificates.server("box")
-        try await RelayRig.run(configured { $0.tls = .init(certificateFile: certificate, keyFile: key) }) { rig in
-            try await body(rig, certificates.authority)
-        }
+        let configuration = configured { $0.server.tls = .init(certificateFile: certificate, keyFile: key) }
+        try await RelayRig.run(configuration) { rig in try await body(rig, certificates.authority) }
         withExtendedLifetime(workspace) {}
     }
 

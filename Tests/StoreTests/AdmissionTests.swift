@@ -30,7 +30,7 @@ import Testing
         #expect(calls.withLock { $0 } == 1)
         buffer.whenRoom { calls.withLock { $0 += 1 } }
         #expect(calls.withLock { $0 } == 2)
-        #expect(buffer.statistics[.bars].lastSequence == 1000)
+        #expect(buffer.statistics[.bars].marks.last == 1000)
         let drops = try scratch.rows("SELECT * FROM drops")
         #expect(drops.count == 1)
         #expect(drops[0]["reason"] == "queue_full")
@@ -60,7 +60,7 @@ import Testing
         }
         try await buffer.flush()
         #expect(buffer.statistics.drops == 0 && buffer.statistics.refusedBatches == 0)
-        #expect(buffer.statistics[.bars].lastSequence == 30_000)
+        #expect(buffer.statistics[.bars].marks.last == 30_000)
         await buffer.close()
         let error = await #expect(throws: StoreError.self) { try await buffer.take(.bars(1)) }
         #expect(error?.reason == .closed)
@@ -75,7 +75,7 @@ import Testing
         #expect(buffer.offer(.bars(50)) == .acceptedStopReading)
         #expect(buffer.offer(.bars(1)) == .refused)
         try await buffer.flush()
-        #expect(buffer.statistics[.bars].lastSequence == 50)
+        #expect(buffer.statistics[.bars].marks.last == 50)
         await buffer.close()
     }
 

@@ -21,7 +21,7 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == garbage)
         #expect(buffer.offer(.bars(5)) == .accepted)
         try await buffer.flush()
-        #expect(buffer.statistics[.bars].lastSequence == 5)
+        #expect(buffer.statistics[.bars].marks.last == 5)
         #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'set aside at the start'") == 1)
         await buffer.close()
     }
@@ -206,7 +206,7 @@ import Testing
             try await started.line(containing: "bars: [(5,)]")
         }
         let again = try scratch.open()
-        #expect(again.statistics[.bars].acknowledgedSequence == 3 && again.statistics[.bars].lastSequence == 5)
+        #expect(again.statistics[.bars].marks.acknowledged == 3 && again.statistics[.bars].marks.last == 5)
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
         #expect(again.statistics.setAside == [])
         await again.close()
@@ -221,7 +221,7 @@ import Testing
         defer { close(watch) }
         let changes = UInt32(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
         #expect(inotify_add_watch(watch, scratch.path, changes) >= 0)
-        _ = try StoreFile(path: scratch.ticks, schema: .ticks).setAside(now: 1_790_000_000)
+        _ = try StoreFile(path: scratch.ticks, kind: .ticks).setAside(now: 1_790_000_000)
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = read(watch, &bytes, bytes.count)
         var names: Set<String> = ["ticks.sqlite", "ticks.sqlite-wal"]
@@ -279,7 +279,7 @@ import Testing
         // The lock is free again.
         try scratch.execute("PRAGMA user_version = \(LocalMigrations.ticks.count)")
         let again = try scratch.open()
-        #expect(again.statistics[.bars].lastSequence == 5)
+        #expect(again.statistics[.bars].marks.last == 5)
         await again.close()
     }
 
@@ -376,7 +376,7 @@ import Testing
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
         try await Waiting.until { FileManager.default.fileExists(atPath: scratch.ticks) }
         #expect(buffer.offer(.bars(5)) == .accepted)
-        try await Waiting.until { buffer.statistics[.bars].lastSequence == 15 }
+        try await Waiting.until { buffer.statistics[.bars].marks.last == 15 }
         #expect(try scratch.number("SELECT min(seq) FROM bars") == 11)
         #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'vanished'") == 10)
         #expect(buffer.statistics[.bars].pending == 5)

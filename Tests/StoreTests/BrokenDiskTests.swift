@@ -30,7 +30,7 @@ struct BrokenDiskTests {
                 guard statistics.queuedBytes <= 1 << 20 else { exit(30) }
                 if sync > 0, DiskFault.slowSync.load(ordering: .sequentiallyConsistent) == sync {
                     passed += 1
-                    guard admission == .refused || statistics[.bars].lastSequence < accepted else { exit(33) }
+                    guard admission == .refused || statistics[.bars].marks.last < accepted else { exit(33) }
                 }
                 usleep(1000)
             }
@@ -102,7 +102,7 @@ struct BrokenDiskTests {
                 _ = await buffer.flushError()
             }
             let expected = Int64(accepted)
-            guard (try? await Waiting.until("the rows", { buffer.statistics[.bars].lastSequence == expected })) != nil
+            guard (try? await Waiting.until("the rows", { buffer.statistics[.bars].marks.last == expected })) != nil
             else { exit(71) }
             try await buffer.flush()
             guard buffer.statistics.drops == 100, buffer.statistics.setAside.isEmpty else { exit(72) }
@@ -134,7 +134,7 @@ struct BrokenDiskTests {
             guard DiskFault.hits.load(ordering: .relaxed) > 0 else { exit(51) }
             guard case .failing(let message) = buffer.statistics.state else { exit(52) }
             guard message.contains(path), message.contains("SQLite") else { exit(53) }
-            guard buffer.statistics[.bars].lastSequence == 100 else { exit(54) }
+            guard buffer.statistics[.bars].marks.last == 100 else { exit(54) }
             guard buffer.statistics.queuedBytes <= 1 << 20 else { exit(55) }
             DiskFault.writeError.store(0, ordering: .relaxed)
             try await BrokenDiskTests.expect(accepted, in: buffer)
@@ -188,8 +188,8 @@ struct BrokenDiskTests {
         synchronous: TickBuffer.Synchronous = .full
     ) throws -> TickBuffer {
         DiskFault.install()
-        var options = TickBuffer.Options(
-            collector: "child", commitInterval: commitInterval, synchronous: synchronous)
+        var options = TickBuffer.Options(collector: "child", commitInterval: commitInterval)
+        options.synchronous = synchronous
         options.queueBytes = 1 << 20
         // A sign of life could meet the fault in place of the events.
         options.isCollecting = false
@@ -202,7 +202,7 @@ struct BrokenDiskTests {
     private static func expect(_ rows: Int, in buffer: TickBuffer, flushing: Bool = false) async throws {
         let isThere: @Sendable () async -> Bool = {
             if flushing { _ = await buffer.flushError() }
-            return buffer.statistics[.bars].lastSequence == Int64(rows)
+            return buffer.statistics[.bars].marks.last == Int64(rows)
         }
         guard (try? await Waiting.until("the rows", within: .seconds(60), isThere)) != nil else { exit(20) }
         var after: Int64 = 0

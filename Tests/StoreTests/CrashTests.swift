@@ -24,14 +24,14 @@ struct CrashTests {
                 // The payload follows from the number, so that every row can be checked.
                 if buffer.offer(.bars(97, from: next)) != .refused { next += 97 }
                 if ContinuousClock.now > end { kill(getpid(), SIGKILL) }
-                let durable = "\(buffer.statistics[.bars].lastSequence)\n"
+                let durable = "\(buffer.statistics[.bars].marks.last)\n"
                 _ = durable.withCString { write(report, $0, strlen($0)) }
             }
         }
         let reported = try String(contentsOfFile: scratch.path + "/durable", encoding: .utf8)
             .split(separator: "\n").compactMap { Int64($0) }
         let buffer = try scratch.open()
-        let last = buffer.statistics[.bars].lastSequence
+        let last = buffer.statistics[.bars].marks.last
         #expect(last >= reported.last ?? 0)
         #expect(last % 97 == 0)
         #expect(buffer.statistics.setAside == [])
@@ -49,7 +49,7 @@ struct CrashTests {
         #expect(after == last)
         #expect(buffer.offer(.bars(1)) == .accepted)
         try await buffer.flush()
-        #expect(buffer.statistics[.bars].lastSequence == last + 1)
+        #expect(buffer.statistics[.bars].marks.last == last + 1)
         await buffer.close()
     }
 
@@ -72,7 +72,7 @@ struct CrashTests {
             if step % 2 == 1, cut.count > 5000 { cut[cut.startIndex + cut.count - 3000] ^= 0x10 }
             try Data(cut).write(to: URL(fileURLWithPath: torn.ticks + "-wal"))
             let opened = try torn.open()
-            let last = opened.statistics[.bars].lastSequence
+            let last = opened.statistics[.bars].marks.last
             seen.insert(last)
             #expect(last % 50 == 0)
             let batch = try await opened.nextBatch(of: .bars, limit: 5000)

@@ -35,11 +35,11 @@ import Testing
             guard error?.reason == .inputOutput || error?.reason == .diskFull else { exit(10) }
             guard buffer.statistics.state != .writing else { exit(11) }
             guard buffer.statistics.queuedBytes <= 1 << 20 else { exit(12) }
-            guard buffer.statistics[.bars].lastSequence < Int64(offered) else { exit(13) }
+            guard buffer.statistics[.bars].marks.last < Int64(offered) else { exit(13) }
 
             setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
             let expected = Int64(offered)
-            guard (try? await Waiting.until("the state", { buffer.statistics[.bars].lastSequence == expected })) != nil
+            guard (try? await Waiting.until("the state", { buffer.statistics[.bars].marks.last == expected })) != nil
             else { exit(14) }
             guard (try? await Waiting.until("the state", { buffer.statistics.state == .writing })) != nil else {
                 exit(15)
@@ -85,7 +85,7 @@ import Testing
 
             setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
             let expected = Int64(offered)
-            guard (try? await Waiting.until("the rows", { buffer.statistics[.bars].lastSequence == expected })) != nil
+            guard (try? await Waiting.until("the rows", { buffer.statistics[.bars].marks.last == expected })) != nil
             else { exit(62) }
             guard buffer.statistics.drops == 500 else { exit(63) }
             await buffer.close()
@@ -119,7 +119,7 @@ import Testing
             exit(0)
         }
         let buffer = try scratch.open()
-        #expect(buffer.statistics[.bars].lastSequence == 100)
+        #expect(buffer.statistics[.bars].marks.last == 100)
         await buffer.close()
     }
 
@@ -133,10 +133,10 @@ import Testing
     ) async throws {
         let scratch = try Scratch()
         let disk = try SmallDisk(at: scratch.path + "/disk", megabytes: 16)
+        var options = TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5)))
+        (options.fullPolicy, options.queueBytes) = (policy, 4 << 20)
         let buffer = try TickBuffer.open(
-            directory: disk.path + "/data",
-            options: .init(
-                collector: "tests", commitInterval: .fixed(.milliseconds(5)), fullPolicy: policy, queueBytes: 4 << 20),
+            directory: disk.path + "/data", options: options,
             logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
         var offered: Int64 = 0
         // Each try to write may change what is shown, so it is looked at all the time.

@@ -16,7 +16,9 @@ import Testing
             umask(mode_t(mask))
             let data = path + "/made/data"
             let mirror = try UniverseMirror.open(directory: data, access: .readWrite)
-            try mirror.replaceGroup(.init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+            try mirror.apply([
+                GroupChange(definition: .init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+            ])
             _ = try mirror.replacePulled(with: UniverseRecords(), source: "tests", force: true)
             var buffer = try TickBuffer.open(
                 directory: data, options: .init(collector: "child"), logger: Logger(label: "child"))
@@ -48,7 +50,9 @@ import Testing
         #expect(mkdir(data, 0o700) == 0 && chown(data, owner, owner) == 0)
 
         let mirror = try UniverseMirror.open(directory: data, access: .readWrite)
-        try mirror.replaceGroup(.init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+        try mirror.apply([
+            GroupChange(definition: .init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+        ])
         let buffer = try TickBuffer.open(
             directory: data, options: .init(collector: "root"), logger: Logger(label: "root"))
         _ = buffer.offer(.bars(2000))

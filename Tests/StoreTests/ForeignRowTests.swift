@@ -116,7 +116,7 @@ import Testing
         let again = try scratch.open()
         #expect(again.offer(.trades(2)) == .accepted)
         try await again.flush()
-        #expect(again.statistics[.trades].lastSequence >= 2)
+        #expect(again.statistics[.trades].marks.last >= 2)
         _ = try await again.refusedRows(of: .trades, after: 0, through: 100)
         await again.close()
         let last = try scratch.open()

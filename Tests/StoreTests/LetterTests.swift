@@ -163,7 +163,7 @@ import Testing
         }
         try lock.release()
         try await written(buffer)
-        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].lastSequence == 13)
+        #expect(buffer.statistics.deadLetters == 0 && buffer.statistics[.trades].marks.last == 13)
         #expect(try scratch.number("SELECT count(*) FROM trades") == 13)
         #expect(try await buffer.requeue(letters).isEmpty)
         #expect(try scratch.number("SELECT count(*) FROM trades") == 13)
@@ -233,7 +233,7 @@ import Testing
         await #expect(throws: StoreError.self) { try await buffer.agree(withLedger: [.bars: 8]) }
         try lock.release()
         try await written(buffer)
-        #expect(buffer.statistics[.bars].acknowledgedSequence == 8 && buffer.statistics.deadLetters == 0)
+        #expect(buffer.statistics[.bars].marks.acknowledged == 8 && buffer.statistics.deadLetters == 0)
         #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 0)
         await buffer.close()
     }

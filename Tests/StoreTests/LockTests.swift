@@ -60,7 +60,7 @@ import Testing
         #expect(FileLock.holder(of: scratch.ticks + ".lock") == nil)
         let buffer = try scratch.open()
         #expect(FileLock.holder(of: scratch.ticks + ".lock")?.processID == getpid())
-        #expect(buffer.statistics[.bars].lastSequence == 100)
+        #expect(buffer.statistics[.bars].marks.last == 100)
         await buffer.close()
     }
 

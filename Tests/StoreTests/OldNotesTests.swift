@@ -65,7 +65,7 @@ import Testing
         let scratch = try Scratch()
         try await prepared(scratch)
         var connection: TickConnection? = try TickConnection.open(
-            StoreFile(path: scratch.ticks, schema: .ticks), synchronous: "OFF",
+            StoreFile(path: scratch.ticks, kind: .ticks), synchronous: "OFF",
             identity: TickConnection.Identity(id: "tests", collector: "tests"), seed: TickConnection.Contents())
         func step() throws -> [Int64] {
             let opened = try #require(connection)

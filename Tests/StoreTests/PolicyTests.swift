@@ -84,9 +84,9 @@ import Testing
 
     @Test func `drops may be stored without the incidents, which then wait on`() {
         var carried = CarriedLosses()
-        carried.addUnknown(.bars, .vanished, sequences: 1...3)
-        carried.add([Incident("set aside", detail: "x")])
-        carried.dropsAreStored()
+        carried.drops.addUnknown(.bars, .vanished, sequences: 1...3)
+        carried.incidents.append(Incident("set aside", detail: "x"))
+        carried.drops = DropTally()
         #expect(carried.drops.isEmpty && carried.incidents.count == 1 && !carried.isEmpty)
         carried.areStored()
         #expect(carried.isEmpty)

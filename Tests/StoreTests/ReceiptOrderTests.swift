@@ -177,10 +177,11 @@ import Testing
 
         // As if it was written after the search for newer versions and before the letter.
         var connection: TickConnection? = try TickConnection.open(
-            StoreFile(path: scratch.ticks, schema: .ticks), synchronous: "FULL",
+            StoreFile(path: scratch.ticks, kind: .ticks), synchronous: "FULL",
             identity: .init(id: buffer.id, collector: "tests"), seed: .init())
         func standing(_ through: Int64) throws -> Int? {
-            try connection?.standing([SettledLetter(letter, event, lookedThrough: through)], through: 2).count
+            let settled = SettledLetter(letter, event, lookedThrough: through) { _ in }
+            return try connection?.standing([settled], through: 2).count
         }
         #expect(try standing(1) == 0 && standing(2) == 1)
         try TickConnection.close(&connection)

@@ -266,7 +266,7 @@ import Testing
         #expect(buffer.line.predecessors(of: .bars).allSatisfy { $0.through == last })
         #expect(buffer.offer(.bars(5)) == .accepted)
         try await buffer.flush()
-        #expect(buffer.statistics[.bars].lastSequence == last + 5)
+        #expect(buffer.statistics[.bars].marks.last == last + 5)
         // Rows of the repaired file are settled, through their last number, under its own identifier in the ledger.
         try await buffer.acknowledge(.bars, through: last)
         #expect(try await buffer.nextBatch(of: .bars, limit: 100)?.count == 5)

@@ -52,7 +52,7 @@ import Testing
         #expect(open.schemaVersion == LocalMigrations.ticks.last?.version)
         #expect(open[.bars].rows == 20)
         #expect(open[.bars].pending == 10)
-        #expect(open[.bars].acknowledgedSequence == 10)
+        #expect(open[.bars].marks.acknowledged == 10)
         #expect(open[.bars].oldestPendingMilliseconds == 2000)
         #expect(open[.trades].pending == 5)
         #expect(open[.trades].newestMilliseconds == 3000)
@@ -84,7 +84,7 @@ import Testing
             }
             try await group.waitForAll()
         }
-        #expect(buffer.statistics[.bars].lastSequence == 5000)
+        #expect(buffer.statistics[.bars].marks.last == 5000)
         #expect(buffer.statistics.state == .writing)
         await buffer.close()
     }

@@ -20,7 +20,7 @@ import Testing
         try await buffer.acknowledge(.bars, through: 11_000)
         await buffer.close()
         let again = try scratch.open { $0.retention = .seconds(3600) }
-        try await Waiting.until { again.statistics[.bars].deletedThrough == 11_000 }
+        try await Waiting.until { again.statistics[.bars].marks.deleted == 11_000 }
         #expect(try scratch.number("SELECT min(seq) FROM bars") == 11_001)
         #expect(again.statistics[.bars].pending == 1100)
         #expect(try scratch.number("SELECT count(*) FROM trades") == 50)
@@ -38,7 +38,7 @@ import Testing
         try await buffer.flush()
         _ = try await buffer.nextBatch(of: .bars, limit: 5000)
         try await buffer.acknowledge(.bars, through: 1000)
-        try await Waiting.until { buffer.statistics[.bars].deletedThrough == 500 }
+        try await Waiting.until { buffer.statistics[.bars].marks.deleted == 500 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 500)
         await buffer.close()
     }
@@ -103,7 +103,7 @@ import Testing
         let full = buffer.statistics
         #expect(timesFull > 0)
         #expect(full.drops > 0)
-        #expect(full[.bars].lastSequence + full.drops == offered && full.noRoom == full.drops)
+        #expect(full[.bars].marks.last + full.drops == offered && full.noRoom == full.drops)
         #expect(try scratch.number("SELECT min(seq) FROM bars") == 1)
         let drop = try scratch.rows("SELECT * FROM drops WHERE reason = 'new_rejected' AND symbol = 'NEW'")
         #expect(drop.count == 1)
@@ -113,13 +113,13 @@ import Testing
         #expect((drop[0]["first_seq"] as Int64?) == nil)
 
         _ = try await buffer.nextBatch(of: .bars, limit: 100_000)
-        try await buffer.acknowledge(.bars, through: full[.bars].lastSequence)
+        try await buffer.acknowledge(.bars, through: full[.bars].marks.last)
         for round in 0..<3 {
             #expect(buffer.offer(.bars(500, from: round * 500)) == .accepted)
             try await buffer.flush()
         }
         #expect(buffer.statistics.drops == full.drops)
-        #expect(buffer.statistics[.bars].lastSequence == full[.bars].lastSequence + 1500)
+        #expect(buffer.statistics[.bars].marks.last == full[.bars].marks.last + 1500)
         #expect(buffer.statistics.state == .writing)
         await buffer.close()
     }
@@ -204,8 +204,8 @@ import Testing
         try await buffer.uploadAll()
         try await Waiting.until {
             EventStream.allCases.allSatisfy { stream in
-                let marks = buffer.statistics[stream]
-                return marks.deletedThrough == max(0, marks.lastSequence - 1)
+                let marks = buffer.statistics[stream].marks
+                return marks.deleted == max(0, marks.last - 1)
             }
         }
         let bar = try scratch.number("SELECT max(end_ms) FROM bars")
@@ -227,8 +227,8 @@ import Testing
             while let batch = try await buffer.nextBatch(of: .bars, limit: 5000), let last = batch.lastSequence {
                 try await buffer.acknowledge(.bars, through: last)
             }
-            let last = buffer.statistics[.bars].lastSequence
-            try await Waiting.until { buffer.statistics[.bars].deletedThrough == last - 1 }
+            let last = buffer.statistics[.bars].marks.last
+            try await Waiting.until { buffer.statistics[.bars].marks.deleted == last - 1 }
         }
         await buffer.close()
         #expect(StoreTestFiles.size(scratch.ticks) < 2 << 20)
@@ -293,7 +293,7 @@ import Testing
 
         try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
         let expected = written
-        try await Waiting.until { buffer.statistics[.bars].lastSequence == expected }
+        try await Waiting.until { buffer.statistics[.bars].marks.last == expected }
         try await Waiting.until { buffer.statistics.state == .writing }
         #expect(buffer.statistics.drops == 500)
         try reader.close()

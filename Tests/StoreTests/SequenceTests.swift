@@ -25,7 +25,7 @@ import Testing
 
         let second = try scratch.open { $0.retention = .zero }
         #expect(second.line.predecessors.map(\.id) == [id])
-        #expect(second.statistics[.bars].lastSequence == 7000)
+        #expect(second.statistics[.bars].marks.last == 7000)
         #expect(second.statistics[.bars].pending == 0)
         #expect(second.offer(.bars(1)) == .accepted)
         try await second.flush()
@@ -44,14 +44,14 @@ import Testing
         try await buffer.acknowledge(.bars, through: 4)
         #expect(try await buffer.nextBatch(of: .bars, limit: 100)?.firstSequence == 5)
         try await buffer.acknowledge(.bars, through: 2)
-        #expect(buffer.statistics[.bars].acknowledgedSequence == 4)
+        #expect(buffer.statistics[.bars].marks.acknowledged == 4)
         #expect(buffer.statistics[.bars].pending == 6)
         try await buffer.acknowledge(.bars, through: 10)
         #expect(try await buffer.nextBatch(of: .bars, limit: 100) == nil)
         #expect(try await buffer.nextBatch(of: .trades, limit: 100) == nil)
         await buffer.close()
         let again = try scratch.open()
-        #expect(again.statistics[.bars].acknowledgedSequence == 10)
+        #expect(again.statistics[.bars].marks.acknowledged == 10)
         await again.close()
     }
 
@@ -74,7 +74,7 @@ import Testing
         #expect(buffer.offer(.bars(5, received: 6_000_000)) == .accepted)
         var statistics = buffer.statistics
         #expect(statistics.queuedEvents == 10)
-        #expect(statistics[.bars].lastSequence == 0)
+        #expect(statistics[.bars].marks.last == 0)
         #expect(try await buffer.nextBatch(of: .bars, limit: 10) == nil)
         try await buffer.flush()
         statistics = buffer.statistics
@@ -97,7 +97,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.commitInterval = .fixed(.milliseconds(20)) }
         #expect(buffer.offer(.bars(3)) == .accepted)
-        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].lastSequence == 3 }
+        try await Waiting.until(within: .seconds(60)) { buffer.statistics[.bars].marks.last == 3 }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 3)
         await buffer.close()
     }

@@ -36,7 +36,7 @@ struct SoundFile: Sendable {
         let gone = Int64(bars / 5)
         _ = try await buffer.nextBatch(of: .bars, limit: bars)
         try await buffer.acknowledge(.bars, through: gone)
-        try await Waiting.until("the deletion") { buffer.statistics[.bars].deletedThrough == gone }
+        try await Waiting.until("the deletion") { buffer.statistics[.bars].marks.deleted == gone }
         let id = buffer.id
         await buffer.close()
         return SoundFile(

@@ -35,9 +35,9 @@ import Testing
         #expect(again.offer(.bars(1)) == .accepted)
         try await again.flush()
         // Numbers go on where the file's own can be read.
-        #expect(again.statistics[.bars].lastSequence == (table == "bars" ? 1 : 501))
-        #expect(again.statistics[.bars].pending == 1 && again.statistics[.bars].acknowledgedSequence == 0)
-        #expect(again.statistics[.bars].settledSequence == (table == "bars" ? 0 : 500))
+        #expect(again.statistics[.bars].marks.last == (table == "bars" ? 1 : 501))
+        #expect(again.statistics[.bars].pending == 1 && again.statistics[.bars].marks.acknowledged == 0)
+        #expect(again.statistics[.bars].marks.settled == (table == "bars" ? 0 : 500))
         await again.close()
         #expect(try scratch.files(beginning: "ticks-starting") == [])
         // Days from before the damage are still to be compared with the tape.
@@ -60,7 +60,7 @@ import Testing
         #expect(repaired.line.predecessors.map(\.id).contains(buffer.id))
         #expect(repaired.offer(.bars(1)) == .accepted)
         try await repaired.flush()
-        #expect(repaired.statistics[.bars].lastSequence == 501)
+        #expect(repaired.statistics[.bars].marks.last == 501)
         await repaired.close()
     }
 
@@ -98,19 +98,19 @@ import Testing
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         try await buffer.acknowledge(.trades, through: 10)
         try await buffer.sendAgain(.trades, from: 5)
-        #expect(buffer.statistics[.trades].pending == 6 && buffer.statistics[.trades].sentAgainThrough == 10)
+        #expect(buffer.statistics[.trades].pending == 6 && buffer.statistics[.trades].marks.sentAgain == 10)
         await buffer.close()
         var options = FileRepair.Options()
         options.isForced = true
         #expect(try FileRepair.repair(scratch.ticks, as: .ticks, options: options).outcome == .repaired)
         #expect(try scratch.number(column) == 10)
         buffer = try scratch.open()
-        #expect(buffer.statistics[.trades].sentAgainThrough == 10)
+        #expect(buffer.statistics[.trades].marks.sentAgain == 10)
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         try await buffer.acknowledge(.trades, through: 10)
         // A database that loses rows later says nothing of what was sent again before.
         try await buffer.agree(withLedger: [.trades: 2])
-        #expect(buffer.statistics[.trades].pending == 8 && buffer.statistics[.trades].sentAgainThrough == 0)
+        #expect(buffer.statistics[.trades].pending == 8 && buffer.statistics[.trades].marks.sentAgain == 0)
         #expect(try scratch.number(column) == 0)
         await buffer.close()
     }
@@ -131,7 +131,7 @@ import Testing
         #expect(again.line.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
         #expect(again.offer(.bars(1)) == .accepted)
         try await again.flush()
-        #expect(again.statistics[.bars].lastSequence == 41)
+        #expect(again.statistics[.bars].marks.last == 41)
         await again.close()
         // A file that was closed in order may have been copied.
         let last = try killed.open()

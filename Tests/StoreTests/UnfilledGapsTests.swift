@@ -40,7 +40,7 @@ import Testing
         #expect(error?.reason == .damaged && error?.underlying?.contains("are not there") == true)
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
         await buffer.close()
-        let uploaded = buffer.statistics[.trades].acknowledgedSequence
+        let uploaded = buffer.statistics[.trades].marks.acknowledged
         #expect(uploaded < 1992)
         #expect(
             try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'file_set_aside'") == 2000 - uploaded)
@@ -73,7 +73,7 @@ import Testing
             let bad = try #require(buffer.statistics.setAside.first)
             #expect(buffer.offer(.trades(1)) == .accepted)
             try await buffer.flush()
-            #expect(buffer.statistics[.trades].lastSequence == 1)
+            #expect(buffer.statistics[.trades].marks.last == 1)
             await buffer.close()
             let report = try FileRepair.repair(bad, as: .ticks)
             #expect(report.output == nil || report.kept >= 1999)

@@ -1,4 +1,5 @@
 import Foundation
+import MarketData
 import Store
 import TestSupport
 import Testing
@@ -12,10 +13,14 @@ import Testing
     @Test func `groups and members come back as they were written`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
-        let id = try mirror.replaceGroup(
-            .init(name: "nasdaq100", type: .universe, description: "a hundred", environment: "PROD"),
-            members: [.init(symbol: "MSFT", weight: 8.25), .init(symbol: "AAPL"), .init(symbol: "MSFT", weight: 9)])
-        try mirror.replaceGroup(.init(name: "SPY", type: .etf), members: [.init(symbol: "BRK.B", weight: 1.7)])
+        let id = try mirror.apply([
+            GroupChange(
+                definition: .init(name: "nasdaq100", type: .universe, description: "a hundred", environment: "PROD"),
+                members: [.init(symbol: "MSFT", weight: 8.25), .init(symbol: "AAPL"), .init(symbol: "MSFT", weight: 9)])
+        ])[0]
+        try mirror.apply([
+            GroupChange(definition: .init(name: "SPY", type: .etf), members: [.init(symbol: "BRK.B", weight: 1.7)])
+        ])
         let groups = try mirror.groups(environment: "PROD")
         #expect(groups.count == 1)
         #expect(groups[0].id == id)
@@ -25,35 +30,42 @@ import Testing
         #expect(groups[0].memberCount == 2)
         #expect(groups[0].origin == .local)
         #expect(abs(groups[0].updatedAt - now() / 1000) < 60_000)
-        #expect(try mirror.members(of: id) == [.init(symbol: "AAPL"), .init(symbol: "MSFT", weight: 9)])
+        let members = try mirror.withSnapshot { try $0.members(of: id) }
+        #expect(members == [.init(symbol: "AAPL"), .init(symbol: "MSFT", weight: 9)])
         #expect(try mirror.groups(environment: nil).map(\.name) == ["SPY", "nasdaq100"])
-        #expect(try mirror.members(of: 999) == [])
+        #expect(try mirror.withSnapshot { try $0.members(of: 999) } == [])
     }
 
     @Test func `replacing a group keeps its number and leaves none of the old members`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
         let definition = UniverseGroup.Definition(name: "g", type: .theme)
-        let first = try mirror.replaceGroup(definition, members: [.init(symbol: "A"), .init(symbol: "B")])
-        let other = try mirror.replaceGroup(.init(name: "g", type: .sector), members: [.init(symbol: "Z")])
-        let second = try mirror.replaceGroup(definition, members: [.init(symbol: "C")])
+        let first = try mirror.apply([
+            GroupChange(definition: definition, members: [.init(symbol: "A"), .init(symbol: "B")])
+        ])[0]
+        let other = try mirror.apply([
+            GroupChange(definition: .init(name: "g", type: .sector), members: [.init(symbol: "Z")])
+        ])[0]
+        let second = try mirror.apply([GroupChange(definition: definition, members: [.init(symbol: "C")])])[0]
         #expect(first == second)
         #expect(other != first)
-        #expect(try mirror.members(of: first).map(\.symbol) == ["C"])
-        #expect(try mirror.members(of: other).map(\.symbol) == ["Z"])
+        #expect(try mirror.withSnapshot { try $0.members(of: first) }.map(\.symbol) == ["C"])
+        #expect(try mirror.withSnapshot { try $0.members(of: other) }.map(\.symbol) == ["Z"])
     }
 
     @Test func `a refused group changes nothing`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
-        let id = try mirror.replaceGroup(.init(name: "g", type: .custom), members: [.init(symbol: "A")])
-        for members in [[GroupMember(symbol: "B"), GroupMember(symbol: "")]] {
+        let id = try mirror.apply([
+            GroupChange(definition: .init(name: "g", type: .custom), members: [.init(symbol: "A")])
+        ])[0]
+        for members in [[MemberRecord(symbol: "B"), MemberRecord(symbol: "")]] {
             let error = #expect(throws: StoreError.self) {
-                try mirror.replaceGroup(.init(name: "g", type: .custom), members: members)
+                try mirror.apply([GroupChange(definition: .init(name: "g", type: .custom), members: members)])
             }
             #expect(error?.reason == .invalid)
         }
-        #expect(try mirror.members(of: id).map(\.symbol) == ["A"])
+        #expect(try mirror.withSnapshot { try $0.members(of: id) }.map(\.symbol) == ["A"])
     }
 
     @Test func `readers see a write at once and several writers take turns`() async throws {
@@ -68,8 +80,11 @@ import Testing
                         let began = ContinuousClock.now
                         do throws(StoreError) {
                             let own = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
-                            try own.replaceGroup(
-                                .init(name: "g\(number)", type: .custom), members: [.init(symbol: "S\(number)")])
+                            try own.apply([
+                                GroupChange(
+                                    definition: .init(name: "g\(number)", type: .custom),
+                                    members: [.init(symbol: "S\(number)")])
+                            ])
                             isWritten = true
                         } catch {
                             // On a loaded machine the others may take longer than one waits; but wait it must.
@@ -94,7 +109,7 @@ import Testing
         _ = try mirror(scratch)
         let reader = try mirror(scratch, .readOnly)
         let error = #expect(throws: StoreError.self) {
-            try reader.replaceGroup(.init(name: "g", type: .custom), members: [])
+            try reader.apply([GroupChange(definition: .init(name: "g", type: .custom), members: [])])
         }
         #expect(error?.reason == .notWritable)
     }

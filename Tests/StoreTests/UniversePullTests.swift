@@ -94,18 +94,18 @@ import Testing
             entries: [CacheEntryRecord(type: "app_settings", name: "x", key: "k", value: "1", environment: "DEFAULT")])
         _ = try mirror.replacePulled(with: records, source: "db")
         let before = try mirror.changeCounter()
-        let note = try #require(try mirror.pullNote())
+        let note = try #require(try mirror.withSnapshot { try $0.pullNote() })
         var shuffled = records
         shuffled.groups[0].members.reverse()
         #expect(try mirror.replacePulled(with: shuffled, source: "db") == .unchanged)
         #expect(try mirror.changeCounter() == before)
-        let after = try #require(try mirror.pullNote())
+        let after = try #require(try mirror.withSnapshot { try $0.pullNote() })
         #expect(after.pulledAt == note.pulledAt && after.checkedAt >= note.checkedAt)
         #expect(try mirror.replacePulled(with: shuffled, source: "other db") != .unchanged)
         // An age is told of whatever another program wrote.
         try scratch.execute(
-            "UPDATE mirror_info SET pulled_at = -9223372036854775807 - 1", file: scratch.file(UniverseMirror.fileName))
-        #expect(try mirror.pullNote()?.pulledAt == 0)
+            "UPDATE mirror_info SET pulled_at = -9223372036854775807 - 1", file: scratch.file(LocalFile.universe.name))
+        #expect(try mirror.withSnapshot { try $0.pullNote() }?.pulledAt == 0)
     }
 
     @Test func `a pull brings back what the mirror lacks though the database has nothing new, or differs when forced`()
@@ -129,7 +129,7 @@ import Testing
             }
             #expect(changes.setAside == nil)
             #expect(try mirror.contents().groups == before)
-            #expect(try mirror.entries(environment: nil) == records.entries)
+            #expect(try mirror.withSnapshot { try $0.entries(environment: nil) } == records.entries)
         }
         try scratch.execute("UPDATE group_memberships SET weight = 9", file: file)
         guard case .replaced = try mirror.replacePulled(with: records, source: "db", force: true) else {
@@ -172,7 +172,7 @@ import Testing
     @Test func `local groups survive pulls and hide the database's groups of the same name`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
-        try mirror.replaceGroup(.init(name: "mine", type: .universe), members: [.init(symbol: "M")])
+        try mirror.apply([GroupChange(definition: .init(name: "mine", type: .universe), members: [.init(symbol: "M")])])
         let both = UniverseRecords(groups: [group("mine", ["X"]), group("theirs", ["T"])])
         guard case .replaced(let changes) = try mirror.replacePulled(with: both, source: "db") else { return }
         #expect(changes.shadowed.map(\.name) == ["mine"])
@@ -182,7 +182,9 @@ import Testing
         #expect(try names(mirror) == ["mine 1 local"])
         // A pulled group that is edited here becomes local, and the next pull reads everything again.
         _ = try mirror.replacePulled(with: both, source: "db")
-        try mirror.replaceGroup(.init(name: "theirs", type: .universe), members: [.init(symbol: "Z")])
+        try mirror.apply([
+            GroupChange(definition: .init(name: "theirs", type: .universe), members: [.init(symbol: "Z")])
+        ])
         #expect(try mirror.replacePulled(with: both, source: "db") != .unchanged)
         #expect(try names(mirror) == ["mine 1 local", "theirs 1 local"])
         try mirror.markPulled([group("theirs", []).identity])
@@ -197,7 +199,7 @@ import Testing
         let mark = try mirror.changeCounter()
         // As another process does with `universe push --hand-over`.
         let other = try self.mirror(scratch)
-        try other.replaceGroup(.init(name: "mine", type: .universe), members: [.init(symbol: "M")])
+        try other.apply([GroupChange(definition: .init(name: "mine", type: .universe), members: [.init(symbol: "M")])])
         #expect(try other.handOver(other.contents().groups.map(\.record)).isEmpty)
         let older = UniverseRecords(groups: [group("theirs", ["T", "U"])])
         #expect(try mirror.replacePulled(with: older, source: "db", unlessChangedSince: mark) == .outdated)
@@ -214,7 +216,7 @@ import Testing
         let scratch = try Scratch()
         let mirror = try mirror(scratch)
         let theirs = UniverseRecords(groups: [group("g", ["X", "Y"])])
-        try mirror.replaceGroup(.init(name: "g", type: .universe), members: [.init(symbol: "M")])
+        try mirror.apply([GroupChange(definition: .init(name: "g", type: .universe), members: [.init(symbol: "M")])])
         _ = try mirror.replacePulled(with: theirs, source: "db")
         #expect(try names(mirror) == ["g 1 local"])
         _ = try mirror.replacePulled(with: theirs, source: "db", givingBack: [group("g", []).identity])
@@ -232,10 +234,10 @@ import Testing
                 entry("app_settings", "a", "{\"x\": 1}"), entry("themes", "b", "2"),
                 entry("stock_universe", "index_sp500", "[]"),
             ]), source: "db")
-        #expect(try mirror.entries(environment: "DEFAULT").map(\.key) == ["a", "b"])
+        #expect(try mirror.withSnapshot { try $0.entries(environment: "DEFAULT") }.map(\.key) == ["a", "b"])
         _ = try mirror.replacePulled(with: .init(entries: [entry("app_settings", "a", "3")]), source: "db")
-        #expect(try mirror.entries(environment: nil) == [entry("app_settings", "a", "3")])
-        #expect(try mirror.entries(environment: "PROD").isEmpty)
+        #expect(try mirror.withSnapshot { try $0.entries(environment: nil) } == [entry("app_settings", "a", "3")])
+        #expect(try mirror.withSnapshot { try $0.entries(environment: "PROD") }.isEmpty)
     }
 
     @Test func `readers during pulls see the mirror before or after one, never a mix`() async throws {
@@ -305,7 +307,7 @@ import Testing
         let contents = try mirror.contents()
         let second = try Scratch()
         let other = try UniverseMirror.open(directory: second.path, access: .readWrite)
-        try other.replaceGroup(.init(name: "gone", type: .custom), members: [.init(symbol: "G")])
+        try other.apply([GroupChange(definition: .init(name: "gone", type: .custom), members: [.init(symbol: "G")])])
         try other.restore(contents)
         #expect(try other.contents() == contents)
         try other.restore(contents)
@@ -319,17 +321,17 @@ import Testing
         let before = try mirror.changeCounter()
         _ = try mirror.groups(environment: nil)
         #expect(try mirror.changeCounter() == before)
-        try other.replaceGroup(.init(name: "g", type: .custom), members: [.init(symbol: "G")])
+        try other.apply([GroupChange(definition: .init(name: "g", type: .custom), members: [.init(symbol: "G")])])
         let after = try mirror.changeCounter()
         #expect(after != before)
-        try mirror.replaceGroup(.init(name: "g", type: .custom), members: [.init(symbol: "H")])
+        try mirror.apply([GroupChange(definition: .init(name: "g", type: .custom), members: [.init(symbol: "H")])])
         #expect(try mirror.changeCounter() != after)
     }
 
     @Test func `a file that takes the mirror's place is read from then on, and one that is gone is told`() throws {
         let (scratch, elsewhere) = (try Scratch(), try Scratch())
         let mirror = try mirror(scratch)
-        try mirror.replaceGroup(.init(name: "g", type: .custom), members: [.init(symbol: "G")])
+        try mirror.apply([GroupChange(definition: .init(name: "g", type: .custom), members: [.init(symbol: "G")])])
         let before = try mirror.changeCounter()
         for end in ["", "-wal", "-shm"] {
             try? FileManager.default.removeItem(atPath: scratch.path + "/universe.sqlite" + end)
@@ -337,14 +339,14 @@ import Testing
         #expect(throws: StoreError.self) { try mirror.changeCounter() }
         #expect(try mirror.groups(environment: nil).map(\.name) == ["g"])
         let other = try UniverseMirror.open(directory: elsewhere.path, access: .readWrite)
-        try other.replaceGroup(.init(name: "h", type: .custom), members: [.init(symbol: "H")])
+        try other.apply([GroupChange(definition: .init(name: "h", type: .custom), members: [.init(symbol: "H")])])
         try FileManager.default.moveItem(
             atPath: elsewhere.path + "/universe.sqlite", toPath: scratch.path + "/universe.sqlite")
         let after = try mirror.changeCounter()
         #expect(after != before)
         #expect(try mirror.groups(environment: nil).map(\.name) == ["h"])
         #expect(try mirror.changeCounter() == after)
-        try mirror.replaceGroup(.init(name: "i", type: .custom), members: [.init(symbol: "I")])
+        try mirror.apply([GroupChange(definition: .init(name: "i", type: .custom), members: [.init(symbol: "I")])])
         #expect(try mirror.changeCounter() != after)
         #expect(try mirror.groups(environment: nil).map(\.name) == ["h", "i"])
     }
@@ -353,11 +355,11 @@ import Testing
         for access in [UniverseMirror.Access.readWrite, .readOnly] {
             let scratch = try Scratch()
             let file = scratch.path + "/universe.sqlite"
-            let first = try #require(StoreSchema.universe.migrations.first)
+            let first = try #require(LocalFile.universe.migrations.first)
             try scratch.execute(first.sql, file: file)
             try scratch.execute(
                 """
-                PRAGMA application_id = \(StoreSchema.universe.applicationID);
+                PRAGMA application_id = \(LocalFile.universe.applicationID);
                 PRAGMA user_version = 1;
                 INSERT INTO definition_groups (name, type, created_at, updated_at, origin)
                     VALUES ('old', 'UNIVERSE', 1, 2, 'local');
@@ -365,7 +367,7 @@ import Testing
                 """, file: file)
             let mirror = try UniverseMirror.open(directory: scratch.path, access: access)
             #expect(try names(mirror) == ["old 1 local"])
-            #expect(try mirror.pullNote() == nil)
+            #expect(try mirror.withSnapshot { try $0.pullNote() } == nil)
             #expect(try mirror.contents().groups.count == 1)
         }
     }

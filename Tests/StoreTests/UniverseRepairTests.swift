@@ -12,9 +12,11 @@ import Testing
     private func make(_ scratch: Scratch) throws -> (bytes: Data, members: [String: [String]]) {
         let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
         for name in Self.groups {
-            try mirror.replaceGroup(
-                .init(name: name, type: .universe, description: String(repeating: "long ", count: 200)),
-                members: (0..<100).map { .init(symbol: "\(name.dropFirst(6))S\($0)", weight: Double($0)) })
+            try mirror.apply([
+                GroupChange(
+                    definition: .init(name: name, type: .universe, description: String(repeating: "long ", count: 200)),
+                    members: (0..<100).map { .init(symbol: "\(name.dropFirst(6))S\($0)", weight: Double($0)) })
+            ])
         }
         let path = scratch.path + "/universe.sqlite"
         return (try Data(contentsOf: URL(fileURLWithPath: path)), try members(path))
@@ -70,7 +72,10 @@ import Testing
             #expect(try FileVerifier.verify(path, as: .universe).isSound, "seed \(seed)")
             let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
             #expect(mirror.setAside == nil)
-            try mirror.replaceGroup(.init(name: "fresh", type: .universe), members: [.init(symbol: "IBM", weight: 1)])
+            try mirror.apply([
+                GroupChange(
+                    definition: .init(name: "fresh", type: .universe), members: [.init(symbol: "IBM", weight: 1)])
+            ])
         }
     }
 
@@ -109,10 +114,10 @@ import Testing
     /// Makes a mirror with groups of the database between two local ones of 1,000 members, and returns its groups.
     private func pull(_ scratch: Scratch) throws -> [MirrorContents.Group] {
         let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
-        let members = (0..<1000).map { GroupMember(symbol: "L\($0)") }
-        try mirror.replaceGroup(.init(name: "first", type: .universe), members: members)
+        let members = (0..<1000).map { MemberRecord(symbol: "L\($0)") }
+        try mirror.apply([GroupChange(definition: .init(name: "first", type: .universe), members: members)])
         _ = try mirror.replacePulled(with: Self.pulled, source: "db")
-        try mirror.replaceGroup(.init(name: "last", type: .universe), members: members)
+        try mirror.apply([GroupChange(definition: .init(name: "last", type: .universe), members: members)])
         return try mirror.contents().groups
     }
 

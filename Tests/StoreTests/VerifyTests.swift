@@ -42,7 +42,7 @@ import Testing
                 round += 1
             }
         }
-        try await Waiting.until { buffer.statistics[.bars].lastSequence > 2000 }
+        try await Waiting.until { buffer.statistics[.bars].marks.last > 2000 }
         for _ in 0..<15 {
             let result = try verify(scratch.ticks)
             #expect(faults(result) == [])
@@ -242,8 +242,9 @@ import Testing
     @Test func `a mirror's members without a group and wrong counts are found`() async throws {
         let scratch = try Scratch()
         let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
-        try mirror.replaceGroup(
-            .init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+        try mirror.apply([
+            GroupChange(definition: .init(name: "dow", type: .universe), members: [.init(symbol: "IBM", weight: 2)])
+        ])
         let path = scratch.path + "/universe.sqlite"
         #expect(try FileVerifier.verify(path, as: .universe).findings == [])
         try scratch.execute(

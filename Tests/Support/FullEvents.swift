@@ -17,7 +17,7 @@ extension EventStream {
             if column.content == .symbol { return .text(isFull ? "BRK.B" : "IBM") }
             return isFull || column.isRequired ? column.sample(place) : nil
         }
-        event?.append(to: &batch)
+        if let event { batch.append(event.any) }
     }
 }
 

@@ -58,12 +58,11 @@ import Testing
             ])
         try MirrorFixture.run { fixture in
             try fixture.mirror.apply(migration.changes)
-            let resolver = UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT")
             for (key, symbols) in [
                 ("theme_crypto", ["BITO", "COIN", "MARA"]), ("Stocks:theme_crypto", ["COIN", "MARA"]),
                 ("sector_technology", ["VGT", "XLK"]),
             ] {
-                #expect(try resolver.resolve(key).symbols.map(\.description) == symbols)
+                #expect(try fixture.resolve(key).symbols.map(\.description) == symbols)
             }
         }
     }

@@ -1,7 +1,10 @@
 import Foundation
+import MarketData
 import Store
 import TestSupport
 import Testing
+
+@testable import Universe
 
 /// A real mirror file in its own directory, with the groups that a test asks for.
 struct MirrorFixture {
@@ -17,12 +20,26 @@ struct MirrorFixture {
         }
     }
 
+    /// What a key means, as the cache reads it.
+    func resolve(_ key: String, environment: String = "DEFAULT") throws(UniverseError) -> Resolution {
+        let result: Result<Resolution, UniverseError>
+        do {
+            result = try mirror.withSnapshot { try UniverseResolver.resolve(key, in: $0, environment: environment) }
+        } catch {
+            throw UniverseResolver.unreadable(key, error)
+        }
+        return try result.get()
+    }
+
     /// Adds a group, or replaces it.
     func add(
         _ name: String, _ symbols: [String], type: GroupType = .universe, environment: String = "DEFAULT"
     ) throws {
-        _ = try mirror.replaceGroup(
-            .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
+        _ = try mirror.apply([
+            GroupChange(
+                definition: .init(name: name, type: type, environment: environment),
+                members: symbols.map { MemberRecord(symbol: $0) })
+        ])
     }
 }
 

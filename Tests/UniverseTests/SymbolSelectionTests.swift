@@ -12,9 +12,8 @@ import Universe
     ) throws -> SymbolSelection {
         try MirrorFixture.run { fixture in
             try fixture.add("tech", ["B", "A"])
-            let resolver = UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT")
             let resolution = key.flatMap { UniverseKey($0) }.map { key in
-                Result { () throws(UniverseError) in try resolver.resolve(key) }
+                Result { () throws(UniverseError) in try fixture.resolve(key.text) }
             }
             return try SymbolSelection(universeKey: key, list: list, fallback: fallback, resolution: resolution)
         }

@@ -154,11 +154,10 @@ import Testing
             let files = try names.map { UniverseImporter.File(name: "\($0).csv", bytes: try SharedUniverses.bytes($0)) }
             let reports = try UniverseImporter(mirror: fixture.mirror).run(files, options)
             #expect(reports.allSatisfy { $0.outcome == .written && $0.problems.isEmpty && $0.remarks.isEmpty })
-            let resolver = UniverseResolver(mirror: fixture.mirror, environment: "DEFAULT")
             for (key, count) in [
                 ("sp500", 503), ("nasdaq100", 101), ("dow30", 30), ("sp500:nasdaq100", 516), ("SPY:nasdaq100", 536),
             ] {
-                let symbols = try resolver.resolve(key).symbols
+                let symbols = try fixture.resolve(key).symbols
                 #expect(symbols.count == count, "\(key)")
                 #expect(symbols == symbols.sorted() && Set(symbols).count == count)
             }

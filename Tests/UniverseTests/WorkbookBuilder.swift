@@ -1,4 +1,4 @@
-import CZlib
+import Compression
 
 /// Builds a workbook as spreadsheet programs write one, down to the bytes of its archive.
 struct WorkbookBuilder {
@@ -63,8 +63,8 @@ struct WorkbookBuilder {
             (0..<width).map { UInt8(value >> (8 * min($0, 7)) & 0xFF) }
         }
         for (name, content) in parts {
-            let packed = packs ? Self.deflated(content) : content
-            let crc = Int(crc32_z(0, content, content.count))
+            let packed = packs ? Deflate.raw.packed(content, level: 9) : content
+            let crc = Deflate.crc32(content)
             let common =
                 little(20, 2) + little(0, 2) + little(packs ? 8 : 0, 2) + little(0, 4) + little(crc, 4)
                 + little(packed.count, 4) + little(content.count, 4) + little(name.utf8.count, 2) + little(0, 2)
@@ -92,24 +92,5 @@ struct WorkbookBuilder {
             [0x50, 0x4B, 0x05, 0x06] + little(0, 4) + little(parts.count, 2) + little(parts.count, 2)
             + little(directory.count, 4) + little(archive.count, 4) + little(0, 2)
         return archive + directory + end
-    }
-
-    private static func deflated(_ content: [UInt8]) -> [UInt8] {
-        var stream = z_stream()
-        deflateInit2_(
-            &stream, 9, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
-        defer { deflateEnd(&stream) }
-        var input = content
-        var output = [UInt8](repeating: 0, count: Int(deflateBound(&stream, UInt(content.count))))
-        input.withUnsafeMutableBufferPointer { input in
-            output.withUnsafeMutableBufferPointer { output in
-                stream.next_in = input.baseAddress
-                stream.avail_in = UInt32(input.count)
-                stream.next_out = output.baseAddress
-                stream.avail_out = UInt32(output.count)
-                deflate(&stream, Z_FINISH)
-            }
-        }
-        return Array(output.prefix(Int(stream.total_out)))
     }
 }

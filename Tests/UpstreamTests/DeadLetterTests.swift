@@ -34,7 +34,7 @@ import Testing
             await box.add($0)
         }
         #expect(
-            await box.rows.first?.rowJSON
+            await box.rows.first?.row
                 == #"{"seq":9,"symbol":"MSFT","time_ms":1381239000000,"price":0.4372,"size":0.25,"exchange":11,"tape":3,"#
                 + #""trade_id":"poison \"\\\n","conditions":"[0,12]","sequence":900000000000,"trf_id":202,"#
                 + #""trf_time_ms":1381239000005,"participant_time_ms":1381238999997,"received_us":1381239000000007,"#

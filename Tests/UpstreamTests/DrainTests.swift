@@ -45,7 +45,7 @@ import Testing
                 committed.withLock { $0.append(sequence) }
                 return try await list.nextBatch()
             }
-            func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+            func keep(_ refused: [DeadLetter]) async throws {}
             func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
             func failed(_ stream: EventStream, _ error: UpstreamError) async { await list.failed(stream, error) }
         }
@@ -76,7 +76,9 @@ import Testing
                 collector: "edge-1", connections: batch.connections, text: batch.text, barTimestamp: .start)
             transaction.begin(after: before, isLazy: true) { #expect($0.isCommitted) }
             (transaction.rows, transaction.last) = (batch.count, batch.lastSequence ?? 0)
-            try transaction.load(batch.trades, (0..<10).map { Int32($0) }[...], into: target, context)
+            let places = (0..<10).map { Int32($0) }
+            try transaction.load(
+                UploadRows(rows: batch.trades, order: places[...], target: target, context: context))
             committed = before
             before = transaction
             // If the next one kept it, all batches of a backlog would be kept, each by the next.
@@ -152,7 +154,7 @@ import Testing
                 guard let batch = try await list.nextBatch() else { throw DiskGone() }
                 return batch
             }
-            func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+            func keep(_ refused: [DeadLetter]) async throws {}
             func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
             func failed(_ stream: EventStream, _ error: UpstreamError) async { await list.failed(stream, error) }
         }
@@ -237,7 +239,7 @@ import Testing
             if await list.read >= most { try await Waiting.until { self.isOpen.withLock { $0 } } }
             return try await list.nextBatch()
         }
-        func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+        func keep(_ refused: [DeadLetter]) async throws {}
         func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
         func failed(_ stream: EventStream, _ error: UpstreamError) async { await list.failed(stream, error) }
     }

@@ -94,10 +94,10 @@ func despiteStalls<Value: Sendable>(
 
 /// Keeps what was refused, as the buffer's dead letters do.
 actor DeadLetterBox {
-    private(set) var rows: [RefusedRow] = []
+    private(set) var rows: [DeadLetter] = []
     private(set) var calls = 0
 
-    func add(_ rows: [RefusedRow]) {
+    func add(_ rows: [DeadLetter]) {
         self.rows += rows
         calls += 1
     }
@@ -115,6 +115,11 @@ extension Uploader {
         }
     }
 
+    /// Sends rows that come from no file.
+    func drain(_ source: some UploadSource) async throws {
+        try await drain(source, of: NoFile(id: session.bufferID))
+    }
+
     /// Uploads and expects no refused row.
     func upload(_ batch: BufferedBatch) async throws -> UploadOutcome {
         try await upload(batch) { rows in throw UnexpectedRefusal(rows: rows) }
@@ -122,12 +127,32 @@ extension Uploader {
 
     /// Uploads a batch alone; `deadLetters` gets what is refused.
     func upload(
-        _ batch: BufferedBatch, deadLetters: @escaping @Sendable ([RefusedRow]) async throws -> Void
+        _ batch: BufferedBatch, deadLetters: @escaping @Sendable ([DeadLetter]) async throws -> Void
     ) async throws -> UploadOutcome {
         let source = BatchList([batch], deadLetters: deadLetters)
         try await drain(source)
         return await source.settled.first?.outcome ?? UploadOutcome()
     }
+}
+
+/// Rows that come from no file; all that is known about them is what the uploader itself did.
+final class NoFile: UploadFile {
+    let line: UploadLine
+
+    init(id: String) { line = UploadLine(id: id) }
+
+    func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
+    func rows(
+        of stream: EventStream, after: Int64, through: Int64, limit: Int
+    ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
+        (BufferedBatch(stream: stream), through, false)
+    }
+    func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+    func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
+    func prepare(_ move: UploadMove) {}
+    func acknowledge(_ stream: EventStream, through sequence: Int64) {}
+    func agree(withLedger uploaded: [EventStream: Int64]) {}
+    func forget(_ ids: [String], of stream: EventStream) {}
 }
 
 /// Batches in the buffer's order, and what the uploader reported of them.
@@ -138,13 +163,13 @@ actor BatchList: UploadSource {
     private(set) var read = 0
     private var next = 0
     private let batches: [BufferedBatch]
-    private let deadLetters: @Sendable ([RefusedRow]) async throws -> Void
+    private let deadLetters: @Sendable ([DeadLetter]) async throws -> Void
     private let onSettled: @Sendable (SettledBatch) async throws -> Void
 
     init(
         _ batches: [BufferedBatch],
         onSettled: @escaping @Sendable (SettledBatch) async throws -> Void = { _ in },
-        deadLetters: @escaping @Sendable ([RefusedRow]) async throws -> Void = { throw UnexpectedRefusal(rows: $0) }
+        deadLetters: @escaping @Sendable ([DeadLetter]) async throws -> Void = { throw UnexpectedRefusal(rows: $0) }
     ) {
         self.batches = batches
         self.deadLetters = deadLetters
@@ -159,7 +184,7 @@ actor BatchList: UploadSource {
         return batches[next - 1]
     }
 
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws { try await deadLetters(refused) }
+    func keep(_ refused: [DeadLetter]) async throws { try await deadLetters(refused) }
 
     func settled(_ batch: SettledBatch) async throws {
         settled.append(batch)
@@ -170,7 +195,7 @@ actor BatchList: UploadSource {
 }
 
 struct UnexpectedRefusal: Error {
-    let rows: [RefusedRow]
+    let rows: [DeadLetter]
 }
 
 func bar(

@@ -20,7 +20,7 @@ struct LazyCommitTests {
             if let whenReading, await list.read == whenReading.number { try await whenReading.act() }
             return try await list.nextBatch()
         }
-        func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {}
+        func keep(_ refused: [DeadLetter]) async throws {}
         func settled(_ batch: SettledBatch) async throws { try await list.settled(batch) }
         func failed(_ stream: EventStream, _ error: UpstreamError) async { await list.failed(stream, error) }
     }

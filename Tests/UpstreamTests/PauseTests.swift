@@ -30,6 +30,12 @@ import Testing
                 "REVOKE UPDATE ON edgetick_uploads FROM writer", "GRANT UPDATE ON edgetick_uploads TO writer", "42501",
                 "edgetick_uploads"
             ),
+            (
+                """
+                CREATE FUNCTION skip() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                CREATE TRIGGER skip BEFORE INSERT ON edgetick_uploads FOR EACH ROW EXECUTE FUNCTION skip()
+                """, "DROP TRIGGER skip ON edgetick_uploads", nil, "run `edgetick migrate`"
+            ),
         ])
     func `a change of the tables under a running upload pauses it until it is fixed`(
         harm: String, fix: String, sqlState: String?, named: String
@@ -48,7 +54,7 @@ import Testing
         let first = await failure(uploader, trades(3))
         let second = await failure(uploader, trades(3))
         #expect(first?.reason == .schema || first?.reason == .busy)
-        #expect(second?.reason == .schema && second?.pausesUpload == true)
+        #expect(second?.reason == .schema && second?.isRetryable == false)
         #expect(second?.sqlState == sqlState)
         #expect(second?.description.contains(named) == true)
         try sandbox.run(fix.replacing("writer", with: user))
@@ -60,7 +66,7 @@ import Testing
         let sandbox = try await Sandbox.migrated()
         try sandbox.run("ALTER DATABASE \(sandbox.database) SET default_transaction_read_only = on")
         let error = await failure(try sandbox.uploader())
-        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.pausesUpload == true)
+        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.isRetryable == false)
         let demanding = Uploader(
             configuration: try UpstreamConfiguration(
                 uri: sandbox.cluster.uri(sandbox.database, parameters: "target_session_attrs=read-write"),
@@ -121,7 +127,7 @@ import Testing
         // The first try finds its connection gone.
         _ = try? await uploader.upload(trades(20))
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(20)) }
-        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.pausesUpload == true)
+        #expect(error?.reason == .readOnly && error?.sqlState == "25006" && error?.isRetryable == false)
         let asked = await #expect(throws: UpstreamError.self) { try await uploader.uploadedSequence(of: .trades) }
         #expect(asked?.reason == .readOnly)
         try cluster.promote()
@@ -138,7 +144,7 @@ import Testing
             let configuration = try sandbox.configuration(user: user, password: password)
             let uploader = Uploader(configuration: configuration, bufferID: "1", logger: quiet)
             let error = await #expect(throws: UpstreamError.self) { try await uploader.connect() }
-            #expect(error?.reason == .login && error?.sqlState == expected && error?.pausesUpload == true)
+            #expect(error?.reason == .login && error?.sqlState == expected && error?.isRetryable == false)
             #expect(error.map { "\($0)" }?.contains("canary") == false)
             #expect(error.map { "\($0)" }?.contains(user) == (password != nil))
         }

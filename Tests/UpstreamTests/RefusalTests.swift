@@ -25,7 +25,7 @@ import Testing
         let uploader = try sandbox.uploader()
         let source = BatchList([rows(count), quotes(20), batch([bar()])])
         let error = await #expect(throws: UpstreamError.self) { try await uploader.drain(source) }
-        #expect(error?.reason == .refused && error?.sqlState == "23514" && error?.pausesUpload == true)
+        #expect(error?.reason == .refused && error?.sqlState == "23514" && error?.isRetryable == false)
         let text = error.map { "\($0)" } ?? ""
         #expect(text.contains("100 rows of 2 symbols") && text.contains("no_bad") && text.contains("--set-aside"))
         #expect(await source.failed.keys.map(\.self) == [.trades])

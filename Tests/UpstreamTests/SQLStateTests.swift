@@ -42,7 +42,6 @@ import Testing
         for reason in UpstreamError.Reason.allCases {
             let error = UpstreamError(reason, "copy", "text", sqlState: "XX000", object: "table trades")
             #expect(error.isRetryable == retried.contains(reason))
-            #expect(error.pausesUpload != error.isRetryable)
             #expect(error.description.hasPrefix("copy: text (SQLSTATE XX000, table trades); "))
             #expect(!error.description.contains("\n"))
         }

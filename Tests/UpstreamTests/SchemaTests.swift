@@ -138,7 +138,7 @@ import Testing
         let table = StretchTable(configuration: configuration, group: "nyc")
         let line = UploadLine(id: "00000000-0000-4000-8000-000000000001")
         let others = try await table.exchange(
-            [StretchClaim(stretch, row: 7)], of: line, reaching: opening...opening + 1)
+            [StretchClaim(stretch, row: 7)], of: line, reaching: [opening...opening + 1])
         #expect(others == [:])
         #expect(try sandbox.run("SELECT count(*) FROM edgetick_stretches") == "1")
     }
@@ -331,7 +331,7 @@ import Testing
             ])
         let refused = try sandbox.uploader(user: user)
         let error = await #expect(throws: UpstreamError.self) { try await refused.upload(batch([bar(close: 1)])) }
-        #expect(error?.pausesUpload == true && error?.text.contains(grant) == true)
+        #expect(error?.isRetryable == false && error?.text.contains(grant) == true)
         await refused.disconnect()
         try sandbox.run(grant)
         let uploader = try sandbox.uploader(user: user)

@@ -53,7 +53,7 @@ import Testing
         let sandbox = try await failing(code)
         let uploader = try sandbox.uploader()
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(50)) }
-        #expect(error?.reason == reason && error?.pausesUpload == true && error?.sqlState == code)
+        #expect(error?.reason == reason && error?.isRetryable == false && error?.sqlState == code)
         #expect(error?.description.contains(code) == true && error?.description.contains("made to fail") == true)
         #expect(try sandbox.run(whole) == "0|0")
         try sandbox.run("DELETE FROM fault")
@@ -102,7 +102,7 @@ import Testing
                 errors.append(error)
             }
         }
-        #expect(errors.last?.reason == .login && errors.last?.sqlState == "28P01" && errors.last?.pausesUpload == true)
+        #expect(errors.last?.reason == .login && errors.last?.sqlState == "28P01" && errors.last?.isRetryable == false)
         #expect(errors.allSatisfy { !$0.description.contains("first") && !$0.description.contains("canary") })
         try sandbox.run("ALTER ROLE \(user) PASSWORD 'first'")
         #expect(try await uploader.upload(trades(5, from: 11)).inserted == 5)

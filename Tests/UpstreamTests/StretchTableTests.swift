@@ -42,7 +42,7 @@ struct StretchTableTests {
         let sandbox = try await Sandbox.migrated()
         let table = StretchTable(configuration: try sandbox.configuration(), group: "nyc")
         func say(_ claims: StretchClaim...) async throws {
-            _ = try await table.exchange(claims, of: line, reaching: nil)
+            _ = try await table.exchange(claims, of: line, reaching: [])
         }
         try await say(claim(10, row: 50))
         #expect(try said(sandbox) == "")
@@ -79,7 +79,7 @@ struct StretchTableTests {
         // They are read as an array.
         try sandbox.run("ALTER TABLE edgetick_stretches ALTER symbols TYPE text USING NULL")
         await #expect(throws: UpstreamError.self) {
-            try await table.exchange([claim(10, row: 50)], of: line, reaching: opening...opening + 10)
+            try await table.exchange([claim(10, row: 50)], of: line, reaching: [opening...opening + 10])
         }
         #expect(try said(sandbox) == "0|10")
     }
@@ -90,11 +90,11 @@ struct StretchTableTests {
             uri: sandbox.cluster.uri(sandbox.database), collector: "edge-1", isAlone: false)
         let other = StretchTable(configuration: try sandbox.configuration(), group: "fra")
         try ledger(Self.now, at: 101, in: sandbox)
-        _ = try await other.exchange([claim(20, row: 101)], of: line, reaching: nil)
+        _ = try await other.exchange([claim(20, row: 101)], of: line, reaching: [])
         let span = opening...opening + 10
         let asking = try UpstreamConfiguration(uri: sandbox.cluster.uri(sandbox.database), collector: "edge-2")
         let table = StretchTable(configuration: asking, group: "nyc")
-        #expect(try await table.exchange([], of: line, reaching: span) == [:])
+        #expect(try await table.exchange([], of: line, reaching: [span]) == [:])
         let found = try await table.stretches(reaching: [span], ofAnyGroup: true)
         #expect(found == ["edge-1": [claim(20, row: nil).stretch]])
         #expect(try await table.stretches(reaching: [span], ofAnyGroup: false) == [:])

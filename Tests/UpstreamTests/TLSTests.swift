@@ -44,7 +44,7 @@ import Testing
 
     private func refusal(_ cluster: PostgresCluster, _ parameters: String) async -> UpstreamError? {
         let error = await #expect(throws: UpstreamError.self) { try await check(cluster, parameters) }
-        #expect(error?.reason == .tls && error?.pausesUpload == true)
+        #expect(error?.reason == .tls && error?.isRetryable == false)
         #expect(error?.description.contains("canary4711") == false)
         return error
     }

@@ -428,10 +428,10 @@ struct TickIdentityTests {
 
     @Test func `check and migrate say whether an event is stored once`() async throws {
         let changes = try await UpstreamSchema.check(try await identified().configuration())
-        #expect(changes.filter { $0.hasIdentity == true }.count == 5)
+        #expect(changes.filter { $0.rule == "each event once" }.count == 5)
         #expect(changes.first { $0.table == "trades" }?.description == "trades: present; each event once")
         let plain = try await UpstreamSchema.check(try Sandbox.migrated().configuration())
-        #expect(plain.allSatisfy { $0.hasIdentity != true })
+        #expect(plain.allSatisfy { $0.rule != "each event once" })
         #expect(
             plain.first { $0.table == "quotes" }?.description.hasSuffix("duplicate events are stored twice") == true)
     }

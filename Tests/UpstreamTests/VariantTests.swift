@@ -265,7 +265,7 @@ import Testing
         let uploader = try sandbox.uploader()
         try await uploader.connect()
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(batch([bar()])) }
-        #expect(error?.reason == .schema && error?.pausesUpload == true)
+        #expect(error?.reason == .schema && error?.isRetryable == false)
         #expect(error?.description.contains(reason) == true)
         #expect(error?.description.contains("ohlcv_1min") == true)
         // The other streams are not held up.

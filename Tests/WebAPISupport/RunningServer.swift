@@ -103,11 +103,11 @@ extension RunningServer {
         let configuration = patient(configuration)
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let board = StatusBoard(collector: { source.snapshot() }, latency: { tap.latency })
+        let board = StatusBoard(
+            collector: { source.snapshot() }, latency: { tap.latency }, beat: configuration.beat)
         let server = WebServer(configuration: configuration, board: board, source: source, tap: tap, logger: logger)
         let group = ServiceGroup(
-            configuration: .init(
-                services: [StatusBeat(board: board, interval: configuration.beat), server], logger: logger))
+            configuration: .init(services: [board, server], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             guard let port = await server.port else {

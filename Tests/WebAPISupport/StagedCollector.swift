@@ -118,7 +118,7 @@ public final class StagedCollector: SampledSource, EventSink {
                 (EventStream.bars, batch.bars.count), (.trades, batch.trades.count), (.quotes, batch.quotes.count),
             ] where count > 0 {
                 state.snapshot.buffer[stream].appended += Int64(count)
-                state.snapshot.buffer[stream].lastSequence += Int64(count)
+                state.snapshot.buffer[stream].marks.last += Int64(count)
             }
             guard let index = state.snapshot.connections.firstIndex(where: { $0.name == batch.connection }) else {
                 return
@@ -139,12 +139,14 @@ public final class StagedCollector: SampledSource, EventSink {
     /// Resumes at once, since there is always room.
     public func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
 
-    /// Keeps the gap.
-    public func record(_ gap: Gap) {
-        change { state in
-            let id = (state.gaps.map(\.id).max() ?? 0) + 1
-            state.gaps.insert(GapRecord(gap, id: id), at: 0)
-            state.snapshot.buffer.gaps += 1
+    /// Keeps the gaps.
+    public func record(_ change: GapChange) {
+        self.change { state in
+            for gap in change.gaps {
+                let id = (state.gaps.map(\.id).max() ?? 0) + 1
+                state.gaps.insert(GapRecord(gap, id: id), at: 0)
+                state.snapshot.buffer.gaps += 1
+            }
         }
     }
 
@@ -367,7 +369,7 @@ public final class StagedCollector: SampledSource, EventSink {
             var totals = state.snapshot.sync?.totals ?? UploadTotals()
             for stream in EventStream.allCases {
                 totals[stream].uploaded += Int(state.snapshot.buffer[stream].pending)
-                state.snapshot.buffer[stream].acknowledgedSequence = state.snapshot.buffer[stream].lastSequence
+                state.snapshot.buffer[stream].marks.acknowledged = state.snapshot.buffer[stream].marks.last
             }
             if !state.snapshot.uploads.isEmpty { state.snapshot.uploads[0].status.progressed(totals) }
         }

@@ -35,7 +35,7 @@ import WebAPISupport
         final class Full: EventSink {
             func offer(_ batch: EventBatch) -> Admission { .refused }
             func whenRoom(_ resume: @escaping @Sendable () -> Void) {}
-            func record(_ gap: Gap) {}
+            func record(_ change: GapChange) {}
         }
         let tap = EventTap(before: Full())
         #expect(tap.offer(try trades(3)) == .refused)
@@ -119,9 +119,10 @@ import WebAPISupport
 
     @Test func `readers are bounded`() {
         let clients = EventClients(limit: 2)
-        let made = (0..<3).map { _ in clients.add(EventClient(filter: .init()) {}) }
+        let readers = (0..<3).map { _ in EventClient(filter: .init()) {} }
+        let made = readers.map { clients.add($0) }
         #expect(made[0] != nil && made[1] != nil && made[2] == nil)
-        if let first = made[0] { clients.remove(first.key) }
+        clients.remove(readers[0])
         #expect(clients.count == 1)
     }
 

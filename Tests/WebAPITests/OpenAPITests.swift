@@ -4,6 +4,7 @@ import HTTPTypes
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 import Universe
 import WebAPISupport

@@ -13,8 +13,12 @@ import Testing
 
     private func head(
         _ host: String?, origin: String? = nil, site: String? = nil, authorization: String? = nil
-    ) -> RequestGate.Head {
-        .init(host: host, origin: origin, fetchSite: site, authorization: authorization)
+    ) -> HTTPRequest {
+        var head = HTTPRequest(method: .get, scheme: nil, authority: host, path: "/")
+        head.headerFields[.origin] = origin
+        head.headerFields[HTTPField.Name("Sec-Fetch-Site")!] = site
+        head.headerFields[.authorization] = authorization
+        return head
     }
 
     @Test(arguments: ["localhost", "127.0.0.1:8080", "[::1]:1", "LocalHost:9999"])

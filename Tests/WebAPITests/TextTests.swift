@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct TextTests {
     @Test func `metrics are escaped as the format asks`() {
         var text = MetricsText()
-        text.metric("x_total", .counter, "Help.")
+        text.metric("x_total", "Help.")
         text.sample(1.5, ["a": "q\"b\\c\nd"])
         #expect(
             String(decoding: text.bytes, as: UTF8.self)
@@ -17,11 +17,11 @@ import Testing
     }
 
     @Test func `a query is read strictly`() throws {
-        #expect(throws: Problem.self) { try Query("limt=5", known: ["limit"]) }
-        #expect(throws: Problem.self) { try Query("limit=5&limit=6", known: ["limit"]) }
-        #expect(throws: Problem.self) { try Query("symbol=%zz", known: ["symbol"]) }
-        #expect(throws: Problem.self) { try Query("symbol=%ff", known: ["symbol"]) }
-        let query = try Query("symbol=BRK.B&from=2026-01-05T14%3A30:00Z&x=", known: ["symbol", "from", "x"])
+        #expect(throws: Problem.self) { try Query.read("limt=5", known: ["limit"]) }
+        #expect(throws: Problem.self) { try Query.read("limit=5&limit=6", known: ["limit"]) }
+        #expect(throws: Problem.self) { try Query.read("symbol=%zz", known: ["symbol"]) }
+        #expect(throws: Problem.self) { try Query.read("symbol=%ff", known: ["symbol"]) }
+        let query = try Query.read("symbol=BRK.B&from=2026-01-05T14%3A30:00Z&x=", known: ["symbol", "from", "x"])
         #expect(query["symbol"] == "BRK.B" && query["from"] == "2026-01-05T14:30:00Z" && query["x"]?.isEmpty == true)
         #expect(query["y"] == nil)
     }
@@ -49,25 +49,17 @@ import Testing
         #expect(throws: Problem.self) { try kinds.value(of: "AM,X") }
     }
 
-    @Test func `routes are found by path and method`() {
+    @Test func `routes are found by path and method`() throws {
         let table = RouteTable([
             Route(.get, "/a/{id}", .data, "one", "", answers: [:]) { _ in Response(status: .ok) },
             Route(.post, "/a/{id}", .data, "two", "", answers: [:]) { _ in Response(status: .ok) },
             Route(.get, "/a/{id}/b", .data, "three", "", answers: [:]) { _ in Response(status: .ok) },
         ])
-        guard case .route(_, let parts) = table.match(.head, ["a", "x/y"]) else {
-            Issue.record("no route")
-            return
-        }
-        #expect(parts == ["id": "x/y"])
-        guard case .otherMethods(let methods) = table.match(.put, ["a", "1"]) else {
-            Issue.record("no methods")
-            return
-        }
-        #expect(methods.map(\.rawValue) == ["GET", "HEAD", "POST"])
-        guard case .nothing = table.match(.get, ["a"]) else {
-            Issue.record("found something")
-            return
-        }
+        let (route, parts) = try table.match(.head, ["a", "x/y"])
+        #expect(route.name == "one" && parts == ["id": "x/y"])
+        let otherMethods = #expect(throws: Problem.self) { try table.match(.put, ["a", "1"]) }
+        #expect(otherMethods?.status == .methodNotAllowed && otherMethods?.headers[.allow] == "GET, HEAD, POST")
+        let nothing = #expect(throws: Problem.self) { try table.match(.get, ["a"]) }
+        #expect(nothing?.status == .notFound)
     }
 }

@@ -10,7 +10,7 @@ enum WireContract {
 
         /// The answer's form.
         var object: Schema.Object? {
-            if case .object(let object) = Schema.of(object: type) { object } else { nil }
+            if case .object(let object) = Schema.of(type) { object } else { nil }
         }
     }
 

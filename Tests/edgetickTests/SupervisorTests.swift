@@ -5,7 +5,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import Collector
 @testable import edgetick
 
 @Suite(.blocking, .timeLimit(.minutes(1))) struct SupervisorTests {
@@ -36,7 +35,7 @@ import Testing
                 SupervisorSocket(
                     environment: ["NOTIFY_SOCKET": inbox.address, "WATCHDOG_USEC": "60000"], process: getpid())),
             verdict: {
-                isLive.withLock { HealthVerdict(isLive: $0, text: $0 ? "collecting" : "stuck\nfast") }
+                isLive.withLock { (isLive: $0, text: $0 ? "collecting" : "stuck\nfast") }
             }, logger: Logger(label: "test"))
         #expect(service.interval == .milliseconds(20))
         let task = Task { try await service.run() }
@@ -60,7 +59,7 @@ import Testing
                     environment: ["NOTIFY_SOCKET": "@edgetick-\(UUID())", "WATCHDOG_USEC": "60000"], process: getpid())),
             verdict: {
                 reports.withLock { $0 += 1 }
-                return HealthVerdict(isLive: true, text: "collecting")
+                return (isLive: true, text: "collecting")
             }, logger: log.logger)
         let task = Task { try await service.run() }
         defer { task.cancel() }
@@ -73,7 +72,7 @@ import Testing
         let environment = ["NOTIFY_SOCKET": "@name"].merging(watchdog) { $1 }
         let service = SupervisionService(
             socket: try #require(SupervisorSocket(environment: environment, process: 7)),
-            verdict: { HealthVerdict(isLive: true, text: "collecting") }, logger: Logger(label: "test"))
+            verdict: { (isLive: true, text: "collecting") }, logger: Logger(label: "test"))
         #expect(service.interval == .seconds(1))
     }
 

@@ -40,9 +40,10 @@ func trades(from first: Int, count: Int) -> EventBatch {
 }
 
 private func open(_ directory: String) throws -> TickBuffer {
-    try TickBuffer.open(
-        directory: directory, options: .init(collector: "bench", maximumBytes: 64 << 30),
-        logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+    var options = TickBuffer.Options(collector: "bench")
+    options.maximumBytes = 64 << 30
+    return try TickBuffer.open(
+        directory: directory, options: options, logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
 }
 
 /// Measures how many rows a second the buffer makes durable with `each` rows per transaction. `first` is the number of
@@ -76,7 +77,7 @@ func appendRate(
 /// `draining`, waiting rows are meanwhile read and acknowledged as fast as possible, as an upload does.
 func durableLatency(directory: String, rate: Int, seconds: Int, draining: Bool) async throws -> [Double] {
     let buffer = try open(directory)
-    let first = buffer.statistics[.bars].lastSequence
+    let first = buffer.statistics[.bars].marks.last
     let each = 10
     let count = rate * seconds / each
     let watch = Task {
@@ -118,7 +119,7 @@ private func watchCommits(
 ) -> [ContinuousClock.Instant] {
     var durable: [ContinuousClock.Instant] = []
     while durable.count < count {
-        let mark = Int(buffer.statistics[.bars].lastSequence - first) / each
+        let mark = Int(buffer.statistics[.bars].marks.last - first) / each
         let now = ContinuousClock.now
         while durable.count < mark { durable.append(now) }
         usleep(100)

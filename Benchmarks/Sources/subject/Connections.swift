@@ -7,7 +7,7 @@ import MarketData
 private final class Drain: EventSink {
     func offer(_ batch: EventBatch) -> Admission { .accepted }
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-    func record(_ gap: Gap) {}
+    func record(_ change: GapChange) {}
 }
 
 /// Makes a set of three connections, not running, with `each` separate symbols per connection.

@@ -15,13 +15,15 @@ func universeFigures(directory: String) async throws -> [(name: String, value: D
     let validate = try milliseconds { _ = UniverseValidation(try mirror.contents(), context).findings.count }
 
     let before = residentBytes()
-    let cache = RelationshipCache(mirror: mirror, options: .init(environment: "DEFAULT"))
+    let cache = RelationshipCache(mirror: mirror, environment: "DEFAULT")
     try await cache.warmUp()
     for key in ["all", Market.join] { _ = try await cache.resolution(of: key) }
     let memory = residentBytes() - before
 
-    let resolver = UniverseResolver(mirror: mirror, environment: "DEFAULT")
-    let joins = try (0..<300).map { _ in try milliseconds { _ = try resolver.resolve(Market.join) } * 1000 }
+    func resolve() throws -> Resolution {
+        try mirror.withSnapshot { try UniverseResolver.resolve(Market.join, in: $0, environment: "DEFAULT") }.get()
+    }
+    let joins = try (0..<300).map { _ in try milliseconds { _ = try resolve() } * 1000 }
     var misses: [Double] = []
     for _ in 0..<300 {
         cache.invalidate(.key(.universe, Market.join))

@@ -24,7 +24,7 @@ public final class BackfillService: Service {
     private let buffer: TickBuffer
     private let identified: @Sendable () async throws(BackfillError) -> Set<EventStream>
     private let logger: Logger
-    private let lasting = Mutex<BackfillState.Failure?>(nil)
+    private let lasting = Mutex<LastingFailure?>(nil)
 
     /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
@@ -54,10 +54,7 @@ public final class BackfillService: Service {
     public func close() async { await client.shutdown() }
 
     private func work() async {
-        var queue = GapQueue(
-            rules: .init(
-                settleTime: configuration.settleTime.milliseconds, reach: configuration.reach.milliseconds,
-                refusedPause: configuration.refusedPause))
+        var queue = GapQueue(rules: configuration)
         var uncovered: Set<EventKind> = []
         var failures = LogThrottle<String, ContinuousClock.Instant>()
         let bell = Doorbell()
@@ -87,7 +84,7 @@ public final class BackfillService: Service {
                     "the gaps can't be read, so that none is filled; it is tried again",
                     metadata: ["error": "\(error)", "occurrences": "\(count)"])
             }
-            let problem = BackfillState.Failure(description: "the gaps can't be read: \(error)", since: .now)
+            let problem = LastingFailure(description: "the gaps can't be read: \(error)", since: .now)
             lasting.withLock { $0 = $0 ?? problem }
             return .seconds(5)
         }
@@ -126,7 +123,7 @@ public final class BackfillService: Service {
         }
         let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
         let failure = queue.failure.map { found in
-            BackfillState.Failure(description: found.message, since: Self.start.advanced(by: found.since))
+            LastingFailure(description: found.message, since: Self.start.advanced(by: found.since))
         }
         lasting.withLock { $0 = failure }
         return again.now.isEmpty ? again.next : .zero

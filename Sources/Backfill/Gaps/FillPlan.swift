@@ -2,21 +2,18 @@ import MarketData
 import Store
 
 /// Decides what to ask for to fill a gap. Reads no clock and uses no network.
-public struct FillPlan: Sendable, Equatable {
+struct FillPlan: Sendable {
     /// Bars, trades or quotes of one symbol that may be missing.
     struct Request: Sendable, Equatable {
-        /// The symbol.
-        public var symbol: Symbol
-        /// Their kind.
-        public var event: EventKind
+        var symbol: Symbol
+        var event: EventKind
         /// The bars' starts, or the ticks' times, in milliseconds since the Unix epoch.
         var starts: ClosedRange<Int64>
         /// The first start that must not be missing. Bars before it are asked for only because they may have been
         /// corrected.
         var needed = Int64.min
 
-        /// The bars' length.
-        public var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
+        var interval: Bar.Interval { event == .minuteBar ? .minute : .second }
     }
 
     /// How long after its window a bar may be corrected. A correction that the gap missed belongs to a bar before the
@@ -29,21 +26,13 @@ public struct FillPlan: Sendable, Equatable {
     /// The gap's new state and the reason, when there is nothing to ask for.
     var verdict: (state: GapState, detail: String)?
 
-    /// Compares all parts.
-    public static func == (left: FillPlan, right: FillPlan) -> Bool {
-        left.requests == right.requests && left.isCut == right.isCut && left.verdict?.state == right.verdict?.state
-            && left.verdict?.detail == right.verdict?.detail
-    }
-
     /// Plans how to fill a gap.
     ///
     /// - Parameters:
     ///   - everything: the symbols to ask for when the gap names none.
     ///   - earliest: nothing before this is asked for, in milliseconds since the Unix epoch.
     ///   - ticks: which trades and quotes may be asked for.
-    init(
-        _ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil, ticks: TickAccess = .all
-    ) {
+    init(_ record: GapRecord, everything: Set<Symbol>, earliest: Int64? = nil, ticks: TickAccess = .all) {
         let gap = record.gap
         guard let to = gap.to else {
             verdict = (.open, "events are still being missed")
@@ -78,7 +67,9 @@ public struct FillPlan: Sendable, Equatable {
                 continue
             }
             let settled = record.settled[kind] ?? []
-            let needed = kind.stream == .bars ? FillPlan.firstMissed(kind, from: gap.from) : .min
+            // A bar comes when its window is over, so that of the first missed one may have begun before the gap.
+            let length = Self.length(of: kind)
+            let needed = kind.stream == .bars ? gap.from / length * length : .min
             requests += symbols.filter { !settled.contains($0) }.map {
                 Request(symbol: $0, event: kind, starts: starts, needed: needed)
             }
@@ -95,12 +86,6 @@ public struct FillPlan: Sendable, Equatable {
         let first = max(0, from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil
-    }
-
-    /// Returns the start of the first bar that a gap missed. A bar comes when its window is over, so the window of that
-    /// one may have begun before the gap.
-    private static func firstMissed(_ kind: EventKind, from: Int64) -> Int64 {
-        from / length(of: kind) * length(of: kind)
     }
 
     private static func length(of kind: EventKind) -> Int64 { kind == .minuteBar ? 60_000 : 1000 }

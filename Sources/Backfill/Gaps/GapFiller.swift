@@ -54,13 +54,11 @@ public struct GapFiller: Sendable {
         uncovered: (EventKind) -> Void = { _ in }, progress: @Sendable (Progress) -> Void = { _ in }
     ) async throws(BackfillError) -> GapState {
         var everything: (symbols: Set<Symbol>, isComplete: Bool) = ([], true)
-        if record.gap.symbols.isEmpty {
-            everything = try known(record.gap.events)
-        }
+        if record.gap.symbols.isEmpty { everything = try known(record.gap.events) }
         let plan = FillPlan(record, everything: everything.symbols, earliest: earliest, ticks: access)
         if let verdict = plan.verdict {
             guard verdict.state != .open else { return .open }
-            try await settle([GapFill(of: record, state: verdict.state, detail: verdict.detail)])
+            try await buffer.note(GapFill(of: record, state: verdict.state, detail: verdict.detail))
             return verdict.state
         }
         let result = try await bringBars(of: plan, record, progress)
@@ -71,7 +69,7 @@ public struct GapFiller: Sendable {
         for kind in ticks.uncovered { uncovered(kind) }
         let (state, detail) = FillVerdict.of(
             record, result, ticks, access, asked: everything.symbols.count, isSample: !everything.isComplete)
-        try await settle([GapFill(of: record, state: state, detail: detail)])
+        try await buffer.note(GapFill(of: record, state: state, detail: detail))
         return state
     }
 
@@ -87,10 +85,8 @@ public struct GapFiller: Sendable {
 
     /// Returns the symbols that a connection which takes everything may have had: those of the file's last day, and all
     /// symbols of the universes. The list is not complete if only a sample of that day's rows was read.
-    public func everySymbol(
-        of events: [EventKind]
-    ) throws(BackfillError) -> (symbols: Set<Symbol>, isComplete: Bool) {
-        do throws(StoreError) {
+    public func everySymbol(of events: [EventKind]) throws(BackfillError) -> (symbols: Set<Symbol>, isComplete: Bool) {
+        try buffer.reading {
             var symbols: Set<Symbol> = []
             var isComplete = true
             for stream in Set(events.map(\.stream)) {
@@ -107,8 +103,6 @@ public struct GapFiller: Sendable {
                 guard error.reason == .missing else { throw error }
             }
             return (symbols, isComplete)
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
         }
     }
 
@@ -125,9 +119,7 @@ public struct GapFiller: Sendable {
         guard !streams.isEmpty else { return TickAccess(kinds: []) }
         var ends: [EventStream: FileEnd] = [:]
         for stream in streams {
-            ends[stream] = try reading { () throws(StoreError) in
-                try FileEnd(of: stream, around: gap, directory: directory)
-            }
+            ends[stream] = try buffer.reading { try FileEnd(of: stream, around: gap, directory: directory) }
         }
         let isInFile = streams.allSatisfy { ends[$0]?.holds(gap.from) == true }
         let recognised: Set<EventStream> = isInFile ? [] : try await identified()
@@ -176,8 +168,6 @@ public struct GapFiller: Sendable {
     private static let mostBars = 10_000
     /// The most symbols that share one lookup of what is in the buffer.
     private static let mostSymbols = 50
-    /// This many bad answers in a row are blamed on the server.
-    private static let mostFailures = 3
 
     /// Fetches bars. A symbol whose answer is bad doesn't stop the others; its failure is thrown at the end.
     ///
@@ -211,7 +201,7 @@ public struct GapFiller: Sendable {
             } catch {
                 if error.blamesServer { failures += 1 }
                 failure = failure ?? error
-                guard error.concernsRequestAlone, failures < Self.mostFailures else {
+                guard error.concernsRequestAlone, failures < BackfillError.mostInARow else {
                     // What was fetched so far is kept.
                     try await store(&haul, received, gap, &progress)
                     throw error
@@ -246,7 +236,7 @@ public struct GapFiller: Sendable {
             // What the stream has delivered meanwhile must be in the file to be found.
             try await buffer.durable()
             let symbols = Set(haul.bars.map(\.symbol))
-            let present = try reading { () throws(StoreError) in
+            let present = try buffer.reading {
                 try GapLog.bars(
                     directory: directory, symbols: symbols, interval: first.interval, starts: starts,
                     received: received)
@@ -265,17 +255,9 @@ public struct GapFiller: Sendable {
             try await buffer.durable(since: turnedAway)
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
-        if let gap, !fills.isEmpty { try await settle([GapFill(of: gap, symbols: fills, event: haul.event)]) }
+        if let gap, !fills.isEmpty { try await buffer.note(GapFill(of: gap, symbols: fills, event: haul.event)) }
         haul.bars = []
         haul.finished = []
-    }
-
-    private func settle(_ fills: [GapFill]) async throws(BackfillError) {
-        do { try await buffer.settle(fills) } catch { throw BackfillError(.buffer, "\(error)") }
-    }
-
-    private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {
-        do { return try body() } catch { throw BackfillError(.buffer, "\(error)") }
     }
 }
 

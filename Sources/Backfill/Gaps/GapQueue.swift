@@ -6,16 +6,6 @@ import Store
 /// After a failure that concerns one gap alone, that gap waits, longer each time, and the others go on. After a failure
 /// that concerns the server, all of them wait.
 struct GapQueue: Sendable {
-    /// The times that the queue uses.
-    struct Rules: Sendable {
-        /// How long after a gap's end its last bars may still come from the stream, in milliseconds.
-        var settleTime: Int64
-        /// A gap that ended longer ago is left to `edgetick backfill`, in milliseconds.
-        var reach: Int64
-        /// How long to leave the server alone after a failure that waiting does not fix.
-        var refusedPause: Duration
-    }
-
     private struct Pause {
         var failures = 0
         var since: Duration = .zero
@@ -23,10 +13,10 @@ struct GapQueue: Sendable {
         var message = ""
 
         /// Notes a failure and returns whether it differs from the last one.
-        mutating func failed(_ message: String, pause: (_ failures: Int) -> Duration, now: Duration) -> Bool {
+        mutating func failed(_ message: String, pause: Duration, upTo most: Duration, now: Duration) -> Bool {
             if failures == 0 { since = now }
             failures += 1
-            until = now + pause(failures)
+            until = now + pause.backoff(after: failures, upTo: most)
             defer { self.message = message }
             return message != self.message
         }
@@ -40,16 +30,14 @@ struct GapQueue: Sendable {
         init(_ record: GapRecord) { (id, recorded) = (record.id, record.recorded) }
     }
 
-    /// This many failures of single gaps in a row are blamed on the server.
-    static let streakLimit = 3
-    let rules: Rules
+    let rules: BackfillService.Configuration
     private var pauses: [Key: Pause] = [:]
     /// Gaps that are filled as far back as the reach goes. They stay open for `edgetick backfill`.
     private var left: Set<Key> = []
     private var server = Pause()
     private var streak = 0
 
-    init(rules: Rules) { self.rules = rules }
+    init(rules: BackfillService.Configuration) { self.rules = rules }
 
     /// Whether the queue leaves the server alone for now.
     func isResting(now: Duration) -> Bool { now < server.until }
@@ -64,11 +52,10 @@ struct GapQueue: Sendable {
             // A gap that has not ended is due once it ends, which is recorded as a note.
             guard let end = record.gap.to else { continue }
             // An end in the future, after the clock was set back, is treated as now.
-            let age = max(0, wall - end)
+            let age = Duration.milliseconds(max(0, wall - end))
             guard age <= rules.reach else { continue }
             waiting.insert(Key(record))
-            let settled = Duration.milliseconds(max(0, rules.settleTime - age))
-            let wait = max(settled, (pauses[Key(record)]?.until ?? now) - now, server.until - now)
+            let wait = max(.zero, rules.settleTime - age, (pauses[Key(record)]?.until ?? now) - now, server.until - now)
             if wait <= .zero { due.append(record) } else { next = min(next ?? wait, wait) }
         }
         pauses = pauses.filter { waiting.contains($0.key) }
@@ -97,21 +84,19 @@ struct GapQueue: Sendable {
     ///
     /// - Returns: whether to log it. The same failure is logged only once.
     mutating func failed(_ gap: GapRecord, _ error: BackfillError, now: Duration) -> Bool {
-        func growing(_ first: Duration, upTo most: Duration) -> (Int) -> Duration {
-            { first.backoff(after: $0, upTo: most) }
-        }
         guard error.concernsRequestAlone else {
             let refused = rules.refusedPause
-            let pause = error.isRetryable ? growing(.seconds(30), upTo: .seconds(600)) : growing(refused, upTo: refused)
-            return server.failed(error.message, pause: pause, now: now)
+            return error.isRetryable
+                ? server.failed(error.message, pause: .seconds(30), upTo: .seconds(600), now: now)
+                : server.failed(error.message, pause: refused, upTo: refused, now: now)
         }
         // Several such failures in a row are the server's, not the gaps'.
         if error.blamesServer { streak += 1 }
-        if streak >= Self.streakLimit {
-            _ = server.failed(error.message, pause: growing(.seconds(30), upTo: .seconds(600)), now: now)
+        if streak >= BackfillError.mostInARow {
+            _ = server.failed(error.message, pause: .seconds(30), upTo: .seconds(600), now: now)
             streak = 0
         }
         return pauses[Key(gap), default: Pause()].failed(
-            error.message, pause: growing(.seconds(60), upTo: .seconds(6 * 3600)), now: now)
+            error.message, pause: .seconds(60), upTo: .seconds(6 * 3600), now: now)
     }
 }

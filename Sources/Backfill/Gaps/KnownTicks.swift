@@ -64,19 +64,16 @@ struct KnownTicks: Sendable {
     /// The spans whose events are all here.
     private(set) var spans = SymbolSpans()
     private var prints: [Symbol: Set<Print>] = [:]
-    /// How many events are here.
     private(set) var count = 0
 
     /// Makes an empty collection for some spans.
     init(of spans: SymbolSpans = SymbolSpans()) { self.spans = spans }
 
-    /// Whether an event is here.
     func contains(_ key: TickKey) -> Bool {
         guard let prints = prints[key.symbol] else { return false }
         return [key.time, key.time &- 1, key.time &+ 1].contains { prints.contains(Print(time: $0, rest: key.rest)) }
     }
 
-    /// Adds an event.
     mutating func insert(_ key: TickKey) {
         if prints[key.symbol, default: []].insert(Print(time: key.time, rest: key.rest)).inserted { count += 1 }
     }

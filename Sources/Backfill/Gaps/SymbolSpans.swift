@@ -50,11 +50,7 @@ struct SymbolSpans: Sendable, Equatable {
     }
 
     private static func span(at time: Int64, in spans: [ClosedRange<Int64>]) -> ClosedRange<Int64>? {
-        var (low, high) = (0, spans.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if spans[middle].upperBound < time { low = middle + 1 } else { high = middle }
-        }
-        return low < spans.count && spans[low].contains(time) ? spans[low] : nil
+        let place = spans.partitioningIndex { $0.upperBound >= time }
+        return place < spans.count && spans[place].contains(time) ? spans[place] : nil
     }
 }

@@ -32,15 +32,10 @@ public struct TickAccess: Sendable, Equatable {
 }
 
 extension TickAccess {
-    /// Decides for a gap that is filled without a request by a person.
-    ///
-    /// - Parameters:
-    ///   - ends: what the file still has of each stream.
-    ///   - identified: streams in which the database recognises events that it already has.
-    ///   - uncovered: kinds that the account's plan was found not to cover.
-    init(
-        _ gap: Gap, ends: [EventStream: FileEnd], identified: Set<EventStream>, uncovered: Set<EventKind>
-    ) {
+    /// Decides for a gap that is filled without a request by a person: by what the file still has of each stream, the
+    /// streams in which the database recognises events that it already has, and the kinds that the account's plan was
+    /// found not to cover.
+    init(_ gap: Gap, ends: [EventStream: FileEnd], identified: Set<EventStream>, uncovered: Set<EventKind>) {
         kinds = []
         budget = Budget()
         for kind in gap.events where Self.possible.contains(kind) {

@@ -8,7 +8,6 @@ import Store
 struct TickFiller: Sendable {
     /// The result of filling a gap's ticks.
     struct Outcome: Sendable {
-        /// Rows stored.
         var rows = 0
         /// Events that were there.
         var present = 0
@@ -49,8 +48,6 @@ struct TickFiller: Sendable {
         }
     }
 
-    /// This many bad answers in a row are blamed on the server.
-    private static let mostFailures = 3
     /// The most rows handed to the buffer at once.
     private static let rowsAtOnce = 4096
     /// The most events of the file, of each kind, that are held in memory.
@@ -117,11 +114,11 @@ struct TickFiller: Sendable {
                 }
                 failures = 0
             } catch {
+                // Rows that are gone count too: they are gone for each symbol, and each would read the file again.
                 failures += 1
                 failure = failure ?? error
-                guard error.concernsRequestAlone, error.reason != .notAuthorized, failures < Self.mostFailures else {
-                    throw error
-                }
+                guard error.concernsRequestAlone, error.reason != .notAuthorized, failures < BackfillError.mostInARow
+                else { throw error }
             }
         }
         if let failure { throw failure }
@@ -163,13 +160,8 @@ struct TickFiller: Sendable {
             outcome.unreadable.insert(kind)
             return true
         }
-        do {
-            try await buffer.settle([
-                GapFill(of: record, symbols: [(symbol: request.symbol, rows: outcome.rows - stored)], event: kind)
-            ])
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
+        let symbols = [(symbol: request.symbol, rows: outcome.rows - stored)]
+        try await buffer.note(GapFill(of: record, symbols: symbols, event: kind))
         return true
     }
 
@@ -204,7 +196,7 @@ struct TickFiller: Sendable {
         let received = pieces.allSatisfy { $0.received != nil } ? pieces.compactMap(\.received).min() : nil
         var known = KnownTicks(of: all)
         guard let times = all.bounds else { return known }
-        do {
+        try buffer.reading {
             try TickHistory(directory: buffer.directory).rows(
                 of: kind.stream, received: received, times: times.lowerBound..<times.upperBound + 1
             ) { row in
@@ -221,8 +213,6 @@ struct TickFiller: Sendable {
                     known.keep(spans(pieces))
                 }
             }
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
         }
         // Checked only now: rows may have been deleted until they were read.
         if needingFile.contains(kind) { try checkFile(kind.stream, around: record.gap) }
@@ -233,12 +223,7 @@ struct TickFiller: Sendable {
     /// Checks that the file still has the rows around a gap: what was asked for before may have taken hours, and rows
     /// are deleted meanwhile.
     private func checkFile(_ stream: EventStream, around gap: Gap) throws(BackfillError) {
-        let end: FileEnd
-        do {
-            end = try FileEnd(of: stream, around: gap, directory: buffer.directory)
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
+        let end = try buffer.reading { try FileEnd(of: stream, around: gap, directory: buffer.directory) }
         guard end.holds(gap.from) else {
             throw BackfillError(
                 .forgotten,
@@ -272,7 +257,7 @@ struct TickFiller: Sendable {
                     if known.contains(keys.key(of: event, in: batch.text)) {
                         outcome.present += 1
                     } else {
-                        event.append(to: &batch)
+                        batch.append(event.any)
                     }
                 }
                 stored += batch.count

@@ -3,23 +3,17 @@ import Glibc
 import MarketData
 
 /// One page of a route's answer.
-protocol PagedAnswer: Decodable {
+struct PagedAnswer<Result: Decodable>: Decodable {
     /// `OK`, or `DELAYED` when the plan gets the data later; `nil` when the server sends no status.
-    var status: String? { get }
-    /// How many results the page has; `nil` for a page without a list of them.
-    var count: Int? { get }
-    /// The end of the parts that the server says are missing, in milliseconds since the Unix epoch; `nil` if there are
-    /// none. A relay says so if its buffer begins later, for instance.
-    var missingThrough: Int64? { get }
+    var status: String?
+    var results: PageResults<Result>?
+    /// The parts that the server says are missing. A relay says so if its buffer begins later, for instance.
+    var missing: MissingParts?
     /// The address of the next page; `nil` on the last page.
-    var nextURL: String? { get }
-    static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self
-}
+    var next_url: String?
 
-extension PagedAnswer {
-    var missingThrough: Int64? { nil }
-
-    static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> Self { try decode(bytes, what) }
+    /// How many results the page has; `nil` for a page without a list of them.
+    var count: Int? { results?.count }
 
     /// Whether the server says that the request succeeded. A successful answer without results means that there were no
     /// trades.
@@ -41,6 +35,26 @@ extension PagedAnswer {
     }
 }
 
+/// The parts that a server says are missing.
+struct MissingParts: Decodable {
+    private struct Part: Decodable {
+        var from: Int64
+        var to: Int64
+    }
+
+    /// The start of the last bar of all parts, in milliseconds since the Unix epoch; `nil` if there are none. Parts
+    /// that can't be read may be anywhere, and so count as the last of all bars.
+    var through: Int64?
+
+    init(from decoder: any Decoder) {
+        guard let parts = try? [Part](from: decoder), parts.allSatisfy({ $0.from <= $0.to }) else {
+            through = .max
+            return
+        }
+        through = parts.map(\.to).max()
+    }
+}
+
 /// The results of a page. Those that can't be read are only counted, so that they don't spoil the others.
 struct PageResults<Value: Decodable>: Decodable {
     private struct Readable: Decodable {
@@ -49,9 +63,7 @@ struct PageResults<Value: Decodable>: Decodable {
         init(from decoder: any Decoder) { value = try? Value(from: decoder) }
     }
 
-    /// The results that can be read.
     var values: [Value]
-    /// The number of results that can't be read.
     var unreadable = 0
     var count: Int { values.count + unreadable }
 
@@ -67,65 +79,25 @@ struct PageResults<Value: Decodable>: Decodable {
     }
 }
 
-/// One page of REST aggregates.
-struct AggregateAnswer: PagedAnswer {
-    struct Result: Decodable {
-        /// The window's start, in milliseconds since the Unix epoch.
-        var t: Int64
-        var o: Double
-        var h: Double
-        var l: Double
-        var c: Double
-        var v: Double
-        var vw: Double?
-        var otc: Bool?
-    }
+/// A bar of REST aggregates.
+struct RESTBar: Decodable {
+    /// The window's start, in milliseconds since the Unix epoch.
+    var t: Int64
+    var o: Double
+    var h: Double
+    var l: Double
+    var c: Double
+    var v: Double
+    var vw: Double?
+    var otc: Bool?
+}
 
-    /// The parts that the server says are missing.
-    struct Missing: Decodable {
-        private struct Part: Decodable {
-            var from: Int64
-            var to: Int64
-        }
+typealias AggregateAnswer = PagedAnswer<RESTBar>
 
-        /// The start of the last bar of all parts, in milliseconds since the Unix epoch; `nil` if there are none. Parts
-        /// that can't be read may be anywhere, and so count as the last of all bars.
-        var through: Int64?
-
-        init(from decoder: any Decoder) {
-            guard let parts = try? [Part](from: decoder), parts.allSatisfy({ $0.from <= $0.to }) else {
-                through = .max
-                return
-            }
-            through = parts.map(\.to).max()
-        }
-    }
-
-    var status: String?
-    var results: PageResults<Result>?
-    var missing: Missing?
-    var nextURL: String?
-    var count: Int? { results?.count }
-    var missingThrough: Int64? { missing?.through }
-
-    enum CodingKeys: String, CodingKey {
-        case status
-        case results
-        case missing
-        case nextURL = "next_url"
-    }
-
-    /// Reads a page, by the fast path if it has the usual form.
-    static func read(_ bytes: [UInt8], _ what: String) throws(BackfillError) -> AggregateAnswer {
-        if let usual = AggregateScan.read(bytes) { return usual }
-        return try decode(bytes, what)
-    }
-
+extension AggregateAnswer {
     /// Returns the bars of a page that start within the span that was asked for, and the number of results left out
     /// because they can't be read, start off a window boundary, or have impossible numbers.
-    func bars(
-        of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>
-    ) -> (bars: [Bar], leftOut: Int) {
+    func bars(of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>) -> (bars: [Bar], leftOut: Int) {
         let wanted = (results?.values ?? []).filter { starts.contains($0.t) }
         let bars = wanted.compactMap { result -> Bar? in
             let numbers = [result.o, result.h, result.l, result.c, result.v]

@@ -12,7 +12,7 @@ struct AggregateScan {
     /// Returns the page; `nil` for one of another form, which is left to the decoder.
     static func read(_ bytes: [UInt8]) -> AggregateAnswer? {
         guard bytes.last == UInt8(ascii: "}"), let opening = bytes.firstRange(of: opening) else { return nil }
-        let found: (results: [AggregateAnswer.Result], end: Int)? = bytes.withUnsafeBufferPointer { bytes in
+        let found: (results: [RESTBar], end: Int)? = bytes.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return nil }
             var scan = AggregateScan(place: base + opening.upperBound, end: base + bytes.count - 1)
             guard let results = scan.results() else { return nil }
@@ -27,8 +27,8 @@ struct AggregateScan {
     }
 
     /// Reads the array's objects and stops at its closing bracket; `nil` for another form.
-    private mutating func results() -> [AggregateAnswer.Result]? {
-        var results: [AggregateAnswer.Result] = []
+    private mutating func results() -> [RESTBar]? {
+        var results: [RESTBar] = []
         guard !stands(at: "]") else { return results }
         repeat {
             guard let result = result() else { return nil }
@@ -37,7 +37,7 @@ struct AggregateScan {
         return stands(at: "]") ? results : nil
     }
 
-    private mutating func result() -> AggregateAnswer.Result? {
+    private mutating func result() -> RESTBar? {
         guard takes("{") else { return nil }
         var time: Int64?
         var (open, high, low, close, volume, vwap): (Double?, Double?, Double?, Double?, Double?, Double?)
@@ -63,8 +63,7 @@ struct AggregateScan {
             }
         } while takes(",")
         guard takes("}"), let time, let open, let high, let low, let close, let volume else { return nil }
-        return AggregateAnswer.Result(
-            t: time, o: open, h: high, l: low, c: close, v: volume, vw: vwap, otc: isOTC)
+        return RESTBar(t: time, o: open, h: high, l: low, c: close, v: volume, vw: vwap, otc: isOTC)
     }
 
     /// Reads a name of up to eight bytes as a number, and its closing quote.

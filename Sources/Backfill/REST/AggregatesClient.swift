@@ -86,8 +86,7 @@ public final class AggregatesClient: Sendable {
         options.http2ConnectionDebugInitializer = Self.checkName
         if let proxy = configuration.proxy {
             let login = proxy.credentials.map { credentials in
-                HTTPClient.Authorization.basic(
-                    credentials: Data(credentials.reveal().utf8).base64EncodedString())
+                HTTPClient.Authorization.basic(credentials: Data(credentials.reveal().utf8).base64EncodedString())
             }
             options.proxy = .server(host: proxy.host, port: proxy.port, authorization: login)
         }
@@ -108,9 +107,7 @@ public final class AggregatesClient: Sendable {
     }
 
     /// Closes the connections.
-    public func shutdown() async {
-        try? await client.shutdown()
-    }
+    public func shutdown() async { try? await client.shutdown() }
 
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
@@ -127,10 +124,11 @@ public final class AggregatesClient: Sendable {
         let unit = interval == .minute ? "minute" : "second"
         let question = "/v2/aggs/ticker/\(name)/range/1/\(unit)/\(starts.lowerBound)/\(starts.upperBound)"
         try await pages(
-            of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates", needed: needed
+            of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates", needed: needed,
+            quick: AggregateScan.read
         ) { (answer: AggregateAnswer) async throws(BackfillError) in
             let (bars, leftOut) = answer.bars(of: symbol, interval: interval, starts: starts)
-            tell(leftOut: leftOut, of: answer, symbol, "aggregates")
+            tell(leftOut: leftOut, of: answer.count, symbol, "aggregates")
             try await page(bars, leftOut)
             return true
         }
@@ -149,26 +147,30 @@ public final class AggregatesClient: Sendable {
         let span = "timestamp.gte=\(times.lowerBound)000000&timestamp.lt=\(times.upperBound + 1)000000"
         try await pages(
             of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route
-        ) { (answer: TickAnswer<Tick>) async throws(BackfillError) in
+        ) { (answer: PagedAnswer<Tick>) async throws(BackfillError) in
             let leftOut = answer.results?.unreadable ?? 0
-            tell(leftOut: leftOut, of: answer, symbol, Tick.route)
+            tell(leftOut: leftOut, of: answer.count, symbol, Tick.route)
             return try await page((answer.results?.values ?? []).filter { times.contains($0.milliseconds) }, leftOut)
         }
     }
 
-    private func tell(leftOut: Int, of answer: some PagedAnswer, _ symbol: Symbol, _ what: String) {
+    private func tell(leftOut: Int, of count: Int?, _ symbol: Symbol, _ what: String) {
         guard leftOut > 0, let answers = remarks.withLock({ $0.occurred(what, "\(symbol)", now: .now) }) else { return }
         logger.warning(
             "the REST server sent \(what) with impossible or unreadable fields; they are left out, and count as missing",
             metadata: [
-                "symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(answer.count ?? leftOut)",
+                "symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(count ?? leftOut)",
                 "answers": "\(answers)",
             ])
     }
 
-    private func pages<Answer: PagedAnswer>(
-        of symbol: Symbol, _ question: String, _ what: String, needed: Int64 = .min,
-        _ page: (Answer) async throws(BackfillError) -> Bool
+    /// - Parameters:
+    ///   - needed: the first time that must not be missing; `nil` if the server can't say what is.
+    ///   - quick: reads the usual form of a page.
+    private func pages<Value: Decodable>(
+        of symbol: Symbol, _ question: String, _ what: String, needed: Int64? = nil,
+        quick: ([UInt8]) -> PagedAnswer<Value>? = { _ in nil },
+        _ page: (PagedAnswer<Value>) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
         var next: String? = "\(base)\(prefix)\(question)"
         var asked: Set<String> = []
@@ -178,7 +180,9 @@ public final class AggregatesClient: Sendable {
                 throw BackfillError(
                     .badAnswer, "the REST server's pages for \(symbol) have no end; what was read is kept")
             }
-            let answer = try Answer.read(try await get(url, what), what)
+            let bytes = try await get(url, what)
+            let answer: PagedAnswer<Value>
+            if let usual = quick(bytes) { answer = usual } else { answer = try .decode(bytes, what) }
             guard answer.isGiven else {
                 throw BackfillError(
                     .badAnswer,
@@ -187,11 +191,11 @@ public final class AggregatesClient: Sendable {
             }
             empty = answer.count ?? 0 == 0 ? empty + 1 : 0
             let goesOn = try await page(answer)
-            if let end = answer.missingThrough, end >= needed {
+            if let needed, let end = answer.missing?.through, end >= needed {
                 throw BackfillError(
                     .incomplete, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
             }
-            guard goesOn, let link = answer.nextURL else { return }
+            guard goesOn, let link = answer.next_url else { return }
             next = PageLink.address(link, base: base, prefix: prefix)
             guard next != nil else {
                 throw BackfillError(
@@ -253,20 +257,21 @@ public final class AggregatesClient: Sendable {
             }
             try await pause(wait)
             let failure: BackfillError
-            var retryAfter: Duration?
-            switch await fetch(url) {
-            case .success(let answer):
+            let retryAfter: Duration?
+            do throws(BackfillError) {
+                let answer = try await fetch(url)
                 guard let refusal = Self.refusal(answer.status, what) else { return answer.body }
                 failure = refusal
                 retryAfter = answer.retryAfter
-            case .failure(let error): failure = error
+            } catch {
+                failure = error
+                retryAfter = nil
             }
-            let asked = retryAfter
-            let next = pacer.withLock { pacer in
-                pacer.failed(
-                    failure.reason, tried: tried, retryAfter: asked, jitter: .random(in: 0...1), now: Self.now)
+            let next = pacer.withLock {
+                $0.failed(
+                    failure.reason, tried: tried, retryAfter: retryAfter, jitter: .random(in: 0...1), now: Self.now)
             }
-            guard case .tryAgain(let pause) = next else { throw failure }
+            guard let pause = next else { throw failure }
             if pause > .zero { tell(failure.message, tried, next: pause) }
             try await self.pause(pause)
         }
@@ -290,13 +295,9 @@ public final class AggregatesClient: Sendable {
         }
     }
 
-    private struct Answer {
-        var status: UInt
-        var retryAfter: Duration?
-        var body: [UInt8]
-    }
-
-    private func fetch(_ url: String) async -> Result<Answer, BackfillError> {
+    private func fetch(
+        _ url: String
+    ) async throws(BackfillError) -> (status: UInt, retryAfter: Duration?, body: [UInt8]) {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
         request.headers.add(name: "Accept", value: "application/json")
@@ -304,30 +305,24 @@ public final class AggregatesClient: Sendable {
             let seconds = Int64(configuration.timeout / .milliseconds(1))
             let response = try await client.execute(request, timeout: .milliseconds(seconds))
             let body = try await response.body.collect(upTo: Self.maximumBytes)
-            return .success(
-                Answer(
-                    status: response.status.code,
-                    retryAfter: response.headers.first(name: "retry-after").flatMap {
-                        RequestPacer.pause($0, now: WallClock.milliseconds())
-                    },
-                    body: Array(buffer: body)))
+            let retryAfter = response.headers.first(name: "retry-after").flatMap {
+                RequestPacer.pause($0, now: WallClock.milliseconds())
+            }
+            return (response.status.code, retryAfter, Array(buffer: body))
         } catch let error as HTTPClientError {
-            return .failure(
-                BackfillError(.unreachable, "\(place) did not answer (\(error.shortDescription)); check the network"))
+            throw BackfillError(.unreachable, "\(place) did not answer (\(error.shortDescription)); check the network")
         } catch is NIOSSLError {
-            return .failure(
-                BackfillError(.unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
-            )
+            throw BackfillError(
+                .unreachable, "\(base) has no certificate that is trusted for it; check MASSIVE_REST_URL")
         } catch is NameMissing {
-            return .failure(
-                BackfillError(
-                    .unreachable,
-                    "\(base) is not trusted: its certificate has no subjectAltName, and a common name alone is not "
-                        + "accepted; the server's operator must reissue it"))
+            throw BackfillError(
+                .unreachable,
+                "\(base) is not trusted: its certificate has no subjectAltName, and a common name alone is not "
+                    + "accepted; the server's operator must reissue it")
         } catch is NIOTooManyBytesError {
-            return .failure(BackfillError(.badAnswer, "\(base) sent an answer that is too long"))
+            throw BackfillError(.badAnswer, "\(base) sent an answer that is too long")
         } catch {
-            return .failure(BackfillError(.unreachable, "\(place) can't be reached; check the network and the address"))
+            throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }
     }
 

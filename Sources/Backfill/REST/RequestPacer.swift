@@ -3,15 +3,8 @@ import MarketData
 /// Decides when the next request may go out and how a failed one is retried. Reads no clock and draws no random
 /// numbers.
 struct RequestPacer: Sendable {
-    /// What to do after a failed request.
-    enum Next: Equatable {
-        case tryAgain(after: Duration)
-        case giveUp
-    }
-
     /// The shortest time between two requests.
     let interval: Duration
-    /// How many times one request is tried.
     let tries: Int
     private var nextRequest: Duration?
 
@@ -38,7 +31,7 @@ struct RequestPacer: Sendable {
         return due - now
     }
 
-    /// Returns what to do after a failed request.
+    /// Returns how long a failed request must wait for its next try, besides its turn; `nil` if there is none.
     ///
     /// - Parameters:
     ///   - tried: how many times the request was tried, including this time.
@@ -46,18 +39,18 @@ struct RequestPacer: Sendable {
     ///   - jitter: a random number, uniform from 0 to 1.
     mutating func failed(
         _ reason: BackfillError.Reason, tried: Int, retryAfter: Duration?, jitter: Double, now: Duration
-    ) -> Next {
-        guard tried < tries else { return .giveUp }
+    ) -> Duration? {
+        guard tried < tries else { return nil }
         switch reason {
         case .tooManyRequests:
             // Every request waits, not just this one: the limit applies to the key.
             let pause = retryAfter ?? .seconds(15) * (0.5 + jitter)
             nextRequest = max(nextRequest ?? now, now + pause)
-            return .tryAgain(after: .zero)
+            return .zero
         case .unreachable, .serverProblem:
             let ceiling = Duration.seconds(1).backoff(after: tried, upTo: .seconds(30))
-            return .tryAgain(after: max(retryAfter ?? .zero, ceiling * (0.5 + 0.5 * jitter)))
-        default: return .giveUp
+            return max(retryAfter ?? .zero, ceiling * (0.5 + 0.5 * jitter))
+        default: return nil
         }
     }
 }

@@ -7,7 +7,6 @@ import Store
 struct DayComparison: Sendable {
     /// A bar of the tape that is missing here, or different.
     struct Change: Sendable, Equatable {
-        /// The tape's bar.
         var bar: DayBar
         /// Whether it was missing here.
         var isNew: Bool
@@ -29,11 +28,9 @@ struct DayComparison: Sendable {
     private let halted: Int
     private let regular: Range<Int64>
 
-    /// Compares the bars of a day.
+    /// Compares the bars of a day. Of several versions of a bar in the file, the last is the newest.
     ///
     /// - Parameters:
-    ///   - unreadable: bars of the tape that can't be read.
-    ///   - file: the file's bars; if there are several versions of one, the last is the newest.
     ///   - upstream: the database's bars; `nil` without a database.
     ///   - rounding: how far the database's bars may be off, since its columns round.
     init(

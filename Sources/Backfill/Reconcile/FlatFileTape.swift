@@ -1,5 +1,4 @@
-import CZlib
-import Glibc
+import Compression
 import MarketData
 
 /// A day's minute bars from one of the provider's flat files (`minute_aggs_v1`): CSV, gzipped or not, with each
@@ -12,7 +11,7 @@ actor FlatFileTape: Tape {
     private let starts: Range<Int64>
     private let tell: @Sendable (Int) -> Void
     private var wanted: Set<Symbol>
-    private var lines: GzipLines
+    private let lines: FlatFileLines
     private var columns: FlatFileColumns
     private var current: (symbol: Symbol, bars: [DayBar])?
     private var hasRows = false
@@ -21,7 +20,6 @@ actor FlatFileTape: Tape {
     /// The last ticker, if the file's tickers are in order.
     private let last: Symbol?
 
-    /// Opens the file and checks all of it.
     init(
         path: String, _ symbols: [Symbol], starts: Range<Int64>, tell: @escaping @Sendable (Int) -> Void
     ) throws(BackfillError) {
@@ -30,7 +28,7 @@ actor FlatFileTape: Tape {
         self.tell = tell
         wanted = Set(symbols)
         count = wanted.count
-        lines = try GzipLines(path: path)
+        lines = try FlatFileLines(path: path)
         guard let header = try lines.next(), let columns = FlatFileColumns(header: header) else {
             throw BackfillError(
                 .badFile,
@@ -45,7 +43,7 @@ actor FlatFileTape: Tape {
     ///
     /// - Returns: the last ticker, if the tickers are in order, as they are in the provider's files.
     private static func check(_ path: String, _ columns: FlatFileColumns) throws(BackfillError) -> Symbol? {
-        let lines = try GzipLines(path: path)
+        let lines = try FlatFileLines(path: path)
         _ = try lines.next()
         var seen: Set<Symbol> = []
         var last: Symbol?
@@ -65,11 +63,7 @@ actor FlatFileTape: Tape {
     }
 
     func next() async -> Result<TapeGroup?, BackfillError> {
-        do throws(BackfillError) {
-            return .success(try read())
-        } catch {
-            return .failure(error)
-        }
+        Result { () throws(BackfillError) in try read() }
     }
 
     private func read() throws(BackfillError) -> TapeGroup? {
@@ -132,36 +126,31 @@ actor FlatFileTape: Tape {
 
 /// The positions of a flat file's columns.
 struct FlatFileColumns: Sendable {
-    /// The columns that are read.
     static let names = ["ticker", "volume", "open", "close", "high", "low", "window_start"]
 
     private let places: [Int]
     private let count: Int
 
-    /// Finds the columns; `nil` when one is missing.
-    init?(header: ArraySlice<UInt8>) {
-        let found = String(decoding: header, as: UTF8.self).split(separator: ",").map(String.init)
-        var places: [Int] = []
-        for name in Self.names {
-            guard let place = found.firstIndex(of: name) else { return nil }
-            places.append(place)
-        }
-        self.places = places
+    init?(header: UnsafeRawBufferPointer) {
+        let text = String(decoding: ByteOrderMark.dropped(from: header), as: UTF8.self)
+        let found = text.split(separator: ",").map(String.init)
+        places = Self.names.compactMap { found.firstIndex(of: $0) }
         count = found.count
+        guard places.count == Self.names.count else { return nil }
     }
 
     /// Returns the ticker of a line; `nil` for a line without one.
-    func symbol(in line: ArraySlice<UInt8>) -> Symbol? {
-        var cell = line
+    func symbol(in line: UnsafeRawBufferPointer) -> Symbol? {
+        var cell = line[...]
         for _ in 0..<places[0] {
             guard let comma = cell.firstIndex(of: UInt8(ascii: ",")) else { return nil }
             cell = cell[(comma + 1)...]
         }
-        return cell.prefix { $0 != UInt8(ascii: ",") }.withUnsafeBytes { Symbol(utf8: $0) }
+        return Symbol(utf8: UnsafeRawBufferPointer(rebasing: cell.prefix { $0 != UInt8(ascii: ",") }))
     }
 
     /// Returns the bar of a line; `nil` for a line that is not one.
-    func bar(in line: ArraySlice<UInt8>) -> Bar? {
+    func bar(in line: UnsafeRawBufferPointer) -> Bar? {
         let cells = line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
         guard cells.count == count else { return nil }
         func number(_ name: Int) -> Double? {
@@ -180,75 +169,40 @@ struct FlatFileColumns: Sendable {
     }
 }
 
-/// The lines of a text file, gzipped or not.
-final class GzipLines {
-    private let file: gzFile
+/// The lines of a flat file, gzipped or not.
+private struct FlatFileLines {
     private let path: String
-    private var buffer: [UInt8] = []
-    private var place = 0
+    private let lines: GzipLines
     /// The number of the line last read, from 1.
-    private(set) var number = 0
-    private static let chunk = 256 << 10
-    /// The longest line. No line of a table of numbers is longer.
-    private static let longest = 64 << 10
+    var number: Int { lines.number }
 
     init(path: String) throws(BackfillError) {
-        guard let file = gzopen(path, "rbe") else {
-            throw BackfillError(.unreadableFile, "\(path) can't be opened: \(String(cString: strerror(errno)))")
-        }
-        self.file = file
         self.path = path
-        gzbuffer(file, UInt32(Self.chunk))
+        // No line of a table of numbers is longer.
+        do { lines = try GzipLines(path, longest: 64 << 10) } catch { throw BackfillError(error, path) }
     }
 
-    deinit { gzclose(file) }
-
-    /// Returns the next line without its end (LF or CRLF), valid until the next call; `nil` after the last. The first
-    /// line comes without a byte order mark.
-    func next() throws(BackfillError) -> ArraySlice<UInt8>? {
-        guard var line = try rawLine() else { return nil }
-        if number == 1 { line = ByteOrderMark.dropped(from: line) }
-        return line.last == 0x0D ? line.dropLast() : line
+    /// Returns the next line without its end, valid until the next call; `nil` after the last.
+    func next() throws(BackfillError) -> UnsafeRawBufferPointer? {
+        let line: UnsafeRawBufferPointer?
+        do { line = try lines.next() } catch { throw BackfillError(error, path) }
+        // A gzipped file has a checksum that shows whether it is whole; a plain one has none.
+        guard line == nil || !lines.isAtEnd || lines.isGzipped else {
+            throw BackfillError(
+                .badFile, "\(path), line \(number): the line has no end: the file is cut short; get it again")
+        }
+        return line
     }
+}
 
-    private func rawLine() throws(BackfillError) -> ArraySlice<UInt8>? {
-        var searched = place
-        while true {
-            if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
-                defer { place = end + 1 }
-                number += 1
-                return buffer[place..<end]
-            }
-            searched = buffer.count - place
-            buffer.removeFirst(place)
-            place = 0
-            guard buffer.count <= Self.longest else {
-                throw BackfillError(.badFile, "\(path), line \(number + 1): it is too long; it is no table of bars")
-            }
-            let before = buffer.count
-            buffer.append(contentsOf: repeatElement(0, count: Self.chunk))
-            let count = buffer.withUnsafeMutableBytes { bytes in
-                gzread(file, bytes.baseAddress.map { $0 + before }, UInt32(Self.chunk))
-            }
-            buffer.removeLast(Self.chunk - Int(max(0, count)))
-            var code: CInt = Z_OK
-            _ = gzerror(file, &code)
-            guard code != Z_ERRNO else {
-                throw BackfillError(.unreadableFile, "\(path) can't be read: \(String(cString: strerror(errno)))")
-            }
-            guard count >= 0, code == Z_OK || code == Z_STREAM_END else {
-                throw BackfillError(.badFile, "\(path) is damaged or cut short; get the file again")
-            }
-            guard count == 0 else { continue }
-            guard !buffer.isEmpty else { return nil }
-            // A gzipped file has a checksum that shows whether it is whole; a plain one has none.
-            guard gzdirect(file) == 0 else {
-                throw BackfillError(
-                    .badFile, "\(path), line \(number + 1): the line has no end: the file is cut short; get it again")
-            }
-            defer { place = buffer.count }
-            number += 1
-            return buffer[...]
+extension BackfillError {
+    fileprivate init(_ fault: GzipLines.Fault, _ path: String) {
+        switch fault {
+        case .unopened(let words, _): self.init(.unreadableFile, "\(path) can't be opened: \(words)")
+        case .unreadable(let words): self.init(.unreadableFile, "\(path) can't be read: \(words)")
+        case .damaged: self.init(.badFile, "\(path) is damaged or cut short; get the file again")
+        case .lineTooLong(let number):
+            self.init(.badFile, "\(path), line \(number): it is too long; it is no table of bars")
         }
     }
 }

@@ -9,9 +9,7 @@ import Upstream
 /// collecting.
 public final class ReconcileService: Service {
     private let reconciler: Reconciler
-    private let target: Reconciler.Target?
     private let client: AggregatesClient
-    private let directory: String
     private let minute: Int
     private let delay: Int64
     private let symbols: @Sendable () -> [Symbol]?
@@ -29,9 +27,7 @@ public final class ReconcileService: Service {
         symbols: @escaping @Sendable () -> [Symbol]?, logger: Logger
     ) {
         reconciler = Reconciler(source: .aggregates(client), buffer: buffer, target: target)
-        self.target = target
         self.client = client
-        directory = buffer.directory
         self.minute = minute
         self.delay = delay
         self.symbols = symbols
@@ -53,7 +49,7 @@ public final class ReconcileService: Service {
 
     private func work() async {
         // A box that was off at the time of day catches up; one whose file is new has nothing to catch up on.
-        let made = try? DayLog.made(directory: directory)
+        let made = try? DayLog.made(directory: reconciler.buffer.directory)
         var schedule = ReconcileSchedule(minute: minute, since: made ?? WallClock.milliseconds(), delay: delay)
         let bell = Doorbell()
         while !Task.isCancelled {
@@ -61,7 +57,7 @@ public final class ReconcileService: Service {
             let named = collected.map { Set($0) }
             if let day = schedule.due(at: WallClock.milliseconds(), collecting: named) {
                 let outcome = await reconcile(day, collected)
-                await target?.uploader.disconnect()
+                await reconciler.target?.uploader.disconnect()
                 guard !Task.isCancelled else { return }
                 let now = WallClock.milliseconds()
                 if outcome.isComplete { schedule.finished(day, of: named) } else { schedule.failed(day, at: now) }
@@ -93,8 +89,7 @@ public final class ReconcileService: Service {
             let left = wanted.filter { !done.contains($0) }
             if !left.isEmpty {
                 current.withLock { $0.underWay = day }
-                logger.notice(
-                    "comparing a day with the tape", metadata: ["day": "\(day)", "symbols": "\(left.count)"])
+                logger.notice("comparing a day with the tape", metadata: ["day": "\(day)", "symbols": "\(left.count)"])
                 let report = try await reconciler.run(day, left, isLoaded: before.contains { $0.tape > 0 })
                 outcome.failures = report.failures.count
                 outcome.problem = report.failures.values.first.map { "\($0)" }
@@ -115,12 +110,10 @@ public final class ReconcileService: Service {
 
     /// Returns the findings of a day so far.
     private func log(of day: TradingDay, _ wanted: [Symbol]) throws(BackfillError) -> [ReconciledDay] {
-        do {
-            let wanted = Set(wanted)
-            return try DayLog.reconciled(directory: directory, days: day...day).filter { wanted.contains($0.symbol) }
-        } catch {
-            throw BackfillError(.buffer, "\(error)")
-        }
+        let wanted = Set(wanted)
+        let buffer = reconciler.buffer
+        return try buffer.reading { try DayLog.reconciled(directory: buffer.directory, days: day...day) }
+            .filter { wanted.contains($0.symbol) }
     }
 
     private func tell(_ outcome: ReconcileState.Outcome) {

@@ -18,7 +18,6 @@ public struct Reconciler: Sendable {
 
     /// The database that holds the bars besides the file.
     public struct Target: Sendable {
-        /// Reads it.
         var uploader: Uploader
         /// Uploads the bars that the file holds, and returns when they are there.
         var push: @Sendable () async throws(BackfillError) -> Void
@@ -42,9 +41,9 @@ public struct Reconciler: Sendable {
     }
 
     private let source: Source
-    private let buffer: TickBuffer
+    let buffer: TickBuffer
     private var directory: String { buffer.directory }
-    private let target: Target?
+    let target: Target?
     /// The present time, in milliseconds since the Unix epoch.
     var now: @Sendable () -> Int64 = { WallClock.milliseconds() }
 
@@ -63,7 +62,7 @@ public struct Reconciler: Sendable {
     /// - Throws: also when there are none, since it is then unknown which symbols to compare.
     public func everySymbol(of day: TradingDay) async throws(BackfillError) -> [Symbol] {
         let starts = day.moment(minuteOfDay: 0)..<day.after.moment(minuteOfDay: 0)
-        var symbols = try reading { () throws(StoreError) in
+        var symbols = try buffer.reading {
             Set(try DayLog.symbols(directory: directory, starts: starts)).union(
                 try DayLog.reconciled(directory: directory, days: day...day).map(\.symbol))
         }
@@ -117,10 +116,8 @@ public struct Reconciler: Sendable {
             let (findings, failures) = try await compare(current, day, starts)
             report.failures.merge(current.failures) { $1 }
             report.failures.merge(failures) { $1 }
-            for finding in findings {
-                found(finding)
-                report.findings.append(finding)
-            }
+            findings.forEach(found)
+            report.findings += findings
             group = try await following.get()
         }
         return report
@@ -135,12 +132,10 @@ public struct Reconciler: Sendable {
         // What the stream has delivered meanwhile must be in the file to be found.
         try await buffer.durable()
         let symbols = group.bars.keys.sorted()
-        let file = try reading { () throws(StoreError) in
+        let file = try buffer.reading {
             try DayLog.minuteBars(directory: directory, symbols: Set(symbols), starts: starts)
         }
-        let halts = try reading { () throws(StoreError) in
-            try DayLog.halts(directory: directory, symbols: Set(symbols), within: starts)
-        }
+        let halts = try buffer.reading { try DayLog.halts(directory: directory, symbols: Set(symbols), within: starts) }
         let stored = try await upstream(symbols, starts)
         let all = symbols.map { symbol in
             DayComparison(
@@ -153,9 +148,9 @@ public struct Reconciler: Sendable {
         let mayBeLate = now() < ReconciledDay.tapeIsFinal(day)
         let failures = all.filter { $0.lacksTape && mayBeLate }.map { ($0.symbol, Self.emptyTape($0, on: day)) }
         let comparisons = all.filter { !($0.lacksTape && mayBeLate) }
-        try await write(comparisons)
-        var open: [Symbol: Set<Int64>] = [:]
         let changed = comparisons.filter { !$0.changes.isEmpty }
+        try await write(changed)
+        var open: [Symbol: Set<Int64>] = [:]
         if let target, !changed.isEmpty {
             try await target.push()
             // What the database has now decides, not what was sent.
@@ -179,9 +174,7 @@ public struct Reconciler: Sendable {
                 + "have the symbol under another name; compare it again later")
     }
 
-    private func upstream(
-        _ symbols: [Symbol], _ starts: Range<Int64>
-    ) async throws(BackfillError) -> UpstreamBars? {
+    private func upstream(_ symbols: [Symbol], _ starts: Range<Int64>) async throws(BackfillError) -> UpstreamBars? {
         guard let target else { return nil }
         var all = UpstreamBars()
         for start in stride(from: 0, to: symbols.count, by: Self.symbolsAtOnce) {
@@ -196,12 +189,11 @@ public struct Reconciler: Sendable {
     }
 
     /// Hands the tape's bars to the buffer, with the fields that only the file's own rows have.
-    private func write(_ comparisons: [DayComparison]) async throws(BackfillError) {
-        let changed = comparisons.filter { !$0.changes.isEmpty }
+    private func write(_ changed: [DayComparison]) async throws(BackfillError) {
         guard !changed.isEmpty else { return }
         let turnedAway = buffer.turnedAway
         for comparison in changed {
-            let own = try reading { () throws(StoreError) in
+            let own = try buffer.reading {
                 try DayLog.bars(directory: directory, sequences: comparison.changes.compactMap(\.sequence))
             }
             try await buffer.take(
@@ -211,9 +203,5 @@ public struct Reconciler: Sendable {
                 }, as: .reconcile)
         }
         try await buffer.durable(since: turnedAway)
-    }
-
-    private func reading<Result>(_ body: () throws(StoreError) -> Result) throws(BackfillError) -> Result {
-        do { return try body() } catch { throw BackfillError(.buffer, "\(error)") }
     }
 }

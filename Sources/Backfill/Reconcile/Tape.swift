@@ -26,8 +26,6 @@ struct TapeGroup: Sendable {
 /// that the server has the day.
 actor AggregateTape: Tape {
     private static let requestsAtOnce = 4
-    /// This many bad answers without a good one are blamed on the server.
-    private static let mostFailures = 3
 
     private let client: AggregatesClient
     private let starts: Range<Int64>
@@ -104,7 +102,7 @@ actor AggregateTape: Tape {
                     if tape.unreadable > 0 { group.unreadable[symbol] = tape.unreadable }
                 case .failure(let error):
                     group.failures[symbol] = error
-                    let isBad = group.bars.isEmpty && group.failures.count >= mostFailures
+                    let isBad = group.bars.isEmpty && group.failures.count >= BackfillError.mostInARow
                     guard error.concernsRequestAlone, !isBad else {
                         tasks.cancelAll()
                         return .failure(error)
@@ -120,15 +118,12 @@ actor AggregateTape: Tape {
 }
 
 /// A symbol's day on the REST server.
-private struct SymbolTape {
-    var bars: [DayBar] = []
-    var unreadable = 0
-}
+private typealias SymbolTape = (bars: [DayBar], unreadable: Int)
 
 extension AggregatesClient {
     /// Returns a symbol's minute bars that start within a span, from all pages.
     fileprivate func bars(of symbol: Symbol, starts: ClosedRange<Int64>) async -> Result<SymbolTape, BackfillError> {
-        var tape = SymbolTape()
+        var tape: SymbolTape = ([], 0)
         do throws(BackfillError) {
             try await self.bars(of: symbol, interval: .minute, starts: starts) { bars, leftOut in
                 tape.bars += bars.lazy.map { DayBar($0) }

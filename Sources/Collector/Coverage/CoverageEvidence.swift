@@ -125,9 +125,7 @@ public struct CoverageEvidence: Sendable {
 /// Finds the session of a moment. Most moments are in the same session as the one before.
 private struct SessionFinder {
     let sessions: [(day: TradingDay, session: Range<Int64>)]
-    private var last = 0
-
-    init(sessions: [(day: TradingDay, session: Range<Int64>)]) { self.sessions = sessions }
+    var last = 0
 
     mutating func find(_ start: Int64) -> (place: Int, minute: Int)? {
         if !sessions[last].session.contains(start) {

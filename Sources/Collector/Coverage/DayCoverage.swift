@@ -64,14 +64,14 @@ public struct DayCoverage: Sendable, Equatable {
 
         /// The number of minutes of each kind; kinds without minutes are left out.
         public var counts: [Minute: Int] {
-            var counts = Minute.allCases.map { ($0, 0) }
+            var counts = Minute.allCases.map { _ in 0 }
             if isBlank {
-                counts[Minute.unknown.place].1 = over
-                counts[Minute.ahead.place].1 = count - over
+                counts[Minute.unknown.place] = over
+                counts[Minute.ahead.place] = count - over
             } else {
-                for place in 0..<count { counts[minute(place).place].1 += 1 }
+                for place in 0..<count { counts[minute(place).place] += 1 }
             }
-            return Dictionary(uniqueKeysWithValues: counts.filter { $0.1 > 0 })
+            return Dictionary(uniqueKeysWithValues: zip(Minute.allCases, counts)).filter { $0.value > 0 }
         }
 
         /// Whether nothing is known. In a year with symbols that were never collected, most rows are blank.
@@ -125,10 +125,9 @@ public struct DayCoverage: Sendable, Equatable {
         let over = Int(max(0, min(Int64(count), (now - session.lowerBound) / Self.length)))
         /// Returns the minutes whose bars are sent in a span: those that end after its start, up to its end.
         func minutes(after from: Int64, through to: Int64) -> Range<Int> {
-            let first = (from - session.lowerBound) / Self.length
-            let last = (to - session.lowerBound) / Self.length
-            let lower = from < session.lowerBound ? 0 : Int(first)
-            return max(0, lower)..<max(max(0, lower), min(count, to < session.lowerBound ? 0 : Int(last)))
+            let lower = Int(max(0, from - session.lowerBound) / Self.length)
+            let upper = Int(max(0, to - session.lowerBound) / Self.length)
+            return lower..<max(lower, min(count, upper))
         }
         var missing: [Symbol: BitSet] = [:]
         var checked: [Symbol: BitSet] = [:]
@@ -137,30 +136,23 @@ public struct DayCoverage: Sendable, Equatable {
             let span = minutes(after: record.gap.from, through: record.gap.to ?? now)
             guard !span.isEmpty else { continue }
             let asked = record.settled[.minuteBar] ?? []
-            for symbol in asked { for minute in span { checked[symbol, default: BitSet()].insert(minute) } }
+            for symbol in asked { checked[symbol, default: BitSet()].insert(span) }
             // Another box has uploaded what there was to the database.
             guard record.state != .covered else { continue }
             guard !record.gap.symbols.isEmpty else {
                 // In a settled gap of a connection that takes everything, symbols that were not asked for had no bars
                 // before.
-                if GapState.unsettled.contains(record.state) || record.state == .unfillable {
-                    for minute in span { everyone.insert(minute) }
-                }
+                if GapState.unsettled.contains(record.state) || record.state == .unfillable { everyone.insert(span) }
                 continue
             }
             for symbol in record.gap.symbols where !asked.contains(symbol) {
-                for minute in span { missing[symbol, default: BitSet()].insert(minute) }
+                missing[symbol, default: BitSet()].insert(span)
             }
         }
-        for drop in evidence.drops {
-            let span = minutes(after: drop.starts.lowerBound, through: drop.starts.upperBound + Self.length)
-            for minute in span {
-                guard let symbol = drop.symbol else {
-                    everyone.insert(minute)
-                    continue
-                }
-                missing[symbol, default: BitSet()].insert(minute)
-            }
+        for (symbol, starts) in evidence.drops {
+            let span = minutes(after: starts.lowerBound, through: starts.upperBound + Self.length)
+            guard !span.isEmpty else { continue }
+            if let symbol { missing[symbol, default: BitSet()].insert(span) } else { everyone.insert(span) }
         }
         let named = symbols ?? Set(evidence.bars.keys).union(missing.keys).union(evidence.reconciled.keys)
         rows = named.sorted().map { symbol in

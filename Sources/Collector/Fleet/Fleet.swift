@@ -42,9 +42,7 @@ public struct Fleet: Sendable, Equatable {
     public var remarks: [String]
 
     /// The worst level; a fleet without boxes is ok.
-    public var level: Health.Level {
-        max(boxes.map(\.level).max() ?? .ok, remarks.isEmpty ? .ok : .degraded)
-    }
+    public var level: Health.Level { max(boxes.map(\.level).max() ?? .ok, remarks.isEmpty ? .ok : .degraded) }
 
     /// What is wrong, in one line; `nil` when nothing is.
     public var headline: String? {

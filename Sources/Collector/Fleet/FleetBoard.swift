@@ -13,8 +13,8 @@ public final class FleetBoard: Sendable {
         public var problem: String?
         /// Why the database can't be asked who else shares the symbols; `nil` while it can, or before the first try.
         var askingProblem: String?
-        /// How long that has been so, in seconds.
-        var askingProblemAge = 0.0
+        /// Since when that has been so, whether or not the row can be written.
+        var unaskedSince: ContinuousClock.Instant?
         /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
         public var clockOffset: Int64?
         /// Whether another box writes the same row.
@@ -37,8 +37,6 @@ public final class FleetBoard: Sendable {
 
     private struct State {
         var status = Status()
-        /// Since when the database can't be asked, whether or not the row can be written.
-        var unaskedSince: ContinuousClock.Instant?
         var view = View()
         var readAt: ContinuousClock.Instant?
         var lookedAt: ContinuousClock.Instant?
@@ -51,20 +49,9 @@ public final class FleetBoard: Sendable {
     private let state = Mutex(State())
 
     /// Makes a board with nothing on it yet.
-    public init(isSharing: Bool) {
-        state.withLock { $0.status.isSharing = isSharing }
-    }
+    public init(isSharing: Bool) { state.withLock { $0.status.isSharing = isSharing } }
 
-    /// The state of this box in the fleet.
-    var status: Status { status(at: .now) }
-
-    func status(at now: ContinuousClock.Instant) -> Status {
-        state.withLock { state in
-            var status = state.status
-            status.askingProblemAge = state.unaskedSince.map { (now - $0).inSeconds } ?? 0
-            return status
-        }
-    }
+    var status: Status { state.withLock(\.status) }
 
     /// Returns the fleet as it was last read, and has it read in the background for the next minute.
     public func look() -> View {
@@ -80,10 +67,7 @@ public final class FleetBoard: Sendable {
         return view
     }
 
-    /// Whether somebody is looking.
-    var isLookedAt: Bool {
-        state.withLock { state in state.lookedAt.map { .now - $0 <= Self.attention } ?? false }
-    }
+    var isLookedAt: Bool { state.withLock { state in state.lookedAt.map { .now - $0 <= Self.attention } ?? false } }
 
     func wrote(_ written: FleetTable.Written, hasNamesake: Bool) {
         state.withLock { state in
@@ -103,7 +87,7 @@ public final class FleetBoard: Sendable {
     func couldNotRead(_ problem: String, at now: ContinuousClock.Instant = .now) {
         state.withLock { state in
             state.status.askingProblem = problem
-            state.unaskedSince = state.unaskedSince ?? now
+            state.status.unaskedSince = state.status.unaskedSince ?? now
             state.view.problem = problem
         }
     }
@@ -112,11 +96,10 @@ public final class FleetBoard: Sendable {
     func asked() {
         state.withLock { state in
             state.status.askingProblem = nil
-            state.unaskedSince = nil
+            state.status.unaskedSince = nil
         }
     }
 
-    /// When the whole fleet was last read.
     var readAt: ContinuousClock.Instant? { state.withLock(\.readAt) }
 
     /// Notes that the box `id` has read the whole fleet.

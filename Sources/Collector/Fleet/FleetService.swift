@@ -35,16 +35,16 @@ public final class FleetService: Service {
         let feedDelay: Int64
 
         /// - Parameters:
-        ///   - start: the share that the box takes at its start.
+        ///   - keeper: decides the share, from what the box takes at its start on.
         ///   - record: stores gaps in the file.
         ///   - keep: stores the members for the next start.
         ///   - events: the kinds that are collected.
         ///   - feedDelay: how late the feed's events are, in milliseconds.
         public init(
-            _ start: ShardStart, symbols: Symbols, events: Set<EventKind>, feedDelay: Int64,
+            _ keeper: ShardKeeper, symbols: Symbols, events: Set<EventKind>, feedDelay: Int64,
             record: @escaping @Sendable (GapChange) -> Void, keep: @escaping @Sendable ([String]) -> Void
         ) {
-            keeper = start.keeper
+            self.keeper = keeper
             self.symbols = symbols
             self.record = record
             self.keep = keep
@@ -71,7 +71,7 @@ public final class FleetService: Service {
     ///   - sharing: `nil` without SHARD=auto.
     public init(
         table: FleetTable, board: FleetBoard, identity: FleetReport, status: StatusBoard, directory: String,
-        sharing: Sharing? = nil, logger: Logger
+        sharing: Sharing?, logger: Logger
     ) {
         self.table = table
         self.board = board
@@ -82,39 +82,23 @@ public final class FleetService: Service {
         self.logger = logger
     }
 
-    /// Reports the stop of the box as soon as it begins, so that the other boxes need not wait until its last row is
-    /// uploaded.
-    public struct StopNotice: Service {
-        let service: FleetService
-
-        /// Waits for the stop.
-        public func run() async throws {
-            try? await gracefulShutdown()
-            service.status.refresh()
-            service.board.bell.ring()
-        }
+    /// Has the stop of the box reported as soon as it begins, so that the other boxes need not wait until its last row
+    /// is uploaded.
+    public func reportStop() {
+        status.refresh()
+        board.bell.ring()
     }
-
-    /// The stop notice. List it last among the services, so that it stops first.
-    public var stopNotice: StopNotice { StopNotice(service: self) }
 
     /// Reports until graceful shutdown, and then once more; a server that hangs holds up neither.
     public func run() async throws {
-        let task = Task { await work() }
-        await withTaskCancellationOrGracefulShutdownHandler {
-            await task.value
-        } onCancelOrGracefulShutdown: {
-            task.cancel()
+        await cancelWhenGracefulShutdown { [self] in
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.reports() }
+                // At the same time, so that a database that hangs delays no gap.
+                if let sharing { group.addTask { await self.watchGaps(of: sharing) } }
+            }
         }
         await farewell()
-    }
-
-    /// Reports, and looks after the gaps at the same time, so that a database that hangs delays no gap.
-    private func work() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.reports() }
-            if let sharing { group.addTask { await self.watchGaps(of: sharing) } }
-        }
     }
 
     private func reports() async {
@@ -126,10 +110,10 @@ public final class FleetService: Service {
         while !Task.isCancelled {
             let isBusy = round.sharing?.keeper.isHandingOver == true || board.isLookedAt
             let sample = status.sample
-            if round.isDue(sample, every: isBusy ? Pace.busy : Pace.report, at: .now) {
-                await report(sample, &round)
+            if round.isDue(sample, every: isBusy ? Pace.busy : Pace.report, at: .now) { await report(sample, &round) }
+            if let sharing = round.sharing, !sharing.keeper.isTaken, sharing.symbols.areAnswered {
+                round.sharing?.keeper.taken()
             }
-            noteWhatIsTaken(&round)
             await board.bell.sleep(upTo: Pace.look)
         }
     }
@@ -137,10 +121,8 @@ public final class FleetService: Service {
     /// What one loop remembers from one report to the next.
     private struct Round {
         var sharing: Sharing?
-        var reportedAt: ContinuousClock.Instant?
-        var level: Health.Level?
-        var isStopping = false
-        var sharesWith: [String]?
+        /// What was reported last, and when.
+        var last: (time: ContinuousClock.Instant, level: Health.Level, isStopping: Bool, sharesWith: [String]?)?
         /// Whether this process wrote the row, so that another file in it is another box's.
         var hasWritten = false
         var namesakeAt: ContinuousClock.Instant?
@@ -148,31 +130,25 @@ public final class FleetService: Service {
         var told: (writing: String?, reading: String?) = (nil, nil)
 
         func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
-            guard let reportedAt else { return true }
-            return now - reportedAt >= interval || sample.health.level != level
-                || sample.snapshot.isStopping != isStopping || sharing?.keeper.sharesWith != sharesWith
+            guard let last else { return true }
+            return now - last.time >= interval || sample.health.level != last.level
+                || sample.snapshot.isStopping != last.isStopping || sharing?.keeper.sharesWith != last.sharesWith
         }
     }
 
     private func report(_ sample: StatusBoard.Sample, _ round: inout Round) async {
-        round.reportedAt = .now
-        round.level = sample.health.level
-        round.isStopping = sample.snapshot.isStopping
-        round.sharesWith = round.sharing?.keeper.sharesWith
+        let sharesWith = round.sharing?.keeper.sharesWith
+        round.last = (ContinuousClock.now, sample.health.level, sample.snapshot.isStopping, sharesWith)
         do {
-            let written = try await table.write(report(sample, sharesWith: round.sharesWith))
+            let written = try await table.write(report(sample, sharesWith: sharesWith))
             noteNamesake(written, &round)
             board.wrote(written, hasNamesake: round.namesakeAt != nil)
-            if round.told.writing != nil {
-                logger.notice("the fleet's table can be written again")
-                round.told.writing = nil
-            }
+            if Self.isNews(nil, &round.told.writing) { logger.notice("the fleet's table can be written again") }
             await ask(sample, offset: written.clockOffset, &round)
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotWrite(error.description)
-            guard error.description != round.told.writing else { return }
-            round.told.writing = error.description
+            guard Self.isNews(error.description, &round.told.writing) else { return }
             logger.warning(
                 "the box's row in the fleet's table can't be written; collecting and the upload go on",
                 metadata: ["error": "\(error)"])
@@ -192,19 +168,21 @@ public final class FleetService: Service {
                 board.asked()
             }
             if isShown { board.read(try await table.rows(), by: identity.id) }
-            if round.told.reading != nil {
-                logger.notice("the fleet's table can be read again")
-                round.told.reading = nil
-            }
+            if Self.isNews(nil, &round.told.reading) { logger.notice("the fleet's table can be read again") }
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotRead(error.description)
-            guard error.description != round.told.reading else { return }
-            round.told.reading = error.description
+            guard Self.isNews(error.description, &round.told.reading) else { return }
             logger.warning(
                 "the fleet's table can't be read; collecting and the upload go on, and a share of the symbols stays",
                 metadata: ["error": "\(error)"])
         }
+    }
+
+    /// Notes that the log is told of a failure, or of its end, unless it has been already.
+    private static func isNews(_ failure: String?, _ told: inout String?) -> Bool {
+        defer { told = failure }
+        return failure != told
     }
 
     private func report(_ sample: StatusBoard.Sample, sharesWith: [String]?) -> FleetReport {
@@ -232,11 +210,9 @@ public final class FleetService: Service {
     /// Writes the last report, which stays until the next start.
     private func farewell() async {
         let report = report(status.refresh(), sharesWith: sharing.map { _ in [] })
-        let task = Task { [table] in
-            _ = try await table.write(report)
-        }
+        let task = Task { [table] in try await table.write(report) }
         do {
-            try await task.value(within: Pace.farewell)
+            _ = try await task.value(within: Pace.farewell)
         } catch {
             logger.debug("the last row of the fleet can't be written", metadata: ["error": "\(error)"])
         }
@@ -298,13 +274,6 @@ extension FleetService {
             try? await Task.sleep(for: Pace.look)
         }
     }
-
-    private func noteWhatIsTaken(_ round: inout Round) {
-        guard var sharing = round.sharing else { return }
-        guard !sharing.keeper.isTaken, sharing.symbols.areAnswered else { return }
-        sharing.keeper.taken()
-        round.sharing = sharing
-    }
 }
 
 extension FleetService.Sharing {
@@ -314,23 +283,15 @@ extension FleetService.Sharing {
     /// Returns open gaps for the symbols that this box newly takes: those that nobody collects now, and those that
     /// another box collects until a moment in the future.
     fileprivate func losses(before: SymbolShare?) -> [Gap] {
-        struct Span: Hashable {
-            var connection: String
-            var from: Int64
-        }
-        var spans: [Span: [Symbol]] = [:]
         let share = keeper.share
-        for (connection, symbols) in symbols.named {
-            for symbol in symbols where share.takes(symbol) && before?.takes(symbol) != true {
-                guard let since = keeper.lossStart(of: symbol) else { continue }
-                let from = since - feedDelay - Gap.eventLateness
-                spans[Span(connection: connection, from: from), default: []].append(symbol)
+        return symbols.named.flatMap { connection, named -> [Gap] in
+            let new = named.filter { share.takes($0) && before?.takes($0) != true }
+            return Dictionary(grouping: new) { keeper.lossStart(of: $0) }.compactMap { since, symbols -> Gap? in
+                guard let since else { return nil }
+                return Gap(
+                    connection: connection, symbols: symbols, events: events,
+                    from: since - feedDelay - Gap.eventLateness, to: nil, cause: .shardMoved)
             }
-        }
-        return spans.map { span, symbols in
-            Gap(
-                connection: span.connection, symbols: symbols, events: events, from: span.from, to: nil,
-                cause: .shardMoved)
         }
     }
 }

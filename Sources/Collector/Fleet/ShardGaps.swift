@@ -7,7 +7,6 @@ struct ShardGaps: Sendable {
     /// Those that begin when the previous owner, which is alive, may give its symbols up.
     private var late: [Gap] = []
 
-    /// Whether there are none.
     var isEmpty: Bool { open.isEmpty && late.isEmpty }
 
     /// Adds gaps of symbols that are taken over now, and returns those to record: a later one counts once it begins.

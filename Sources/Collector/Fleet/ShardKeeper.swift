@@ -1,65 +1,18 @@
 import MarketData
 public import Upstream
 
-/// The time limits of a share of the symbols.
-struct ShardPace: Sendable, Equatable {
-    /// How many seconds after it was last seen a box stops being a member.
-    var stale = Fleet.staleLimit
-    /// The longest time for which symbols that others have taken are kept.
-    var handOver: Duration = .seconds(60)
-    /// How many seconds before its row says so a box may have stopped collecting.
-    var stopping = 30.0
-}
-
-/// What a box with SHARD=auto takes at its start.
-public struct ShardStart: Sendable {
-    let keeper: ShardKeeper
-
-    /// What it takes.
-    public var share: SymbolShare { keeper.share }
-
-    /// How long a start waits for the database.
-    static let patience: Duration = .seconds(3)
-
-    /// Reports in the database that the box starts, and reads who else shares the symbols.
-    ///
-    /// - Parameters:
-    ///   - identity: the box.
-    ///   - kept: the members of the last assignment, if there was one.
-    /// - Returns: the start, and why the database can't be asked, if it can't.
-    public static func find(
-        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?
-    ) async -> (start: ShardStart, problem: String?) {
-        var answer: (rows: [FleetRow], offset: Int64)?
-        var problem: String?
-        let asking = Task {
-            var report = identity
-            report.sharesWith = []
-            let offset = try await table.write(report).clockOffset
-            return (rows: try await table.rows(ofGroup: identity.group), offset: offset)
-        }
-        do {
-            answer = try await asking.value(within: patience)
-        } catch let error as UpstreamError where error.reason == .cancelled {
-            problem = "the database gave no answer within \(patience)"
-        } catch {
-            problem = String(describing: error)
-        }
-        let keeper = ShardKeeper(
-            member: identity.id, replicas: replicas, kept: kept, rows: answer?.rows, now: .now,
-            time: WallClock.milliseconds(), offset: answer?.offset ?? 0)
-        return (ShardStart(keeper: keeper), problem)
-    }
-}
-
 /// Decides with whom a box shares the symbols, and when it may give up those that others take now. Pure.
 ///
 /// The members are the live rows of the group, by the server's clock. The box subscribes at once to symbols that it
 /// newly takes, and reports that in its row. It keeps symbols that it gives up until every other member has reported
-/// the same, or for ``ShardPace/handOver``.
-struct ShardKeeper: Sendable, Equatable {
+/// the same, or for ``handOver``.
+public struct ShardKeeper: Sendable, Equatable {
+    /// How many seconds before its row says so a box may have stopped collecting.
+    private static let stopping = 30.0
+
     let member: String
-    let pace: ShardPace
+    /// The longest time for which symbols that others have taken are kept.
+    let handOver: Duration
     private(set) var map: ShardMap
     /// Whether the symbols of ``map`` are subscribed.
     private(set) var isTaken = false
@@ -99,11 +52,11 @@ struct ShardKeeper: Sendable, Equatable {
     ///   - time: the same moment as `now`, in milliseconds since the Unix epoch.
     ///   - offset: how far this clock is ahead of the server's, in milliseconds.
     init(
-        member: String, replicas: Int, pace: ShardPace = ShardPace(), kept: [String]?, rows: [FleetRow]?,
+        member: String, replicas: Int, handOver: Duration = .seconds(60), kept: [String]?, rows: [FleetRow]?,
         now: ContinuousClock.Instant, time: Int64, offset: Int64
     ) {
         self.member = member
-        self.pace = pace
+        self.handOver = handOver
         (since, sinceTime, askedSince, askedAt) = (now, time, now, now)
         let last = (kept?.contains(member) == true ? kept : nil).map { ShardMap($0, replicas: replicas) }
         guard let rows else {
@@ -123,21 +76,16 @@ struct ShardKeeper: Sendable, Equatable {
     }
 
     /// What the box takes now.
-    var share: SymbolShare { SymbolShare(of: member, in: map, older: older, isAutomatic: true) }
+    public var share: SymbolShare { SymbolShare(of: member, in: map, older: older, isAutomatic: true) }
 
     /// The members to report in the box's row, among which it has taken its share; none until it has.
     var sharesWith: [String] { isTaken ? map.members : [] }
 
-    /// Whether symbols are changing hands.
     var isHandingOver: Bool { !isTaken || !older.isEmpty }
 
-    /// Updates the members from the group's rows.
-    ///
-    /// - Returns: whether ``share`` has changed.
-    mutating func heard(
-        _ rows: [FleetRow], now: ContinuousClock.Instant, time: Int64, offset: Int64
-    ) -> Bool {
-        if now - askedAt > .seconds(pace.stale / 2) { askedSince = now }
+    /// Updates the members from the group's rows; returns whether ``share`` has changed.
+    mutating func heard(_ rows: [FleetRow], now: ContinuousClock.Instant, time: Int64, offset: Int64) -> Bool {
+        if now - askedAt > .seconds(Fleet.staleLimit / 2) { askedSince = now }
         askedAt = now
         let members = members(rows, now)
         // What a box said before it left says nothing about what it has when it comes back.
@@ -158,7 +106,7 @@ struct ShardKeeper: Sendable, Equatable {
         let silent = rows.filter {
             members.contains($0.report.id) && $0.report.id != member && $0.report.sharesWith != members
         }
-        guard silent.isEmpty || now - since >= pace.handOver else { return false }
+        guard silent.isEmpty || now - since >= handOver else { return false }
         lapse(silent.map(\.report.id), at: time)
         older = []
         return true
@@ -179,7 +127,7 @@ struct ShardKeeper: Sendable, Equatable {
 
     /// Returns the time from which a symbol that this box newly takes may be missing, in milliseconds since the Unix
     /// epoch; `nil` when this box had it before, or nobody is known to have had it. The time may be in the future: a
-    /// live owner keeps the symbol for ``ShardPace/handOver``.
+    /// live owner keeps the symbol for ``handOver``.
     func lossStart(of symbol: Symbol) -> Int64? {
         guard let before else { return nil }
         let owners = before.owners(of: symbol)
@@ -187,7 +135,7 @@ struct ShardKeeper: Sendable, Equatable {
         if owners.contains(where: { id in
             map.members.contains(id) && (lastSeen(id, having: symbol) != nil || heardBefore[id]?.lapsed == nil)
         }) {
-            return sinceTime + Int64(pace.handOver.inSeconds * 1000)
+            return sinceTime + Int64(handOver.inSeconds * 1000)
         }
         // An owner that never said that it had its share had the symbol only as long as others kept it for it. If it
         // died before they gave it up, whoever had it before counts.
@@ -210,8 +158,7 @@ struct ShardKeeper: Sendable, Equatable {
             // A box that is first heard of after its stop had said before that it had its share.
             var word = heardOf[id] ?? Word(seen: 0, map: row.report.state == .stopped ? before : nil)
             let seen = row.seen + offset
-            word.seen =
-                row.report.state == .stopped ? max(word.seen, seen - Int64(pace.stopping * 1000)) : seen
+            word.seen = row.report.state == .stopped ? max(word.seen, seen - Int64(Self.stopping * 1000)) : seen
             if let members = row.report.sharesWith, !members.isEmpty, members != word.map?.members {
                 word.map = ShardMap(members, replicas: map.replicas)
             }
@@ -222,11 +169,46 @@ struct ShardKeeper: Sendable, Equatable {
 
     /// Returns the live boxes that share symbols, always including this one.
     private func members(_ rows: [FleetRow], _ now: ContinuousClock.Instant) -> [String] {
-        let mayBeComing = now - askedSince < .seconds(pace.stale)
+        let mayBeComing = now - askedSince < .seconds(Fleet.staleLimit)
         let live = rows.filter { row in
             guard row.report.sharesWith != nil, row.report.state != .stopped else { return false }
-            return row.age <= pace.stale || mayBeComing && map.members.contains(row.report.id)
+            return row.age <= Fleet.staleLimit || mayBeComing && map.members.contains(row.report.id)
         }
         return Set(live.map(\.report.id) + [member]).sorted()
+    }
+}
+
+extension ShardKeeper {
+    /// How long a start waits for the database.
+    private static let patience: Duration = .seconds(3)
+
+    /// Reports in the database that the box starts, and reads who else shares the symbols.
+    ///
+    /// - Parameters:
+    ///   - identity: the box.
+    ///   - kept: the members of the last assignment, if there was one.
+    /// - Returns: the keeper of the box's share, and why the database can't be asked, if it can't.
+    public static func start(
+        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?
+    ) async -> (keeper: ShardKeeper, problem: String?) {
+        var answer: (rows: [FleetRow], offset: Int64)?
+        var problem: String?
+        let asking = Task {
+            var report = identity
+            report.sharesWith = []
+            let offset = try await table.write(report).clockOffset
+            return (rows: try await table.rows(ofGroup: identity.group), offset: offset)
+        }
+        do {
+            answer = try await asking.value(within: patience)
+        } catch let error as UpstreamError where error.reason == .cancelled {
+            problem = "the database gave no answer within \(patience)"
+        } catch {
+            problem = String(describing: error)
+        }
+        let keeper = ShardKeeper(
+            member: identity.id, replicas: replicas, kept: kept, rows: answer?.rows, now: .now,
+            time: WallClock.milliseconds(), offset: answer?.offset ?? 0)
+        return (keeper, problem)
     }
 }

@@ -19,7 +19,7 @@ public final class EventTap: EventSink {
     }
 
     private struct State {
-        var ring: EventRing
+        var ring: Ring<StoredEvent>
         var seen: UInt64 = 0
         var latency: [String: LatencyHistogram] = [:]
         var newest = NewestBySymbol()
@@ -36,7 +36,7 @@ public final class EventTap: EventSink {
     /// Makes a tap in front of `sink` that keeps the newest `capacity` events in memory (about 160 bytes each).
     public init(before sink: any EventSink, capacity: Int = 2048) {
         self.sink = sink
-        self.state = Mutex(State(ring: EventRing(capacity: capacity)))
+        self.state = Mutex(State(ring: Ring(capacity: capacity)))
     }
 
     /// Passes the batch on and, if it was accepted, samples it.
@@ -50,30 +50,18 @@ public final class EventTap: EventSink {
     public var wantedText: KindSet { sink.wantedText }
 
     /// Passes the call on to the sink.
-    public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
-        sink.whenRoom(resume)
-    }
-
-    /// Passes the gap on to the sink.
-    public func record(_ gap: Gap) {
-        sink.record(gap)
-    }
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
 
     /// Passes the change on to the sink.
-    public func record(_ change: GapChange) {
-        sink.record(change)
-    }
+    public func record(_ change: GapChange) { sink.record(change) }
 
     /// Passes the incident on to the sink.
-    public func record(_ incident: Incident) {
-        sink.record(incident)
-    }
+    public func record(_ incident: Incident) { sink.record(incident) }
 
     /// Returns the events added since number `after` that are still held, oldest first.
     public func view(after: UInt64) -> View {
         state.withLock { state in
-            let start = min(after, state.ring.end)
-            return View(events: state.ring.events(in: start..<state.ring.end), end: state.ring.end, seen: state.seen)
+            View(events: state.ring.elements(from: after), end: state.ring.end, seen: state.seen)
         }
     }
 
@@ -84,14 +72,10 @@ public final class EventTap: EventSink {
 
     /// Returns the latest news of each symbol that had an event at or after a moment, in milliseconds since the Unix
     /// epoch.
-    public func news(since moment: Int64 = 0) -> [SymbolNews] {
-        state.withLock { $0.newest.since(moment) }
-    }
+    public func news(since moment: Int64 = 0) -> [SymbolNews] { state.withLock { $0.newest.since(moment) } }
 
     /// The ages of all events so far, by the connection's name.
-    public var latency: [String: LatencyHistogram] {
-        state.withLock { $0.latency }
-    }
+    public var latency: [String: LatencyHistogram] { state.withLock { $0.latency } }
 
     private func look(at batch: EventBatch) {
         let received = batch.receivedMicroseconds

@@ -8,18 +8,23 @@ public import Upstream
 /// Exchanges claims with the other boxes of a group. Each box claims the spans in which it has all events upstream, and
 /// a gap that others cover is reported as covered.
 public struct PairService: Service {
+    private typealias Failures = LogThrottle<String, ContinuousClock.Instant>
+
     private let buffer: TickBuffer
     private let symbols: @Sendable () -> Set<Symbol>?
     private let collectedSince: @Sendable (Set<Symbol>?) -> Int64?
     private let kinds: Set<EventKind>
     private let feedDelay: Int64
     private let tables: [StretchTable]
-    private let interval: Duration
-    private let patience: Duration
-    private let recheck: Duration
     private let logger: Logger
+    /// How often recent gaps are looked up.
+    var interval: Duration = .seconds(10)
+    /// How long a loss before an event may stay unknown after that event was the newest.
+    var patience: Duration = .seconds(90)
+    /// How often covered gaps are checked again.
+    var recheck: Duration = .seconds(300)
 
-    /// Makes a service that checks every `interval`.
+    /// Makes a service.
     ///
     /// - Parameters:
     ///   - symbols: Returns the symbols that are subscribed now; `nil` for everything.
@@ -27,14 +32,10 @@ public struct PairService: Service {
     ///   - kinds: The kinds that are collected.
     ///   - feedDelay: How late the feed's events are, in milliseconds.
     ///   - tables: One for each database.
-    ///   - patience: How long a loss before an event may stay unknown after that event was the newest.
-    ///   - recheck: How often covered gaps are checked again.
     public init(
         buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?,
-        collectedSince: @escaping @Sendable (Set<Symbol>?) -> Int64? = { _ in nil }, kinds: Set<EventKind>,
-        feedDelay: Int64 = 0, tables: [StretchTable],
-        interval: Duration = .seconds(10), patience: Duration = .seconds(90), recheck: Duration = .seconds(300),
-        logger: Logger
+        collectedSince: @escaping @Sendable (Set<Symbol>?) -> Int64?, kinds: Set<EventKind>, feedDelay: Int64,
+        tables: [StretchTable], logger: Logger
     ) {
         self.buffer = buffer
         self.symbols = symbols
@@ -42,9 +43,6 @@ public struct PairService: Service {
         self.kinds = kinds
         self.feedDelay = feedDelay
         self.tables = tables
-        self.interval = interval
-        self.patience = patience
-        self.recheck = recheck
         self.logger = logger
     }
 
@@ -54,7 +52,7 @@ public struct PairService: Service {
             var log = StretchLog(patience: patience)
             var unsaid: [StretchClaim] = []
             var checked: ContinuousClock.Instant?
-            var failures = LogThrottle<String, ContinuousClock.Instant>()
+            var failures = Failures()
             while !Task.isCancelled {
                 await attempt("recent", &failures) { try await look(&log, &unsaid) }
                 if checked.map({ .now - $0 >= recheck }) ?? true {
@@ -67,9 +65,7 @@ public struct PairService: Service {
         }
     }
 
-    private func attempt(
-        _ gaps: String, _ failures: inout LogThrottle<String, ContinuousClock.Instant>, _ body: () async throws -> Void
-    ) async {
+    private func attempt(_ gaps: String, _ failures: inout Failures, _ body: () async throws -> Void) async {
         do {
             try await body()
             guard failures.ended(gaps) else { return }
@@ -108,7 +104,7 @@ public struct PairService: Service {
         for table in tables {
             let own = unsaid.filter { table.streams.contains($0.stretch.kind.stream) }
             do {
-                let found = try await table.exchange(own, of: buffer.line, reaching: left.span)
+                let found = try await table.exchange(own, of: buffer.line, reaching: left.dailySpans)
                 others.merge(found) { $0 + $1 }
                 unsaid.removeAll { table.streams.contains($0.stretch.kind.stream) }
             } catch {
@@ -119,7 +115,6 @@ public struct PairService: Service {
         if let failure { throw failure }
     }
 
-    /// Reports the gaps that others cover.
     private func cover(_ left: [GapRecord], by others: [String: [Stretch]]) async throws {
         let fills = left.compactMap { record -> GapFill? in
             guard let boxes = record.gap.covering(others) else { return nil }
@@ -136,8 +131,8 @@ public struct PairService: Service {
     /// Reopens gaps that the database no longer shows as covered: it was restored or recreated. Then covers those that
     /// are too old for ``look(_:_:)``, in case their rows were sent late or again.
     private func lookAgain() async throws {
-        try await forEachPart(of: [.covered]) { covered, spans in
-            let others = try await stretches(reaching: spans, ofAnyGroup: true)
+        try await forEachPart(of: [.covered]) { covered in
+            let others = try await stretches(reaching: covered.dailySpans, ofAnyGroup: true)
             let fills = covered.filter { $0.gap.covering(others) == nil }.map { record in
                 GapFill(of: record, state: .open, detail: "the database no longer shows that another box covered it")
             }
@@ -147,8 +142,8 @@ public struct PairService: Service {
                 "gaps are open again: the database no longer shows that other boxes covered them; it may have been restored from a backup",
                 metadata: ["gaps": "\(fills.count)"])
         }
-        try await forEachPart(of: Self.uncovered) { left, spans in
-            try await cover(left, by: stretches(reaching: spans, ofAnyGroup: false))
+        try await forEachPart(of: Self.uncovered) { left in
+            try await cover(left, by: stretches(reaching: left.dailySpans, ofAnyGroup: false))
         }
     }
 
@@ -163,11 +158,8 @@ public struct PairService: Service {
         return found
     }
 
-    /// Calls `body` with the gaps in some of the states that stretches may still cover, a bounded number at a time, and
-    /// their spans, each of at most a day unless one gap is longer.
-    private func forEachPart(
-        of states: Set<GapState>, _ body: ([GapRecord], [ClosedRange<Int64>]) async throws -> Void
-    ) async throws {
+    /// Calls `body` with the gaps in some of the states that stretches may still cover, a bounded number at a time.
+    private func forEachPart(of states: Set<GapState>, _ body: ([GapRecord]) async throws -> Void) async throws {
         // Older stretches are deleted.
         let oldest = WallClock.milliseconds() - Int64(StretchTable.kept - 1) * 86_400_000
         var next = Int64.max
@@ -176,7 +168,7 @@ public struct PairService: Service {
             guard let first = part.first else { return }
             next = first.id
             let recent = part.filter { ($0.gap.to ?? 0) >= oldest }
-            if !recent.isEmpty { try await body(recent, recent.byDay.compactMap(\.span)) }
+            if !recent.isEmpty { try await body(recent) }
         }
     }
 
@@ -189,25 +181,19 @@ public struct PairService: Service {
 }
 
 extension [GapRecord] {
-    /// From the start of the first gap to the end of the last one that has ended; `nil` when none has.
-    fileprivate var span: ClosedRange<Int64>? {
-        let ended = compactMap { record in record.gap.to.map { (record.gap.from, $0) } }
-        guard let first = ended.map(\.0).min(), let last = ended.map(\.1).max() else { return nil }
-        return first...Swift.max(first, last)
-    }
-
-    /// The gaps that have ended, together where all of them fit into a day.
-    fileprivate var byDay: [[GapRecord]] {
-        var days: [[GapRecord]] = []
+    /// The spans of the gaps that have ended, one span for those that fit into a day together, so that no query is of
+    /// much more than a day.
+    fileprivate var dailySpans: [ClosedRange<Int64>] {
+        var spans: [ClosedRange<Int64>] = []
         for record in sorted(by: { $0.gap.from < $1.gap.from }) {
             guard let to = record.gap.to else { continue }
-            if let first = days.last?.first, to - first.gap.from <= 86_400_000 {
-                days[days.count - 1].append(record)
+            if let last = spans.last, to - last.lowerBound <= 86_400_000 {
+                spans[spans.count - 1] = last.lowerBound...Swift.max(last.upperBound, to)
             } else {
-                days.append([record])
+                spans.append(record.gap.from...Swift.max(record.gap.from, to))
             }
         }
-        return days
+        return spans
     }
 }
 

@@ -27,25 +27,18 @@ struct StretchLog {
         var time: Int64
     }
 
-    /// How long a loss before an event may stay unknown after that event was the newest.
-    static let patience: Duration = .seconds(90)
-
     private struct Mark {
         var newest: Int64
         var sequence: Int64
         var at: Duration
     }
 
-    private struct Given: Equatable {
-        var drops: Int64
-        var deadLetters: Int64
-    }
-
     private struct Course {
         var stretch: Stretch
         /// The counts of what did not come upstream when the stretch began. They are kept apart, because a letter that
         /// is retried makes up for no drop.
-        var given: Given
+        var drops: Int64
+        var deadLetters: Int64
         /// ``Sight/collectedSince`` when the stretch began. Another time says that a symbol was given up and taken
         /// again in between.
         var collectedSince: Int64?
@@ -59,10 +52,11 @@ struct StretchLog {
     /// The most looks that are remembered. While the database is away, the first ones are kept.
     private static let mostMarks = 32
 
+    /// How long a loss before an event may stay unknown after that event was the newest.
     private let patience: Duration
     private var courses: [EventKind: Course] = [:]
 
-    init(patience: Duration = Self.patience) { self.patience = patience }
+    init(patience: Duration) { self.patience = patience }
 
     /// Updates the stretches.
     ///
@@ -77,31 +71,29 @@ struct StretchLog {
         let lasting = gaps.filter { $0.to == nil }
         let symbols = sight.symbols.map { $0.subtracting(lasting.flatMap(\.symbols)) }
         let isBlind = symbols?.isEmpty == true || lasting.contains { $0.symbols.isEmpty || symbols == nil }
-        let given = Given(drops: sight.buffer.drops, deadLetters: sight.buffer.deadLetters)
         guard !isBlind else { return end(kind, gaps) }
         guard var course = courses[kind] else {
-            courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
+            courses[kind] = begin(kind, newest, symbols, gaps, sight)
             return []
         }
         let isBroken = gaps.contains { ($0.to ?? .max) > course.stretch.since && $0.concerns(symbols) }
-        let isSame = course.stretch.symbols == symbols && course.collectedSince == sight.collectedSince
-        guard isSame, course.given == given, !isBroken else {
+        guard !isBroken, course.stretch.symbols == symbols, course.collectedSince == sight.collectedSince,
+            course.drops == sight.buffer.drops, course.deadLetters == sight.buffer.deadLetters
+        else {
             let shortened = end(kind, gaps)
-            courses[kind] = begin(kind, newest, symbols, gaps, given, sight)
+            courses[kind] = begin(kind, newest, symbols, gaps, sight)
             return shortened
         }
         var news: [StretchClaim] = []
-        let stream = sight.buffer[kind.stream]
-        let ripe = course.marks.prefix {
-            sight.now - $0.at >= patience && stream.acknowledgedSequence >= $0.sequence
-        }
+        let rows = sight.buffer[kind.stream].marks
+        let ripe = course.marks.prefix { sight.now - $0.at >= patience && rows.acknowledged >= $0.sequence }
         if let mark = ripe.last, mark.newest > course.stretch.through {
             course.stretch.through = mark.newest
             news = [StretchClaim(course.stretch, row: mark.sequence)]
         }
         course.marks.removeFirst(ripe.count)
         if course.marks.count < Self.mostMarks {
-            course.marks.append(Mark(newest: newest, sequence: stream.lastSequence, at: sight.now))
+            course.marks.append(Mark(newest: newest, sequence: rows.last, at: sight.now))
         }
         courses[kind] = course
         return news
@@ -110,14 +102,16 @@ struct StretchLog {
     /// Begins a stretch after everything that is known to be missing, and not before now: the newest event of a rare
     /// kind may be older than the subscription.
     private func begin(
-        _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ given: Given, _ sight: Sight
+        _ kind: EventKind, _ newest: Int64, _ symbols: Set<Symbol>?, _ gaps: [Gap], _ sight: Sight
     ) -> Course {
         let latest = sight.newest.values.max() ?? newest
         let present = sight.time - latest > Self.longestQuiet ? latest : max(latest, sight.time)
         let since = gaps.reduce(present) { max($0, $1.to ?? $0) }
         let stretch = Stretch(kind: kind, symbols: symbols, since: since, through: since)
-        let mark = Mark(newest: newest, sequence: sight.buffer[kind.stream].lastSequence, at: sight.now)
-        return Course(stretch: stretch, given: given, collectedSince: sight.collectedSince, marks: [mark])
+        let mark = Mark(newest: newest, sequence: sight.buffer[kind.stream].marks.last, at: sight.now)
+        return Course(
+            stretch: stretch, drops: sight.buffer.drops, deadLetters: sight.buffer.deadLetters,
+            collectedSince: sight.collectedSince, marks: [mark])
     }
 
     /// Ends a stretch, earlier than was claimed if a gap began earlier.
@@ -144,17 +138,15 @@ extension Gap {
         var boxes: Set<String> = []
         for kind in events {
             var left: Set<Symbol>? = symbols.isEmpty ? nil : Set(symbols)
-            var isCovered = false
-            for (box, stretches) in stretches.sorted(by: { $0.key < $1.key }) where !isCovered {
+            for (box, stretches) in stretches.sorted(by: { $0.key < $1.key }) {
                 for stretch in stretches
-                where stretch.kind == kind && stretch.since <= from && to <= stretch.through && !isCovered {
+                where stretch.kind == kind && stretch.since <= from && to <= stretch.through && left?.isEmpty != true {
                     let before = left
                     if let symbols = stretch.symbols { left?.subtract(symbols) } else { left = [] }
                     if left != before { boxes.insert(box) }
-                    isCovered = left?.isEmpty == true
                 }
             }
-            guard isCovered else { return nil }
+            guard left?.isEmpty == true else { return nil }
         }
         return boxes.sorted()
     }

@@ -21,54 +21,35 @@ public final class CollectorProbe: Sendable {
 
     private let collector: String
     private let version: String
-    private let maximumBytes: Int64
     private let feedDelay: Double
     private let buffer: TickBuffer
     private let connections: ConnectionSet
     private let uploads: [SyncService]
     private let symbols: Symbols
     private let universes: UniverseService
-    private let relay: (@Sendable () -> RelayState)?
-    private let backfill: @Sendable () -> BackfillState
-    private let reconcile: (@Sendable () -> ReconcileState)?
-    private let reconcileProblem: String?
     private let fleet: FleetBoard?
+    private let others: @Sendable (inout CollectorSnapshot) -> Void
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
 
-    /// A probe of these parts.
+    /// A probe of these parts; what is no part is shown as it is. See ``CollectorSnapshot`` for meaning and units.
     ///
-    /// - Parameters:
-    ///   - collector: The collector's name (`COLLECTOR_ID`).
-    ///   - version: The program's version.
-    ///   - maximumBytes: The cap of the buffer's file (`BUFFER_MAX_BYTES`).
-    ///   - feedDelay: How late the feed's events are under its plan, in seconds.
-    ///   - uploads: One for each database; none when nothing is uploaded.
-    ///   - relay: Returns the relay's state, from memory; `nil` when there is no relay.
-    ///   - backfill: Returns the state of the filling of gaps, from memory.
-    ///   - reconcile: Returns the state of the daily comparison, from memory; `nil` when there is none.
-    ///   - reconcileProblem: Why there is none although RECONCILE_AT is set; `nil` otherwise.
-    ///   - fleet: The fleet's board; `nil` when there is no upstream.
+    /// - Parameter others: Adds the state of the parts that this module doesn't know, from memory.
     public init(
-        collector: String, version: String, maximumBytes: Int64, feedDelay: Double, buffer: TickBuffer,
-        connections: ConnectionSet, uploads: [SyncService], symbols: Symbols, universes: UniverseService,
-        relay: (@Sendable () -> RelayState)? = nil, backfill: @escaping @Sendable () -> BackfillState,
-        reconcile: (@Sendable () -> ReconcileState)? = nil, reconcileProblem: String? = nil, fleet: FleetBoard? = nil
+        collector: String, version: String, feedDelay: Double, buffer: TickBuffer, connections: ConnectionSet,
+        uploads: [SyncService], symbols: Symbols, universes: UniverseService, fleet: FleetBoard?,
+        others: @escaping @Sendable (inout CollectorSnapshot) -> Void
     ) {
         self.collector = collector
         self.version = version
-        self.maximumBytes = maximumBytes
         self.feedDelay = feedDelay
         self.buffer = buffer
         self.connections = connections
         self.uploads = uploads
         self.symbols = symbols
         self.universes = universes
-        self.relay = relay
-        self.backfill = backfill
-        self.reconcile = reconcile
-        self.reconcileProblem = reconcileProblem
         self.fleet = fleet
+        self.others = others
     }
 
     /// Makes the snapshots show that the collector is shutting down.
@@ -80,31 +61,25 @@ public final class CollectorProbe: Sendable {
         let uploads = uploads.map {
             UploadState(role: $0.role, streams: $0.streams, status: $0.status, interval: $0.interval.inSeconds)
         }
-        var snapshot = CollectorSnapshot(
-            collector: collector, version: version, environment: universes.environment)
+        var snapshot = CollectorSnapshot(collector: collector, version: version, environment: universes.environment)
         let now = snapshot.instant
         snapshot.feedDelay = feedDelay
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         snapshot.placement = connections.snapshot
         snapshot.connections = snapshot.placement.members.map { member in
-            ConnectionState(
-                member, assignment: assignments[member.id], at: snapshot.time, feedDelay: feedDelay)
+            ConnectionState(member, assignment: assignments[member.id], at: snapshot.time, feedDelay: feedDelay)
         }
         snapshot.buffer = statistics
-        snapshot.maximumBytes = maximumBytes
-        snapshot.relay = relay?()
-        snapshot.backfill = backfill()
-        snapshot.reconcile = reconcile?()
-        snapshot.reconcileProblem = reconcileProblem
+        others(&snapshot)
         snapshot.fleet = fleet?.status
         snapshot.shard = symbols.shard
         snapshot.cache = symbols.cache.statistics
         if universes.isPulling { snapshot.mirror = universes.status }
         snapshot.unreadableMirror = universes.status.unreadable
 
-        snapshot.decoding = watches.withLock { $0.decoding.problems(snapshot.connections, now: now) }
         let commitAge = watches.withLock { watches in
+            snapshot.decoding = watches.decoding.problems(snapshot.connections, now: now)
             snapshot.uploads = uploads.map { upload in
                 var upload = upload
                 upload.stalledFor = watches.uploads[upload.role, default: ProgressWatch()].age(

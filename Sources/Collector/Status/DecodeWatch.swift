@@ -5,14 +5,28 @@ import MarketData
 struct DecodeProblem: Sendable, Equatable {
     /// The kind; `nil` for messages that name none.
     var kind: EventKind?
-    /// Events that were lost within 30 s.
-    var rejected: Int64
-    /// Fields that were left out of events within 30 s.
-    var leftOutFields: Int64
-    /// The number of events taken within 30 s; of all kinds if ``kind`` is `nil`.
-    public var taken: Int64
+    /// What came within 30 s.
+    var counts: DecodeCounts
     /// What such an event looks like, with secrets masked.
     var sample: String?
+}
+
+/// What came of a kind of event.
+struct DecodeCounts: Sendable, Equatable {
+    /// The number of events taken; of all kinds if it is about messages that name none.
+    var taken: Int64 = 0
+    /// Events that were lost.
+    var rejected: Int64 = 0
+    /// Fields that were left out of events.
+    var leftOutFields: Int64 = 0
+
+    var isNegative: Bool { taken < 0 || rejected < 0 || leftOutFields < 0 }
+
+    static func - (left: Self, right: Self) -> Self {
+        Self(
+            taken: left.taken - right.taken, rejected: left.rejected - right.rejected,
+            leftOutFields: left.leftOutFields - right.leftOutFields)
+    }
 }
 
 /// Detects that a kind of event can't be decoded, from the counts of all connections. Reads no clock.
@@ -28,23 +42,9 @@ struct DecodeWatch: Sendable {
     /// How long a problem lasts while no event of the kind comes at all, in seconds.
     static let memory = 600.0
 
-    private struct Counts {
-        var taken: Int64 = 0
-        var rejected: Int64 = 0
-        var leftOutFields: Int64 = 0
-
-        static func - (left: Counts, right: Counts) -> Counts {
-            Counts(
-                taken: left.taken - right.taken, rejected: left.rejected - right.rejected,
-                leftOutFields: left.leftOutFields - right.leftOutFields)
-        }
-
-        var isNegative: Bool { taken < 0 || rejected < 0 || leftOutFields < 0 }
-    }
-
     /// Counts in the order of `DecodeRejects.kinds`, oldest first. The first sample is from the start of the span or
     /// before.
-    private var samples: [(time: ContinuousClock.Instant, counts: [Counts])] = []
+    private var samples: [(time: ContinuousClock.Instant, counts: [DecodeCounts])] = []
     private var current: [EventKind?: (problem: DecodeProblem, lastLoss: ContinuousClock.Instant)] = [:]
 
     /// Returns the present problems, given all counts so far.
@@ -54,7 +54,7 @@ struct DecodeWatch: Sendable {
         if let last = samples.last, zip(counts, last.counts).contains(where: { ($0 - $1).isNegative }) {
             samples = [(now, counts)]
         }
-        if samples.isEmpty { samples = [(now, counts.map { _ in Counts() })] }
+        if samples.isEmpty { samples = [(now, counts.map { _ in DecodeCounts() })] }
         samples.append((now, counts))
         while samples.count > 2, (now - samples[1].time).inSeconds >= Self.span { samples.removeFirst() }
         let short = samples.last { (now - $0.time).inSeconds >= Self.shortSpan } ?? samples[0]
@@ -67,24 +67,20 @@ struct DecodeWatch: Sendable {
     }
 
     private mutating func judge(
-        _ kind: EventKind?, long: Counts, short: Counts, sample: String?, now: ContinuousClock.Instant
+        _ kind: EventKind?, long: DecodeCounts, short: DecodeCounts, sample: String?, now: ContinuousClock.Instant
     ) {
         let isLost =
             long.rejected * 100 > long.taken + long.rejected || short.rejected > 0 && short.taken == 0
             || long.leftOutFields * 100 > long.taken
         if isLost {
-            current[kind] = (
-                DecodeProblem(
-                    kind: kind, rejected: long.rejected, leftOutFields: long.leftOutFields, taken: long.taken,
-                    sample: sample), now
-            )
+            current[kind] = (DecodeProblem(kind: kind, counts: long, sample: sample), now)
         } else if let known = current[kind], long.taken > 0 || (now - known.lastLoss).inSeconds > Self.memory {
             current[kind] = nil
         }
     }
 
-    private static func counts(of kind: EventKind?, _ connections: [ConnectionState]) -> Counts {
-        connections.reduce(into: Counts()) { counts, connection in
+    private static func counts(of kind: EventKind?, _ connections: [ConnectionState]) -> DecodeCounts {
+        connections.reduce(into: DecodeCounts()) { counts, connection in
             counts.taken += kind.map { connection.feed.events[$0] ?? 0 } ?? connection.messageCount
             counts.rejected += Int64(connection.feed.rejects.events[kind])
             counts.leftOutFields += Int64(connection.feed.rejects.fields[kind])

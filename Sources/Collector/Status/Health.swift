@@ -1,39 +1,13 @@
+import MarketData
+
 /// Whether the collector does its work, decided from one sample: pure.
 ///
 /// *Live* means that the process's loops make progress; a process that is not live should be restarted.
 ///
-/// *Ready* means that it collects. What makes each check failing or degraded:
+/// *Ready* means that it collects: no check is failing. A degraded check leaves it ready: while upstream is away, the
+/// collector still does its job.
 ///
-/// - feed: failing if no connection has symbols, or if none of those that have some is connected with anything
-///   confirmed. Degraded if a connection is not connected, or has symbols but nothing confirmed; if symbols, or kinds
-///   of their events, are refused or unconfirmed; if reading is paused; if no event comes for 15 minutes of New York's
-///   regular session, or none of a kind while bars come.
-/// - symbols: degraded if symbols have no room on any connection, or if a universe key gives nothing, or not
-///   everything, and something else is collected.
-/// - decoding: degraded if more than one in a hundred events of a kind in the last 30 s, or all in the last 10 s, can't
-///   be decoded, or lack a field because of its form.
-/// - buffer: failing if commits fail, or if the cap or the disk is reached, so that events are dropped or rejected.
-///   Degraded if four fifths of the cap are used, if a reader keeps the write-ahead log from being emptied, or if a
-///   damaged file was set aside and is still there.
-/// - disk: degraded if less than 1 GiB, and less than a twentieth of a small disk, is free.
-/// - sync: degraded if an upload failure lasts; if nothing is settled for 30 s beyond the interval while rows wait; if
-///   the oldest row waits for more than 15 minutes beyond the interval; if there is a dead letter.
-/// - sync_ticks: the same for the database in DATABASE_URI_TICKS, if there is one, except for dead letters.
-/// - universes: degraded if pulling them fails, so that the last good copy is used, or if universe.sqlite can't be
-///   read.
-/// - relay: degraded if it fell behind and closed its clients in the last ten minutes.
-/// - backfill: degraded if gaps that are over stay open because asking for them has failed for half an hour, or because
-///   a setting is missing.
-/// - reconcile: degraded if one of the last days that were compared with the tape is not complete, or if RECONCILE_AT has
-///   no effect.
-/// - fleet: degraded if another box writes the same row; if the box is alone in its group, beside boxes without one;
-///   if, with SHARD=auto, the database can't be asked who else shares the symbols.
-/// - loops: failing if one is stuck.
-///
-/// A failing check makes the collector not ready. A degraded one does not: while upstream is away, the collector still
-/// does its job.
-///
-/// A new check is a pure function of a snapshot in its own file in `Checks`, and a line in ``init(_:age:)``. Status,
+/// A check is a pure function of a snapshot in its own file in `Checks`, and a line in ``init(_:age:)``. Status,
 /// metrics, page and supervisor then show it. CONTRIBUTING.md has the details.
 public struct Health: Sendable, Equatable {
     /// The result of a check.
@@ -46,13 +20,7 @@ public struct Health: Sendable, Equatable {
         case failing
 
         /// 0, 1 or 2.
-        public var severity: Int {
-            switch self {
-            case .ok: 0
-            case .degraded: 1
-            case .failing: 2
-            }
-        }
+        public var severity: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
         /// By severity.
         public static func < (left: Level, right: Level) -> Bool { left.severity < right.severity }
@@ -63,6 +31,8 @@ public struct Health: Sendable, Equatable {
         var level: Level
         /// What is wrong and what to do about it, in one line, without secrets.
         public var text: String
+
+        static func degraded(_ text: String) -> Self { Self(level: .degraded, text: text) }
     }
 
     /// The result of one check.
@@ -113,13 +83,14 @@ public struct Health: Sendable, Equatable {
         guard let level = problems.map(\.problem.level).max(),
             let worst = problems.first(where: { $0.problem.level == level })
         else { return nil }
-        let more =
-            switch problems.count - 1 {
-            case 0: ""
-            case 1: " (and 1 more problem)"
-            case let count: " (and \(count) more problems)"
-            }
+        let more = problems.count > 1 ? " (and \((problems.count - 1).counted("more problem")))" : ""
         return "\(worst.check) \(level.rawValue): \(worst.problem.text)\(more)"
+    }
+
+    /// The health in short, for those who watch the process from outside: whether all loops make progress, and in one
+    /// line the state, with the worst problem and what to do.
+    public var verdict: (isLive: Bool, text: String) {
+        (isLive, (isReady ? "collecting" : "not collecting") + (headline.map { "; \($0)" } ?? ""))
     }
 
     /// Judges a snapshot that is `age` seconds old.
@@ -132,4 +103,10 @@ public struct Health: Sendable, Equatable {
         ]
         checks = looked.compactMap(\.self)
     }
+}
+
+extension [Health.Problem] {
+    mutating func fail(_ text: String) { append(Health.Problem(level: .failing, text: text)) }
+
+    mutating func degrade(_ text: String) { append(.degraded(text)) }
 }

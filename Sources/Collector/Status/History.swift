@@ -21,21 +21,11 @@ public struct History: Sendable {
     /// Points of an hour.
     static let capacity = 720
 
-    private var ring: [Point] = []
-    private var next = 0
+    private var ring = Ring<Point>(capacity: History.capacity)
 
     /// The points, oldest first.
-    public var points: [Point] {
-        Array(ring[next...] + ring[..<next])
-    }
+    public var points: [Point] { ring.elements() }
 
     /// Adds a point, which replaces the oldest when the ring is full.
-    public mutating func append(_ point: Point) {
-        if ring.count < Self.capacity {
-            ring.append(point)
-        } else {
-            ring[next] = point
-            next = (next + 1) % Self.capacity
-        }
-    }
+    mutating func append(_ point: Point) { ring.append(point) }
 }

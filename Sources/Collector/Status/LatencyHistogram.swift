@@ -29,11 +29,13 @@ public struct LatencyHistogram: Sendable, Equatable {
         sum += age / 1000
     }
 
-    /// Adds another histogram's events.
-    mutating func add(_ other: LatencyHistogram) {
-        for bucket in counts.indices { counts[bucket] += other.counts[bucket] }
-        for bucket in fine.indices { fine[bucket] += other.fine[bucket] }
-        sum += other.sum
+    /// A histogram of the events of several.
+    init(_ histograms: some Sequence<LatencyHistogram>) {
+        for other in histograms {
+            for bucket in counts.indices { counts[bucket] += other.counts[bucket] }
+            for bucket in fine.indices { fine[bucket] += other.fine[bucket] }
+            sum += other.sum
+        }
     }
 
     /// Returns the age in seconds below which a share of the events recorded since `earlier` stayed, to within a
@@ -43,15 +45,13 @@ public struct LatencyHistogram: Sendable, Equatable {
         if let earlier {
             for bucket in window.indices { window[bucket] -= earlier.fine[bucket] }
         }
-        let events = window.reduce(0, +)
-        guard events > 0 else { return nil }
-        let rank = share * Double(events)
+        let rank = share * Double(window.reduce(0, +))
         var upTo = 0.0
         for (bucket, count) in window.enumerated() where count > 0 {
             upTo += Double(count)
             if upTo >= rank { return FineBucket.middle(bucket) }
         }
-        return window.lastIndex { $0 > 0 }.map(FineBucket.middle)
+        return nil
     }
 }
 

@@ -19,36 +19,25 @@ public struct ProcessUsage: Sendable, Equatable {
         if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
             result.cpuSeconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)
         }
-        if let pages = residentPages() {
-            result.residentBytes = Int64(pages) * Int64(sysconf(Int32(_SC_PAGESIZE)))
+        if let pages = secondWord(of: "/proc/self/statm") {
+            result.residentBytes = pages * Int64(sysconf(Int32(_SC_PAGESIZE)))
         }
         result.openFiles = countOpenFiles()
-        result.writtenBytes = countWrittenBytes()
+        result.writtenBytes = secondWord(of: "/proc/self/io", after: "write_bytes:")
         return result
     }
 
-    private static func seconds(_ time: timeval) -> Double {
-        Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000
-    }
+    private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
 
-    private static func residentPages() -> Int? {
-        guard let file = fopen("/proc/self/statm", "re") else { return nil }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 128)
-        guard fgets(&line, Int32(line.count), file) != nil else { return nil }
-        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let fields = text.split(separator: " ")
-        return fields.count > 1 ? Int(fields[1]) : nil
-    }
-
-    private static func countWrittenBytes() -> Int64? {
-        guard let file = fopen("/proc/self/io", "re") else { return nil }
+    /// Returns the number in the second place of a file's line that begins with `label`; of its first line without one.
+    private static func secondWord(of path: String, after label: String? = nil) -> Int64? {
+        guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
         while fgets(&line, Int32(line.count), file) != nil {
             let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            let fields = text.split { $0 == " " || $0 == "\n" }
-            if fields.first == "write_bytes:", fields.count > 1 { return Int64(fields[1]) }
+            let words = text.split { $0 == " " || $0 == "\n" }
+            if words.count > 1, label.map({ words[0] == $0 }) ?? true { return Int64(words[1]) }
         }
         return nil
     }

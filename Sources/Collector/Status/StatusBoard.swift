@@ -1,4 +1,5 @@
 import MarketData
+public import ServiceLifecycle
 import Store
 import Synchronization
 
@@ -6,7 +7,7 @@ import Synchronization
 ///
 /// Whatever is read "from memory" is read here. If the collector's snapshot ever blocks, the board keeps the last
 /// sample, and ``Sample/age`` shows how old it is.
-public final class StatusBoard: Sendable {
+public final class StatusBoard: Service {
     /// The collector at one moment, with values derived from earlier samples.
     public struct Sample: Sendable {
         /// The collector's snapshot.
@@ -41,6 +42,7 @@ public final class StatusBoard: Sendable {
 
     private let collector: @Sendable () -> CollectorSnapshot
     private let latency: @Sendable () -> [String: LatencyHistogram]
+    private let beat: Duration
     private let start: ContinuousClock.Instant
     private let state: Mutex<State>
 
@@ -49,17 +51,33 @@ public final class StatusBoard: Sendable {
     /// - Parameters:
     ///   - collector: Takes a snapshot, from memory.
     ///   - latency: Returns the ages of all events so far, by the connection's name.
+    ///   - beat: The time from one sample to the next.
     public init(
         collector: @escaping @Sendable () -> CollectorSnapshot,
-        latency: @escaping @Sendable () -> [String: LatencyHistogram]
+        latency: @escaping @Sendable () -> [String: LatencyHistogram], beat: Duration = .milliseconds(500)
     ) {
         self.collector = collector
         self.latency = latency
+        self.beat = beat
         start = ContinuousClock.now
         let sample = Sample(
             snapshot: collector(), time: WallClock.milliseconds(), instant: start, usage: .now(), uptime: 0)
         state = Mutex(State(sample: sample, asked: start, before: (0, [:], LatencyHistogram())))
         refresh()
+    }
+
+    /// Takes samples until graceful shutdown or cancellation, whether or not anybody asks for them. A supervisor's
+    /// watchdog depends on them, and must not depend on the HTTP server.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown { [self] in
+            var next = ContinuousClock.now
+            while !Task.isCancelled {
+                refresh()
+                // If the process was stopped, the missed beats are not made up for.
+                next = max(next + beat, .now)
+                try? await Task.sleep(until: next, clock: .continuous)
+            }
+        }
     }
 
     /// The newest sample.
@@ -117,8 +135,7 @@ public final class StatusBoard: Sendable {
                     rates[connection.id] = Double(count - before) / elapsed
                 }
             }
-            var all = LatencyHistogram()
-            for histogram in sample.latency.values { all.add(histogram) }
+            let all = LatencyHistogram(sample.latency.values)
             let point = History.Point(
                 time: sample.time, rates: rates, pending: sample.snapshot.buffer.pending,
                 lag: sample.snapshot.uploadLag,
@@ -141,10 +158,7 @@ extension StatusBoard.Sample {
     /// Returns the age below which a share of all events of the last minute stayed, in seconds; `nil` when there were
     /// none.
     public func latency(quantile share: Double) -> Double? {
-        var all = LatencyHistogram()
-        for histogram in latency.values { all.add(histogram) }
-        var before = LatencyHistogram()
-        for (name, histogram) in latencyBefore where latency[name] != nil { before.add(histogram) }
-        return all.quantile(share, since: before)
+        let before = latencyBefore.filter { latency[$0.key] != nil }
+        return LatencyHistogram(latency.values).quantile(share, since: LatencyHistogram(before.values))
     }
 }

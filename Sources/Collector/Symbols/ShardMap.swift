@@ -20,23 +20,14 @@ public struct ShardMap: Sendable, Equatable {
     }
 
     /// Makes the map of `SHARD=k/n`, whose members are named by their numbers.
-    public init(count: Int, replicas: Int) {
-        self.init((1...max(1, count)).map(String.init), replicas: replicas)
-    }
+    public init(count: Int, replicas: Int) { self.init((1...max(1, count)).map(String.init), replicas: replicas) }
 
     /// Returns the members that take a symbol, heaviest first.
     func owners(of symbol: Symbol) -> [String] {
-        var best: [(weight: UInt64, member: Int)] = []
         let name = Self.hash(symbol.description.utf8)
-        for (member, hash) in hashes.enumerated() {
-            let weight = Self.mixed(hash ^ name)
-            // If weights are equal, the first name comes first.
-            let place = best.firstIndex { $0.weight < weight } ?? best.endIndex
-            guard place < replicas else { continue }
-            best.insert((weight, member), at: place)
-            if best.count > replicas { best.removeLast() }
-        }
-        return best.map { members[$0.member] }
+        let weights = hashes.map { Self.mixed($0 ^ name) }
+        // If weights are equal, the first name comes first: the sort is stable.
+        return zip(members, weights).sorted { $0.1 > $1.1 }.prefix(replicas).map(\.0)
     }
 
     func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }

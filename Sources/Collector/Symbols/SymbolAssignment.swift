@@ -13,6 +13,9 @@ public struct SymbolAssignment: Sendable, Equatable {
     /// Why the symbols in force differ from what was asked for, in one line; `nil` when they don't.
     public var problem: String?
 
+    /// The symbols in force; none if it is every symbol.
+    var named: [Symbol] { if case .symbols(let symbols) = interest { symbols } else { [] } }
+
     /// Whether there is anything to collect.
     public var hasSymbols: Bool { interest != .symbols([]) }
 }

@@ -7,9 +7,7 @@ struct SymbolDemand: Sendable {
     let patience: Duration
     private var lastRead: [Symbol: ContinuousClock.Instant] = [:]
 
-    init(patience: Duration) {
-        self.patience = patience
-    }
+    init(patience: Duration) { self.patience = patience }
 
     var count: Int { lastRead.count }
 

@@ -16,9 +16,33 @@ public struct SymbolPlan: Sendable {
         var connection: String
         var name: String
         var interest: Interest
-        var difference: InterestChange
+        /// How many symbols join.
+        var added: Int
+        /// How many symbols leave.
+        var removed: Int
+        /// Some of those that join and leave, for the log.
+        var sample: String
         /// Whether the connection should have had the new symbols from the start.
         var isOverdue = false
+
+        /// Compares; `nil` when both interests are the same.
+        init?(_ assignment: SymbolAssignment, from old: Interest) {
+            (connection, name, interest) = (assignment.wish.connection, assignment.wish.name, assignment.interest)
+            switch (old, assignment.interest) {
+            case (.all, .all): return nil
+            case (.all, .symbols(let symbols)):
+                (added, removed, sample) = (symbols.count, 0, "in place of every symbol")
+            case (.symbols(let symbols), .all):
+                (added, removed, sample) = (0, symbols.count, "every symbol in place of them")
+            case (.symbols(let old), .symbols(let new)):
+                let joining = Set(new).subtracting(old).sorted()
+                let leaving = Set(old).subtracting(new).sorted()
+                guard !joining.isEmpty || !leaving.isEmpty else { return nil }
+                (added, removed) = (joining.count, leaving.count)
+                sample = (joining.prefix(5).map { "+\($0)" } + leaving.prefix(5).map { "-\($0)" })
+                    .joined(separator: " ")
+            }
+        }
     }
 
     /// A remark for the log.
@@ -63,12 +87,7 @@ public struct SymbolPlan: Sendable {
     public private(set) var inForce: [SymbolAssignment] = []
 
     /// The name of each connection with the symbols of its wish, whether or not this box takes them.
-    var named: [(connection: String, symbols: [Symbol])] {
-        decided.map { assignment in
-            guard case .symbols(let symbols) = assignment.interest else { return (assignment.wish.name, []) }
-            return (assignment.wish.name, symbols)
-        }
-    }
+    var named: [(connection: String, symbols: [Symbol])] { decided.map { ($0.wish.name, $0.named) } }
 
     /// Whether the wishes name symbols, whether or not this box takes them.
     public var hasSymbols: Bool { decided.contains(where: \.hasSymbols) }
@@ -77,7 +96,7 @@ public struct SymbolPlan: Sendable {
     var shard: ShardState? {
         guard let share else { return nil }
         let total = Set(named.flatMap(\.symbols))
-        return ShardState(share, symbols: total.count(where: share.takes), of: total.count)
+        return ShardState(share: share, symbols: total.count(where: share.takes), total: total.count)
     }
 
     private mutating func bringInForce() {
@@ -95,29 +114,19 @@ public struct SymbolPlan: Sendable {
 
     /// Applies a new share of the symbols.
     @discardableResult
-    public mutating func take(_ share: SymbolShare) -> Step {
-        step { plan in
-            plan.share = share
-            return []
-        }
-    }
+    public mutating func take(_ share: SymbolShare) -> Step { step { $0.share = share } }
 
     /// Returns the connections that would deliver nothing if each symbol came from only one connection, since others
     /// have all their symbols, with the names of those others.
     ///
     /// - Parameter priority: A connection's rank. If several name a symbol, the first delivers it.
-    public func covered(
-        by priority: (_ connection: String) -> Int
-    ) -> [(assignment: SymbolAssignment, by: [String])] {
-        let ranked = inForce.enumerated()
-            .sorted {
-                (priority($0.element.wish.connection), $0.offset) < (priority($1.element.wish.connection), $1.offset)
-            }
-            .map(\.element)
+    public func covered(by priority: (_ connection: String) -> Int) -> [(assignment: SymbolAssignment, by: [String])] {
+        let ranked = inForce.sorted { priority($0.wish.connection) < priority($1.wish.connection) }
         var holders: [Symbol: String] = [:]
         var found: [(assignment: SymbolAssignment, by: [String])] = []
         for assignment in ranked {
-            guard case .symbols(let symbols) = assignment.interest, !symbols.isEmpty else { continue }
+            let symbols = assignment.named
+            guard !symbols.isEmpty else { continue }
             let taken = symbols.compactMap { holders[$0] }
             if taken.count == symbols.count {
                 let names = ranked.map(\.wish.name).filter(Set(taken).contains)
@@ -162,17 +171,15 @@ public struct SymbolPlan: Sendable {
     /// become wanted by themselves.
     mutating func remove(_ connection: String, stillWanted: (Symbol) -> Bool) -> Step {
         step { plan in
-            guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return [] }
+            guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return }
             let gone = plan.decided.remove(at: index)
             plan.unresolved[connection] = nil
             for (symbol, single) in plan.singles where single.connection == connection {
                 plan.singles[symbol] = stillWanted(symbol) ? SingleWish(origin: single.origin) : nil
             }
-            guard case .symbols(let symbols) = gone.interest else { return [] }
-            for symbol in symbols where plan.singles[symbol] == nil && stillWanted(symbol) {
+            for symbol in gone.named where plan.singles[symbol] == nil && stillWanted(symbol) {
                 plan.singles[symbol] = SingleWish(origin: gone.wish.origin, leftBy: gone.wish.name)
             }
-            return []
         }
     }
 
@@ -202,17 +209,16 @@ public struct SymbolPlan: Sendable {
     mutating func decide(_ resolutions: Resolutions) -> Step {
         noteUnread(resolutions)
         var overdue: Set<String> = []
+        var remarks: [Remark] = []
         var result = step { plan in
-            var remarks: [Remark] = []
             for index in plan.decided.indices {
-                let wish = plan.decided[index].wish
-                if let key = Self.key(wish), resolutions[key] == nil { continue }
                 let before = plan.decided[index]
+                if let key = Self.key(before.wish), resolutions[key] == nil { continue }
                 plan.decided[index] = Self.again(before, resolutions, &remarks)
-                if plan.noteResolved(wish, resolutions) { overdue.insert(wish.connection) }
+                if plan.noteResolved(before.wish, resolutions) { overdue.insert(before.wish.connection) }
             }
-            return remarks
         }
+        result.remarks = remarks
         for index in result.changes.indices {
             result.changes[index].isOverdue = overdue.contains(result.changes[index].connection)
         }
@@ -239,9 +245,7 @@ public struct SymbolPlan: Sendable {
 
     // MARK: Parts
 
-    /// Notes which parts of a key name symbols now.
-    ///
-    /// - Returns: whether one does that has named none since the start.
+    /// Notes which parts of a key name symbols now; returns whether one does that has named none since the start.
     private mutating func noteResolved(_ wish: SymbolWish, _ resolutions: Resolutions) -> Bool {
         guard let before = unresolved[wish.connection] else { return false }
         let left = before.intersection(Self.unresolvedParts(of: wish, resolutions))
@@ -269,43 +273,34 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    private mutating func step(_ body: (inout SymbolPlan) -> [Remark]) -> Step {
+    private mutating func step(_ body: (inout SymbolPlan) -> Void) -> Step {
         let before = Dictionary(uniqueKeysWithValues: inForce.map { ($0.wish.connection, $0.interest) })
-        let remarks = body(&self)
+        body(&self)
         bringInForce()
-        let changes = inForce.compactMap { assignment -> Change? in
-            guard let old = before[assignment.wish.connection],
-                let difference = InterestChange(from: old, to: assignment.interest)
-            else { return nil }
-            return Change(
-                connection: assignment.wish.connection, name: assignment.wish.name, interest: assignment.interest,
-                difference: difference)
+        let changes = inForce.compactMap { assignment in
+            before[assignment.wish.connection].flatMap { Change(assignment, from: $0) }
         }
-        return Step(changes: changes, remarks: remarks)
+        return Step(changes: changes)
     }
 
     private static func again(
         _ before: SymbolAssignment, _ resolutions: Resolutions, _ remarks: inout [Remark]
     ) -> SymbolAssignment {
         var after = before
-        after.problem = nil
         do {
             // A default list that nobody chose must not take the place of symbols that were resolved before.
             let fallback: SymbolSelection.Fallback =
                 before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
             let selection = try select(before.wish, fallback: fallback, resolutions)
+            after.problem = selection.problem
             if let interest = interest(selection) {
                 after.interest = interest
                 after.source = selection.origin
-                after.problem = selection.problem
                 if after.interest != before.interest || after.problem != before.problem {
-                    remarks += selection.remarks.filter { $0.level != .info }.map {
-                        Remark(name: before.wish.name, level: $0.level, text: $0.text)
-                    }
+                    remarks += selection.remarks.map { Remark(name: before.wish.name, level: $0.level, text: $0.text) }
                 }
                 return after
             }
-            after.problem = selection.problem
             if after.problem == nil, before.hasSymbols { after.problem = "no symbols are named any more" }
         } catch {
             after.problem = error.description
@@ -340,7 +335,5 @@ public struct SymbolPlan: Sendable {
         }
     }
 
-    private static func key(_ wish: SymbolWish) -> String? {
-        wish.universeKey.flatMap { UniverseKey($0)?.text }
-    }
+    private static func key(_ wish: SymbolWish) -> String? { wish.universeKey.flatMap { UniverseKey($0)?.text } }
 }

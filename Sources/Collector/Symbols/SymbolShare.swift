@@ -34,12 +34,6 @@ public struct ShardState: Sendable, Equatable {
     /// How many symbols the settings name.
     public let total: Int
 
-    init(_ share: SymbolShare, symbols: Int, of total: Int) {
-        self.share = share
-        self.symbols = symbols
-        self.total = total
-    }
-
     /// Its place among the members, from 1.
     public var number: Int { (share.map.members.firstIndex(of: share.member) ?? 0) + 1 }
 

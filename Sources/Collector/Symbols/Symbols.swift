@@ -52,9 +52,7 @@ public final class Symbols: Sendable {
     }
 
     /// Makes the owner of a plan from ``open(_:single:cache:logger:)``, from which `connections` were made.
-    public init(
-        plan: SymbolPlan, cache: RelationshipCache, connections: ConnectionSet, rules: Rules, logger: Logger
-    ) {
+    public init(plan: SymbolPlan, cache: RelationshipCache, connections: ConnectionSet, rules: Rules, logger: Logger) {
         self.cache = cache
         self.connections = connections
         self.rules = rules
@@ -133,8 +131,7 @@ public final class Symbols: Sendable {
         let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: wishes))
         var plan = SymbolPlan()
         for wish in wishes { log(try plan.add(wish, resolutions), of: wish, logger) }
-        let everything = plan.inForce.filter { $0.interest == .all }
-        if wishes.count > 1, let first = everything.first {
+        if wishes.count > 1, let first = plan.inForce.first(where: { $0.interest == .all }) {
             logger.warning(
                 "one connection collects every symbol: the others stand by",
                 metadata: ["connection": "\(first.wish.name)"])
@@ -145,16 +142,11 @@ public final class Symbols: Sendable {
     /// Adopts the wishes of settings that were read again; ``follow(because:)`` then applies them.
     func adopt(_ wishes: [SymbolWish]) {
         let (new, gone) = book.withLock { $0.plan.adopt(wishes) }
-        for name in new {
-            logger.warning(
-                "a connection that is new in the settings is used only after a restart",
-                metadata: ["connection": "\(name)"])
-        }
-        for name in gone {
-            logger.warning(
-                "a connection was removed from the settings; it is used until the next restart",
-                metadata: ["connection": "\(name)"])
-        }
+        let news: [(names: [String], text: Logger.Message)] = [
+            (new, "a connection that is new in the settings is used only after a restart"),
+            (gone, "a connection was removed from the settings; it is used until the next restart"),
+        ]
+        for (names, text) in news { for name in names { logger.warning(text, metadata: ["connection": "\(name)"]) } }
     }
 
     /// Whether ``follow(because:)`` is due again, because the mirror could not be read for some key. From memory.
@@ -169,15 +161,10 @@ public final class Symbols: Sendable {
             return (book.round, book.plan.keys)
         }
         let resolutions = await cache.resolutions(of: keys)
-        let step = book.withLock { book -> SymbolPlan.Step in
+        take(because: reason) { book in
             // A later round sees what this one saw, and more.
-            guard book.round == round else { return SymbolPlan.Step() }
-            let step = book.plan.decide(resolutions)
-            tell(step.changes)
-            return step
+            book.round == round ? book.plan.decide(resolutions) : SymbolPlan.Step()
         }
-        for remark in step.remarks { log(remark) }
-        log(step.changes, because: reason)
     }
 
     // MARK: The share
@@ -189,11 +176,7 @@ public final class Symbols: Sendable {
     /// memory.
     var untaken: Set<Symbol> {
         let snapshot = connections.snapshot
-        var left = Set(
-            assignments.flatMap { assignment -> [Symbol] in
-                guard case .symbols(let symbols) = assignment.interest else { return [] }
-                return symbols
-            })
+        var left = Set(assignments.flatMap(\.named))
         left.subtract(snapshot.unplaced)
         for member in snapshot.members {
             left.subtract(member.feed.confirmed)
@@ -213,14 +196,7 @@ public final class Symbols: Sendable {
     }
 
     /// Applies a new share of the symbols, and gives the connections the differences.
-    func take(_ share: SymbolShare, because reason: Logger.Message) {
-        let step = book.withLock { book -> SymbolPlan.Step in
-            let step = book.plan.take(share)
-            tell(step.changes)
-            return step
-        }
-        log(step.changes, because: reason)
-    }
+    func take(_ share: SymbolShare, because reason: Logger.Message) { take(because: reason) { $0.plan.take(share) } }
 
     // MARK: The relay's readers
 
@@ -267,18 +243,16 @@ public final class Symbols: Sendable {
     /// reason.
     private func demand(_ symbols: [Symbol], _ book: inout Book) -> [Symbol: String] {
         guard !symbols.isEmpty else { return [:] }
+        var refused: [Symbol: String] = [:]
         guard let maximum = rules.maximumOnDemand else {
-            return Dictionary(
-                uniqueKeysWithValues: symbols.map { symbol in
-                    (
-                        symbol,
-                        "nobody asked for \(symbol): add it to the symbols or a universe, "
-                            + "POST /api/websocket/subscriptions, or set RELAY_ON_DEMAND=true"
-                    )
-                })
+            for symbol in symbols {
+                refused[symbol] =
+                    "nobody asked for \(symbol): add it to the symbols or a universe, "
+                    + "POST /api/websocket/subscriptions, or set RELAY_ON_DEMAND=true"
+            }
+            return refused
         }
         let room = symbols.prefix(max(0, maximum - book.demand.count))
-        var refused: [Symbol: String] = [:]
         do throws(FeedError) {
             for symbol in try connections.subscribe(Array(room), waiting: false)[""] ?? [] {
                 refused[symbol] = "no connection has room for \(symbol)"
@@ -330,17 +304,16 @@ public final class Symbols: Sendable {
         let wish = SymbolWish(
             connection: id, name: request.name ?? id, universeKey: request.universeKey, list: list,
             fallback: .refusal, origin: .api)
-        var selection: SymbolSelection?
-        while selection == nil {
+        while true {
             let round = book.withLock { $0.round }
             let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: [wish]))
-            selection = try book.withLock { book throws(CollectorProblem) in
+            let selection = try book.withLock { book throws(CollectorProblem) -> SymbolSelection? in
                 // The groups have changed meanwhile, so the key is resolved again.
                 guard book.round == round else { return nil }
                 return try insert(wish, request.priority, resolutions, &book.plan)
             }
+            if let selection { return Self.log(selection, of: wish, logger) }
         }
-        if let selection { Self.log(selection, of: wish, logger) }
     }
 
     private func insert(
@@ -399,8 +372,7 @@ public final class Symbols: Sendable {
         try book.withLock { book throws(CollectorProblem) in
             try check(id, book.plan)
             if let all = book.plan.taker(of: id) {
-                throw CollectorProblem(
-                    .conflict, "\(all.connection) (\(all.name)) subscribes to every symbol already.")
+                throw CollectorProblem(.conflict, "\(all.connection) (\(all.name)) subscribes to every symbol already.")
             }
             let held = Set(
                 symbols.filter { symbol in
@@ -472,11 +444,30 @@ public final class Symbols: Sendable {
         throw CollectorProblem(.notFound, "There is no connection \"\(id)\".", nearest: ids)
     }
 
+    /// Takes a step of the plan, gives the connections the differences, and logs them.
+    private func take(because reason: Logger.Message, _ step: (inout Book) -> SymbolPlan.Step) {
+        let taken = book.withLock { book in
+            let taken = step(&book)
+            tell(taken.changes)
+            return taken
+        }
+        for remark in taken.remarks {
+            logger.log(level: remark.level.logLevel, "\(remark.text)", metadata: ["connection": "\(remark.name)"])
+        }
+        for change in taken.changes {
+            logger.notice(
+                reason,
+                metadata: [
+                    "connection": "\(change.name)", "added": "\(change.added)", "removed": "\(change.removed)",
+                    "such_as": "\(change.sample)",
+                ])
+        }
+    }
+
     private func tell(_ changes: [SymbolPlan.Change]) {
         guard !changes.isEmpty else { return }
         do {
-            try connections.setInterests(
-                changes.map { .init($0.interest, of: $0.connection, isOverdue: $0.isOverdue) })
+            try connections.setInterests(changes.map { .init($0.interest, of: $0.connection, isOverdue: $0.isOverdue) })
         } catch {
             logger.error("a connection can't take its symbols", metadata: ["error": "\(error)"])
         }
@@ -492,31 +483,10 @@ public final class Symbols: Sendable {
         }
         logger.info("symbols: \(selection.summary)", metadata: ["connection": "\(wish.name)"])
     }
-
-    private func log(_ changes: [SymbolPlan.Change], because reason: Logger.Message) {
-        for change in changes {
-            logger.notice(
-                reason,
-                metadata: [
-                    "connection": "\(change.name)", "added": "\(change.difference.added)",
-                    "removed": "\(change.difference.removed)", "such_as": "\(change.difference.sample)",
-                ])
-        }
-    }
-
-    private func log(_ remark: SymbolPlan.Remark) {
-        logger.log(level: remark.level.logLevel, "\(remark.text)", metadata: ["connection": "\(remark.name)"])
-    }
 }
 
 extension SymbolSelection.Remark.Level {
-    fileprivate var logLevel: Logger.Level {
-        switch self {
-        case .info: .info
-        case .warning: .warning
-        case .error: .error
-        }
-    }
+    fileprivate var logLevel: Logger.Level { self == .error ? .error : .warning }
 }
 
 extension CollectorProblem {

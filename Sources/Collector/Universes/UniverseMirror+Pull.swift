@@ -1,5 +1,7 @@
+public import Logging
 public import MarketData
 public import Store
+import Universe
 public import Upstream
 
 extension UniverseMirror {
@@ -32,5 +34,48 @@ extension UniverseMirror {
         throw StoreError(
             .changing, operation: "write a pull to", path: path,
             underlying: "\(Self.tries) times while the database was read")
+    }
+
+    /// How long the pull before the start may take, since the start waits for it.
+    private static let patience: Duration = .seconds(10)
+
+    /// Pulls from the database before the first connection, for a start that would otherwise have nothing to collect.
+    ///
+    /// - Returns: Why the mirror could not be updated, in one line, and the underlying error, if the pull was neither too
+    ///   slow nor refused; `nil` when the mirror was updated.
+    public func firstPull(
+        from source: UniverseSource, logger: Logger
+    ) async -> (description: String, cause: (any Error)?)? {
+        let end = ContinuousClock.now + Self.patience
+        do {
+            let (_, outcome) = try await pull {
+                let reading = Task { try await source.pull() }
+                return try await reading.value(within: max(.zero, end - .now))
+            }
+            if case .refused(let text) = outcome { return (text, nil) }
+            if case .replaced(let changes) = outcome, let warning = changes.warning { logger.error("\(warning)") }
+            return nil
+        } catch let error as UpstreamError where error.reason == .cancelled {
+            return ("the database gave no answer within \(Self.patience)", nil)
+        } catch {
+            return (String(describing: error), error)
+        }
+    }
+}
+
+extension UniverseSource {
+    /// Reads the groups for the mirror. Members are spelt as the feed spells them, and a remark says which were not.
+    ///
+    /// - Parameters:
+    ///   - withLegacy: whether the legacy lists of stocks, which no mirror has, are read too.
+    ///   - progress: receives the number of memberships read and the number of memberships.
+    /// - Throws: any ``UpstreamError/Reason``; a table that can't be read is named.
+    public func pull(
+        withLegacy: Bool = false,
+        progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    ) async throws(UpstreamError) -> UniverseSnapshot {
+        var snapshot = try await read(withLegacy: withLegacy, progress: progress)
+        snapshot.remarks += snapshot.records.spellAsFeed()
+        return snapshot
     }
 }

@@ -51,6 +51,8 @@ public final class UniverseService: Service {
     private let seen: Int64?
     private let shared: Mutex<Shared>
 
+    private typealias Failures = LogThrottle<String, ContinuousClock.Instant>
+
     private struct Shared {
         var settings: Settings
         var status = UniverseStatus()
@@ -94,9 +96,7 @@ public final class UniverseService: Service {
         watchBell.ring()
     }
 
-    /// Drops what the cache knows, and makes the connections' symbols follow the file.
-    ///
-    /// - Returns: The number of answers that were dropped.
+    /// Drops what the cache knows and has the connections' symbols follow the file; returns how many answers it dropped.
     @discardableResult
     public func invalidate(_ scope: RelationshipCache.Scope) -> Int {
         let dropped = cache.invalidate(scope)
@@ -107,21 +107,19 @@ public final class UniverseService: Service {
 
     /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
     public func run() async throws {
-        await cancelWhenGracefulShutdown { await self.work() }
-    }
-
-    /// Watches for changes and pulls at the same time, so that a database that hangs delays nothing.
-    private func work() async {
-        await warmUp()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.watch() }
-            if let source { group.addTask { await self.pulls(from: source) } }
+        await cancelWhenGracefulShutdown { [self] in
+            await warmUp()
+            // At the same time, so that a database that hangs delays nothing.
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.watch() }
+                if let source { group.addTask { await self.pulls(from: source) } }
+            }
         }
     }
 
     private func watch() async {
         var counter = seen
-        var failures = LogThrottle<String, ContinuousClock.Instant>()
+        var failures = Failures()
         while !Task.isCancelled {
             if take(\.wantsReread), await rereadSettings() { pullBell.ring() }
             await lookForChanges(since: &counter, &failures)
@@ -130,7 +128,7 @@ public final class UniverseService: Service {
     }
 
     private func pulls(from source: UniverseSource) async {
-        var failures = LogThrottle<String, ContinuousClock.Instant>()
+        var failures = Failures()
         var told: [String] = []
         var policy = SyncPolicy(interval: .zero)
         var known = interval
@@ -186,14 +184,16 @@ public final class UniverseService: Service {
 
     /// - Parameter told: the remarks of the last pull.
     private func pull(
-        from source: UniverseSource, _ failures: inout LogThrottle<String, ContinuousClock.Instant>,
-        _ told: inout [String]
+        from source: UniverseSource, _ failures: inout Failures, _ told: inout [String]
     ) async -> SyncPolicy.Outcome {
         do {
             let (snapshot, outcome) = try await mirror.pull { try await source.pull() }
             if snapshot.remarks != told { log(snapshot.remarks) }
             told = snapshot.remarks
-            if case .refused(let text) = outcome { throw RefusedPull(text: text) }
+            if case .refused(let text) = outcome {
+                let advice = "look at the database, or run edgetick universe pull --force"
+                return failed("\(text); \(advice)", isRetryable: false, &failures)
+            }
             shared.withLock { shared in
                 shared.status.pulls += 1
                 shared.status.failure = nil
@@ -202,36 +202,28 @@ public final class UniverseService: Service {
             if case .replaced(let changes) = outcome { log(changes) }
             noteAge()
             return .drained
+        } catch let error as UpstreamError where error.reason == .cancelled {
+            return .failedForNow
         } catch {
-            return failed(error, &failures)
+            let isRetryable = (error as? UpstreamError)?.isRetryable ?? (error as? StoreError)?.isRetryable ?? false
+            return failed(String(describing: error), isRetryable: isRetryable, &failures)
         }
     }
 
-    private struct RefusedPull: Error, CustomStringConvertible {
-        let text: String
-        var description: String { "\(text); look at the database, or run edgetick universe pull --force" }
-    }
-
-    private func failed(_ error: any Error, _ failures: inout LogThrottle<String, ContinuousClock.Instant>)
-        -> SyncPolicy.Outcome
-    {
-        if let error = error as? UpstreamError, error.reason == .cancelled { return .failedForNow }
+    private func failed(_ description: String, isRetryable: Bool, _ failures: inout Failures) -> SyncPolicy.Outcome {
         noteAge()
-        let description = String(describing: error)
         let pulledAt = shared.withLock { shared in
-            let since = shared.status.failure?.since ?? .now
-            shared.status.failure = .init(description: description, since: since)
+            shared.status.failure = .init(description: description, since: shared.status.failure?.since ?? .now)
             return shared.status.mirrorPulledAt
         }
         if let occurrences = failures.occurred("pull", description, now: .now) {
+            let age = pulledAt.map { UniverseAge.text(.milliseconds(WallClock.milliseconds() - $0)) }
             logger.warning(
                 "the universe pull failed; the mirror stays in use",
                 metadata: [
-                    "error": "\(description)", "occurrences": "\(occurrences)",
-                    "age": "\(Self.age(since: pulledAt, now: WallClock.milliseconds()))",
+                    "error": "\(description)", "occurrences": "\(occurrences)", "age": "\(age ?? "never pulled")",
                 ])
         }
-        let isRetryable = (error as? UpstreamError)?.isRetryable ?? (error as? StoreError)?.isRetryable ?? false
         return isRetryable ? .failedForNow : .paused
     }
 
@@ -264,7 +256,7 @@ public final class UniverseService: Service {
 
     /// Notes when any process last pulled. If that was since the last look, a failure from before is over.
     private func noteAge() {
-        guard let note = try? mirror.pullNote() else { return }
+        guard let note = try? mirror.withSnapshot({ try $0.pullNote() }) else { return }
         shared.withLock { shared in
             guard shared.status.mirrorPulledAt != note.checkedAt else { return }
             shared.status.mirrorPulledAt = note.checkedAt
@@ -272,16 +264,9 @@ public final class UniverseService: Service {
         }
     }
 
-    private static func age(since milliseconds: Int64?, now: Int64) -> String {
-        guard let milliseconds else { return "never pulled" }
-        return UniverseAge.text(.milliseconds(now - milliseconds))
-    }
-
     // MARK: - Following
 
-    private func lookForChanges(
-        since counter: inout Int64?, _ failures: inout LogThrottle<String, ContinuousClock.Instant>
-    ) async {
+    private func lookForChanges(since counter: inout Int64?, _ failures: inout Failures) async {
         let isAsked = take(\.wantsFollowing)
         // A pull by hand that finds nothing new doesn't move the counter.
         if shared.withLock({ $0.status.failure != nil }) { noteAge() }
@@ -298,7 +283,7 @@ public final class UniverseService: Service {
         }
     }
 
-    private func readCounter(_ failures: inout LogThrottle<String, ContinuousClock.Instant>) -> Int64? {
+    private func readCounter(_ failures: inout Failures) -> Int64? {
         do throws(StoreError) {
             let counter = try mirror.changeCounter()
             shared.withLock { $0.status.unreadable = nil }
@@ -306,9 +291,8 @@ public final class UniverseService: Service {
             return counter
         } catch {
             let description = String(describing: error)
-            shared.withLock { shared in
-                let since = shared.status.unreadable?.since ?? .now
-                shared.status.unreadable = .init(description: description, since: since)
+            shared.withLock {
+                $0.status.unreadable = .init(description: description, since: $0.status.unreadable?.since ?? .now)
             }
             if let occurrences = failures.occurred("look", description, now: .now) {
                 logger.warning(

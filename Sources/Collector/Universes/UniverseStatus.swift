@@ -1,20 +1,14 @@
+public import MarketData
+
 /// The state of the mirror.
 public struct UniverseStatus: Sendable, Equatable {
-    /// A failure that lasts.
-    public struct Failure: Sendable, Equatable {
-        /// What went wrong and what to do, in one line.
-        var description: String
-        /// When it began.
-        var since: ContinuousClock.Instant
-    }
-
     /// The number of successful pulls since the process started, including those that found nothing new.
     var pulls = 0
     /// When any process last found the mirror to match the database, in milliseconds since the Unix epoch; `nil` before
     /// the first pull.
     public var mirrorPulledAt: Int64?
     /// The present failure of the pull, if any.
-    public var failure: Failure?
+    public var failure: LastingFailure?
     /// Why the mirror can't be read now, if it can't; what was read before stays in use.
-    var unreadable: Failure?
+    var unreadable: LastingFailure?
 }

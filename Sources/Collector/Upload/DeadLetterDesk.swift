@@ -1,5 +1,5 @@
 import Dispatch
-import MarketData
+public import MarketData
 public import Store
 import Upstream
 
@@ -30,8 +30,7 @@ public struct DeadLetterDesk: Sendable {
     ///   too long or ended. Unless it is a `StoreError`, nothing is changed then.
     public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
         let (done, failure) = try await parts(of: choice) { upload in try await upload.retry(choice) }
-        var result = DeadLetterRetry()
-        for part in done { result.add(part) }
+        var result = done.reduce(into: DeadLetterRetry()) { $0.add($1) }
         result.failure = failure
         return result
     }
@@ -41,7 +40,7 @@ public struct DeadLetterDesk: Sendable {
     /// - Throws: The same as ``retry(_:)``.
     public func discard(_ choice: DeadLetterChoice) async throws -> DeadLetterDiscard {
         guard !uploads.isEmpty else {
-            return try await DeadLetterRetry.discard(choice, buffer: buffer, passes: [])
+            return try await DeadLetterRetry.discard(choice.letters(in: buffer), buffer: buffer, passes: [])
         }
         let (done, failure) = try await parts(of: choice) { upload in try await upload.discard(choice) }
         return DeadLetterDiscard(
@@ -56,10 +55,7 @@ public struct DeadLetterDesk: Sendable {
         of choice: DeadLetterChoice, _ work: @escaping @Sendable (SyncService) async throws -> Part
     ) async throws -> (done: [Part], failure: String?) {
         // All names are looked up before anything is changed: each upload looks up only its own.
-        let found = try await files.waiting { [buffer] () throws(StoreError) in
-            try choice.found(in: TickHistory(directory: buffer.directory))
-        }
-        let letters = try DeadLettersMissing.check(found)
+        let letters = try await files.waiting { [buffer] in try choice.letters(in: buffer) }
         let end = ContinuousClock.now + patience
         var done: [Part] = []
         for upload in uploads {
@@ -85,16 +81,9 @@ public struct DeadLetterDiscard: Sendable {
     public var letters: [DeadLetter]
     /// The number of other letters, which are gone too, but whose rows turned out to wait for upload and are judged
     /// again.
-    public var waiting: Int
+    public var waiting = 0
     /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
     public var failure: String?
-
-    /// Makes the result; see the properties for meaning.
-    public init(letters: [DeadLetter], waiting: Int = 0, failure: String? = nil) {
-        self.letters = letters
-        self.waiting = waiting
-        self.failure = failure
-    }
 }
 
 /// The error of letters whose turn did not come, or for which the database was asked for too long.

@@ -1,4 +1,4 @@
-import MarketData
+public import MarketData
 public import Store
 public import Upstream
 
@@ -8,13 +8,15 @@ public struct DeadLettersMissing: Error, CustomStringConvertible {
     public let names: [DeadLetterChoice.Name]
 
     /// The description, in one line.
-    public var description: String {
-        "there is no dead letter \(names.map(\.description).joined(separator: ", "))"
-    }
+    public var description: String { "there is no dead letter \(names.map(\.description).joined(separator: ", "))" }
+}
 
-    static func check(
-        _ found: (letters: [DeadLetter], missing: [DeadLetterChoice.Name])
-    ) throws(DeadLettersMissing) -> [DeadLetter] {
+extension DeadLetterChoice {
+    /// Returns the chosen letters of some streams in the buffer's file, oldest first.
+    ///
+    /// - Throws: `StoreError` and ``DeadLettersMissing``.
+    func letters(in buffer: TickBuffer, of streams: [EventStream] = EventStream.allCases) throws -> [DeadLetter] {
+        let found = try found(in: TickHistory(directory: buffer.directory), of: streams)
         guard found.missing.isEmpty else { throw DeadLettersMissing(names: found.missing) }
         return found.letters
     }
@@ -50,9 +52,6 @@ public struct DeadLetterRetry: Sendable {
     /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
     public internal(set) var failure: String?
 
-    /// Makes the result for rows that went back into the queue.
-    public init(requeued: Int = 0) { self.requeued = requeued }
-
     /// Adds the result for other letters.
     public mutating func add(_ other: DeadLetterRetry) {
         requeued += other.requeued
@@ -70,7 +69,7 @@ public struct DeadLetterRetry: Sendable {
         _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], batchRows: Int
     ) async throws -> DeadLetterRetry {
         let passes = uploaders.map { UploadPass(buffer: buffer, uploader: $0, batchRows: batchRows) }
-        var (result, places) = try await requeue(letters, buffer: buffer, uploaders: uploaders, passes: passes)
+        var (result, places) = try await requeue(letters, buffer: buffer, passes: passes)
         for pass in passes { _ = try await pass.run() }
         let left = try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max))
         result.refusedAgain = left.filter { places.contains($0.name) }
@@ -84,20 +83,17 @@ public struct DeadLetterRetry: Sendable {
     /// - Returns: The result so far, and the names of the rows in the queue.
     /// - Throws: The same as ``run(_:buffer:uploaders:batchRows:)``.
     static func requeue(
-        _ letters: [DeadLetter], buffer: TickBuffer, uploaders: [Uploader], passes: [UploadPass]
+        _ letters: [DeadLetter], buffer: TickBuffer, passes: [UploadPass]
     ) async throws -> (DeadLetterRetry, places: Set<String>) {
         var result = DeadLetterRetry()
-        for pass in passes {
-            if let failure = try await pass.settle(pass.streams).values.first { throw failure }
-        }
+        for pass in passes { if let failure = try await pass.settle(pass.streams).values.first { throw failure } }
         // The letter of a row that was never settled is gone now, and the row is still in the queue.
         let standing = try names(in: buffer)
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
         let readable = letters.filter { $0.event != nil }
-        let bars = uploaders.first { $0.configuration.streams.contains(.bars) }
-        let held = try await superseded(readable, uploader: bars)
+        let held = try await superseded(readable, uploader: passes.first { $0.streams.contains(.bars) }?.uploader)
         // The file is changed last, so that bars collected meanwhile count too, and not once the caller has given up.
         try Task.checkCancellation()
         let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
@@ -117,18 +113,6 @@ public struct DeadLetterRetry: Sendable {
         Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
     }
 
-    /// Deletes letters of these streams from the file and returns them, as ``discard(_:buffer:passes:)`` does.
-    ///
-    /// - Throws: Also ``DeadLettersMissing``.
-    static func discard(
-        _ choice: DeadLetterChoice, of streams: [EventStream] = EventStream.allCases, buffer: TickBuffer,
-        passes: [UploadPass]
-    ) async throws -> DeadLetterDiscard {
-        let letters = try DeadLettersMissing.check(
-            choice.found(in: TickHistory(directory: buffer.directory), of: streams))
-        return try await discard(letters, buffer: buffer, passes: passes)
-    }
-
     /// Deletes letters from the file and returns them.
     ///
     /// - Parameter passes: The passes of the letters' streams; none may be running. They are asked only if a COMMIT was
@@ -140,7 +124,7 @@ public struct DeadLetterRetry: Sendable {
     ) async throws -> DeadLetterDiscard {
         func inDoubt() -> [DeadLetter] {
             let statistics = buffer.statistics
-            return letters.filter { $0.sequence > statistics[$0.stream].settledSequence }
+            return letters.filter { $0.sequence > statistics[$0.stream].marks.settled }
         }
         // If the COMMIT succeeded, the letter is all that is left of its row, and must be counted.
         let doubtful = inDoubt()
@@ -162,14 +146,10 @@ public struct DeadLetterRetry: Sendable {
 
     /// Returns the names of bars that would replace a newer version upstream.
     private static func superseded(_ letters: [DeadLetter], uploader: Uploader?) async throws -> Set<String> {
-        var late: [(name: String, bar: LateBar)] = []
-        for letter in letters where letter.stream == .bars {
-            guard let batch = letter.event?.batch, let bar = batch.bars.first else { continue }
-            late.append(
-                (
-                    letter.name,
-                    LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
-                ))
+        let late = letters.filter { $0.stream == .bars }.compactMap { letter -> (name: String, bar: LateBar)? in
+            guard let batch = letter.event?.batch, let bar = batch.bars.first else { return nil }
+            let lateBar = LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
+            return (letter.name, lateBar)
         }
         let found = try await uploader?.superseded(late.map(\.bar)) ?? []
         return Set(found.filter(late.indices.contains).map { late[$0].name })

@@ -31,14 +31,16 @@ final class Interludes: Sendable {
             state.next += 1
             return state.next
         }
-        let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, any Error>, Never>) in
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Value, any Error>) in
                 let waiting = Waiting(key: key) {
-                    let result: Result<Value, any Error>
-                    do { result = .success(try await work()) } catch { result = .failure(error) }
-                    continuation.resume(returning: result)
+                    do {
+                        continuation.resume(returning: try await work())
+                    } catch {
+                        continuation.resume(throwing: error)
+                    }
                 } withdraw: {
-                    continuation.resume(returning: .failure(CancellationError()))
+                    continuation.resume(throwing: CancellationError())
                 }
                 let isIn = state.withLock { state in
                     guard !state.isOver, !Task.isCancelled else { return false }
@@ -55,7 +57,6 @@ final class Interludes: Sendable {
             withdrawn?.withdraw()
             begun?.cancel()
         }
-        return try result.get()
     }
 
     /// Does the work that waits; cancelling the task cancels the work under way.

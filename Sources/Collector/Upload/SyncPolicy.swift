@@ -19,9 +19,7 @@ struct SyncPolicy: Sendable {
     private var failures = 0
 
     /// Makes a policy with a pass every `interval` while all goes well.
-    init(interval: Duration) {
-        self.interval = interval
-    }
+    init(interval: Duration) { self.interval = interval }
 
     /// Returns the time to wait after a pass.
     ///

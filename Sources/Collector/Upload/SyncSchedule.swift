@@ -14,17 +14,15 @@ struct SyncSchedule {
     private let interval: Duration
     private let streams: [EventStream]
     private var database: SyncPolicy
-    private var policies: [EventStream: SyncPolicy]
+    private var policies: [EventStream: SyncPolicy] = [:]
     /// When streams with a problem are tried again.
     private var retries: [EventStream: ContinuousClock.Instant] = [:]
 
     /// A schedule that uploads these streams every `interval` while all goes well.
-    init(_ streams: [EventStream] = EventStream.allCases, interval: Duration) {
+    init(_ streams: [EventStream], interval: Duration) {
         self.interval = interval
         self.streams = streams
-        let policy = SyncPolicy(interval: interval)
-        database = policy
-        policies = Dictionary(uniqueKeysWithValues: streams.map { ($0, policy) })
+        database = SyncPolicy(interval: interval)
     }
 
     /// The streams that failed when they were last tried.
@@ -53,8 +51,9 @@ struct SyncSchedule {
         case .passed(let failures, let isCutShort):
             var next = database.wait(after: .drained, jitter: jitter)
             next = isCutShort ? .zero : max(.zero, next - took)
+            let fresh = SyncPolicy(interval: interval)
             for stream in streams {
-                let wait = policies[stream]?.wait(after: failures[stream] ?? .drained, jitter: jitter) ?? interval
+                let wait = policies[stream, default: fresh].wait(after: failures[stream] ?? .drained, jitter: jitter)
                 retries[stream] = failures[stream] == nil ? nil : now + wait
             }
             for retry in retries.values { next = min(next, max(.zero, retry - now)) }

@@ -38,6 +38,8 @@ public final class SyncService: Service {
         var hasEnded = false
     }
 
+    private typealias Failures = LogThrottle<EventStream?, ContinuousClock.Instant>
+
     private struct Waiter {
         let continuation: CheckedContinuation<UploadReport?, Never>
         /// The sum of the passes so far, which were cut short.
@@ -98,10 +100,8 @@ public final class SyncService: Service {
     ///   cancelled or the service ended before the file was changed. Nothing is changed then.
     public func retry(_ choice: DeadLetterChoice) async throws -> DeadLetterRetry {
         try await interludes.run(ring: doorbell.ring) { [self] in
-            let letters = try DeadLettersMissing.check(
-                choice.found(in: TickHistory(directory: buffer.directory), of: pass.streams))
             let (retry, _) = try await DeadLetterRetry.requeue(
-                letters, buffer: buffer, uploaders: [uploader], passes: [pass])
+                choice.letters(in: buffer, of: pass.streams), buffer: buffer, passes: [pass])
             logger.notice("dead letters are back in the queue", metadata: ["rows": "\(retry.requeued)"])
             return retry
         }
@@ -112,7 +112,8 @@ public final class SyncService: Service {
     /// - Throws: The same as ``retry(_:)``.
     public func discard(_ choice: DeadLetterChoice) async throws -> DeadLetterDiscard {
         try await interludes.run(ring: doorbell.ring) { [self] in
-            try await DeadLetterRetry.discard(choice, of: pass.streams, buffer: buffer, passes: [pass])
+            try await DeadLetterRetry.discard(
+                choice.letters(in: buffer, of: pass.streams), buffer: buffer, passes: [pass])
         }
     }
 
@@ -136,7 +137,7 @@ public final class SyncService: Service {
 
     private func passes() async {
         var schedule = SyncSchedule(pass.streams, interval: interval)
-        var failures = LogThrottle<EventStream?, ContinuousClock.Instant>()
+        var failures = Failures()
         var isAsked = false
         while !work.withLock({ $0.isStopping }), !Task.isCancelled {
             await interludes.carryOut()
@@ -165,12 +166,8 @@ public final class SyncService: Service {
                 "not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
         }
         await uploader.disconnect()
-        let waiting = work.withLock { work in
-            work.hasEnded = true
-            defer { work.waiting = [:] }
-            return work.waiting.values
-        }
-        for waiter in waiting { waiter.continuation.resume(returning: nil) }
+        work.withLock { $0.hasEnded = true }
+        for waiter in takeWaiting().values { waiter.continuation.resume(returning: nil) }
     }
 
     /// Takes the callers that wait for the next pass.
@@ -182,8 +179,7 @@ public final class SyncService: Service {
     }
 
     private func onePass(
-        _ streams: [EventStream], _ failing: Set<EventStream>, for waiting: [Int: Waiter],
-        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
+        _ streams: [EventStream], _ failing: Set<EventStream>, for waiting: [Int: Waiter], _ failures: inout Failures
     ) async -> SyncSchedule.Result {
         let task = Task { [self] in
             await pass.report(of: streams, failing: failing, within: self.longestPass) { moved in
@@ -226,9 +222,7 @@ public final class SyncService: Service {
                 sum.failures.merge(before.failures.filter { !streams.contains($0.key) }) { $1 }
             }
             let isBack = work.withLock { work in
-                guard report.isCutShort, report.problem == nil, !work.hasEnded, !work.isStopping else {
-                    return false
-                }
+                guard report.isCutShort, report.problem == nil, !work.hasEnded, !work.isStopping else { return false }
                 work.waiting[ticket] = Waiter(continuation: waiter.continuation, report: sum)
                 return true
             }
@@ -248,12 +242,16 @@ public final class SyncService: Service {
     }
 
     /// Records and logs a failure of one stream, or of all streams.
-    private func failed(
-        _ stream: EventStream?, _ error: any Error,
-        _ failures: inout LogThrottle<EventStream?, ContinuousClock.Instant>
-    ) -> SyncPolicy.Outcome {
-        guard !task(isCancelledBy: error) else { return .failedForNow }
-        let needsPerson = Self.needsPerson(error)
+    private func failed(_ stream: EventStream?, _ error: any Error, _ failures: inout Failures) -> SyncPolicy.Outcome {
+        guard !(error is CancellationError), (error as? UpstreamError)?.reason != .cancelled else {
+            return .failedForNow
+        }
+        let needsPerson =
+            switch error {
+            case let error as UpstreamError: !error.isRetryable
+            case let error as StoreError: error.reason == .sequenceAhead
+            default: false
+            }
         let description = String(describing: error)
         current.withLock { $0.failed(stream, description, needsPerson: needsPerson, at: .now) }
         if let occurrences = failures.occurred(stream, description, now: .now) {
@@ -267,18 +265,5 @@ public final class SyncService: Service {
             logger.error("\(news); \(others)", metadata: metadata)
         }
         return needsPerson ? .paused : .failedForNow
-    }
-
-    private func task(isCancelledBy error: any Error) -> Bool {
-        if let error = error as? UpstreamError { return error.reason == .cancelled }
-        return error is CancellationError
-    }
-
-    private static func needsPerson(_ error: any Error) -> Bool {
-        switch error {
-        case let error as UpstreamError: !error.isRetryable
-        case let error as StoreError: error.reason == .sequenceAhead
-        default: false
-        }
     }
 }

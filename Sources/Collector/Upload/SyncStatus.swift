@@ -3,24 +3,14 @@ import Upstream
 
 /// The state of the upload: what was uploaded, and what stops each stream, or all of them.
 public struct SyncStatus: Sendable, Equatable {
-    /// A failure that lasts.
-    public struct Failure: Sendable, Equatable {
-        /// What went wrong and what to do, in one line.
-        public let description: String
-        /// Whether a person must fix it.
-        public let needsPerson: Bool
-        /// When it began.
-        public let since: ContinuousClock.Instant
-    }
-
     /// What was uploaded since the process started.
     public private(set) var totals = UploadTotals()
     /// When a pass last ended with everything upstream.
     public private(set) var lastSuccess: ContinuousClock.Instant?
     /// The failures of single streams; the other streams go on.
-    public private(set) var failures: [EventStream: Failure] = [:]
+    public private(set) var failures: [EventStream: LastingFailure] = [:]
     /// The failure that stops all streams.
-    private(set) var problem: Failure?
+    private(set) var problem: LastingFailure?
 
     /// When the next pass begins; `nil` while one is under way.
     public internal(set) var nextPass: ContinuousClock.Instant?
@@ -51,18 +41,13 @@ public struct SyncStatus: Sendable, Equatable {
         return sum
     }
 
-    /// The number of rows uploaded since the process started.
-    public var rows: Int { totals.rows }
-    /// Rows refused upstream since the process started.
-    public var refused: Int { totals.refused }
-
     /// All failures in one, with each stream named; `nil` when nothing is wrong.
-    public var failure: Failure? {
+    public var failure: LastingFailure? {
         if let problem { return problem }
         let failures = EventStream.allCases.compactMap { stream in self.failures[stream].map { (stream, $0) } }
         let gone = EventStream.allCases.compactMap { missing[$0] }
         guard let since = (failures.map(\.1.since) + [missingSince].compactMap(\.self)).min() else { return nil }
-        return Failure(
+        return LastingFailure(
             description: (failures.map { "\($0.rawValue): \($1.description)" } + gone).joined(separator: "; "),
             needsPerson: !gone.isEmpty || failures.contains { $1.needsPerson }, since: since)
     }
@@ -95,7 +80,7 @@ public struct SyncStatus: Sendable, Equatable {
         _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
     ) {
         let last = if let stream { failures[stream] } else { problem }
-        let failure = Failure(description: description, needsPerson: needsPerson, since: last?.since ?? now)
+        let failure = LastingFailure(description: description, needsPerson: needsPerson, since: last?.since ?? now)
         if let stream { failures[stream] = failure } else { problem = failure }
     }
 }

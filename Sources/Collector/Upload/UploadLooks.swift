@@ -57,7 +57,7 @@ final class UploadLooks: Sendable {
         self.buffer = buffer
         self.uploader = uploader
         let statistics = buffer.statistics
-        let seen = EventStream.allCases.map { ($0, statistics[$0].acknowledgedSequence) }
+        let seen = EventStream.allCases.map { ($0, statistics[$0].marks.acknowledged) }
         state = Mutex(State(seen: Dictionary(uniqueKeysWithValues: seen)))
     }
 
@@ -89,7 +89,7 @@ final class UploadLooks: Sendable {
         for stream in streams {
             do {
                 let finding = try await check(stream, receivedAfter: cutoff)
-                let uploaded = buffer.statistics[stream].acknowledgedSequence
+                let uploaded = buffer.statistics[stream].marks.acknowledged
                 let news = state.withLock { $0.note(finding, of: stream, uploaded: uploaded) }
                 if let news { try await buffer.note(incident: "rows are gone upstream", detail: news) }
             } catch let error as UpstreamError {
@@ -102,19 +102,17 @@ final class UploadLooks: Sendable {
     }
 
     /// Forgets which rows of a stream are missing, since a person has them sent again.
-    func forget(_ stream: EventStream) {
-        state.withLock { $0.missing[stream] = nil }
-    }
+    func forget(_ stream: EventStream) { state.withLock { $0.missing[stream] = nil } }
 
     private func check(_ stream: EventStream, receivedAfter cutoff: Int64) async throws -> Finding {
-        let statistics = buffer.statistics[stream]
+        let marks = buffer.statistics[stream].marks
         let (known, isMissing) = state.withLock { ($0.seen[stream] ?? 0, $0.missing[stream] != nil) }
-        let seen = min(known, statistics.acknowledgedSequence)
-        let isDeleted = seen <= statistics.deletedThrough
+        let seen = min(known, marks.acknowledged)
+        let isDeleted = seen <= marks.deleted
         // The rows after them may have been uploaded after the table was emptied.
         if isDeleted, isMissing { return .nothing }
-        let first = isDeleted ? statistics.deletedThrough : seen - Self.rows
-        let end = isDeleted ? min(first + 10, statistics.acknowledgedSequence) : seen
+        let first = isDeleted ? marks.deleted : seen - Self.rows
+        let end = isDeleted ? min(first + 10, marks.acknowledged) : seen
         guard first < end else { return .nothing }
         let batch = try await buffer.read(stream, after: max(0, first), through: end, limit: Int(Self.rows)).batch
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)

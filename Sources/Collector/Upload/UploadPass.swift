@@ -9,9 +9,8 @@ public import Upstream
 /// one neither loses nor duplicates a row.
 public struct UploadPass: Sendable {
     private let buffer: TickBuffer
-    private let uploader: Uploader
+    let uploader: Uploader
     private let sizes: BatchSizes
-    private let file: BufferFile
     private let looks: UploadLooks
 
     /// The streams that the database holds.
@@ -27,17 +26,14 @@ public struct UploadPass: Sendable {
         self.buffer = buffer
         self.uploader = uploader
         sizes = BatchSizes(usual: batchRows, most: mostRows ?? batchRows)
-        file = BufferFile(buffer: buffer)
         looks = UploadLooks(buffer: buffer, uploader: uploader)
     }
 
-    /// Uploads every row that the buffer holds now; `progress` is called after every batch.
+    /// Uploads every row that the buffer holds now.
     ///
     /// - Throws: `StoreError` and `UpstreamError`, once everything that can be uploaded is upstream. What was
     ///   acknowledged by then stays acknowledged.
-    public func run(progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }) async throws -> UploadTotals {
-        try await report(progress: progress).get()
-    }
+    func run() async throws -> UploadTotals { try await report().get() }
 
     /// Uploads every row of these streams that the buffer holds now, or runs until each of them has failed. Rows that
     /// arrive meanwhile are left to the next pass: on a busy feed the pass would never end, and a stream that failed in it
@@ -61,12 +57,13 @@ public struct UploadPass: Sendable {
         var report = UploadReport()
         let streams = streams ?? self.streams
         let buffered = buffer.statistics
-        let ends = Dictionary(uniqueKeysWithValues: streams.map { ($0, buffered[$0].lastSequence) })
+        let ends = Dictionary(uniqueKeysWithValues: streams.map { ($0, buffered[$0].marks.last) })
         let deadline = limit.map { ContinuousClock.now + $0 }
         var left = streams.filter { !failing.contains($0) } + streams.filter(failing.contains)
         var hasMoved = false
         repeat {
             var failures: [EventStream: UpstreamError] = [:]
+            var begun: UploadQueue?
             do {
                 let now = ContinuousClock.now
                 await looks.prepare(at: now)
@@ -82,16 +79,11 @@ public struct UploadPass: Sendable {
                             return totals
                         })
                 }
-                do {
-                    try await uploader.drain(queue, of: file)
-                    left = []
-                    report.isCutShort = await queue.isCutShort
-                } catch {
-                    failures.merge(await queue.failures) { $1 }
-                    report.isCutShort = await queue.isCutShort
-                    throw error
-                }
+                begun = queue
+                try await uploader.drain(queue, of: buffer)
+                left = []
             } catch {
+                if let begun { failures.merge(await begun.failures) { $1 } }
                 let failure = (error as? UpstreamError).flatMap { failures.values.contains($0) ? $0 : nil }
                 if failure == nil { report.problem = error }
                 left.removeAll { failures[$0] != nil }
@@ -105,14 +97,15 @@ public struct UploadPass: Sendable {
                     for stream in moved { failures[stream] = nil }
                 }
             }
+            if let begun { report.isCutShort = await begun.isCutShort }
             report.failures.merge(failures) { $1 }
         } while !left.isEmpty
         report.totals = totals.withLock { $0 }
         return report
     }
 
-    /// Does the same as ``report(of:failing:progress:until:)``, and retries streams whose failure may be caused by one
-    /// row or by the batch's size. For a command that makes a single pass; the service has its next pass.
+    /// Does the same as ``report(of:failing:within:progress:until:)``, and retries streams whose failure may be caused
+    /// by one row or by the batch's size. For a command that makes a single pass; the service has its next pass.
     public func reportAfterTries(
         progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
     ) async -> UploadReport {
@@ -144,16 +137,14 @@ public struct UploadPass: Sendable {
     /// - Parameter readsTables: Whether the tables' descriptions are read again first.
     /// - Returns: The streams that can't be settled now, and why.
     /// - Throws: `StoreError` and `UpstreamError`, when no stream can be settled.
-    func settle(
-        _ streams: [EventStream], readsTables: Bool = false
-    ) async throws -> [EventStream: UpstreamError] {
+    func settle(_ streams: [EventStream], readsTables: Bool = false) async throws -> [EventStream: UpstreamError] {
         try await uploader.connect(readsTables: readsTables)
         var failures: [EventStream: UpstreamError] = [:]
         var known: [EventStream: Int64] = [:]
         for stream in streams {
             do throws(UpstreamError) {
-                if buffer.statistics[stream].lastSequence > 0 { try await uploader.settle(stream, with: file) }
-                known[stream] = buffer.statistics[stream].acknowledgedSequence
+                if buffer.statistics[stream].marks.last > 0 { try await uploader.settle(stream, with: buffer) }
+                known[stream] = buffer.statistics[stream].marks.acknowledged
             } catch {
                 guard error.reason != .cancelled, !error.isLostConnection else { throw error }
                 failures[stream] = error
@@ -171,7 +162,7 @@ public struct UploadPass: Sendable {
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {
         try await uploader.connect()
         try await buffer.sendAgain(stream, from: sequence)
-        try await uploader.settle(stream, with: file, isTakeover: true)
+        try await uploader.settle(stream, with: buffer, isTakeover: true)
         looks.forget(stream)
     }
 }

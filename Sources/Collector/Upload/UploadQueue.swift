@@ -25,9 +25,7 @@ final class BatchSizes: Sendable {
 
     func tookTooLong(_ stream: EventStream) { sizes.withLock { $0[stream]?.tookTooLong() } }
 
-    func wentUp(_ batch: SettledBatch) {
-        sizes.withLock { $0[batch.stream]?.wentUp(batch.rows, in: batch.took) }
-    }
+    func wentUp(_ batch: SettledBatch) { sizes.withLock { $0[batch.stream]?.wentUp(batch.rows, in: batch.took) } }
 }
 
 /// The buffer's head, as a pass reads it: which stream is next, how far each was read, and what failed.
@@ -86,12 +84,10 @@ actor UploadQueue: UploadSource {
     private var isLate: Bool { deadline.map { $0 <= .now } ?? false }
 
     private func isLeft(_ stream: EventStream) -> Bool {
-        (cursors[stream] ?? buffer.statistics[stream].acknowledgedSequence) < ends[stream] ?? 0
+        (cursors[stream] ?? buffer.statistics[stream].marks.acknowledged) < ends[stream] ?? 0
     }
 
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws {
-        try await buffer.addDeadLetters(refused.map { DeadLetter($0, stream: stream) })
-    }
+    func keep(_ refused: [DeadLetter]) async throws { try await buffer.addDeadLetters(refused) }
 
     func settled(_ batch: SettledBatch) async throws {
         try await buffer.acknowledge(batch.stream, through: batch.last)
@@ -102,12 +98,5 @@ actor UploadQueue: UploadSource {
     func failed(_ stream: EventStream, _ error: UpstreamError) {
         failures[stream] = error
         if error.isSlow { sizes.tookTooLong(stream) }
-    }
-}
-
-extension DeadLetter {
-    fileprivate init(_ row: RefusedRow, stream: EventStream) {
-        self.init(
-            stream: stream, sequence: row.sequence, sqlState: row.sqlState, reason: row.reason, row: row.rowJSON)
     }
 }

@@ -81,9 +81,7 @@ public struct UploadReport: Sendable {
     /// - Throws: What went wrong; if several streams failed, the first one's failure.
     func get() throws -> UploadTotals {
         if let problem { throw problem }
-        for stream in EventStream.allCases {
-            if let failure = failures[stream] { throw failure }
-        }
+        for stream in EventStream.allCases { if let failure = failures[stream] { throw failure } }
         return totals
     }
 }

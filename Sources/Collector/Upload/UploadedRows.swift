@@ -80,7 +80,7 @@ public struct UploadedRows: Sendable {
             let isOldest = !isScattered && !lacksRecent && missing.count < count
             let again = "edgetick sync --again --stream \(name) --from \(missing.first)"
             result.find(
-                isOldest ? .warning : .fault, at: "\(name) \(missing.first)…\(missing.last)",
+                isOldest ? .warning : .fault, .ledger, at: "\(name) \(missing.first)…\(missing.last)",
                 "\(missing.count) of \(count) uploaded rows are not upstream",
                 advice: isOldest
                     ? "the database's own retention deletes its oldest rows; if it has none, \(again)"
@@ -89,21 +89,21 @@ public struct UploadedRows: Sendable {
         }
         if let doubled {
             result.find(
-                .fault, at: "\(name) from \(doubled.first)",
+                .fault, .ledger, at: "\(name) from \(doubled.first)",
                 "\(doubled.count.counted("row is", "rows are")) upstream more than once",
                 advice: "delete all but one of each there")
         }
         if areChanged {
             result.find(
-                .note, at: name,
+                .note, .ledger, at: name,
                 "a trigger on the table changes values: some rows were found only by what identifies their events; "
-                    + "whether those are doubled was not checked", advice: "")
+                    + "whether those are doubled was not checked")
         }
         if !isCertain, count > 0 {
             result.find(
-                .note, at: name,
+                .note, .ledger, at: name,
                 "the table has no received_at, or no collector where a trigger changes received_at: a row that another "
-                    + "collector sent counts as this one's, and whether rows are doubled was not checked", advice: "")
+                    + "collector sent counts as this one's, and whether rows are doubled was not checked")
         }
     }
 }

@@ -60,8 +60,7 @@ struct EventTimes: Sendable {
         return end
     }
 
-    /// Whether only an event can show when a loss ended: by the clock, the end is before the start or implausibly long
-    /// after it.
+    /// Whether only an event can show when a loss ended: by the clock, it ended before it began or implausibly late.
     func needsEvent(toEnd loss: LossLedger.Loss, noted: FeedMoment, _ now: FeedMoment) -> Bool {
         let shown = max(now.wall, noted.wall + now.elapsed(since: noted))
         let length = shown - delay - loss.from
@@ -72,8 +71,7 @@ struct EventTimes: Sendable {
     static let clockTolerance: Int64 = 5000
     /// How far the clock may be from the events before it is no longer believed, in milliseconds.
     static let clockDisbelief: Int64 = 86_400_000
-    /// The longest gap that is believed on the clock's word alone, in milliseconds. A longer one needs an event to
-    /// confirm it.
+    /// The longest gap that is believed on the clock's word alone, in milliseconds.
     private static let longestBelieved: Int64 = 7 * 86_400_000
 
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) {

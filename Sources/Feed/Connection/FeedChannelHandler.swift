@@ -52,7 +52,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
         case .drop, .pong: break
         case .ping:
             // A peer that sends pings without reading the answers must not fill this side's memory.
-            if context.channel.isWritable, !hasSentClose { write(.pong, data) }
+            if context.channel.isWritable { write(.pong, data) }
         case .close:
             endRead()
             switch WebSocketFrameAssembler.readClose(data.readableBytesView) {
@@ -123,26 +123,17 @@ final class FeedChannelHandler: ChannelInboundHandler {
 
     // MARK: Writing
 
-    func send(_ text: String) {
-        guard let context, !hasSentClose else { return }
-        write(.text, context.channel.allocator.buffer(string: text))
-    }
+    func send(_ text: String) { write(.text, ByteBuffer(string: text)) }
 
-    func ping() {
-        guard let context, !hasSentClose else { return }
-        write(.ping, context.channel.allocator.buffer(capacity: 0))
-    }
+    func ping() { write(.ping, ByteBuffer()) }
 
     /// Sends a close frame, once.
     func sendClose(code: UInt16) {
-        guard let context, !hasSentClose else { return }
-        write(.connectionClose, context.channel.allocator.buffer(integer: code))
+        write(.connectionClose, ByteBuffer(integer: code))
         hasSentClose = true
     }
 
-    func setReading(_ isOn: Bool) {
-        context?.channel.setOption(.autoRead, value: isOn).whenFailure { _ in }
-    }
+    func setReading(_ isOn: Bool) { context?.channel.setOption(.autoRead, value: isOn).whenFailure { _ in } }
 
     /// Drops the socket; nothing more is reported.
     func abandon() {
@@ -152,7 +143,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
 
     /// Client frames are masked with a fresh random key (RFC 6455, section 5.3).
     private func write(_ opcode: WebSocketOpcode, _ data: ByteBuffer) {
-        guard let context else { return }
+        guard let context, !hasSentClose else { return }
         let frame = WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
     }

@@ -127,15 +127,12 @@ extension FeedConnection {
             return record([]) + connect(now)
         }
 
-        /// Handles the opening of the WebSocket.
         mutating func opened(_ now: FeedMoment) -> [Action] {
             guard case .connecting = state else { return [] }
             opens += 1
             losses.opened()
             subscription.reset()
-            stall = StallWatch(
-                pingInterval: configuration.pingInterval, stallTimeout: configuration.stallTimeout,
-                now: now.monotonic)
+            stall.resumed(now: now.monotonic)
             state = .greeting(until: now.monotonic + configuration.loginTimeout)
             return [.note(.opened)]
         }
@@ -186,11 +183,9 @@ extension FeedConnection {
                     + "out what slows it down, or give it fewer symbols", now)
         }
 
-        /// Closes the connection because the peer broke the protocol.
         mutating func violated(_ violation: WebSocketFrameAssembler.Violation, _ now: FeedMoment) -> [Action] {
             guard isOpen else { return [] }
-            let error = FeedError(.protocolViolation, operation: "read", message: violation.explanation)
-            return close(FeedEnding(error), code: violation.code, now)
+            return close(.protocolViolation, "read", violation.explanation, code: violation.code, now)
         }
 
         mutating func peerClosed(_ notice: WebSocketFrameAssembler.CloseNotice, _ now: FeedMoment) -> [Action] {
@@ -201,25 +196,19 @@ extension FeedConnection {
                 if let code = notice.code { message += " with code \(code)" }
                 let reason = DisplayText.escaped(notice.reason, hiding: configuration.apiKey)
                 if !reason.isEmpty { message += ": \(reason)" }
-                return close(
-                    FeedEnding(FeedError(.closed, operation: "read", message: message)), code: notice.code ?? 1000, now)
+                return close(.closed, "read", message, code: notice.code ?? 1000, now)
             case .idle, .connecting, .waiting, .stopped: return []
             }
         }
 
-        /// Handles the loss of the socket, or the failure to open one.
-        ///
-        /// - Parameter ending: what the socket or the dialler reported; an ending that is already known takes
-        ///   precedence.
+        /// Handles the loss of the socket, or the failure to open one. An ending known already takes precedence.
         mutating func closed(_ ending: FeedEnding?, _ now: FeedMoment, jitter: Double) -> [Action] {
             switch state {
             case .idle, .waiting, .stopped: return []
             case .stopping: return stopped(now)
             case .closing(_, let known): return ended(known, now, jitter: jitter)
             case .connecting, .greeting, .loggingIn, .subscribed:
-                let lost = FeedError(
-                    .closed, operation: "read", message: "the connection to \(configuration.endpoint) was lost")
-                return ended(ending ?? FeedEnding(lost), now, jitter: jitter)
+                return ended(ending ?? .lost(nil, configuration.endpoint), now, jitter: jitter)
             }
         }
 
@@ -260,7 +249,7 @@ extension FeedConnection {
 
         private mutating func loginTimedOut(_ what: String, _ now: FeedMoment) -> [Action] {
             let message = "\(what) within \(configuration.loginTimeout.spoken); check that the URL is a feed's"
-            return close(FeedEnding(FeedError(.loginTimeout, operation: "login", message: message)), code: 1000, now)
+            return close(.loginTimeout, "login", message, now)
         }
 
         private mutating func connect(_ now: FeedMoment) -> [Action] {
@@ -270,7 +259,6 @@ extension FeedConnection {
 
         // MARK: Subscribed
 
-        /// Handles a status message of the feed.
         mutating func received(_ status: FeedStatus, _ now: FeedMoment) -> [Action] {
             var detail: String { DisplayText.escaped(status.message, hiding: configuration.apiKey) }
             switch (status.status, state) {
@@ -379,7 +367,6 @@ extension FeedConnection {
             pausedSince = now
         }
 
-        /// Records that reading continues.
         mutating func resumed(_ now: FeedMoment) {
             stall.resumed(now: now.monotonic)
             if let since = pausedSince, now.boot - since.boot > PauseWatch.tolerance {
@@ -408,14 +395,10 @@ extension FeedConnection {
             guard case .subscribed = state else { return actions }
             actions += ask(added, now)
             let asked = removed.filter { subscription.leaving[$0] != nil }
-            if !asked.isEmpty {
-                actions.append(
-                    .send(FeedRequest.unsubscribe(asked, maximumBytes: configuration.maximumRequestBytes)))
-            }
+            if !asked.isEmpty { actions.append(.send(requests(.unsubscribe, asked))) }
             return actions + settle(now)
         }
 
-        /// Does what is due on a live connection.
         private mutating func tickSubscribed(_ now: FeedMoment) -> [Action] {
             var actions: [Action] = []
             switch subscription.tick(now: now.monotonic) {
@@ -423,9 +406,7 @@ extension FeedConnection {
             case .askAgain(let channels, let singly):
                 actions.append(.note(.askingAgain(channels.count)))
                 let groups = singly ? channels.map { [$0] } : [channels]
-                actions.append(
-                    .send(groups.flatMap { FeedRequest.subscribe($0, maximumBytes: configuration.maximumRequestBytes) })
-                )
+                actions.append(.send(groups.flatMap { requests(.subscribe, $0) }))
                 if subscription.confirmedCount > 0 { actions += becomeConnected(now) }
             case .report(let channels):
                 let names = DisplayText.list(channels.map(\.description))
@@ -447,12 +428,6 @@ extension FeedConnection {
             }
         }
 
-        private mutating func close(
-            _ reason: FeedError.Reason, _ operation: String, _ message: String, _ now: FeedMoment
-        ) -> [Action] {
-            close(FeedEnding(FeedError(reason, operation: operation, message: message)), code: 1000, now)
-        }
-
         private mutating func subscribe(_ now: FeedMoment) -> [Action] {
             state = .subscribed
             outage = nil
@@ -463,8 +438,12 @@ extension FeedConnection {
         private mutating func ask(_ channels: [FeedChannel], _ now: FeedMoment) -> [Action] {
             guard !channels.isEmpty else { return [] }
             subscription.asked(channels, now: now.monotonic, wall: now.wall)
-            let texts = FeedRequest.subscribe(channels, maximumBytes: configuration.maximumRequestBytes)
+            let texts = requests(.subscribe, channels)
             return [.note(.subscribing(channels: channels.count, messages: texts.count)), .send(texts)]
+        }
+
+        private func requests(_ action: FeedRequest.Action, _ channels: [FeedChannel]) -> [String] {
+            FeedRequest.messages(action, channels, maximumBytes: configuration.maximumRequestBytes)
         }
 
         private mutating func confirmed(_ message: String, _ now: FeedMoment) -> [Action] {
@@ -561,8 +540,11 @@ extension FeedConnection {
 
         // MARK: Endings and what was lost
 
-        private mutating func close(_ ending: FeedEnding, code: UInt16, _ now: FeedMoment) -> [Action] {
-            state = .closing(until: now.monotonic + configuration.closeTimeout, ending)
+        private mutating func close(
+            _ reason: FeedError.Reason, _ operation: String, _ message: String, code: UInt16 = 1000, _ now: FeedMoment
+        ) -> [Action] {
+            state = .closing(
+                until: now.monotonic + configuration.closeTimeout, FeedEnding(reason, operation, message))
             return [.close(code: code)]
         }
 
@@ -575,8 +557,7 @@ extension FeedConnection {
         private mutating func abandon(
             _ reason: FeedError.Reason, _ operation: String, _ message: String, _ now: FeedMoment
         ) -> [Action] {
-            state = .closing(
-                until: now.monotonic, FeedEnding(FeedError(reason, operation: operation, message: message)))
+            state = .closing(until: now.monotonic, FeedEnding(reason, operation, message))
             return [.abandon]
         }
 
@@ -588,18 +569,11 @@ extension FeedConnection {
             connectedSince = nil
             subscription.reset()
             refusalsToReport.removeAll()
-            let delay: Duration
-            switch policy.ended(ending.pace, healthyFor: healthyFor, jitter: jitter) {
-            case .wait(let wait):
-                delay = wait
-                isFailing = isFailing || ending.needsAttention
-            case .waitInError(let wait), .giveWay(let wait):
-                delay = wait
-                isFailing = true
-            }
+            let next = policy.ended(ending.pace, healthyFor: healthyFor, jitter: jitter)
+            isFailing = isFailing || ending.needsAttention || next.isFailing
             let needsRoom = ending.error.reason == .overflow
-            state = .waiting(until: now.monotonic + delay, needsRoom: needsRoom)
-            return record(over) + [fault(ending.error, retry: delay, now)] + (needsRoom ? [.awaitRoom] : [])
+            state = .waiting(until: now.monotonic + next.delay, needsRoom: needsRoom)
+            return record(over) + [fault(ending.error, retry: next.delay, now)] + (needsRoom ? [.awaitRoom] : [])
         }
 
         private mutating func stopped(_ now: FeedMoment) -> [Action] {
@@ -611,9 +585,7 @@ extension FeedConnection {
         }
 
         /// Brings the record of gaps up to date.
-        private mutating func record(_ ended: [Gap]) -> [Action] {
-            losses.change(ended).map { [.record($0)] } ?? []
-        }
+        private mutating func record(_ ended: [Gap]) -> [Action] { losses.change(ended).map { [.record($0)] } ?? [] }
     }
 }
 

@@ -74,13 +74,10 @@ public final class FeedConnection: Service, Sendable {
     /// Changes the symbols while running: subscribes and unsubscribes only the difference.
     ///
     /// Before ``run()`` it replaces the initial interest; after the connection has ended it does nothing.
-    public func setInterest(_ interest: Interest) { setInterest(interest, missed: nil) }
-
-    /// Changes the symbols like ``setInterest(_:)``.
     ///
     /// - Parameter missed: new symbols that are missed since the previous collector. Before ``run()`` it says nothing,
     ///   because everything that is wanted at the start is.
-    func setInterest(_ interest: Interest, missed: MissedSymbols?) {
+    func setInterest(_ interest: Interest, missed: MissedSymbols? = nil) {
         let number = state.assign(interest)
         let isRunning = stage.withLock { stage in
             switch stage {
@@ -135,7 +132,6 @@ public final class FeedConnection: Service, Sendable {
 
 /// Receives the raw text messages of a connection, for recording them.
 public protocol FrameTap: AnyObject, Sendable {
-    /// Receives a whole text message, which is valid only during the call. Called on the connection's event loop, so it
-    /// must not block.
+    /// Receives a whole text message, valid only during the call, on the connection's event loop. Must not block.
     func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64)
 }

@@ -13,9 +13,9 @@ final class FeedConnectionLoop {
     var intake: FeedIntake
     private let ended: EventLoopPromise<Void>
     private var dialler: FeedDialler
-    /// The number of the current attempt. Anything that an abandoned attempt still does has another number and is
-    /// ignored.
+    /// Counts attempts and endings, so that what an earlier connection waited for is recognised.
     private var attempt = 0
+    /// The attempt under way. Anything that another one still does is ignored.
     private var dial: FeedDial?
     private var handler: FeedChannelHandler?
     private var isPaused = false
@@ -54,8 +54,7 @@ final class FeedConnectionLoop {
 
     func start() {
         let interval = TimeAmount(PauseWatch.interval)
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        pulse = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+        pulse = eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { [bound] _ in
             let loop = bound.value
             let actions = loop.machine.alive(loop.now)
             if !actions.isEmpty { loop.perform(actions) }
@@ -75,9 +74,9 @@ final class FeedConnectionLoop {
     // MARK: From the channel
 
     /// Takes over the open WebSocket of an attempt; its frames come next. Returns `false` if the attempt was abandoned.
-    func opened(_ handler: FeedChannelHandler, attempt: Int) -> Bool {
-        guard attempt == self.attempt, dial != nil else { return false }
-        dial = nil
+    func opened(_ handler: FeedChannelHandler, by dial: FeedDial) -> Bool {
+        guard dial === self.dial else { return false }
+        self.dial = nil
         self.handler = handler
         isPaused = false
         perform(machine.opened(now))
@@ -115,12 +114,12 @@ final class FeedConnectionLoop {
         let now = now
         offer()
         for status in intake.takeStatuses() { perform(machine.received(status, now)) }
-        let counts = intake.takeCounts()
+        let counts = intake.counts
         let rejects = intake.decoder.rejects
         state.update { snapshot in
-            snapshot.frames += counts.frames
-            snapshot.bytes += counts.bytes
-            snapshot.binaryFrames += counts.binaryFrames
+            snapshot.frames = counts.frames
+            snapshot.bytes = counts.bytes
+            snapshot.binaryFrames = counts.binaryFrames
             snapshot.rejects = rejects
             snapshot.lastMessage = now.wall
         }
@@ -142,7 +141,7 @@ final class FeedConnectionLoop {
 
     private func offer() {
         // This comes first, because the loss begins where the events had come to before this batch.
-        if let lost = intake.takeUnreadable() { perform(machine.missed(lost, now)) }
+        if let lost = intake.decoder.takeUnreadable() { perform(machine.missed(lost, now)) }
         guard !intake.batch.isEmpty else { return }
         let batch = intake.takeBatch()
         // If the connection was dropped during this read, the rest of the read is within its gap.
@@ -190,8 +189,7 @@ final class FeedConnectionLoop {
     }
 
     private func onRoom(_ body: @escaping @Sendable (FeedConnectionLoop) -> Void) {
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        sink.whenRoom { [eventLoop] in eventLoop.execute { body(bound.value) } }
+        sink.whenRoom { [bound, eventLoop] in eventLoop.execute { body(bound.value) } }
     }
 
     // MARK: Actions
@@ -243,16 +241,13 @@ final class FeedConnectionLoop {
 
     private func connect() {
         attempt += 1
-        let attempt = attempt
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        dial = dialler.dial(attempt: attempt, owner: bound) { ending in
-            bound.value.dialFailed(attempt, ending)
-        }
+        dial = dialler.dial(self)
     }
 
-    private func dialFailed(_ attempt: Int, _ ending: FeedEnding) {
-        guard attempt == self.attempt, dial != nil else { return }
-        dial = nil
+    /// An attempt ended without an open WebSocket.
+    func dialFailed(_ dial: FeedDial, _ ending: FeedEnding) {
+        guard dial === self.dial else { return }
+        self.dial = nil
         perform(machine.closed(ending, now, jitter: .random(in: 0...1)))
     }
 
@@ -270,6 +265,9 @@ final class FeedConnectionLoop {
 
     var now: FeedMoment { .now() }
 
+    /// The loop for closures that run on it later.
+    private var bound: NIOLoopBound<FeedConnectionLoop> { NIOLoopBound(self, eventLoop: eventLoop) }
+
     private func rearm() {
         guard let deadline = machine.deadline else {
             timer?.task.cancel()
@@ -279,10 +277,8 @@ final class FeedConnectionLoop {
         // A timer that fires early finds nothing due and is set again, so frames need not move it.
         if let timer, timer.deadline <= deadline { return }
         timer?.task.cancel()
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        let task = eventLoop.scheduleTask(deadline: .at(deadline)) {
-            bound.value.fired()
-        }
+        let time = NIODeadline.uptimeNanoseconds(MonotonicTime(sinceBoot: deadline).nanoseconds)
+        let task = eventLoop.scheduleTask(deadline: time) { [bound] in bound.value.fired() }
         timer = (task, deadline)
     }
 
@@ -316,13 +312,11 @@ final class FeedConnectionLoop {
                 snapshot.lastErrorTime = last.wall
             }
             guard isNew else { return }
-            if isCurrent { snapshot.assigned = subscription.symbols }
+            if isCurrent { snapshot.assigned = subscription.wanted.symbols }
             snapshot.confirmed = subscription.confirmedSymbols
             let refused = subscription.wanted.filter(subscription.refused.contains)
             snapshot.refusedChannels = refused.map(\.description).sorted()
-            snapshot.refused = refused.compactMap(\.symbol).reduce(into: []) { list, symbol in
-                if list.last != symbol { list.append(symbol) }
-            }
+            snapshot.refused = refused.symbols
         }
         let version = machine.isSettled ? subscription.version : -1
         let told = (status: machine.status, version: version, isQuiet: subscription.leaving.isEmpty)
@@ -337,12 +331,5 @@ extension FeedSnapshot {
         guard count > 0 else { return }
         events[kind, default: 0] += Int64(count)
         lastEvents[kind] = time
-    }
-}
-
-extension NIODeadline {
-    /// The deadline at ``FeedMoment/monotonic``.
-    static func at(_ monotonic: Duration) -> NIODeadline {
-        .uptimeNanoseconds(MonotonicTime(sinceBoot: monotonic).nanoseconds)
     }
 }

@@ -30,30 +30,19 @@ final class FeedConnectionState: Sendable {
 
     func notify() { listener.withLock { $0.body }?() }
 
-    /// Shows a new interest at once, before the feed has heard of it.
-    ///
-    /// - Returns: its number.
+    /// Shows a new interest at once, before the feed has heard of it, and returns its number.
     @discardableResult
     func assign(_ interest: Interest) -> Int {
         current.withLock { snapshot in
             snapshot.isSettled = false
             snapshot.isQuiet = false
-            switch interest {
-            case .all:
-                snapshot.takesAll = true
-                snapshot.assigned = []
-                snapshot.channels = kinds
-            case .symbols(let symbols):
-                var seen: Set<Symbol> = []
-                snapshot.takesAll = false
-                snapshot.assigned = symbols.filter { seen.insert($0).inserted }
-                snapshot.channels = snapshot.assigned.count * kinds
-            }
+            let symbols = interest.distinct
+            snapshot.takesAll = symbols == nil
+            snapshot.assigned = symbols ?? []
+            snapshot.channels = (symbols?.count ?? 1) * kinds
             return interests.add(1, ordering: .acquiringAndReleasing).newValue
         }
     }
 
-    func update(_ body: (inout FeedSnapshot) -> Void) {
-        current.withLock { body(&$0) }
-    }
+    func update(_ body: (inout FeedSnapshot) -> Void) { current.withLock { body(&$0) } }
 }

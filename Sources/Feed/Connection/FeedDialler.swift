@@ -18,12 +18,9 @@ struct FeedDialler {
         trust = TrustCache(caFile: configuration.caFile, closeTimeout: configuration.closeTimeout)
     }
 
-    /// Begins an attempt. It ends with `owner.opened` or with one call of `failed`; after ``FeedDial/cancel()``, with
-    /// neither.
-    func dial(
-        attempt: Int, owner: NIOLoopBound<FeedConnectionLoop>, failed: @escaping @Sendable (FeedEnding) -> Void
-    ) -> FeedDial {
-        let dial = FeedDial(failed: failed)
+    /// Begins an attempt. It ends with `owner.opened` or `owner.dialFailed`; after ``FeedDial/cancel()``, with neither.
+    func dial(_ owner: FeedConnectionLoop) -> FeedDial {
+        let dial = FeedDial(owner: owner, trust: trust)
         let bound = NIOLoopBound(dial, eventLoop: eventLoop)
         let context: EventLoopFuture<NIOSSLContext?> =
             configuration.endpoint.usesTLS
@@ -34,15 +31,13 @@ struct FeedDialler {
                 bound.value.fail(error as? FeedEnding ?? .tls(error, nil, configuration))
             case .success(let context):
                 guard bound.value.isLive else { return }
-                connect(context, bound, owner, attempt)
+                connect(context, bound)
             }
         }
         return dial
     }
 
-    private func connect(
-        _ tls: NIOSSLContext?, _ dial: NIOLoopBound<FeedDial>, _ owner: NIOLoopBound<FeedConnectionLoop>, _ attempt: Int
-    ) {
+    private func connect(_ tls: NIOSSLContext?, _ dial: NIOLoopBound<FeedDial>) {
         let endpoint = configuration.endpoint
         let configuration = configuration
         let bootstrap = ClientBootstrap(group: eventLoop)
@@ -58,23 +53,22 @@ struct FeedDialler {
                     if let proxy = configuration.proxy {
                         try channel.pipeline.syncOperations.addHandler(ProxyTunnel(proxy: proxy, endpoint: endpoint))
                     } else {
-                        try Self.configure(channel, tls, configuration, dial, owner, attempt)
+                        try Self.configure(channel, tls, configuration, dial)
                     }
                 }
             }
         let (host, port) = configuration.proxy.map { ($0.host, $0.port) } ?? (endpoint.host, endpoint.port)
-        bootstrap.connect(host: host, port: port).whenComplete { [trust] result in
+        bootstrap.connect(host: host, port: port).whenComplete { result in
             switch result {
             case .failure(let error):
                 dial.value.fail(.unreachable(error, configuration))
             case .success(let channel):
-                dial.value.onCertificateFailure = { trust.forget() }
                 guard let tunnel = try? channel.pipeline.syncOperations.handler(type: ProxyTunnel.self) else {
                     return dial.value.connected(channel, configuration)
                 }
                 guard dial.value.holds(channel) else { return }
-                tunnel.open {
-                    try Self.configure(channel, tls, configuration, dial, owner, attempt)
+                tunnel.open(on: channel) {
+                    try Self.configure(channel, tls, configuration, dial)
                     dial.value.connected(channel, configuration)
                 } failed: {
                     dial.value.fail($0)
@@ -85,7 +79,7 @@ struct FeedDialler {
 
     private static func configure(
         _ channel: any Channel, _ tls: NIOSSLContext?, _ configuration: FeedConfiguration,
-        _ dial: NIOLoopBound<FeedDial>, _ owner: NIOLoopBound<FeedConnectionLoop>, _ attempt: Int
+        _ dial: NIOLoopBound<FeedDial>
     ) throws {
         let pipeline = channel.pipeline.syncOperations
         let endpoint = configuration.endpoint
@@ -97,7 +91,7 @@ struct FeedDialler {
             maxFrameSize: min(configuration.maximumFrameBytes, Int(UInt32.max)), automaticErrorHandling: false
         ) { channel, head in
             channel.eventLoop.makeCompletedFuture {
-                try upgraded(channel, head, configuration, dial.value, owner.value, attempt)
+                try upgraded(channel, head, configuration, dial.value)
             }
         }
         try pipeline.addHTTPClientHandlers(
@@ -108,8 +102,7 @@ struct FeedDialler {
 
     /// Adds the frame handler after a successful handshake; frames may follow in the same read.
     private static func upgraded(
-        _ channel: any Channel, _ head: HTTPResponseHead, _ configuration: FeedConfiguration, _ dial: FeedDial,
-        _ owner: FeedConnectionLoop, _ attempt: Int
+        _ channel: any Channel, _ head: HTTPResponseHead, _ configuration: FeedConfiguration, _ dial: FeedDial
     ) throws {
         if let handshake = try? channel.pipeline.syncOperations.handler(type: HandshakeHandler.self) {
             handshake.isDone = true
@@ -121,40 +114,34 @@ struct FeedDialler {
                 [.dnsName, .ipAddress].contains($0.nameType)
             }) != true
         {
-            dial.fail(.withoutName(configuration.endpoint))
-            channel.close(promise: nil)
-            return
+            return dial.fail(.withoutName(configuration.endpoint))
         }
         guard head.headers["Sec-WebSocket-Extensions"].isEmpty, head.headers["Sec-WebSocket-Protocol"].isEmpty else {
-            dial.fail(
+            return dial.fail(
                 FeedEnding(
-                    FeedError(
-                        .handshakeRefused, operation: "connect",
-                        message:
-                            "\(configuration.endpoint) chose a WebSocket extension or protocol that was not offered; "
-                            + "a proxy may stand between")))
-            channel.close(promise: nil)
-            return
+                    .handshakeRefused, "connect",
+                    "\(configuration.endpoint) chose a WebSocket extension or protocol that was not offered; "
+                        + "a proxy may stand between"))
         }
-        let handler = FeedChannelHandler(owner: owner, maximumBytes: configuration.maximumFrameBytes)
+        let handler = FeedChannelHandler(owner: dial.owner, maximumBytes: configuration.maximumFrameBytes)
         try channel.pipeline.syncOperations.addHandler(handler)
         dial.succeeded()
-        if !owner.opened(handler, attempt: attempt) { channel.close(promise: nil) }
+        if !dial.owner.opened(handler, by: dial) { channel.close(promise: nil) }
     }
 }
 
 /// One attempt to open a connection; lives on the event loop.
 final class FeedDial {
-    private var failed: (@Sendable (FeedEnding) -> Void)?
-    private var channel: (any Channel)?
-    var onCertificateFailure: (() -> Void)?
-
-    init(failed: @escaping @Sendable (FeedEnding) -> Void) {
-        self.failed = failed
-    }
-
+    let owner: FeedConnectionLoop
     /// Whether the attempt neither ended nor was cancelled.
-    var isLive: Bool { failed != nil }
+    private(set) var isLive = true
+    private let trust: TrustCache
+    private var channel: (any Channel)?
+
+    init(owner: FeedConnectionLoop, trust: TrustCache) {
+        self.owner = owner
+        self.trust = trust
+    }
 
     /// Takes over a channel, to close it with the attempt. If the attempt is over, closes it and returns `false`.
     func holds(_ channel: any Channel) -> Bool {
@@ -168,44 +155,35 @@ final class FeedDial {
 
     /// Sends the handshake, now that the way to the feed is open.
     func connected(_ channel: any Channel, _ configuration: FeedConfiguration) {
-        guard isLive else {
-            channel.close(promise: nil)
-            return
-        }
+        guard holds(channel) else { return }
         let endpoint = configuration.endpoint
         if !endpoint.usesTLS, !endpoint.allowsPlaintext, configuration.proxy == nil,
             channel.remoteAddress?.isLoopback != true
         {
             let message =
                 "\(endpoint.host) is not this machine, so ws:// would send the API key unencrypted; use wss://"
-            fail(FeedEnding(FeedError(.plaintextRefused, operation: "connect", message: message)))
-            channel.close(promise: nil)
-            return
+            return fail(FeedEnding(.plaintextRefused, "connect", message))
         }
-        self.channel = channel
         guard let handshake = try? channel.pipeline.syncOperations.handler(type: HandshakeHandler.self) else {
-            fail(.lost(nil, endpoint))
-            return
+            return fail(.lost(nil, endpoint))
         }
-        handshake.begin()
+        handshake.begin(on: channel)
     }
 
     func succeeded() {
-        failed = nil
+        isLive = false
         channel = nil
     }
 
     func fail(_ ending: FeedEnding) {
-        if ending.error.reason == .certificate { onCertificateFailure?() }
-        let report = failed
-        failed = nil
-        channel?.close(promise: nil)
-        channel = nil
-        report?(ending)
+        if ending.error.reason == .certificate { trust.forget() }
+        let wasLive = isLive
+        cancel()
+        if wasLive { owner.dialFailed(self, ending) }
     }
 
     func cancel() {
-        failed = nil
+        isLive = false
         channel?.close(promise: nil)
         channel = nil
     }

@@ -11,37 +11,30 @@ extension FeedEnding {
         let host = configuration.proxy.map { "the proxy \($0.host)" } ?? endpoint.host
         let place = configuration.proxy.map { "the proxy \($0)" } ?? endpoint.hostHeader
         let advice = configuration.proxy == nil ? "the URL" : "HTTPS_PROXY and NO_PROXY"
-        let isLookup = (error as? NIOConnectionError).map {
-            $0.connectionErrors.isEmpty && ($0.dnsAError != nil || $0.dnsAAAAError != nil)
-        }
-        if isLookup == true {
+        let failure = error as? NIOConnectionError
+        if let failure, failure.connectionErrors.isEmpty, failure.dnsAError != nil || failure.dnsAAAAError != nil {
             return FeedEnding(
-                FeedError(
-                    .hostNotFound, operation: "connect",
-                    message: "no address was found for \(host); check \(advice), the network and DNS"))
+                .hostNotFound, "connect",
+                "no address was found for \(host); check \(advice), the network and DNS")
         }
-        let causes = (error as? NIOConnectionError)?.connectionErrors.map(\.error) ?? [error]
+        let causes = failure?.connectionErrors.map(\.error) ?? [error]
         let cause = causes.first.map(text(of:)) ?? "no address answered"
         return FeedEnding(
-            FeedError(
-                .unreachable, operation: "connect",
-                message: "\(place) cannot be reached: \(cause); check \(advice), the network and the feed"))
+            .unreachable, "connect",
+            "\(place) cannot be reached: \(cause); check \(advice), the network and the feed")
     }
 
     /// The socket was lost after it was opened.
     static func lost(_ error: (any Error)?, _ endpoint: FeedEndpoint) -> FeedEnding {
         var message = "the connection to \(endpoint) was lost"
         if let error { message += ": \(text(of: error))" }
-        return FeedEnding(FeedError(.closed, operation: "read", message: message))
+        return FeedEnding(.closed, "read", message)
     }
 
-    /// TLS could not be set up or failed.
-    ///
-    /// - Parameter certificate: what the server presented, if known.
+    /// TLS could not be set up or failed. `certificate` is what the server presented, if known.
     static func tls(
         _ error: any Error, _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
     ) -> FeedEnding {
-        let endpoint = configuration.endpoint
         let raw = String(describing: error)
         let problem: String
         if (error as? NIOSSLExtraError) == .failedToValidateHostname {
@@ -55,26 +48,23 @@ extension FeedEnding {
                 "TLS failed (\(DisplayText.escaped(DisplayText.withoutSourcePlaces(raw), limit: 160))); check that the port speaks TLS"
         }
         return FeedEnding(
-            FeedError(.certificate, operation: "connect", message: "\(endpoint.hostHeader) is not trusted: \(problem)"))
+            .certificate, "connect", "\(configuration.endpoint.hostHeader) is not trusted: \(problem)")
     }
 
     /// The certificate names a host only in its subject.
     static func withoutName(_ endpoint: FeedEndpoint) -> FeedEnding {
         FeedEnding(
-            FeedError(
-                .certificate, operation: "connect",
-                message:
-                    "\(endpoint.hostHeader) is not trusted: its certificate has no subjectAltName, and a common name "
-                    + "alone is not accepted; the feed's operator must reissue it"))
+            .certificate, "connect",
+            "\(endpoint.hostHeader) is not trusted: its certificate has no subjectAltName, and a common name "
+                + "alone is not accepted; the feed's operator must reissue it")
     }
 
     /// The file of private certificate authorities cannot be used.
     static func certificateFile(_ path: String, _ detail: String) -> FeedEnding {
         FeedEnding(
-            FeedError(
-                .certificateFile, operation: "connect",
-                message: "the certificate file \(DisplayText.escaped(path)) \(detail); it must be readable and hold "
-                    + "PEM certificates"))
+            .certificateFile, "connect",
+            "the certificate file \(DisplayText.escaped(path)) \(detail); it must be readable and hold PEM "
+                + "certificates")
     }
 
     private static func certificateProblem(

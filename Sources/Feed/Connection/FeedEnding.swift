@@ -5,29 +5,22 @@ struct FeedEnding: Error, Equatable, Sendable {
     var error: FeedError
     var pace: FeedClose
 
-    init(_ error: FeedError) {
-        self.error = error
-        switch error.reason {
+    init(_ reason: FeedError.Reason, _ operation: String, _ message: String) {
+        error = FeedError(reason, operation: operation, message: message)
+        switch reason {
         case .keyRefused: pace = .keyRefused
         case .connectionLimit: pace = .connectionLimit
         default: pace = .ordinary
         }
     }
 
-    init(_ error: FeedError, pace: FeedClose) {
-        self.error = error
-        self.pace = pace
-    }
-
-    /// The ending after a handshake was answered with an HTTP status other than 101.
-    ///
-    /// - Parameter retryAfter: the answer's Retry-After in seconds, if it had one.
-    static func handshakeRefused(status: Int, retryAfter: Int?, endpoint: FeedEndpoint, keyName: String) -> FeedEnding {
+    /// The handshake was answered with an HTTP status other than 101, and perhaps with a Retry-After in seconds.
+    static func handshakeRefused(status: Int, retryAfter: Int?, _ configuration: FeedConfiguration) -> FeedEnding {
         let advice: String
         var pace = FeedClose.ordinary
         switch status {
         case 401, 403:
-            advice = "the server does not let this client in; check \(keyName), the plan and the URL"
+            advice = "the server does not let this client in; check \(configuration.apiKeyName), the plan and the URL"
             pace = .keyRefused
         case 404: advice = "there is no feed at this path; check the URL"
         case 429:
@@ -37,11 +30,11 @@ struct FeedEnding: Error, Equatable, Sendable {
         case 500...: advice = "the server has an error; trying again"
         default: advice = "the server does not speak WebSocket here; check the URL"
         }
-        return FeedEnding(
-            FeedError(
-                .handshakeRefused, operation: "connect",
-                message: "\(endpoint) answered with HTTP \(status) instead of opening a WebSocket: \(advice)"),
-            pace: pace)
+        var ending = FeedEnding(
+            .handshakeRefused, "connect",
+            "\(configuration.endpoint) answered with HTTP \(status) instead of opening a WebSocket: \(advice)")
+        ending.pace = pace
+        return ending
     }
 
     /// The cause recorded in the gaps that this ending makes.

@@ -52,9 +52,7 @@ public struct FeedEndpoint: Sendable, Equatable {
     }
 
     /// Whether the host is an address, which TLS server name indication does not allow (RFC 6066, section 3).
-    var hostIsAddress: Bool {
-        (try? SocketAddress(ipAddress: host, port: port)) != nil
-    }
+    var hostIsAddress: Bool { (try? SocketAddress(ipAddress: host, port: port)) != nil }
 
     /// The handshake's Host header, with the port unless it is the scheme's default.
     var hostHeader: String {
@@ -86,7 +84,7 @@ public struct FeedEndpoint: Sendable, Equatable {
             host = authority[..<end]
             portText = authority[end...]
         }
-        guard !host.isEmpty, host.utf8.count <= 253, host.utf8.allSatisfy(isHostByte) else {
+        guard HostName.isPossible(host) else {
             throw invalid("the feed URL's host is empty or holds characters that host names do not have")
         }
         guard !portText.isEmpty else { return (String(host), defaultPort) }
@@ -103,14 +101,6 @@ public struct FeedEndpoint: Sendable, Equatable {
             throw invalid("the feed URL's path holds spaces, a fragment or characters that need percent-encoding")
         }
         return target.first == "/" ? String(target) : "/" + target
-    }
-
-    private static func isHostByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-        case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"): true
-        default: false
-        }
     }
 }
 

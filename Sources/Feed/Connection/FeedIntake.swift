@@ -2,7 +2,7 @@ import MarketData
 
 /// The result of one socket read, gathered until it is handed over.
 struct FeedIntake {
-    /// What was counted since the counts were last taken.
+    /// What was counted since the start.
     struct Counts {
         var frames: Int64 = 0
         var bytes: Int64 = 0
@@ -10,15 +10,14 @@ struct FeedIntake {
     }
 
     private let name: String
-    private(set) var decoder = FrameDecoder()
+    var decoder = FrameDecoder()
     private(set) var batch: EventBatch
-    private(set) var statuses: [FeedStatus] = []
+    private var statuses: [FeedStatus] = []
     private(set) var counts = Counts()
     private let tap: (any FrameTap)?
     /// The time of the newest event, in milliseconds since the Unix epoch.
     private var newestTime: Int64
 
-    /// - Parameter newestTime: the time of the newest event known so far, in milliseconds since the Unix epoch.
     init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0) {
         self.newestTime = newestTime
         self.name = name
@@ -47,9 +46,7 @@ struct FeedIntake {
         decoder.decode(message, into: &batch, statuses: &statuses)
     }
 
-    mutating func skipBinary() {
-        counts.binaryFrames += 1
-    }
+    mutating func skipBinary() { counts.binaryFrames += 1 }
 
     /// Takes the events out; the next batch starts with room for as many, so that steady load grows no arrays.
     mutating func takeBatch() -> EventBatch {
@@ -60,16 +57,8 @@ struct FeedIntake {
         return next
     }
 
-    /// Returns which events could not be decoded since the last call; `nil` if all could be decoded.
-    mutating func takeUnreadable() -> UnreadableEvents? { decoder.takeUnreadable() }
-
     mutating func takeStatuses() -> [FeedStatus] {
         defer { statuses.removeAll(keepingCapacity: true) }
         return statuses
-    }
-
-    mutating func takeCounts() -> Counts {
-        defer { counts = Counts() }
-        return counts
     }
 }

@@ -8,8 +8,7 @@ public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable, Cod
     case connecting
     /// Logged in and subscribed.
     case connected
-    /// Something needs a person: the key, the account's limit, the certificate, or too many failures in a row.
-    /// Tries go on.
+    /// Something needs a person: the key, the account's limit, the certificate, too many failures. Tries go on.
     case error
 }
 
@@ -33,8 +32,7 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var confirmedChannels = 0
     /// Whether the feed has answered for every channel of the present symbols, or the unanswered ones were reported.
     public var isSettled = false
-    /// Whether the feed has confirmed the end of every subscription that was given up, so that no more of those events
-    /// come.
+    /// Whether the feed has confirmed the end of every subscription that was given up, so that no such events come.
     var isQuiet = true
     /// The refused channels as the feed writes them, `T.AAPL`, sorted.
     public var refusedChannels: [String] = []
@@ -60,8 +58,7 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var lastMessage: Int64?
     /// When the newest events were read, in milliseconds since the Unix epoch.
     public var lastEvent: Int64?
-    /// When the newest events of each kind were read, in milliseconds since the Unix epoch; without kinds that never
-    /// came.
+    /// When the newest events of each kind that came were read, in milliseconds since the Unix epoch.
     public var lastEvents: [EventKind: Int64] = [:]
     /// When the subscription was confirmed, in milliseconds since the Unix epoch; `nil` while it is not.
     public var connectedSince: Int64?
@@ -75,7 +72,5 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var isPaused = false
 
     /// Makes the snapshot of a connection that did nothing yet.
-    public init(name: String) {
-        self.name = name
-    }
+    public init(name: String) { self.name = name }
 }

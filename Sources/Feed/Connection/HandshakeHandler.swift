@@ -5,11 +5,9 @@ import NIOSSL
 /// Sends the WebSocket handshake request and explains any answer other than 101.
 final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundOut = HTTPClientRequestPart
 
     private let dial: FeedDial
     private let configuration: FeedConfiguration
-    private var context: ChannelHandlerContext?
     private var hasBegun = false
     private var earlyFailure: FeedEnding?
     /// Set when frames follow; whatever comes then is for the handlers after this one.
@@ -20,30 +18,22 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.configuration = configuration
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
     /// Sends the request. With TLS, the TLS handler holds it back until the server is verified.
-    func begin() {
+    func begin(on channel: any Channel) {
         hasBegun = true
         if let earlyFailure { return dial.fail(earlyFailure) }
-        guard let context else { return dial.fail(.lost(nil, configuration.endpoint)) }
         var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: configuration.endpoint.requestTarget)
         head.headers.add(name: "Host", value: configuration.endpoint.hostHeader)
         head.headers.add(name: "User-Agent", value: "edgetick")
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        channel.write(HTTPClientRequestPart.head(head), promise: nil)
+        channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isDone else { return context.fireChannelRead(data) }
         guard case .head(let head) = unwrapInboundIn(data) else { return }
         let retryAfter = head.headers.first(name: "Retry-After").flatMap { Int($0) }
-        fail(
-            .handshakeRefused(
-                status: Int(head.status.code), retryAfter: retryAfter, endpoint: configuration.endpoint,
-                keyName: configuration.apiKeyName))
+        fail(.handshakeRefused(status: Int(head.status.code), retryAfter: retryAfter, configuration))
         context.close(promise: nil)
     }
 
@@ -52,9 +42,8 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
         if error is NIOHTTPClientUpgradeError || error is HTTPParserError {
             fail(
                 FeedEnding(
-                    FeedError(
-                        .handshakeRefused, operation: "connect",
-                        message: "\(configuration.endpoint) did not answer as a WebSocket server; check the URL")))
+                    .handshakeRefused, "connect",
+                    "\(configuration.endpoint) did not answer as a WebSocket server; check the URL"))
         } else if error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError {
             let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
             fail(.tls(error, handler?.peerCertificate, configuration))

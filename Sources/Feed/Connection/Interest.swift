@@ -6,6 +6,13 @@ public enum Interest: Sendable, Equatable {
     case all
     /// These symbols; repeated ones count once.
     case symbols([Symbol])
+
+    /// The symbols, each once; `nil` for all.
+    var distinct: [Symbol]? {
+        guard case .symbols(let symbols) = self else { return nil }
+        var seen: Set<Symbol> = []
+        return symbols.filter { seen.insert($0).inserted }
+    }
 }
 
 /// Symbols that were missed before they were wanted: since the previous collector of the file.
@@ -21,14 +28,7 @@ extension FeedChannel {
     /// The channels of an interest, in the order of its symbols, kinds in the order of ``EventKind``.
     static func channels(of interest: Interest, events: Set<EventKind>) -> [FeedChannel] {
         let kinds = EventKind.allCases.filter(events.contains)
-        switch interest {
-        case .all:
-            return kinds.map { FeedChannel(kind: $0, symbol: nil) }
-        case .symbols(let symbols):
-            var seen: Set<Symbol> = []
-            return symbols.filter { seen.insert($0).inserted }.flatMap { symbol in
-                kinds.map { FeedChannel(kind: $0, symbol: symbol) }
-            }
-        }
+        let symbols: [Symbol?] = interest.distinct.map { $0.map(Optional.some) } ?? [nil]
+        return symbols.flatMap { symbol in kinds.map { FeedChannel(kind: $0, symbol: symbol) } }
     }
 }

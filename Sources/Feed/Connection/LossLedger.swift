@@ -31,17 +31,27 @@ struct LossLedger: Sendable {
 
     var channels: [FeedChannel] { Array(losses.keys) }
 
-    /// Whether nothing is lost.
     var isEmpty: Bool { losses.isEmpty }
 
-    /// Records a loss since `from`, in milliseconds since the Unix epoch. If the channel is lost already, the earlier
-    /// loss continues.
+    /// Records a loss since `from`, in milliseconds since the Unix epoch, unless the channel is lost already.
     mutating func lost(
         _ channel: FeedChannel, from: Int64, cause: Gap.Cause, _ now: FeedMoment, isUncertain: Bool = false
     ) {
         guard losses[channel] == nil else { return }
         losses[channel] = Entry(loss: Loss(from: from, cause: cause, isUncertain: isUncertain), noted: now)
         isRecorded = false
+    }
+
+    /// Records channels as missed since the previous collector of a file.
+    ///
+    /// - Parameter delay: how late the feed's events are, in milliseconds.
+    mutating func lostSince(_ life: PreviousLife, _ channels: [FeedChannel], delay: Int64, _ now: FeedMoment) {
+        guard !channels.isEmpty else { return }
+        let ends = life.ends(delay: delay)
+        for channel in channels {
+            let start = ends.missedSince(channel.kind, channel.symbol)
+            lost(channel, from: start, cause: .down, now, isUncertain: life.isUncertain)
+        }
     }
 
     func contains(_ channel: FeedChannel) -> Bool { losses[channel] != nil }
@@ -72,9 +82,7 @@ struct LossLedger: Sendable {
         return LossLedger.gaps(members, connection: connection) { ends[$0] }
     }
 
-    /// Returns what must be recorded to bring the record up to date: `ended` gaps, and the losses under way.
-    ///
-    /// - Returns: `nil` if the record is up to date.
+    /// Returns what must be recorded, the `ended` gaps and the losses under way; `nil` if the record is up to date.
     mutating func change(_ ended: [Gap], connection: String) -> GapChange? {
         guard !isRecorded || !ended.isEmpty else { return nil }
         isRecorded = true

@@ -53,13 +53,7 @@ struct LossWatch: Sendable {
 
     /// Records channels as missed since the previous collector of this file, until they are confirmed.
     mutating func lostSince(_ life: PreviousLife, _ channels: [FeedChannel], _ now: FeedMoment) {
-        guard !channels.isEmpty else { return }
-        let ends = life.ends(delay: delay)
-        for channel in channels {
-            ledger.lost(
-                channel, from: ends.missedSince(channel.kind, channel.symbol), cause: .down, now,
-                isUncertain: life.isUncertain)
-        }
+        ledger.lostSince(life, channels, delay: delay, now)
     }
 
     /// Records every wanted channel as lost: since the newest event of its kind if it was confirmed, otherwise since it
@@ -100,9 +94,7 @@ struct LossWatch: Sendable {
         }
     }
 
-    /// Records a gap that the feed, a relay, reports about itself.
-    ///
-    /// - Returns: the gaps that are over.
+    /// Records a gap that the feed, a relay, reports about itself. Returns the gaps that are over.
     mutating func told(_ notice: GapNotice, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         // A channel that is lost for another reason stays lost until it is confirmed.
         let channels = notice.channels.filter {
@@ -275,9 +267,7 @@ struct LossWatch: Sendable {
     }
 
     /// How far the feed has come in its events' time; by the clock if no event has come.
-    private func reached(_ now: FeedMoment) -> Int64 {
-        (times.feedTime(now) ?? now.wall - delay) + Gap.endMargin
-    }
+    private func reached(_ now: FeedMoment) -> Int64 { (times.feedTime(now) ?? now.wall - delay) + Gap.endMargin }
 
     /// Ends a loss by the clock, as far as the clock is believed: when its channel was confirmed, or now.
     private func clockEnd(

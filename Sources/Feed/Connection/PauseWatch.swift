@@ -13,9 +13,7 @@ struct PauseWatch: Sendable {
 
     init(now: Duration) { last = now }
 
-    /// Records that the process runs now.
-    ///
-    /// - Returns: how long it was suspended before; `nil` if it was not.
+    /// Records that the process runs now. Returns how long it was suspended before; `nil` if it was not.
     mutating func seen(_ now: Duration) -> Duration? {
         defer { last = max(last, now) }
         let passed = now - last
@@ -74,9 +72,8 @@ struct JumpWatch: Sendable {
     /// Whether nothing is watched: every kind has come past the affected time.
     var isOver: Bool { courses.isEmpty }
 
-    /// Watches the kinds whose events had not come past the pause, until they do.
-    ///
-    /// - Parameter now: milliseconds since the Unix epoch.
+    /// Watches the kinds whose events had not come past the pause, until they do. Times are in milliseconds since the
+    /// Unix epoch.
     mutating func watch(
         _ starts: [EventKind: Start], over pause: ClosedRange<Int64>, because cause: Gap.Cause, now: Int64
     ) {

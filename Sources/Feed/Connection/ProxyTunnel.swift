@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MarketData
 import NIOCore
 
@@ -6,14 +7,12 @@ import NIOCore
 final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
-    typealias OutboundOut = ByteBuffer
 
     /// The longest answer that is read, in bytes.
     private static let maximumBytes = 16 << 10
 
     private let proxy: HTTPProxy
     private let endpoint: FeedEndpoint
-    private var context: ChannelHandlerContext?
     private var received = ByteBuffer()
     private var opened: (() throws -> Void)?
     private var failed: ((FeedEnding) -> Void)?
@@ -23,22 +22,17 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         self.endpoint = endpoint
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-
-    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
     /// Requests the tunnel; `opened` adds the handlers that use it.
-    func open(opened: @escaping () throws -> Void, failed: @escaping (FeedEnding) -> Void) {
+    func open(on channel: any Channel, opened: @escaping () throws -> Void, failed: @escaping (FeedEnding) -> Void) {
         self.opened = opened
         self.failed = failed
-        guard let context else { return fail(.lost(nil, endpoint)) }
         let host = endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host
         let target = "\(host):\(endpoint.port)"
         var head = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\nUser-Agent: edgetick\r\n"
         if let credentials = proxy.credentials {
-            head += "Proxy-Authorization: Basic \(Self.base64(Array(credentials.reveal().utf8)))\r\n"
+            head += "Proxy-Authorization: Basic \(Data(credentials.reveal().utf8).base64EncodedString())\r\n"
         }
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: head + "\r\n")), promise: nil)
+        channel.writeAndFlush(ByteBuffer(string: head + "\r\n"), promise: nil)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -56,7 +50,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
             return refuse("it did not answer as an HTTP proxy")
         }
         switch status {
-        case 200..<300: finish()
+        case 200..<300: finish(context)
         case 407: refuse("it asks for a user and a password: write http://user:password@\(proxy)")
         default:
             let words = words.count > 2 ? " \(DisplayText.escaped(words[2], limit: 60))" : ""
@@ -74,8 +68,8 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         fail(.lost(error, endpoint))
     }
 
-    private func finish() {
-        guard let context, let opened else { return }
+    private func finish(_ context: ChannelHandlerContext) {
+        guard let opened else { return }
         self.opened = nil
         failed = nil
         do {
@@ -90,10 +84,8 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
     private func refuse(_ text: String) {
         fail(
             FeedEnding(
-                FeedError(
-                    .unreachable, operation: "connect",
-                    message: "the proxy \(proxy) can't be used: \(text); check HTTPS_PROXY, or add the feed's host to "
-                        + "NO_PROXY")))
+                .unreachable, "connect",
+                "the proxy \(proxy) can't be used: \(text); check HTTPS_PROXY, or add the feed's host to NO_PROXY"))
     }
 
     private func fail(_ ending: FeedEnding) {
@@ -116,19 +108,5 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
             }
         }
         return nil
-    }
-
-    /// Encodes bytes as base64 (RFC 4648, section 4).
-    private static func base64(_ bytes: [UInt8]) -> String {
-        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        var text = ""
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let part = bytes[start..<min(start + 3, bytes.count)]
-            let word = part.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - part.count))
-            for place in 0..<4 {
-                text.append(place <= part.count ? letters[word >> (18 - 6 * place) & 63] : "=")
-            }
-        }
-        return text
     }
 }

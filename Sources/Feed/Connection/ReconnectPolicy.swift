@@ -32,6 +32,9 @@ public struct ReconnectRules: Sendable {
     public var connectionLimitDelay: ClosedRange<Duration> = .seconds(30) ... .seconds(120)
     /// The longest Retry-After that is obeyed.
     var patience: Duration = .seconds(600)
+
+    /// Makes rules with the defaults.
+    public init() {}
 }
 
 /// Decides when a connection may try again. Reads no clock and draws no random number.
@@ -40,13 +43,11 @@ public struct ReconnectRules: Sendable {
 /// cap. It is at least a tenth of the ceiling, so that a series of low draws does not make a tight loop. The first try
 /// after a healthy connection is quick.
 struct ReconnectPolicy: Sendable {
-    enum Next: Equatable {
-        /// Try again after this long.
-        case wait(Duration)
-        /// Too many failures in a row, or a refused key: someone should look. Try again after this long.
-        case waitInError(Duration)
-        /// The account's connection limit: leave the connection to the other client for this long.
-        case giveWay(Duration)
+    struct Next: Equatable {
+        /// How long to wait before the next try.
+        var delay: Duration
+        /// Whether someone should look: after too many failures in a row, a refused key, or the account's limit.
+        var isFailing: Bool
     }
 
     private let rules: ReconnectRules
@@ -65,11 +66,8 @@ struct ReconnectPolicy: Sendable {
         self.rules = rules
     }
 
-    /// Records a connection's end and returns when to try again.
-    ///
-    /// - Parameters:
-    ///   - healthyFor: how long the subscription had been confirmed; zero if it never was.
-    ///   - jitter: drawn evenly from 0 to 1.
+    /// Records the end of a connection whose subscription was confirmed for `healthyFor`, zero if it never was. Returns
+    /// when to try again. `jitter` is drawn evenly from 0 to 1.
     mutating func ended(_ reason: FeedClose, healthyFor: Duration, jitter: Double) -> Next {
         if reason != .keyRefused, healthyFor > .zero { keyRefusals = 0 }
         let wasHealthy = healthyFor >= rules.healthyAfter
@@ -80,19 +78,19 @@ struct ReconnectPolicy: Sendable {
             keyRefusals += 1
             let ceiling = rules.refusedKeyDelay.lowerBound.backoff(
                 after: keyRefusals, upTo: rules.refusedKeyDelay.upperBound)
-            return .waitInError(ceiling * (0.9 + 0.1 * jitter))
+            return Next(delay: ceiling * (0.9 + 0.1 * jitter), isFailing: true)
         case .connectionLimit:
             failures += 1
             // Each return pushes another client out, so clients that compete for too few connections must return ever
             // more rarely.
             givenWay = healthyFor >= rules.connectionLimitDelay.upperBound * 10 ? 1 : min(givenWay + 1, 4)
-            return .giveWay(limitDelay(jitter) * (1 << (givenWay - 1)))
+            return Next(delay: limitDelay(jitter) * (1 << (givenWay - 1)), isFailing: true)
         case .tooManyRequests(let asked):
             failures += 1
             let own = limitDelay(jitter)
             return paced(min(max(asked ?? .zero, own), rules.patience), slowest: own)
         case .ordinary where wasHealthy:
-            return .wait(rules.quickDelay * jitter)
+            return Next(delay: rules.quickDelay * jitter, isFailing: false)
         case .ordinary:
             failures += 1
             let ceiling = rules.firstDelay.backoff(after: failures, upTo: rules.cap)
@@ -107,7 +105,7 @@ struct ReconnectPolicy: Sendable {
     }
 
     private func paced(_ delay: Duration, slowest: Duration) -> Next {
-        guard rules.maximumFailures > 0, failures >= rules.maximumFailures else { return .wait(delay) }
-        return .waitInError(max(delay, slowest))
+        let isFailing = rules.maximumFailures > 0 && failures >= rules.maximumFailures
+        return Next(delay: isFailing ? max(delay, slowest) : delay, isFailing: isFailing)
     }
 }

@@ -30,18 +30,15 @@ struct StallWatch: Sendable {
     }
 
     /// Records that this side stopped reading, so that silence means nothing.
-    mutating func paused() {
-        isPaused = true
-    }
+    mutating func paused() { isPaused = true }
 
-    /// Records that reading continues.
+    /// Records that reading continues, or begins on a new connection.
     mutating func resumed(now: Duration) {
         isPaused = false
         seen(now: now)
     }
 
-    /// How long nothing has come, if a ping has gone unanswered for so long that what the peer had to send may be lost;
-    /// otherwise `nil`.
+    /// How long nothing has come, if a ping has gone unanswered for so long that events may be lost; otherwise `nil`.
     func overdue(now: Duration) -> Duration? {
         let silence = now - lastSeen
         return !isPaused && lastPing != nil && silence > pingInterval + PauseWatch.tolerance ? silence : nil

@@ -28,10 +28,9 @@ struct Subscription: Sendable {
         var progress = Progress.unasked
     }
 
-    /// A channel that was given up but whose events may still be on their way. Times are in milliseconds since the Unix
-    /// epoch.
+    /// A channel that was given up but whose events may still be on their way.
     struct Leave {
-        /// When it was asked for.
+        /// When it was asked for, in milliseconds since the Unix epoch.
         var askedSince: Int64
         /// When it was given up.
         var until: Int64
@@ -39,13 +38,11 @@ struct Subscription: Sendable {
 
     /// One request, with the channels that are still unanswered.
     private struct Ask {
-        /// Not answered yet.
         var channels: Set<FeedChannel>
         /// How often they were asked for, or reported.
         var rounds = 1
         var deadline: Duration
 
-        /// Whether they were reported.
         var isReported: Bool { rounds >= 3 }
     }
 
@@ -157,9 +154,7 @@ struct Subscription: Sendable {
         if !asked.isEmpty { asks.append(Ask(channels: asked, deadline: now + confirmTimeout)) }
     }
 
-    /// Records the feed's confirmation of a channel, or an event that proves the same.
-    ///
-    /// - Returns: whether the channel was not confirmed before.
+    /// Records the feed's confirmation of a channel, or an event that proves the same. Returns whether that is new.
     mutating func confirmed(_ channel: FeedChannel, now: Duration, wall: Int64) -> Bool {
         guard let entry = entries[channel] else { return false }
         if case .confirmed = entry.progress { return false }
@@ -177,9 +172,7 @@ struct Subscription: Sendable {
         return true
     }
 
-    /// Records the feed's refusal of a channel.
-    ///
-    /// - Returns: whether the channel was not refused before.
+    /// Records the feed's refusal of a channel. Returns whether that is new.
     mutating func refuse(_ channel: FeedChannel) -> Bool {
         guard let entry = entries[channel], entry.progress != .refused else { return false }
         if case .confirmed = entry.progress { confirmedCount -= 1 }
@@ -192,9 +185,7 @@ struct Subscription: Sendable {
     }
 
     /// Records a refusal that names no channel.
-    mutating func refusedNameless() {
-        namelessRefusals += 1
-    }
+    mutating func refusedNameless() { namelessRefusals += 1 }
 
     /// Counts all unanswered channels as refused once there are as many refusals without a name, and returns them.
     mutating func resolveNameless() -> [FeedChannel] {
@@ -239,21 +230,8 @@ struct Subscription: Sendable {
 
     /// The symbols with every channel confirmed, in the order given.
     var confirmedSymbols: [Symbol] {
-        var missing: Set<Symbol> = []
-        for channel in wanted where standsSince(channel) == nil {
-            if let symbol = channel.symbol { missing.insert(symbol) }
-        }
-        return symbols.filter { !missing.contains($0) }
-    }
-
-    /// The wanted symbols in the order given.
-    var symbols: [Symbol] {
-        var last: Symbol?
-        return wanted.compactMap { channel in
-            guard let symbol = channel.symbol, symbol != last else { return nil }
-            last = symbol
-            return symbol
-        }
+        let missing = Set(wanted.filter { standsSince($0) == nil }.compactMap(\.symbol))
+        return wanted.symbols.filter { !missing.contains($0) }
     }
 
     /// Stops waiting for an answer for a channel.
@@ -262,5 +240,14 @@ struct Subscription: Sendable {
         for ask in asks.indices { asks[ask].channels.remove(channel) }
         asks.removeAll(where: \.channels.isEmpty)
         if pending.isEmpty { namelessRefusals = 0 }
+    }
+}
+
+extension Sequence where Element == FeedChannel {
+    /// The symbols in the order given; neighbours that share one count once.
+    var symbols: [Symbol] {
+        compactMap(\.symbol).reduce(into: []) { list, symbol in
+            if list.last != symbol { list.append(symbol) }
+        }
     }
 }

@@ -29,9 +29,7 @@ final class TrustCache: Sendable {
     }
 
     /// Forgets the certificates, so that the files are read again before the next connection.
-    func forget() {
-        kept.withLock { $0 = nil }
-    }
+    func forget() { kept.withLock { $0 = nil } }
 
     private func load() throws -> NIOSSLContext {
         var tls = TLSConfiguration.makeClientConfiguration()
@@ -39,16 +37,11 @@ final class TrustCache: Sendable {
         tls.certificateVerification = .fullVerification
         tls.trustRoots = .default
         if let caFile {
-            do {
-                let certificates = try NIOSSLCertificate.fromPEMBytes(
-                    Array(ByteOrderMark.dropped(from: Array(Data(contentsOf: URL(fileURLWithPath: caFile))))))
-                guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "holds no certificate") }
-                tls.additionalTrustRoots = [.certificates(certificates)]
-            } catch let ending as FeedEnding {
-                throw ending
-            } catch {
-                throw FeedEnding.certificateFile(caFile, "cannot be read")
-            }
+            guard let text = try? Data(contentsOf: URL(fileURLWithPath: caFile)),
+                let certificates = try? NIOSSLCertificate.fromPEMBytes(Array(ByteOrderMark.dropped(from: Array(text))))
+            else { throw FeedEnding.certificateFile(caFile, "cannot be read") }
+            guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "holds no certificate") }
+            tls.additionalTrustRoots = [.certificates(certificates)]
         }
         // A peer that does not answer must not delay the next try.
         tls.shutdownTimeout = TimeAmount(closeTimeout)

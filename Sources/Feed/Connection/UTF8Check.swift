@@ -1,7 +1,4 @@
-/// Checks whether bytes are UTF-8, with a fast path for ASCII, which is what the feed sends.
-///
-/// RFC 6455, section 8.1, requires a client to fail a connection whose text is not UTF-8. Such text can't be trusted,
-/// and the reconnect records a gap.
+/// Checks whether bytes are UTF-8 (RFC 3629), with a fast path for ASCII, which is what the feed sends.
 enum UTF8Check {
     /// Whether `bytes` are well-formed UTF-8.
     static func isValid(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -13,7 +10,7 @@ enum UTF8Check {
         }
     }
 
-    /// The length of the run of ASCII at the start, found in blocks of 32 bytes and then byte by byte.
+    /// The length of the run of ASCII at the start, found in blocks of 32 and 8 bytes and then byte by byte.
     private static func asciiPrefix(_ bytes: UnsafeRawBufferPointer) -> Int {
         let highBits: UInt64 = 0x8080_8080_8080_8080
         var offset = 0
@@ -24,6 +21,11 @@ enum UTF8Check {
             let fourth = bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self)
             guard (first | second | third | fourth) & highBits == 0 else { break }
             offset += 32
+        }
+        while offset + 8 <= bytes.count,
+            bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & highBits == 0
+        {
+            offset += 8
         }
         while offset < bytes.count, bytes[offset] < 0x80 { offset += 1 }
         return offset

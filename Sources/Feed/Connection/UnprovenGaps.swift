@@ -10,9 +10,7 @@ struct UnprovenGaps: Sendable {
     /// Adds gaps that were just ended by the clock.
     mutating func add(_ ended: [Gap], _ now: FeedMoment) { gaps += ended.map { ($0, now) } }
 
-    /// Compares the ends that the clock gave with where the events are.
-    ///
-    /// - Returns: the gaps beyond those ends.
+    /// Compares the ends that the clock gave with where the events are. Returns the gaps beyond those ends.
     mutating func prove(by times: EventTimes, _ now: FeedMoment) -> [Gap] {
         guard let feed = times.feedTime(now) else { return [] }
         var missing: [Gap] = []

@@ -31,11 +31,7 @@ struct UnreadableSpells: Sendable {
     /// Whether no spell is under way.
     var isEmpty: Bool { spells.isEmpty }
 
-    /// Adds bad events of a kind to the spell under way, if they affect nothing new.
-    ///
-    /// - Parameter version: the version of the connection's channels.
-    ///
-    /// - Returns: whether they were added.
+    /// Adds bad events of a kind to the spell under way, if they affect nothing new. Returns whether they were added.
     mutating func goesOn(_ kind: EventKind, _ extent: UnreadableEvents.Extent, version: Int, now: Duration) -> Bool {
         guard let spell = spells[kind], spell.version == version, spell.extent.covers(extent) else { return false }
         spells[kind]?.last = now
@@ -43,11 +39,8 @@ struct UnreadableSpells: Sendable {
         return true
     }
 
-    /// Adds bad events of a kind to the spell under way, or begins one.
-    ///
-    /// - Parameter from: where the kind's events had come to before.
-    ///
-    /// - Returns: the spell that they belong to.
+    /// Adds bad events of a kind to the spell under way, or begins one at `from`, where the kind's events had come to.
+    /// Returns the spell.
     mutating func came(
         _ kind: EventKind, _ extent: UnreadableEvents.Extent, from: Int64, version: Int, now: Duration
     ) -> Spell {

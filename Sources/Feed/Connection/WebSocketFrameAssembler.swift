@@ -11,7 +11,6 @@ struct WebSocketFrameAssembler: Sendable {
         var opcode: UInt8
         /// Whether the payload is masked; a server's must not be.
         var isMasked = false
-        /// The payload's length.
         var length: Int
     }
 
@@ -34,7 +33,6 @@ struct WebSocketFrameAssembler: Sendable {
         case violation(Violation)
     }
 
-    /// A breach of the protocol.
     struct Violation: Equatable {
         /// The close code (RFC 6455, section 7.4.1).
         var code: UInt16
@@ -52,11 +50,8 @@ struct WebSocketFrameAssembler: Sendable {
 
     /// The longest message, in bytes.
     let maximumBytes: Int
-    private var open: (isText: Bool, length: Int)?
-
-    init(maximumBytes: Int) {
-        self.maximumBytes = maximumBytes
-    }
+    /// The message that was begun in fragments.
+    private(set) var open: (isText: Bool, length: Int)?
 
     /// Judges the next frame.
     mutating func take(_ header: Header) -> Verdict {
@@ -72,8 +67,7 @@ struct WebSocketFrameAssembler: Sendable {
             return .protocolError("the feed sent a masked frame, which only clients may")
         }
         switch header.opcode {
-        case 0x0: return continuation(header)
-        case 0x1, 0x2: return first(header)
+        case 0x0, 0x1, 0x2: return content(header)
         case 0x8, 0x9, 0xA:
             guard header.isFinal, header.length <= 125 else {
                 return .protocolError("the feed sent a control frame in fragments or of more than 125 bytes")
@@ -84,37 +78,26 @@ struct WebSocketFrameAssembler: Sendable {
         }
     }
 
-    private mutating func first(_ header: Header) -> Verdict {
-        guard open == nil else {
-            return .protocolError("the feed began a message before it had ended the one in fragments")
+    private mutating func content(_ header: Header) -> Verdict {
+        let isFirst = header.opcode != 0x0
+        guard isFirst == (open == nil) else {
+            return .protocolError(
+                isFirst
+                    ? "the feed began a message before it had ended the one in fragments"
+                    : "the feed continued a message that it had not begun")
         }
-        guard header.length <= maximumBytes else { return tooLong }
-        let isText = header.opcode == 0x1
-        if header.isFinal { return isText ? .text : .skipBinary }
-        open = (isText, header.length)
-        return isText ? .keep : .drop
+        let (isText, length) = open ?? (isText: header.opcode == 0x1, length: 0)
+        guard header.length <= maximumBytes - length else { return .violation(.tooLong(maximumBytes: maximumBytes)) }
+        open = header.isFinal ? nil : (isText: isText, length: length + header.length)
+        switch (isText, header.isFinal) {
+        case (true, true): return isFirst ? .text : .joined
+        case (true, false): return .keep
+        case (false, true): return .skipBinary
+        case (false, false): return .drop
+        }
     }
 
-    private mutating func continuation(_ header: Header) -> Verdict {
-        guard let current = open else {
-            return .protocolError("the feed continued a message that it had not begun")
-        }
-        guard header.length <= maximumBytes - current.length else { return tooLong }
-        if header.isFinal {
-            open = nil
-            return current.isText ? .joined : .skipBinary
-        }
-        open = (current.isText, current.length + header.length)
-        return current.isText ? .keep : .drop
-    }
-
-    private var tooLong: Verdict {
-        .violation(.tooLong(maximumBytes: maximumBytes))
-    }
-
-    /// Reads a close frame's payload.
-    ///
-    /// - Returns: the notice, or the violation if the payload breaks the rules (RFC 6455, sections 5.5.1 and 7.4).
+    /// Reads a close frame's payload by the rules of RFC 6455, sections 5.5.1 and 7.4.
     static func readClose(_ payload: some Collection<UInt8>) -> Result<CloseNotice, Violation> {
         guard let high = payload.first else { return .success(CloseNotice(code: nil, reason: "")) }
         guard let low = payload.dropFirst().first else {

@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// A JSON number of any length and form, read exactly.
 struct DecimalNumber {
     private var isNegative = false
@@ -93,22 +85,12 @@ struct DecimalNumber {
     /// The nearest `Double`, ties to even (IEEE 754); `nil` when that is infinite.
     var double: Double? {
         guard digits != 0 else { return isNegative ? -0.0 : 0.0 }
-        let magnitude: Double
-        if isCut {
-            magnitude = parsed
-        } else if digits <= 1 << 53, exponent.magnitude <= 22 {
-            // Both exact, so the one operation rounds once.
-            let power = DecimalNumber.doublePowerOfTen(Int(exponent.magnitude))
-            magnitude = exponent < 0 ? Double(digits) / power : Double(digits) * power
-        } else if exponent.magnitude <= UInt(DecimalNumber.mostDigits) {
-            magnitude =
-                exponent < 0
-                ? DecimalNumber.quotient(digits, -exponent)
-                : DecimalNumber.product(digits, exponent)
-        } else {
-            magnitude = parsed
+        guard !isCut, exponent.magnitude <= UInt(DecimalNumber.mostDigits) else {
+            // Rounds correctly too, but takes longer.
+            guard let value = Double(String(decoding: text, as: UTF8.self)), value.isFinite else { return nil }
+            return value
         }
-        guard magnitude.isFinite else { return nil }
+        let magnitude = exponent < 0 ? Self.quotient(digits, -exponent) : Self.product(digits, exponent)
         return isNegative ? -magnitude : magnitude
     }
 
@@ -135,64 +117,9 @@ struct DecimalNumber {
         return Double(top | (rest == 0 ? 0 : 1)) * Double(sign: .plus, exponent: 64 - shift, significand: 1)
     }
 
-    /// The magnitude, converted by the C library, which rounds correctly. The text passed to it has no point, so the
-    /// locale does not matter, and enough digits to decide the rounding (at most 768 matter).
-    private var parsed: Double {
-        let mostDigits = 800
-        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: mostDigits + 32) { buffer in
-            var count = 0
-            var exponent = 0
-            var inFraction = false
-            var isCut = false
-            scan: for (place, byte) in text.enumerated() {
-                switch byte {
-                case UInt8(ascii: "-"): break
-                case UInt8(ascii: "."): inFraction = true
-                case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                    if count < mostDigits {
-                        if count > 0 || byte != UInt8(ascii: "0") {
-                            buffer[count] = CChar(bitPattern: byte)
-                            count += 1
-                        }
-                        if inFraction { exponent -= 1 }
-                    } else {
-                        isCut = isCut || byte != UInt8(ascii: "0")
-                        if !inFraction { exponent += 1 }
-                    }
-                default:
-                    exponent += DecimalNumber.writtenExponent(text, from: place + 1)
-                    break scan
-                }
-            }
-            if isCut {
-                buffer[count] = CChar(bitPattern: UInt8(ascii: "1"))
-                count += 1
-                exponent -= 1
-            }
-            // Beyond ±5000 the result is infinite or zero, whatever the 801 digits before the exponent are.
-            var rest = min(exponent.magnitude, 5000)
-            buffer[count] = CChar(bitPattern: UInt8(ascii: "e"))
-            buffer[count + 1] = CChar(bitPattern: exponent < 0 ? UInt8(ascii: "-") : UInt8(ascii: "+"))
-            for offset in stride(from: 3, through: 0, by: -1) {
-                buffer[count + 2 + offset] = CChar(bitPattern: UInt8(ascii: "0") + UInt8(rest % 10))
-                rest /= 10
-            }
-            buffer[count + 6] = 0
-            guard let start = buffer.baseAddress else { return 0 }
-            return strtod(start, nil)
-        }
-    }
-
     private static func powerOfTen(_ exponent: Int) -> UInt64 {
         var power: UInt64 = 1
         for _ in 0..<exponent { power &*= 10 }
-        return power
-    }
-
-    /// 10 to the power of 0…22, each exact.
-    private static func doublePowerOfTen(_ exponent: Int) -> Double {
-        var power = 1.0
-        for _ in 0..<exponent { power *= 10 }
         return power
     }
 }

@@ -72,16 +72,15 @@ public struct DecodeRejects: Sendable, Equatable {
         /// The newest sample of one kind.
         public func sample(of kind: EventKind?) -> Sample? { newest[Self.index(kind)] }
 
-        fileprivate mutating func count(_ kind: EventKind?, _ count: Int) { counts[Self.index(kind)] += count }
-
         fileprivate mutating func beginFrame() { if wait > 0 { wait -= 1 } }
 
-        /// Whether to keep a sample: the first of each kind, then one now and then, since writing a sample costs more
-        /// than counting thousands of pieces.
-        fileprivate func isSampleDue(_ kind: EventKind?) -> Bool { wait == 0 || newest[Self.index(kind)] == nil }
-
-        fileprivate mutating func keep(_ sample: Sample, of kind: EventKind?) {
-            newest[Self.index(kind)] = sample
+        /// Counts, and keeps a sample of the first of each kind, then one now and then, since writing a sample costs
+        /// more than counting thousands of pieces.
+        fileprivate mutating func add(_ count: Int, of kind: EventKind?, sample: () -> Sample) {
+            let place = Self.index(kind)
+            counts[place] += count
+            guard wait == 0 || newest[place] == nil else { return }
+            newest[place] = sample()
             wait = Self.samplingInterval
         }
 
@@ -130,20 +129,18 @@ public struct DecodeRejects: Sendable, Equatable {
         piece: UnsafeRawBufferPointer
     ) {
         counts[reason.index] += count
-        events.count(kind, count)
-        guard events.isSampleDue(kind) else { return }
-        events.keep(Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece)), of: kind)
+        events.add(count, of: kind) {
+            Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece))
+        }
     }
 
-    /// Counts the fields that were left out of an accepted event, and keeps the event as a sample if one is due.
-    ///
-    /// - Parameter reason: The ``Reason/index`` of the last field left out.
+    /// Counts the fields that were left out of an accepted event, the last for the reason with this ``Reason/index``,
+    /// and keeps the event as a sample if one is due.
     mutating func leaveOut(keys: UInt64, reason: UInt64, kind: EventKind?, piece: UnsafeRawBufferPointer) {
-        fields.count(kind, keys.nonzeroBitCount)
-        guard fields.isSampleDue(kind) else { return }
-        fields.keep(
+        fields.add(keys.nonzeroBitCount, of: kind) {
             Sample(
                 reason: Reason.allCases[Int(reason)], field: FieldKey(firstOf: keys).name,
-                text: RedactedText.excerpt(of: piece)), of: kind)
+                text: RedactedText.excerpt(of: piece))
+        }
     }
 }

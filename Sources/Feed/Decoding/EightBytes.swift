@@ -26,9 +26,7 @@ enum EightBytes {
 
     /// The bytes below 0x20. Exact up to and including the lowest hit.
     @inline(__always)
-    static func firstControl(_ word: UInt64) -> UInt64 {
-        (word &- all(0x20)) & ~word & tops
-    }
+    static func firstControl(_ word: UInt64) -> UInt64 { (word &- all(0x20)) & ~word & tops }
 
     /// The bytes that interrupt a JSON string: quotes, backslashes and control characters. Exact up to and including
     /// the lowest hit.
@@ -44,9 +42,7 @@ enum EightBytes {
     /// The bytes of ``digitValues(_:)`` that are not digits. Exact up to and including the lowest byte that is not
     /// ASCII.
     @inline(__always)
-    static func nonDigits(ofValues values: UInt64) -> UInt64 {
-        ((values &+ all(0x76)) | values) & tops
-    }
+    static func nonDigits(ofValues values: UInt64) -> UInt64 { ((values &+ all(0x76)) | values) & tops }
 
     /// The number of bits below the byte of the lowest hit: 0, 8, … 56. Meaningless if `mask` is 0.
     @inline(__always)
@@ -66,7 +62,5 @@ enum EightBytes {
 
     /// The number that the lowest `bits / 8` digit values spell; 0 for none. `bits` is 0, 8, … 56.
     @inline(__always)
-    static func number(_ values: UInt64, bits: UInt64) -> UInt64 {
-        number((values &<< (56 &- bits)) &<< 8)
-    }
+    static func number(_ values: UInt64, bits: UInt64) -> UInt64 { number((values &<< (56 &- bits)) &<< 8) }
 }

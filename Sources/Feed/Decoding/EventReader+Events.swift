@@ -1,20 +1,9 @@
 import MarketData
 
 extension EventReader {
-    /// The kinds of message that `ev` can name.
-    enum Event {
-        case bar(Bar.Interval)
-        case trade
-        case quote
-        case limitBand
-        case imbalance
-        case fairValue
-        case status
-    }
-
-    /// Returns the kind of message that `ev` names; throws if `ev` is missing or unknown.
+    /// Returns the kind of event that `ev` names; `nil` for a status message. Throws if `ev` is missing or unknown.
     @inline(__always)
-    func event() throws(Rejection) -> Event {
+    func kind() throws(Rejection) -> EventKind? {
         if fields.others & FieldKey.ev.bit != 0, fields.kind(.ev) == .string {
             let start = fields.start(.ev)
             switch fields.length(.ev) {
@@ -22,34 +11,15 @@ extension EventReader {
                 switch bytes[start] {
                 case UInt8(ascii: "T"): return .trade
                 case UInt8(ascii: "Q"): return .quote
-                case UInt8(ascii: "A"): return .bar(.second)
+                case UInt8(ascii: "A"): return .secondBar
                 default: break
                 }
             case 2 where bytes[start] == UInt8(ascii: "A") && bytes[start &+ 1] == UInt8(ascii: "M"):
-                return .bar(.minute)
+                return .minuteBar
             default: break
             }
         }
-        return try otherEvent()
-    }
-
-    /// The kind of event that `ev` names; `nil` for a status message and for anything that is not an event.
-    var kind: EventKind? {
-        switch try? event() {
-        case .bar(.minute): .minuteBar
-        case .bar(.second): .secondBar
-        case .trade: .trade
-        case .quote: .quote
-        case .limitBand: .limitBand
-        case .imbalance: .imbalance
-        case .fairValue: .fairValue
-        case .status, nil: nil
-        }
-    }
-
-    var isStatus: Bool {
-        guard case .status = try? event() else { return false }
-        return true
+        return try otherKind()
     }
 
     /// Returns the symbol of an event of a kind; throws if it is missing or invalid.
@@ -61,7 +31,7 @@ extension EventReader {
     }
 
     @inline(never)
-    private func otherEvent() throws(Rejection) -> Event {
+    private func otherKind() throws(Rejection) -> EventKind? {
         guard has(.ev) else { throw Rejection(.missingEvent) }
         guard fields.others & FieldKey.ev.bit != 0 else { throw Rejection(.wrongType, .ev) }
         let name: String?
@@ -71,17 +41,9 @@ extension EventReader {
         case .null: throw Rejection(.missingEvent)
         default: throw Rejection(.wrongType, .ev)
         }
-        switch name {
-        case "AM": return .bar(.minute)
-        case "A": return .bar(.second)
-        case "T": return .trade
-        case "Q": return .quote
-        case "LULD": return .limitBand
-        case "NOI": return .imbalance
-        case "FMV": return .fairValue
-        case "status": return .status
-        default: throw Rejection(.unknownEvent)
-        }
+        if name == "status" { return nil }
+        guard let kind = name.flatMap(EventKind.init(rawValue:)) else { throw Rejection(.unknownEvent) }
+        return kind
     }
 
     /// Reads an `AM` or `A` message.

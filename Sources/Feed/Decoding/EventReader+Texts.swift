@@ -32,11 +32,8 @@ extension EventReader {
         return symbol
     }
 
-    /// Appends a text to the arena; returns `nil` if it is absent or left out. If it throws, nothing was appended.
-    ///
-    /// An integer is stored as its digits.
-    ///
-    /// - Throws: Only ``DecodeRejects/Reason/textOverflow``.
+    /// Appends a text, or an integer's digits, to the arena; returns `nil` if it is absent or left out. Throws only
+    /// ``DecodeRejects/Reason/textOverflow``, and has appended nothing then.
     @inline(__always)
     func keptText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
@@ -44,7 +41,7 @@ extension EventReader {
             return try otherText(key, in: &arena, limit: limit)
         }
         let text = text(key)
-        guard KeptText.isUTF8(text) else {
+        guard UTF8Check.isValid(text) else {
             fields.leaveOut(key, .badText)
             return nil
         }
@@ -55,21 +52,19 @@ extension EventReader {
     private func otherText(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         guard fields.others & key.bit != 0, fields.kind(key) == .escapedString else {
             guard let value = integer(key) else { return nil }
-            return try keep(value, of: key, in: &arena, limit: limit)
+            // A sign and 19 digits.
+            return try keep(key, 20, in: &arena, limit: limit) { DecimalText.append(value, to: &$0) }
         }
         var plain: [UInt8] = []
         guard KeptText.appendUnescaped(text(key), to: &plain) else {
             fields.leaveOut(key, .badText)
             return nil
         }
-        return try keep(plain, of: key, in: &arena, limit: limit)
+        return try keep(key, plain.count, in: &arena, limit: limit) { $0 += plain }
     }
 
-    /// Appends an array of integers to the arena as JSON without spaces; returns `nil` if it is absent or left out.
-    ///
-    /// A single integer is stored as an array of one.
-    ///
-    /// - Throws: Only ``DecodeRejects/Reason/textOverflow``.
+    /// Appends an array of integers, or one integer as an array, to the arena as JSON without spaces; returns `nil` if
+    /// it is absent or left out. Throws only ``DecodeRejects/Reason/textOverflow``.
     @inline(__always)
     func integers(_ key: FieldKey, in arena: inout TextArena, limit: Int) throws(Rejection) -> TextRange? {
         if !has(key) { return nil }
@@ -85,49 +80,39 @@ extension EventReader {
     ) throws(Rejection) -> TextRange? {
         guard fields.others & key.bit != 0, fields.kind(key) == .array else {
             guard let value = smallInteger(key) else { return nil }
-            return try keep(Int64(value), asArray: true, of: key, in: &arena, limit: limit)
+            // A sign, ten digits and two brackets.
+            return try keep(key, 13, in: &arena, limit: limit) { bytes in
+                bytes.append(UInt8(ascii: "["))
+                DecimalText.append(Int64(value), to: &bytes)
+                bytes.append(UInt8(ascii: "]"))
+            }
         }
         guard let plain = optional(plainIntegers, key) else { return nil }
-        return try keep(plain, of: key, in: &arena, limit: limit)
+        return try keep(key, plain.count, in: &arena, limit: limit) { $0 += plain }
     }
 
     /// Returns an array of integers rewritten in plain form; throws if an element is not a 32-bit integer.
     private func plainIntegers(_ key: FieldKey) throws(Rejection) -> [UInt8]? {
-        let array = text(key)
+        let closing = fields.start(key) &+ fields.length(key) &- 1
         var plain: [UInt8] = [UInt8(ascii: "[")]
-        var place = 1
-        while place < array.count {
-            switch array[place] {
+        var place = fields.start(key) &+ 1
+        while place < closing {
+            switch bytes[place] {
             case 0x20, 0x0A, 0x0D, 0x09, UInt8(ascii: ","):
                 place &+= 1
             case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-                var end = place
-                while EventReader.isInNumber(array[end]) { end &+= 1 }
-                let number = DecimalNumber(UnsafeRawBufferPointer(rebasing: array[place..<end]))
-                guard let value = number?.integer, Int32(exactly: value) != nil else {
-                    throw Rejection(.badNumber, key)
-                }
+                guard let end = try? JSONScan.number(bytes, place),
+                    let value = DecimalNumber(bytes.slice(place, end))?.integer, Int32(exactly: value) != nil
+                else { throw Rejection(.badNumber, key) }
                 if plain.count > 1 { plain.append(UInt8(ascii: ",")) }
                 DecimalText.append(value, to: &plain)
                 place = end
-            case UInt8(ascii: "]"):
-                place = array.count
             default:
                 throw Rejection(.wrongType, key)
             }
         }
         plain.append(UInt8(ascii: "]"))
         return plain
-    }
-
-    @inline(__always)
-    private static func isInNumber(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: "."),
-            UInt8(ascii: "e"), UInt8(ascii: "E"):
-            true
-        default: false
-        }
     }
 
     @inline(__always)
@@ -138,25 +123,12 @@ extension EventReader {
         return arena.append(text)
     }
 
+    /// Has `write` append at most `most` bytes to the arena.
     private func keep(
-        _ text: [UInt8], of key: FieldKey, in arena: inout TextArena, limit: Int
+        _ key: FieldKey, _ most: Int, in arena: inout TextArena, limit: Int, writing write: (inout [UInt8]) -> Void
     ) throws(Rejection) -> TextRange {
-        guard text.count <= limit &- arena.bytes.count else { throw Rejection(.textOverflow, key) }
-        return text.withUnsafeBytes { arena.append($0) }
-    }
-
-    /// Appends an integer's digits to the arena, in brackets if it stands for an array of one.
-    private func keep(
-        _ value: Int64, asArray: Bool = false, of key: FieldKey, in arena: inout TextArena, limit: Int
-    ) throws(Rejection) -> TextRange {
-        let start = arena.bytes.count
-        // A sign, 19 digits, two brackets.
-        guard limit &- start >= 22 else { throw Rejection(.textOverflow, key) }
-        return arena.append(writing: { bytes in
-            if asArray { bytes.append(UInt8(ascii: "[")) }
-            DecimalText.append(value, to: &bytes)
-            if asArray { bytes.append(UInt8(ascii: "]")) }
-        })
+        guard most <= limit &- arena.bytes.count else { throw Rejection(.textOverflow, key) }
+        return arena.append(writing: write)
     }
 
     /// Returns a text as a `String`; `nil` if it is absent or `null`.
@@ -164,11 +136,7 @@ extension EventReader {
         if !has(key) { return nil }
         guard fields.others & key.bit != 0 else { throw Rejection(.wrongType, key) }
         switch fields.kind(key) {
-        case .string:
-            let text = text(key)
-            guard KeptText.isUTF8(text) else { throw Rejection(.badText, key) }
-            return String(decoding: text, as: UTF8.self)
-        case .escapedString:
+        case .string, .escapedString:
             guard let text = withUnescaped(key, { String(decoding: $0, as: UTF8.self) }) else {
                 throw Rejection(.badText, key)
             }

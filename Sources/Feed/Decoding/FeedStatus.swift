@@ -18,10 +18,7 @@ public struct FeedStatus: Sendable, Equatable {
 
     private static func cut(_ text: String, to limit: Int) -> String {
         guard text.utf8.count > limit else { return text }
-        var end = text.utf8.index(text.startIndex, offsetBy: limit)
-        while end > text.startIndex, UTF8.isContinuation(text.utf8[end]) {
-            end = text.utf8.index(before: end)
-        }
-        return String(text[..<end])
+        // A cut within a scalar is rounded down to its start.
+        return String(text[..<text.utf8.index(text.startIndex, offsetBy: limit)])
     }
 }

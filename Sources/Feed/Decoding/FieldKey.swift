@@ -96,13 +96,8 @@ struct FieldKey: Equatable, ExpressibleByUnicodeScalarLiteral {
         case 2:
             self.init(pair: UInt16(name[0]) | UInt16(name[1]) << 8)
         case 3...7:
-            var key = FieldKey.unknown
-            for place in 13..<FieldKey.longNames.count where name.elementsEqual(FieldKey.longNames[place].utf8) {
-                key = FieldKey(index: UInt64(26 + place))
-            }
-            // `sym` precedes the two-letter names in the list, so the loop does not reach it.
-            if key == .unknown, name.elementsEqual("sym".utf8) { key = .sym }
-            self = key
+            let place = FieldKey.longNames.firstIndex { name.elementsEqual($0.utf8) }
+            self = place.map { FieldKey(index: UInt64(26 + $0)) } ?? .unknown
         default:
             self = .unknown
         }

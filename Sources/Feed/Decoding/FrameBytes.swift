@@ -16,6 +16,13 @@ struct FrameBytes {
         return UInt64(littleEndian: base.loadUnaligned(fromByteOffset: place, as: UInt64.self))
     }
 
+    /// Whether `text` is at `place`.
+    func holds(_ text: StaticString, at place: Int) -> Bool {
+        guard count &- place >= text.utf8CodeUnitCount else { return false }
+        for offset in 0..<text.utf8CodeUnitCount where self[place &+ offset] != text.utf8Start[offset] { return false }
+        return true
+    }
+
     /// The bytes from `start` up to `end`.
     @inline(__always)
     func slice(_ start: Int, _ end: Int) -> UnsafeRawBufferPointer {

@@ -27,8 +27,7 @@ public struct FrameDecoder: Sendable {
 
     /// How many more bars to read without trying ``UsualBar`` first.
     private var unusualBars = 0
-    /// The number of those bars after ``UsualBar`` fails on one, so that a feed with another form of bar is not slowed
-    /// down.
+    /// How many after ``UsualBar`` fails on one, so that a feed with another form of bar is not slowed down.
     private static let unusualRun = 15
 
     /// The frame's offset in the text that the batch keeps; `nil` if the batch keeps none.
@@ -37,19 +36,13 @@ public struct FrameDecoder: Sendable {
     private var hasWanted = false
 
     /// The maximum number of bytes of text in a batch: what 32-bit offsets can address.
-    private let textLimit: Int
+    var textLimit = Int(UInt32.max)
 
     /// The nesting depth inside an event: the frame's array and the event.
     static let eventDepth = 2
 
     /// Makes a decoder.
-    public init() {
-        self.init(textLimit: Int(UInt32.max))
-    }
-
-    init(textLimit: Int) {
-        self.textLimit = textLimit
-    }
+    public init() {}
 
     /// Appends a frame's events to `batch` and its status messages to `statuses`, in the order sent.
     ///
@@ -166,8 +159,10 @@ public struct FrameDecoder: Sendable {
         let end = try scan.object(from: place &+ 1)
         let reader = EventReader(bytes: bytes, fields: scan.fields, times: times)
         do throws(Rejection) {
-            switch try reader.event() {
-            case .bar(let interval):
+            let kind = try reader.kind()
+            switch kind {
+            case .minuteBar, .secondBar:
+                let interval: Bar.Interval = if case .minuteBar = kind { .minute } else { .second }
                 batch.bars.append(try reader.bar(interval))
             case .trade:
                 batch.trades.append(try reader.trade(in: &batch.text, limit: textLimit))
@@ -179,7 +174,7 @@ public struct FrameDecoder: Sendable {
                 batch.imbalances.append(try reader.imbalance(in: &batch.text, limit: textLimit))
             case .fairValue:
                 batch.fairValues.append(try reader.fairValue())
-            case .status:
+            case nil:
                 statuses.append(try reader.status())
             }
             if scan.fields.leftOut.keys != 0 { leaveOut(reader, from: place, to: end) }
@@ -192,11 +187,18 @@ public struct FrameDecoder: Sendable {
     @inline(never)
     private mutating func reject(_ reader: EventReader, _ rejection: Rejection, from start: Int, to end: Int) {
         reader.fields.forgetLeftOut()
-        rejects.record(
-            rejection.reason, field: rejection.field, kind: reader.kind, piece: reader.bytes.slice(start, end))
+        let piece = reader.bytes.slice(start, end)
+        rejects.record(rejection.reason, field: rejection.field, kind: try? reader.kind(), piece: piece)
         // Nobody can have subscribed to an unknown kind of event or an impossible symbol, so nobody misses it.
-        guard rejection.reason != .unknownEvent, !reader.isStatus else { return }
-        guard let kind = reader.kind else { return unreadable.add(reader.bytes.slice(start, end)) }
+        guard rejection.reason != .unknownEvent else { return }
+        let kind: EventKind
+        do throws(Rejection) {
+            // A status message is no event.
+            guard let named = try reader.kind() else { return }
+            kind = named
+        } catch {
+            return unreadable.add(piece)
+        }
         do throws(Rejection) {
             unreadable.add(kind, try reader.symbol(of: kind))
         } catch {
@@ -210,8 +212,7 @@ public struct FrameDecoder: Sendable {
         unreadable.add(piece)
     }
 
-    /// Returns which events could not be decoded since the last call, and clears the record; `nil` if all could be
-    /// decoded.
+    /// Returns which events could not be decoded since the last call; `nil` if all could be.
     mutating func takeUnreadable() -> UnreadableEvents? {
         guard !unreadable.isEmpty else { return nil }
         defer { unreadable = UnreadableEvents() }
@@ -221,9 +222,8 @@ public struct FrameDecoder: Sendable {
     /// Counts the fields that were left out of an accepted event.
     @inline(never)
     private mutating func leaveOut(_ reader: EventReader, from start: Int, to end: Int) {
-        rejects.leaveOut(
-            keys: reader.fields.leftOut.keys, reason: reader.fields.leftOut.reason, kind: reader.kind,
-            piece: reader.bytes.slice(start, end))
+        let (keys, reason) = reader.fields.leftOut
+        rejects.leaveOut(keys: keys, reason: reason, kind: try? reader.kind(), piece: reader.bytes.slice(start, end))
         reader.fields.forgetLeftOut()
     }
 }

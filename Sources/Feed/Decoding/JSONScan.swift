@@ -106,10 +106,7 @@ enum JSONScan {
 
     /// Scans `text`, which is `true`, `false` or `null`.
     static func literal(_ bytes: FrameBytes, _ start: Int, _ text: StaticString) throws(JSONFault) -> Int {
-        guard bytes.count &- start >= text.utf8CodeUnitCount else { throw .malformed }
-        for offset in 0..<text.utf8CodeUnitCount where bytes[start &+ offset] != text.utf8Start[offset] {
-            throw .malformed
-        }
+        guard bytes.holds(text, at: start) else { throw .malformed }
         return start &+ text.utf8CodeUnitCount
     }
 

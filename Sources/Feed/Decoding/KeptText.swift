@@ -1,38 +1,5 @@
-/// Reads the JSON strings that are kept: undoes escapes, checks UTF-8 (RFC 3629).
+/// Undoes the escapes of JSON strings.
 enum KeptText {
-    /// Whether bytes are UTF-8: no overlong form, no surrogate, nothing above U+10FFFF.
-    static func isUTF8(_ text: UnsafeRawBufferPointer) -> Bool {
-        var place = 0
-        while place < text.count {
-            if place &+ 8 <= text.count,
-                text.loadUnaligned(fromByteOffset: place, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
-            {
-                place &+= 8
-                continue
-            }
-            let first = text[place]
-            let length: Int
-            var second: ClosedRange<UInt8> = 0x80...0xBF
-            switch first {
-            case 0x00...0x7F:
-                place &+= 1
-                continue
-            case 0xC2...0xDF: length = 2
-            case 0xE0: (length, second) = (3, 0xA0...0xBF)
-            case 0xED: (length, second) = (3, 0x80...0x9F)
-            case 0xE1...0xEF: length = 3
-            case 0xF0: (length, second) = (4, 0x90...0xBF)
-            case 0xF4: (length, second) = (4, 0x80...0x8F)
-            case 0xF1...0xF3: length = 4
-            default: return false
-            }
-            guard place &+ length <= text.count, second.contains(text[place &+ 1]) else { return false }
-            for next in place &+ 2..<place &+ max(length, 2) where text[next] & 0xC0 != 0x80 { return false }
-            place &+= length
-        }
-        return true
-    }
-
     /// Appends a string's unescaped text to `output`; ``JSONScan`` has already checked the escapes. Returns whether the
     /// text is valid: UTF-8, with surrogates in pairs only. Part of an invalid text may remain in `output`.
     static func appendUnescaped(_ text: UnsafeRawBufferPointer, to output: inout [UInt8]) -> Bool {
@@ -41,7 +8,7 @@ enum KeptText {
             var end = place
             while end < text.count, text[end] != UInt8(ascii: "\\") { end &+= 1 }
             let run = UnsafeRawBufferPointer(rebasing: text[place..<end])
-            guard isUTF8(run) else { return false }
+            guard UTF8Check.isValid(run) else { return false }
             output.append(contentsOf: run)
             place = end
             guard place &+ 1 < text.count else { return place == text.count }

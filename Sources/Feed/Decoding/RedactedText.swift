@@ -22,19 +22,14 @@ enum RedactedText {
                 place += 1
                 continue
             }
-            var end = place
-            while end < bytes.count, isWord(bytes[end]) { end += 1 }
+            let end = bytes[place...].firstIndex { !isWord($0) } ?? bytes.count
             let word = bytes[place..<end]
             // A run that the excerpt cuts is judged by more of it than is shown.
             var whole = end
             if end == bytes.count {
                 while whole < piece.count, whole - place < opaqueRun, isWord(piece[whole]) { whole += 1 }
             }
-            if isOpaque(piece[place..<whole]) {
-                output += mask
-            } else {
-                output += String(decoding: word, as: UTF8.self)
-            }
+            output += isOpaque(piece[place..<whole]) ? mask : String(decoding: word, as: UTF8.self)
             place = end
             if isSensitive(word), let value = valueStart(bytes, place, after: word) {
                 for byte in bytes[place..<value] { output += printable(byte) }
@@ -93,10 +88,9 @@ enum RedactedText {
     /// delimiter, anything else (nested, escaped) at the end of the excerpt.
     private static func valueEnd(_ bytes: [UInt8], _ start: Int) -> Int {
         guard start < bytes.count else { return start }
-        var place = start
         switch bytes[start] {
         case UInt8(ascii: "\""):
-            place += 1
+            var place = start + 1
             while place < bytes.count {
                 if bytes[place] == UInt8(ascii: "\"") { return place + 1 }
                 place += bytes[place] == UInt8(ascii: "\\") ? 2 : 1
@@ -105,14 +99,7 @@ enum RedactedText {
         case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "\\"):
             return bytes.count
         default:
-            while place < bytes.count {
-                switch bytes[place] {
-                case UInt8(ascii: ","), UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: "&"), UInt8(ascii: "\""):
-                    return place
-                default: place += 1
-                }
-            }
-            return place
+            return bytes[start...].firstIndex { ",}]&\"".utf8.contains($0) } ?? bytes.count
         }
     }
 

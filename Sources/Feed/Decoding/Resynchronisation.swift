@@ -3,11 +3,7 @@ struct Resynchronisation {
     let bytes: FrameBytes
     /// Whether matching brackets and quotes has failed once. It is not tried again, which keeps the total work linear
     /// in the frame's length.
-    private var lostStructure = false
-
-    init(bytes: FrameBytes) {
-        self.bytes = bytes
-    }
+    private(set) var lostStructure = false
 
     /// Skips a malformed element. Returns the position of the comma or bracket of the frame's array that follows it, or
     /// the frame's end, and the number of events that seem to be lost.
@@ -34,27 +30,17 @@ struct Resynchronisation {
                 guard let end = stringEnd(place) else { return nil }
                 place = end
                 continue
-            case UInt8(ascii: "{"):
-                objects = objects &<< 1 | 1
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                objects = objects &<< 1 | (bytes[place] == UInt8(ascii: "{") ? 1 : 0)
                 depth &+= 1
                 deepest = max(deepest, depth)
-            case UInt8(ascii: "["):
-                objects = objects &<< 1
-                depth &+= 1
-                deepest = max(deepest, depth)
-            case UInt8(ascii: "}"):
-                if depth > 0 {
-                    guard deepest > 64 || objects & 1 == 1 else { return nil }
-                    objects &>>= 1
-                    depth &-= 1
-                }
-            case UInt8(ascii: "]"):
-                if depth == 0 { return place }
-                guard deepest > 64 || objects & 1 == 0 else { return nil }
+            case UInt8(ascii: "]") where depth == 0, UInt8(ascii: ",") where depth == 0:
+                return place
+            case UInt8(ascii: "}") where depth > 0, UInt8(ascii: "]"):
+                let isObject = bytes[place] == UInt8(ascii: "}")
+                guard deepest > 64 || (objects & 1 == 1) == isObject else { return nil }
                 objects &>>= 1
                 depth &-= 1
-            case UInt8(ascii: ",") where depth == 0:
-                return place
             default: break
             }
             place &+= 1
@@ -76,24 +62,12 @@ struct Resynchronisation {
 
     /// Looks for `},{"ev"`, which occurs between two events but not in a string, where its quotes would be escaped.
     private func nextEvent(from start: Int) -> (end: Int, events: Int) {
-        let name: StaticString = "\"ev\""
         var events = 0
-        var place = start
-        while place &+ name.utf8CodeUnitCount <= bytes.count {
-            if bytes[place] == UInt8(ascii: "\""), matches(name, at: place) {
-                if let comma = comma(before: place, after: start) { return (comma, max(events, 1)) }
-                events += 1
-            }
-            place &+= 1
+        for place in start..<bytes.count where bytes.holds("\"ev\"", at: place) {
+            if let comma = comma(before: place, after: start) { return (comma, max(events, 1)) }
+            events += 1
         }
         return (bytes.count, max(events, 1))
-    }
-
-    private func matches(_ text: StaticString, at place: Int) -> Bool {
-        for offset in 0..<text.utf8CodeUnitCount where bytes[place &+ offset] != text.utf8Start[offset] {
-            return false
-        }
-        return true
     }
 
     /// Returns the comma of the `},{` before the name at `place`; `nil` if there is none.

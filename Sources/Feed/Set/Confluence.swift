@@ -6,13 +6,7 @@ import Synchronization
 /// While no symbol comes from two connections, a batch passes at the cost of one atomic load. Otherwise batches pass
 /// one at a time, so that an event that is left out as a copy is already in the sink.
 final class Confluence: Sendable {
-    /// What was left out or forgotten since the start.
-    struct Counts: Equatable {
-        var duplicates: Int64 = 0
-        var forgotten: Int64 = 0
-    }
-
-    private let sink: any EventSink
+    let sink: any EventSink
     private let isShared = Atomic(false)
     private let sightings: Mutex<Sightings>
 
@@ -35,11 +29,8 @@ final class Confluence: Sendable {
         sightings.withLock { $0.observe(slot, line: line, now: now) }
     }
 
-    var counts: Counts {
-        sightings.withLock {
-            Counts(duplicates: $0.duplicates, forgotten: $0.forgotten)
-        }
-    }
+    /// How many events were left out or forgotten since the start.
+    var counts: (duplicates: Int64, forgotten: Int64) { sightings.withLock { ($0.duplicates, $0.forgotten) } }
 
     func offer(_ batch: EventBatch, from slot: Int) -> Admission {
         guard isShared.load(ordering: .acquiring) else { return sink.offer(batch) }
@@ -54,12 +45,4 @@ final class Confluence: Sendable {
             return admission
         }
     }
-
-    var wantedText: KindSet { sink.wantedText }
-
-    func whenRoom(_ resume: @escaping @Sendable () -> Void) { sink.whenRoom(resume) }
-
-    func record(_ change: GapChange) { sink.record(change) }
-
-    func record(_ incident: Incident) { sink.record(incident) }
 }

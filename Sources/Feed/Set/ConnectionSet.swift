@@ -77,7 +77,7 @@ public final class ConnectionSet: Service, Sendable {
 
     private func supervise(_ group: inout ThrowingTaskGroup<Void, any Error>) async {
         while !isStopping.load(ordering: .sequentiallyConsistent) {
-            core.withLock { $0.seat(limit: configuration.limit, now: moment.monotonic) }
+            core.withLock { $0.seat(limit: configuration.limit, now: FeedMoment.now().monotonic) }
             let deadline = decide()
             for connection in core.withLock({ $0.takeUnstarted() }) {
                 group.addTask { [self] in
@@ -89,12 +89,13 @@ public final class ConnectionSet: Service, Sendable {
                 }
             }
             // A deadline that has passed without effect must not make this loop spin.
-            await bell.sleep(upTo: deadline.map { max(.milliseconds(20), $0 - moment.monotonic) } ?? .seconds(3600))
+            let wait = deadline.map { max(.milliseconds(20), $0 - FeedMoment.now().monotonic) }
+            await bell.sleep(upTo: wait ?? .seconds(3600))
         }
-        let end = moment
+        let end = FeedMoment.now()
         core.withLock { core in
             core.isEnded = true
-            if let change = core.noteUnplaced(end, isOver: true) { confluence.record(change) }
+            if let change = core.noteUnplaced(end, isOver: true) { confluence.sink.record(change) }
         }
     }
 
@@ -210,7 +211,7 @@ public final class ConnectionSet: Service, Sendable {
         let slot = try slot(of: id)
         let before = core.withLock { core in
             let before = core.machine.placed.filter { $0.value.contains(slot) }.keys.sorted()
-            core.remove(slot, now: moment.monotonic)
+            core.remove(slot, now: FeedMoment.now().monotonic)
             return before
         }
         settle()
@@ -220,9 +221,7 @@ public final class ConnectionSet: Service, Sendable {
     /// Evens out the load of the connections now; the symbols keep coming while they move.
     ///
     /// Does nothing if the strategy determines where a symbol belongs (round-robin, priority).
-    public func rebalance() -> [SetMove] {
-        rebalance(isAsked: true)
-    }
+    public func rebalance() -> [SetMove] { rebalance(isAsked: true) }
 
     // MARK: Look-ups
 
@@ -309,8 +308,6 @@ public final class ConnectionSet: Service, Sendable {
 
     // MARK: Parts
 
-    private var moment: FeedMoment { .now() }
-
     private func slot(of id: String) throws(FeedError) -> Int {
         guard let slot = core.withLock({ $0.slot(of: id) }) else { throw Self.unknown(id) }
         return slot
@@ -341,7 +338,7 @@ public final class ConnectionSet: Service, Sendable {
             cover.add(connection, slot: slot, delay: member.configuration.feedDelay)
             core.insert(
                 SetCore.Entry(member: member, connection: connection, inlet: inlet), slot: slot,
-                limit: configuration.limit, now: moment.monotonic)
+                limit: configuration.limit, now: FeedMoment.now().monotonic)
         }
     }
 
@@ -351,18 +348,16 @@ public final class ConnectionSet: Service, Sendable {
         bell.ring()
     }
 
-    /// Lets the machine decide, and performs its decisions.
-    ///
-    /// - Returns: when the machine must be asked again.
+    /// Lets the machine decide, performs its decisions, and returns when it must be asked again.
     private func decide() -> Duration? {
-        let now = moment
+        let now = FeedMoment.now()
         return core.withLock { core -> Duration? in
             guard !core.isEnded else { return nil }
             let failed = core.machine.failover.failed
-            if let change = core.noteOverdue(now) { confluence.record(change) }
+            if let change = core.noteOverdue(now) { confluence.sink.record(change) }
             core.advance(now: now, confluence: confluence, cover: cover)
             core.logFailures(before: failed)
-            if let change = core.noteUnplaced(now) { confluence.record(change) }
+            if let change = core.noteUnplaced(now) { confluence.sink.record(change) }
             core.noteCollected(now)
             let fresh = core.routes
             routes.withLock { $0 = fresh }
@@ -382,7 +377,7 @@ public final class ConnectionSet: Service, Sendable {
     }
 
     private func sample() {
-        let now = moment.monotonic
+        let now = FeedMoment.now().monotonic
         core.withLock { core in
             for (slot, entry) in core.entries {
                 let feed = entry.connection.snapshot

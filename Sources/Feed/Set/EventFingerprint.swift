@@ -18,8 +18,7 @@ struct EventFingerprint: Hashable, Sendable {
 
     /// - Parameter era: distinguishes one period of sharing from the next.
     init(_ bar: Bar, era: UInt32) {
-        var folder = Folder(kind: bar.interval == .minute ? 1 : 2, era: era)
-        folder.add(bar.symbol)
+        var folder = Folder(kind: bar.interval == .minute ? 1 : 2, era, bar.symbol)
         folder.add(UInt64(bitPattern: bar.start), UInt64(bitPattern: bar.end))
         folder.add(bar.open.bitPattern, bar.high.bitPattern)
         folder.add(bar.low.bitPattern, bar.close.bitPattern)
@@ -31,8 +30,7 @@ struct EventFingerprint: Hashable, Sendable {
     }
 
     init(_ trade: Trade, text: TextArena, era: UInt32) {
-        var folder = Folder(kind: 3, era: era)
-        folder.add(trade.symbol)
+        var folder = Folder(kind: 3, era, trade.symbol)
         folder.add(UInt64(bitPattern: trade.time), Folder.bits(trade.sequence))
         folder.add(trade.price.bitPattern, trade.size.bitPattern)
         folder.add(Folder.bits(trade.exchange), Folder.bits(trade.tape))
@@ -44,8 +42,7 @@ struct EventFingerprint: Hashable, Sendable {
     }
 
     init(_ quote: Quote, text: TextArena, era: UInt32) {
-        var folder = Folder(kind: 4, era: era)
-        folder.add(quote.symbol)
+        var folder = Folder(kind: 4, era, quote.symbol)
         folder.add(UInt64(bitPattern: quote.time), Folder.bits(quote.sequence))
         folder.add(Folder.bits(quote.bid), Folder.bits(quote.bidSize))
         folder.add(Folder.bits(quote.ask), Folder.bits(quote.askSize))
@@ -57,8 +54,7 @@ struct EventFingerprint: Hashable, Sendable {
     }
 
     init(_ event: LimitBand, text: TextArena, era: UInt32) {
-        var folder = Folder(kind: 5, era: era)
-        folder.add(event.symbol)
+        var folder = Folder(kind: 5, era, event.symbol)
         folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
         folder.add(Folder.bits(event.high), Folder.bits(event.low))
         folder.add(Folder.bits(event.tape), Folder.bits(event.sequence))
@@ -67,8 +63,7 @@ struct EventFingerprint: Hashable, Sendable {
     }
 
     init(_ event: Imbalance, text: TextArena, era: UInt32) {
-        var folder = Folder(kind: 6, era: era)
-        folder.add(event.symbol)
+        var folder = Folder(kind: 6, era, event.symbol)
         folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
         folder.add(Folder.bits(event.auctionTime), Folder.bits(event.sequence))
         folder.add(Folder.bits(event.exchange), Folder.bits(event.imbalance))
@@ -78,8 +73,7 @@ struct EventFingerprint: Hashable, Sendable {
     }
 
     init(_ event: FairValue, era: UInt32) {
-        var folder = Folder(kind: 7, era: era)
-        folder.add(event.symbol)
+        var folder = Folder(kind: 7, era, event.symbol)
         folder.add(UInt64(bitPattern: event.time), Folder.bits(event.timeNanoseconds))
         folder.add(event.value.bitPattern, 0)
         self.init(folder)
@@ -89,20 +83,20 @@ struct EventFingerprint: Hashable, Sendable {
 /// Folds words into 128 bits by full multiplications, in two lanes with separate secrets.
 private struct Folder {
     /// Drawn once per process, so that nobody outside can construct equal fingerprints.
-    private static let secrets = (
-        UInt64.random(in: .min ... .max) | 1, UInt64.random(in: .min ... .max) | 1,
-        UInt64.random(in: .min ... .max) | 1,
-        UInt64.random(in: .min ... .max) | 1
-    )
+    private static let secrets = (secret(), secret(), secret(), secret())
+
+    private static func secret() -> UInt64 { UInt64.random(in: .min ... .max) | 1 }
 
     var high: UInt64
     var low: UInt64
     private let secrets: (UInt64, UInt64, UInt64, UInt64)
 
-    init(kind: UInt64, era: UInt32) {
+    @inline(__always)
+    init(kind: UInt64, _ era: UInt32, _ symbol: Symbol) {
         secrets = Self.secrets
         high = secrets.0 ^ kind
         low = secrets.1 ^ UInt64(era)
+        add(symbol)
     }
 
     @inline(__always)
@@ -115,7 +109,7 @@ private struct Folder {
     }
 
     @inline(__always)
-    mutating func add(_ symbol: Symbol) {
+    private mutating func add(_ symbol: Symbol) {
         symbol.withUTF8 { bytes in
             var words: (UInt64, UInt64) = (0, 0)
             for (index, byte) in bytes.enumerated() {

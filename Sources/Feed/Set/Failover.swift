@@ -63,13 +63,9 @@ struct Failover: Sendable {
     }
 
     /// Adds a connection; it counts as down until it is reported up.
-    mutating func add(_ slot: Int, now: Duration) {
-        records[slot] = Record(phase: .down(since: now))
-    }
+    mutating func add(_ slot: Int, now: Duration) { records[slot] = Record(phase: .down(since: now)) }
 
-    mutating func remove(_ slot: Int) {
-        records[slot] = nil
-    }
+    mutating func remove(_ slot: Int) { records[slot] = nil }
 
     /// Records whether a connection is up.
     mutating func observe(_ slot: Int, isUp: Bool, now: Duration) {
@@ -85,9 +81,7 @@ struct Failover: Sendable {
         }
     }
 
-    /// Does what is due by time alone.
-    ///
-    /// - Returns: whether ``failed`` changed.
+    /// Does what is due by time alone. Returns whether ``failed`` changed.
     mutating func tick(now: Duration) -> Bool {
         var changed = false
         for (slot, record) in records {

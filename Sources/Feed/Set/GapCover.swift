@@ -31,8 +31,7 @@ final class GapCover: Sendable {
         state.withLock { $0.brought.confirmed(slot, symbols, wall: wall) }
     }
 
-    /// Returns what is left of a gap without the symbols that another connection delivered from before its start until
-    /// now.
+    /// Returns what is left of a gap without the symbols that another connection delivered all the while.
     func rest(of gap: Gap, on slot: Int) -> Gap? {
         let (brought, connections) = state.withLock { ($0.brought, $0.connections) }
         return brought.rest(of: gap, on: slot) { connections[$0]?.snapshot.connectedSince }

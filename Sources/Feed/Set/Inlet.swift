@@ -12,7 +12,16 @@ final class Inlet: EventSink {
 
     struct Tally: Sendable {
         var counts: [Symbol: Int] = [:]
-        var offset = 0
+        private var offset = 0
+
+        /// Counts all events of a small batch. Of a large one it counts every eighth eight times, since a look-up for
+        /// each would cost more than the rest of the path.
+        mutating func count(_ batch: EventBatch) {
+            let step = batch.count < 64 ? 1 : 8
+            if step > 1 { offset = (offset + 3) % step }
+            let start = step > 1 ? offset : 0
+            batch.forEachHead(from: start, by: step) { counts[$0.symbol, default: 0] += step }
+        }
     }
 
     init(_ confluence: Confluence, slot: Int, cover: GapCover, isTallying: Bool) {
@@ -27,19 +36,17 @@ final class Inlet: EventSink {
         return confluence.offer(batch, from: slot)
     }
 
-    var wantedText: KindSet { confluence.wantedText }
+    var wantedText: KindSet { confluence.sink.wantedText }
 
-    func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.whenRoom(resume) }
-
-    func record(_ gap: Gap) { record(GapChange(gaps: [gap])) }
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { confluence.sink.whenRoom(resume) }
 
     /// Leaves out the symbols that another connection delivered all the while.
     func record(_ change: GapChange) {
         let rest = coveredGaps.withLock { $0.rest(of: change) { cover.rest(of: $0, on: slot) } }
-        if !rest.ended.isEmpty || !rest.gaps.isEmpty { confluence.record(rest) }
+        if !rest.ended.isEmpty || !rest.gaps.isEmpty { confluence.sink.record(rest) }
     }
 
-    func record(_ incident: Incident) { confluence.record(incident) }
+    func record(_ incident: Incident) { confluence.sink.record(incident) }
 
     /// The counts since ``takeTally()``.
     var currentTally: [Symbol: Int] { tally.withLock { $0.counts } }
@@ -70,16 +77,5 @@ struct CoveredGaps {
             if let left { rest.gaps.append(left) }
         }
         return rest
-    }
-}
-
-extension Inlet.Tally {
-    /// Counts all events of a small batch. Of a large one it counts every eighth eight times, since a look-up for each
-    /// would cost more than the rest of the path.
-    mutating func count(_ batch: EventBatch) {
-        let step = batch.count < 64 ? 1 : 8
-        if step > 1 { offset = (offset + 3) % step }
-        let start = step > 1 ? offset : 0
-        batch.forEachHead(from: start, by: step) { counts[$0.symbol, default: 0] += step }
     }
 }

@@ -10,15 +10,10 @@ struct RateMeter: Sendable {
     }
 
     private var samples: [Sample] = []
-    private var next = 0
 
     mutating func add(_ sample: Sample) {
-        if samples.count < 62 {
-            samples.append(sample)
-        } else {
-            samples[next] = sample
-            next = (next + 1) % samples.count
-        }
+        if samples.count == 62 { samples.removeFirst() }
+        samples.append(sample)
     }
 
     /// Events per second over about `span` up to the newest sample; 0 before the second sample.
@@ -37,12 +32,10 @@ struct RateMeter: Sendable {
 
     /// The newest sample, and the oldest that is not much more than `span` older.
     private func ends(of span: Duration) -> (first: Sample, last: Sample)? {
-        guard samples.count > 1 else { return nil }
-        let ordered = samples[next...] + samples[..<next]
-        guard let last = ordered.last else { return nil }
+        guard let last = samples.last else { return nil }
         // A tick that came a little late must not lose its sample.
         let start = last.time - span - .milliseconds(500)
-        guard let first = ordered.first(where: { $0.time >= start }), first.time < last.time else { return nil }
+        guard let first = samples.first(where: { $0.time >= start }), first.time < last.time else { return nil }
         return (first, last)
     }
 }

@@ -31,23 +31,20 @@ struct Rebalance: Sendable {
     ) -> [Move] {
         guard places.count > 1 else { return [] }
         var symbols = places.mapValues { list in
-            list.map { (symbol: $0, weight: weights[$0] ?? 0) }.stablySorted { $0.weight > $1.weight }
+            list.map { (symbol: $0, weight: weights[$0] ?? 0) }.sorted { $0.weight > $1.weight }
         }
         var rates = symbols.mapValues { $0.reduce(0) { $0 + $1.weight } }
         for (slot, rate) in fixed where rates[slot] != nil { rates[slot]? += rate }
         var room = room
         var moves: [Move] = []
-        let stop = always ? 1 : factor.squareRoot()
-        var isStarted = always
+        var limit = always ? 1 : factor
         while moves.count < mostMoves {
             let ranked = rates.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
-            guard let busiest = ranked.last, busiest.value > 0 else { break }
-            guard let idlest = ranked.first(where: { room[$0.key] ?? .max > 0 }), idlest.key != busiest.key else {
-                break
-            }
-            let limit = isStarted ? stop : factor
-            guard busiest.value > limit * idlest.value else { break }
-            isStarted = true
+            guard let busiest = ranked.last, busiest.value > 0,
+                let idlest = ranked.first(where: { room[$0.key] ?? .max > 0 }), idlest.key != busiest.key,
+                busiest.value > limit * idlest.value
+            else { break }
+            limit = always ? 1 : factor.squareRoot()
             // The heaviest symbol that does not overshoot the middle, so that every move reduces the difference.
             let half = (busiest.value - idlest.value) / 2
             guard let index = symbols[busiest.key]?.firstIndex(where: { $0.weight <= half }),

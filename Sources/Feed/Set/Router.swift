@@ -105,9 +105,9 @@ struct Router: Sendable {
             }
         }
         var rest = wishes.filter { isMissing($0.symbol, homes) }
-        if strategy == .loadBalanced { rest = rest.stablySorted { weight($0.symbol) > weight($1.symbol) } }
+        if strategy == .loadBalanced { rest = rest.sorted { weight($0.symbol) > weight($1.symbol) } }
         for wish in rest {
-            while isMissing(wish.symbol, homes), let slot = load.best(for: wish.symbol, homes[wish.symbol] ?? []) {
+            while isMissing(wish.symbol, homes), let slot = load.best(besides: homes[wish.symbol] ?? []) {
                 load.place(wish.symbol, slot, &homes)
             }
         }
@@ -147,22 +147,16 @@ struct Router: Sendable {
         }
         for (symbol, missing) in rest {
             for _ in 0..<missing {
-                if let slot = load.best(for: symbol, goals[symbol] ?? [], among: ready) {
-                    load.place(symbol, slot, &goals)
-                } else if let home = homes[symbol]?.intersection(down).first(where: {
-                    !(goals[symbol] ?? []).contains($0)
-                }) {
-                    load.place(symbol, home, &goals)
-                }
+                let taken = goals[symbol] ?? []
+                let home = homes[symbol]?.intersection(down).subtracting(taken).first
+                if let slot = load.best(besides: taken, among: ready) ?? home { load.place(symbol, slot, &goals) }
             }
         }
         return goals
     }
 
     /// How many connections a symbol belongs on.
-    func copies(of symbol: Symbol) -> Int {
-        seats.count > 1 && redundant.contains(symbol) ? 2 : 1
-    }
+    func copies(of symbol: Symbol) -> Int { seats.count > 1 && redundant.contains(symbol) ? 2 : 1 }
 
     func weight(_ symbol: Symbol) -> Double { weights[symbol] ?? 1 }
 
@@ -174,30 +168,26 @@ struct Router: Sendable {
     private func ranked(_ slots: SlotSet) -> [Int] {
         slots.count < 2
             ? Array(slots)
-            : seats.filter { slots.contains($0.slot) }.stablySorted { $0.priority < $1.priority }.map(\.slot)
+            : seats.filter { slots.contains($0.slot) }.sorted { $0.priority < $1.priority }.map(\.slot)
     }
 
     /// How many symbols each seat may keep from before; empty if the strategy sets no share.
     private func quotas(for units: Int) -> [Int: Int] {
-        var quotas: [Int: Int] = [:]
+        let order: [Seat]
         switch strategy {
         case .manual, .loadBalanced: return [:]
-        case .priority:
-            var left = units
-            for seat in seats.stablySorted(by: { $0.priority < $1.priority }) {
-                quotas[seat.slot] = min(left, seat.capacity ?? left)
-                left -= quotas[seat.slot] ?? 0
-            }
-        case .roundRobin:
-            // Seats too small for an even share leave more to the others.
-            var left = units
-            var open = seats.stablySorted { ($0.capacity ?? .max) < ($1.capacity ?? .max) }[...]
-            while let seat = open.first {
-                let share = (left + open.count - 1) / open.count
-                quotas[seat.slot] = min(share, seat.capacity ?? share)
-                left -= quotas[seat.slot] ?? 0
-                open = open.dropFirst()
-            }
+        case .priority: order = seats.sorted { $0.priority < $1.priority }
+        // Seats too small for an even share leave more to the others.
+        case .roundRobin: order = seats.sorted { ($0.capacity ?? .max) < ($1.capacity ?? .max) }
+        }
+        var quotas: [Int: Int] = [:]
+        var left = units
+        for (place, seat) in order.enumerated() {
+            let open = order.count - place
+            let share = strategy == .priority ? left : (left + open - 1) / open
+            let quota = min(share, seat.capacity ?? share)
+            quotas[seat.slot] = quota
+            left -= quota
         }
         return quotas
     }
@@ -206,16 +196,13 @@ struct Router: Sendable {
     private struct Load {
         private let router: Router
         private let quotas: [Int: Int]
-        private var counts: [Int]
-        private var weights: [Double]
-        private var capacities: [Int]
+        private var counts = [Int](repeating: 0, count: SlotSet.capacity)
+        private var weights = [Double](repeating: 0, count: SlotSet.capacity)
+        private var capacities = [Int](repeating: 0, count: SlotSet.capacity)
 
         init(_ router: Router, quotas: [Int: Int]) {
             self.router = router
             self.quotas = quotas
-            counts = Array(repeating: 0, count: SlotSet.capacity)
-            weights = Array(repeating: 0, count: SlotSet.capacity)
-            capacities = Array(repeating: 0, count: SlotSet.capacity)
             for seat in router.seats { capacities[seat.slot] = seat.capacity ?? .max }
         }
 
@@ -233,8 +220,10 @@ struct Router: Sendable {
 
         /// The best seat for one more symbol: seats within their share come first, then the least loaded by the
         /// strategy's measure.
-        func best(for symbol: Symbol, _ taken: SlotSet, among allowed: SlotSet? = nil) -> Int? {
-            var best: (slot: Int, rank: (Bool, Double, Int))?
+        ///
+        /// - Parameter taken: the slots that have the symbol already.
+        func best(besides taken: SlotSet, among allowed: SlotSet? = nil) -> Int? {
+            var best: (order: Int, measure: Double, slot: Int)?
             for seat in router.seats {
                 let slot = seat.slot
                 guard !taken.contains(slot), hasRoom(slot), allowed?.contains(slot) ?? true else { continue }
@@ -244,25 +233,10 @@ struct Router: Sendable {
                     case .loadBalanced: weights[slot]
                     case .manual, .roundRobin: Double(counts[slot])
                     }
-                let rank = (!mayKeep(slot), measure, slot)
-                if best.map({ rank < $0.rank }) ?? true { best = (slot, rank) }
+                let rank = (order: mayKeep(slot) ? 0 : 1, measure: measure, slot: slot)
+                if best.map({ rank < $0 }) ?? true { best = rank }
             }
             return best?.slot
         }
-    }
-}
-
-private func < (left: (Bool, Double, Int), right: (Bool, Double, Int)) -> Bool {
-    if left.0 != right.0 { return !left.0 }
-    return left.1 == right.1 ? left.2 < right.2 : left.1 < right.1
-}
-
-extension Array {
-    /// Returns the sorted elements; equal ones keep their order.
-    func stablySorted(by isBefore: (Element, Element) -> Bool) -> [Element] {
-        enumerated().sorted { left, right in
-            if isBefore(left.element, right.element) { return true }
-            return isBefore(right.element, left.element) ? false : left.offset < right.offset
-        }.map(\.element)
     }
 }

@@ -15,8 +15,6 @@ public struct SetConfiguration: Sendable {
     /// Whether symbols move by themselves when the rates differ by a factor. This applies only to the strategy
     /// ``RoutingStrategy/loadBalanced``, because the others determine where a symbol belongs.
     public var rebalances = true
-    /// How the symbols to move are chosen.
-    var rebalance = Rebalance()
     /// How many messages each symbol is expected to bring, in any unit that all share, until rates are known.
     public var firstGuess: [Symbol: Double] = [:]
     /// How long a moving symbol is subscribed at both places before the old one is given up.

@@ -161,17 +161,11 @@ struct SetCore: Sendable {
             let configuration = entries.min(by: { $0.key < $1.key })?.value.member.configuration
         else { return nil }
         overdue.subtract(subscribed)
-        let ends = previousLife.ends(delay: configuration.feedDelay)
         let present = now.wall - configuration.feedDelay + Gap.endMargin
+        let channels = FeedChannel.channels(of: .symbols(Array(subscribed)), events: configuration.events)
         var losses = LossLedger()
-        for symbol in subscribed {
-            for kind in configuration.events {
-                losses.lost(
-                    FeedChannel(kind: kind, symbol: symbol), from: ends.missedSince(kind, symbol), cause: .down, now,
-                    isUncertain: previousLife.isUncertain)
-            }
-        }
-        let gaps = losses.ended(losses.channels, connection: configuration.name) { [collected] channel, _, _ in
+        losses.lostSince(previousLife, channels, delay: configuration.feedDelay, now)
+        let gaps = losses.ended(channels, connection: configuration.name) { [collected] channel, _, _ in
             .init(time: channel.symbol.flatMap { collected[$0] } ?? present)
         }
         return GapChange(gaps: gaps)

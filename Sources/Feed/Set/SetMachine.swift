@@ -221,7 +221,7 @@ struct SetMachine: Sendable {
             if case .some(let named) = configuration.redundant, named.contains(symbol) { return (symbol, .min) }
             return (symbol, wish.wanting.compactMap { stations[$0]?.seat.priority }.min() ?? .max)
         }
-        order = ranks.stablySorted { $0.rank < $1.rank }.map(\.symbol)
+        order = ranks.sorted { $0.rank < $1.rank }.map(\.symbol)
         isDirty = true
     }
 
@@ -281,11 +281,10 @@ struct SetMachine: Sendable {
         var sharings: [Symbol: Sharing] = [:]
         // A place that is given up may make room for a symbol that waits for it.
         while true {
-            let moved = move(now, &changed)
-            for symbol in moved.symbols { share(symbol, &sharings) }
+            let isFreed = move(now, &changed, &sharings)
             let done = endWildcards(now)
             ended = ended.union(done)
-            if !moved.freed, done.isEmpty { break }
+            if !isFreed, done.isEmpty { break }
         }
         for symbol in unsettled { share(symbol, &sharings) }
         // The interest of connections that ask for everything does not change with single symbols.
@@ -339,7 +338,7 @@ struct SetMachine: Sendable {
                 for slot in home { fixed[slot, default: 0] += weights[symbol] ?? 0 }
             }
         }
-        let moves = configuration.rebalance.moves(
+        let moves = Rebalance().moves(
             places: places, fixed: fixed, room: room, weights: weights, always: isAsked)
         for move in moves {
             homes[move.symbol] = [move.to]
@@ -361,8 +360,7 @@ struct SetMachine: Sendable {
         let seats = stations.values.filter { $0.removedSince == nil && !$0.takesAll }.map(\.seat)
         return Router(
             strategy: configuration.strategy, redundant: configuration.redundant,
-            seats: seats.sorted { $0.slot < $1.slot },
-            weights: weights)
+            seats: seats.sorted { $0.slot < $1.slot }, weights: weights)
     }
 
     private mutating func plan() {
@@ -387,11 +385,10 @@ struct SetMachine: Sendable {
 
     // MARK: From place to place: joined before it is left, and shared while both bring it
 
-    /// Takes every step towards the goals that is possible now.
-    private mutating func move(_ now: Duration, _ changed: inout SlotSet) -> (symbols: [Symbol], freed: Bool) {
-        var moved: [Symbol] = []
+    /// Takes every step towards the goals that is possible now. Returns whether a place was given up.
+    private mutating func move(_ now: Duration, _ changed: inout SlotSet, _ sharings: inout [Symbol: Sharing]) -> Bool {
         var freed = false
-        guard !unsettled.isEmpty else { return ([], false) }
+        guard !unsettled.isEmpty else { return false }
         let known = order.filter(unsettled.contains)
         let gone = unsettled.filter { wishes[$0] == nil }.sorted()
         for symbol in gone + known {
@@ -414,10 +411,10 @@ struct SetMachine: Sendable {
             turnBack(symbol, now, &freed)
             let after = placed[symbol] ?? []
             guard after != before else { continue }
-            moved.append(symbol)
+            share(symbol, &sharings)
             changed = changed.union(after.subtracting(before)).union(before.subtracting(after))
         }
-        return (moved, freed)
+        return freed
     }
 
     /// Whether every connection has as many symbols of its own as it takes.

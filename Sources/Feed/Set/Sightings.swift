@@ -35,12 +35,6 @@ struct Sightings: Sendable {
         var since: MonotonicTime
     }
 
-    private struct Sharing {
-        var slots: SlotSet
-        var ended: SlotSet
-        var era: UInt32
-    }
-
     /// How long to remember an event that not all connections have delivered.
     let memory: Duration
     /// The most events to remember that not all connections have delivered.
@@ -48,7 +42,8 @@ struct Sightings: Sendable {
     /// The connections whose copies can no longer be told from new events.
     private(set) var behind: SlotSet = []
     private var lines = [Line?](repeating: nil, count: SlotSet.capacity)
-    private var sharings: [Symbol: Sharing] = [:]
+    /// Each with a number that distinguishes it from the symbol's earlier ones.
+    private var sharings: [Symbol: (sharing: SetMachine.Sharing, era: UInt32)] = [:]
     private var seen: [EventFingerprint: Sighting] = [:]
     private var dues: [Due] = []
     private var firstDue = 0
@@ -68,9 +63,7 @@ struct Sightings: Sendable {
     /// Whether every symbol comes from one connection alone.
     var isEmpty: Bool { sharings.isEmpty }
 
-    /// Takes over whether a connection is up.
-    ///
-    /// - Parameter line: how often it had reconnected; `nil` while it is not up.
+    /// Takes over how often a connection had reconnected; `nil` while it is not up.
     mutating func observe(_ slot: Int, line: Int64?, now: Duration) {
         guard lines[slot]?.number != line else { return }
         lines[slot] = line.map { Line(number: $0, since: MonotonicTime(sinceBoot: now)) }
@@ -80,16 +73,13 @@ struct Sightings: Sendable {
     /// Takes over which connections deliver which symbols.
     mutating func share(_ changes: [SetMachine.Sharing]) {
         for change in changes {
-            if change.slots.count < 2 {
+            guard change.slots.count > 1 else {
                 sharings[change.symbol] = nil
-            } else if sharings[change.symbol] != nil {
-                sharings[change.symbol]?.slots = change.slots
-                sharings[change.symbol]?.ended = change.ended
-            } else {
-                eras &+= 1
-                sharings[change.symbol] = Sharing(
-                    slots: change.slots, ended: change.ended, era: eras)
+                continue
             }
+            let era = sharings[change.symbol]?.era
+            if era == nil { eras &+= 1 }
+            sharings[change.symbol] = (change, era ?? eras)
         }
         if sharings.isEmpty {
             seen = [:]
@@ -105,38 +95,24 @@ struct Sightings: Sendable {
         let now = MonotonicTime(sinceBoot: now)
         journal.removeAll(keepingCapacity: true)
         // Taken out of the batch, so that what belongs to the columns is filtered in place.
-        var taken: SentEvents?
-        swap(&taken, &batch.sent)
-        let keepsSent = taken != nil
-        var sent = taken ?? SentEvents()
-        taken = nil
-        batch.bars.keep(along: &sent.bars) { bar in
-            guard let sharing = sharings[bar.symbol] else { return true }
-            return isNew(EventFingerprint(bar, era: sharing.era), sharing, slot, now)
-        }
-        batch.fairValues.keep(along: &sent.fairValues) { event in
-            guard let sharing = sharings[event.symbol] else { return true }
-            return isNew(EventFingerprint(event, era: sharing.era), sharing, slot, now)
-        }
-        if batch.count > batch.bars.count + batch.fairValues.count {
-            let text = batch.text
-            batch.trades.keep(along: &sent.trades) { trade in
-                guard let sharing = sharings[trade.symbol] else { return true }
-                return isNew(EventFingerprint(trade, text: text, era: sharing.era), sharing, slot, now)
-            }
-            batch.quotes.keep(along: &sent.quotes) { quote in
-                guard let sharing = sharings[quote.symbol] else { return true }
-                return isNew(EventFingerprint(quote, text: text, era: sharing.era), sharing, slot, now)
-            }
-            batch.limitBands.keep(along: &sent.limitBands) { event in
-                guard let sharing = sharings[event.symbol] else { return true }
-                return isNew(EventFingerprint(event, text: text, era: sharing.era), sharing, slot, now)
-            }
-            batch.imbalances.keep(along: &sent.imbalances) { event in
-                guard let sharing = sharings[event.symbol] else { return true }
-                return isNew(EventFingerprint(event, text: text, era: sharing.era), sharing, slot, now)
+        let keepsSent = batch.sent != nil
+        var sent = batch.sent ?? SentEvents()
+        batch.sent = nil
+        func keepNew<Event: MarketEvent>(
+            _ events: inout [Event], along ranges: inout [TextRange], identity: (Event, UInt32) -> EventFingerprint
+        ) {
+            events.keep(along: &ranges) { event in
+                guard let (sharing, era) = sharings[event.symbol] else { return true }
+                return isNew(identity(event, era), sharing, slot, now)
             }
         }
+        let text = batch.text
+        keepNew(&batch.bars, along: &sent.bars) { EventFingerprint($0, era: $1) }
+        keepNew(&batch.fairValues, along: &sent.fairValues) { EventFingerprint($0, era: $1) }
+        keepNew(&batch.trades, along: &sent.trades) { EventFingerprint($0, text: text, era: $1) }
+        keepNew(&batch.quotes, along: &sent.quotes) { EventFingerprint($0, text: text, era: $1) }
+        keepNew(&batch.limitBands, along: &sent.limitBands) { EventFingerprint($0, text: text, era: $1) }
+        keepNew(&batch.imbalances, along: &sent.imbalances) { EventFingerprint($0, text: text, era: $1) }
         if keepsSent { batch.sent = sent }
         duplicates += Int64(before - batch.count)
         forget(now)
@@ -149,7 +125,7 @@ struct Sightings: Sendable {
     }
 
     private mutating func isNew(
-        _ fingerprint: EventFingerprint, _ sharing: Sharing, _ slot: Int, _ now: MonotonicTime
+        _ fingerprint: EventFingerprint, _ sharing: SetMachine.Sharing, _ slot: Int, _ now: MonotonicTime
     ) -> Bool {
         guard var sighting = seen[fingerprint] else {
             let owing = sharing.slots.subtracting(sharing.ended).subtracting([slot])

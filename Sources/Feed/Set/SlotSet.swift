@@ -5,13 +5,9 @@ struct SlotSet: Hashable, Sendable {
 
     private(set) var bits: UInt16
 
-    init(bits: UInt16 = 0) {
-        self.bits = bits
-    }
+    init(bits: UInt16 = 0) { self.bits = bits }
 
-    init(_ slots: some Sequence<Int>) {
-        bits = slots.reduce(0) { $0 | 1 << UInt16($1) }
-    }
+    init(_ slots: some Sequence<Int>) { bits = slots.reduce(0) { $0 | 1 << UInt16($1) } }
 
     var isEmpty: Bool { bits == 0 }
 

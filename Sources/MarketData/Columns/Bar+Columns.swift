@@ -59,7 +59,4 @@ extension Bar: MarketEvent {
 
     /// The bar as an event of any stream.
     public var any: AnyMarketEvent { .bar(self) }
-
-    /// Appends the bar to a batch.
-    public func append(to batch: inout EventBatch) { batch.bars.append(self) }
 }

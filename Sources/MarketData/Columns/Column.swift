@@ -92,72 +92,49 @@ public struct Column: Sendable, Equatable {
     /// What it holds.
     public let content: Content
     /// Whether every row has a value. A required number that is NaN is stored as NULL.
-    public let isRequired: Bool
+    public internal(set) var isRequired = true
     /// Whether it is shown when an event is printed on one line.
-    public let isBrief: Bool
+    public internal(set) var isBrief = false
     /// The version of the file's schema that added the column; 1 when its table was created with it.
-    public let since: Int
+    public internal(set) var since = 1
     /// The fields of the feed's message that hold the value, the exact one first; empty when the feed doesn't send it.
-    public let fields: [String]
+    public internal(set) var fields: [String] = []
     /// The column that this one's value must be greater than.
-    public let follows: String?
+    public internal(set) var follows: String?
     /// The columns upstream that get the value.
-    public let targets: [Target]
+    public internal(set) var targets: [Target] = []
     /// What it means, for people.
     public let meaning: String
 
     /// Whether it identifies events, wherever they come from and however often; for bars, the key does.
     public var isIdentity: Bool { targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
 
-    init(
-        _ name: String, _ content: Content, isRequired: Bool = true, isBrief: Bool = false, since version: Int = 1,
-        fields: [String] = [], follows: String? = nil, targets: [Target] = [], _ meaning: String
-    ) {
-        self.name = name
-        self.content = content
-        self.isRequired = isRequired
-        self.isBrief = isBrief
-        since = version
-        self.fields = fields
-        self.follows = follows
-        self.targets = targets
-        self.meaning = meaning
-    }
-
     /// The first column of every row.
-    static let sequence = Column("seq", .sequence, "the row's number in its stream; grows, never starts again")
+    static let sequence = Column(
+        name: "seq", content: .sequence, meaning: "the row's number in its stream; grows, never starts again")
 
     /// When a row was received.
     static func received(_ roles: Target.Role) -> Column {
         Column(
-            "received_us", .microseconds,
+            name: "received_us", content: .microseconds,
             targets: [Target(name: "received_at", content: .microseconds, roles: roles)],
-            "when it was read from the socket")
+            meaning: "when it was read from the socket")
     }
 
     /// Which connection brought a row.
     static let connection = Column(
-        "connection", .name, targets: [Target(name: "connection", content: .name, roles: [])],
-        "the connection that brought it; backfill or reconcile where none did")
+        name: "connection", content: .name, targets: [Target(name: "connection", content: .name, roles: [])],
+        meaning: "the connection that brought it; backfill or reconcile where none did")
 
     /// What brought a row.
     static let source = Column(
-        "source", .source, targets: [Target(name: "source", content: .source, roles: [])],
-        "stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape")
+        name: "source", content: .source, targets: [Target(name: "source", content: .source, roles: [])],
+        meaning: "stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape")
 }
 
 extension EventStream {
     /// The columns of the stream's table, in the order of a row.
-    public var columns: [Column] {
-        switch self {
-        case .bars: Self.barColumns
-        case .trades: Self.tradeColumns
-        case .quotes: Self.quoteColumns
-        case .luld: Self.limitBandColumns
-        case .imbalances: Self.imbalanceColumns
-        case .fairValues: Self.fairValueColumns
-        }
-    }
+    public var columns: [Column] { Self.tables[index] }
 
     /// The columns' names, as a SELECT lists them.
     public var columnList: String { columns.map(\.name).joined(separator: ", ") }
@@ -168,18 +145,13 @@ extension EventStream {
     /// The column with the time at which the events were over: a bar's end, else their own time.
     public var endColumn: String { self == .bars ? "end_ms" : timeColumn }
 
-    private static let barColumns =
-        [.sequence] + Bar.columns.map(\.column) + [.received([]), .connection, .source]
-    private static let tradeColumns = tickColumns(Trade.columns)
-    private static let quoteColumns = tickColumns(Quote.columns)
-    private static let limitBandColumns = tickColumns(LimitBand.columns)
-    private static let imbalanceColumns = tickColumns(Imbalance.columns)
-    private static let fairValueColumns = tickColumns(FairValue.columns)
+    /// The columns of each stream, by its index.
+    private static let tables: [[Column]] = allCases.map { table(of: $0.event) }
 
-    /// Ticks have no key, so the time of receipt tells their rows from those of another collector. Columns that a later
-    /// version added are at the end of a row.
-    private static func tickColumns<Event>(_ columns: [EventColumn<Event>]) -> [Column] {
-        let all = columns.map(\.column)
+    /// Ticks have no key, so the time of receipt tells their rows from another collector's. Later columns come last.
+    private static func table<Event: MarketEvent>(of event: Event.Type) -> [Column] {
+        let all = Event.columns.map(\.column)
+        if event == Bar.self { return [.sequence] + all + [.received([]), .connection, .source] }
         return [.sequence] + all.filter { $0.since == 1 } + [.received(.lookedUp), .connection]
             + all.filter { $0.since > 1 }
     }

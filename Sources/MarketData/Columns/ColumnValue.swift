@@ -32,7 +32,5 @@ public enum ColumnValue: Sendable, Hashable {
         }
     }
 
-    var text: String? {
-        if case .text(let text) = self { text } else { nil }
-    }
+    var text: String? { if case .text(let text) = self { text } else { nil } }
 }

@@ -1,6 +1,6 @@
 /// A column of a stream, and where its value is in an event.
 public struct EventColumn<Event: Sendable>: Sendable {
-    /// Where an event has the value. The case determines what the column holds, and whether a row may lack it.
+    /// Where an event has the value, which also says what the column holds and whether a row may lack it.
     enum Place: Sendable {
         case symbol(any WritableKeyPath<Event, Symbol> & Sendable)
         case interval(any WritableKeyPath<Event, Bar.Interval> & Sendable)
@@ -29,10 +29,11 @@ public struct EventColumn<Event: Sendable>: Sendable {
         self.place = place
         let (content, isRequired) = place.form
         column = Column(
-            name, content, isRequired: isRequired, isBrief: isBrief, since: version, fields: fields, follows: follows,
+            name: name, content: content, isRequired: isRequired, isBrief: isBrief, since: version, fields: fields,
+            follows: follows,
             targets: targets.map {
                 Column.Target(name: $0.name ?? name, content: $0.content ?? content, roles: $0.roles)
-            }, meaning)
+            }, meaning: meaning)
     }
 
     /// Returns an event's value in the column; `nil` for none.
@@ -51,9 +52,7 @@ public struct EventColumn<Event: Sendable>: Sendable {
         }
     }
 
-    /// Sets the column's value in an event.
-    ///
-    /// - Returns: whether the column can hold the value.
+    /// Sets the column's value in an event; returns whether the column can hold it.
     func set(_ value: ColumnValue, in event: inout Event, texts: inout TextArena) -> Bool {
         func put<Value>(_ value: Value?, _ path: WritableKeyPath<Event, Value>) -> Bool {
             guard let value else { return false }

@@ -22,7 +22,4 @@ extension FairValue: MarketEvent {
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .fairValue(self) }
-
-    /// Appends the event to a batch.
-    public func append(to batch: inout EventBatch) { batch.fairValues.append(self) }
 }

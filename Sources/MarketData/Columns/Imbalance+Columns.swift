@@ -28,16 +28,11 @@ extension Imbalance: MarketEvent {
     ]
 
     /// An event without an auction.
-    public init(symbol: Symbol, time: Int64) {
-        self.init(symbol: symbol, time: time, timeNanoseconds: nil)
-    }
+    public init(symbol: Symbol, time: Int64) { self.init(symbol: symbol, time: time, timeNanoseconds: nil) }
 
     /// `NOI`.
     @inlinable public var kind: EventKind { .imbalance }
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .imbalance(self) }
-
-    /// Appends the event to a batch.
-    public func append(to batch: inout EventBatch) { batch.imbalances.append(self) }
 }

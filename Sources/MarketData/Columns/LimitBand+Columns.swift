@@ -16,23 +16,17 @@ extension LimitBand: MarketEvent {
         EventColumn(
             "indicators", .list(\.indicators), isBrief: true, feed: "i", upstream: [.to(.identity)],
             "the indicators' numbers; 17 is a halt, 18 its end"),
-        EventColumn(
-            "tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
+        EventColumn("tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
         EventColumn(
             "sequence", .whole(\.sequence), feed: "q", upstream: [.to(.identity)], "the order of events of one ticker"),
     ]
 
     /// An event without bands.
-    public init(symbol: Symbol, time: Int64) {
-        self.init(symbol: symbol, time: time, timeNanoseconds: nil)
-    }
+    public init(symbol: Symbol, time: Int64) { self.init(symbol: symbol, time: time, timeNanoseconds: nil) }
 
     /// `LULD`.
     @inlinable public var kind: EventKind { .limitBand }
 
     /// The same as an event of any stream.
     public var any: AnyMarketEvent { .limitBand(self) }
-
-    /// Appends the event to a batch.
-    public func append(to batch: inout EventBatch) { batch.limitBands.append(self) }
 }

@@ -23,8 +23,7 @@ extension Quote: MarketEvent {
             "ask_exchange", .small(\.askExchange), feed: "ax", upstream: [.to(.identity)], "the ask exchange's number"),
         EventColumn("condition", .small(\.condition), feed: "c", upstream: [.to()], "the quote condition's number"),
         EventColumn("indicators", .list(\.indicators), feed: "i", upstream: [.to()], "the indicators' numbers"),
-        EventColumn(
-            "tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
+        EventColumn("tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
         EventColumn(
             "sequence", .whole(\.sequence), feed: "q", upstream: [.to(.identity)], "the order of events of one ticker"),
         EventColumn(
@@ -33,16 +32,11 @@ extension Quote: MarketEvent {
     ]
 
     /// A quote without sides.
-    public init(symbol: Symbol, time: Int64) {
-        self.init(symbol: symbol, time: time, bid: nil)
-    }
+    public init(symbol: Symbol, time: Int64) { self.init(symbol: symbol, time: time, bid: nil) }
 
     /// `Q`.
     @inlinable public var kind: EventKind { .quote }
 
     /// The quote as an event of any stream.
     public var any: AnyMarketEvent { .quote(self) }
-
-    /// Appends the quote to a batch.
-    public func append(to batch: inout EventBatch) { batch.quotes.append(self) }
 }

@@ -11,8 +11,7 @@ extension Trade: MarketEvent {
             "size", .quantity(\.size), isBrief: true, feed: "ds", "s", upstream: [.to([.required, .lookedUp])],
             "shares traded"),
         EventColumn("exchange", .small(\.exchange), feed: "x", upstream: [.to(.identity)], "the exchange's number"),
-        EventColumn(
-            "tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
+        EventColumn("tape", .small(\.tape), feed: "z", upstream: [.to()], "1 NYSE, 2 NYSE Arca and regional, 3 NASDAQ"),
         EventColumn(
             "trade_id", .text(\.tradeID), feed: "i", upstream: [.to(.identity)],
             "the trade's identifier on its exchange"),
@@ -30,16 +29,11 @@ extension Trade: MarketEvent {
     ]
 
     /// A trade without price and size.
-    public init(symbol: Symbol, time: Int64) {
-        self.init(symbol: symbol, time: time, price: .nan, size: .nan)
-    }
+    public init(symbol: Symbol, time: Int64) { self.init(symbol: symbol, time: time, price: .nan, size: .nan) }
 
     /// `T`.
     @inlinable public var kind: EventKind { .trade }
 
     /// The trade as an event of any stream.
     public var any: AnyMarketEvent { .trade(self) }
-
-    /// Appends the trade to a batch.
-    public func append(to batch: inout EventBatch) { batch.trades.append(self) }
 }

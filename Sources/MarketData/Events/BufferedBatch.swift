@@ -12,9 +12,7 @@ public struct Buffered<Event: MarketEvent>: Sendable {
     public var source: EventSource
 
     /// Makes a row.
-    public init(
-        sequence: Int64, event: Event, receivedMicroseconds: Int64, connection: Int32, source: EventSource
-    ) {
+    public init(sequence: Int64, event: Event, receivedMicroseconds: Int64, connection: Int32, source: EventSource) {
         self.sequence = sequence
         self.event = event
         self.receivedMicroseconds = receivedMicroseconds
@@ -57,20 +55,11 @@ public struct BufferedBatch: Sendable {
     public var connections: [String] = []
 
     /// Makes an empty batch.
-    public init(stream: EventStream) {
-        self.stream = stream
-    }
+    public init(stream: EventStream) { self.stream = stream }
 
     /// The number of rows.
     public var count: Int {
-        switch stream {
-        case .bars: bars.count
-        case .trades: trades.count
-        case .quotes: quotes.count
-        case .luld: limitBands.count
-        case .imbalances: imbalances.count
-        case .fairValues: fairValues.count
-        }
+        bars.count + trades.count + quotes.count + limitBands.count + imbalances.count + fairValues.count
     }
 
     /// A row's number in its stream; `nil` when there is no such row.

@@ -84,11 +84,7 @@ extension [DayBar] {
 
     /// Returns the bar that starts at a time; the bars must be sorted by start.
     public func bar(at start: Int64) -> DayBar? {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle].start < start { low = middle + 1 } else { high = middle }
-        }
-        return low < count && self[low].start == start ? self[low] : nil
+        let place = partitioningIndex { $0.start >= start }
+        return place < count && self[place].start == start ? self[place] : nil
     }
 }

@@ -37,9 +37,18 @@ public struct EventBatch: Sendable, Equatable {
     }
 
     /// Whether there is no event.
-    public var isEmpty: Bool {
-        bars.isEmpty && trades.isEmpty && quotes.isEmpty && limitBands.isEmpty && imbalances.isEmpty
-            && fairValues.isEmpty
+    public var isEmpty: Bool { count == 0 }
+
+    /// Appends an event, whose texts are in ``text``.
+    public mutating func append(_ event: AnyMarketEvent) {
+        switch event {
+        case .bar(let bar): bars.append(bar)
+        case .trade(let trade): trades.append(trade)
+        case .quote(let quote): quotes.append(quote)
+        case .limitBand(let limitBand): limitBands.append(limitBand)
+        case .imbalance(let imbalance): imbalances.append(imbalance)
+        case .fairValue(let fairValue): fairValues.append(fairValue)
+        }
     }
 
     /// Roughly the memory that the events take, for bounding queues.
@@ -93,9 +102,7 @@ public struct EventBatch: Sendable, Equatable {
     /// The latest end of the streams' last events, in milliseconds since the Unix epoch; `nil` for an empty batch.
     public var newestEnd: Int64? {
         var newest: Int64?
-        func look(_ end: Int64?) {
-            if let end { newest = max(newest ?? end, end) }
-        }
+        func look(_ end: Int64?) { if let end { newest = max(newest ?? end, end) } }
         look(bars.last?.end)
         look(trades.last?.end)
         look(quotes.last?.end)

@@ -94,9 +94,6 @@ public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
         }
     }
 
-    /// All streams' names, for people: `bars, trades, quotes`.
-    public static let names = allCases.map(\.rawValue).joined(separator: ", ")
-
     /// The kinds whose rows the stream holds.
     public var kinds: [EventKind] { EventKind.allCases.filter { $0.stream == self } }
 

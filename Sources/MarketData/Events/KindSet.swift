@@ -1,7 +1,7 @@
 /// A set of event kinds, with bits also for messages that no channel of the feed covers.
 @frozen
 public struct KindSet: OptionSet, Sendable, Hashable {
-    /// One bit per kind.
+    /// One bit per kind; those of the feed's channels come first, in the order of ``EventKind``.
     public let rawValue: UInt16
 
     /// `AM`.
@@ -13,22 +13,20 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     /// `Q`.
     public static let quote = KindSet(rawValue: 8)
     /// `LULD`.
-    public static let limitBand = KindSet(rawValue: 64)
+    public static let limitBand = KindSet(rawValue: 16)
     /// `NOI`.
-    public static let imbalance = KindSet(rawValue: 128)
+    public static let imbalance = KindSet(rawValue: 32)
     /// `FMV`.
-    public static let fairValue = KindSet(rawValue: 256)
+    public static let fairValue = KindSet(rawValue: 64)
     /// A `status` message.
-    public static let status = KindSet(rawValue: 16)
+    public static let status = KindSet(rawValue: 128)
     /// An event of any other kind.
-    public static let other = KindSet(rawValue: 32)
+    public static let other = KindSet(rawValue: 256)
 
     /// Minute and second bars.
     public static let bars: KindSet = [.minuteBar, .secondBar]
     /// The kinds of the feed's channels.
-    public static let market: KindSet = [
-        .minuteBar, .secondBar, .trade, .quote, .limitBand, .imbalance, .fairValue,
-    ]
+    public static let market: KindSet = [.minuteBar, .secondBar, .trade, .quote, .limitBand, .imbalance, .fairValue]
     /// The number of kinds, including ``status`` and ``other``.
     public static let count = 9
 
@@ -36,17 +34,7 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// The set of one kind.
-    public init(_ kind: EventKind) {
-        switch kind {
-        case .minuteBar: self = .minuteBar
-        case .secondBar: self = .secondBar
-        case .trade: self = .trade
-        case .quote: self = .quote
-        case .limitBand: self = .limitBand
-        case .imbalance: self = .imbalance
-        case .fairValue: self = .fairValue
-        }
-    }
+    public init(_ kind: EventKind) { self.init(rawValue: 1 << UInt16(kind.index)) }
 
     /// The kind that an event's `ev` names; ``other`` for an unknown name.
     public init(name: UnsafeRawBufferPointer) {

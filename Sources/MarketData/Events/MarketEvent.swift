@@ -16,9 +16,6 @@ public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
     var end: Int64 { get }
     /// The same as an event of any stream.
     var any: AnyMarketEvent { get }
-
-    /// Appends the event to a batch.
-    func append(to batch: inout EventBatch)
 }
 
 extension MarketEvent {
@@ -78,8 +75,7 @@ public enum AnyMarketEvent: Sendable, Equatable {
         }
     }
 
-    /// Returns the event with only the text that matters most, in a new arena: the indicators of price bands, the kind
-    /// of an auction.
+    /// Returns the event with only its most important text, in a new arena: a band's indicators, an auction's kind.
     public func keepingDetail(in texts: TextArena) -> (event: AnyMarketEvent, texts: TextArena) {
         var kept = TextArena()
         switch self {

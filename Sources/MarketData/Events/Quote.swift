@@ -35,8 +35,7 @@ public struct Quote: Sendable, Equatable, BitwiseCopyable {
     public init(
         symbol: Symbol, time: Int64, bid: Double? = nil, bidSize: Double? = nil, bidExchange: Int32? = nil,
         ask: Double? = nil, askSize: Double? = nil, askExchange: Int32? = nil, condition: Int32? = nil,
-        indicators: TextRange? = nil, tape: Int32? = nil, sequence: Int64? = nil,
-        participantTime: Int64? = nil
+        indicators: TextRange? = nil, tape: Int32? = nil, sequence: Int64? = nil, participantTime: Int64? = nil
     ) {
         self.symbol = symbol
         self.time = time

@@ -10,9 +10,7 @@ public struct BitSet: Sendable, Equatable {
         number >> 6 < words.count && words[number >> 6] & (1 << UInt64(number & 63)) != 0
     }
 
-    /// Adds a number that is not less than 0.
-    ///
-    /// - Returns: Whether it was not in the set before.
+    /// Adds a number that is not less than 0; returns whether it is new.
     @discardableResult
     public mutating func insert(_ number: Int) -> Bool {
         let (place, bit) = (number >> 6, UInt64(1) << UInt64(number & 63))
@@ -20,6 +18,9 @@ public struct BitSet: Sendable, Equatable {
         defer { words[place] |= bit }
         return words[place] & bit == 0
     }
+
+    /// Adds numbers that are not less than 0.
+    public mutating func insert(_ numbers: Range<Int>) { for number in numbers { insert(number) } }
 
     /// The number of members.
     public var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }

@@ -1,7 +1,6 @@
 /// Detects whether content has changed: SHA-256 (FIPS 180-4), fed piece by piece.
 ///
-/// Implemented here because nothing else needs a cryptography package. It detects change, and does not resist
-/// attackers.
+/// Implemented here because nothing else needs a cryptography package. It does not resist attackers.
 public struct ContentDigest: Sendable {
     private var state: [UInt32] = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
@@ -10,9 +9,7 @@ public struct ContentDigest: Sendable {
     private var length: UInt64 = 0
 
     /// Makes a digest without content.
-    public init() {
-        block.reserveCapacity(64)
-    }
+    public init() { block.reserveCapacity(64) }
 
     /// The digest of `bytes`, as 64 hexadecimal digits.
     public static func hex(of bytes: some Sequence<UInt8>) -> String {
@@ -49,12 +46,10 @@ public struct ContentDigest: Sendable {
         block.append(contentsOf: repeatElement(0, count: 56 - block.count))
         for shift in stride(from: 56, through: 0, by: -8) { block.append(UInt8(truncatingIfNeeded: bits >> shift)) }
         compress()
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for word in state {
-            for shift in stride(from: 28, through: 0, by: -4) { text.append(digits[Int(word >> shift) & 15]) }
-        }
-        return String(decoding: text, as: UTF8.self)
+        return state.map { word in
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 8 - digits.count) + digits
+        }.joined()
     }
 
     private mutating func compress() {

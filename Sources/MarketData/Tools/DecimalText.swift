@@ -45,9 +45,9 @@ public enum DecimalText {
         if Double(whole) == value { return (UInt64(whole), 0) }
         // Nearly all prices have at most four decimals.
         let scaled = value * 1e4
-        guard scaled < 1e15 else { return nearIntegerDecimal(of: value) }
+        guard scaled < 1e15 else { return firstDecimal(of: value, decimals: 1...3) }
         var digits = Int64(scaled + 0.5)
-        guard Double(digits) / 1e4 == value else { return longDecimal(of: value) }
+        guard Double(digits) / 1e4 == value else { return firstDecimal(of: value, decimals: 5...9) }
         var decimals = 4
         if digits % 100 == 0 {
             digits /= 100
@@ -60,21 +60,9 @@ public enum DecimalText {
         return (UInt64(digits), decimals)
     }
 
-    /// Finds a decimal with one to three places, for values that leave no room for four.
+    /// Finds a decimal with so many places.
     @usableFromInline
-    static func nearIntegerDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
-        firstDecimal(of: value, decimals: 1...3)
-    }
-
-    /// Finds a decimal with five to nine places.
-    @usableFromInline
-    static func longDecimal(of value: Double) -> (digits: UInt64, decimals: Int)? {
-        firstDecimal(of: value, decimals: 5...9)
-    }
-
-    private static func firstDecimal(
-        of value: Double, decimals: ClosedRange<Int>
-    ) -> (digits: UInt64, decimals: Int)? {
+    static func firstDecimal(of value: Double, decimals: ClosedRange<Int>) -> (digits: UInt64, decimals: Int)? {
         var power = 1.0
         for _ in 1..<decimals.lowerBound { power *= 10 }
         for decimals in decimals {

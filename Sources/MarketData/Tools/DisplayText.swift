@@ -27,8 +27,7 @@ public enum DisplayText {
         "\"\(escaped(text, limit: limit))\""
     }
 
-    /// As ``escaped(_:limit:)``, with `secret` masked wherever the text repeats it, also when the text ends in the
-    /// middle of it.
+    /// As ``escaped(_:limit:)``, with `secret` masked wherever the text repeats it, also when it is cut at the end.
     public static func escaped(_ text: String, hiding secret: Secret, limit: Int = 200) -> String {
         let value = secret.reveal()
         guard !value.isEmpty else { return escaped(text, limit: limit) }

@@ -16,21 +16,21 @@ public final class Doorbell: Sendable {
     public init() {}
 
     /// Ends the sleep under way, or the next one.
-    public func ring() {
+    public func ring() { wake(isRung: true) }
+
+    private func wake(isRung: Bool) {
         let sleeper: CheckedContinuation<Bool, Never>? = state.withLock { state in
             guard case .sleeping(let continuation) = state else {
-                state = .rung
+                if isRung { state = .rung }
                 return nil
             }
             state = .quiet
             return continuation
         }
-        sleeper?.resume(returning: true)
+        sleeper?.resume(returning: isRung)
     }
 
-    /// Returns after `duration`, on a ring, or when the task is cancelled, whichever is first.
-    ///
-    /// - Returns: Whether somebody rang.
+    /// Returns after `duration`, on a ring (`true`), or when the task is cancelled, whichever is first.
     @discardableResult
     public func sleep(upTo duration: Duration) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
@@ -63,12 +63,7 @@ public final class Doorbell: Sendable {
                 if let answer { continuation.resume(returning: answer) }
             }
         } onCancel: {
-            let sleeper: CheckedContinuation<Bool, Never>? = state.withLock { state in
-                guard case .sleeping(let continuation) = state else { return nil }
-                state = .quiet
-                return continuation
-            }
-            sleeper?.resume(returning: false)
+            wake(isRung: false)
         }
     }
 }

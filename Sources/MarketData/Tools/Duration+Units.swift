@@ -14,8 +14,7 @@ extension Duration {
         return self > .milliseconds(below) && below < .max ? below + 1 : below
     }
 
-    /// The pause after `failures` failures in a row: this length after the first, doubled for each further one, at most
-    /// `longest`.
+    /// The pause after `failures` failures in a row: this length after the first, doubled for each other to `longest`.
     public func backoff(after failures: Int, upTo longest: Duration) -> Duration {
         var pause = min(self, longest)
         var left = failures - 1

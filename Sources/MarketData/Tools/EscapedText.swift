@@ -14,13 +14,9 @@ extension StringProtocol {
     public func percentEncoded(keeping kept: StaticString = "") -> String {
         let plain = Set(kept.withUTF8Buffer { Array($0) })
         return utf8.map { byte in
-            switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "a")...UInt8(ascii: "z"):
-                String(UnicodeScalar(byte))
-            case _ where plain.contains(byte): String(UnicodeScalar(byte))
-            default: (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
-            }
+            let character = Character(UnicodeScalar(byte))
+            let isPlain = character.isASCII && (character.isLetter || character.isNumber) || plain.contains(byte)
+            return isPlain ? String(character) : (byte < 16 ? "%0" : "%") + String(byte, radix: 16, uppercase: true)
         }.joined()
     }
 }

@@ -7,7 +7,9 @@ public struct HostName: Equatable, Sendable {
 
     /// Reads `name`, `name:port`, `[address]` or `[address]:port`; `nil` for anything else.
     public init?(_ text: some StringProtocol) {
-        guard text.utf8.count <= 270, text.utf8.allSatisfy(HostName.isAllowed) else { return nil }
+        guard text.utf8.count <= 270,
+            text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber) || ".-_:[]%".contains($0) })
+        else { return nil }
         var rest = Substring(text.lowercased())
         if rest.first == "[" {
             guard let end = rest.firstIndex(of: "]") else { return nil }
@@ -30,8 +32,19 @@ public struct HostName: Equatable, Sendable {
         self.port = Int(port)
     }
 
-    /// Whether the name is an IP address. A page can't have made that name lead here, as it can its own (DNS
-    /// rebinding).
+    /// Whether a text can be a host name or an address, without a port.
+    public static func isPossible(_ text: some StringProtocol) -> Bool {
+        guard !text.isEmpty, text.utf8.count <= 253 else { return false }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"): true
+            default: false
+            }
+        }
+    }
+
+    /// Whether the name is an IP address, which no page can have made lead here as it can its own name.
     public var isAddress: Bool {
         if name.contains(":") { return true }
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
@@ -43,18 +56,6 @@ public struct HostName: Equatable, Sendable {
         guard let host = HostName(text) else { return false }
         if host.name == "localhost" || host.name == "::1" { return true }
         return host.isAddress && host.name.hasPrefix("127.")
-    }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "["),
-            UInt8(ascii: "]"), UInt8(ascii: "%"):
-            true
-        default: false
-        }
     }
 }
 

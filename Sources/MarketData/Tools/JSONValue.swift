@@ -25,34 +25,15 @@ public enum JSONValue: Sendable, Equatable {
 
     /// The document without whitespace, its keys sorted.
     public var text: String {
-        var bytes: [UInt8] = []
-        append(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private func append(to bytes: inout [UInt8]) {
         switch self {
-        case .null: bytes += "null".utf8
-        case .bool(let value): bytes += (value ? "true" : "false").utf8
-        case .number(let value) where value.isFinite: DecimalText.append(value, to: &bytes)
-        case .number: bytes += "null".utf8
-        case .string(let value): JSONString.append(value, to: &bytes)
-        case .array(let values):
-            bytes.append(UInt8(ascii: "["))
-            for (place, value) in values.enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                value.append(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "]"))
+        case .null: return "null"
+        case .bool(let value): return value ? "true" : "false"
+        case .number(let value): return value.isFinite ? DecimalText.string(value) : "null"
+        case .string(let value): return JSONString.quoted(value)
+        case .array(let values): return "[\(values.map(\.text).joined(separator: ","))]"
         case .object(let members):
-            bytes.append(UInt8(ascii: "{"))
-            for (place, member) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                JSONString.append(member.key, to: &bytes)
-                bytes.append(UInt8(ascii: ":"))
-                member.value.append(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "}"))
+            let pairs = members.sorted { $0.key < $1.key }.map { "\(JSONString.quoted($0.key)):\($0.value.text)" }
+            return "{\(pairs.joined(separator: ","))}"
         }
     }
 }
@@ -61,11 +42,7 @@ extension JSONValue {
     /// Reads the bytes from front to back; every method consumes what it reads.
     private struct Reader {
         let bytes: UnsafeBufferPointer<UInt8>
-        private var place = 0
-
-        init(bytes: UnsafeBufferPointer<UInt8>) {
-            self.bytes = bytes
-        }
+        fileprivate var place = 0
 
         mutating func document() -> JSONValue? {
             guard let value = value(depth: 0), next() == nil else { return nil }

@@ -27,10 +27,8 @@ where Moment.Duration == Duration {
         self.variety = variety
     }
 
-    /// Notes a message.
-    ///
-    /// - Returns: How many messages the line reports: this one and earlier ones that were not logged; `nil` when this
-    ///   one should not be logged now.
+    /// Notes a message. Returns how many messages a line about it reports, those included that were not logged; `nil`
+    /// when it should not be logged now.
     public mutating func occurred(_ key: Key, _ message: String, now: Moment) -> Int? {
         var entry = entries[key] ?? Entry()
         defer { entries[key] = entry }
@@ -53,9 +51,7 @@ where Moment.Duration == Duration {
         return entry.unlogged + unlogged + 1
     }
 
-    /// Notes that the problem of a key is over.
-    ///
-    /// - Returns: Whether the log should say so, because something of it was logged since it began.
+    /// Notes that the problem of a key is over; returns whether the log should say so, because it was in the log.
     public mutating func ended(_ key: Key) -> Bool {
         guard entries[key]?.isReported == true else { return false }
         entries[key]?.isReported = false

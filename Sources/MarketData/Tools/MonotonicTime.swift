@@ -9,29 +9,22 @@ public struct MonotonicTime: InstantProtocol {
     public var nanoseconds: UInt64
 
     /// Makes the moment that is this many nanoseconds after the machine was started.
-    public init(nanoseconds: UInt64) {
-        self.nanoseconds = nanoseconds
-    }
+    public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
     /// Makes the moment that is this long after the machine was started.
-    public init(sinceBoot: Duration) {
-        nanoseconds = UInt64(max(0, sinceBoot.nanoseconds))
+    public init(sinceBoot: Duration) { nanoseconds = UInt64(max(0, sinceBoot.nanoseconds)) }
+
+    private init(clock: clockid_t) {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        nanoseconds = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     /// The current moment.
-    public static func now() -> MonotonicTime {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
-    }
+    public static func now() -> MonotonicTime { MonotonicTime(clock: CLOCK_MONOTONIC) }
 
-    /// The current moment to a few milliseconds, at a quarter of the cost, for what is asked millions of times a
-    /// second.
-    public static func coarse() -> MonotonicTime {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        return MonotonicTime(nanoseconds: UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec))
-    }
+    /// The current moment to a few milliseconds, at a quarter of the cost.
+    public static func coarse() -> MonotonicTime { MonotonicTime(clock: CLOCK_MONOTONIC_COARSE) }
 
     /// The time since the machine was started.
     public var sinceBoot: Duration { .nanoseconds(Int64(clamping: nanoseconds)) }

@@ -8,9 +8,7 @@ public enum NearestNames {
     ///   - name: What was written.
     ///   - candidates: The names that exist.
     ///   - limit: The most names to return.
-    public static func nearest(
-        to name: String, among candidates: some Sequence<String>, limit: Int = 3
-    ) -> [String] {
+    public static func nearest(to name: String, among candidates: some Sequence<String>, limit: Int = 3) -> [String] {
         let wanted = name.lowercased()
         let tolerated = max(2, wanted.count * 2 / 5)
         var found: [(distance: Int, name: String)] = []

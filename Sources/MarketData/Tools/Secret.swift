@@ -5,9 +5,7 @@ public struct Secret: Sendable, Equatable, CustomStringConvertible, CustomDebugS
     private let value: String
 
     /// Wraps a value.
-    public init(_ value: String) {
-        self.value = value
-    }
+    public init(_ value: String) { self.value = value }
 
     /// Whether a text is the value. The time taken reveals the length, but not how much of the text is right.
     public func matches(_ text: String) -> Bool {

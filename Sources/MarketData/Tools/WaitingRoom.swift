@@ -15,8 +15,7 @@ public struct WaitingRoom<ID: Hashable, Guest> {
     /// A room for at most `limit`.
     public init(limit: Int) { self.limit = limit }
 
-    /// Admits a guest, who waits, and returns the one that must leave for it. A guest being served leaves only when
-    /// nobody waits.
+    /// Admits a guest and returns the one that must leave for it: one being served leaves only when nobody waits.
     public mutating func enter(_ id: ID, _ guest: Guest) -> Guest? {
         var leaving: Guest?
         if places.count >= limit, let first = places.min(by: { Self.goesBefore($0.value, $1.value) }) {

@@ -37,9 +37,7 @@ struct CheckpointPolicy: Sendable {
     ///   - length: The log's frames in all, in bytes.
     ///   - isQuiet: Whether nothing waits to be written.
     ///   - diskIsTight: Whether the disk has so little room that the log must stay short.
-    func next(
-        unmoved: Int64, length: Int64, isQuiet: Bool, diskIsTight: Bool, now: MonotonicTime
-    ) -> Step {
+    func next(unmoved: Int64, length: Int64, isQuiet: Bool, diskIsTight: Bool, now: MonotonicTime) -> Step {
         guard unmoved > 0 || length > CheckpointPolicy.keptBytes else { return .none }
         if let nextTry, now < nextTry { return .none }
         if length >= reportedBytes { return .truncate }
@@ -48,7 +46,5 @@ struct CheckpointPolicy: Sendable {
     }
 
     /// Notes how a step ended.
-    mutating func finished(isPinned: Bool, now: MonotonicTime) {
-        nextTry = isPinned ? now.advanced(by: pause) : nil
-    }
+    mutating func finished(isPinned: Bool, now: MonotonicTime) { nextTry = isPinned ? now.advanced(by: pause) : nil }
 }

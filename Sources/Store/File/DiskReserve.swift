@@ -5,14 +5,9 @@ import Glibc
 /// Moving the log into the file makes the file longer, and deleting rows takes a few pages of log before it frees any.
 /// On a full disk both use the space that this file held.
 struct DiskReserve {
-    let path: String
+    let directory: String
     private(set) var isHeld = false
-    private let directory: String
-
-    init(directory: String) {
-        self.directory = directory
-        path = "\(directory)/ticks.reserve"
-    }
+    var path: String { "\(directory)/ticks.reserve" }
 
     /// Takes the room when the disk has plenty: 8 MiB, or an eighth of a small file system.
     mutating func hold() {
@@ -26,7 +21,6 @@ struct DiskReserve {
         close(descriptor)
     }
 
-    /// Gives the room back.
     mutating func release() {
         isHeld = false
         unlink(path)

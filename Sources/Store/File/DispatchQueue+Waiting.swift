@@ -5,15 +5,8 @@ extension DispatchQueue {
     public func waiting<Value: Sendable, Failure: Error>(
         for body: @escaping @Sendable () throws(Failure) -> Value
     ) async throws(Failure) -> Value {
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Value, Failure>, Never>) in
-            self.async {
-                do throws(Failure) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
+        let result: Result<Value, Failure> = await withCheckedContinuation { continuation in
+            self.async { continuation.resume(returning: Result(catching: body)) }
         }
         return try result.get()
     }

@@ -27,14 +27,13 @@ public final class FileLock: Sendable {
     /// lock, or, if it didn't, when it took it. `nil` if none is known. Commands leave it as it was.
     let lastHeld: Int64?
     private let isCollecting: Bool
-    private let descriptors: Mutex<Descriptors>
+    private let descriptors: Mutex<Descriptors?>
 
     private struct Descriptors {
-        var file: Int32?
+        var file: Int32
         var directory: Int32?
 
-        /// Unlocks explicitly: a child that another thread has forked shares the descriptors until it execs, and would
-        /// keep the locks.
+        /// Unlocks explicitly: a child that another thread has forked would keep the locks until it execs.
         func close() {
             for descriptor in [file, directory].compactMap(\.self) {
                 flock(descriptor, LOCK_UN)
@@ -48,15 +47,13 @@ public final class FileLock: Sendable {
         self.isCollecting = isCollecting
         var status = stat()
         // Text is left by a holder that did not release the lock: it was killed, or the machine went down.
-        let wasAbandoned = descriptors.file.map { fstat($0, &status) == 0 } == true && status.st_size > 0
-        let known = wasAbandoned ? descriptors.file.flatMap(Self.readHolder)?.collected : Int64(status.st_mtim.tv_sec)
+        let wasAbandoned = fstat(descriptors.file, &status) == 0 && status.st_size > 0
+        let known = wasAbandoned ? Self.readHolder(descriptors.file)?.collected : Int64(status.st_mtim.tv_sec)
         lastHeld = isNew || known == 0 ? nil : known
         self.descriptors = Mutex(descriptors)
     }
 
-    deinit {
-        release()
-    }
+    deinit { release() }
 
     /// Takes the lock, and writes this process's id, the time and what it does into the lock file.
     ///
@@ -71,8 +68,7 @@ public final class FileLock: Sendable {
     ) throws(StoreError) -> FileLock {
         let deadline = MonotonicTime.now().advanced(by: patience)
         let isNew = access(path, F_OK) != 0
-        let file = try lock(path, until: deadline)
-        var descriptors = Descriptors(file: file)
+        var descriptors = Descriptors(file: try lock(path, until: deadline))
         if locksDirectory {
             do throws(StoreError) {
                 descriptors.directory = try lockDirectory(of: path, until: deadline)
@@ -82,7 +78,7 @@ public final class FileLock: Sendable {
             }
         }
         let lock = FileLock(path: path, descriptors, isNew: isNew, isCollecting: isCollecting)
-        try lock.writeHolder(file)
+        try lock.writeHolder(descriptors.file)
         return lock
     }
 
@@ -126,7 +122,7 @@ public final class FileLock: Sendable {
 
     /// Locks the directory of a lock file; returns `nil` if the file system can't lock directories.
     private static func lockDirectory(of path: String, until deadline: MonotonicTime) throws(StoreError) -> Int32? {
-        let directory = StoreFile(path: path, schema: .ticks).directory
+        let directory = PrivateFile.parent(path)
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "lock", path: directory) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
@@ -146,11 +142,8 @@ public final class FileLock: Sendable {
         return descriptor
     }
 
-    /// Whether the lock file is still the one that is locked. If it isn't, this process must not write or move any
-    /// file.
-    var isInPlace: Bool {
-        descriptors.withLock { $0.file.map { FileLock.isSame($0, path) } ?? false }
-    }
+    /// Whether the lock file is still the one that is locked; if not, this process must not write or move any file.
+    var isInPlace: Bool { descriptors.withLock { $0.map { FileLock.isSame($0.file, path) } ?? false } }
 
     /// Locks the lock file that is there now, after somebody removed or replaced the one that was locked. Its directory
     /// is created again if it is gone, and locked again if it was replaced.
@@ -158,24 +151,24 @@ public final class FileLock: Sendable {
     /// - Throws: `.inUse` if another process was quicker, and whatever keeps the directory from being created.
     func renew() throws(StoreError) {
         let deadline = MonotonicTime.now().advanced(by: .milliseconds(60))
-        let place = StoreFile(path: path, schema: .ticks).directory
+        let place = PrivateFile.parent(path)
         try StoreFile.makeDirectory(place)
         var renewed = Descriptors(file: try FileLock.lock(path, until: deadline))
         do throws(StoreError) {
-            let held = descriptors.withLock { $0.directory }
+            let held = descriptors.withLock { $0?.directory }
             if let held, !FileLock.isSame(held, place) {
                 renewed.directory = try FileLock.lockDirectory(of: path, until: deadline)
             }
-            try renewed.file.map(writeHolder)
+            try writeHolder(renewed.file)
         } catch {
             renewed.close()
             throw error
         }
         descriptors.withLock { [renewed] held in
             var old = held
-            held.file = renewed.file
-            if renewed.directory == nil { old.directory = nil } else { held.directory = renewed.directory }
-            old.close()
+            held = Descriptors(file: renewed.file, directory: renewed.directory ?? old?.directory)
+            if renewed.directory == nil { old?.directory = nil }
+            old?.close()
         }
     }
 
@@ -196,16 +189,15 @@ public final class FileLock: Sendable {
     /// Gives the lock up; a second call does nothing.
     public func release() {
         descriptors.withLock { descriptors in
-            if let file = descriptors.file {
-                ftruncate(file, 0)
-                // The date says until when a collector held it.
-                if !isCollecting {
-                    let time = timespec(tv_sec: Int(lastHeld ?? 0), tv_nsec: 0)
-                    futimens(file, [time, time])
-                }
+            guard let held = descriptors else { return }
+            ftruncate(held.file, 0)
+            // The date says until when a collector held it.
+            if !isCollecting {
+                let time = timespec(tv_sec: Int(lastHeld ?? 0), tv_nsec: 0)
+                futimens(held.file, [time, time])
             }
-            descriptors.close()
-            descriptors = Descriptors()
+            held.close()
+            descriptors = nil
         }
     }
 
@@ -213,9 +205,7 @@ public final class FileLock: Sendable {
         let role = isCollecting ? Self.collector : "command \(lastHeld ?? 0)"
         let text = Array("\(getpid()) \(WallClock.seconds()) \(role)\n".utf8)
         // A full disk must not keep a collector from starting: the lock holds without the text.
-        guard ftruncate(descriptor, 0) == 0 else {
-            throw StoreError(systemError: errno, operation: "lock", path: path)
-        }
+        try StoreError.check(ftruncate(descriptor, 0), "lock", path)
         _ = pwrite(descriptor, text, text.count, 0)
     }
 
@@ -253,12 +243,12 @@ enum SystemLocks {
     /// Returns the process that holds a lock on the open file or directory; `nil` if the list doesn't show it.
     static func holder(of descriptor: Int32) -> Int32? {
         var status = stat()
-        guard fstat(descriptor, &status) == 0, let list = open() else { return nil }
-        return holder(of: UInt64(status.st_ino), in: list)
+        guard fstat(descriptor, &status) == 0, let list = PrivateFile.beginning(of: "/proc/locks", 4 << 20)
+        else { return nil }
+        return holder(of: UInt64(status.st_ino), in: String(decoding: list, as: UTF8.self))
     }
 
-    /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:12345 0 EOF`; a process that waits for a lock has `->` after the
-    /// number.
+    /// A line is `1: FLOCK  ADVISORY  WRITE 4711 fe:00:12345 0 EOF`, with `->` after the number of one that waits.
     static func holder(of inode: UInt64, in list: String) -> Int32? {
         for line in list.split(separator: "\n") {
             let words = line.split(separator: " ")
@@ -269,18 +259,5 @@ enum SystemLocks {
             return process
         }
         return nil
-    }
-
-    private static func open() -> String? {
-        let descriptor = Glibc.open("/proc/locks", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var text: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = read(descriptor, &part, part.count)
-            guard count > 0, text.count < 4 << 20 else { return String(decoding: text, as: UTF8.self) }
-            text += part.prefix(count)
-        }
     }
 }

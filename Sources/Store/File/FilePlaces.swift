@@ -6,26 +6,14 @@ import Glibc
 /// the file. If the log was truncated, SQLite continues after a hole, and what comes after the hole is lost. Reads only
 /// the file system; checked between writes.
 struct FilePlaces: Sendable, Equatable {
-    /// What somebody did to the files.
-    enum Fault: Sendable, Equatable {
-        case missing
-        case replaced
-        case shortened
-        case logMissing
-        case logReplaced
-        case logShortened
-
-        /// The text for an error.
-        var text: String {
-            switch self {
-            case .missing: "it was removed or renamed"
-            case .replaced: "another file took its place"
-            case .shortened: "it became shorter"
-            case .logMissing: "its write-ahead log was removed or renamed"
-            case .logReplaced: "another file took the place of its write-ahead log"
-            case .logShortened: "its write-ahead log became shorter"
-            }
-        }
+    /// What somebody did to the files, with the text for an error.
+    enum Fault: String {
+        case missing = "it was removed or renamed"
+        case replaced = "another file took its place"
+        case shortened = "it became shorter"
+        case logMissing = "its write-ahead log was removed or renamed"
+        case logReplaced = "another file took the place of its write-ahead log"
+        case logShortened = "its write-ahead log became shorter"
     }
 
     /// A file that a name leads to.
@@ -42,14 +30,9 @@ struct FilePlaces: Sendable, Equatable {
         }
     }
 
-    private var file: Entry?
-    private var log: Entry?
-
-    /// Assumes that what is there now is what the connection, opened just now, has open.
-    init(file: Entry?, log: Entry?) {
-        self.file = file
-        self.log = log
-    }
+    /// What was there last; at first, what the connection has just opened.
+    private(set) var file: Entry?
+    private(set) var log: Entry?
 
     /// Compares what is there with what was there before.
     ///

@@ -43,8 +43,7 @@ struct FileTimes: Sendable, Equatable {
     func life(now: Int64, told: [Gap] = []) -> PreviousLife? {
         var newest: [EventKind: Int64] = [:]
         var isUncertain = false
-        // A little later than now: if the clock was set back by a few seconds, times just ahead of it are not in the
-        // future.
+        // A little later than now: times just ahead of a clock that was set back by seconds are not in the future.
         let latest = now + Self.tolerance
         for (kind, rows) in rows {
             let behind = behind(kind)
@@ -61,8 +60,7 @@ struct FileTimes: Sendable, Equatable {
         guard let end = (Array(newest.values) + [past].compactMap(\.self)).max() ?? others.min() else { return nil }
         return PreviousLife(
             end: end, newest: newest, made: made.flatMap { end - $0 < Self.longestLag ? $0 : nil }, lateness: lateness,
-            told: told.filter { ($0.to ?? .max) <= max(now, end) },
-            isUncertain: isUncertain)
+            told: told.filter { ($0.to ?? .max) <= max(now, end) }, isUncertain: isUncertain)
     }
 
     /// How late the events arrived, judged by the last row of each connection: for a delayed feed, its delay.
@@ -161,7 +159,7 @@ extension FileTimes {
 
     /// Returns the last row of a kind from each connection.
     private static func lasts(_ kind: EventKind, _ database: Database) throws -> [Times] {
-        let others = EventSource.allCases.filter { $0 != .stream }.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        let others = EventSource.allCases.filter { $0 != .stream }.map(\.rawValue).sqlList
         // With max() in a GROUP BY, SQLite takes the other columns from the row that has the maximum.
         return try times(
             kind, "\(condition(kind)) AND connection NOT IN (\(others)) GROUP BY connection",

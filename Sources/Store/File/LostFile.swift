@@ -3,19 +3,11 @@ import MarketData
 
 /// What is known of a buffer's file that turned out at a start to be unusable.
 struct LostFile: Sendable, Equatable {
-    /// Rows of a stream that waited for upload.
-    struct Waiting: Sendable, Equatable {
-        var count: Int64
-        /// The times of the first and the last of them, in milliseconds since the Unix epoch, if they can be read.
-        var from: Int64?
-        var to: Int64?
-    }
-
     /// How far the file came; `nil` if no collector used it before.
     var life: PreviousLife?
-    var waiting: [EventStream: Waiting] = [:]
-    /// How far its streams were, and what it knew of its uploads as far as that can be read; `nil` if it can't be read
-    /// how many rows waited.
+    /// The rows of each stream that waited for upload, with the times of the first and the last if they can be read.
+    var waiting: [EventStream: DropTally.Entry] = [:]
+    /// How far its streams were, and what it knew of its uploads; `nil` if it is not known how many rows waited.
     private var contents: TickConnection.Contents?
     /// What it said of the files before it, and of rows that upstream lost.
     private var prior = PriorLosses()
@@ -27,15 +19,12 @@ struct LostFile: Sendable, Equatable {
     /// - Parameters:
     ///   - lastUsed: When a collector last used the file, judged from outside it, in milliseconds since the Unix epoch.
     ///   - now: The present time, in the same unit.
-    init(lastUsed: Int64?, now: Int64) {
-        life = lastUsed.map { PreviousLife(end: min($0, now), isUncertain: true) }
-    }
+    init(lastUsed: Int64?, now: Int64) { life = lastUsed.map { PreviousLife(end: min($0, now), isUncertain: true) } }
 
     /// Reads what can be read of a damaged file, without changing it.
     init(_ path: String, lastUsed: Int64?, now: Int64) {
         self.init(lastUsed: lastUsed, now: now)
-        // If the file has no bytes, SQLite would remove its log, which may hold everything.
-        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
+        guard let reader = StoreConnection.openDamaged(path) else { return }
         defer { try? reader.close() }
         // Without a transaction: its COMMIT fails if a page read before it was bad.
         if let times = reader.unsafeRead({ try? FileTimes($0) }), var known = times.life(now: now) {
@@ -49,9 +38,9 @@ struct LostFile: Sendable, Equatable {
         self.contents = contents
         if contents.line != nil { prior = reader.unsafeRead { PriorLosses($0) } }
         for stream in EventStream.allCases {
-            let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
-            guard first <= contents.last[stream] else { continue }
-            var waiting = Waiting(count: contents.last[stream] - first + 1)
+            let first = contents[stream].settled + 1
+            guard contents[stream].pending > 0 else { continue }
+            var waiting = DropTally.Entry(count: contents[stream].pending)
             let time = stream.timeColumn
             let table = stream.rawValue
             let ends = try? reader.unsafeRead { database in
@@ -75,8 +64,8 @@ struct LostFile: Sendable, Equatable {
         guard var seed = contents, var line = seed.line, seed.id == line.id else {
             return TickConnection.Contents(missedSince: missedSince)
         }
-        for stream in EventStream.allCases where seed.last[stream] > 0 {
-            line.predecessors.append(.init(id: line.id, stream: stream, through: seed.last[stream]))
+        for stream in EventStream.allCases where seed[stream].last > 0 {
+            line.predecessors.append(.init(id: line.id, stream: stream, through: seed[stream].last))
         }
         line.id = id
         (seed.line, seed.missedSince) = (line, missedSince)
@@ -88,9 +77,7 @@ struct LostFile: Sendable, Equatable {
     var drops: DropTally {
         var tally = DropTally()
         for (stream, waiting) in waiting {
-            tally.add(
-                DropTally.Key(stream: stream, symbol: nil, reason: .fileSetAside),
-                DropTally.Entry(count: waiting.count, from: waiting.from, to: waiting.to))
+            tally.add(DropTally.Key(stream: stream, symbol: nil, reason: .fileSetAside), waiting)
         }
         tally.add(prior.drops)
         return tally

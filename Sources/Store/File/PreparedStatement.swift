@@ -27,9 +27,7 @@ final class PreparedStatement {
         try self.init(sql, on: handle, to: "read")
     }
 
-    deinit {
-        sqlite3_finalize(handle)
-    }
+    deinit { sqlite3_finalize(handle) }
 
     /// Binds copies of the values to the parameters in order; extra values are ignored.
     func bind(_ values: [any StatementBinding]) {
@@ -52,28 +50,30 @@ final class PreparedStatement {
     }
 
     /// Makes the statement ready for its next use, and ends the snapshot that it read from.
-    func reset() {
-        sqlite3_reset(handle)
-    }
+    func reset() { sqlite3_reset(handle) }
 
-    /// Runs a statement that has no rows.
-    ///
-    /// - Returns: How many rows it changed, for a statement that changes rows.
+    /// Runs a statement that has no rows; returns how many it changed, if it changes rows.
     @discardableResult
     func run(_ values: [any StatementBinding] = []) throws(StoreError) -> Int64 {
         try rows(values) { _ in true }
         return Int64(sqlite3_changes(database))
     }
 
-    /// Runs a statement and passes its rows to `body` until that returns `false`.
-    ///
-    /// - Returns: Whether all rows were passed.
+    /// Runs a statement and passes its rows to `body` until that returns `false`; returns whether all were passed.
     @discardableResult
     func rows(_ values: [any StatementBinding] = [], _ body: (RowColumns) -> Bool) throws(StoreError) -> Bool {
         bind(values)
         defer { reset() }
         while try step() { guard body(row) else { return false } }
         return true
+    }
+
+    /// Runs a statement and passes its rows to `body`.
+    func forEach(_ values: [any StatementBinding] = [], _ body: (RowColumns) -> Void) throws(StoreError) {
+        try rows(values) { row in
+            body(row)
+            return true
+        }
     }
 
     /// Runs a statement that returns one row with one number; `nil` if there is no row or the number is NULL.

@@ -15,8 +15,7 @@ struct PriorLosses: Sendable, Equatable {
 
     /// Reads a file without changing it, as far as it can be read.
     init(_ path: String) {
-        // If the file has no bytes, SQLite would remove its log, which may hold everything.
-        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
+        guard let reader = StoreConnection.openDamaged(path) else { return }
         defer { try? reader.close() }
         self = reader.unsafeRead { PriorLosses($0) }
     }
@@ -39,8 +38,7 @@ struct PriorLosses: Sendable, Equatable {
                 DropTally.Key(stream: stream, symbol: nil, reason: reason, run: span.lowerBound),
                 DropTally.Entry(
                     count: Int64(row.count("count")), from: row["from_ms"], to: row["to_ms"],
-                    firstSequence: span.lowerBound,
-                    lastSequence: span.upperBound))
+                    firstSequence: span.lowerBound, lastSequence: span.upperBound))
         }
         let details = try? String.fetchAll(
             database, sql: "SELECT detail FROM incidents WHERE what = ? ORDER BY id DESC LIMIT \(Self.most)",

@@ -32,8 +32,7 @@ public enum PrivateFile {
         return 0
     }
 
-    /// Atomically replaces the file at `path` with one that holds these bytes; returns `false` with `errno` set on
-    /// failure.
+    /// Atomically replaces a file with one that holds these bytes; returns `false` with `errno` set on failure.
     public static func replace(_ path: String, with bytes: [UInt8]) -> Bool {
         let temporary = "\(path).\(getpid())"
         let descriptor = open(temporary, O_WRONLY | O_TRUNC)
@@ -45,6 +44,21 @@ public enum PrivateFile {
             return false
         }
         return true
+    }
+
+    /// Returns the first bytes of a small file, at most `most`; `nil` if it can't be opened.
+    static func beginning(of path: String, _ most: Int) -> [UInt8]? {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: min(most, 65_536))
+        while bytes.count < most {
+            let count = read(descriptor, &part, min(part.count, most - bytes.count))
+            guard count > 0 else { break }
+            bytes += part.prefix(count)
+        }
+        return bytes
     }
 
     /// Whether users other than owner and group may read or write a file, or replace the files in a directory. A
@@ -59,15 +73,15 @@ public enum PrivateFile {
         }
     }
 
-    /// Call it only for what was just created: a file that was there before may be somebody else's, planted to be given
-    /// away.
+    /// Only for what was just created: an older file may be somebody else's, planted to be given away.
     private static func giveToOwner(of directory: String, _ descriptor: Int32) {
         var information = stat()
         guard geteuid() == 0, stat(directory, &information) == 0, information.st_uid != 0 else { return }
         fchown(descriptor, information.st_uid, information.st_gid)
     }
 
-    private static func parent(_ path: String) -> String {
+    /// The directory that holds a file.
+    static func parent(_ path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }

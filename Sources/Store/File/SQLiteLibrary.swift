@@ -7,7 +7,5 @@ public enum SQLiteLibrary {
 
     /// Whether it has the WAL-reset bug (3.7.0 to 3.51.2): two connections that write or checkpoint one file at the same
     /// instant can damage it. EdgeTick never does that; other programs that write to its files could.
-    public static var hasWALResetBug: Bool {
-        (3_007_000...3_051_002).contains(sqlite3_libversion_number())
-    }
+    public static var hasWALResetBug: Bool { (3_007_000...3_051_002).contains(sqlite3_libversion_number()) }
 }

@@ -12,42 +12,43 @@ enum StoreConnection {
     static func openWriter(_ path: String, synchronous: String) throws(StoreError) -> DatabaseQueue {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = true
-        configuration.busyMode = .timeout(1)
         // A transaction whose rollback fails too must end in an error that the writer can recover from, not in a trap.
         configuration.allowsUnsafeTransactions = true
         configuration.label = "EdgeTick.writer"
-        configuration.prepareDatabase { database in
-            try database.execute(
-                sql: """
-                    PRAGMA page_size = 4096;
-                    PRAGMA auto_vacuum = NONE;
-                    PRAGMA mmap_size = 0;
-                    PRAGMA cache_size = -2048;
-                    PRAGMA temp_store = MEMORY;
-                    PRAGMA secure_delete = OFF;
-                    PRAGMA synchronous = \(synchronous);
-                    PRAGMA wal_autocheckpoint = 0;
-                    """)
-        }
-        return try StoreError.translating("open", path: path) {
-            try DatabaseQueue(path: path, configuration: configuration)
-        }
+        return try open(
+            path, configuration,
+            """
+            PRAGMA page_size = 4096;
+            PRAGMA auto_vacuum = NONE;
+            PRAGMA cache_size = -2048;
+            PRAGMA secure_delete = OFF;
+            PRAGMA synchronous = \(synchronous);
+            """)
     }
 
     /// Opens a connection that can't write and never checkpoints.
     static func openReader(_ path: String) throws(StoreError) -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true
-        configuration.busyMode = .timeout(1)
         configuration.label = "EdgeTick.reader"
+        return try open(path, configuration, "PRAGMA cache_size = -1024;")
+    }
+
+    /// Opens a file that may be damaged, to read what is left of it; `nil` if it can't be opened.
+    static func openDamaged(_ path: String) -> DatabaseQueue? {
+        // If the file has no bytes, SQLite would remove its log, which may hold everything.
+        guard StoreFile.size(of: path) > 0 else { return nil }
+        return try? openReader(path)
+    }
+
+    private static func open(
+        _ path: String, _ configuration: Configuration, _ pragmas: String
+    ) throws(StoreError) -> DatabaseQueue {
+        var configuration = configuration
+        configuration.busyMode = .timeout(1)
         configuration.prepareDatabase { database in
             try database.execute(
-                sql: """
-                    PRAGMA mmap_size = 0;
-                    PRAGMA cache_size = -1024;
-                    PRAGMA temp_store = MEMORY;
-                    PRAGMA wal_autocheckpoint = 0;
-                    """)
+                sql: pragmas + "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 0;")
         }
         return try StoreError.translating("open", path: path) {
             try DatabaseQueue(path: path, configuration: configuration)

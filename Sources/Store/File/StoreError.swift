@@ -120,7 +120,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .changing: "try again"
         case .pinned: "close long-running readers such as sqlite3 shells"
         case .missing:
-            path?.hasSuffix("/\(StoreSchema.universe.name).sqlite") == true
+            path?.hasSuffix("/\(LocalFile.universe.name)") == true
                 ? "import a group, edgetick universe import FILE.csv --name NAME, or pull them, edgetick universe pull"
                 : "check EDGETICK_DATA_DIR; the file may have been moved or removed, or no collector has run here yet"
         case .closed: "open it again"
@@ -166,13 +166,17 @@ extension StoreError {
         self.init(reason, operation: operation, path: path, underlying: StoreError.text(ofSystemError: systemError))
     }
 
+    /// Throws the system's error if a call did not return 0.
+    static func check(_ code: Int32, _ operation: String, _ path: @autoclosure () -> String) throws(StoreError) {
+        guard code == 0 else { throw StoreError(systemError: errno, operation: operation, path: path()) }
+    }
+
     /// Translates what GRDB throws.
     init(_ error: any Error, operation: String, path: String?) {
         if let error = error as? StoreError {
             self = error
         } else if let error = error as? DatabaseError {
-            self.init(
-                code: error.extendedResultCode.rawValue, message: error.message, operation: operation, path: path)
+            self.init(code: error.extendedResultCode.rawValue, message: error.message, operation: operation, path: path)
         } else if error is RowDecodingError {
             self.init(.damaged, operation: operation, path: path, underlying: "\(error)")
         } else {
@@ -181,9 +185,7 @@ extension StoreError {
     }
 
     /// Returns the system's message for an error number.
-    static func text(ofSystemError number: Int32) -> String {
-        String(cString: strerror(number))
-    }
+    static func text(ofSystemError number: Int32) -> String { String(cString: strerror(number)) }
 
     /// Runs `body` and translates what it throws.
     static func translating<Result>(

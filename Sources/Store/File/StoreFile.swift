@@ -1,3 +1,4 @@
+import FoundationEssentials
 import GRDB
 import Glibc
 import MarketData
@@ -5,23 +6,19 @@ import MarketData
 /// A local SQLite file on disk: what it is before it is opened, and how a bad one is set aside.
 struct StoreFile: Sendable {
     let path: String
-    let schema: StoreSchema
+    let kind: LocalFile
 
     /// What is at the path.
     enum Condition: Equatable {
         /// No file, or one without content.
         case fresh
         /// One of ours, of a version that can be opened.
-        case ours
+        case ours(version: Int)
         /// Not a file of ours, or one that can't be read; the text is the reason.
         case bad(String)
     }
 
-    /// The directory that holds the file.
-    var directory: String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
+    var directory: String { PrivateFile.parent(path) }
 
     /// Examines the file without changing it. Goes through SQLite alone: closing a plain descriptor would drop the
     /// locks that another connection of this process holds on the file.
@@ -34,17 +31,19 @@ struct StoreFile: Sendable {
         return try probe()
     }
 
-    /// Checks that the file can be opened, without changing it.
+    /// Checks that the file can be opened, without changing it; returns its version, 0 if there need be no file yet.
     ///
     /// - Parameters:
     ///   - operation: What is to be done with it, for the error.
     ///   - mayBeFresh: Whether there need be no file yet.
     /// - Throws: `.missing`, `.damaged`, `.foreign`, and what ``inspect()`` throws.
-    func check(to operation: String, mayBeFresh: Bool = false) throws(StoreError) {
+    @discardableResult
+    func check(to operation: String, mayBeFresh: Bool = false) throws(StoreError) -> Int {
         switch try inspect() {
-        case .ours: break
+        case .ours(let version): return version
         case .fresh:
             guard mayBeFresh else { throw StoreError(.missing, operation: operation, path: path) }
+            return 0
         case .bad(let why): throw unusable(why, to: operation)
         }
     }
@@ -55,22 +54,20 @@ struct StoreFile: Sendable {
     }
 
     /// Whether another path leads to this file too: one file may have many.
-    func isSame(as other: StoreFile) -> Bool {
-        var own = stat()
-        var others = stat()
-        return stat(path, &own) == 0 && stat(other.path, &others) == 0 && own.st_ino == others.st_ino
-            && own.st_dev == others.st_dev
-    }
+    func isSame(as other: StoreFile) -> Bool { StoreFile.areSame(path, other.path) }
 
     /// Whether there is a log under this file's name that is not the one of another name.
     func hasLog(besides other: StoreFile) -> Bool {
-        let log = StoreFile(path: path + "-wal", schema: schema)
-        return StoreFile.size(of: log.path) > 0
-            && !log.isSame(as: StoreFile(path: other.path + "-wal", schema: schema))
+        StoreFile.size(of: path + "-wal") > 0 && !StoreFile.areSame(path + "-wal", other.path + "-wal")
     }
 
-    /// Creates an empty file that only its owner can read and write, unless there is one; SQLite gives its companion
-    /// files the same rights.
+    private static func areSame(_ first: String, _ second: String) -> Bool {
+        var (one, other) = (stat(), stat())
+        return stat(first, &one) == 0 && stat(second, &other) == 0 && one.st_ino == other.st_ino
+            && one.st_dev == other.st_dev
+    }
+
+    /// Creates an empty file for its owner alone, unless there is one; SQLite gives its companions the same rights.
     func create() throws(StoreError) {
         let descriptor = PrivateFile.open(path, O_RDWR | O_EXCL)
         guard descriptor >= 0 else {
@@ -81,24 +78,15 @@ struct StoreFile: Sendable {
         syncDirectory()
     }
 
-    /// What the names of all files set aside contain, after the name of their schema.
+    /// What the names of all files set aside contain, after that of their kind.
     private static let badMark = "-bad-"
 
-    /// Returns the paths of the files of every schema that were set aside and are still in the directory, sorted. Empty
-    /// too if the directory can't be read.
+    /// Returns the paths of the files set aside that are still there, sorted; none if the directory can't be read.
     func filesSetAside() -> [String] {
-        guard let listing = opendir(directory) else { return [] }
-        defer { closedir(listing) }
-        let beginnings = StoreSchema.all.map { $0.name + StoreFile.badMark }
-        var paths: [String] = []
-        while let entry = readdir(listing) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-            }
-            guard name.hasSuffix(".sqlite"), beginnings.contains(where: name.hasPrefix) else { continue }
-            paths.append("\(directory)/\(name)")
-        }
-        return paths.sorted()
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+        let beginnings = LocalFile.allCases.map { $0.rawValue + StoreFile.badMark }
+        return names.filter { $0.hasSuffix(".sqlite") && beginnings.contains(where: $0.hasPrefix) }
+            .map { "\(directory)/\($0)" }.sorted()
     }
 
     /// Moves the file and its log to a new name, so that they can be examined and repaired later, and returns it.
@@ -135,14 +123,10 @@ struct StoreFile: Sendable {
         let suffixes = ["", "-wal"].filter { access(path + $0, F_OK) == 0 }
         do throws(StoreError) {
             for suffix in suffixes {
-                guard link(path + suffix, target + suffix) == 0 else {
-                    throw StoreError(systemError: errno, operation: "keep", path: path + suffix)
-                }
+                try StoreError.check(link(path + suffix, target + suffix), "keep", path + suffix)
             }
             syncDirectory()
-            if suffixes.contains("-wal"), unlink(path + "-wal") != 0 {
-                throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
-            }
+            if suffixes.contains("-wal") { try StoreError.check(unlink(path + "-wal"), "set aside", path + "-wal") }
         } catch {
             guard access(target, F_OK) != 0, access(target + "-wal", F_OK) != 0 else {
                 for suffix in suffixes { unlink(target + suffix) }
@@ -151,9 +135,7 @@ struct StoreFile: Sendable {
             // A file system may give a file one name alone. Then the log comes last: if it is left alone, the next start
             // notices it; a file without its log looks whole.
             for suffix in suffixes {
-                guard rename(path + suffix, target + suffix) == 0 else {
-                    throw StoreError(systemError: errno, operation: "set aside", path: path + suffix)
-                }
+                try StoreError.check(rename(path + suffix, target + suffix), "set aside", path + suffix)
             }
         }
         // The log's index holds nothing that is not in the log: SQLite rebuilds it.
@@ -175,9 +157,7 @@ struct StoreFile: Sendable {
                     unlink(log)
                     // Whoever reads the file at this moment has made an index of the empty log: SQLite would believe it.
                     unlink(path + "-shm")
-                    guard link(kept, log) == 0 else {
-                        throw StoreError(systemError: errno, operation: "give back", path: log)
-                    }
+                    try StoreError.check(link(kept, log), "give back", log)
                     syncDirectory()
                 }
                 guard StoreFile.areNames(log, kept) else { continue }
@@ -205,27 +185,23 @@ struct StoreFile: Sendable {
     /// A file beside this one that is to take its place when it is complete. What a crash left of an earlier one is
     /// removed, so only the holder of this file's lock may ask for it.
     func draft(_ purpose: String) -> StoreFile {
-        let draft = StoreFile(path: "\(directory)/\(schema.name)-\(purpose).sqlite", schema: schema)
+        let draft = StoreFile(path: "\(directory)/\(kind.rawValue)-\(purpose).sqlite", kind: kind)
         draft.remove()
         return draft
     }
 
     /// Removes the file and what SQLite keeps beside it.
-    func remove() {
-        for suffix in ["", "-journal", "-wal", "-shm"] { unlink(path + suffix) }
-    }
+    func remove() { for suffix in ["", "-journal", "-wal", "-shm"] { unlink(path + suffix) } }
 
     /// Renames a log that belongs to another file, so that SQLite doesn't apply it to this one.
     func setLogAside(now seconds: Int64) throws(StoreError) {
-        guard rename(path + "-wal", freeName(now: seconds) + "-wal") == 0 else {
-            throw StoreError(systemError: errno, operation: "set aside", path: path + "-wal")
-        }
+        try StoreError.check(rename(path + "-wal", freeName(now: seconds) + "-wal"), "set aside", path + "-wal")
         syncDirectory()
     }
 
     /// Returns an unused name for a bad file.
     func freeName(now seconds: Int64) -> String {
-        let stem = "\(directory)/\(schema.name)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
+        let stem = "\(directory)/\(kind.rawValue)\(StoreFile.badMark)\(WallClock.compactText(seconds: seconds))"
         var target = stem + ".sqlite"
         var attempt = 1
         while access(target, F_OK) == 0 || access(target + "-wal", F_OK) == 0 {
@@ -262,13 +238,10 @@ struct StoreFile: Sendable {
                 throw StoreError(systemError: errno, operation: "make the data directory", path: path)
             }
         }
-        guard access(path, W_OK | X_OK) == 0 else {
-            throw StoreError(systemError: errno, operation: "write into", path: path)
-        }
+        try StoreError.check(access(path, W_OK | X_OK), "write into", path)
     }
 
-    /// When the file or its log was last written, whichever is longer ago, in milliseconds since the Unix epoch; `nil`
-    /// if there is neither.
+    /// When the file or its log was last written, whichever is longer ago, in milliseconds since the Unix epoch.
     var lastWritten: Int64? {
         ["", "-wal"].compactMap { suffix in
             var information = stat()
@@ -278,10 +251,7 @@ struct StoreFile: Sendable {
     }
 
     /// Returns the size of the file at `path` in bytes; 0 if there is none.
-    static func size(of path: String) -> Int64 {
-        var information = stat()
-        return stat(path, &information) == 0 ? Int64(information.st_size) : 0
-    }
+    static func size(of path: String) -> Int64 { FilePlaces.Entry(path)?.bytes ?? 0 }
 
     private func size() throws(StoreError) -> Int64? {
         var information = stat()
@@ -318,11 +288,11 @@ struct StoreFile: Sendable {
                 }
                 try connection.close()
                 if application == 0, version == 0, objects == 0 { return .fresh }
-                guard application == schema.applicationID else { return .bad(StoreFile.foreign) }
-                guard version <= schema.newest else {
-                    throw StoreError(.schemaTooNew(found: version, known: schema.newest), operation: "open", path: path)
+                guard application == kind.applicationID else { return .bad(StoreFile.foreign) }
+                guard version <= kind.newest else {
+                    throw StoreError(.schemaTooNew(found: version, known: kind.newest), operation: "open", path: path)
                 }
-                return .ours
+                return .ours(version: version)
             }
         } catch {
             guard error.reason == .damaged else { throw error }
@@ -332,4 +302,9 @@ struct StoreFile: Sendable {
 
     /// Why a sound file of another program is bad.
     static let foreign = "a file of another program"
+}
+
+extension StoreFile {
+    /// The file of a kind in a data directory.
+    init(_ kind: LocalFile, in directory: String) { self.init(path: "\(directory)/\(kind.name)", kind: kind) }
 }

@@ -12,8 +12,7 @@ extension EventStream {
     /// The streams that have tables in a file of a version.
     static func inFile(ofVersion version: Int) -> [EventStream] { allCases.filter { $0.since <= version } }
 
-    /// Returns what a SELECT lists in a file of a version: the stream's columns, with NULL for those that the version
-    /// lacks.
+    /// Returns what a SELECT lists in a file of a version: the columns, with NULL for those that it lacks.
     func selection(inFileOfVersion version: Int) -> String {
         columns.map { $0.since <= version ? $0.name : "NULL" }.joined(separator: ", ")
     }

@@ -20,12 +20,10 @@ struct UnfilledGaps: Sendable, Equatable {
 
     /// Reads a file without changing it, whatever else in it is damaged.
     ///
-    /// - Parameter id: The identifier that the file should have, if known: a file of another collector contributes no
-    ///   gaps.
+    /// - Parameter id: The file's identifier, if known: a file of another collector contributes no gaps.
     init(_ path: String, id: String? = nil) {
         self = .unknown
-        // If the file has no bytes, SQLite would remove its log, which may hold everything.
-        guard StoreFile.size(of: path) > 0, let reader = try? StoreConnection.openReader(path) else { return }
+        guard let reader = StoreConnection.openDamaged(path) else { return }
         defer { try? reader.close() }
         self = reader.unsafeRead { database in
             let row = try? Row.fetchOne(database, sql: "SELECT id FROM buffer")
@@ -38,7 +36,7 @@ struct UnfilledGaps: Sendable, Equatable {
     init(_ database: Database) {
         self = .unknown
         guard let columns = try? database.columns(in: "gaps").map(\.name) else { return }
-        let states = GapState.unsettled.map { "'\($0.rawValue)'" }.joined(separator: ",")
+        let states = GapState.unsettled.map(\.rawValue).sqlList
         // The first version of the file had no states.
         let condition = columns.contains("state") ? "state IN (\(states))" : "TRUE"
         var found: [Int64: Gap] = [:]

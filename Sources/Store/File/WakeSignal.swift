@@ -44,9 +44,7 @@ final class WakeSignal: @unchecked Sendable {
         time.tv_sec = time_t(moment.nanoseconds / 1_000_000_000)
         time.tv_nsec = Int(moment.nanoseconds % 1_000_000_000)
         pthread_mutex_lock(mutex)
-        while !isSet {
-            if pthread_cond_timedwait(condition, mutex, &time) != 0 { break }
-        }
+        while !isSet, pthread_cond_timedwait(condition, mutex, &time) == 0 {}
         isSet = false
         pthread_mutex_unlock(mutex)
     }

@@ -11,7 +11,5 @@ struct WriteBackoff: Sendable {
     }
 
     /// Forgets the failures.
-    mutating func succeeded() {
-        failures = 0
-    }
+    mutating func succeeded() { failures = 0 }
 }

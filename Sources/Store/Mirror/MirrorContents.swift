@@ -35,7 +35,7 @@ public struct MirrorContents: Sendable, Equatable {
 }
 
 /// Which file, or legacy row, a local group was last made from.
-public struct ImportNote: Sendable, Equatable {
+public struct ImportNote: Sendable, Equatable, Codable {
     /// The file's name, or the row's key.
     public var source: String
     /// What kind of file it was recognised as.
@@ -55,7 +55,7 @@ public struct ImportNote: Sendable, Equatable {
 }
 
 /// What the mirror knows of the last pull.
-public struct PullNote: Sendable, Equatable {
+public struct PullNote: Sendable, Equatable, Codable {
     /// The database, without secrets.
     public var source: String
     /// When a pull last changed the mirror, in milliseconds since the Unix epoch.

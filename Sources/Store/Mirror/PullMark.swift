@@ -1,18 +1,12 @@
-import Glibc
-
-/// When a pull last succeeded, in a small file beside the mirror, so that a pull that finds nothing new leaves the
-/// mirror alone.
+/// When a pull last succeeded, in a small file beside the mirror: a pull that finds nothing new leaves that alone.
 enum PullMark {
     private static func path(besides mirror: String) -> String { mirror + ".pulled" }
 
     /// Returns the mark in milliseconds since the Unix epoch; `nil` if there is none or it can't be read.
     static func read(besides mirror: String) -> Int64? {
-        let descriptor = open(path(besides: mirror), O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 32)
-        let count = Glibc.read(descriptor, &bytes, bytes.count)
-        return Int64(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).filter { !$0.isWhitespace })
+        PrivateFile.beginning(of: path(besides: mirror), 32).flatMap { bytes in
+            Int64(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
+        }
     }
 
     /// Writes the mark. It only serves to show an age: if it can't be written, the age seems greater than it is.

@@ -54,6 +54,11 @@ struct PullGuard {
     struct Amount: Equatable {
         var groups = 0
         var memberships = 0
+
+        static func += (left: inout Self, right: Self) {
+            left.groups += right.groups
+            left.memberships += right.memberships
+        }
     }
 
     var held: [String: Amount] = [:]
@@ -82,12 +87,5 @@ struct PullGuard {
             }
         }
         return nil
-    }
-}
-
-extension PullGuard.Amount {
-    static func += (left: inout Self, right: Self) {
-        left.groups += right.groups
-        left.memberships += right.memberships
     }
 }

@@ -1,5 +1,3 @@
-public import MarketData
-
 /// What a group is: `definition_groups.type`.
 public enum GroupType: String, Sendable, Hashable, CaseIterable, Codable {
     /// A list that somebody chose.
@@ -90,20 +88,12 @@ public struct GroupHeading: Sendable, Hashable {
     public let environment: String
 }
 
-/// A group's members as the feed's symbols.
-public struct GroupSymbols: Sendable, Equatable {
-    /// The symbols, sorted, each once.
-    public var symbols: [Symbol]
-    /// Members that can't be symbols of the feed, as written.
-    public var refused: [String]
-}
-
 /// A membership seen from the symbol.
 public struct SymbolMembership: Sendable, Equatable {
+    /// The group's name.
+    public var group: String
     /// The ticker as the mirror has it.
     public var symbol: String
-    /// The group's row.
-    var groupID: Int64
     /// Its share of the group in percent, if the source gives one.
     public var weight: Double?
     /// The industry that the membership's document names.

@@ -11,22 +11,20 @@ extension UniverseMirror {
         _ operation: String, because error: StoreError, _ body: (Database) throws -> Result
     ) throws(StoreError) -> (result: Result, setAside: String) {
         let now = WallClock.microseconds()
-        var written: Result?
-        let setAside = try UniverseMirror.locked(file) { () throws(StoreError) -> String in
+        let written = try UniverseMirror.locked(file) { () throws(StoreError) -> (result: Result, setAside: String) in
             guard try !FileVerifier.verify(file.path, as: .universe).isSound else { throw error }
             let draft = file.draft("renewing")
             defer { draft.remove() }
             let local = try readableLocalGroups()
-            written = try UniverseMirror.commit(operation, to: draft) { database -> Result in
-                var writer = GroupWriter(database: database, path: draft.path, now: now / 1000)
+            let result = try UniverseMirror.commit(operation, to: draft) { database -> Result in
+                let writer = GroupWriter(database: database, path: draft.path, now: now / 1000)
                 for group in local { try writer.insert(group.record, origin: .local, group.imported) }
                 return try body(database)
             }
-            return try file.replace(with: draft.path, now: now / 1_000_000)
+            return (result, try file.replace(with: draft.path, now: now / 1_000_000))
         }
         try follow()
-        guard let written else { throw error }
-        return (written, setAside)
+        return written
     }
 
     /// The local groups of the file that is there now. A group is left out if not all of its members can be read.

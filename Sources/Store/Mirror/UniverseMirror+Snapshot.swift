@@ -1,6 +1,6 @@
 import GRDB
 import GRDBSQLite
-import MarketData
+public import MarketData
 
 extension UniverseMirror {
     /// Runs `body` on one snapshot of the file: whatever it reads, it sees the mirror before a pull or after it, never
@@ -18,20 +18,18 @@ extension UniverseMirror {
 
         /// All groups' names, in no order.
         public func headings() throws(StoreError) -> [GroupHeading] {
-            var headings: [GroupHeading] = []
             try rows("SELECT id, name, type, environment FROM definition_groups") { row in
-                headings.append(
-                    GroupHeading(
-                        id: row.integer(0) ?? 0, name: row.text(1), type: GroupType(rawValue: row.text(2)) ?? .custom,
-                        environment: row.text(3)))
+                GroupHeading(
+                    id: row.integer(0) ?? 0, name: row.text(1), type: GroupType(rawValue: row.text(2)) ?? .custom,
+                    environment: row.text(3))
             }
-            return headings
         }
 
-        /// A group's members as symbols; none for a group that doesn't exist.
-        public func symbols(of groupID: Int64) throws(StoreError) -> GroupSymbols {
-            var result = GroupSymbols(symbols: [], refused: [])
-            try rows("SELECT symbol FROM group_memberships WHERE group_id = ? ORDER BY symbol", groupID) { row in
+        /// Returns a group's members as symbols, sorted, and those that can't be symbols of the feed, as written; none for
+        /// a group that doesn't exist.
+        public func symbols(of groupID: Int64) throws(StoreError) -> (symbols: [Symbol], refused: [String]) {
+            var result: (symbols: [Symbol], refused: [String]) = ([], [])
+            try rows("SELECT symbol FROM group_memberships WHERE group_id = ? ORDER BY symbol", [groupID]) { row in
                 if let symbol = Symbol(utf8: row.bytes(0)) {
                     result.symbols.append(symbol)
                 } else {
@@ -43,16 +41,13 @@ extension UniverseMirror {
 
         /// A group's members by symbol; none for a group that doesn't exist.
         public func members(of groupID: Int64) throws(StoreError) -> [GroupMember] {
-            var members: [GroupMember] = []
-            try rows("SELECT symbol, weight FROM group_memberships WHERE group_id = ? ORDER BY symbol", groupID) {
-                members.append(GroupMember(symbol: $0.text(0), weight: $0.number(1)))
+            try rows("SELECT symbol, weight FROM group_memberships WHERE group_id = ? ORDER BY symbol", [groupID]) {
+                GroupMember(symbol: $0.text(0), weight: $0.number(1))
             }
-            return members
         }
 
         /// The groups of an environment, or all of them, by name, type and environment, each with its member count.
         public func groups(environment: String?) throws(StoreError) -> [UniverseGroup] {
-            var groups: [UniverseGroup] = []
             let sql = """
                 SELECT id, name, type, description, environment, origin, updated_at,
                     (SELECT count(*) FROM group_memberships WHERE group_id = id) AS members
@@ -60,80 +55,56 @@ extension UniverseMirror {
                 WHERE ?1 IS NULL OR environment = ?1
                 ORDER BY name, type, environment
                 """
-            try rows(sql, environment) { row in
-                groups.append(
-                    UniverseGroup(
-                        id: row.integer(0) ?? 0, name: row.text(1), type: GroupType(rawValue: row.text(2)) ?? .custom,
-                        description: row.optionalText(3), environment: row.text(4),
-                        memberCount: Int(row.integer(7) ?? 0),
-                        origin: GroupOrigin(rawValue: row.text(5)) ?? .local, updatedAt: row.integer(6) ?? 0))
+            return try rows(sql, [environment]) { row in
+                UniverseGroup(
+                    id: row.integer(0) ?? 0, name: row.text(1), type: GroupType(rawValue: row.text(2)) ?? .custom,
+                    description: row.optionalText(3), environment: row.text(4), memberCount: Int(row.integer(7) ?? 0),
+                    origin: GroupOrigin(rawValue: row.text(5)) ?? .local, updatedAt: row.integer(6) ?? 0)
             }
-            return groups
         }
 
-        /// Returns the memberships of one symbol in groups of a type and environment, sorted by the groups' names.
+        /// Returns the memberships in groups of a type and environment, of one symbol or of all, sorted by symbol and
+        /// then by the groups' names.
         public func memberships(
-            of symbol: String, in type: GroupType, environment: String
-        ) throws(StoreError) -> [(group: String, membership: SymbolMembership)] {
-            var found: [(String, SymbolMembership)] = []
+            of symbol: String? = nil, in type: GroupType, environment: String
+        ) throws(StoreError) -> [SymbolMembership] {
             let sql = """
-                SELECT g.name, m.symbol, m.group_id, m.weight, \(Self.industry)
+                SELECT g.name, m.symbol, m.weight,
+                    CASE WHEN json_valid(m.metadata) AND json_type(m.metadata) = 'object'
+                    THEN json_extract(m.metadata, '$.industry') END
                 FROM group_memberships m JOIN definition_groups g ON g.id = m.group_id
-                WHERE m.symbol = ?1 AND g.type = ?2 AND g.environment = ?3 ORDER BY g.name
+                WHERE g.type = ?1 AND g.environment = ?2 \(symbol == nil ? "" : "AND m.symbol = ?3")
+                ORDER BY m.symbol, g.name
                 """
-            try rows(sql, symbol, type.rawValue, environment) { row in
-                found.append((row.text(0), row.membership(from: 1)))
+            var arguments: [(any DatabaseValueConvertible)?] = [type.rawValue, environment]
+            if let symbol { arguments.append(symbol) }
+            return try rows(sql, arguments) { row in
+                SymbolMembership(
+                    group: row.text(0), symbol: row.text(1), weight: row.number(2), industry: row.optionalText(3))
             }
-            return found
         }
 
-        /// Returns all memberships in groups of a type and environment, sorted by symbol and then by the groups' names.
-        public func memberships(
-            in type: GroupType, environment: String
-        ) throws(StoreError) -> [(group: String, membership: SymbolMembership)] {
-            var found: [(String, SymbolMembership)] = []
-            let sql = """
-                SELECT g.name, m.symbol, m.group_id, m.weight, \(Self.industry)
-                FROM definition_groups g JOIN group_memberships m ON m.group_id = g.id
-                WHERE g.type = ?1 AND g.environment = ?2 ORDER BY m.symbol, g.name
-                """
-            try rows(sql, type.rawValue, environment) { row in
-                found.append((row.text(0), row.membership(from: 1)))
-            }
-            return found
-        }
-
-        private static let industry =
-            "CASE WHEN json_valid(m.metadata) AND json_type(m.metadata) = 'object' "
-            + "THEN json_extract(m.metadata, '$.industry') END"
-
-        /// Steps through a statement's rows with SQLite's own functions, which takes a third of the time of decoding
-        /// rows.
-        func rows(
-            _ sql: String, _ arguments: (any DatabaseValueConvertible)?..., body: (RowColumns) -> Void
-        ) throws(StoreError) {
+        /// Returns what `body` makes of a statement's rows. Steps through them with SQLite's own functions, which takes
+        /// a third of the time of decoding rows.
+        @discardableResult
+        func rows<Value>(
+            _ sql: String, _ arguments: [(any DatabaseValueConvertible)?] = [], _ body: (RowColumns) -> Value
+        ) throws(StoreError) -> [Value] {
             try StoreError.translating("read", path: path) {
                 let statement = try database.cachedStatement(sql: sql)
                 try statement.setArguments(StatementArguments(arguments))
                 let handle = statement.sqliteStatement
                 defer { sqlite3_reset(handle) }
+                var values: [Value] = []
                 while true {
                     let code = sqlite3_step(handle)
-                    if code == SQLITE_DONE { return }
+                    if code == SQLITE_DONE { return values }
                     guard code == SQLITE_ROW else {
                         throw DatabaseError(resultCode: ResultCode(rawValue: code), message: database.lastErrorMessage)
                     }
-                    body(RowColumns(handle: handle))
+                    values.append(body(RowColumns(handle: handle)))
                 }
             }
         }
-    }
-}
-
-extension RowColumns {
-    func membership(from column: Int32) -> SymbolMembership {
-        SymbolMembership(
-            symbol: text(column), groupID: integer(column + 1) ?? 0, weight: number(column + 2),
-            industry: optionalText(column + 3))
     }
 }

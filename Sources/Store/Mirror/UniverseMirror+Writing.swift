@@ -23,14 +23,11 @@ extension UniverseMirror {
             }
         }
         guard !changes.isEmpty else { return [] }
-        let now = WallClock.microseconds() / 1000
+        let now = WallClock.milliseconds()
         return try write("write groups to") { database in
-            var ids: [Int64] = []
             var writer = GroupWriter(database: database, path: self.file.path, now: now)
-            for change in changes { ids.append(try writer.apply(change)) }
-            if writer.hasTakenPulled {
-                try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
-            }
+            let ids = try changes.map { try writer.apply($0) }
+            if writer.hasTakenPulled { try database.execute(sql: "UPDATE mirror_info SET checksum = ''") }
             return ids
         }
     }
@@ -39,12 +36,7 @@ extension UniverseMirror {
     public func removeGroups(_ identities: [GroupRecord.Identity]) throws(StoreError) {
         guard !identities.isEmpty else { return }
         try write("remove groups from") { database in
-            for identity in identities {
-                try database.execute(
-                    sql: "DELETE FROM definition_groups WHERE name = ? AND type = ? AND environment = ?",
-                    arguments: [identity.name, identity.type, identity.environment])
-            }
-            try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
+            try Self.change("DELETE FROM definition_groups", identities, in: database)
         }
     }
 
@@ -78,9 +70,16 @@ extension UniverseMirror {
     }
 
     private static func markPulled(_ identities: [GroupRecord.Identity], in database: Database) throws {
+        try change("UPDATE definition_groups SET origin = 'pulled'", identities, in: database)
+    }
+
+    /// Runs a statement on each group's row, and has the next pull read everything again.
+    private static func change(
+        _ statement: String, _ identities: [GroupRecord.Identity], in database: Database
+    ) throws {
         for identity in identities {
             try database.execute(
-                sql: "UPDATE definition_groups SET origin = 'pulled' WHERE name = ? AND type = ? AND environment = ?",
+                sql: statement + " WHERE name = ? AND type = ? AND environment = ?",
                 arguments: [identity.name, identity.type, identity.environment])
         }
         try database.execute(sql: "UPDATE mirror_info SET checksum = ''")
@@ -88,12 +87,12 @@ extension UniverseMirror {
 
     /// Replaces everything in the file, in one transaction, to restore a backup.
     public func restore(_ contents: MirrorContents) throws(StoreError) {
-        let now = WallClock.microseconds() / 1000
+        let now = WallClock.milliseconds()
         try write("restore") { database in
             for table in ["group_imports", "group_memberships", "definition_groups", "cache_entries", "mirror_info"] {
                 try database.execute(sql: "DELETE FROM \(table)")
             }
-            var writer = GroupWriter(database: database, path: self.file.path, now: now)
+            let writer = GroupWriter(database: database, path: self.file.path, now: now)
             for group in contents.groups { try writer.insert(group.record, origin: group.origin, group.imported) }
             for entry in contents.entries { try writer.insert(entry) }
             if let pull = contents.pull { try writer.note(pull) }
@@ -120,43 +119,42 @@ extension UniverseMirror {
         with records: UniverseRecords, source: String, force: Bool = false,
         givingBack givenBack: [GroupRecord.Identity] = [], unlessChangedSince mark: Int64? = nil
     ) throws(StoreError) -> PullOutcome {
-        let now = WallClock.microseconds() / 1000
-        let outcome = try bring(records, from: source, force: force, givingBack: givenBack, mark, now: now)
-        switch outcome {
-        case .refused, .outdated: break
-        case .unchanged, .replaced: PullMark.write(now, besides: file.path)
-        }
-        return outcome
-    }
-
-    private func bring(
-        _ records: UniverseRecords, from source: String, force: Bool, givingBack givenBack: [GroupRecord.Identity],
-        _ mark: Int64?, now: Int64
-    ) throws(StoreError) -> PullOutcome {
+        let now = WallClock.milliseconds()
         let operation = "write a pull to"
         let checksum = records.checksum
         func replace(_ database: Database) throws -> PullOutcome {
             if !givenBack.isEmpty { try Self.markPulled(givenBack, in: database) }
-            var pull = PulledReplacement(database: database, path: file.path, now: now)
+            var pull = PulledReplacement(writer: GroupWriter(database: database, path: file.path, now: now))
             if let refusal = try pull.plan(records), !force { return .refused(refusal) }
             let changes = try pull.write(records)
             try pull.note(source, checksum)
             return .replaced(changes)
         }
+        var outcome: PullOutcome
         do throws(StoreError) {
-            if !force, givenBack.isEmpty, try holdsPull(checksum, from: source) { return .unchanged }
-            return try write(operation) { database -> PullOutcome in
-                if let mark, try changeCounter() != mark { return .outdated }
-                return try replace(database)
+            if !force, givenBack.isEmpty, try holdsPull(checksum, from: source) {
+                outcome = .unchanged
+            } else {
+                outcome = try write(operation) { database -> PullOutcome in
+                    if let mark, try changeCounter() != mark { return .outdated }
+                    return try replace(database)
+                }
             }
         } catch {
             // A database without groups has nothing to put in the place of those that can't be read.
             guard error.reason == .damaged, access == .readWrite, !records.groups.isEmpty else { throw error }
             let written = try writeAfresh(operation, because: error, replace)
-            guard case .replaced(var changes) = written.result else { return written.result }
-            changes.setAside = written.setAside
-            return .replaced(changes)
+            outcome = written.result
+            if case .replaced(var changes) = outcome {
+                changes.setAside = written.setAside
+                outcome = .replaced(changes)
+            }
         }
+        switch outcome {
+        case .refused, .outdated: break
+        case .unchanged, .replaced: PullMark.write(now, besides: file.path)
+        }
+        return outcome
     }
 
     /// Whether the last pull was of this database and content, and the mirror still has all of its rows.
@@ -187,7 +185,7 @@ struct GroupWriter {
     /// Whether a group that a pull had brought became local.
     private(set) var hasTakenPulled = false
 
-    private var snapshot: UniverseMirror.Snapshot { UniverseMirror.Snapshot(database: database, path: path) }
+    var snapshot: UniverseMirror.Snapshot { UniverseMirror.Snapshot(database: database, path: path) }
 
     mutating func apply(_ change: GroupChange) throws -> Int64 {
         let definition = change.definition
@@ -217,7 +215,7 @@ struct GroupWriter {
         return id
     }
 
-    mutating func insert(_ group: GroupRecord, origin: GroupOrigin, _ imported: ImportNote?) throws {
+    func insert(_ group: GroupRecord, origin: GroupOrigin, _ imported: ImportNote?) throws {
         try database.execute(
             sql: """
                 INSERT INTO definition_groups (name, type, environment, description, metadata, liquidity_filter,
@@ -341,18 +339,15 @@ extension String {
 
 /// The transaction that replaces what was pulled before with what is pulled now.
 struct PulledReplacement {
-    let database: Database
-    let path: String
-    let now: Int64
+    let writer: GroupWriter
     /// The groups in the mirror, without their members.
     var held: [GroupRecord.Identity: (id: Int64, group: MirrorContents.Group)] = [:]
 
     /// Reads what the mirror has and returns why the pull is refused; `nil` if it may go on.
     mutating func plan(_ records: UniverseRecords) throws -> String? {
-        let snapshot = UniverseMirror.Snapshot(database: database, path: path)
         var pullGuard = PullGuard()
-        let counts = try snapshot.memberCounts()
-        for found in try snapshot.groupsWithoutMembers() {
+        let counts = try writer.snapshot.memberCounts()
+        for found in try writer.snapshot.groupsWithoutMembers() {
             held[found.group.record.identity] = found
             guard found.group.origin == .pulled else { continue }
             let environment = found.group.record.identity.environment
@@ -367,17 +362,15 @@ struct PulledReplacement {
 
     /// Notes the pull, with the number of rows that the mirror has of it.
     func note(_ source: String, _ checksum: String) throws {
-        let rows = try UniverseMirror.Snapshot(database: database, path: path).pulledRows()
-        let writer = GroupWriter(database: database, path: path, now: now)
+        let rows = try writer.snapshot.pulledRows()
         try writer.note(
             PullNote(
-                source: source, pulledAt: now, checkedAt: now, checksum: checksum, groups: rows.groups,
+                source: source, pulledAt: writer.now, checkedAt: writer.now, checksum: checksum, groups: rows.groups,
                 memberships: rows.memberships, entries: rows.entries))
     }
 
-    mutating func write(_ records: UniverseRecords) throws -> PullChanges {
+    func write(_ records: UniverseRecords) throws -> PullChanges {
         var changes = PullChanges()
-        var writer = GroupWriter(database: database, path: path, now: now)
         var wanted: Set<GroupRecord.Identity> = []
         for group in records.groups.sorted(by: { $0.identity < $1.identity }) {
             guard wanted.insert(group.identity).inserted else { continue }
@@ -389,66 +382,53 @@ struct PulledReplacement {
             if old.group.origin == .local {
                 changes.shadowed.append(group.identity)
             } else {
-                try update(old.id, old.group.record, to: group, &writer, &changes)
+                try update(old.id, old.group.record, to: group, &changes)
             }
         }
         for (identity, old) in held where old.group.origin == .pulled && !wanted.contains(identity) {
-            try database.execute(sql: "DELETE FROM definition_groups WHERE id = ?", arguments: [old.id])
+            try writer.database.execute(sql: "DELETE FROM definition_groups WHERE id = ?", arguments: [old.id])
             changes.removed.append(identity)
         }
         changes.removed.sort()
-        changes.entries = try writeEntries(records.entries, writer)
+        changes.entries = try writeEntries(records.entries)
         return changes
     }
 
-    private func update(
-        _ id: Int64, _ old: GroupRecord, to group: GroupRecord, _ writer: inout GroupWriter,
-        _ changes: inout PullChanges
-    ) throws {
-        let created = group.createdAt ?? old.createdAt ?? now
-        var header = old
-        header.description = group.description
-        header.metadata = group.metadata
-        header.liquidityFilter = group.liquidityFilter
-        header.createdAt = created
+    private func update(_ id: Int64, _ old: GroupRecord, to group: GroupRecord, _ changes: inout PullChanges) throws {
+        var header = group
+        header.members = []
+        header.createdAt = group.createdAt ?? old.createdAt ?? writer.now
         header.updatedAt = group.updatedAt ?? old.updatedAt
-        header.lastUpdate = group.lastUpdate
         let counts = try writer.writeMembers(of: id, group.members, keepingMetadata: false)
         let isChanged = counts != (0, 0, 0)
         if header != old || isChanged {
-            try database.execute(
+            try writer.database.execute(
                 sql: """
                     UPDATE definition_groups SET description = ?, metadata = ?, liquidity_filter = ?, created_at = ?,
                         updated_at = ?, last_update = ? WHERE id = ?
                     """,
                 arguments: [
-                    header.description, header.metadata, header.liquidityFilter, created,
-                    group.updatedAt ?? (isChanged ? now : old.updatedAt), header.lastUpdate, id,
+                    header.description, header.metadata, header.liquidityFilter, header.createdAt,
+                    group.updatedAt ?? (isChanged ? writer.now : old.updatedAt), header.lastUpdate, id,
                 ])
         }
         if isChanged {
             changes.changed.append(
-                .init(
-                    identity: group.identity, added: counts.added, removed: counts.removed, altered: counts.altered))
+                .init(identity: group.identity, added: counts.added, removed: counts.removed, altered: counts.altered))
         }
     }
 
-    private func writeEntries(_ entries: [CacheEntryRecord], _ writer: GroupWriter) throws -> Int {
-        struct Key: Hashable {
-            var texts: [String]
-            init(_ entry: CacheEntryRecord) { texts = [entry.type, entry.name, entry.key, entry.environment] }
-        }
-        let snapshot = UniverseMirror.Snapshot(database: database, path: path)
-        var before: [Key: CacheEntryRecord] = [:]
-        for entry in try snapshot.entries(environment: nil) { before[Key(entry)] = entry }
+    private func writeEntries(_ entries: [CacheEntryRecord]) throws -> Int {
+        func key(_ entry: CacheEntryRecord) -> [String] { [entry.type, entry.name, entry.key, entry.environment] }
+        var before = Dictionary(try writer.snapshot.entries(environment: nil).map { (key($0), $0) }) { $1 }
         var count = 0
         for entry in entries where !CacheEntryRecord.legacyTypes.contains(entry.type) {
-            if before.removeValue(forKey: Key(entry)) == entry { continue }
+            if before.removeValue(forKey: key(entry)) == entry { continue }
             try writer.insert(entry)
             count += 1
         }
         for entry in before.values {
-            try database.execute(
+            try writer.database.execute(
                 sql: "DELETE FROM cache_entries WHERE type = ? AND name = ? AND key = ? AND environment = ?",
                 arguments: [entry.type, entry.name, entry.key, entry.environment])
             count += 1

@@ -16,9 +16,6 @@ public final class UniverseMirror: Sendable {
         case readOnly
     }
 
-    /// The file's name in the data directory.
-    public static let fileName = "universe.sqlite"
-
     let file: StoreFile
     let access: Access
     /// The file's path.
@@ -56,19 +53,15 @@ public final class UniverseMirror: Sendable {
     ///
     /// - Throws: `.missing` (read-only), `.damaged`, `.foreign`, `.schemaTooNew`, `.notWritable`, `.inUse`.
     public static func open(directory: String, access: Access) throws(StoreError) -> UniverseMirror {
-        let file = StoreFile(path: "\(directory)/\(fileName)", schema: .universe)
+        let file = StoreFile(.universe, in: directory)
         var setAside: String?
         switch access {
         case .readWrite:
             try StoreFile.makeDirectory(directory)
-            setAside = try locked(file) { () throws(StoreError) in
+            try locked(file) { () throws(StoreError) in
                 try file.undoReplacement()
-                var renamed: String?
-                if case .bad = try file.inspect() {
-                    renamed = try file.setAside(now: WallClock.microseconds() / 1_000_000)
-                }
+                if case .bad = try file.inspect() { setAside = try file.setAside(now: WallClock.seconds()) }
                 try withWriter(file) { _ in }
-                return renamed
             }
         case .readOnly: try check(file)
         }
@@ -104,29 +97,6 @@ public final class UniverseMirror: Sendable {
     /// The groups of an environment, or all of them, by name, type and environment.
     public func groups(environment: String?) throws(StoreError) -> [UniverseGroup] {
         try withSnapshot { try $0.groups(environment: environment) }
-    }
-
-    /// A group's members by symbol; empty for a group that doesn't exist.
-    public func members(of groupID: Int64) throws(StoreError) -> [GroupMember] {
-        try withSnapshot { try $0.members(of: groupID) }
-    }
-
-    /// Makes a group, or replaces the one of the same name, type and environment, in one transaction.
-    ///
-    /// The group becomes local, even if a pull had brought it. If a symbol occurs twice, the last weight counts.
-    ///
-    /// - Returns: The group's number.
-    /// - Throws: `.invalid` for an empty name, environment or symbol; `.inUse`, `.diskFull` and other disk errors,
-    ///   after which the mirror is unchanged.
-    @discardableResult
-    public func replaceGroup(
-        _ group: UniverseGroup.Definition, members: [GroupMember]
-    ) throws(StoreError) -> Int64 {
-        let members = members.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) }
-        guard let id = try apply([GroupChange(definition: group, members: members)]).first else {
-            throw StoreError(.statement, operation: "write a group to", path: file.path)
-        }
-        return id
     }
 
     /// Reads in one snapshot of the file.
@@ -167,21 +137,10 @@ public final class UniverseMirror: Sendable {
         return try body()
     }
 
-    /// Checks that the file is a mirror, and migrates one that an older version made.
+    /// Checks that the file is a mirror, and migrates one that an older version made; any other is only read.
     private static func check(_ file: StoreFile) throws(StoreError) {
-        try file.check(to: "open")
-        try bringUpToDate(file)
-    }
-
-    /// Migrates a file that an older version made; only reads one that is new enough.
-    private static func bringUpToDate(_ file: StoreFile) throws(StoreError) {
-        let reader = try StoreConnection.openReader(file.path)
-        let isOld = try StoreError.translating("open", path: file.path) {
-            let version = try reader.read { try Int.fetchOne($0, sql: "PRAGMA user_version") ?? 0 }
-            try reader.close()
-            return version < file.schema.newest
-        }
-        if isOld { try locked(file) { () throws(StoreError) in try withWriter(file) { _ in } } }
+        guard try file.check(to: "open") < file.kind.newest else { return }
+        try locked(file) { () throws(StoreError) in try withWriter(file) { _ in } }
     }
 
     /// Opens the writing connection only for `body`, and leaves no frame in the log that a later writer must move.
@@ -192,7 +151,7 @@ public final class UniverseMirror: Sendable {
         let writer = try StoreConnection.openWriter(file.path, synchronous: "FULL")
         return try StoreError.translating("write", path: file.path) {
             let result = try writer.writeWithoutTransaction { database in
-                _ = try file.schema.migrate(database)
+                _ = try file.kind.migrate(database)
                 try StoreConnection.turnOnWAL(database)
                 let result = try body(database)
                 _ = try database.checkpoint(.passive)

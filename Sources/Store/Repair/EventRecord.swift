@@ -3,9 +3,7 @@ import MarketData
 /// Decides whether a record read from a damaged file is a row of a stream, by the values that a row can hold.
 enum EventRecord {
     /// Returns the stream that the row belongs to; `nil` if it belongs to none.
-    static func stream(of row: TreeWalk.Row) -> EventStream? {
-        EventStream.allCases.first { isRow(row, of: $0) }
-    }
+    static func stream(of row: TreeWalk.Row) -> EventStream? { EventStream.allCases.first { isRow(row, of: $0) } }
 
     /// Whether a record is a row of a stream.
     static func isRow(_ row: TreeWalk.Row, of stream: EventStream) -> Bool {
@@ -24,10 +22,8 @@ enum EventRecord {
         case (.interval, .integer(let seconds)): Int32(exactly: seconds).flatMap(Bar.Interval.init(rawValue:)) != nil
         case (.source, .text(let bytes)): EventSource(rawValue: String(decoding: bytes, as: UTF8.self)) != nil
         case (.milliseconds, .integer), (.microseconds, .integer), (.nanoseconds, .integer), (.whole, .integer),
-            (.small, .integer),
-            (.flag, .integer):
+            (.small, .integer), (.flag, .integer), (.price, .null), (.quantity, .null):
             true
-        case (.price, .null), (.quantity, .null): true
         case (.price, .real(let value)), (.quantity, .real(let value)): value.isFinite
         // SQLite writes a number without decimals as an integer of at most six bytes.
         case (.price, .integer(let value)), (.quantity, .integer(let value)): value.magnitude < 1 << 47

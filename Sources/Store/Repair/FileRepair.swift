@@ -22,8 +22,7 @@ public enum FileRepair {
         public var id: String?
         /// Send every row that is not known to be upstream, although the identifier is lost.
         public var sendsAgain = false
-        /// The kinds of events that are collected: if nothing is left of a stream, the file may not show that it was
-        /// collected.
+        /// The kinds of events that are collected, which the file may not show for a stream with nothing left.
         public var events: Set<EventKind> = []
 
         /// Makes the default options.
@@ -41,21 +40,20 @@ public enum FileRepair {
     public static func repair(
         _ named: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
     ) throws(StoreError) -> RepairReport {
-        var given = StoreFile(path: named, schema: kind.schema)
+        var given = StoreFile(path: named, kind: kind)
         guard given.inode != nil else { throw StoreError(.missing, operation: "repair", path: named) }
         // Also under another name it is the file that a collector uses, with its lock and its log.
-        var live = StoreFile(path: "\(given.directory)/\(kind.name)", schema: kind.schema)
+        var live = StoreFile(kind, in: given.directory)
         if !live.isSame(as: given), let whole = wholePath(named) {
-            given = StoreFile(path: whole, schema: kind.schema)
-            live = StoreFile(path: "\(given.directory)/\(kind.name)", schema: kind.schema)
+            given = StoreFile(path: whole, kind: kind)
+            live = StoreFile(kind, in: given.directory)
         }
         let isLive = live.isSame(as: given)
         let lock = isLive ? try FileLock.acquire(live.path + ".lock", locksDirectory: kind == .ticks) : nil
         defer { lock?.release() }
         // A collector keeps the mirror open, and would go on reading the file that was replaced.
-        let isMirror = isLive && kind == .universe
         let buffer =
-            isMirror
+            isLive && kind == .universe
             ? try FileLock.acquire("\(live.directory)/\(TickBuffer.fileName).lock", locksDirectory: true) : nil
         defer { buffer?.release() }
         if isLive, !options.isDryRun { try live.undoReplacement() }
@@ -66,15 +64,14 @@ public enum FileRepair {
         var report = RepairReport(path: path, kind: kind)
         let found = try FileVerifier.verify(path, as: kind)
         try refuseForeign(found)
-        // A file that was set aside is never uploaded by itself, sound or not, so naming one always makes a repaired
-        // copy.
+        // A file set aside is never uploaded by itself, sound or not, so naming one always makes a repaired copy.
         guard options.isForced || !found.isSound || !isInPlace else { return report }
         let now = WallClock.microseconds()
         let place: String? = isInPlace ? nil : try makeDirectory(beside: file, now: now / 1_000_000)
         // Goes only if no copy came into it.
         defer { if let place { rmdir(place) } }
         let copy = options.isDryRun ? nil : place
-        let target = place.map { StoreFile(path: "\($0)/\(kind.name)", schema: kind.schema) } ?? file
+        let target = place.map { StoreFile(kind, in: $0) } ?? file
         let draft = target.draft("repairing")
         defer { draft.remove() }
         let salvage = try fill(draft, from: path, kind, options, copy: copy, &report, now: now, progress)
@@ -93,7 +90,8 @@ public enum FileRepair {
         if isInPlace {
             report.setAside = try file.replace(with: draft.path, now: now / 1_000_000)
         } else {
-            try move(draft, to: target)
+            try StoreError.check(rename(draft.path, target.path), "rename", draft.path)
+            target.syncDirectory()
             file.syncDirectory()
         }
         report.output = target.path
@@ -103,13 +101,14 @@ public enum FileRepair {
 
     private static func refuseForeign(_ found: FileVerification) throws(StoreError) {
         guard let header = DatabaseHeader(path: found.path) else { return }
-        let schema = found.kind.schema
-        guard header.applicationID == schema.applicationID || header.applicationID == 0 else {
+        guard header.applicationID != 0 else { return }
+        guard header.applicationID == found.kind.applicationID else {
             throw StoreError(.foreign, operation: "repair", path: found.path)
         }
-        guard header.userVersion <= schema.newest || header.applicationID == 0 else {
+        let newest = found.kind.newest
+        guard header.userVersion <= newest else {
             throw StoreError(
-                .schemaTooNew(found: header.userVersion, known: schema.newest), operation: "repair", path: found.path)
+                .schemaTooNew(found: header.userVersion, known: newest), operation: "repair", path: found.path)
         }
     }
 
@@ -121,18 +120,17 @@ public enum FileRepair {
         var salvage = Salvage(image, progress: progress)
         try draft.create()
         let writer = try StoreConnection.openWriter(draft.path, synchronous: "OFF")
-        var filled = report
         try StoreError.translating("repair", path: path) {
             try writer.writeWithoutTransaction { database in
                 try database.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA foreign_keys = OFF")
-                _ = try kind.schema.migrate(database)
+                _ = try kind.migrate(database)
                 try salvage.readSchema()
                 try database.inTransaction(.immediate) {
                     switch kind {
                     case .ticks:
                         try TicksRepair(database: database, path: path, options: options, copy: copy, now: now)
-                            .fill(&salvage, &filled)
-                    case .universe: try UniverseRepair.fill(&salvage, database, &filled)
+                            .fill(&salvage, &report)
+                    case .universe: try UniverseRepair.fill(&salvage, database, &report)
                     }
                     return .commit
                 }
@@ -140,7 +138,6 @@ public enum FileRepair {
             }
             try writer.close()
         }
-        report = filled
         try sync(draft.path)
         return salvage
     }
@@ -157,15 +154,13 @@ public enum FileRepair {
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw StoreError(systemError: errno, operation: "sync", path: path) }
+        try StoreError.check(fsync(descriptor), "sync", path)
     }
 
     /// Makes the directory for a repaired copy of a file that was set aside, from which `edgetick sync` sends it.
     ///
     /// - Returns: Its whole path, since the commands that name it may be run anywhere.
-    private static func makeDirectory(
-        beside file: StoreFile, now seconds: Int64
-    ) throws(StoreError) -> String {
+    private static func makeDirectory(beside file: StoreFile, now seconds: Int64) throws(StoreError) -> String {
         let stem = "\(file.directory)/repaired-\(WallClock.compactText(seconds: seconds))"
         var directory = stem
         var attempt = 1
@@ -187,12 +182,5 @@ public enum FileRepair {
         guard let whole = realpath(path, nil) else { return nil }
         defer { free(whole) }
         return String(cString: whole)
-    }
-
-    private static func move(_ draft: StoreFile, to target: StoreFile) throws(StoreError) {
-        guard rename(draft.path, target.path) == 0 else {
-            throw StoreError(systemError: errno, operation: "rename", path: draft.path)
-        }
-        target.syncDirectory()
     }
 }

@@ -104,8 +104,7 @@ struct FileSpan {
         return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
     }
 
-    /// Until when rows may be missing after the last one that is left. The file shows how long a collector was alive to
-    /// within half a minute, and less exactly if its end is lost.
+    /// Until when rows may be missing after the last that is left: the file shows it to within half a minute at best.
     var end: Bound? { last.map { Bound(time: $0, isUncertain: true) } }
 
     /// Returns the gap for a hole between two times, either of which may be unknown.

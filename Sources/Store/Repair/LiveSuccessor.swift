@@ -13,18 +13,17 @@ struct LiveSuccessor {
 
     /// `nil` if the file in use in the same directory does not continue the damaged one, or is the damaged one itself.
     init?(of id: String, besides path: String) throws(StoreError) {
-        let file = StoreFile(path: path, schema: .ticks)
-        let live = StoreFile(path: "\(file.directory)/\(TickBuffer.fileName)", schema: .ticks)
+        let file = StoreFile(path: path, kind: .ticks)
+        let live = StoreFile(.ticks, in: file.directory)
         guard !live.isSame(as: file), case .ours? = try? live.inspect() else { return nil }
         let reader = try StoreConnection.openReader(live.path)
-        var isNamed = false
-        let rows: [Row]? = try StoreError.translating("read", path: live.path) {
-            let rows = try reader.read { database -> [Row]? in
+        let found: (isNamed: Bool, drops: [Row])? = try StoreError.translating("read", path: live.path) {
+            let found = try reader.read { database -> (isNamed: Bool, drops: [Row])? in
                 // It is recognised by its identifier. If it was opened since, it has another one: then by a
                 // predecessor's, and by the incident that names the damaged file.
                 let isSame = try Bool.fetchOne(
                     database, sql: "SELECT EXISTS (SELECT 1 FROM buffer WHERE id = ?)", arguments: [id])
-                isNamed =
+                let isNamed =
                     try Bool.fetchOne(
                         database,
                         sql: """
@@ -34,19 +33,20 @@ struct LiveSuccessor {
                         arguments: [id, path.split(separator: "/").last.map { "/\($0): " } ?? "", Incident.setAside])
                     ?? false
                 guard isSame == true || isNamed else { return nil }
-                return try Row.fetchAll(
+                let drops = try Row.fetchAll(
                     database,
                     sql: """
                         SELECT stream, reason, first_seq, last_seq FROM drops
                         WHERE reason IN (?, ?) AND first_seq IS NOT NULL
                         """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
+                return (isNamed, drops)
             }
             try reader.close()
-            return rows
+            return found
         }
-        guard let rows else { return nil }
-        isTold = isNamed
-        for row in rows.map(Cells.init) {
+        guard let found else { return nil }
+        isTold = found.isNamed
+        for row in found.drops.map(Cells.init) {
             guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
                 let span = row.sequences("first_seq", "last_seq")
             else { continue }

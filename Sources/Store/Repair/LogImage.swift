@@ -17,7 +17,6 @@ struct LogImage {
     /// The number of damaged frames before the last commit: each is a lost version of a page.
     private(set) var brokenFrames = 0
 
-    /// A log without frames.
     init() {}
 
     /// Reads the log that is open as `descriptor`.

@@ -8,9 +8,7 @@ struct Salvage {
     private var walk: TreeWalk
     private var roots: [String: UInt32] = [:]
     /// The damaged file's own marks, if they could be read.
-    private(set) var deletedThrough: [EventStream: Int64] = [:]
-    private(set) var acknowledged: [EventStream: Int64] = [:]
-    private(set) var sentAgainThrough: [EventStream: Int64] = [:]
+    private(set) var marks: [EventStream: UploadMarks] = [:]
     private(set) var tables: [RepairReport.Table] = []
     /// The rows of each stream that its tree no longer leads to.
     private var unreached: [EventStream: [ClosedRange<Int64>]] = [:]
@@ -44,7 +42,7 @@ struct Salvage {
 
     /// Whether rows of a stream may be missing before the first one that was found, and no mark shows how many.
     func losesBeginning(of stream: EventStream) -> Bool {
-        deletedThrough[stream] == nil && unreached[stream]?.contains { $0.lowerBound == .min } ?? false
+        marks[stream] == nil && unreached[stream]?.contains { $0.lowerBound == .min } ?? false
     }
 
     /// Reads the root pages of the tables.
@@ -71,32 +69,29 @@ struct Salvage {
         } else {
             try walk.table(root) { row throws(StoreError) in try target.add(row) }
         }
-        tables.append(
-            RepairReport.Table(name: name, kept: target.kept, unreadable: target.refused + Int64(walk.faults)))
+        tables.append(.init(name: name, kept: target.kept, unreadable: target.refused + Int64(walk.faults)))
     }
 
     mutating func readMarks(_ database: Database) throws {
         let layout = try TableLayout("streams", in: database)
         walk.begin()
-        var marks: [EventStream: (Int64, Int64, Int64)] = [:]
+        var found: [EventStream: UploadMarks] = [:]
         try walk.index(roots["streams"] ?? layout.usualRoot) { row throws(StoreError) in
             guard row.values.count >= 3, case .text(let name) = row.values[0], case .integer(let up) = row.values[1],
                 case .integer(let gone) = row.values[2],
                 [up, gone].allSatisfy(TickConnection.possibleSequences.contains),
                 let stream = EventStream(rawValue: String(decoding: name, as: UTF8.self))
             else { return }
+            var marks = UploadMarks(acknowledged: up, deleted: gone)
             // A row that was written before the column was added lacks it.
-            var again: Int64 = 0
-            if row.values.count > 3, case .integer(let number) = row.values[3],
-                TickConnection.possibleSequences.contains(number)
+            if row.values.count > 3, case .integer(let again) = row.values[3],
+                TickConnection.possibleSequences.contains(again)
             {
-                again = number
+                marks.sentAgain = again
             }
-            marks[stream] = (up, gone, again)
+            found[stream] = marks
         }
-        acknowledged = marks.mapValues(\.0)
-        deletedThrough = marks.mapValues(\.1)
-        sentAgainThrough = marks.mapValues(\.2)
+        marks = found
     }
 
     /// Copies the streams' rows: along their trees, then from pages that no tree leads to.
@@ -108,7 +103,7 @@ struct Salvage {
         for stream in streams {
             let target = try target(stream.rawValue, database)
             targets[stream] = target
-            let first = deletedThrough[stream] ?? 0
+            let first = marks[stream]?.deleted ?? 0
             walk.begin()
             var wrong: Int64 = 0
             var seen = 0
@@ -129,8 +124,7 @@ struct Salvage {
         if isOutdated || unreached.values.contains(where: { !$0.isEmpty }) { try copyStrays(into: targets) }
         for stream in streams {
             tables.append(
-                RepairReport.Table(
-                    name: stream.rawValue, kept: targets[stream]?.kept ?? 0, unreadable: unreadable[stream] ?? 0))
+                .init(name: stream.rawValue, kept: targets[stream]?.kept ?? 0, unreadable: unreadable[stream] ?? 0))
         }
         progress(total, total)
     }
@@ -146,7 +140,7 @@ struct Salvage {
                 let page = TreePage(bytes, number: number, usableBytes: image.usableBytes), page.kind == .leafTable
             else { continue }
             for row in walk.rows(of: page) {
-                guard let stream = EventRecord.stream(of: row), row.rowid > deletedThrough[stream] ?? 0,
+                guard let stream = EventRecord.stream(of: row), row.rowid > marks[stream]?.deleted ?? 0,
                     isOutdated || unreached[stream]?.contains(where: { $0.contains(row.rowid) }) == true
                 else { continue }
                 try targets[stream]?.add(row)

@@ -5,9 +5,7 @@ final class SalvageTarget {
     let layout: TableLayout
     private let database: OpaquePointer
     private var statements: [Int: PreparedStatement] = [:]
-    /// The number of rows that were inserted.
     private(set) var kept: Int64 = 0
-    /// The number of rows that the table refused.
     private(set) var refused: Int64 = 0
 
     init(_ layout: TableLayout, on database: OpaquePointer) {

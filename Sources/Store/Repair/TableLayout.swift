@@ -15,14 +15,12 @@ struct TableLayout {
     /// Reads a table's layout from a sound file (sqlite.org/fileformat2.html, sections 2.3 and 2.4).
     init(_ name: String, in database: Database) throws {
         self.name = name
-        let wanted = try Row.fetchOne(
+        let mark = try Int.fetchOne(
             database, sql: "SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", arguments: [name])
-        isWithoutRowid = (wanted?["wr"] ?? 0) == 1
-        usualRoot =
-            try UInt32.fetchOne(
-                database, sql: "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", arguments: [name]
-            )
-            ?? 0
+        isWithoutRowid = mark == 1
+        let root = try UInt32.fetchOne(
+            database, sql: "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", arguments: [name])
+        usualRoot = root ?? 0
         let rows = try Row.fetchAll(database, sql: "SELECT name, type, pk FROM pragma_table_info(?)", arguments: [name])
         let keys = rows.filter { ($0["pk"] as Int) > 0 }.sorted { ($0["pk"] as Int) < ($1["pk"] as Int) }
         if isWithoutRowid {

@@ -36,7 +36,7 @@ struct TicksRepair {
         let marks = try setMarks(salvage, &report)
         report.losesEnd = salvage.losesEnd
         report.losses = try EventStream.allCases.flatMap { stream in
-            try losses(of: stream, marks[stream] ?? Marks(acknowledged: 0, deletedThrough: 0))
+            try losses(of: stream, marks[stream] ?? UploadMarks())
         }
         try noteLosses(report, salvage, marks)
         report.tables = salvage.tables
@@ -74,13 +74,8 @@ struct TicksRepair {
         return true
     }
 
-    private struct Marks {
-        var acknowledged: Int64
-        var deletedThrough: Int64
-    }
-
-    private func setMarks(_ salvage: Salvage, _ report: inout RepairReport) throws -> [EventStream: Marks] {
-        var result: [EventStream: Marks] = [:]
+    private func setMarks(_ salvage: Salvage, _ report: inout RepairReport) throws -> [EventStream: UploadMarks] {
+        var result: [EventStream: UploadMarks] = [:]
         let successor = try report.id.flatMap { try LiveSuccessor(of: $0, besides: path) }
         if successor != nil {
             report.remarks.append(
@@ -92,19 +87,16 @@ struct TicksRepair {
         }
         for stream in EventStream.allCases {
             let table = stream.rawValue
-            let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(table)")
-            let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(table)")
+            let first = try number("SELECT min(seq) FROM \(table)")
+            let last = try number("SELECT max(seq) FROM \(table)")
             // Without a row, at least the numbers of the file's earlier identifiers were given.
-            let given = try Int64.fetchOne(
-                database, sql: "SELECT max(through) FROM predecessors WHERE stream = ?", arguments: [table]
-            ).map { min($0, TickConnection.possibleSequences.upperBound - 1) }
-            var marks = Marks(
-                acknowledged: salvage.acknowledged[stream] ?? 0,
-                deletedThrough: salvage.deletedThrough[stream] ?? first.map { max(0, $0 - 1) } ?? given ?? 0)
-            if salvage.deletedThrough[stream] == nil, salvage.streams.contains(stream) {
+            let given = try number("SELECT max(through) FROM predecessors WHERE stream = ?", [table])
+                .map { min($0, TickConnection.possibleSequences.upperBound - 1) }
+            var marks = salvage.marks[stream] ?? UploadMarks(deleted: first.map { max(0, $0 - 1) } ?? given ?? 0)
+            if salvage.marks[stream] == nil, salvage.streams.contains(stream) {
                 report.remarks.append("\(table): the marks are lost; the ledger upstream says what was uploaded")
             }
-            let greatest = max(last ?? 0, marks.acknowledged, marks.deletedThrough)
+            let greatest = max(last ?? 0, marks.settled)
             if let first, let lost = successor?.lost[stream], lost <= greatest {
                 let start = max(first, lost)
                 report.remarks.append(
@@ -114,15 +106,14 @@ struct TicksRepair {
             if let successor, !successor.isTold, marks.acknowledged < greatest {
                 report.remarks.append(
                     "\(table): no row is uploaded by itself; those that are not upstream are sent with: "
-                        + sendAgain(stream, from: max(marks.acknowledged, marks.deletedThrough) + 1))
+                        + sendAgain(stream, from: marks.settled + 1))
             }
             if let successor {
                 marks.acknowledged = max(
                     marks.acknowledged, min(greatest, successor.uploaded(stream, through: greatest)))
                 // The successor continues what earlier identifiers left.
                 for table in ["predecessors", "moves"] {
-                    try database.execute(
-                        sql: "DELETE FROM \(table) WHERE stream = ?", arguments: [stream.rawValue])
+                    try database.execute(sql: "DELETE FROM \(table) WHERE stream = ?", arguments: [stream.rawValue])
                 }
             } else if let id = report.id, greatest > 0 {
                 try database.execute(
@@ -135,7 +126,7 @@ struct TicksRepair {
                 sql: """
                     UPDATE streams SET acknowledged = ?, deleted_through = ?, sent_again_through = ? WHERE stream = ?
                     """,
-                arguments: [marks.acknowledged, marks.deletedThrough, salvage.sentAgainThrough[stream] ?? 0, table])
+                arguments: [marks.acknowledged, marks.deleted, marks.sentAgain, table])
             result[stream] = marks
         }
         return result
@@ -147,10 +138,10 @@ struct TicksRepair {
     }
 
     /// The holes in a stream's numbers that were not there before the damage.
-    private func losses(of stream: EventStream, _ marks: Marks) throws -> [RepairReport.Loss] {
+    private func losses(of stream: EventStream, _ marks: UploadMarks) throws -> [RepairReport.Loss] {
         let table = stream.rawValue
         var holes: [ClosedRange<Int64>] = []
-        var previous = marks.deletedThrough
+        var previous = marks.deleted
         let rows = try Row.fetchCursor(database, sql: "SELECT seq FROM \(table) ORDER BY seq")
         while let row = try rows.next() {
             let sequence: Int64 = row[0]
@@ -158,14 +149,7 @@ struct TicksRepair {
             previous = sequence
         }
         if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
-        let known = try Row.fetchAll(
-            database,
-            sql: """
-                SELECT first_seq, last_seq FROM drops
-                WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
-                """, arguments: [table]
-        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
-        let accounted = SequenceSpans(known)
+        let accounted = SequenceSpans(try SequenceSpans.dropped(of: stream, database))
         let fresh = holes.filter { !accounted.cover($0) }
         return try fresh.prefix(Self.mostLosses).map { hole in
             let isLast = fresh.count > Self.mostLosses && hole == fresh[Self.mostLosses - 1]
@@ -186,24 +170,24 @@ struct TicksRepair {
                 """, arguments: [hole.lowerBound, hole.upperBound, Self.rowsAround, Self.mostSymbols])
         return RepairReport.Loss(
             stream: stream, first: hole.lowerBound, last: hole.upperBound,
-            from: try Int64.fetchOne(
-                database, sql: "SELECT \(time) FROM \(table) WHERE seq < ? ORDER BY seq DESC LIMIT 1",
-                arguments: [hole.lowerBound]),
-            to: try Int64.fetchOne(
-                database, sql: "SELECT \(time) FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1",
-                arguments: [hole.upperBound]),
+            from: try number("SELECT \(time) FROM \(table) WHERE seq < ? ORDER BY seq DESC LIMIT 1", [hole.lowerBound]),
+            to: try number("SELECT \(time) FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1", [hole.upperBound]),
             symbolsAround: symbols)
     }
 
+    private func number(_ sql: String, _ arguments: StatementArguments = []) throws -> Int64? {
+        try Int64.fetchOne(database, sql: sql, arguments: arguments)
+    }
+
     /// Writes the losses into `drops` and `gaps`, where users, verification and backfill look for them.
-    private func noteLosses(_ report: RepairReport, _ salvage: Salvage, _ marks: [EventStream: Marks]) throws {
+    private func noteLosses(_ report: RepairReport, _ salvage: Salvage, _ marks: [EventStream: UploadMarks]) throws {
         guard let handle = database.sqliteConnection else { throw StoreError(.closed, operation: "repair") }
         let notes = try NoteStatements(on: handle)
         let span = try FileSpan(database, collected: options.events, now: now)
         func note(_ stream: EventStream, _ hole: ClosedRange<Int64>) throws -> Gap? {
             let (connection, events) = try neighbour(stream, of: hole.lowerBound, span)
             let gap = span.gap(
-                of: stream, hasDeleted: marks[stream]?.deletedThrough ?? 0 > 0, connection: connection, events: events,
+                of: stream, hasDeleted: marks[stream]?.deleted ?? 0 > 0, connection: connection, events: events,
                 from: try missedSince(stream, hole.lowerBound), to: try missedUntil(stream, hole.upperBound))
             if let gap { try notes.add(gap, now: now) }
             return gap
@@ -220,25 +204,22 @@ struct TicksRepair {
         }
         // How many rows are missing at a stream's beginning or end is not known, so these losses only become gaps.
         for stream in EventStream.allCases {
-            let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(stream.rawValue)")
-            let last = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)")
+            let first = try number("SELECT min(seq) FROM \(stream.rawValue)")
+            let last = try number("SELECT max(seq) FROM \(stream.rawValue)")
             if salvage.losesBeginning(of: stream), let first { _ = try note(stream, 0...max(0, first - 1)) }
             let isTold = report.losses.contains { $0.stream == stream && $0.to == nil }
-            let isUsed =
-                last != nil || salvage.isDamaged(stream) || !span.kinds.isDisjoint(with: stream.kinds)
+            let isUsed = last != nil || salvage.isDamaged(stream) || !span.kinds.isDisjoint(with: stream.kinds)
             if salvage.losesEnd(of: stream), isUsed, !isTold { _ = try note(stream, (last ?? 0) + 1 ... .max) }
         }
     }
 
-    /// Returns since when events of a hole may be missing, by the row before its first number, in milliseconds since the
-    /// Unix epoch; `nil` if there is none.
+    /// Returns since when events of a hole may be missing, by the row before it, in milliseconds since the Unix epoch.
     private func missedSince(_ stream: EventStream, _ first: Int64) throws -> Int64? {
-        try Int64.fetchOne(
-            database,
-            sql: """
-                SELECT min(\(stream.timeColumn), received_us / 1000) FROM \(stream.rawValue)
-                WHERE seq < ? AND \(ReceiptOrder.isPossible) ORDER BY seq DESC LIMIT 1
-                """, arguments: [first]
+        try number(
+            """
+            SELECT min(\(stream.timeColumn), received_us / 1000) FROM \(stream.rawValue)
+            WHERE seq < ? AND \(ReceiptOrder.isPossible) ORDER BY seq DESC LIMIT 1
+            """, [first]
         ).map { UnixTime.bounded(UnixTime.bounded($0) - Gap.startMargin) }
     }
 
@@ -249,17 +230,15 @@ struct TicksRepair {
     /// they were received before it, unless it was put back with an earlier time of receipt.
     private func missedUntil(_ stream: EventStream, _ last: Int64) throws -> Int64? {
         let before = try ReceiptOrder.receipt(stream, through: last, database)
-        return try Int64.fetchOne(
-            database,
-            sql: """
-                SELECT max(\(stream.endColumn), received_us / 1000) FROM \(stream.rawValue)
-                WHERE seq > ? AND received_us >= ? AND \(ReceiptOrder.isPossible) ORDER BY seq LIMIT 1
-                """, arguments: [last, before ?? 0]
+        return try number(
+            """
+            SELECT max(\(stream.endColumn), received_us / 1000) FROM \(stream.rawValue)
+            WHERE seq > ? AND received_us >= ? AND \(ReceiptOrder.isPossible) ORDER BY seq LIMIT 1
+            """, [last, before ?? 0]
         ).map { UnixTime.bounded(UnixTime.bounded($0) + Gap.endMargin) }
     }
 
-    /// Returns the connection and the kinds of events of the rows beside a sequence; if none is left, those of the
-    /// file.
+    /// Returns the connection and the kinds of events of the rows beside a sequence, or else those of the file.
     private func neighbour(
         _ stream: EventStream, of sequence: Int64, _ span: FileSpan
     ) throws -> (String, [EventKind]) {

@@ -1,4 +1,3 @@
-/// A value of a record.
 enum RecordValue: Equatable, Sendable {
     case null
     case integer(Int64)
@@ -34,17 +33,11 @@ struct TreePage {
         let head = start + (isInner ? 12 : 8)
         let count = bytes.bigEndian16(at: start + 3)
         guard head + 2 * count <= end else { return nil }
-        var cells: [Int] = []
-        cells.reserveCapacity(count)
-        var isDamaged = false
-        for index in 0..<count {
-            let offset = bytes.bigEndian16(at: head + 2 * index)
-            if offset >= head + 2 * count, offset < end - 3 { cells.append(offset) } else { isDamaged = true }
-        }
         self.kind = kind
         self.bytes = bytes
-        self.cells = cells
-        self.isDamaged = isDamaged
+        cells = (0..<count).map { bytes.bigEndian16(at: head + 2 * $0) }
+            .filter { $0 >= head + 2 * count && $0 < end - 3 }
+        isDamaged = cells.count < count
         last = isInner ? bytes.bigEndian32(at: start + 8) : nil
     }
 

@@ -29,20 +29,8 @@ struct TreeWalk {
         faults = 0
     }
 
-    /// Passes the rows of a table's tree to `body` in the order of their numbers.
-    mutating func table(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
-        try table(root, after: .min, through: .max, depth: 0, body)
-    }
-
-    /// Passes the records of a WITHOUT ROWID table's tree to `body`.
-    mutating func index(_ root: UInt32, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
-        try index(root, depth: 0, body)
-    }
-
     /// Marks a free page, so that it is not taken for one that a tree no longer leads to.
-    mutating func mark(_ number: UInt32) {
-        if number > 0, Int(number) < reached.count { reached[Int(number)] = true }
-    }
+    mutating func mark(_ number: UInt32) { if number > 0, Int(number) < reached.count { reached[Int(number)] = true } }
 
     private mutating func open(_ number: UInt32, _ kinds: TreePage.Kind..., depth: Int) -> TreePage? {
         guard depth < Self.deepest, number > 0, Int(number) < reached.count, !reached[Int(number)],
@@ -57,8 +45,10 @@ struct TreeWalk {
         return page
     }
 
-    private mutating func table(
-        _ number: UInt32, after low: Int64, through high: Int64, depth: Int, _ body: (Row) throws(StoreError) -> Void
+    /// Passes the rows of a table's tree, which begins at a page, to `body` in the order of their numbers.
+    mutating func table(
+        _ number: UInt32, after low: Int64 = .min, through high: Int64 = .max, depth: Int = 0,
+        _ body: (Row) throws(StoreError) -> Void
     ) throws(StoreError) {
         guard let page = open(number, .innerTable, .leafTable, depth: depth) else { return lose(low, high) }
         guard page.kind == .innerTable else { return try leaf(page, after: low, through: high, body) }
@@ -96,33 +86,27 @@ struct TreeWalk {
         for (place, cell) in page.cells.enumerated() {
             guard let (size, afterSize) = TreePage.varint(page.bytes, at: cell),
                 let (rowid, start) = TreePage.varint(page.bytes, at: afterSize),
-                let payload = payload(page, size, at: start, isIndex: false),
-                let values = RecordReading.values(payload)
+                let payload = payload(page, size, at: start, isIndex: false), let values = RecordReading.values(payload)
             else { continue }
             rows.append(Row(rowid: rowid, values: values))
             places.append(rowid &- Int64(place))
         }
         guard zip(rows, rows.dropFirst()).contains(where: { $0.rowid >= $1.rowid }) else { return rows }
-        // Numbers increase by one from cell to cell: of two that contradict each other, the one that fits the run is
-        // right.
+        // Numbers increase by one from cell to cell: of two that contradict each other, the one in the run is right.
         var counts: [Int64: Int] = [:]
         for place in places { counts[place, default: 0] += 1 }
         let run = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
-        var kept: [Row] = []
-        for (row, place) in zip(rows, places) where place == run { kept.append(row) }
-        return kept
+        return zip(rows, places).filter { $0.1 == run }.map(\.0)
     }
 
-    private mutating func index(
-        _ number: UInt32, depth: Int, _ body: (Row) throws(StoreError) -> Void
-    ) throws(StoreError) {
+    /// Passes the records of a WITHOUT ROWID table's tree, which begins at a page, to `body`.
+    mutating func index(_ number: UInt32, depth: Int = 0, _ body: (Row) throws(StoreError) -> Void) throws(StoreError) {
         guard let page = open(number, .innerIndex, .leafIndex, depth: depth) else { return }
         let isInner = page.kind == .innerIndex
         for cell in page.cells {
             if isInner { try index(page.bytes.bigEndian32(at: cell), depth: depth + 1, body) }
             guard let (size, start) = TreePage.varint(page.bytes, at: cell + (isInner ? 4 : 0)),
-                let payload = payload(page, size, at: start, isIndex: true),
-                let values = RecordReading.values(payload)
+                let payload = payload(page, size, at: start, isIndex: true), let values = RecordReading.values(payload)
             else {
                 faults += 1
                 continue

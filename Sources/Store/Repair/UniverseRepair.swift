@@ -3,8 +3,7 @@ import MarketData
 
 /// Fills a fresh `universe.sqlite` from a damaged one.
 enum UniverseRepair {
-    /// Copies groups, members, cache entries and import notes. The last pull is not recorded, so the next one reads
-    /// everything again.
+    /// Copies all but the note of the last pull, so that the next one reads everything again.
     static func fill(_ salvage: inout Salvage, _ database: Database, _ report: inout RepairReport) throws {
         for table in ["definition_groups", "group_memberships", "cache_entries", "group_imports"] {
             try salvage.copy(table, into: database)
@@ -13,8 +12,7 @@ enum UniverseRepair {
         try database.execute(
             sql: "DELETE FROM group_memberships WHERE group_id NOT IN (SELECT id FROM definition_groups)")
         let orphans = database.changesCount
-        try database.execute(
-            sql: "DELETE FROM group_imports WHERE group_id NOT IN (SELECT id FROM definition_groups)")
+        try database.execute(sql: "DELETE FROM group_imports WHERE group_id NOT IN (SELECT id FROM definition_groups)")
         if orphans > 0 {
             report.remarks.append("\(orphans.counted("member")) of groups that can't be read left out")
             if let place = report.tables.firstIndex(where: { $0.name == "group_memberships" }) {
@@ -27,8 +25,7 @@ enum UniverseRepair {
         report.losesEnd = salvage.losesEnd
         report.remarks.append("run edgetick universe pull to restore the database's groups completely")
         if !local.isEmpty {
-            report.remarks.append(
-                "local groups may be incomplete; import them again: \(local.joined(separator: ", "))")
+            report.remarks.append("local groups may be incomplete; import them again: \(local.joined(separator: ", "))")
         }
     }
 }

@@ -17,28 +17,17 @@ public struct BufferAudit: Sendable, Equatable {
         public var missing = 0
         /// Of these, the ones that a recorded gap covers.
         public var missingInGaps = 0
-
-        /// Makes a stream's numbers; see the properties for meaning.
-        public init(rows: Int = 0, events: Int = 0, missing: Int = 0, missingInGaps: Int = 0) {
-            self.rows = rows
-            self.events = events
-            self.missing = missing
-            self.missingInGaps = missingInGaps
-        }
     }
 
     /// The streams.
     public let streams: [EventStream: Stream]
 
+    /// One stream's numbers.
+    public subscript(_ stream: EventStream) -> Stream { streams[stream] ?? Stream() }
+
     /// Reads the file in a data directory; blocks for as long as reading every row takes.
     public static func read(directory: String) throws(StoreError) -> BufferAudit {
-        let path = "\(directory)/\(TickBuffer.fileName)"
-        let reader = try StoreConnection.openReader(path)
-        return try StoreError.translating("read", path: path) {
-            let audit = try reader.read { database in try BufferAudit(database) }
-            try reader.close()
-            return audit
-        }
+        try GapLog.reading(directory) { try BufferAudit($0) }
     }
 }
 
@@ -52,11 +41,9 @@ extension BufferAudit {
             database,
             "(SELECT symbol, sequence, time_ms FROM trades UNION ALL SELECT symbol, sequence, time_ms FROM quotes)",
             step: "sequence", time: "time_ms", of: ["symbol"])
-        var quotes = Stream()
-        quotes.rows = ticks.rows - trades.rows
-        quotes.events = ticks.events - trades.events
-        quotes.missing = ticks.missing - trades.missing
-        quotes.missingInGaps = ticks.missingInGaps - trades.missingInGaps
+        let quotes = Stream(
+            rows: ticks.rows - trades.rows, events: ticks.events - trades.events,
+            missing: ticks.missing - trades.missing, missingInGaps: ticks.missingInGaps - trades.missingInGaps)
         streams = [.bars: bars, .trades: trades, .quotes: quotes]
     }
 
@@ -79,12 +66,8 @@ extension BufferAudit {
                             AND from_ms <= time AND (to_ms IS NULL OR to_ms >= before)) THEN missing END), 0) AS covered
                 FROM steps
                 """)
-        var stream = Stream()
-        guard let row else { return stream }
-        stream.rows = row["rows"]
-        stream.events = row["events"]
-        stream.missing = row["missing"]
-        stream.missingInGaps = row["covered"]
-        return stream
+        guard let row else { return Stream() }
+        return Stream(
+            rows: row["rows"], events: row["events"], missing: row["missing"], missingInGaps: row["covered"])
     }
 }

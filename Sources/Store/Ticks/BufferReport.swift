@@ -7,16 +7,15 @@ public struct BufferReport: Sendable, Equatable {
     public struct Stream: Sendable, Equatable {
         /// Rows in the table.
         public var rows: Int64 = 0
-        /// The last sequence ever given.
-        public var lastSequence: Int64 = 0
-        /// The last sequence known to be upstream.
-        public var acknowledgedSequence: Int64 = 0
-        /// Rows that wait for upload.
-        public var pending: Int64 = 0
+        /// How far the stream and its upload have come.
+        public var marks = UploadMarks()
         /// When the first row that waits was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
         /// When the last row was received, in milliseconds since the Unix epoch.
         public var newestMilliseconds: Int64?
+
+        /// Rows that wait for upload.
+        public var pending: Int64 { marks.pending }
     }
 
     /// Events that were dropped, of one stream and for one reason.
@@ -77,7 +76,7 @@ public struct BufferReport: Sendable, Equatable {
     /// - Throws: `.missing` if there is no file, `.foreign`, `.damaged`, `.schemaTooNew`, `.notReadable` if this user
     ///   may not read it.
     public static func read(directory: String) throws(StoreError) -> BufferReport {
-        let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+        let file = StoreFile(.ticks, in: directory)
         let holder = FileLock.holder(of: file.path + ".lock")
         return try GapLog.reading(directory) { try BufferReport($0, file: file, holder: holder) }
     }
@@ -105,19 +104,15 @@ public struct BufferReport: Sendable, Equatable {
                     max(to_ms) AS last
                 FROM drops GROUP BY stream, reason ORDER BY stream, reason
                 """
-        ).compactMap { row in
-            let row = Cells(row)
-            return row["stream"].flatMap { EventStream(rawValue: $0) }.map {
-                Drop(
-                    stream: $0, reason: row["reason"] ?? "", count: row["count"] ?? 0, symbols: row["symbols"] ?? 0,
-                    from: row["first"], to: row["last"])
-            }
+        ).map(Cells.init).compactMap { row in
+            guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }) else { return nil }
+            return Drop(
+                stream: stream, reason: row["reason"] ?? "", count: row["count"] ?? 0, symbols: row["symbols"] ?? 0,
+                from: row["first"], to: row["last"])
         }
         incidents = try Row.fetchAll(
             database, sql: "SELECT at_us, what, detail FROM incidents ORDER BY id DESC LIMIT 20"
-        )
-        .map { row in
-            let row = Cells(row)
+        ).map(Cells.init).map { row in
             let microseconds: Int64 = row["at_us"] ?? 0
             let what: String = row["what"] ?? ""
             let detail: String = row["detail"] ?? ""
@@ -132,8 +127,7 @@ public struct BufferReport: Sendable, Equatable {
     ) throws -> Stream {
         var result = Stream()
         let table = stream.rawValue
-        result.lastSequence = contents.last[stream]
-        result.acknowledgedSequence = contents.acknowledged[stream]
+        result.marks = contents[stream]
         if let bounds = try TickHistory.bounds(database, stream) {
             result.rows = bounds.upperBound - bounds.lowerBound + 1
             let last = try Row.fetchOne(
@@ -141,10 +135,9 @@ public struct BufferReport: Sendable, Equatable {
             let received: Int64? = last.flatMap { Cells($0)["received_us"] }
             result.newestMilliseconds = received.map { $0 / 1000 }
         }
-        let done = max(contents.acknowledged[stream], contents.deletedThrough[stream])
-        result.pending = max(0, contents.last[stream] - done)
         let oldest = try Int64.fetchOne(
-            database, sql: "SELECT received_us FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1", arguments: [done])
+            database, sql: "SELECT received_us FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1",
+            arguments: [result.marks.settled])
         result.oldestPendingMilliseconds = oldest.map { $0 / 1000 }
         return result
     }

@@ -18,27 +18,13 @@ public struct BufferStatistics: Sendable, Equatable {
     public struct Stream: Sendable, Equatable {
         /// Rows made durable by this process.
         public var appended: Int64 = 0
-        /// The last durable row's sequence; 0 when there never was one.
-        public var lastSequence: Int64 = 0
-        /// The last sequence known to be upstream.
-        public var acknowledgedSequence: Int64 = 0
-        /// The last sequence up to which rows are no longer in the file.
-        public var deletedThrough: Int64 = 0
-        /// Waiting rows through this sequence may be upstream, because a person has them sent again: each is looked up
-        /// before it is sent.
-        public var sentAgainThrough: Int64 = 0
+        /// How far its durable rows and their upload have come.
+        public var marks = UploadMarks()
         /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
 
-        /// Rows through this sequence do not wait for upload: they are upstream, or no longer in the file.
-        public var settledSequence: Int64 { max(acknowledgedSequence, deletedThrough) }
-
         /// Rows that wait for upload.
-        public var pending: Int64 { max(0, lastSequence - settledSequence) }
-
-        /// Uploaded rows through this sequence may be deleted. The newest row of a stream stays, uploaded or not: it
-        /// shows the next process how far the events had come.
-        var deletableThrough: Int64 { min(acknowledgedSequence, lastSequence - 1) }
+        public var pending: Int64 { marks.pending }
     }
 
     /// The streams.
@@ -99,6 +85,9 @@ public struct BufferStatistics: Sendable, Equatable {
         set { streams[stream] = newValue }
     }
 
+    /// The streams' last durable sequences.
+    var lastSequences: StreamSequences { StreamSequences { self[$0].marks.last } }
+
     /// Whether the disk has so little room left that a person should make some: less than 1 GiB and less than a
     /// twentieth of the disk.
     public var diskIsLow: Bool {
@@ -111,4 +100,10 @@ public struct BufferStatistics: Sendable, Equatable {
 
     /// When the first row of any stream that waits for upload was received, in milliseconds since the Unix epoch.
     public var oldestPendingMilliseconds: Int64? { streams.values.compactMap(\.oldestPendingMilliseconds).min() }
+}
+
+extension UploadMarks {
+    /// Uploaded rows through this sequence may be deleted. The newest row of a stream stays, uploaded or not: it shows
+    /// the next process how far the events had come.
+    var deletable: Int64 { min(acknowledged, last - 1) }
 }

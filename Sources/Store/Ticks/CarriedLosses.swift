@@ -5,39 +5,13 @@ struct CarriedLosses {
     /// Drops that follow one another within this time share one row per symbol.
     static let episodeGap: Duration = .seconds(600)
 
-    private(set) var drops = DropTally()
-    private(set) var incidents: [Incident] = []
+    var drops = DropTally()
+    var incidents: [Incident] = []
     /// The gaps of a file that was given up; the next file takes them over.
-    private(set) var gaps: [Gap] = []
+    var gaps: [Gap] = []
     private var episode: (number: Int64, lastDrop: MonotonicTime)?
 
     var isEmpty: Bool { drops.isEmpty && incidents.isEmpty && gaps.isEmpty }
-
-    mutating func add(_ more: DropTally) { drops.add(more) }
-
-    mutating func add(_ batch: EventBatch, _ reason: DropReason) { drops.add(batch, reason) }
-
-    mutating func addUnknown(_ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>) {
-        drops.addUnknown(stream, reason, sequences: sequences)
-    }
-
-    mutating func add(_ more: [Incident]) { incidents += more }
-
-    mutating func add(_ unfilled: UnfilledGaps) { gaps += unfilled.gaps }
-
-    mutating func add(_ prior: PriorLosses) {
-        drops.add(prior.drops)
-        incidents += prior.incidents
-    }
-
-    mutating func add(_ lost: LostFile) {
-        drops.add(lost.drops)
-        incidents += lost.incidents
-        add(lost.gaps)
-    }
-
-    /// Forgets the drops: they are in the file, or were counted because no file takes them.
-    mutating func dropsAreStored() { drops = DropTally() }
 
     /// Forgets everything: it is in the file, or in the log because no file takes it.
     mutating func areStored() {

@@ -35,3 +35,8 @@ struct Cells {
         return value
     }
 }
+
+extension [String] {
+    /// The texts as a list in SQL.
+    var sqlList: String { map { "'\($0)'" }.sorted().joined(separator: ", ") }
+}

@@ -16,16 +16,12 @@ struct CommitPace {
 
     private let setting: CommitInterval
     /// The interval of the commit that is due or was due last.
-    private(set) var interval: Duration
+    private(set) var interval = CommitPace.shortest
     private var lastDue: MonotonicTime?
 
     init(_ setting: CommitInterval) {
         self.setting = setting
-        interval =
-            switch setting {
-            case .fixed(let interval): interval
-            case .automatic: Self.shortest
-            }
+        if case .fixed(let interval) = setting { self.interval = interval }
     }
 
     /// Starts the interval at `now`, when the first work since the last commit arrived, and returns its end.

@@ -1,12 +1,11 @@
 import GRDB
 public import MarketData
 
-/// Reads what a buffer's file knows of whole days: without the lock, whether a collector runs or not.
+/// Reads what a buffer's file knows of whole days, as ``GapLog`` reads gaps.
 public enum DayLog {
     /// Returns what comparisons with the tape found, by day and symbol.
     ///
     /// - Parameter days: Returns only these days; all by default.
-    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func reconciled(
         directory: String, days: ClosedRange<TradingDay>? = nil
     ) throws(StoreError) -> [ReconciledDay] {
@@ -33,14 +32,13 @@ public enum DayLog {
                     WHERE seq >= ?1 AND interval_s = 60 AND start_ms >= ?2 AND start_ms < ?3 ORDER BY seq
                     """, on: database)
             var found: [Symbol: [DayBar]] = [:]
-            try bars.rows([first, starts.lowerBound, starts.upperBound]) { row in
-                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return true }
+            try bars.forEach([first, starts.lowerBound, starts.upperBound]) { row in
+                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return }
                 found[symbol, default: []].append(
                     DayBar(
                         start: row.integer(1) ?? 0, open: row.number(3) ?? .nan, high: row.number(4) ?? .nan,
                         low: row.number(5) ?? .nan, close: row.number(6) ?? .nan, volume: row.number(7) ?? .nan,
                         vwap: row.number(8), sequence: row.integer(0) ?? 0))
-                return true
             }
             return found
         }
@@ -52,10 +50,8 @@ public enum DayLog {
         return try GapLog.reading(directory) { database in
             var found: [Int64: Bar] = [:]
             for sequence in sequences {
-                guard
-                    let row = try Row.fetchOne(database, sql: "SELECT * FROM bars WHERE seq = ?", arguments: [sequence])
-                else { continue }
-                found[sequence] = Bar(row)
+                let row = try Row.fetchOne(database, sql: "SELECT * FROM bars WHERE seq = ?", arguments: [sequence])
+                found[sequence] = row.flatMap { Bar($0) }
             }
             return found
         }
@@ -97,8 +93,7 @@ public enum DayLog {
                     """, arguments: [span.lowerBound, span.upperBound])
             var halts: [Symbol: [Range<Int64>]] = [:]
             var begun: [Symbol: Int64] = [:]
-            while let row = try rows.next() {
-                let cells = Cells(row)
+            while let cells = try rows.next().map(Cells.init) {
                 guard let name: String = cells["symbol"], let symbol = Symbol(name), symbols.contains(symbol),
                     let time: Int64 = cells["time_ms"], let list: String = cells["indicators"]
                 else { continue }

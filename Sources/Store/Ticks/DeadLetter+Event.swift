@@ -18,8 +18,8 @@ struct SettledLetter: Sendable {
 
     /// A letter that goes back into the queue as `event`.
     init(
-        _ letter: DeadLetter, _ event: DeadLetter.Event, lookedThrough: Int64 = .max,
-        placed: @escaping @Sendable (Int64) -> Void = { _ in }
+        _ letter: DeadLetter, _ event: DeadLetter.Event, lookedThrough: Int64,
+        placed: @escaping @Sendable (Int64) -> Void
     ) {
         stream = letter.stream
         sequence = letter.sequence
@@ -63,16 +63,9 @@ extension DeadLetter {
         if case .text(let name)? = value("connection") { connection = name }
         var batch = EventBatch(connection: connection, receivedMicroseconds: received)
         if case .text(let name)? = value("source") { batch.source = EventSource(rawValue: name) ?? .stream }
-        guard let head = Self.append(value, to: &batch, stream.event) else { return nil }
-        return Event(batch: batch, symbol: head.symbol, time: head.time)
-    }
-
-    private static func append<Found: MarketEvent>(
-        _ value: (String) -> ColumnValue?, to batch: inout EventBatch, _: Found.Type
-    ) -> EventHead? {
-        guard let found = Found(takesNaN: true, texts: &batch.text, value) else { return nil }
-        found.append(to: &batch)
-        return EventHead(found)
+        guard let found = stream.event.init(takesNaN: true, texts: &batch.text, value) else { return nil }
+        batch.append(found.any)
+        return Event(batch: batch, symbol: found.symbol, time: found.time)
     }
 
     /// A member of a row's JSON object.

@@ -132,19 +132,14 @@ extension DropTally {
 extension DropTally.Entry {
     fileprivate mutating func merge(_ other: Self) {
         count += other.count
-        from = lesser(from, other.from)
-        to = greater(to, other.to)
-        firstSequence = lesser(firstSequence, other.firstSequence)
-        lastSequence = greater(lastSequence, other.lastSequence)
+        from = known(from, other.from, min)
+        to = known(to, other.to, max)
+        firstSequence = known(firstSequence, other.firstSequence, min)
+        lastSequence = known(lastSequence, other.lastSequence, max)
     }
 
-    private func lesser(_ left: Int64?, _ right: Int64?) -> Int64? {
+    private func known(_ left: Int64?, _ right: Int64?, _ choose: (Int64, Int64) -> Int64) -> Int64? {
         guard let left, let right else { return left ?? right }
-        return min(left, right)
-    }
-
-    private func greater(_ left: Int64?, _ right: Int64?) -> Int64? {
-        guard let left, let right else { return left ?? right }
-        return max(left, right)
+        return choose(left, right)
     }
 }

@@ -59,7 +59,7 @@ public enum GapFills: Sendable, Hashable {
 }
 
 /// A step of filling a gap: symbols that were asked for, or what became of the whole.
-public struct GapFill: Sendable, Equatable {
+public struct GapFill: Sendable {
     /// The gap's number.
     public var gap: Int64
     /// The end that the gap had when the backfill began, in milliseconds since the Unix epoch. If it has another end by
@@ -90,24 +90,17 @@ public struct GapFill: Sendable, Equatable {
         self.state = state
         self.detail = detail
     }
-
-    /// Compares all parts.
-    public static func == (left: GapFill, right: GapFill) -> Bool {
-        left.gap == right.gap && left.to == right.to && left.recorded == right.recorded
-            && left.symbols.elementsEqual(right.symbols, by: ==)
-            && left.event == right.event
-            && left.state == right.state && left.detail == right.detail
-    }
 }
 
 /// Reads gaps, and the bars around them, from a buffer's file: without the lock, whether a collector runs or not.
+///
+/// All calls block on the disk, and throw `.missing` when there is no file, and what reading a file throws.
 public enum GapLog {
     /// Returns how many gaps are in one of these states.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func count(directory: String, states: Set<GapState>) throws(StoreError) -> Int64 {
         try reading(directory) { database in
-            try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps WHERE state IN (\(list(states)))") ?? 0
+            try Int64.fetchOne(
+                database, sql: "SELECT count(*) FROM gaps WHERE state IN (\(states.map(\.rawValue).sqlList))") ?? 0
         }
     }
 
@@ -120,7 +113,6 @@ public enum GapLog {
     ///   - id: Returns only gaps with a lower number.
     ///   - limit: The maximum number of gaps; the newest are returned.
     ///   - fills: What is read about their filling.
-    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func read(
         directory: String, states: Set<GapState> = Set(GapState.allCases), overlapping span: ClosedRange<Int64>? = nil,
         before id: Int64 = .max, limit: Int = 10_000, fills: GapFills = .counts
@@ -131,7 +123,7 @@ public enum GapLog {
                 sql: """
                     SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail,
                         uncertain
-                    FROM gaps WHERE state IN (\(list(states))) AND id < ?1 AND \(isWithin)
+                    FROM gaps WHERE state IN (\(states.map(\.rawValue).sqlList)) AND id < ?1 AND \(isWithin)
                     ORDER BY id DESC LIMIT ?4
                     """, arguments: [id, span?.upperBound, span?.lowerBound, limit])
             return try rows.reversed().map { row in try record(row, fills, database) }
@@ -142,7 +134,6 @@ public enum GapLog {
     /// recorded, each as a gap of these events alone. Gaps for which the symbol was asked for are left out.
     ///
     /// - Parameter span: Passes only gaps that have a moment of this span, in milliseconds since the Unix epoch.
-    /// - Throws: `.missing` when there is no file, and what reading throws. Blocks on the disk.
     public static func lacking(
         _ kind: EventKind, of symbol: Symbol, in span: ClosedRange<Int64>, directory: String, each: (Gap) -> Void
     ) throws(StoreError) {
@@ -151,7 +142,7 @@ public enum GapLog {
                 database,
                 sql: """
                     SELECT connection, ?1 AS symbols, ?4 AS events, from_ms, to_ms, cause, uncertain
-                    FROM gaps WHERE state IN (\(list(GapState.lacking))) AND \(isWithin)
+                    FROM gaps WHERE state IN (\(GapState.lacking.map(\.rawValue).sqlList)) AND \(isWithin)
                         AND instr(',' || gaps.events || ',', ',' || ?4 || ',')
                         AND (gaps.symbols = '*' OR instr(',' || gaps.symbols || ',', ',' || ?1 || ','))
                         AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id AND symbol = ?1 AND event = ?4)
@@ -165,11 +156,6 @@ public enum GapLog {
     private static let isWithin = """
         (?2 IS NULL OR from_ms <= ?2) AND (?3 IS NULL OR to_ms IS NULL OR max(from_ms, to_ms) >= ?3)
         """
-
-    /// Returns states as a list in SQL.
-    private static func list(_ states: Set<GapState>) -> String {
-        states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
-    }
 
     /// Returns the newest versions of the buffer's bars of some symbols and one length, within a span of their starts,
     /// and what brought each.
@@ -188,13 +174,12 @@ public enum GapLog {
                     """, on: database)
             var run = BatchRun(stream: .bars)
             var found: [Symbol: [Int64: (bar: Bar, source: EventSource)]] = [:]
-            try rows.rows([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
-                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return true }
+            try rows.forEach([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
+                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return }
                 run.append(row)
                 if let last = run.batch.bars.popLast() {
                     found[symbol, default: [:]][last.event.start] = (last.event, last.source)
                 }
-                return true
             }
             return found
         }
@@ -204,9 +189,7 @@ public enum GapLog {
     /// Unix epoch; a kind without a row near the end is left out. An event that was dated after its receipt counts from
     /// its receipt.
     public static func newestEvents(directory: String) throws(StoreError) -> [EventKind: Int64] {
-        try reading(directory) { database in
-            try FileTimes(database, guesses: false).newest
-        }
+        try reading(directory) { try FileTimes($0, guesses: false).newest }
     }
 
     /// Returns whether rows of a stream are no longer here, because they were deleted or were in a file that this one
@@ -254,11 +237,11 @@ public enum GapLog {
     static func reading<Result>(
         _ directory: String, _ body: (Database) throws -> Result
     ) throws(StoreError) -> Result {
-        let file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+        let file = StoreFile(.ticks, in: directory)
         try file.check(to: "read")
         let reader = try StoreConnection.openReader(file.path)
         return try StoreError.translating("read", path: file.path) {
-            let result = try reader.read { database in try body(database) }
+            let result = try reader.read(body)
             try reader.close()
             return result
         }
@@ -269,8 +252,7 @@ public enum GapLog {
         let id: Int64 = try cells.required("id")
         let recorded: Int64 = cells["recorded_us"] ?? 0
         var record = GapRecord(
-            id: id,
-            gap: Gap(row), state: cells["state"].flatMap { GapState(rawValue: $0) } ?? .open,
+            id: id, gap: Gap(row), state: cells["state"].flatMap { GapState(rawValue: $0) } ?? .open,
             detail: cells["detail"], rows: 0, recorded: recorded / 1000, settled: [:])
         guard fills != .none else { return record }
         // Each is bounded, since a sum that is too large would be an error.
@@ -285,9 +267,9 @@ public enum GapLog {
             if kind.stream == .bars { record.rows += sum.count("rows") } else { record.ticks += sum.count("rows") }
         }
         guard case .symbols(let kinds) = fills else { return record }
-        let events = kinds.map { "'\($0.rawValue)'" }.joined(separator: ",")
         let asked = try Row.fetchCursor(
-            database, sql: "SELECT symbol, event FROM gap_fills WHERE gap = ? AND event IN (\(events))",
+            database,
+            sql: "SELECT symbol, event FROM gap_fills WHERE gap = ? AND event IN (\(kinds.map(\.rawValue).sqlList))",
             arguments: [id])
         while let fill = try asked.next().map(Cells.init) {
             guard let name: String = fill["symbol"], let symbol = Symbol(name),

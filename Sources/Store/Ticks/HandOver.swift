@@ -57,16 +57,10 @@ final class HandOver: Sendable {
         case end
     }
 
+    /// Somebody who waits until everything up to a ticket is durable.
     struct Waiter {
         var ticket: UInt64
-        var continuation: CheckedContinuation<StoreError?, Never>
-    }
-
-    /// A position between what was handed over before it and after it.
-    struct Mark {
-        var ticket: UInt64
-        /// Called once everything before the mark is durable and nothing after it is written; with an error if that
-        /// will never be.
+        /// Called then, or with an error.
         var reached: @Sendable (StoreError?) -> Void
     }
 
@@ -105,8 +99,8 @@ final class HandOver: Sendable {
         var isClosed = false
         var sleep = Sleep.awake
         var waiters: [Waiter] = []
-        /// In the order of their tickets.
-        var marks: [Mark] = []
+        /// Positions, in the order of their tickets: nothing after one is written before it is reached.
+        var marks: [Waiter] = []
         var hasEnded = false
         var endWaiters: [CheckedContinuation<Void, Never>] = []
         var roomWaiters: [@Sendable () -> Void] = []
@@ -192,7 +186,7 @@ final class HandOver: Sendable {
         let (isClosed, wakes) = state.withLock { state in
             guard !state.isClosed else { return (true, false) }
             let wakes = note(&state, urgent: true)
-            state.marks.append(Mark(ticket: state.tickets, reached: reached))
+            state.marks.append(Waiter(ticket: state.tickets, reached: reached))
             return (false, wakes)
         }
         if wakes { wake.signal() }
@@ -218,7 +212,7 @@ final class HandOver: Sendable {
                 add(&state.notes)
                 guard state.hasWork || state.isWorking else { return (true, nil, false) }
                 let wakes = state.hasWork && note(&state, urgent: true)
-                state.waiters.append(Waiter(ticket: state.tickets, continuation: continuation))
+                state.waiters.append(Waiter(ticket: state.tickets) { continuation.resume(returning: $0) })
                 return (false, nil, wakes)
             }
             if answer.wakes { wake.signal() }
@@ -394,54 +388,38 @@ final class HandOver: Sendable {
 
     /// Frees what `work` held, and resumes those who wait for it or for room.
     func finished(_ work: Work) {
-        let (waiters, marks, resumes) = state.withLock { state in
+        let (marks, resumes, waiters) = state.withLock { state in
             state.eventsTaken = 0
             state.bytesTaken = 0
             state.isWorking = false
-            let done = state.waiters.filter { $0.ticket <= work.ticket }
-            state.waiters.removeAll { $0.ticket <= work.ticket }
-            let marks = state.marks.filter { $0.ticket <= work.ticket }
-            state.marks.removeAll { $0.ticket <= work.ticket }
-            var resumes: [@Sendable () -> Void] = []
-            if hasRoom(state) { swap(&resumes, &state.roomWaiters) }
-            return (done, marks, resumes)
+            let resumes = hasRoom(state) ? state.roomWaiters.take() : []
+            return (state.marks.take(through: work.ticket), resumes, state.waiters.take(through: work.ticket))
         }
         for mark in marks { mark.reached(nil) }
         for resume in resumes { resume() }
-        for waiter in waiters { waiter.continuation.resume(returning: nil) }
+        for waiter in waiters { waiter.reached(nil) }
     }
 
     /// Tells waiters that an attempt failed; their events stay queued and the write is tried again.
     func failed(_ error: StoreError) {
-        let waiters = state.withLock { state in
-            defer { state.waiters = [] }
-            return state.waiters
-        }
-        for waiter in waiters { waiter.continuation.resume(returning: error) }
+        for waiter in state.withLock({ $0.waiters.take() }) { waiter.reached(error) }
     }
 
     /// Ends the queue, and returns what will never be written.
     func end() -> Work {
-        let (rest, waiters, marks, resumes) = state.withLock { state in
+        let (rest, marks, waiters, resumes) = state.withLock { state in
             state.isClosed = true
-            let marks = state.marks
-            state.marks = []
-            defer {
-                state.waiters = []
-                state.roomWaiters = []
-            }
+            let marks = state.marks.take()
             var rest = take(&state)
             while !state.batches.isEmpty {
                 let more = take(&state)
                 rest.batches += more.batches
                 rest.events += more.events
             }
-            return (rest, state.waiters, marks, state.roomWaiters)
+            return (rest, marks, state.waiters.take(), state.roomWaiters.take())
         }
         for mark in marks { mark.reached(StoreError(.closed, operation: "mark a place in the buffer")) }
-        for waiter in waiters {
-            waiter.continuation.resume(returning: StoreError(.closed, operation: "flush the buffer"))
-        }
+        for waiter in waiters { waiter.reached(StoreError(.closed, operation: "flush the buffer")) }
         for resume in resumes { resume() }
         return rest
     }
@@ -450,9 +428,24 @@ final class HandOver: Sendable {
     func writerEnded() {
         let waiters = state.withLock { state in
             state.hasEnded = true
-            defer { state.endWaiters = [] }
-            return state.endWaiters
+            return state.endWaiters.take()
         }
         for waiter in waiters { waiter.resume() }
+    }
+}
+
+extension Array {
+    /// Removes and returns all elements.
+    fileprivate mutating func take() -> [Element] {
+        defer { removeAll() }
+        return self
+    }
+}
+
+extension [HandOver.Waiter] {
+    /// Removes and returns those who wait for a ticket or an earlier one.
+    fileprivate mutating func take(through ticket: UInt64) -> [HandOver.Waiter] {
+        defer { removeAll { $0.ticket <= ticket } }
+        return filter { $0.ticket <= ticket }
     }
 }

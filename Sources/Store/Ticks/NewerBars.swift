@@ -67,8 +67,7 @@ struct NewerBars: Sendable {
                 AND (symbol, interval_s, start_ms) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?3))
                 ORDER BY seq
                 """, arguments: [through, last, keys])
-        while let row = try rows.next() {
-            let row = Cells(row)
+        while let row = try rows.next().map(Cells.init) {
             let sequence: Int64 = try row.required("seq")
             guard !own.contains(sequence), let key = Key(row) else { continue }
             found.formUnion(wanted[key]?.filter { $0 < sequence } ?? [])
@@ -85,9 +84,7 @@ extension TickConnection {
         }
         guard !bars.isEmpty else { return letters }
         var newer = NewerBars(bars, after: letters.map(\.lookedThrough).min())
-        try StoreError.translating("read", path: path) {
-            while newer.through < last { try queue.read { try newer.look($0, through: last) } }
-        }
+        while newer.through < last { try read { try newer.look($0, through: last) } }
         return letters.filter { $0.stream != .bars || !newer.found.contains($0.sequence) }
     }
 }

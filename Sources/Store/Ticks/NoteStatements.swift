@@ -3,21 +3,17 @@ import MarketData
 
 /// The writer's statements other than the appends: acknowledgements, deletions, gaps, drops, dead letters, incidents.
 final class NoteStatements {
-    private let notes: [Note: PreparedStatement]
-    private let streamNotes: [StreamNote: [EventStream: PreparedStatement]]
+    private var notes: [Note: PreparedStatement] = [:]
+    private var streamNotes: [StreamNote: [EventStream: PreparedStatement]] = [:]
 
     /// Prepares all of them, so that a missing table is noticed when the file is opened.
     init(on database: OpaquePointer) throws(StoreError) {
-        var notes: [Note: PreparedStatement] = [:]
         for note in Note.allCases { notes[note] = try PreparedStatement(note.sql, on: database) }
-        self.notes = notes
-        var streamNotes: [StreamNote: [EventStream: PreparedStatement]] = [:]
         for note in StreamNote.allCases {
             for stream in EventStream.allCases {
                 streamNotes[note, default: [:]][stream] = try PreparedStatement(note.sql(stream), on: database)
             }
         }
-        self.streamNotes = streamNotes
     }
 
     private subscript(_ note: Note) -> PreparedStatement {
@@ -38,10 +34,8 @@ final class NoteStatements {
     /// Sets a stream's acknowledged sequence, even to a lower one, and removes the dead letters of later rows: those
     /// rows are sent, and judged, again.
     ///
-    /// - Parameter sentAgain: See ``BufferStatistics/Stream/sentAgainThrough``.
-    func takeBack(
-        _ stream: EventStream, to acknowledged: Int64, sentAgain: Int64
-    ) throws(StoreError) {
+    /// - Parameter sentAgain: See `UploadMarks.sentAgain`.
+    func takeBack(_ stream: EventStream, to acknowledged: Int64, sentAgain: Int64) throws(StoreError) {
         try self[.lowering, stream].run([acknowledged, sentAgain])
         try self[.unsettledLetters, stream].run([acknowledged])
     }
@@ -70,16 +64,13 @@ final class NoteStatements {
     func count(
         _ stream: EventStream, after: Int64, through: Int64, as reason: DropReason, into tally: inout DropTally
     ) throws(StoreError) {
-        try self[.summary, stream].rows([after, through]) { row in
+        try self[.summary, stream].forEach([after, through]) { row in
             tally.add(
                 stream, Symbol(utf8: row.bytes(1)), reason, time: row.integer(2), sequence: row.integer(0) ?? 0)
-            return true
         }
     }
 
-    /// Stores which gaps began and which ended.
-    ///
-    /// - Returns: By how many rows the table grew.
+    /// Stores which gaps began and which ended; returns by how many rows the table grew.
     func add(_ change: GapChange, now microseconds: Int64) throws(StoreError) -> Int64 {
         var ended = change.ended
         var added: Int64 = 0
@@ -96,10 +87,8 @@ final class NoteStatements {
         return added
     }
 
-    /// Stores a gap.
-    ///
-    /// - Returns: Whether the gap got a row of its own. A symbol that the plan refuses on one connection after another
-    ///   has one gap, which is extended.
+    /// Stores a gap; returns whether it got a row of its own. A symbol that the plan refuses on one connection after
+    /// another has one gap, which is extended.
     @discardableResult
     func add(_ value: Gap, now microseconds: Int64) throws(StoreError) -> Bool {
         if value.cause == .unsubscribed, try self[.gapGoesOn].run(values(of: value)) > 0 { return false }
@@ -137,9 +126,7 @@ final class NoteStatements {
     }
 
     /// Stores that a collector was alive.
-    func noteAlive(now microseconds: Int64) throws(StoreError) {
-        try self[.alive].run([microseconds])
-    }
+    func noteAlive(now microseconds: Int64) throws(StoreError) { try self[.alive].run([microseconds]) }
 
     /// Stores a transaction of the upload, and removes older ones to which the server can no longer fall back.
     func add(_ value: UploadMove, under id: String) throws(StoreError) {
@@ -174,22 +161,16 @@ final class NoteStatements {
         ])
     }
 
-    /// Removes a dead letter.
-    ///
-    /// - Returns: Whether it was there.
+    /// Removes a dead letter; returns whether it was there.
     func removeLetter(_ stream: EventStream, _ sequence: Int64) throws(StoreError) -> Bool {
         try self[.removal].run([stream.rawValue, sequence]) == 1
     }
 
     /// The number of dead letters.
-    func letterCount() throws(StoreError) -> Int64 {
-        try self[.letters].number() ?? 0
-    }
+    func letterCount() throws(StoreError) -> Int64 { try self[.letters].number() ?? 0 }
 
     /// The number of gaps that are over and not filled yet.
-    func openGapCount() throws(StoreError) -> Int64 {
-        try self[.openGaps].number() ?? 0
-    }
+    func openGapCount() throws(StoreError) -> Int64 { try self[.openGaps].number() ?? 0 }
 
     /// Deletes the oldest dead letters of rows that no longer wait, and counts them in `tally`.
     ///
@@ -197,37 +178,27 @@ final class NoteStatements {
     func deleteOldestLetters(
         _ count: Int64, settled statistics: BufferStatistics, into tally: inout DropTally
     ) throws(StoreError) {
-        let acknowledged = EventStream.allCases.map { statistics[$0].acknowledgedSequence }
-        try self[.oldestLetters].rows([count] + acknowledged) { row in
-            if let stream = EventStream(rawValue: row.text(0)) {
-                tally.add(
-                    stream, Symbol(row.text(2)), .letterDropped, time: row.integer(3), sequence: row.integer(1) ?? 0)
-            }
-            return true
+        let acknowledged = EventStream.allCases.map { statistics[$0].marks.acknowledged }
+        try self[.oldestLetters].forEach([count] + acknowledged) { row in
+            guard let stream = EventStream(rawValue: row.text(0)) else { return }
+            tally.add(stream, Symbol(row.text(2)), .letterDropped, time: row.integer(3), sequence: row.integer(1) ?? 0)
         }
     }
 
-    /// Stores what was dropped and what happened to the file.
-    ///
-    /// - Returns: How many gaps were added.
-    func add(_ carried: CarriedLosses, episode: @autoclosure () -> Int64, now microseconds: Int64) throws(StoreError)
-        -> Int64
-    {
+    /// Stores what was dropped and what happened to the file; returns how many gaps were added.
+    func add(
+        _ carried: CarriedLosses, episode: @autoclosure () -> Int64, now microseconds: Int64
+    ) throws(StoreError) -> Int64 {
         var gaps: Int64 = 0
         for gap in carried.gaps {
             // The next file may be a copy of the previous one and have the gap already.
             if try self[.sameGap].number(values(of: gap)) == nil, try add(gap, now: microseconds) { gaps += 1 }
         }
         for incident in carried.incidents {
-            try add(incident: incident.what, detail: incident.detail, now: microseconds)
+            try self[.incident].run([microseconds, incident.what, incident.detail])
         }
         if !carried.drops.isEmpty { try add(carried.drops, episode: episode(), now: microseconds) }
         return gaps
-    }
-
-    /// Stores what happened to the file.
-    func add(incident what: String, detail: String, now microseconds: Int64) throws(StoreError) {
-        try self[.incident].run([microseconds, what, detail])
     }
 
     /// Deletes some of what was noted before a moment, in microseconds since the Unix epoch: gaps that lack nothing, with
@@ -250,9 +221,7 @@ final class NoteStatements {
     }
 
     /// Stores the number of transactions with notes, by which a transaction of unknown outcome is recognised.
-    func count(notes: Int64) throws(StoreError) {
-        try self[.counted].run([notes])
-    }
+    func count(notes: Int64) throws(StoreError) { try self[.counted].run([notes]) }
 }
 
 /// The statements for the file as a whole.
@@ -344,7 +313,7 @@ private enum Note: CaseIterable {
         case .moves: "DELETE FROM moves WHERE id = ? AND stream = ?"
         case .oldGap:
             """
-            SELECT id FROM gaps WHERE id > ?2 AND state IN (\(Self.list(GapState.whole.map(\.rawValue))))
+            SELECT id FROM gaps WHERE id > ?2 AND state IN (\(GapState.whole.map(\.rawValue).sqlList))
             AND to_ms IS NOT NULL AND max(recorded_us, coalesce(settled_us, recorded_us)) < ?1 ORDER BY id LIMIT 1
             """
         case .gapFills: "DELETE FROM gap_fills WHERE gap = ?"
@@ -352,13 +321,9 @@ private enum Note: CaseIterable {
         case .oldIncidents:
             """
             DELETE FROM incidents WHERE id IN (
-                SELECT id FROM incidents WHERE at_us < ?1 AND what NOT IN (\(Self.list(Incident.losses))) LIMIT ?2)
+                SELECT id FROM incidents WHERE at_us < ?1 AND what NOT IN (\(Incident.losses.sqlList)) LIMIT ?2)
             """
         }
-    }
-
-    private static func list(_ words: [String]) -> String {
-        words.map { "'\($0)'" }.sorted().joined(separator: ", ")
     }
 
     /// The row of a gap under way; a gap that continued an earlier row has that row's start.

@@ -21,15 +21,17 @@ struct Notes: Sendable {
     var drops = DropTally()
     /// What the ledger upstream says, to be adopted; `nil` if it wasn't asked.
     private(set) var ledger: [EventStream: Int64]?
-    /// See ``BufferStatistics/Stream/sentAgainThrough``.
+    /// See `UploadMarks.sentAgain`.
     var sentAgain: [EventStream: Int64] = [:]
-    /// What has to be recorded about the uploads.
-    var line = LineChange()
+    /// Transactions of the upload whose COMMIT comes next.
+    var moves: [UploadMove] = []
+    /// Earlier identifiers of streams that no longer matter.
+    var forgotten: [(id: String, stream: EventStream)] = []
 
     var isEmpty: Bool {
         gaps.isEmpty && incidents.isEmpty && lettersByRow.isEmpty && fills.isEmpty && settledByRow.isEmpty
-            && reconciled.isEmpty && drops.isEmpty && ledger == nil && sentAgain.isEmpty
-            && line.isEmpty
+            && reconciled.isEmpty && drops.isEmpty && ledger == nil && sentAgain.isEmpty && moves.isEmpty
+            && forgotten.isEmpty
     }
 
     /// The dead letters, in the order of their rows.
@@ -46,7 +48,7 @@ struct Notes: Sendable {
     var changesLetters: Bool { !lettersByRow.isEmpty || !settledByRow.isEmpty || ledger != nil }
 
     /// Whether the COMMIT of an upload relies on them: the disk must have them even if other commits aren't synced.
-    var precedesUpload: Bool { !lettersByRow.isEmpty || !line.moves.isEmpty }
+    var precedesUpload: Bool { !lettersByRow.isEmpty || !moves.isEmpty }
 
     /// Adds what one database's ledger says to what another's says about other streams.
     mutating func agree(with ledger: [EventStream: Int64]) {

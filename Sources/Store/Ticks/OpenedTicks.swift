@@ -7,7 +7,8 @@ struct OpenedTicks {
     let connection: TickConnection
     let identity: TickConnection.Identity
     let contents: TickConnection.Contents
-    let totals: TickConnection.Totals
+    /// See ``TickConnection/totals(_:)``.
+    let totals: BufferStatistics
     /// How far the file, or the bad file that it replaced, came before; `nil` if that is not known.
     let previousLife: PreviousLife?
     /// See ``TickConnection/greatestReceipt()``.
@@ -37,8 +38,10 @@ struct OpenedTicks {
             let used = lock.lastHeld == nil && why == StoreFile.foreign ? nil : lastUsed
             let found = LostFile(file.path, lastUsed: used, now: now / 1000)
             let name = file.freeName(now: now / 1_000_000)
-            carried.add(found)
-            carried.add([Incident(Incident.setAsideAtStart, detail: "\(name): \(why); \(found.text)")])
+            carried.drops.add(found.drops)
+            carried.gaps += found.gaps.gaps
+            carried.incidents += found.incidents
+            carried.incidents.append(Incident(Incident.setAsideAtStart, detail: "\(name): \(why); \(found.text)"))
             // The bad file may have got the other one before it was found to be bad.
             identity = newIdentity()
             try replace(file, by: identity, found.seed(for: identity.id), &carried, options, now: now)
@@ -53,7 +56,8 @@ struct OpenedTicks {
         if lost == nil, FilePlaces.Entry(file.path)?.bytes == 0 {
             let found = LostFile(lastUsed: lastUsed, now: WallClock.milliseconds())
             lost = found
-            carried.add([Incident(Incident.foundEmpty, detail: "\(file.path) had no bytes; \(found.text)")])
+            carried.incidents.append(
+                Incident(Incident.foundEmpty, detail: "\(file.path) had no bytes; \(found.text)"))
             logger.error(
                 "the buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
                 metadata: ["path": "\(file.path)", "held": "\(found.text)"])
@@ -65,21 +69,21 @@ struct OpenedTicks {
                 let connection = try TickConnection.open(
                     file, synchronous: options.synchronous.rawValue, identity: identity,
                     seed: lost?.seed(for: identity.id) ?? TickConnection.Contents())
-                var contents = try connection.contents()
+                var contents = try connection.read(TickConnection.contents)
                 try connection.checkPending(contents)
                 let isFresh = contents.id == identity.id
                 // Everything needed at the start is read before the first write: a bad file stays as it is.
                 let greatestReceipt = try connection.greatestReceipt()
-                _ = (try connection.totals(), try connection.line())
+                _ = (try connection.read(TickConnection.totals), try connection.read(TickConnection.line))
                 if !isFresh { contents = try connection.renamed(contents, to: identity.id) }
                 let life = isFresh ? lost?.life : try connection.endPreviousLife(now: WallClock.microseconds() / 1000)
                 try connection.note(&carried)
                 return OpenedTicks(
                     connection: connection,
                     identity: TickConnection.Identity(id: contents.id, collector: options.collector),
-                    contents: contents, totals: try connection.totals(),
-                    previousLife: life, greatestReceipt: greatestReceipt,
-                    line: try connection.line(), carried: carried)
+                    contents: contents, totals: try connection.read(TickConnection.totals), previousLife: life,
+                    greatestReceipt: greatestReceipt, line: try connection.read(TickConnection.line),
+                    carried: carried)
             } catch {
                 // Damage may hide behind a sound header, in any page that the start reads.
                 guard error.reason == .damaged, attempt == 0 else { throw error }
@@ -123,9 +127,8 @@ extension TickConnection {
     /// Reads the first row of each stream that waits for upload, as the writer does as soon as it starts.
     fileprivate func checkPending(_ contents: Contents) throws(StoreError) {
         for stream in EventStream.allCases {
-            let first = max(contents.acknowledged[stream], contents.deletedThrough[stream]) + 1
-            guard first <= contents.last[stream] else { continue }
-            _ = try perform { () throws(StoreError) in try notes.received(stream, from: first) }
+            let marks = contents[stream]
+            if marks.settled < marks.last { _ = try received(stream, from: marks.settled + 1) }
         }
     }
 }

@@ -38,14 +38,11 @@ enum ReceiptOrder {
         in bounds: ClosedRange<Int64>, receivedFrom microseconds: Int64,
         _ receipt: (_ through: Int64) throws(Failure) -> Int64?
     ) throws(Failure) -> Int64 {
-        var (low, high) = (bounds.lowerBound, bounds.upperBound + 1)
         // A common question, answered faster than by binary search: everything.
-        if try receipt(low) ?? .min >= microseconds { return low }
-        while low < high {
-            let middle = low + (high - low) / 2
-            if try receipt(middle) ?? .min >= microseconds { high = middle } else { low = middle + 1 }
+        if try receipt(bounds.lowerBound) ?? .min >= microseconds { return bounds.lowerBound }
+        return try (bounds.lowerBound..<bounds.upperBound + 1).partitioningIndex { place throws(Failure) in
+            try receipt(place) ?? .min >= microseconds
         }
-        return low
     }
 
     /// Like ``first(in:receivedFrom:_:)``, for a stream's rows.

@@ -48,18 +48,18 @@ public struct ReconciledDay: Sendable, Equatable {
     public static func tapeIsFinal(_ day: TradingDay) -> Int64 { day.span.upperBound + 86_400_000 }
 
     /// The counts, in the order of the table's columns.
-    var counts: [Int] { Self.countPaths.map { self[keyPath: $0] } }
+    var counts: [Int] { Self.countColumns.map { self[keyPath: $0.path] } }
 
-    private static var countPaths: [WritableKeyPath<ReconciledDay, Int>] {
-        [\.regular, \.present, \.halted, \.untraded, \.tape, \.added, \.corrected, \.extra, \.missing]
+    private static var countColumns: [(name: String, path: WritableKeyPath<ReconciledDay, Int>)] {
+        [
+            ("regular", \.regular), ("present", \.present), ("halted", \.halted), ("untraded", \.untraded),
+            ("tape", \.tape), ("added", \.added), ("corrected", \.corrected), ("extra", \.extra),
+            ("missing", \.missing),
+        ]
     }
 
-    private static let countNames = [
-        "regular", "present", "halted", "untraded", "tape", "added", "corrected", "extra", "missing",
-    ]
-
     /// The columns of the table `reconciled`.
-    static let columnList = (["symbol", "day"] + countNames + ["at_ms"]).joined(separator: ", ")
+    static let columnList = (["symbol", "day"] + countColumns.map(\.name) + ["at_ms"]).joined(separator: ", ")
 
     /// Reads a row; `nil` for an invalid one that another program wrote.
     init?(_ cells: Cells) {
@@ -67,7 +67,7 @@ public struct ReconciledDay: Sendable, Equatable {
             let day = TradingDay(text), let at: Int64 = cells["at_ms"]
         else { return nil }
         self.init(symbol: symbol, day: day, at: at)
-        for (name, path) in zip(Self.countNames, Self.countPaths) { self[keyPath: path] = cells.count(name) }
+        for (name, path) in Self.countColumns { self[keyPath: path] = cells.count(name) }
     }
 }
 
@@ -103,10 +103,6 @@ public struct DayFinding: Sendable, Equatable {
 public struct DayTotals: Sendable, Equatable {
     /// The number of days of symbols.
     public var symbols = 0
-    /// Minutes of the regular session.
-    var regular = 0
-    /// Of these, minutes with a bar as the tape has it.
-    var present = 0
     /// Bars of the tape.
     public var tape = 0
     /// Bars that were added.
@@ -125,8 +121,6 @@ public struct DayTotals: Sendable, Equatable {
     public init(_ days: [ReconciledDay]) {
         symbols = days.count
         for day in days {
-            regular += day.regular
-            present += day.present
             tape += day.tape
             added += day.added
             corrected += day.corrected

@@ -32,29 +32,24 @@ final class RowInserter {
 
     /// Inserts `rows`, numbered from `first`.
     ///
-    /// `bind` binds one row. Its parameters are the statement, the number of the row's first parameter less one, the
-    /// row, its sequence, and room for its symbol's bytes. Texts are bound by reference and must stay in place until
-    /// this call returns.
+    /// `bind` binds one row, except its number. Texts are bound by reference and must stay in place until this call
+    /// returns.
     @inline(__always)
     func insert<Row>(
-        _ rows: [Row], first: Int64,
-        bind: (OpaquePointer, Int32, borrowing Row, Int64, UnsafeMutableRawPointer) -> Void
+        _ rows: [Row], first: Int64, bind: (RowBinding, borrowing Row) -> Void
     ) throws(StoreError) {
-        let whole = rows.count - rows.count % RowInserter.rowsPerStatement
         var index = 0
-        while index < whole {
-            for slot in 0..<RowInserter.rowsPerStatement {
-                bind(
-                    many.handle, Int32(slot) * columns, rows[index], first + Int64(index),
-                    symbols + slot * RowInserter.symbolBytes)
+        while index < rows.count {
+            let fillsMany = rows.count - index >= RowInserter.rowsPerStatement
+            let (handle, count) = fillsMany ? (many.handle, RowInserter.rowsPerStatement) : (one.handle, 1)
+            for slot in 0..<count {
+                let row = RowBinding(
+                    handle: handle, base: Int32(slot) * columns, room: symbols + slot * RowInserter.symbolBytes)
+                row.bind(first + Int64(index), 1)
+                bind(row, rows[index])
                 index += 1
             }
-            try step(many.handle)
-        }
-        while index < rows.count {
-            bind(one.handle, 0, rows[index], first + Int64(index), symbols)
-            index += 1
-            try step(one.handle)
+            try step(handle)
         }
     }
 
@@ -66,5 +61,61 @@ final class RowInserter {
             throw error
         }
         sqlite3_reset(handle)
+    }
+}
+
+/// Binds the columns of one row in a statement that inserts several.
+struct RowBinding {
+    let handle: OpaquePointer
+    /// The number of the row's first parameter less one.
+    let base: Int32
+    /// Room for its symbol's bytes.
+    let room: UnsafeMutableRawPointer
+
+    @inline(__always)
+    func bind(_ value: Int64?, _ column: Int32) {
+        if let value {
+            sqlite3_bind_int64(handle, base + column, value)
+        } else {
+            sqlite3_bind_null(handle, base + column)
+        }
+    }
+
+    @inline(__always)
+    func bind(_ value: Int32?, _ column: Int32) { bind(value.map { Int64($0) }, column) }
+
+    /// SQLite has no NaN and stores NULL for it.
+    @inline(__always)
+    func bind(_ value: Double?, _ column: Int32) {
+        if let value {
+            sqlite3_bind_double(handle, base + column, value)
+        } else {
+            sqlite3_bind_null(handle, base + column)
+        }
+    }
+
+    @inline(__always)
+    func bind(_ bytes: UnsafeBufferPointer<UInt8>?, _ column: Int32) {
+        guard let bytes else {
+            sqlite3_bind_null(handle, base + column)
+            return
+        }
+        // An empty text needs an address too.
+        let start = bytes.baseAddress.map { UnsafeRawPointer($0) } ?? UnsafeRawPointer(room)
+        bind(start, count: bytes.count, column)
+    }
+
+    @inline(__always)
+    func bind(_ symbol: Symbol, _ column: Int32) {
+        let count = symbol.withUTF8 { bytes in
+            room.copyMemory(from: UnsafeRawPointer(bytes.baseAddress!), byteCount: bytes.count)
+            return bytes.count
+        }
+        bind(room, count: count, column)
+    }
+
+    @inline(__always)
+    private func bind(_ text: UnsafeRawPointer, count: Int, _ column: Int32) {
+        sqlite3_bind_text(handle, base + column, text.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

@@ -35,18 +35,12 @@ public struct StoredEvent: Sendable, Equatable {
     init?(_ row: Row, of stream: EventStream) {
         var texts = TextArena()
         let cells = Cells(row)
-        guard let event = Self.event(row, &texts, stream.event), let sequence: Int64 = cells["seq"] else { return nil }
-        self.event = event
+        guard let event = stream.event.init(row, texts: &texts), let sequence: Int64 = cells["seq"] else { return nil }
+        self.event = event.any
         self.texts = texts
         self.sequence = sequence
         connection = cells["connection"] ?? ""
         receivedMicroseconds = cells["received_us"] ?? 0
-    }
-
-    private static func event<Event: MarketEvent>(
-        _ row: Row, _ texts: inout TextArena, _: Event.Type
-    ) -> AnyMarketEvent? {
-        Event(row, texts: &texts)?.any
     }
 }
 

@@ -1,4 +1,3 @@
-import Glibc
 public import Logging
 public import MarketData
 import Synchronization
@@ -10,7 +9,7 @@ import Synchronization
 /// writes it. A row leaves the head only after ``acknowledge(_:through:)``, so after a crash a batch may be sent again
 /// but is never lost. Rows that have to go earlier, because the disk or the limit is full, are counted in the table
 /// `drops`.
-public final class TickBuffer: EventSink, Sendable {
+public final class TickBuffer: EventSink, UploadFile, Sendable {
     /// When a commit counts as durable.
     public enum Synchronous: String, Sendable, Hashable, CaseIterable {
         /// When the disk has synced it.
@@ -36,17 +35,17 @@ public final class TickBuffer: EventSink, Sendable {
         /// The longest time from an event's arrival to its commit.
         public var commitInterval: CommitInterval
         /// When a commit counts as durable.
-        var synchronous: Synchronous
+        public var synchronous = Synchronous.full
         /// The limit of the part of the file in use, in bytes.
-        public var maximumBytes: Int64
+        public var maximumBytes: Int64 = 8 << 30
         /// What is given up when the limit is reached.
-        public var fullPolicy: FullPolicy
+        public var fullPolicy = FullPolicy.dropOldest
         /// How many dead letters the file keeps; the oldest are dropped first, before any row that waits.
         public var maximumLetters: Int64 = 100_000
         /// How long uploaded rows stay for local queries, from when they were received.
         public var retention: Duration
         /// The limit of what waits in memory, in bytes; from half of it on, connections are asked to stop reading.
-        public var queueBytes: Int
+        public var queueBytes = 32 << 20
         /// The write-ahead log's limit in bytes, for when a reader's open snapshot keeps it from being emptied. A log
         /// longer than half of this, or than 64 MiB if that is less, is reported; at the limit nothing more is written
         /// until the reader is gone.
@@ -61,22 +60,16 @@ public final class TickBuffer: EventSink, Sendable {
         /// Makes options; see the properties for meaning and units.
         public init(
             collector: String, commitInterval: CommitInterval = .fixed(.milliseconds(50)),
-            synchronous: Synchronous = .full,
-            maximumBytes: Int64 = 8 << 30, fullPolicy: FullPolicy = .dropOldest, retention: Duration = .seconds(86_400),
-            queueBytes: Int = 32 << 20
+            retention: Duration = .seconds(86_400)
         ) {
             self.collector = collector
             self.commitInterval = commitInterval
-            self.synchronous = synchronous
-            self.maximumBytes = maximumBytes
-            self.fullPolicy = fullPolicy
             self.retention = retention
-            self.queueBytes = queueBytes
         }
     }
 
     /// The file's name in the data directory.
-    public static let fileName = "ticks.sqlite"
+    public static let fileName = LocalFile.ticks.name
 
     /// The file's own identifier, by which the upload's ledger knows it.
     ///
@@ -90,27 +83,25 @@ public final class TickBuffer: EventSink, Sendable {
     /// Whatever happened since then was missed, because no collector ran.
     public let previousLife: PreviousLife?
 
-    private let handOver: HandOver
-    private let board: Board
-    private let reader: TickReader
+    let file: StoreFile
+    let board: Board
+    let handOver: HandOver
+    let reader: TickReader
     /// For readers beside the upload, over a connection and a queue of its own.
-    private let visitors: TickReader
+    let visitors: TickReader
     /// The streams that may have dead letters whose upload was not completed, in the file or still to be written.
     private let unsettledLetters: Mutex<Set<EventStream>>
-    private let file: StoreFile
 
-    private init(
-        id: String, previousLife: PreviousLife?, handOver: HandOver, board: Board, reader: TickReader,
-        visitors: TickReader, file: StoreFile
-    ) {
-        self.id = id
-        self.previousLife = previousLife
-        self.handOver = handOver
-        self.board = board
-        self.reader = reader
-        self.visitors = visitors
+    private init(_ opened: OpenedTicks, file: StoreFile, options: Options) {
+        id = opened.identity.id
+        previousLife = opened.previousLife
         self.file = file
-        unsettledLetters = Mutex(board.current.deadLetters > 0 ? Set(EventStream.allCases) : [])
+        board = Board(opened, setAside: file.filesSetAside())
+        handOver = HandOver(limit: options.queueBytes, interval: options.commitInterval)
+        reader = TickReader(
+            file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
+        visitors = TickReader(file: file, board: board, handOver: handOver, commitsAreDurable: true)
+        unsettledLetters = Mutex(opened.totals.deadLetters > 0 ? Set(EventStream.allCases) : [])
     }
 
     deinit {
@@ -132,48 +123,24 @@ public final class TickBuffer: EventSink, Sendable {
         guard options.queueBytes > 0, options.maximumBytes > 0, options.maximumLogBytes > 0 else {
             throw StoreError(.invalid, operation: "open the buffer", underlying: "limits must be greater than 0")
         }
-        let file = StoreFile(path: "\(directory)/\(fileName)", schema: .ticks)
+        let file = StoreFile(.ticks, in: directory)
         // Before the directory and the lock are made: a mistyped path must leave nothing behind.
         if !options.isCollecting { try file.check(to: "open", mayBeFresh: options.makesFile) }
         try StoreFile.makeDirectory(directory)
         let lock = try FileLock.acquire(
             file.path + ".lock", locksDirectory: true, isCollecting: options.isCollecting)
         let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
-        let board = Board()
-        let totals = opened.totals
-        board.updateLine { $0 = opened.line }
-        board.update { statistics in
-            statistics.setAside = file.filesSetAside()
-            statistics.gaps = totals.gaps
-            statistics.openGaps = totals.openGaps
-            statistics.drops = totals.drops
-            statistics.deadLetters = totals.deadLetters
-            for stream in EventStream.allCases {
-                statistics[stream].lastSequence = opened.contents.last[stream]
-                statistics[stream].acknowledgedSequence = opened.contents.acknowledged[stream]
-                statistics[stream].deletedThrough = opened.contents.deletedThrough[stream]
-                statistics[stream].sentAgainThrough = opened.contents.sentAgainThrough[stream]
-            }
-        }
-        for stream in EventStream.allCases { board.handOut(stream, through: opened.contents.last[stream]) }
-        let handOver = HandOver(limit: options.queueBytes, interval: options.commitInterval)
-        let reader = TickReader(
-            file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
-        let visitors = TickReader(file: file, board: board, handOver: handOver, commitsAreDurable: true)
-        let buffer = TickBuffer(
-            id: opened.identity.id, previousLife: opened.previousLife, handOver: handOver, board: board, reader: reader,
-            visitors: visitors, file: file)
+        let buffer = TickBuffer(opened, file: file, options: options)
         let writer = TickWriter(
-            file: file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
+            file: file, lock: lock, options: options, opened: opened, handOver: buffer.handOver, board: buffer.board,
+            logger: logger)
         try writer.findOldestPending(again: true)
         try WriterThread.start(writer)
         return buffer
     }
 
     /// Takes a batch into the queue without blocking.
-    public func offer(_ batch: EventBatch) -> Admission {
-        handOver.offer(batch)
-    }
+    public func offer(_ batch: EventBatch) -> Admission { handOver.offer(batch) }
 
     /// Takes a batch that its owner can deliver again, and waits until there is room: live events come first.
     /// Cancellation doesn't end the wait. Whether the file had room for the batch shows after ``flush()``, in
@@ -194,37 +161,22 @@ public final class TickBuffer: EventSink, Sendable {
     public var turnedAway: Int { handOver.turnedAway }
 
     /// Calls `resume` once, on any thread, when the queue is less than half full; at once when it is now.
-    public func whenRoom(_ resume: @escaping @Sendable () -> Void) {
-        handOver.whenRoom(resume)
-    }
+    public func whenRoom(_ resume: @escaping @Sendable () -> Void) { handOver.whenRoom(resume) }
 
     /// Registers `ring` to be called after each commit that changed gaps, drops or dead letters. It is called on the
     /// writer's thread and must not block.
-    public func onNotes(_ ring: @escaping @Sendable () -> Void) {
-        board.onNotes(ring)
-    }
-
-    /// Stores a gap with the next commit; does not block.
-    public func record(_ gap: Gap) {
-        handOver.record(GapChange(gaps: [gap]))
-    }
+    public func onNotes(_ ring: @escaping @Sendable () -> Void) { board.onNotes(ring) }
 
     /// Stores with the next commit which gaps began and which ended; does not block.
-    public func record(_ change: GapChange) {
-        handOver.record(change)
-    }
+    public func record(_ change: GapChange) { handOver.record(change) }
 
     /// Stores an incident with the next commit; does not block.
-    public func record(_ incident: Incident) {
-        handOver.record(incident)
-    }
+    public func record(_ incident: Incident) { handOver.record(incident) }
 
     /// Waits until everything offered before the call is durable. Cancellation doesn't end the wait.
     ///
     /// - Throws: The error of a failed attempt to write. The events stay queued, and the write is tried again.
-    public func flush() async throws(StoreError) {
-        try await handOver.flush()
-    }
+    public func flush() async throws(StoreError) { try await handOver.flush() }
 
     /// The damage that was found after the opening, if nothing is collected: the file then stays as it is. Final once the
     /// buffer is closed.
@@ -240,78 +192,17 @@ public final class TickBuffer: EventSink, Sendable {
     ///   closed first.
     public func mark(_ reached: @escaping @Sendable (StreamSequences?) -> Void) {
         handOver.mark { [board] error in
-            guard error == nil else { return reached(nil) }
-            let statistics = board.current
-            var sequences = StreamSequences()
-            for stream in EventStream.allCases { sequences[stream] = statistics[stream].lastSequence }
-            reached(sequences)
+            reached(error == nil ? board.current.lastSequences : nil)
         }
     }
 
-    /// Where a stream's rows from a moment on begin, and since when the file holds what was collected.
-    public struct Beginning: Sendable, Equatable {
-        /// The sequence of the last row before them; 0 if there is none.
-        public var after: Int64
-        /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; `nil`
-        /// if it holds none. If rows were deleted, it is not before the receipt of the first row, since that may be an
-        /// older event that was added later.
-        public var heldSince: Int64?
-    }
-
-    /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch. Uses
-    /// binary search, since rows are in the order of their receipt.
-    ///
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
-    public func beginning(
-        of stream: EventStream, receivedFrom microseconds: Int64
-    ) async throws(StoreError) -> Beginning {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await visitors.beginning(of: stream, receivedFrom: microseconds)
-    }
-
-    /// Reads the rows after one sequence and through another, at most `limit`, without holding up the upload.
-    ///
-    /// - Returns: The rows, and the sequence through which everything was read.
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
-    public func read(
-        _ stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await visitors.run(of: stream, after: after, through: through, limit: limit)
-    }
-
-    /// Returns the gaps in some of the states, as
-    /// ``GapLog/read(directory:states:overlapping:before:limit:fills:)`` does.
-    ///
-    /// - Throws: `.damaged` if their table turned out to be unreadable (a collector then sets the file aside),
-    ///   `.inputOutput`.
-    public func gaps(
-        states: Set<GapState> = Set(GapState.allCases), before id: Int64 = .max, limit: Int,
-        fills: GapFills = .counts
-    ) async throws(StoreError) -> [GapRecord] {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await visitors.gaps(states: states, before: id, limit: limit, fills: fills)
-    }
-
     /// The buffer's statistics at this moment, from memory alone.
-    public var statistics: BufferStatistics {
-        handOver.statistics { board.current }
-    }
+    public var statistics: BufferStatistics { handOver.statistics { board.current } }
 
-    /// Returns the first rows of a stream that wait for upload, at most `limit`; `nil` if none waits.
-    ///
-    /// The same rows are returned again until ``acknowledge(_:through:)`` is called for them.
-    ///
-    /// - Parameter sequence: Returns rows after this one, to read ahead while a batch is being sent.
-    /// - Throws: `.damaged` if the file turned out to be unreadable (a collector then sets it aside), `.inputOutput`.
-    public func nextBatch(
-        of stream: EventStream, after sequence: Int64? = nil, limit: Int
-    ) async throws(StoreError) -> BufferedBatch? {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await reader.nextBatch(of: stream, after: sequence, limit: limit)
-    }
+    /// How far a stream's uploads are.
+    public func marks(of stream: EventStream) -> UploadMarks { board.current[stream].marks }
 
-    /// Records that a stream's rows are upstream, up to a sequence; one that is lower than before is ignored.
+    /// Records that a stream's rows are upstream, up to a sequence; one that is not greater than before is ignored.
     ///
     /// Takes effect immediately, and is stored with the next commit. A crash before that is harmless: at the next start
     /// the upload's ledger upstream says the same.
@@ -319,17 +210,18 @@ public final class TickBuffer: EventSink, Sendable {
     /// - Throws: `.sequenceAhead` if this file never handed out a row with the sequence: the file is an older copy, and
     ///   rows that were not uploaded would be taken for uploaded. `.closed`.
     public func acknowledge(_ stream: EventStream, through sequence: Int64) async throws(StoreError) {
+        guard sequence > marks(of: stream).acknowledged else { return }
         guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "acknowledge", path: file.path) }
         // Rows that were deleted to make room during their upload no longer count as handed out.
-        let known = max(board.lastHandedOut(stream), board.current[stream].deletedThrough)
+        let known = max(board.lastHandedOut(stream), board.current[stream].marks.deleted)
         guard sequence <= known else {
             throw StoreError(
                 .sequenceAhead, operation: "acknowledge rows of", path: file.path,
                 underlying: "\(stream.rawValue): \(sequence) is uploaded, and the file handed out \(known) at most")
         }
         let isNew = board.update { statistics in
-            guard sequence > statistics[stream].acknowledgedSequence else { return false }
-            statistics[stream].acknowledgedSequence = sequence
+            guard sequence > statistics[stream].marks.acknowledged else { return false }
+            statistics[stream].marks.acknowledged = sequence
             return true
         }
         if isNew { handOver.noteAcknowledged() }
@@ -342,7 +234,7 @@ public final class TickBuffer: EventSink, Sendable {
     /// one that is then accepted must leave no letter to be retried. Call it only while no upload is under way.
     public func agree(withLedger uploaded: [EventStream: Int64]) async throws(StoreError) {
         let statistics = board.current
-        let isBehind = uploaded.contains { $1 < statistics[$0].acknowledgedSequence }
+        let isBehind = uploaded.contains { $1 < statistics[$0].marks.acknowledged }
         guard isBehind || unsettledLetters.withLock({ !$0.isDisjoint(with: uploaded.keys) }) else { return }
         try await handOver.flush { $0.agree(with: uploaded) }
         unsettledLetters.withLock { $0.subtract(uploaded.keys) }
@@ -352,13 +244,13 @@ public final class TickBuffer: EventSink, Sendable {
     /// may be upstream although they wait: nothing else keeps them from being doubled, also after a restart. Durable on
     /// return.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws(StoreError) {
-        let marks = board.current[stream]
+        let marks = board.current[stream].marks
         try await handOver.flush { notes in
-            notes.sentAgain[stream] = marks.lastSequence
-            if sequence <= marks.acknowledgedSequence { notes.agree(with: [stream: sequence - 1]) }
+            notes.sentAgain[stream] = marks.last
+            if sequence <= marks.acknowledged { notes.agree(with: [stream: sequence - 1]) }
         }
-        board.update { $0[stream].sentAgainThrough = marks.lastSequence }
-        if sequence - 1 > marks.acknowledgedSequence { try await acknowledge(stream, through: sequence - 1) }
+        board.update { $0[stream].marks.sentAgain = marks.last }
+        if sequence - 1 > marks.acknowledged { try await acknowledge(stream, through: sequence - 1) }
     }
 
     /// What the file knows of its uploads.
@@ -368,56 +260,14 @@ public final class TickBuffer: EventSink, Sendable {
     /// ``Synchronous`` is.
     public func prepare(_ move: UploadMove) async throws(StoreError) {
         board.updateLine { $0.add(move) }
-        try await handOver.flush { $0.line.moves.append(move) }
+        try await handOver.flush { $0.moves.append(move) }
     }
 
     /// Forgets earlier identifiers of a stream; durable on return.
     public func forget(_ ids: [String], of stream: EventStream) async throws(StoreError) {
         guard !ids.isEmpty else { return }
         board.updateLine { $0.forget(ids, of: stream) }
-        try await handOver.flush { $0.line.forgotten += ids.map { ($0, stream) } }
-    }
-
-    /// Reads the rows after one sequence and through another, at most `limit`, uploaded or not.
-    ///
-    /// - Returns: The rows, the sequence through which they are all there is, and whether a damaged page follows.
-    /// - Throws: `.damaged` if a row is missing that was neither deleted nor counted as lost (a collector then sets the
-    ///   file aside); `.inputOutput`, `.closed`.
-    public func rows(
-        of stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await reader.rows(of: stream, after: after, through: through, limit: limit)
-    }
-
-    /// Returns which rows after one sequence and through another upstream refused: they are not there, and need not be.
-    ///
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
-    public func refusedRows(
-        of stream: EventStream, after: Int64, through: Int64
-    ) async throws(StoreError) -> [ClosedRange<Int64>] {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await reader.refusedRows(of: stream, after: after, through: through)
-    }
-
-    /// Returns the range of the rows that upstream had confirmed and then lost, and that the file no longer has:
-    /// `drops` counts them. `nil` if there are none.
-    ///
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
-    public func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await reader.lostRows(of: stream)
-    }
-
-    /// Returns the first row of a stream that was received at a moment or later, in microseconds since the Unix epoch.
-    /// Scans rows.
-    ///
-    /// - Throws: `.damaged`, `.inputOutput`, `.closed`.
-    public func firstRow(
-        of stream: EventStream, receivedFrom microseconds: Int64
-    ) async throws(StoreError) -> Int64? {
-        guard handOver.closesAt == nil else { throw StoreError(.closed, operation: "read", path: file.path) }
-        return try await reader.firstRow(of: stream, receivedFrom: microseconds)
+        try await handOver.flush { $0.forgotten += ids.map { ($0, stream) } }
     }
 
     /// Stores what happened to the file, such as rows that are gone upstream; durable on return.
@@ -455,15 +305,12 @@ public final class TickBuffer: EventSink, Sendable {
             })
         for start in stride(from: 0, to: letters.count, by: 5000) {
             let own = numbers.withLock { Set($0.filter { $0.letter.stream == .bars }.map(\.sequence)) }
-            newer = try await visitors.look(for: newer, except: own)
-            let looked = newer
-            let part = letters[start..<min(start + 5000, letters.count)]
-            let settled = part.filter { $0.stream != .bars || !looked.found.contains($0.sequence) }.compactMap {
-                letter in
-                letter.event.map { event in
-                    SettledLetter(letter, event, lookedThrough: looked.through) { number in
-                        numbers.withLock { $0.append((letter, number)) }
-                    }
+            newer = try await look(for: newer, except: own)
+            let settled = letters[start...].prefix(5000).compactMap { letter -> SettledLetter? in
+                let isSuperseded = letter.stream == .bars && newer.found.contains(letter.sequence)
+                guard !isSuperseded, let event = letter.event else { return nil }
+                return SettledLetter(letter, event, lookedThrough: newer.through) { number in
+                    numbers.withLock { $0.append((letter, number)) }
                 }
             }
             try await handOver.flush { $0.settle(settled) }

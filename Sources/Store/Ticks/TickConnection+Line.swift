@@ -2,11 +2,6 @@ import GRDB
 import MarketData
 
 extension TickConnection {
-    /// Returns what the file knows of its uploads.
-    func line() throws(StoreError) -> UploadLine {
-        try StoreError.translating("read", path: path) { try queue.read(TickConnection.line) }
-    }
-
     /// Returns what a file knows of its uploads, over any connection.
     static func line(_ database: Database) throws -> UploadLine {
         func stream(_ row: Cells, in table: String) throws -> EventStream {
@@ -17,15 +12,14 @@ extension TickConnection {
         }
         var line = UploadLine(id: try String.fetchOne(database, sql: "SELECT id FROM buffer") ?? "")
         let order = "SELECT id, stream, through FROM predecessors ORDER BY place, through"
-        for row in try Row.fetchAll(database, sql: order) {
-            let row = Cells(row)
+        for row in try Row.fetchAll(database, sql: order).map(Cells.init) {
             line.predecessors.append(
                 .init(
                     id: try row.required("id"), stream: try stream(row, in: "predecessors"),
                     through: try row.required("through")))
         }
-        for row in try Row.fetchAll(database, sql: "SELECT id, stream, token FROM moves ORDER BY number") {
-            let row = Cells(row)
+        let moves = try Row.fetchAll(database, sql: "SELECT id, stream, token FROM moves ORDER BY number")
+        for row in moves.map(Cells.init) {
             line.add(try row.required("token"), of: try stream(row, in: "moves"), under: try row.required("id"))
         }
         return line
@@ -52,22 +46,9 @@ extension TickConnection {
     /// the old identifier. An identifier under which nothing was uploaded and nothing waits leaves no trace. A file
     /// that has the most predecessors allowed, and uploaded nothing under its identifier, keeps it.
     func renamed(_ contents: Contents, to id: String) throws(StoreError) -> Contents {
-        var isRenamed = false
-        do throws(StoreError) {
-            isRenamed = try StoreError.translating("use", path: path) {
-                var isRenamed = false
-                try queue.inTransaction(.immediate) { database in
-                    isRenamed = try TickConnection.rename(contents, to: id, database)
-                    return .commit
-                }
-                return isRenamed
-            }
-        } catch {
-            // A full disk must not keep a collector from starting.
-            guard error.reason != .damaged else { throw error }
-        }
+        let isRenamed = try changeIfPossible { try TickConnection.rename(contents, to: id, $0) }
         var renamed = contents
-        if isRenamed { renamed.id = id }
+        if isRenamed == true { renamed.id = id }
         return renamed
     }
 
@@ -80,13 +61,13 @@ extension TickConnection {
         if known >= UploadLine.mostPredecessors, !isKnownUpstream { return false }
         // A file of a version that did not record moves may have uploaded rows all the same.
         let mayBeKnown = try isKnownUpstream || number("SELECT count(*) FROM moves") == 0
-        let waits = EventStream.allCases.contains { contents.acknowledged[$0] < contents.last[$0] }
+        let waits = EventStream.allCases.contains { contents[$0].acknowledged < contents[$0].last }
         if mayBeKnown || waits {
             let place = try number("SELECT coalesce(max(place), 0) + 1 FROM predecessors")
-            for stream in EventStream.allCases where contents.last[stream] > 0 {
+            for stream in EventStream.allCases where contents[stream].last > 0 {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
-                    arguments: [contents.id, stream.rawValue, contents.last[stream], place])
+                    arguments: [contents.id, stream.rawValue, contents[stream].last, place])
             }
         }
         try database.execute(sql: "UPDATE buffer SET id = ?", arguments: [id])

@@ -10,44 +10,34 @@ extension TickConnection {
     ///
     /// - Returns: `nil` if nothing in the file shows it.
     func endPreviousLife(now: Int64) throws(StoreError) -> PreviousLife? {
-        let times = try StoreError.translating("read", path: path) { try queue.read { try FileTimes($0) } }
+        let times = try read { try FileTimes($0) }
         guard let life = times.life(now: now) else { return nil }
-        do throws(StoreError) {
-            try endGaps(of: life)
-        } catch {
-            // A full disk must not keep a collector from starting; the next start ends them.
-            guard error.reason != .damaged else { throw error }
-        }
+        try endGaps(of: life)
         let start = min(life.end, life.newest.values.min() ?? life.end)
         // Gaps that end earlier say nothing about the time since the newest events. Nor does a gap whose backfill has
         // begun: if the feed lagged, events from before its end may not have arrived yet.
-        let told = try StoreError.translating("read", path: path) {
-            try queue.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT * FROM gaps WHERE to_ms >= ? AND settled_us IS NULL
-                        AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id)
-                        ORDER BY id DESC LIMIT \(Self.recentGaps)
-                        """, arguments: [start]
-                ).map { Gap($0) }
-            }
+        let told = try read { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT * FROM gaps WHERE to_ms >= ? AND settled_us IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id)
+                    ORDER BY id DESC LIMIT \(Self.recentGaps)
+                    """, arguments: [start]
+            ).map { Gap($0) }
         }
         return times.life(now: now, told: told)
     }
 
-    /// Ends the gaps that are under way.
+    /// Ends the gaps that are under way; if the disk is full, the next start does.
     private func endGaps(of life: PreviousLife) throws(StoreError) {
         let end = life.lossesEnd
         let isUncertain = life.isUncertain || end < life.end
-        try StoreError.translating("use", path: path) {
-            try queue.inTransaction(.immediate) { database in
-                try database.execute(sql: "DELETE FROM gaps WHERE to_ms IS NULL AND from_ms >= ?", arguments: [end])
-                try database.execute(
-                    sql: "UPDATE gaps SET to_ms = ?, uncertain = max(uncertain, ?) WHERE to_ms IS NULL",
-                    arguments: [end, isUncertain ? 1 : 0])
-                return .commit
-            }
+        _ = try changeIfPossible { database in
+            try database.execute(sql: "DELETE FROM gaps WHERE to_ms IS NULL AND from_ms >= ?", arguments: [end])
+            try database.execute(
+                sql: "UPDATE gaps SET to_ms = ?, uncertain = max(uncertain, ?) WHERE to_ms IS NULL",
+                arguments: [end, isUncertain ? 1 : 0])
         }
     }
 
@@ -57,12 +47,10 @@ extension TickConnection {
     /// Returns the latest time at which a row was received, in microseconds since the Unix epoch: no later row may have
     /// an earlier one.
     func greatestReceipt() throws(StoreError) -> Int64 {
-        try StoreError.translating("read", path: path) {
-            try queue.read { database in
-                try EventStream.allCases.compactMap { stream in
-                    try Int64.fetchOne(database, sql: ReceiptOrder.greatest(of: stream, last: 1000))
-                }.max() ?? 0
-            }
+        try read { database in
+            try EventStream.allCases.compactMap { stream in
+                try Int64.fetchOne(database, sql: ReceiptOrder.greatest(of: stream, last: 1000))
+            }.max() ?? 0
         }
     }
 }

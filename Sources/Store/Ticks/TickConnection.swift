@@ -24,16 +24,14 @@ final class TickConnection {
         var created: Int64?
         /// How many transactions with notes (gaps, drops, letters) the file holds.
         var notes: Int64 = 0
-        var last = StreamSequences()
-        var acknowledged = StreamSequences()
-        var deletedThrough = StreamSequences()
-        /// See ``BufferStatistics/Stream/sentAgainThrough``.
-        var sentAgainThrough = StreamSequences()
+        var streams: [EventStream: UploadMarks] = [:]
         /// What a fresh file that continues another one takes over about its uploads.
         var line: UploadLine?
         /// Since when events may be missing in a fresh file that took the place of another, in milliseconds since the
         /// Unix epoch.
         var missedSince: Int64?
+
+        subscript(_ stream: EventStream) -> UploadMarks { streams[stream] ?? UploadMarks() }
     }
 
     /// The size of a frame of the log: a page and its header.
@@ -92,7 +90,7 @@ final class TickConnection {
         return try StoreError.translating("open", path: file.path) {
             try queue.writeWithoutTransaction { database in
                 try StoreConnection.turnOnWAL(database)
-                if try file.schema.migrate(database) {
+                if try file.kind.migrate(database) {
                     // The header's version must be in the file itself, where any tool finds it.
                     _ = try database.checkpoint(.truncate)
                     file.syncDirectory()
@@ -120,6 +118,16 @@ final class TickConnection {
         try perform { () throws(StoreError) in _ = edgetick_sqlite3_leave_log(UnsafeMutableRawPointer(database)) }
     }
 
+    /// Reads in one snapshot.
+    func read<Result>(_ body: (Database) throws -> Result) throws(StoreError) -> Result {
+        try StoreError.translating("read", path: path) { try queue.read(body) }
+    }
+
+    /// Returns when a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
+    func received(_ stream: EventStream, from sequence: Int64) throws(StoreError) -> Int64? {
+        try perform { () throws(StoreError) in try notes.received(stream, from: sequence) }
+    }
+
     /// Runs `body` where the connection may be used. Cancellation doesn't reach it.
     func perform<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         try StoreError.translating("use", path: path) {
@@ -128,8 +136,16 @@ final class TickConnection {
     }
 
     /// Runs `body` in a transaction that is durable on return if commits are synced; rolls it back if anything fails.
-    func transaction<Result>(_ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
-        try perform { () throws(StoreError) in
+    ///
+    /// - Parameter mustSync: Whether the disk must have it on return although commits usually aren't synced. The sync
+    ///   covers the whole log, and so all earlier transactions.
+    func transaction<Result>(
+        mustSync: Bool = false, _ body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        if mustSync { try setSynchronous(.full) }
+        // If this fails, later commits are only slower.
+        defer { if mustSync { try? setSynchronous(.normal) } }
+        return try perform { () throws(StoreError) in
             try begin.run()
             do throws(StoreError) {
                 let result = try body()
@@ -138,6 +154,34 @@ final class TickConnection {
             } catch {
                 if sqlite3_get_autocommit(database) == 0 { sqlite3_exec(database, "ROLLBACK", nil, nil, nil) }
                 throw error
+            }
+        }
+    }
+
+    /// Changes the file at a start, if it can: a full disk must not keep a collector from starting.
+    ///
+    /// - Returns: What `body` returned; `nil` if nothing was changed.
+    /// - Throws: `.damaged`.
+    func changeIfPossible<Result>(_ body: (Database) throws -> Result) throws(StoreError) -> Result? {
+        do throws(StoreError) {
+            return try StoreError.translating("use", path: path) {
+                var result: Result?
+                try queue.inTransaction(.immediate) { database in
+                    result = try body(database)
+                    return .commit
+                }
+                return result
+            }
+        } catch {
+            guard error.reason != .damaged else { throw error }
+            return nil
+        }
+    }
+
+    private func setSynchronous(_ synchronous: TickBuffer.Synchronous) throws(StoreError) {
+        try StoreError.translating("use", path: path) {
+            try queue.writeWithoutTransaction { database in
+                try database.execute(sql: "PRAGMA synchronous = \(synchronous.rawValue)")
             }
         }
     }
@@ -178,11 +222,6 @@ final class TickConnection {
         }
     }
 
-    /// Reads what the file knows of its streams.
-    func contents() throws(StoreError) -> Contents {
-        try StoreError.translating("read", path: path) { try queue.read(TickConnection.contents) }
-    }
-
     /// Reads what a file knows of its streams, over any connection.
     static func contents(_ database: Database) throws -> Contents {
         var contents = Contents()
@@ -193,25 +232,19 @@ final class TickConnection {
         contents.created = Cells(row)["created_us"]
         let notes: Int64 = try Cells(row).required("notes_seq")
         contents.notes = possibleSequences.contains(notes) ? notes : 0
-        for row in try Row.fetchAll(database, sql: "SELECT stream, acknowledged, deleted_through FROM streams") {
-            guard let stream = EventStream(rawValue: try Cells(row).required("stream")) else { continue }
-            contents.acknowledged[stream] = try Cells(row).required("acknowledged")
-            contents.deletedThrough[stream] = try Cells(row).required("deleted_through")
-        }
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        if version >= 10 {
-            for row in try Row.fetchAll(database, sql: "SELECT stream, sent_again_through FROM streams") {
-                guard let stream = EventStream(rawValue: try Cells(row).required("stream")) else { continue }
-                contents.sentAgainThrough[stream] = try Cells(row).required("sent_again_through")
-            }
+        let marks = "acknowledged, deleted_through, \(version >= 10 ? "" : "0 AS ")sent_again_through"
+        for row in try Row.fetchAll(database, sql: "SELECT stream, \(marks) FROM streams").map(Cells.init) {
+            guard let stream = EventStream(rawValue: try row.required("stream")) else { continue }
+            contents.streams[stream] = UploadMarks(
+                acknowledged: try row.required("acknowledged"), deleted: try row.required("deleted_through"),
+                sentAgain: try row.required("sent_again_through"))
         }
         for stream in EventStream.inFile(ofVersion: version) {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
-            let numbers = [greatest, contents.acknowledged[stream], contents.deletedThrough[stream]]
-            guard numbers.allSatisfy(possibleSequences.contains) else {
-                throw neverGiven(stream)
-            }
-            contents.last[stream] = numbers.max() ?? 0
+            let numbers = [greatest, contents[stream].acknowledged, contents[stream].deleted]
+            guard numbers.allSatisfy(possibleSequences.contains) else { throw neverGiven(stream) }
+            contents.streams[stream, default: UploadMarks()].last = numbers.max() ?? 0
         }
         return contents
     }
@@ -221,32 +254,17 @@ final class TickConnection {
             .damaged, operation: "read", underlying: "\(stream.rawValue) has a row number or mark that was never given")
     }
 
-    /// The sums that statistics begin with.
-    struct Totals {
-        /// Rows of `gaps`.
-        var gaps: Int64
-        /// Of these, the ones that are over and not filled yet.
-        var openGaps: Int64
-        /// Rows of `dead_letters`.
-        var deadLetters: Int64
-        /// Events in `drops`.
-        var drops: Int64
-    }
-
     /// SQL that counts the gaps that are over and not filled yet.
     static let openGaps = "SELECT count(*) FROM gaps WHERE state = '\(GapState.open.rawValue)' AND to_ms IS NOT NULL"
 
     /// Reads the sums that statistics begin with.
-    func totals() throws(StoreError) -> Totals {
-        try StoreError.translating("read", path: path) {
-            try queue.read { database in
-                Totals(
-                    gaps: try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0,
-                    openGaps: try Int64.fetchOne(database, sql: TickConnection.openGaps) ?? 0,
-                    deadLetters: try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0,
-                    drops: try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0)
-            }
-        }
+    static func totals(_ database: Database) throws -> BufferStatistics {
+        var statistics = BufferStatistics()
+        statistics.gaps = try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0
+        statistics.openGaps = try Int64.fetchOne(database, sql: openGaps) ?? 0
+        statistics.deadLetters = try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0
+        statistics.drops = try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0
+        return statistics
     }
 
     private static func initialize(_ database: Database, identity: Identity, seed: Contents) throws {
@@ -261,7 +279,7 @@ final class TickConnection {
             for stream in EventStream.allCases {
                 try database.execute(
                     sql: "UPDATE streams SET acknowledged = ?, deleted_through = ? WHERE stream = ?",
-                    arguments: [seed.acknowledged[stream], seed.last[stream], stream.rawValue])
+                    arguments: [seed[stream].acknowledged, seed[stream].last, stream.rawValue])
             }
             if let line = seed.line { try store(line, database) }
             return .commit

@@ -13,8 +13,6 @@ extension TickHistory {
 
     /// Reports the minute bars that start within a span, one call per row, from the newest step of rows backwards: a
     /// bar that has several versions is reported several times.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func minuteBars(
         starts: Range<Int64>, pace: Pace = { _, _ in true }, each: (_ symbol: Symbol, _ start: Int64) -> Void
     ) throws(StoreError) -> MinuteReading {
@@ -44,26 +42,19 @@ extension TickHistory {
 
     /// Returns the spans of the starts of bars that were dropped, clamped to a span, by symbol; `nil` if the symbol is
     /// not known.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func lostBars(
         within span: Range<Int64>
     ) throws(StoreError) -> [(symbol: Symbol?, starts: ClosedRange<Int64>)] {
-        try reading { connection in
-            try connection.read { database in
-                let rows = try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT symbol, from_ms, to_ms FROM drops
-                        WHERE stream = 'bars' AND from_ms < ? AND to_ms >= ?
-                        """, arguments: [span.upperBound, span.lowerBound])
-                return rows.compactMap { row in
-                    let row = Cells(row)
-                    guard let from: Int64 = row["from_ms"], let to: Int64 = row["to_ms"], from <= to else { return nil }
-                    let name: String = row["symbol"] ?? "*"
-                    let starts = (from...to).clamped(to: span.lowerBound...span.upperBound)
-                    return (name == "*" ? nil : Symbol(name), starts)
-                }
+        try snapshot { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: "SELECT symbol, from_ms, to_ms FROM drops WHERE stream = 'bars' AND from_ms < ? AND to_ms >= ?",
+                arguments: [span.upperBound, span.lowerBound])
+            return rows.map(Cells.init).compactMap { row in
+                guard let from: Int64 = row["from_ms"], let to: Int64 = row["to_ms"], from <= to else { return nil }
+                let name: String = row["symbol"] ?? "*"
+                let starts = (from...to).clamped(to: span.lowerBound...span.upperBound)
+                return (name == "*" ? nil : Symbol(name), starts)
             }
         }
     }

@@ -4,16 +4,12 @@ public import MarketData
 /// Reads all rows of a span, for those who write them elsewhere.
 extension TickHistory {
     /// Returns the numbers of the rows that a stream has now; `nil` if it has none.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func sequences(of stream: EventStream) throws(StoreError) -> ClosedRange<Int64>? {
-        try reading { connection in try connection.read { try Self.bounds($0, stream) } }
+        try snapshot { try Self.bounds($0, stream) }
     }
 
     /// Returns, for each day, the range among some of a stream's rows in which that day's rows are; days without rows
     /// are left out.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func sequences(
         of stream: EventStream, among sequences: ClosedRange<Int64>, on days: ClosedRange<TradingDay>,
         pace: Pace = { _, _ in true }
@@ -55,7 +51,6 @@ extension TickHistory {
     ///   - pace: Called between two steps of reading; returning `false` ends the reading.
     ///   - each: Called with each row; returning `false` ends the reading too.
     /// - Returns: Whether all rows were passed.
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func rows(
         of stream: EventStream, among sequences: ClosedRange<Int64>, times: Range<Int64>,
         pace: Pace = { _, _ in true }, each: (RowColumns) -> Bool
@@ -74,7 +69,6 @@ extension TickHistory {
     ///
     /// - Parameter received: A time before which none of them was received, in milliseconds since the Unix epoch; `nil`
     ///   if that is not known. All rows since then are read.
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func rows(
         of stream: EventStream, received: Int64?, times: Range<Int64>, each: (RowColumns) -> Void
     ) throws(StoreError) {
@@ -98,18 +92,14 @@ extension TickHistory {
     }
 
     /// Returns whether rows of a stream whose event's time is within a span wait for upload.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func hasWaiting(_ stream: EventStream, times: Range<Int64>) throws(StoreError) -> Bool {
-        let waiting = try reading { connection in
-            try connection.read { database -> ClosedRange<Int64>? in
-                let settled = try Int64.fetchOne(
-                    database, sql: "SELECT max(acknowledged, deleted_through) FROM streams WHERE stream = ?",
-                    arguments: [stream.rawValue])
-                guard let rows = try Self.bounds(database, stream) else { return nil }
-                let first = max(rows.lowerBound, (settled ?? 0) + 1)
-                return first <= rows.upperBound ? first...rows.upperBound : nil
-            }
+        let waiting = try snapshot { database -> ClosedRange<Int64>? in
+            let settled = try Int64.fetchOne(
+                database, sql: "SELECT max(acknowledged, deleted_through) FROM streams WHERE stream = ?",
+                arguments: [stream.rawValue])
+            guard let rows = try Self.bounds(database, stream) else { return nil }
+            let first = max(rows.lowerBound, (settled ?? 0) + 1)
+            return first <= rows.upperBound ? first...rows.upperBound : nil
         }
         guard let waiting else { return false }
         // The first row ends the reading.
@@ -173,7 +163,6 @@ extension TickHistory {
     /// Returns the newest events of a stream and of some symbols whose own time is within a span, oldest first.
     ///
     /// - Parameter limit: The maximum number of events per symbol.
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func events(
         of stream: EventStream, symbols: Set<Symbol>, from: Int64?, to: Int64?, limit: Int,
         pace: Pace = { _, _ in true }
@@ -208,16 +197,12 @@ extension TickHistory {
                     guard let event = StoredEvent(row, of: stream) else { continue }
                     found[event.symbol, default: []].append(event)
                 }
-                if found.count == symbols.count, found.values.allSatisfy({ $0.count >= limit }) {
-                    enoughSince =
-                        try enoughSince ?? ReceiptOrder.receipt(stream, through: range.lowerBound, database)
+                if enoughSince == nil, found.count == symbols.count, found.values.allSatisfy({ $0.count >= limit }) {
+                    enoughSince = try ReceiptOrder.receipt(stream, through: range.lowerBound, database)
                 }
-                for symbol in symbols {
-                    // Until every symbol has enough events, trimming now and then is sufficient.
-                    guard enoughSince != nil || found[symbol, default: []].count / 2 >= max(limit, Int(Self.step))
-                    else {
-                        continue
-                    }
+                // Until every symbol has enough events, trimming now and then is sufficient.
+                let many = max(limit, Int(Self.step))
+                for symbol in symbols where enoughSince != nil || (found[symbol]?.count ?? 0) / 2 >= many {
                     found[symbol]?.keepNewest(limit)
                 }
                 return true
@@ -231,8 +216,6 @@ extension TickHistory {
     /// same rows.
     ///
     /// Uses one bit of memory for each second or minute of a symbol's day.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func supersededBars(
         among sequences: ClosedRange<Int64>, starts: Range<Int64>, pace: Pace = { _, _ in true }
     ) throws(StoreError) -> Set<Int64> {
@@ -270,10 +253,8 @@ extension TickHistory {
 
     /// Returns when the oldest row was received, in milliseconds since the Unix epoch; `nil` if no row was ever
     /// deleted, and `Int64.max` if none is left.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func heldSince(_ stream: EventStream) throws(StoreError) -> Int64? {
-        try reading { connection in try connection.read { try Self.heldSince(stream, $0) } }
+        try snapshot { try Self.heldSince(stream, $0) }
     }
 
     static func heldSince(_ stream: EventStream, _ database: Database) throws -> Int64? {
@@ -290,8 +271,7 @@ extension TickHistory {
     private static func firstRow(
         of stream: EventStream, in bounds: ClosedRange<Int64>, near time: Int64, _ database: Database
     ) throws -> Int64 {
-        try ReceiptOrder.first(
-            of: stream, in: bounds, receivedFrom: (min(max(time, 0), 1 << 50) - 86_400_000) * 1000, database)
+        try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: microseconds(time) - 86_400_000_000, database)
     }
 }
 

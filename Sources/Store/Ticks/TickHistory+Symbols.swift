@@ -11,8 +11,6 @@ extension TickHistory {
     ///
     /// Reads about four million rows at most. If there are more, the list is not complete: a symbol with only a few
     /// rows a day may be left out.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func recentSymbols(
         of stream: EventStream
     ) throws(StoreError) -> (symbols: Set<Symbol>, isComplete: Bool) {
@@ -34,6 +32,28 @@ extension TickHistory {
                 for name in names { if let symbol = Symbol(name) { found.insert(symbol) } }
             }
             return (found, distance == Self.step)
+        }
+    }
+
+    /// Returns how much each symbol was traded according to the newest bars in the file, as a multiple of the average
+    /// symbol's volume.
+    ///
+    /// Reads about 65,000 bars at most, so that a start is not held up; empty if there are none.
+    public func relativeVolume() throws(StoreError) -> [Symbol: Double] {
+        try snapshot { database in
+            guard let last = try Self.bounds(database, .bars)?.upperBound else { return [:] }
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT symbol, SUM(volume) AS volume FROM bars WHERE seq > ? GROUP BY symbol",
+                arguments: [last - Self.step])
+            let volumes = rows.map(Cells.init).compactMap { cells -> (Symbol, Double)? in
+                guard let name: String = cells["symbol"], let symbol = Symbol(name),
+                    let volume: Double = cells["volume"]
+                else { return nil }
+                return (symbol, volume)
+            }
+            let average = volumes.reduce(0) { $0 + $1.1 } / Double(max(1, volumes.count))
+            guard average > 0 else { return [:] }
+            return Dictionary(volumes.map { ($0.0, $0.1 / average) }) { first, _ in first }
         }
     }
 }

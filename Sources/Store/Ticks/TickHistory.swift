@@ -7,7 +7,7 @@ public import MarketData
 /// It costs the collector nothing: every query opens a read-only connection, and reads the tables backwards from their
 /// newest row in short snapshots, so that no query holds the write-ahead log for long. There is no index by symbol,
 /// because one would slow every append: a query scans the rows and reports how far it came. All calls block on the
-/// disk.
+/// disk, and throw `.missing` when there is no file, and what reading a file throws.
 public struct TickHistory: Sendable {
     /// Which bars are asked for.
     public struct BarQuery: Sendable, Equatable {
@@ -56,12 +56,10 @@ public struct TickHistory: Sendable {
 
     /// The history in a data directory; opens nothing yet.
     public init(directory: String) {
-        file = StoreFile(path: "\(directory)/\(TickBuffer.fileName)", schema: .ticks)
+        file = StoreFile(.ticks, in: directory)
     }
 
     /// Returns the newest bars in the query's range, each in its newest version, oldest first.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func bars(_ query: BarQuery, pace: Pace = { _, _ in true }) throws(StoreError) -> Answer<Bar> {
         try reading { database in
             var newest: [Int64: Bar] = [:]
@@ -107,8 +105,6 @@ public struct TickHistory: Sendable {
     }
 
     /// Returns the newest events of all streams, newest first; of one symbol, or of all.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func newest(
         symbol: Symbol?, limit: Int, pace: Pace = { _, _ in true }
     ) throws(StoreError) -> Answer<StoredEvent> {
@@ -142,63 +138,50 @@ public struct TickHistory: Sendable {
     ///
     /// - Returns: The events, and the sequence to continue from. If the file has not come that far, because another
     ///   file took its place, that is the sequence of its last row.
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func events(
         of stream: EventStream, after sequence: Int64?, limit: Int
     ) throws(StoreError) -> (events: [StoredEvent], last: Int64) {
-        try reading { database in
-            try database.read { database in
-                guard let sequence, try database.tableExists(stream.rawValue) else {
-                    return ([], try Self.bounds(database, stream)?.upperBound ?? 0)
-                }
-                let rows = try Row.fetchAll(
-                    database, sql: "SELECT * FROM \(stream.rawValue) WHERE seq > ? ORDER BY seq LIMIT ?",
-                    arguments: [sequence, limit])
-                let last: Int64? = rows.last?["seq"]
-                let end = try last ?? min(sequence, Self.bounds(database, stream)?.upperBound ?? 0)
-                return (rows.compactMap { StoredEvent($0, of: stream) }, end)
+        try snapshot { database in
+            guard let sequence, try database.tableExists(stream.rawValue) else {
+                return ([], try Self.bounds(database, stream)?.upperBound ?? 0)
             }
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT * FROM \(stream.rawValue) WHERE seq > ? ORDER BY seq LIMIT ?",
+                arguments: [sequence, limit])
+            let last: Int64? = rows.last?["seq"]
+            let end = try last ?? min(sequence, Self.bounds(database, stream)?.upperBound ?? 0)
+            return (rows.compactMap { StoredEvent($0, of: stream) }, end)
         }
     }
 
     /// Returns the rows that upstream refused, newest first; of one stream, or of all.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func deadLetters(of stream: EventStream? = nil, limit: Int) throws(StoreError) -> [DeadLetter] {
-        try reading { database in
-            try database.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: "SELECT * FROM dead_letters WHERE ?1 IS NULL OR stream = ?1 ORDER BY rowid DESC LIMIT ?2",
-                    arguments: [stream?.rawValue, limit]
-                )
-                .compactMap { row in
-                    let row = Cells(row)
-                    guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
-                        let sequence: Int64 = row["seq"]
-                    else { return nil }
-                    return DeadLetter(
-                        stream: stream, sequence: sequence, sqlState: row["sql_state"] ?? "",
-                        reason: row["reason"] ?? "", row: row["row_json"] ?? "", time: row["at_ms"] ?? 0)
-                }
+        try snapshot { database in
+            try Row.fetchAll(
+                database,
+                sql: "SELECT * FROM dead_letters WHERE ?1 IS NULL OR stream = ?1 ORDER BY rowid DESC LIMIT ?2",
+                arguments: [stream?.rawValue, limit]
+            ).map(Cells.init).compactMap { row in
+                guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),
+                    let sequence: Int64 = row["seq"]
+                else { return nil }
+                return DeadLetter(
+                    stream: stream, sequence: sequence, sqlState: row["sql_state"] ?? "",
+                    reason: row["reason"] ?? "", row: row["row_json"] ?? "", time: row["at_ms"] ?? 0)
             }
         }
     }
 
     /// Returns how many rows upstream refused for which reasons, the most recently refused first.
-    ///
-    /// - Throws: `.missing` when there is no file, and what reading a file throws.
     public func deadLetterGroups() throws(StoreError) -> [DeadLetterGroup] {
-        let rows = try reading { database in
-            try database.read { database in
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT stream, sql_state, reason, count(*) AS letters, min(at_ms) AS first, max(at_ms) AS last
-                        FROM dead_letters GROUP BY stream, sql_state, reason ORDER BY last DESC
-                        """
-                ).map(Cells.init)
-            }
+        let rows = try snapshot { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT stream, sql_state, reason, count(*) AS letters, min(at_ms) AS first, max(at_ms) AS last
+                    FROM dead_letters GROUP BY stream, sql_state, reason ORDER BY last DESC
+                    """
+            ).map(Cells.init)
         }
         var groups: [DeadLetterGroup] = []
         for row in rows {
@@ -222,9 +205,8 @@ public struct TickHistory: Sendable {
         return groups
     }
 
-    /// Returns the receipt, in microseconds, before which there is nothing newer than what was found.
-    ///
-    /// Backfilled rows are received last and may be old, so enough rows are not necessarily the newest.
+    /// Returns the receipt, in microseconds, before which there is nothing newer than what was found. Backfilled rows
+    /// are received last and may be old, so enough rows are not necessarily the newest.
     ///
     /// - Parameters:
     ///   - received: When the row that completed the limit was received, in microseconds.
@@ -234,7 +216,7 @@ public struct TickHistory: Sendable {
     }
 
     /// Converts milliseconds to microseconds; bounded, since a row that another program wrote may have any time.
-    private static func microseconds(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 1 << 50) * 1000 }
+    static func microseconds(_ milliseconds: Int64) -> Int64 { min(max(milliseconds, 0), 1 << 50) * 1000 }
 
     func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
         guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }
@@ -244,6 +226,11 @@ public struct TickHistory: Sendable {
             try connection.close()
             return value
         }
+    }
+
+    /// Reads the file in one snapshot.
+    func snapshot<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        try reading { connection in try connection.read(body) }
     }
 
     /// Reads a stream backwards, one snapshot per step, until `body` has enough; returns whether nothing was left out.
@@ -270,8 +257,7 @@ public struct TickHistory: Sendable {
                 end = start - 1
                 return try body(database, start...last)
             }
-            let isOver = end < bounds.lowerBound
-            guard goesOn, !isOver else { return true }
+            guard goesOn, end >= bounds.lowerBound else { return true }
             guard pace(bounds.upperBound - end, bounds.upperBound - bounds.lowerBound + 1) else { return false }
         }
         return true

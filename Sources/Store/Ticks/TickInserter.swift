@@ -1,4 +1,3 @@
-import GRDBSQLite
 public import MarketData
 
 /// Inserts events into their tables, without an allocation per event.
@@ -56,12 +55,9 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [Bar], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try bars.insert(rows, first: last + 1) { handle, base, bar, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
+        try bars.insert(rows, first: last + 1) { row, bar in
             row.bind(Int64(bar.interval.rawValue), 2)
-            row.bind(bar.symbol, 3, room)
+            row.bind(bar.symbol, 3)
             row.bind(bar.start, 4)
             row.bind(bar.end, 5)
             row.bind(bar.open, 6)
@@ -82,11 +78,8 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [Trade], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try trades.insert(rows, first: last + 1) { handle, base, trade, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
-            row.bind(trade.symbol, 2, room)
+        try trades.insert(rows, first: last + 1) { row, trade in
+            row.bind(trade.symbol, 2)
             row.bind(trade.time, 3)
             row.bind(trade.price, 4)
             row.bind(trade.size, 5)
@@ -104,11 +97,8 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [Quote], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try quotes.insert(rows, first: last + 1) { handle, base, quote, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
-            row.bind(quote.symbol, 2, room)
+        try quotes.insert(rows, first: last + 1) { row, quote in
+            row.bind(quote.symbol, 2)
             row.bind(quote.time, 3)
             row.bind(quote.bid, 4)
             row.bind(quote.bidSize, 5)
@@ -127,11 +117,8 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [LimitBand], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try luld.insert(rows, first: last + 1) { handle, base, event, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
-            row.bind(event.symbol, 2, room)
+        try luld.insert(rows, first: last + 1) { row, event in
+            row.bind(event.symbol, 2)
             row.bind(event.time, 3)
             row.bind(event.timeNanoseconds, 4)
             row.bind(event.high, 5)
@@ -145,11 +132,8 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [Imbalance], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try imbalances.insert(rows, first: last + 1) { handle, base, event, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
-            row.bind(event.symbol, 2, room)
+        try imbalances.insert(rows, first: last + 1) { row, event in
+            row.bind(event.symbol, 2)
             row.bind(event.time, 3)
             row.bind(event.timeNanoseconds, 4)
             row.bind(event.auctionTime, 5)
@@ -165,11 +149,8 @@ final class TickInserter {
     }
 
     private func insert(_ rows: [FairValue], _ frame: Frame, after last: Int64) throws(StoreError) {
-        guard !rows.isEmpty else { return }
-        try fairValues.insert(rows, first: last + 1) { handle, base, event, sequence, room in
-            let row = RowBinding(handle: handle, base: base)
-            row.bind(sequence, 1)
-            row.bind(event.symbol, 2, room)
+        try fairValues.insert(rows, first: last + 1) { row, event in
+            row.bind(event.symbol, 2)
             row.bind(event.time, 3)
             row.bind(event.timeNanoseconds, 4)
             row.bind(event.value, 5)
@@ -186,6 +167,10 @@ public struct StreamSequences: Sendable, Equatable {
     /// Zeros.
     public init() {}
 
+    init(_ number: (EventStream) -> Int64) {
+        for stream in EventStream.allCases { self[stream] = number(stream) }
+    }
+
     /// The number of a stream.
     public subscript(_ stream: EventStream) -> Int64 {
         get { numbers[stream.index] }
@@ -195,68 +180,5 @@ public struct StreamSequences: Sendable, Equatable {
     /// Advances each stream's number by the batch's events of that stream.
     mutating func advance(by batch: EventBatch) {
         for stream in EventStream.allCases { self[stream] += Int64(batch.count(of: stream)) }
-    }
-}
-
-/// Binds the columns of one row in a statement that inserts several.
-private struct RowBinding {
-    let handle: OpaquePointer
-    let base: Int32
-
-    /// An empty text with a stable address.
-    private static let empty: StaticString = ""
-    private static var noText: UnsafePointer<CChar> {
-        UnsafeRawPointer(empty.utf8Start).assumingMemoryBound(to: CChar.self)
-    }
-
-    @inline(__always)
-    func bind(_ value: Int64?, _ column: Int32) {
-        if let value {
-            sqlite3_bind_int64(handle, base + column, value)
-        } else {
-            sqlite3_bind_null(handle, base + column)
-        }
-    }
-
-    @inline(__always)
-    func bind(_ value: Int32?, _ column: Int32) {
-        if let value {
-            sqlite3_bind_int(handle, base + column, value)
-        } else {
-            sqlite3_bind_null(handle, base + column)
-        }
-    }
-
-    /// SQLite has no NaN and stores NULL for it.
-    @inline(__always)
-    func bind(_ value: Double?, _ column: Int32) {
-        if let value {
-            sqlite3_bind_double(handle, base + column, value)
-        } else {
-            sqlite3_bind_null(handle, base + column)
-        }
-    }
-
-    @inline(__always)
-    func bind(_ bytes: UnsafeBufferPointer<UInt8>?, _ column: Int32) {
-        guard let bytes else {
-            sqlite3_bind_null(handle, base + column)
-            return
-        }
-        guard let start = bytes.baseAddress, bytes.count > 0 else {
-            sqlite3_bind_text(handle, base + column, RowBinding.noText, 0, nil)
-            return
-        }
-        let characters = UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self)
-        sqlite3_bind_text(handle, base + column, characters, Int32(bytes.count), nil)
-    }
-
-    @inline(__always)
-    func bind(_ symbol: Symbol, _ column: Int32, _ room: UnsafeMutableRawPointer) {
-        let count = symbol.withUTF8 { bytes in
-            room.copyMemory(from: UnsafeRawPointer(bytes.baseAddress!), byteCount: bytes.count)
-            return bytes.count
-        }
-        sqlite3_bind_text(handle, base + column, room.assumingMemoryBound(to: CChar.self), Int32(count), nil)
     }
 }

@@ -4,12 +4,13 @@ import Glibc
 import MarketData
 import Synchronization
 
-/// Reads batches from the buffer's head for the upload, over a read-only connection and on a queue of its own.
+/// Reads the buffer's rows over a read-only connection and on a queue of its own.
 ///
 /// It works beside the writer without waiting for it. Each batch is read in one short snapshot.
 final class TickReader: Sendable {
-    /// The connection and its statements, opened when first needed and again when the file was replaced.
-    private struct Connection {
+    /// The connection and its statements, opened when first needed and again when the file was replaced. Used only on
+    /// the queue.
+    private struct Connection: @unchecked Sendable {
         let queue: DatabaseQueue
         let statements: [EventStream: PreparedStatement]
         let generation: Int
@@ -21,14 +22,9 @@ final class TickReader: Sendable {
     /// Whether a commit is on the disk when it returns; else a batch is synced before it is handed out.
     private let commitsAreDurable: Bool
     private let queue = DispatchQueue(label: "EdgeTick.buffer-reader")
-    private let connection = Mutex<Guarded?>(nil)
+    private let connection = Mutex<Connection?>(nil)
     /// How far unreadable rows were counted: the same rows are read again until a row after them is settled.
     private let counted = Mutex(StreamSequences())
-
-    /// Used only on the queue.
-    private struct Guarded: @unchecked Sendable {
-        var connection: Connection
-    }
 
     init(file: StoreFile, board: Board, handOver: HandOver, commitsAreDurable: Bool) {
         self.file = file
@@ -41,8 +37,29 @@ final class TickReader: Sendable {
     func nextBatch(
         of stream: EventStream, after sequence: Int64?, limit: Int
     ) async throws(StoreError) -> BufferedBatch? {
-        try await onQueue { () throws(StoreError) in
-            try self.read(stream, after: sequence, limit: limit)
+        try await queue.waiting { [self] () throws(StoreError) -> BufferedBatch? in
+            guard limit > 0 else { return nil }
+            let marks = board.current[stream].marks
+            var after = max(sequence ?? 0, marks.acknowledged)
+            while after < marks.last {
+                let run = try twiceIfDamaged { () throws(StoreError) in
+                    let run = try readRun(stream, after: after, through: marks.last, limit: limit)
+                    // A page may be readable and lack rows.
+                    try explain(run.holes, of: stream)
+                    return run
+                }
+                if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
+                // Without an end, no row is left there: somebody deleted them.
+                guard let end = run.end else { return nil }
+                counted.withLock { $0[stream] = max($0[stream], end) }
+                if run.batch.count > 0 {
+                    if !commitsAreDurable { try sync() }
+                    board.handOut(stream, through: end)
+                    return run.batch
+                }
+                after = end
+            }
+            return nil
         }
     }
 
@@ -51,26 +68,24 @@ final class TickReader: Sendable {
     func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
-        try await onQueue { () throws(StoreError) in
-            guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through, false) }
-            return try self.twiceIfDamaged { () throws(StoreError) in
-                var run = try self.readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
-                if run.isCut {
-                    // As for other damage, it is believed over a new connection.
-                    self.drop()
-                    run = try self.readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
-                }
-                let end = run.end ?? after
-                // To find that a row is the last one, SQLite reads the page after it.
-                let isCut = run.isCut && end < through
-                guard !isCut, run.count < limit else {
-                    try self.explain(run.holes, of: stream)
-                    return (run.batch, end, isCut)
-                }
-                let last = min(through, self.board.current[stream].lastSequence)
-                try self.explain(run.holes + (end < last ? [end + 1...last] : []), of: stream)
-                return (run.batch, through, false)
+        guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through, false) }
+        return try await reading { [self] () throws(StoreError) in
+            var run = try readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
+            if run.isCut {
+                // As for other damage, it is believed over a new connection.
+                drop()
+                run = try readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
             }
+            let end = run.end ?? after
+            // To find that a row is the last one, SQLite reads the page after it.
+            let isCut = run.isCut && end < through
+            guard !isCut, run.count < limit else {
+                try explain(run.holes, of: stream)
+                return (run.batch, end, isCut)
+            }
+            let last = min(through, board.current[stream].marks.last)
+            try explain(run.holes + (end < last ? [end + 1...last] : []), of: stream)
+            return (run.batch, through, false)
         }
     }
 
@@ -79,152 +94,33 @@ final class TickReader: Sendable {
     func run(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) async throws(StoreError) -> (batch: BufferedBatch, end: Int64) {
-        try await onQueue { () throws(StoreError) in
-            guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through) }
-            let run = try self.readTwiceIfDamaged(stream, after: after, through: through, limit: limit)
+        guard after < through, limit > 0 else { return (BufferedBatch(stream: stream), through) }
+        return try await reading { [self] () throws(StoreError) in
+            let run = try readRun(stream, after: after, through: through, limit: limit)
             return (run.batch, run.end ?? through)
         }
     }
 
-    /// Returns where a stream's rows received at a moment or later begin. Each step is a snapshot of its own.
-    func beginning(
-        of stream: EventStream, receivedFrom microseconds: Int64
-    ) async throws(StoreError) -> TickBuffer.Beginning {
-        try await ask { queue in
-            let time = stream.timeColumn
-            let end = self.board.current[stream].lastSequence
-            let (oldest, received) = try queue.unsafeRead { database in
-                let oldest = try Row.fetchOne(
-                    database, sql: "SELECT seq, \(time) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
-                return (oldest, try TickHistory.heldSince(stream, database))
-            }
-            guard let oldest else { return TickBuffer.Beginning(after: end) }
-            let start: Int64 = try Cells(oldest).required("seq")
-            let first: Int64? = Cells(oldest)["time"]
-            let heldSince = first.map { max($0, received ?? .min) }
-            let begin = try ReceiptOrder.first(in: start...max(start, end), receivedFrom: microseconds) { place in
-                try queue.unsafeRead { database in try ReceiptOrder.receipt(stream, through: place, database) }
-            }
-            return TickBuffer.Beginning(after: begin - 1, heldSince: heldSince)
-        }
-    }
-
-    /// Checks whether the rows that were added since the last check are newer versions of some refused bars. Each step
-    /// is a snapshot of its own.
-    func look(for newer: NewerBars, except own: Set<Int64>) async throws(StoreError) -> NewerBars {
-        try await ask { queue in
-            var newer = newer
-            // The writer checks what is added meanwhile.
-            let last = self.board.current[.bars].lastSequence
-            while newer.through < last {
-                try queue.unsafeRead { try newer.look($0, through: last, except: own) }
-            }
-            return newer
-        }
-    }
-
-    /// Returns the range of the rows that upstream lost and that the file no longer has.
-    func lostRows(of stream: EventStream) async throws(StoreError) -> ClosedRange<Int64>? {
-        try await ask { queue in
-            try queue.unsafeRead { database in
-                try Row.fetchOne(
-                    database,
-                    sql: """
-                        SELECT min(first_seq) AS first_seq, max(last_seq) AS last_seq FROM drops
-                        WHERE stream = ? AND reason = ?
-                        """, arguments: [stream.rawValue, DropReason.upstreamLost.rawValue]
-                ).flatMap { Cells($0).sequences("first_seq", "last_seq") }
-            }
-        }
-    }
-
-    /// Returns the rows that upstream refused: dead letters, and those that were discarded.
-    func refusedRows(
-        of stream: EventStream, after: Int64, through: Int64
-    ) async throws(StoreError) -> [ClosedRange<Int64>] {
-        try await ask { queue in
-            try queue.unsafeRead { database in
-                try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
-                        WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
-                        UNION ALL SELECT first_seq, last_seq FROM drops
-                        WHERE stream = ?1 AND last_seq > ?2 AND first_seq <= ?3 AND \(DropReason.namesRefused)
-                        """, arguments: [stream.rawValue, after, through]
-                ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
-            }
-        }
-    }
-
-    func gaps(
-        states: Set<GapState>, before id: Int64, limit: Int, fills: GapFills
-    ) async throws(StoreError) -> [GapRecord] {
-        try await onQueue { () throws(StoreError) in
-            try self.twiceIfDamaged { () throws(StoreError) in
-                try GapLog.read(
-                    directory: self.file.directory, states: states, before: id, limit: limit, fills: fills)
-            }
-        }
-    }
-
-    /// Returns the first row that was received at a moment or later.
-    func firstRow(of stream: EventStream, receivedFrom microseconds: Int64) async throws(StoreError) -> Int64? {
-        try await ask { queue in
-            try queue.unsafeRead { database in
-                try Int64.fetchOne(
-                    database, sql: "SELECT min(seq) FROM \(stream.rawValue) WHERE received_us >= ?",
-                    arguments: [microseconds])
-            }
-        }
-    }
-
-    /// Runs `body` on the queue, over the open connection.
-    private func ask<Value: Sendable>(
-        _ body: @escaping @Sendable (DatabaseQueue) throws -> Value
+    /// Runs `body` over the open connection, without a transaction: each statement reads a snapshot of its own.
+    func ask<Value: Sendable>(
+        _ body: @escaping @Sendable (Database) throws -> Value
     ) async throws(StoreError) -> Value {
-        try await onQueue { () throws(StoreError) in
-            try self.twiceIfDamaged { () throws(StoreError) in
-                let opened = try self.open()
-                return try StoreError.translating("read", path: self.file.path) { try body(opened.queue) }
-            }
+        try await reading { [self] () throws(StoreError) in
+            let opened = try open()
+            return try StoreError.translating("read", path: file.path) { try opened.queue.unsafeRead(body) }
         }
     }
 
-    private func onQueue<Value: Sendable>(
+    /// Runs `body` on the queue, twice if it finds damage.
+    func reading<Value: Sendable>(
         _ body: @escaping @Sendable () throws(StoreError) -> Value
     ) async throws(StoreError) -> Value {
-        try await queue.waiting(for: body)
+        try await queue.waiting { () throws(StoreError) in try self.twiceIfDamaged(body) }
     }
 
     /// Closes the connection; a later read opens it again.
     func close() async {
         await queue.waiting { self.drop() }
-    }
-
-    private func read(
-        _ stream: EventStream, after sequence: Int64?, limit: Int
-    ) throws(StoreError) -> BufferedBatch? {
-        guard limit > 0 else { return nil }
-        let marks = board.current[stream]
-        var after = max(sequence ?? 0, marks.acknowledgedSequence)
-        while after < marks.lastSequence {
-            let run = try readTwiceIfDamaged(
-                stream, after: after, through: marks.lastSequence, limit: limit, missesNone: true)
-            if !run.unreadable.isEmpty { handOver.record(run.unreadable) }
-            guard let end = run.end else {
-                // No row is left there: somebody deleted them.
-                return nil
-            }
-            counted.withLock { $0[stream] = max($0[stream], end) }
-            if run.batch.count > 0 {
-                if !commitsAreDurable { try sync() }
-                board.handOut(stream, through: end)
-                return run.batch
-            }
-            after = end
-        }
-        return nil
     }
 
     /// Repeats the read over a new connection before damage is believed; a collector's writer then sets the file aside.
@@ -242,18 +138,6 @@ final class TickReader: Sendable {
             drop()
             if error.reason == .damaged { handOver.report(HandOver.Damage(error: error, generation: generation)) }
             throw error
-        }
-    }
-
-    /// - Parameter missesNone: Whether a missing row that nothing in the file explains is damage too: a page may be
-    ///   readable and lack rows.
-    private func readTwiceIfDamaged(
-        _ stream: EventStream, after: Int64, through: Int64, limit: Int, missesNone: Bool = false
-    ) throws(StoreError) -> BatchRun {
-        try twiceIfDamaged { () throws(StoreError) in
-            let run = try readRun(stream, after: after, through: through, limit: limit)
-            if missesNone { try explain(run.holes, of: stream) }
-            return run
         }
     }
 
@@ -293,14 +177,7 @@ final class TickReader: Sendable {
             try opened.queue.read { database in
                 let deleted = try Int64.fetchOne(
                     database, sql: "SELECT deleted_through FROM streams WHERE stream = ?", arguments: [stream.rawValue])
-                let lost = try Row.fetchAll(
-                    database,
-                    sql: """
-                        SELECT first_seq, last_seq FROM drops
-                        WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
-                        """, arguments: [stream.rawValue]
-                ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
-                return lost + [0...max(0, deleted ?? 0)]
+                return try SequenceSpans.dropped(of: stream, database) + [0...max(0, deleted ?? 0)]
             }
         }
         let accounted = SequenceSpans(known)
@@ -312,7 +189,7 @@ final class TickReader: Sendable {
 
     private func open() throws(StoreError) -> Connection {
         let generation = board.generation
-        if let current = connection.withLock({ $0?.connection }), current.generation == generation { return current }
+        if let current = connection.withLock({ $0 }), current.generation == generation { return current }
         drop()
         let queue = try StoreConnection.openReader(file.path)
         let opened: Connection = try StoreError.translating("open", path: file.path) {
@@ -332,14 +209,14 @@ final class TickReader: Sendable {
                 return Connection(queue: queue, statements: statements, generation: generation)
             }
         }
-        connection.withLock { $0 = Guarded(connection: opened) }
+        connection.withLock { $0 = opened }
         return opened
     }
 
     private func drop() {
         let queue = connection.withLock { held in
             defer { held = nil }
-            return held?.connection.queue
+            return held?.queue
         }
         // A connection that fails to close is abandoned; SQLite frees it with its last statement.
         try? queue?.close()

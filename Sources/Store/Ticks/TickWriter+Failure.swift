@@ -9,8 +9,8 @@ import MarketData
 /// then does the writer check whether the batch is there; if not, it writes it again from memory, under the same
 /// numbers.
 extension TickWriter {
-    /// Does what the failure requires before the next attempt.
-    func prepareNextTry(after error: StoreError, work: inout HandOver.Work) {
+    /// Does what the failure requires before the next attempt, and waits; returns whether to make one.
+    func triesAgain(after error: StoreError, work: inout HandOver.Work) -> Bool {
         switch error.reason {
         case .busy, .pinned:
             // Nothing was written; without a connection an earlier attempt's outcome is still open.
@@ -27,6 +27,10 @@ extension TickWriter {
         default:
             closeAfterFailure()
         }
+        // A damaged file that a command leaves as it is gets no better.
+        if let end = handOver.closesAt, board.damage != nil || MonotonicTime.now() >= end { return false }
+        handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
+        return true
     }
 
     /// Reports that writing fails: in the statistics, and in the log immediately and then every half minute.
@@ -106,14 +110,17 @@ extension TickWriter {
         try holdLock()
         switch try file.inspect() {
         case .ours: break
-        case .fresh: writeOffWaitingRows(.vanished)
+        case .fresh:
+            let waiting = waitingRows(.vanished)
+            carried.drops.add(waiting)
+            forgetRows(waiting, .vanished)
         case .bad(let why):
             let error = file.unusable(why, to: "open")
             guard options.isCollecting else { throw error }
             setAside(because: error)
         }
         var opened: TickConnection? = try open()
-        var contents = try opened?.contents() ?? TickConnection.Contents()
+        var contents = try opened?.read(TickConnection.contents) ?? TickConnection.Contents()
         if contents.id != identity.id {
             try TickConnection.close(&opened)
             let error = StoreError(
@@ -121,13 +128,13 @@ extension TickWriter {
             guard options.isCollecting else { throw error }
             setAside(because: error)
             opened = try open()
-            contents = try opened?.contents() ?? contents
+            contents = try opened?.read(TickConnection.contents) ?? contents
         }
         // Everything that can be read is moved and synced now, whatever became of the log on the disk.
         if attempt != nil, try opened?.checkpoint(SQLITE_CHECKPOINT_PASSIVE) == false {
             throw pinnedError(length: opened?.logBytes.length ?? 0)
         }
-        let totals = try opened?.totals()
+        let totals = try opened?.read(TickConnection.totals)
         let isThere = attempt.map { isCommitted($0, in: contents) } ?? false
         if isThere, attempt?.notes != notes { carried.areStored() }
         reconcile(contents, isThere: isThere)
@@ -153,21 +160,17 @@ extension TickWriter {
     /// What a fresh file takes over.
     private var seed: TickConnection.Contents {
         var seed = TickConnection.Contents()
-        let statistics = board.current
         seed.notes = notes
         seed.created = created
         seed.line = board.line
         seed.missedSince = options.isCollecting ? WallClock.microseconds() / 1000 : missedSince
-        for stream in EventStream.allCases {
-            seed.last[stream] = statistics[stream].lastSequence
-            seed.acknowledged[stream] = statistics[stream].acknowledgedSequence
-        }
+        seed.streams = board.current.streams.mapValues(\.marks)
         return seed
     }
 
     private func isCommitted(_ attempt: Attempt, in contents: TickConnection.Contents) -> Bool {
         if attempt.hasEvents {
-            return EventStream.allCases.allSatisfy { contents.last[$0] >= attempt.last[$0] }
+            return EventStream.allCases.allSatisfy { contents[$0].last >= attempt.last[$0] }
         }
         return attempt.notes > notes && contents.notes >= attempt.notes
     }
@@ -177,25 +180,25 @@ extension TickWriter {
         if !isThere {
             attempt = nil
             // A deletion of unknown outcome that did happen included its counts.
-            if contents.notes == notes + 1 { carried.dropsAreStored() }
+            if contents.notes == notes + 1 { carried.drops = DropTally() }
             notes = contents.notes
         }
         var missing = DropTally()
         var found: Int64 = 0
         board.update { statistics in
             for stream in EventStream.allCases {
-                let marks = statistics[stream]
-                let next = max(contents.last[stream], marks.acknowledgedSequence, marks.deletedThrough) + 1
-                if next <= marks.lastSequence {
-                    missing.addUnknown(stream, .vanished, sequences: next...marks.lastSequence)
-                } else if !isThere, contents.last[stream] > marks.lastSequence {
-                    found += contents.last[stream] - marks.lastSequence
-                    statistics[stream].lastSequence = contents.last[stream]
+                let (marks, inFile) = (statistics[stream].marks, contents[stream])
+                let next = max(inFile.last, marks.settled) + 1
+                if next <= marks.last {
+                    missing.addUnknown(stream, .vanished, sequences: next...marks.last)
+                } else if !isThere, inFile.last > marks.last {
+                    found += inFile.last - marks.last
+                    statistics[stream].marks.last = inFile.last
                 }
-                statistics[stream].deletedThrough = max(marks.deletedThrough, contents.deletedThrough[stream])
+                statistics[stream].marks.deleted = max(marks.deleted, inFile.deleted)
             }
         }
-        carried.add(missing)
+        carried.drops.add(missing)
         if missing.total > 0 {
             logger.error(
                 "durable rows are no longer in the buffer's file",
@@ -213,42 +216,35 @@ extension TickWriter {
     /// mark is sent again.
     func agree(with ledger: [EventStream: Int64]) {
         for (stream, uploaded) in ledger {
-            let marks = board.current[stream]
-            guard uploaded < marks.acknowledgedSequence else { continue }
+            let marks = board.current[stream].marks
+            guard uploaded < marks.acknowledged else { continue }
             board.update { statistics in
                 // What was sent again before is upstream, so that it says nothing of what waits now.
-                if marks.sentAgainThrough <= marks.acknowledgedSequence { statistics[stream].sentAgainThrough = 0 }
-                statistics[stream].acknowledgedSequence = uploaded
+                if marks.sentAgain <= marks.acknowledged { statistics[stream].marks.sentAgain = 0 }
+                statistics[stream].marks.acknowledged = uploaded
             }
-            let gone = max(uploaded, min(marks.acknowledgedSequence, marks.deletedThrough))
-            if gone > uploaded { carried.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
+            let gone = max(uploaded, min(marks.acknowledged, marks.deleted))
+            if gone > uploaded { carried.drops.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
             let detail =
                 "\(stream.rawValue): upstream now has only the rows through \(uploaded), but had confirmed those "
-                + "through \(marks.acknowledgedSequence)"
-            carried.add([Incident("upstream went back", detail: detail)])
+                + "through \(marks.acknowledged)"
+            carried.incidents.append(Incident("upstream went back", detail: detail))
             logger.error(
                 "the database lost rows that it had confirmed; those that are still in the buffer are sent again",
                 metadata: [
                     "stream": "\(stream.rawValue)", "upstream": "\(uploaded)",
-                    "confirmed": "\(marks.acknowledgedSequence)",
-                    "sent_again": "\(marks.acknowledgedSequence - gone)", "lost": "\(gone - uploaded)",
+                    "confirmed": "\(marks.acknowledged)", "sent_again": "\(marks.acknowledged - gone)",
+                    "lost": "\(gone - uploaded)",
                 ])
         }
-    }
-
-    /// Counts the rows that waited in a file that is gone as drops.
-    private func writeOffWaitingRows(_ reason: DropReason) {
-        let waiting = waitingRows(reason)
-        carried.add(waiting)
-        forgetRows(waiting, reason)
     }
 
     private func waitingRows(_ reason: DropReason) -> DropTally {
         var waiting = DropTally()
         let statistics = board.current
         for stream in EventStream.allCases where statistics[stream].pending > 0 {
-            let marks = statistics[stream]
-            waiting.addUnknown(stream, reason, sequences: marks.settledSequence + 1...marks.lastSequence)
+            let marks = statistics[stream].marks
+            waiting.addUnknown(stream, reason, sequences: marks.settled + 1...marks.last)
         }
         return waiting
     }
@@ -257,7 +253,7 @@ extension TickWriter {
     private func forgetRows(_ waiting: DropTally, _ reason: DropReason) {
         board.update { statistics in
             for stream in EventStream.allCases {
-                statistics[stream].deletedThrough = statistics[stream].lastSequence
+                statistics[stream].marks.deleted = statistics[stream].marks.last
                 statistics[stream].oldestPendingMilliseconds = nil
             }
         }
@@ -282,11 +278,12 @@ extension TickWriter {
         let gaps = UnfilledGaps(file.path, id: identity.id)
         let waiting = waitingRows(.fileSetAside)
         var left = carried
-        left.add(waiting)
-        left.add(gaps)
+        left.drops.add(waiting)
+        left.gaps += gaps.gaps
         let prior = error.reason == .foreign ? PriorLosses() : PriorLosses(file.path)
-        left.add(prior)
-        left.add([Incident(Incident.setAside, detail: "\(name): \(why); \(gaps.text)")])
+        left.drops.add(prior.drops)
+        left.incidents += prior.incidents
+        left.incidents.append(Incident(Incident.setAside, detail: "\(name): \(why); \(gaps.text)"))
         var stored = left
         do throws(StoreError) {
             do throws(StoreError) {

@@ -19,7 +19,7 @@ extension TickWriter {
             while used > target {
                 // A row takes more than 50 bytes, so this never deletes more than twice what is needed.
                 let rows = min(TickWriter.deletionStep, max(50, (used - target) / 50))
-                guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+                guard try deleteStep(rows) > 0 else { break }
                 used = try connection.usage().used
             }
             let now = board.current
@@ -36,8 +36,7 @@ extension TickWriter {
 
     /// Whether some rows can be deleted without a loss.
     private var hasUploadedRows: Bool {
-        let statistics = board.current
-        return EventStream.allCases.contains { statistics[$0].deletableThrough > statistics[$0].deletedThrough }
+        board.current.streams.values.contains { $0.marks.deletable > $0.marks.deleted }
     }
 
     /// Checks again whether the file is full, for when no events arrive to be written.
@@ -52,7 +51,7 @@ extension TickWriter {
     /// there was no room.
     private func reject(_ work: inout HandOver.Work) {
         let lost = work.batches.filter { $0.source == .stream }
-        for batch in lost { carried.add(batch, .newRejected) }
+        for batch in lost { carried.drops.add(batch, .newRejected) }
         let count = lost.reduce(0) { $0 + $1.count }
         board.update { $0.noRoom += Int64(count) }
         handOver.turnAway(work.batches.count { $0.source != .stream })
@@ -74,8 +73,7 @@ extension TickWriter {
             _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             let needed = Int64(work.bytes) * 2 + (256 << 10)
             while try connection.usage().free < needed {
-                let rows = TickWriter.deletionStep
-                guard try deleteStep(rows, dropsWaiting: options.fullPolicy == .dropOldest) > 0 else { break }
+                guard try deleteStep(TickWriter.deletionStep) > 0 else { break }
             }
             _ = try connection.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             guard options.fullPolicy == .rejectNew, try connection.usage().free < needed else { return }
@@ -91,39 +89,29 @@ extension TickWriter {
         }
     }
 
-    /// Deletes some of the oldest rows: uploaded ones, else dead letters, else waiting ones when allowed.
-    ///
-    /// A waiting row that an upload is sending at this moment is counted as dropped and may still arrive.
-    ///
-    /// - Returns: How many rows were deleted.
-    func deleteStep(_ rows: Int64, dropsWaiting: Bool) throws(StoreError) -> Int64 {
-        guard connection != nil else { return 0 }
+    /// Deletes some of the oldest rows, and returns how many: uploaded ones, else dead letters, else waiting ones if
+    /// the policy says so. One that an upload is sending at this moment is counted as dropped and may still arrive.
+    func deleteStep(_ rows: Int64) throws(StoreError) -> Int64 {
         let statistics = board.current
-        if let stream = try oldest(where: { $0.deletableThrough > $0.deletedThrough }) {
-            let marks = statistics[stream]
-            let through = min(marks.deletableThrough, marks.deletedThrough + rows)
+        if let stream = try oldest(where: { $0.deletable > $0.deleted }) {
+            let marks = statistics[stream].marks
+            let through = min(marks.deletable, marks.deleted + rows)
             try delete(stream, through: through, marks: marks)
-            return through - marks.deletedThrough
+            return through - marks.deleted
         }
         if statistics.deadLetters > 0 {
             let deleted = try deleteLetters(rows)
             if deleted > 0 { return deleted }
         }
-        guard dropsWaiting else { return 0 }
         // Here too, the newest row stays.
-        if let stream = try oldest(where: { $0.pending > 1 }) {
-            let marks = statistics[stream]
-            let first = max(marks.deletedThrough, marks.acknowledgedSequence)
-            let through = min(marks.lastSequence - 1, first + rows)
-            try delete(stream, through: through, marks: marks, countingFrom: first)
-            return through - first
-        }
-        return 0
+        guard options.fullPolicy == .dropOldest, let stream = try oldest(where: { $0.pending > 1 }) else { return 0 }
+        let marks = statistics[stream].marks
+        let through = min(marks.last - 1, marks.settled + rows)
+        try delete(stream, through: through, marks: marks, countingFrom: marks.settled)
+        return through - marks.settled
     }
 
-    /// Deletes the oldest dead letters.
-    ///
-    /// - Returns: How many were deleted.
+    /// Deletes the oldest dead letters, and returns how many.
     private func deleteLetters(_ rows: Int64) throws(StoreError) -> Int64 {
         guard let connection else { return 0 }
         let statistics = board.current
@@ -150,7 +138,7 @@ extension TickWriter {
     /// Deletes a stream's rows through a sequence, with the mark and, for rows that waited, the counts in the same
     /// transaction.
     func delete(
-        _ stream: EventStream, through: Int64, marks: BufferStatistics.Stream, countingFrom first: Int64? = nil
+        _ stream: EventStream, through: Int64, marks: UploadMarks, countingFrom first: Int64? = nil
     ) throws(StoreError) {
         guard let connection else { return }
         var tally = carried.drops
@@ -160,11 +148,10 @@ extension TickWriter {
                     stream, after: first, through: through, as: .oldestDropped, into: &tally)
             }
             try connection.notes.delete(stream, through: through)
-            try connection.notes.mark(
-                stream, acknowledged: marks.acknowledgedSequence, deletedThrough: through)
+            try connection.notes.mark(stream, acknowledged: marks.acknowledged, deletedThrough: through)
             if first != nil { try store(tally) }
         }
-        board.update { $0[stream].deletedThrough = max($0[stream].deletedThrough, through) }
+        board.update { $0[stream].marks.deleted = max($0[stream].marks.deleted, through) }
         if first != nil {
             let dropped = tally.total - carried.drops.total
             logDrops(dropped, stream: stream)
@@ -181,7 +168,7 @@ extension TickWriter {
 
     private func stored(_ tally: DropTally, noRoom: Int64 = 0) {
         notes += 1
-        carried.dropsAreStored()
+        carried.drops = DropTally()
         showDrops { statistics in
             statistics.drops += tally.total
             statistics.noRoom += noRoom
@@ -199,18 +186,13 @@ extension TickWriter {
     }
 
     /// Returns the stream, among those that qualify, whose first row was received first.
-    private func oldest(
-        where qualifies: (BufferStatistics.Stream) -> Bool
-    ) throws(StoreError) -> EventStream? {
+    private func oldest(where qualifies: (UploadMarks) -> Bool) throws(StoreError) -> EventStream? {
         guard let connection else { return nil }
         let statistics = board.current
         var found: (stream: EventStream, received: Int64)?
-        for stream in EventStream.allCases where qualifies(statistics[stream]) {
-            let received = try connection.perform { () throws(StoreError) in
-                try connection.notes.received(stream, from: statistics[stream].deletedThrough + 1)
-            }
-            let time = received ?? 0
-            if found == nil || time < found!.received { found = (stream, time) }
+        for stream in EventStream.allCases where qualifies(statistics[stream].marks) {
+            let received = try connection.received(stream, from: statistics[stream].marks.deleted + 1) ?? 0
+            if found.map({ received < $0.received }) ?? true { found = (stream, received) }
         }
         return found?.stream
     }

@@ -27,7 +27,9 @@ extension TickWriter {
         } catch {
             publishFailure(error)
             switch error.reason {
-            case .busy, .pinned, .diskFull: break
+            case .busy, .pinned, .diskFull:
+                // Nothing was written; without a connection an earlier attempt's outcome is still open.
+                if connection != nil { attempt = nil }
             default:
                 closeAfterFailure()
                 if error.reason == .damaged { setAside(because: error) }
@@ -76,13 +78,9 @@ extension TickWriter {
             statistics.walBytes = walBytes
             if let used { statistics.usedBytes = used }
         }
-        try countOpenGaps()
-    }
-
-    /// Counts the open gaps if they may have changed, which reads them all: not in each commit.
-    private func countOpenGaps() throws(StoreError) {
         guard openGapsMayDiffer, let connection else { return }
-        let open = try connection.perform { () throws(StoreError) in try connection.notes.openGapCount() }
+        // Reads all gaps: not in each commit.
+        let open = try connection.perform(connection.notes.openGapCount)
         board.update { $0.openGaps = open }
         openGapsMayDiffer = false
     }
@@ -151,15 +149,15 @@ extension TickWriter {
             guard try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { throw pinnedError(length: log) }
             if fault == .logReplaced { try file.setLogAside(now: WallClock.microseconds() / 1_000_000) }
         }
-        var detail = "\(file.path): \(fault.text) while a collector ran"
+        var detail = "\(file.path): \(fault.rawValue) while a collector ran"
         if fault == .missing || fault == .replaced {
             let gaps = connection.unfilledGaps()
-            carried.add(gaps)
+            carried.gaps += gaps.gaps
             detail += "; \(gaps.text)"
         }
         handOver.record(Incident("file changed", detail: detail))
         try connection.leaveFiles()
-        throw StoreError(reason, operation: "write", path: file.path, underlying: fault.text)
+        throw StoreError(reason, operation: "write", path: file.path, underlying: fault.rawValue)
     }
 
     /// Publishes which bad files are in the data directory: a person may have moved some away.
@@ -196,13 +194,13 @@ extension TickWriter {
         let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
         let statistics = board.current
         for stream in EventStream.allCases {
-            let marks = statistics[stream]
-            guard marks.deletableThrough > marks.deletedThrough else { continue }
-            let end = min(marks.deletableThrough, marks.deletedThrough + TickWriter.deletionStep)
+            let marks = statistics[stream].marks
+            guard marks.deletable > marks.deleted else { continue }
+            let end = min(marks.deletable, marks.deleted + TickWriter.deletionStep)
             let through = try connection.perform { () throws(StoreError) in
-                try lastExpired(stream, after: marks.deletedThrough, through: end, cutoff: cutoff)
+                try lastExpired(stream, after: marks.deleted, through: end, cutoff: cutoff)
             }
-            guard through > marks.deletedThrough else { continue }
+            guard through > marks.deleted else { continue }
             try delete(stream, through: through, marks: marks)
             if through == end { return true }
         }
@@ -227,7 +225,7 @@ extension TickWriter {
     private func lastExpired(
         _ stream: EventStream, after: Int64, through: Int64, cutoff: Int64
     ) throws(StoreError) -> Int64 {
-        guard let connection, after < through else { return after }
+        guard let connection else { return after }
         func receipt(_ sequence: Int64) throws(StoreError) -> Int64? {
             try connection.notes.receipt(stream, through: sequence)
         }

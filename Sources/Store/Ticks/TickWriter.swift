@@ -42,7 +42,7 @@ final class TickWriter {
     var connection: TickConnection?
     var attempt: Attempt?
     var notes: Int64
-    var checkpoints: CheckpointPolicy
+    var checkpoints = CheckpointPolicy()
     var backoff = WriteBackoff()
     var problems = LogThrottle<Problem, MonotonicTime>()
     var reserve: DiskReserve
@@ -78,7 +78,6 @@ final class TickWriter {
         carried = opened.carried
         missedSince = opened.previousLife?.missedSince
         created = opened.contents.created
-        checkpoints = CheckpointPolicy()
         checkpoints.maximumBytes = options.maximumLogBytes
         checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
         reserve = DiskReserve(directory: file.directory)
@@ -110,9 +109,9 @@ final class TickWriter {
     private func write(_ taken: HandOver.Work) {
         settleUpkeep()
         var work = taken
-        carried.add(work.notes.drops)
+        carried.drops.add(work.notes.drops)
         work.notes.drops = DropTally()
-        carried.add(work.notes.incidents)
+        carried.incidents += work.notes.incidents
         work.notes.incidents = []
         var lead: Int64 = 0
         for place in work.batches.indices {
@@ -150,12 +149,7 @@ final class TickWriter {
                     for piece in work.split(most: 1000) { write(piece) }
                     return
                 }
-                prepareNextTry(after: error, work: &work)
-                guard mayTryAgain else {
-                    giveUp(work)
-                    return
-                }
-                handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
+                guard triesAgain(after: error, work: &work) else { return giveUp(work) }
             }
         }
     }
@@ -170,9 +164,7 @@ final class TickWriter {
                 publishFailure(error)
                 handOver.failed(error)
                 var nothing = HandOver.Work()
-                prepareNextTry(after: error, work: &nothing)
-                guard mayTryAgain else { return }
-                handOver.pause(error.reason == .pinned ? checkpoints.pause : backoff.failed())
+                guard triesAgain(after: error, work: &nothing) else { return }
             }
         }
     }
@@ -188,21 +180,15 @@ final class TickWriter {
             metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
     }
 
-    private var mayTryAgain: Bool {
-        // A damaged file that a command leaves as it is gets no better.
-        handOver.closesAt.map { board.damage == nil && MonotonicTime.now() < $0 } ?? true
-    }
-
     private func commit(_ work: HandOver.Work, isUpkeep: Bool = false) throws(StoreError) {
         guard let connection else { throw StoreError(.closed, operation: "append to", path: file.path) }
         let statistics = board.current
-        var start = StreamSequences()
-        for stream in EventStream.allCases { start[stream] = statistics[stream].lastSequence }
+        let start = statistics.lastSequences
         var last = start
         let hasNotes = !work.notes.isEmpty || !carried.isEmpty
         let noteCount = notes + (hasNotes ? 1 : 0)
         let now = WallClock.microseconds()
-        let settled = try connection.standing(work.notes.settled, through: statistics[.bars].lastSequence)
+        let settled = try connection.standing(work.notes.settled, through: statistics[.bars].marks.last)
         let requeued = settled.compactMap(\.batch)
         for batch in work.batches + requeued { last.advance(by: batch) }
         guard hasNotes || work.acknowledged || work.events > 0 else { return }
@@ -216,9 +202,8 @@ final class TickWriter {
             for letter in work.notes.letters { try connection.notes.add(letter) }
             if let ledger = work.notes.ledger {
                 for stream in ledger.keys {
-                    let marks = statistics[stream]
-                    try connection.notes.takeBack(
-                        stream, to: marks.acknowledgedSequence, sentAgain: marks.sentAgainThrough)
+                    let marks = statistics[stream].marks
+                    try connection.notes.takeBack(stream, to: marks.acknowledged, sentAgain: marks.sentAgain)
                 }
             }
             // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
@@ -231,19 +216,19 @@ final class TickWriter {
             if work.acknowledged {
                 for stream in EventStream.allCases {
                     try connection.notes.mark(
-                        stream, acknowledged: statistics[stream].acknowledgedSequence,
-                        deletedThrough: statistics[stream].deletedThrough)
+                        stream, acknowledged: statistics[stream].marks.acknowledged,
+                        deletedThrough: statistics[stream].marks.deleted)
                 }
             }
             guard hasNotes else { return handOver.committing() }
             for (stream, sequence) in work.notes.sentAgain {
                 try connection.notes.sendAgain(stream, through: sequence)
             }
-            for move in work.notes.line.moves { try connection.notes.add(move, under: identity.id) }
-            for (id, stream) in work.notes.line.forgotten { try connection.notes.forget(id, stream) }
+            for move in work.notes.moves { try connection.notes.add(move, under: identity.id) }
+            for (id, stream) in work.notes.forgotten { try connection.notes.forget(id, stream) }
             // Gaps taken over from a lost file come first: what follows may end some of them.
             var losses = carried
-            losses.add(discarded)
+            losses.drops.add(discarded)
             let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
             attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
             for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
@@ -271,7 +256,7 @@ final class TickWriter {
             if let batch = letter.batch {
                 try connection.inserter.insert(batch, last: &position)
                 attempt?.placed.append((letter, position[letter.stream]))
-            } else if letter.sequence <= statistics[letter.stream].acknowledgedSequence {
+            } else if letter.sequence <= statistics[letter.stream].marks.acknowledged {
                 discarded.append(letter)
             }
         }
@@ -310,9 +295,9 @@ final class TickWriter {
         for (letter, number) in attempt.placed { letter.placed(number) }
         showDrops { statistics in
             for stream in EventStream.allCases {
-                let before = statistics[stream].lastSequence
+                let before = statistics[stream].marks.last
                 statistics[stream].appended += attempt.last[stream] - before
-                statistics[stream].lastSequence = attempt.last[stream]
+                statistics[stream].marks.last = attempt.last[stream]
             }
             statistics.commits += 1
             statistics.lastCommit = duration
@@ -337,19 +322,14 @@ final class TickWriter {
     func findOldestPending(again: Bool) throws(StoreError) {
         guard let connection else { return }
         for stream in EventStream.allCases {
-            let marks = board.current[stream]
-            guard marks.pending > 0 else {
-                if marks.oldestPendingMilliseconds != nil {
-                    board.update { $0[stream].oldestPendingMilliseconds = nil }
-                }
-                continue
+            let known = board.current[stream]
+            var oldest = known.pending > 0 ? known.oldestPendingMilliseconds : nil
+            if known.pending > 0, again || oldest == nil {
+                oldest = try connection.received(stream, from: known.marks.settled + 1).map { $0 / 1000 }
             }
-            guard again || marks.oldestPendingMilliseconds == nil else { continue }
-            let first = max(marks.acknowledgedSequence, marks.deletedThrough) + 1
-            let received = try connection.perform { () throws(StoreError) in
-                try connection.notes.received(stream, from: first)
+            if oldest != known.oldestPendingMilliseconds {
+                board.update { $0[stream].oldestPendingMilliseconds = oldest }
             }
-            board.update { $0[stream].oldestPendingMilliseconds = received.map { $0 / 1000 } }
         }
     }
 
@@ -378,7 +358,7 @@ final class TickWriter {
 
     /// Logs what a closing buffer could no longer write.
     private func giveUp(_ work: HandOver.Work) {
-        carried.add(work.notes.drops)
+        carried.drops.add(work.notes.drops)
         guard work.events > 0 || !work.notes.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else {
             return
         }
@@ -398,7 +378,7 @@ final class TickWriter {
     }
 
     /// Updates the statistics, and in the same step what they show of the drops that aren't in the file yet.
-    func showDrops(_ change: (inout BufferStatistics) -> Void = { _ in }) {
+    func showDrops(_ change: (inout BufferStatistics) -> Void) {
         handOver.keepsDrops(carried.drops.total) { board.update(change) }
     }
 

@@ -1,5 +1,3 @@
-import Glibc
-
 /// The first 100 bytes of a database file, read without SQLite (sqlite.org/fileformat2.html, section 1.3).
 struct DatabaseHeader {
     let pageSize: Int
@@ -28,11 +26,7 @@ struct DatabaseHeader {
 
     /// Reads the header of a file that no connection of this process has open; `nil` if it can't be read.
     init?(path: String) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 100)
-        guard pread(descriptor, &bytes, bytes.count, 0) == bytes.count else { return nil }
+        guard let bytes = PrivateFile.beginning(of: path, 100) else { return nil }
         self.init(bytes)
     }
 }

@@ -1,4 +1,5 @@
 import GRDBSQLite
+import MarketData
 
 /// Verifies a local file without changing it: one that a collector is using, one that is not in use, or one that was
 /// set aside.
@@ -28,7 +29,7 @@ public enum FileVerifier {
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) throws(StoreError) -> FileVerification {
         var result = FileVerification(path: path, kind: kind)
-        let file = StoreFile(path: path, schema: kind.schema)
+        let file = StoreFile(path: path, kind: kind)
         guard file.inode != nil else { throw StoreError(.missing, operation: "verify", path: path) }
         result.holder = FileLock.holder(of: path + ".lock")?.processID
         let logBytes = StoreFile.size(of: path + "-wal")
@@ -60,7 +61,7 @@ public enum FileVerifier {
         _ progress: @escaping @Sendable (Progress) -> Void
     ) throws(StoreError) {
         let handle = try ReadHandle(path: file.path, isAtRest: isAtRest)
-        guard try isOurs(handle, file.schema, &result) else { return }
+        guard try isOurs(handle, file.kind, &result) else { return }
         switch result.kind {
         case .ticks:
             var checks = TicksChecks(handle: handle, result: result)
@@ -76,7 +77,7 @@ public enum FileVerifier {
     }
 
     private static func isOurs(
-        _ handle: ReadHandle, _ schema: StoreSchema, _ result: inout FileVerification
+        _ handle: ReadHandle, _ kind: LocalFile, _ result: inout FileVerification
     ) throws(StoreError) -> Bool {
         let application = try handle.number("PRAGMA application_id") ?? 0
         let version = Int(try handle.number("PRAGMA user_version") ?? 0)
@@ -85,24 +86,24 @@ public enum FileVerifier {
             result.find(.note, .schema, at: "the file", "it has no tables: a collector makes them")
             return false
         }
-        guard application == Int64(schema.applicationID) else {
+        guard application == Int64(kind.applicationID) else {
             result.find(
                 .fault, .schema, at: "the file's header", "it belongs to another program",
                 advice: "move it away; a collector sets it aside")
             return false
         }
         result.schemaVersion = version
-        guard version <= schema.newest else {
+        guard version <= kind.newest else {
             result.find(
                 .fault, .schema, at: "the file's header",
-                "its schema is version \(version), and this EdgeTick knows versions up to \(schema.newest)",
+                "its schema is version \(version), and this EdgeTick knows versions up to \(kind.newest)",
                 advice: "use that EdgeTick version or newer")
             return false
         }
-        if version < schema.newest {
+        if version < kind.newest {
             result.find(
                 .note, .schema, at: "the file's header",
-                "its schema is version \(version); the next start brings it to \(schema.newest)")
+                "its schema is version \(version); the next start brings it to \(kind.newest)")
         }
         return true
     }

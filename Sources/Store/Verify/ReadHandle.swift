@@ -1,4 +1,5 @@
 import GRDBSQLite
+import MarketData
 
 /// A read-only connection, used through SQLite's own functions: verification has to continue after a damaged page.
 final class ReadHandle {
@@ -10,18 +11,7 @@ final class ReadHandle {
     /// - Parameter isAtRest: Whether nobody writes the file and it has no log. If so, it is read without locks, and no
     ///   file is created beside it.
     init(path: String, isAtRest: Bool) throws(StoreError) {
-        var name = "file:"
-        for byte in path.utf8 {
-            // RFC 3986: everything but unreserved characters and the slash is percent-encoded.
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"), UInt8(ascii: "/"):
-                name.unicodeScalars.append(Unicode.Scalar(byte))
-            default: name += "%" + String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-            }
-        }
-        if isAtRest { name += "?immutable=1" }
+        let name = "file:" + path.percentEncoded(keeping: "-._~/") + (isAtRest ? "?immutable=1" : "")
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(name, &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let handle else {
@@ -38,24 +28,20 @@ final class ReadHandle {
             handle, "PRAGMA mmap_size = 0; PRAGMA cache_size = -2048; PRAGMA wal_autocheckpoint = 0", nil, nil, nil)
     }
 
-    deinit {
-        sqlite3_close_v2(database)
-    }
+    deinit { sqlite3_close_v2(database) }
 
     func statement(_ sql: String) throws(StoreError) -> PreparedStatement {
         try PreparedStatement(sql, on: database, to: "read")
     }
 
-    /// Runs a query and passes its rows to `body`.
-    func rows(_ sql: String, _ body: (RowColumns) -> Void) throws(StoreError) {
-        try statement(sql).rows { row in
-            body(row)
-            return true
-        }
+    /// Returns what `body` makes of a query's rows.
+    @discardableResult
+    func rows<Value>(_ sql: String, _ body: (RowColumns) -> Value) throws(StoreError) -> [Value] {
+        var values: [Value] = []
+        try statement(sql).forEach { values.append(body($0)) }
+        return values
     }
 
     /// Returns one number; `nil` if there is none.
-    func number(_ sql: String) throws(StoreError) -> Int64? {
-        try statement(sql).number()
-    }
+    func number(_ sql: String) throws(StoreError) -> Int64? { try statement(sql).number() }
 }

@@ -2,20 +2,17 @@ import MarketData
 
 /// What a row of a stream's table may hold, as SQL conditions that are true for a valid value.
 struct RowRules {
-    /// A rule and how it is reported.
-    struct Rule {
-        let name: String
-        let condition: String
-    }
+    /// A rule, and how it is reported when it is broken.
+    private typealias Rule = (name: String, condition: String)
 
-    let rules: [Rule]
+    private let rules: [Rule]
 
     init(_ stream: EventStream, inFileOfVersion version: Int) {
         rules = stream.columns.filter { $0.since <= version }.flatMap { column in
-            let follows = column.follows.map {
-                Rule(name: "\(column.name) is not after \($0)", condition: "\(column.name) > \($0)")
+            let follows: Rule? = column.follows.map {
+                ("\(column.name) is not after \($0)", "\(column.name) > \($0)")
             }
-            return [Self.rule(column), follows].compactMap(\.self)
+            return [Self.rule(column), follows].compactMap { $0 }
         }
     }
 
@@ -34,31 +31,31 @@ struct RowRules {
         case .sequence: return nil
         case .symbol:
             // The same rule as that of ``Symbol``.
-            return Rule(
-                name: "symbol is not one that the feed writes",
-                condition: """
-                    \(type) = 'text' AND length(\(name)) BETWEEN 1 AND \(Symbol.maximumLength) \
-                    AND \(name) NOT GLOB '*[^!-~]*' AND \(name) NOT GLOB '*[,"*\\]*'
-                    """)
+            return (
+                "symbol is not one that the feed writes",
+                """
+                \(type) = 'text' AND length(\(name)) BETWEEN 1 AND \(Symbol.maximumLength) \
+                AND \(name) NOT GLOB '*[^!-~]*' AND \(name) NOT GLOB '*[,"*\\]*'
+                """
+            )
         case .interval:
             let lengths = Bar.Interval.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
-            return Rule(name: "\(name) is neither 1 nor 60", condition: "\(name) IN (\(lengths))")
+            return ("\(name) is neither 1 nor 60", "\(name) IN (\(lengths))")
         case .milliseconds, .microseconds, .nanoseconds, .whole, .small:
             let types = column.isRequired ? "\(type) = 'integer'" : "\(type) IN ('integer', 'null')"
-            return Rule(name: "\(name) is not a whole number", condition: types)
+            return ("\(name) is not a whole number", types)
         case .price, .quantity:
             // A finite number; SQLite stores NULL for NaN.
             let isFinite = "\(type) = 'real' AND abs(\(name)) <= 1.7976931348623157e308"
             return column.isRequired
-                ? Rule(name: "\(name) is missing or not a finite number", condition: isFinite)
-                : Rule(name: "\(name) is not a finite number", condition: "\(name) IS NULL OR (\(isFinite))")
-        case .flag: return Rule(name: "\(name) is neither 0 nor 1", condition: "\(name) IS NULL OR \(name) IN (0, 1)")
-        case .text, .list: return Rule(name: "\(name) is not text", condition: "\(type) IN ('text', 'null')")
-        case .name:
-            return Rule(name: "\(name) is empty or not text", condition: "\(type) = 'text' AND \(name) <> ''")
+                ? ("\(name) is missing or not a finite number", isFinite)
+                : ("\(name) is not a finite number", "\(name) IS NULL OR (\(isFinite))")
+        case .flag: return ("\(name) is neither 0 nor 1", "\(name) IS NULL OR \(name) IN (0, 1)")
+        case .text, .list: return ("\(name) is not text", "\(type) IN ('text', 'null')")
+        case .name: return ("\(name) is empty or not text", "\(type) = 'text' AND \(name) <> ''")
         case .source:
-            let sources = EventSource.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-            return Rule(name: "\(name) is unknown", condition: "\(name) IN (\(sources))")
+            let sources = EventSource.allCases.map(\.rawValue).sqlList
+            return ("\(name) is unknown", "\(name) IN (\(sources))")
         }
     }
 }

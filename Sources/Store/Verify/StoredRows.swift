@@ -26,10 +26,7 @@ public final class StoredRows {
             WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3
             """)
         var run = BatchRun(stream: stream)
-        try statement.rows([after, through, limit]) { row in
-            run.append(row)
-            return true
-        }
+        try statement.forEach([after, through, limit]) { run.append($0) }
         return run.batch
     }
 
@@ -37,16 +34,15 @@ public final class StoredRows {
     ///
     /// - Throws: `.damaged`, `.inputOutput`.
     public func refusedRows(of stream: EventStream) throws(StoreError) -> [ClosedRange<Int64>] {
-        var found: [ClosedRange<Int64>] = []
         try handle.rows(
             """
             SELECT seq, seq FROM dead_letters WHERE stream = '\(stream.rawValue)' UNION ALL
             SELECT first_seq, last_seq FROM drops WHERE stream = '\(stream.rawValue)'
             AND first_seq <= last_seq AND \(DropReason.namesRefused)
             """
-        ) { row in
-            if let first = row.integer(0), let last = row.integer(1), first <= last { found.append(first...last) }
-        }
-        return found
+        ) { row -> ClosedRange<Int64>? in
+            guard let first = row.integer(0), let last = row.integer(1), first <= last else { return nil }
+            return first...last
+        }.compactMap(\.self)
     }
 }

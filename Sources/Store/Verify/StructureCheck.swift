@@ -1,6 +1,5 @@
 import Dispatch
 import GRDBSQLite
-import Glibc
 import Synchronization
 
 /// SQLite's own check of every page of a file, limited in how long it keeps its snapshot.
@@ -14,32 +13,29 @@ struct StructureCheck {
     /// The number of faults that are reported individually.
     static let mostFaults = 50
 
-    private struct Target: @unchecked Sendable {
+    /// What the timer's handler uses; any thread may interrupt a connection.
+    private final class Target: @unchecked Sendable {
         let database: OpaquePointer
-    }
+        let isGivenUp = Atomic<Bool>(false)
 
-    /// The result of a check.
-    struct Outcome {
-        var messages: [String] = []
-        var wasGivenUp = false
+        init(_ database: OpaquePointer) { self.database = database }
     }
 
     /// Runs the check; `progress` is called with the number of bytes read so far.
     static func run(
         on handle: ReadHandle, progress: @escaping @Sendable (Int64) -> Void
-    ) throws(StoreError) -> Outcome {
+    ) throws(StoreError) -> (messages: [String], wasGivenUp: Bool) {
         let log = handle.path + "-wal"
         let allowed = StoreFile.size(of: log) + mostLog
-        let target = Target(database: handle.database)
+        let target = Target(handle.database)
         let start = bytesRead()
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "EdgeTick.verify"))
         timer.schedule(deadline: .now() + .milliseconds(200), repeating: .milliseconds(200))
         let ended = DispatchSemaphore(value: 0)
-        let flag = GivenUp()
         timer.setEventHandler {
             progress(bytesRead() - start)
             guard StoreFile.size(of: log) > allowed else { return }
-            flag.value.store(true, ordering: .relaxed)
+            target.isGivenUp.store(true, ordering: .relaxed)
             sqlite3_interrupt(target.database)
         }
         timer.setCancelHandler { ended.signal() }
@@ -49,31 +45,23 @@ struct StructureCheck {
             // The connection must stay open as long as the handler may use it.
             ended.wait()
         }
-        var outcome = Outcome()
+        var messages: [String] = []
         do throws(StoreError) {
             try handle.rows("PRAGMA integrity_check(\(mostFaults))") { row in
                 let text = row.text(0)
-                if text != "ok" { outcome.messages += text.split(separator: "\n").map(String.init) }
+                if text != "ok" { messages += text.split(separator: "\n").map(String.init) }
             }
         } catch {
-            guard flag.value.load(ordering: .relaxed) else { throw error }
-            outcome.wasGivenUp = true
+            guard target.isGivenUp.load(ordering: .relaxed) else { throw error }
+            return (messages, true)
         }
-        return outcome
-    }
-
-    private final class GivenUp: Sendable {
-        let value = Atomic<Bool>(false)
+        return (messages, false)
     }
 
     /// The number of bytes that this process has read so far, as counted by the kernel; 0 if that is not available.
     private static func bytesRead() -> Int64 {
-        let descriptor = open("/proc/self/io", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return 0 }
-        defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 256)
-        let count = read(descriptor, &bytes, bytes.count)
-        let line = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self).prefix { $0 != "\n" }
+        let text = PrivateFile.beginning(of: "/proc/self/io", 256) ?? []
+        let line = String(decoding: text, as: UTF8.self).prefix { $0 != "\n" }
         return line.split(separator: " ").last.flatMap { Int64($0) } ?? 0
     }
 }

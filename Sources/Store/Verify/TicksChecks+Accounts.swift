@@ -1,3 +1,4 @@
+import GRDB
 import MarketData
 
 /// Compares the file's own accounts with its rows.
@@ -7,8 +8,8 @@ extension TicksChecks {
         var spans: [EventStream: [ClosedRange<Int64>]] = [:]
         var faults: [(String, String)] = []
         var newer: [EventStream: [(place: String, rows: ClosedRange<Int64>, isHole: Bool)]] = [:]
-        try reading("drops") { checks throws(StoreError) in
-            try checks.handle.rows(
+        do throws(StoreError) {
+            try handle.rows(
                 """
                 SELECT stream, symbol, reason, count, first_seq, last_seq, from_ms, to_ms, \(DropReason.explainsHole)
                 FROM drops
@@ -23,15 +24,15 @@ extension TicksChecks {
                     faults.append((place, "its span of time ends before it begins"))
                 }
                 guard let first = row.integer(4), let last = row.integer(5) else { return }
-                guard first >= 1, first <= last else {
-                    return faults.append((place, Self.neverGiven(first, last)))
-                }
+                guard first >= 1, first <= last else { return faults.append((place, Self.neverGiven(first, last))) }
                 let isHole = row.integer(8) == 1
-                guard last <= checks.result.streams[stream]?.lastGiven ?? 0 else {
+                guard last <= result.streams[stream]?.lastGiven ?? 0 else {
                     return newer[stream, default: []].append((place, first...last, isHole))
                 }
                 if isHole { spans[stream, default: []].append(first...last) }
             }
+        } catch {
+            try result.noteDamage(error, at: "drops")
         }
         for (stream, drops) in newer {
             let given = try lastGivenNow(in: stream)
@@ -59,18 +60,15 @@ extension TicksChecks {
 
     private mutating func judgeHoles(_ stream: EventStream, _ accounted: SequenceSpans) {
         for hole in (holes[stream] ?? []).prefix(Self.mostTold) {
-            let place = "\(stream.rawValue) \(hole.lowerBound)…\(hole.upperBound)"
-            if accounted.cover(hole) {
-                result.find(
-                    .note, .sequences, at: place,
-                    "\(hole.count.counted("row is", "rows are")) missing, as the table drops says")
-            } else {
-                result.find(
-                    .fault, .sequences, at: place,
-                    "\(hole.count.counted("row is", "rows are")) missing, and no recorded drop explains it",
-                    advice: "another program may have deleted them; "
-                        + "use edgetick backfill --from to fetch missing bars again")
-            }
+            let isExplained = accounted.cover(hole)
+            result.find(
+                isExplained ? .note : .fault, .sequences,
+                at: "\(stream.rawValue) \(hole.lowerBound)…\(hole.upperBound)",
+                "\(hole.count.counted("row is", "rows are")) missing, "
+                    + (isExplained ? "as the table drops says" : "and no recorded drop explains it"),
+                advice: isExplained
+                    ? ""
+                    : "another program may have deleted them; use edgetick backfill --from to fetch missing bars again")
         }
         if let count = holes[stream]?.count, count > Self.mostTold {
             result.find(
@@ -83,8 +81,8 @@ extension TicksChecks {
         var found: [(String, String)] = []
         var newer: [EventStream: [(place: String, sequence: Int64)]] = [:]
         let neverGiven = "a row of this number was never given"
-        try reading("dead_letters") { checks throws(StoreError) in
-            try checks.handle.rows(
+        do throws(StoreError) {
+            try handle.rows(
                 """
                 SELECT stream, seq, length(sql_state), json_valid(row_json),
                     CASE WHEN json_valid(row_json) THEN json_extract(row_json, '$.seq') END FROM dead_letters
@@ -97,7 +95,7 @@ extension TicksChecks {
                 let sequence = row.integer(1) ?? 0
                 if sequence < 1 {
                     found.append((place, neverGiven))
-                } else if sequence > checks.result.streams[stream]?.lastGiven ?? 0 {
+                } else if sequence > result.streams[stream]?.lastGiven ?? 0 {
                     newer[stream, default: []].append((place, sequence))
                 }
                 if row.integer(2) != 5 { found.append((place, "its SQLSTATE has not five characters")) }
@@ -107,6 +105,8 @@ extension TicksChecks {
                     found.append((place, "its row has another number"))
                 }
             }
+        } catch {
+            try result.noteDamage(error, at: "dead_letters")
         }
         for (stream, letters) in newer {
             let given = try lastGivenNow(in: stream)
@@ -122,8 +122,8 @@ extension TicksChecks {
     mutating func checkGaps() throws(StoreError) {
         var found: [(String, String)] = []
         let state = version >= 2 ? "state" : "'open'"
-        try reading("gaps") { checks throws(StoreError) in
-            try checks.handle.rows("SELECT id, from_ms, to_ms, \(state), symbols, events FROM gaps") { row in
+        do throws(StoreError) {
+            try handle.rows("SELECT id, from_ms, to_ms, \(state), symbols, events FROM gaps") { row in
                 let place = "gaps, \(row.integer(0) ?? 0)"
                 if let from = row.integer(1), let to = row.integer(2), from > to {
                     found.append((place, "it ends before it begins"))
@@ -137,23 +137,15 @@ extension TicksChecks {
                     found.append((place, "it names an unknown kind of event"))
                 }
             }
-            guard checks.version >= 2 else { return }
-            try checks.handle.rows(
-                "SELECT DISTINCT gap FROM gap_fills WHERE gap NOT IN (SELECT id FROM gaps) LIMIT \(Self.mostTold)"
-            ) { found.append(("gap_fills, \($0.integer(0) ?? 0)", "there is no such gap")) }
+            if version >= 2 {
+                try handle.rows(
+                    "SELECT DISTINCT gap FROM gap_fills WHERE gap NOT IN (SELECT id FROM gaps) LIMIT \(Self.mostTold)"
+                ) { found.append(("gap_fills, \($0.integer(0) ?? 0)", "there is no such gap")) }
+            }
+        } catch {
+            try result.noteDamage(error, at: "gaps")
         }
         for (place, text) in found.prefix(Self.mostTold) { result.find(.warning, .accounts, at: place, text) }
-    }
-
-    /// Runs `body` and reports damage that it finds as damage of the table.
-    private mutating func reading(
-        _ table: String, _ body: (inout TicksChecks) throws(StoreError) -> Void
-    ) throws(StoreError) {
-        do throws(StoreError) {
-            try body(&self)
-        } catch {
-            try noteDamage(error, at: table)
-        }
     }
 }
 
@@ -171,6 +163,17 @@ struct SequenceSpans {
             }
         }
         self.spans = joined
+    }
+
+    /// Reads which of a stream's numbers `drops` says the file lacks.
+    static func dropped(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT first_seq, last_seq FROM drops
+                WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
+                """, arguments: [stream.rawValue]
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
     }
 
     /// Whether every sequence of a range is in the spans.

@@ -17,7 +17,11 @@ extension TicksChecks {
         var after = max(first, 1) - 1
         while after < last {
             do throws(StoreError) {
-                let step = try Self.step(count, after: after, through: last)
+                var step = (rows: Int64(0), first: Int64?.none, last: Int64?.none, broken: Int64(0))
+                // From the first number wanted: a query for what comes after the previous one would touch its page.
+                try count.forEach([after + 1, last]) { row in
+                    step = (row.integer(0) ?? 0, row.integer(1), row.integer(2), row.integer(3) ?? 0)
+                }
                 guard step.rows > 0, let end = step.last, let start = step.first else { break }
                 if start > after + 1 { holes[stream, default: []].append(after + 1...start - 1) }
                 if end - start + 1 != step.rows { try findHoles(stream, from: start, through: end) }
@@ -31,32 +35,14 @@ extension TicksChecks {
                 let good = try lastReadable(stream, after: after, through: last)
                 guard good < last else { throw error }
                 let end = try firstReadable(stream, after: good, through: last).map { $0 - 1 } ?? last
-                noteUnreadable(stream, good + 1...max(good + 1, end))
-                after = max(good + 1, end)
+                let lost = good + 1...max(good + 1, end)
+                result.find(
+                    .fault, .structure, at: "\(name) \(lost.lowerBound)…\(lost.upperBound)",
+                    "\(lost.count.counted("row")) can't be read", advice: FileVerifier.repairAdvice)
+                after = lost.upperBound
             }
             progress(after - max(first, 1) + 1)
         }
-    }
-
-    private struct Step {
-        var rows: Int64 = 0
-        var first: Int64?
-        var last: Int64?
-        var broken: Int64 = 0
-    }
-
-    private static func step(
-        _ statement: PreparedStatement, after: Int64, through: Int64
-    ) throws(StoreError) -> Step {
-        // Asks for rows from the first number wanted: asking for rows after the previous number would touch that
-        // number's page.
-        var step = Step()
-        try statement.rows([after + 1, through]) { row in
-            step = Step(
-                rows: row.integer(0) ?? 0, first: row.integer(1), last: row.integer(2), broken: row.integer(3) ?? 0)
-            return true
-        }
-        return step
     }
 
     /// Counts the rows before the first one that can't be read, and returns the last of them.
@@ -103,12 +89,6 @@ extension TicksChecks {
         return try row(from: high)
     }
 
-    private mutating func noteUnreadable(_ stream: EventStream, _ range: ClosedRange<Int64>) {
-        result.find(
-            .fault, .structure, at: "\(stream.rawValue) \(range.lowerBound)…\(range.upperBound)",
-            "\(range.count.counted("row")) can't be read", advice: FileVerifier.repairAdvice)
-    }
-
     private mutating func findHoles(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {
         var previous = from - 1
         var found: [ClosedRange<Int64>] = []
@@ -125,13 +105,12 @@ extension TicksChecks {
     private mutating func tellBroken(
         _ stream: EventStream, _ rules: RowRules, from: Int64, through: Int64, _ told: inout Int
     ) throws(StoreError) {
-        var rows: [(Int64, String)] = []
-        try handle.rows(
+        let rows = try handle.rows(
             """
             SELECT seq, \(rules.firstBroken) FROM \(stream.rawValue)
             WHERE seq BETWEEN \(from) AND \(through) AND (\(rules.all)) IS NOT TRUE ORDER BY seq
             """
-        ) { rows.append(($0.integer(0) ?? 0, $0.text(1))) }
+        ) { (sequence: $0.integer(0) ?? 0, rule: $0.text(1)) }
         for (sequence, rule) in rows {
             told += 1
             guard told <= Self.mostTold else { break }

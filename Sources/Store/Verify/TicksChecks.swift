@@ -43,27 +43,18 @@ struct TicksChecks {
     }
 
     private mutating func readIdentity() throws(StoreError) {
-        var count = 0
-        var id = ""
-        var collector = ""
-        try handle.rows("SELECT id, collector FROM buffer") { row in
-            count += 1
-            id = row.text(0)
-            collector = row.text(1)
+        let rows = try handle.rows("SELECT id, collector FROM buffer") { (id: $0.text(0), collector: $0.text(1)) }
+        if rows.count == 1 { (result.id, result.collector) = (rows[0].id, rows[0].collector) }
+        let fault: String
+        switch rows.count {
+        case 0: fault = "its one row is missing"
+        case 1 where BufferID.isValid(rows[0].id): return
+        case 1: fault = "the file's identifier is not a UUID"
+        default: fault = "it has \(rows.count) rows, not one"
         }
-        guard count == 1 else {
-            return result.find(
-                .fault, .accounts, at: "buffer",
-                count == 0 ? "its one row is missing" : "it has \(count) rows, not one",
-                advice: "run edgetick repair, with --id if it asks for the file's identifier")
-        }
-        result.id = id
-        result.collector = collector
-        guard BufferID.isValid(id) else {
-            return result.find(
-                .fault, .accounts, at: "buffer", "the file's identifier is not a UUID",
-                advice: "run edgetick repair, with --id if it asks for the file's identifier")
-        }
+        result.find(
+            .fault, .accounts, at: "buffer", fault,
+            advice: "run edgetick repair, with --id if it asks for the file's identifier")
     }
 
     private mutating func readMarks() throws(StoreError) {
@@ -71,10 +62,8 @@ struct TicksChecks {
         var unknown: [String] = []
         try handle.rows("SELECT stream, acknowledged, deleted_through FROM streams") { row in
             guard let stream = EventStream(rawValue: row.text(0)) else { return unknown.append(row.text(0)) }
-            var marks = FileVerification.Stream()
-            marks.acknowledged = row.integer(1) ?? 0
-            marks.deletedThrough = row.integer(2) ?? 0
-            found[stream] = marks
+            found[stream] = FileVerification.Stream(
+                acknowledged: row.integer(1) ?? 0, deletedThrough: row.integer(2) ?? 0)
         }
         for name in unknown { result.find(.warning, .accounts, at: "streams", "it names an unknown stream, \(name)") }
         for stream in streams {
@@ -88,25 +77,17 @@ struct TicksChecks {
                 marks.first = try handle.number("SELECT seq FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
                 marks.last = try handle.number("SELECT seq FROM \(stream.rawValue) ORDER BY seq DESC LIMIT 1")
             } catch {
-                try noteDamage(error, at: stream.rawValue)
+                try result.noteDamage(error, at: stream.rawValue)
             }
             result.streams[stream] = marks
         }
         guard version >= 3 else { return }
-        var predecessors: [UploadLine.Predecessor] = []
         let order = version >= 5 ? "place, through" : "through"
-        try handle.rows("SELECT id, stream, through FROM predecessors ORDER BY \(order)") { row in
-            guard let stream = EventStream(rawValue: row.text(1)) else { return }
-            predecessors.append(.init(id: row.text(0), stream: stream, through: row.integer(2) ?? 0))
-        }
-        result.predecessors = predecessors
-    }
-
-    /// Reports damage, so that the rest can be checked; any other error ends the verification.
-    mutating func noteDamage(_ error: StoreError, at place: String) throws(StoreError) {
-        guard error.reason == .damaged else { throw error }
-        result.find(
-            .fault, .structure, at: place, error.underlying ?? "it can't be read", advice: FileVerifier.repairAdvice)
+        result.predecessors = try handle.rows("SELECT id, stream, through FROM predecessors ORDER BY \(order)") { row in
+            EventStream(rawValue: row.text(1)).map { stream in
+                UploadLine.Predecessor(id: row.text(0), stream: stream, through: row.integer(2) ?? 0)
+            }
+        }.compactMap(\.self)
     }
 
     /// Reads a stream's marks and its first and last rows in one snapshot, since a running collector moves all of them.
@@ -140,8 +121,7 @@ struct TicksChecks {
         guard let marks = result.streams[stream] else { return }
         let name = stream.rawValue
         if marks.acknowledged < 0 || marks.deletedThrough < 0 || (marks.first ?? 1) < 1 {
-            result.find(
-                .fault, .sequences, at: name, "a sequence is negative or 0", advice: FileVerifier.repairAdvice)
+            result.find(.fault, .sequences, at: name, "a sequence is negative or 0", advice: FileVerifier.repairAdvice)
         }
         let greatest = max(marks.last ?? 0, marks.deletedThrough)
         if marks.acknowledged > greatest { holes[stream, default: []].append(greatest + 1...marks.acknowledged) }

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Checks the tables of a `universe.sqlite`. Whether the groups make sense is checked by `universe validate`.
 struct UniverseChecks {
     let handle: ReadHandle
@@ -6,7 +8,6 @@ struct UniverseChecks {
     /// What to do with a mirror that is wrong.
     static let advice = "run edgetick repair, then edgetick universe pull, or import the groups again"
 
-    /// Checks everything.
     mutating func run() throws(StoreError) {
         try check("definition_groups") { checks throws(StoreError) in
             checks.result.rows += try checks.handle.number("SELECT count(*) FROM definition_groups") ?? 0
@@ -58,14 +59,12 @@ struct UniverseChecks {
         do throws(StoreError) {
             try body(&self)
         } catch {
-            guard error.reason == .damaged else { throw error }
-            result.find(.fault, .structure, at: table, error.underlying ?? "it can't be read", advice: Self.advice)
+            try result.noteDamage(error, at: table, advice: Self.advice)
         }
     }
 
     private mutating func faults(_ sql: String, _ text: String) throws(StoreError) {
-        var ids: [Int64] = []
-        try handle.rows(sql + " LIMIT 20") { ids.append($0.integer(0) ?? 0) }
+        let ids = try handle.rows(sql + " LIMIT 20") { $0.integer(0) ?? 0 }
         for id in ids { result.find(.fault, .accounts, at: "group \(id)", text, advice: Self.advice) }
     }
 }

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Writes CSV that distinguishes NULL from an empty text; `SeparatedRows(archive:)` reads it.
 struct CSVWriter {
     private(set) var bytes: [UInt8] = []
@@ -10,19 +12,8 @@ struct CSVWriter {
             guard let field else { continue }
             let isPlain =
                 !field.isEmpty
-                && field.utf8.allSatisfy { byte in
-                    byte > 0x20 && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "\"")
-                }
-            if isPlain {
-                bytes.append(contentsOf: field.utf8)
-            } else {
-                bytes.append(UInt8(ascii: "\""))
-                for byte in field.utf8 {
-                    if byte == UInt8(ascii: "\"") { bytes.append(byte) }
-                    bytes.append(byte)
-                }
-                bytes.append(UInt8(ascii: "\""))
-            }
+                && field.utf8.allSatisfy { $0 > 0x20 && $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "\"") }
+            bytes += (isPlain ? field : "\"\(field.escaping("\"", with: "\""))\"").utf8
         }
         bytes.append(UInt8(ascii: "\n"))
     }

@@ -66,9 +66,7 @@ extension UniverseArchive {
     /// Reads a backup from its files.
     ///
     /// - Parameter file: returns the content of the named file; `nil` when it is missing.
-    public static func contents(
-        csv file: (String) throws -> [UInt8]?
-    ) throws -> MirrorContents {
+    public static func contents(csv file: (String) throws -> [UInt8]?) throws -> MirrorContents {
         var contents = MirrorContents()
         var places: [GroupRecord.Identity: Int] = [:]
         for row in try rows(csvFiles[0], groupColumns, file) {
@@ -118,13 +116,13 @@ extension UniverseArchive {
     ) throws -> [ArchiveRow] {
         guard let bytes = try file(name) else {
             throw UniverseArchiveError(
-                .foreign, "\(name) is missing: a backup as CSV is a directory with \(csvFiles.joined(separator: ", "))")
+                "\(name) is missing: a backup as CSV is a directory with \(csvFiles.joined(separator: ", "))")
         }
         var rows: [ArchiveRow] = []
         var reader = SeparatedRows(archive: bytes)
         while let (line, row) = reader.next() {
             switch row {
-            case .malformed(let text): throw UniverseArchiveError(.malformed, "\(name): line \(line): \(text)")
+            case .malformed(let text): throw UniverseArchiveError("\(name): line \(line): \(text)")
             case .fields(let fields):
                 let values = zip(fields, reader.areQuoted).map { field, isQuoted in
                     field.isEmpty && !isQuoted ? nil : String(decoding: field, as: UTF8.self)
@@ -133,8 +131,7 @@ extension UniverseArchive {
             }
         }
         guard !rows.isEmpty, rows.removeFirst().fields == columns.map(Optional.some) else {
-            throw UniverseArchiveError(
-                .malformed, "\(name): line 1 must be \(columns.joined(separator: ","))")
+            throw UniverseArchiveError("\(name): line 1 must be \(columns.joined(separator: ","))")
         }
         for row in rows where row.fields.count != columns.count {
             throw row.fault("\(row.fields.count.counted("column")) instead of \(columns.count)")
@@ -150,7 +147,7 @@ private struct ArchiveRow {
     var fields: [String?]
 
     func fault(_ text: String) -> UniverseArchiveError {
-        UniverseArchiveError(.malformed, "\(file): line \(line): \(text)")
+        UniverseArchiveError("\(file): line \(line): \(text)")
     }
 
     func text(_ column: Int) throws(UniverseArchiveError) -> String {

@@ -10,7 +10,7 @@ public enum UniverseArchive {
 
     /// Returns the mirror as JSON, with sorted keys; the same contents give the same bytes.
     ///
-    /// - Throws: reason `malformed`, for a weight that is not a number.
+    /// - Throws: for a weight that is not a number.
     public static func json(_ contents: MirrorContents) throws(UniverseArchiveError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -18,14 +18,13 @@ public enum UniverseArchive {
         do {
             return Array(try encoder.encode(Document(contents))) + Array("\n".utf8)
         } catch {
-            throw UniverseArchiveError(.malformed, "the mirror can't be written as JSON: \(error)")
+            throw UniverseArchiveError("the mirror can't be written as JSON: \(error)")
         }
     }
 
     /// Whether a file looks like such a backup.
     public static func isJSON(_ bytes: [UInt8]) -> Bool {
-        let start = bytes.firstIndex { ![0x20, 0x0A, 0x0D, 0x09, 0xEF, 0xBB, 0xBF].contains($0) }
-        return start.map { bytes[$0] == UInt8(ascii: "{") } ?? false
+        bytes.first { !ListText.blanks.contains($0) } == UInt8(ascii: "{")
     }
 
     /// Reads a backup.
@@ -36,12 +35,10 @@ public enum UniverseArchive {
         }
         let data = Data(json)
         guard let head = try? JSONDecoder().decode(Head.self, from: data), head.format == name else {
-            throw UniverseArchiveError(
-                .foreign, "the file is not a backup of a mirror: it doesn't say \"format\": \"\(name)\"")
+            throw UniverseArchiveError("the file is not a backup of a mirror: it doesn't say \"format\": \"\(name)\"")
         }
         guard head.version <= version else {
             throw UniverseArchiveError(
-                .tooNew,
                 "the backup has format version \(head.version), and this EdgeTick reads up to \(version): use a newer "
                     + "EdgeTick")
         }
@@ -52,9 +49,9 @@ public enum UniverseArchive {
         } catch let error as UniverseArchiveError {
             throw error
         } catch let error as DecodingError {
-            throw UniverseArchiveError(.malformed, "the backup is damaged: \(error.place)")
+            throw .damaged(error.place)
         } catch {
-            throw UniverseArchiveError(.malformed, "the backup is damaged: \(error)")
+            throw .damaged("\(error)")
         }
     }
 
@@ -64,17 +61,13 @@ public enum UniverseArchive {
         for group in contents.groups {
             let identity = group.record.identity
             guard !identity.name.isEmpty, !identity.environment.isEmpty, !identity.type.isEmpty else {
-                throw UniverseArchiveError(
-                    .malformed, "the backup is damaged: a group has no name, type or environment")
+                throw .damaged("a group has no name, type or environment")
             }
             guard known.insert(identity).inserted else {
-                throw UniverseArchiveError(
-                    .malformed,
-                    "the backup is damaged: the \(identity.type) group \(quoted(identity.name)) is in it twice")
+                throw .damaged("the \(identity.type) group \(quoted(identity.name)) is in it twice")
             }
             guard !group.record.members.contains(where: \.symbol.isEmpty) else {
-                throw UniverseArchiveError(
-                    .malformed, "the backup is damaged: a member of \(quoted(identity.name)) has no symbol")
+                throw .damaged("a member of \(quoted(identity.name)) has no symbol")
             }
         }
         return contents
@@ -83,20 +76,6 @@ public enum UniverseArchive {
 
 extension UniverseArchive {
     fileprivate struct Document: Codable {
-        struct Member: Codable {
-            var symbol: String
-            var weight: Double?
-            var metadata: String?
-            var createdAt: Int64?
-        }
-
-        struct Import: Codable {
-            var source: String
-            var format: String
-            var checksum: String
-            var importedAt: Int64
-        }
-
         struct Group: Codable {
             var name: String
             var type: String
@@ -108,41 +87,19 @@ extension UniverseArchive {
             var updatedAt: Int64?
             var lastUpdate: Int64?
             var origin: String
-            var imported: Import?
-            var members: [Member]
-        }
-
-        struct Entry: Codable {
-            var type: String
-            var name: String
-            var key: String
-            var value: String?
-            var environment: String
-            var updatedAt: Int64?
-        }
-
-        struct Pull: Codable {
-            var source: String
-            var pulledAt: Int64
-            var checkedAt: Int64
-            var checksum: String
-            var groups: Int
-            var memberships: Int
-            var entries: Int
+            var imported: ImportNote?
+            var members: [MemberRecord]
         }
 
         var format = UniverseArchive.name
         var version = UniverseArchive.version
-        var pull: Pull?
+        var pull: PullNote?
         var groups: [Group]
-        var cacheEntries: [Entry]
+        var cacheEntries: [CacheEntryRecord]
 
         init(_ contents: MirrorContents) {
-            pull = contents.pull.map {
-                Pull(
-                    source: $0.source, pulledAt: $0.pulledAt, checkedAt: $0.checkedAt, checksum: $0.checksum,
-                    groups: $0.groups, memberships: $0.memberships, entries: $0.entries)
-            }
+            pull = contents.pull
+            cacheEntries = contents.entries
             groups = contents.groups.map { group in
                 let record = group.record
                 return Group(
@@ -150,53 +107,22 @@ extension UniverseArchive {
                     description: record.description, metadata: record.metadata,
                     liquidityFilter: record.liquidityFilter, createdAt: record.createdAt,
                     updatedAt: record.updatedAt, lastUpdate: record.lastUpdate, origin: group.origin.rawValue,
-                    imported: group.imported.map {
-                        Import(source: $0.source, format: $0.format, checksum: $0.checksum, importedAt: $0.importedAt)
-                    },
-                    members: record.members.map {
-                        Member(symbol: $0.symbol, weight: $0.weight, metadata: $0.metadata, createdAt: $0.createdAt)
-                    })
-            }
-            cacheEntries = contents.entries.map {
-                Entry(
-                    type: $0.type, name: $0.name, key: $0.key, value: $0.value, environment: $0.environment,
-                    updatedAt: $0.updatedAt)
+                    imported: group.imported, members: record.members)
             }
         }
 
         func contents() throws(UniverseArchiveError) -> MirrorContents {
-            var contents = MirrorContents()
+            var contents = MirrorContents(entries: cacheEntries, pull: pull)
             for group in groups {
                 guard let origin = GroupOrigin(rawValue: group.origin) else {
-                    throw UniverseArchiveError(
-                        .malformed, "the backup is damaged: group \(quoted(group.name)) has no known origin")
+                    throw .damaged("group \(quoted(group.name)) has no known origin")
                 }
-                contents.groups.append(
-                    .init(
-                        record: GroupRecord(
-                            identity: .init(name: group.name, type: group.type, environment: group.environment),
-                            description: group.description, metadata: group.metadata,
-                            liquidityFilter: group.liquidityFilter, createdAt: group.createdAt,
-                            updatedAt: group.updatedAt, lastUpdate: group.lastUpdate,
-                            members: group.members.map {
-                                MemberRecord(
-                                    symbol: $0.symbol, weight: $0.weight, metadata: $0.metadata,
-                                    createdAt: $0.createdAt)
-                            }), origin: origin,
-                        imported: group.imported.map {
-                            ImportNote(
-                                source: $0.source, format: $0.format, checksum: $0.checksum, importedAt: $0.importedAt)
-                        }))
-            }
-            contents.entries = cacheEntries.map {
-                CacheEntryRecord(
-                    type: $0.type, name: $0.name, key: $0.key, value: $0.value, environment: $0.environment,
-                    updatedAt: $0.updatedAt)
-            }
-            contents.pull = pull.map {
-                PullNote(
-                    source: $0.source, pulledAt: $0.pulledAt, checkedAt: $0.checkedAt, checksum: $0.checksum,
-                    groups: $0.groups, memberships: $0.memberships, entries: $0.entries)
+                let record = GroupRecord(
+                    identity: .init(name: group.name, type: group.type, environment: group.environment),
+                    description: group.description, metadata: group.metadata, liquidityFilter: group.liquidityFilter,
+                    createdAt: group.createdAt, updatedAt: group.updatedAt, lastUpdate: group.lastUpdate,
+                    members: group.members)
+                contents.groups.append(.init(record: record, origin: origin, imported: group.imported))
             }
             return try UniverseArchive.checked(contents)
         }

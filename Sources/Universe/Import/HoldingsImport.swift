@@ -31,13 +31,46 @@ public struct HoldingsImport: Sendable, Equatable {
         /// The ticker as the feed writes it.
         public var symbol: String
         /// Its share of the group in percent.
-        var weight: Double?
+        public var weight: Double?
         /// Its sector.
         public var sector: String?
         /// Its industry.
         public var industry: String?
         /// The row's line, from 1.
         public var line: Int
+    }
+
+    /// A remark on a row.
+    public struct Problem: Sendable, Equatable, CustomStringConvertible {
+        /// What it means for the row.
+        public enum Consequence: Sendable, Equatable {
+            /// The row is wrong and left out.
+            case leftOut
+            /// The row's weight is wrong and left out; its symbol is taken.
+            case weightLeftOut
+            /// The symbol was named by an earlier row.
+            case repeated
+            /// The row is taken; its spelling was changed, or is unusual.
+            case remarked
+            /// The row is taken, but it is a guess that its word is a symbol.
+            case guessed
+        }
+
+        /// The row's line, from 1.
+        public var line: Int
+        /// What it means for the row.
+        public var consequence: Consequence
+        /// What is wrong, in a few words.
+        public var text: String
+
+        /// Whether the row is wrong.
+        public var isFault: Bool { consequence == .leftOut || consequence == .weightLeftOut }
+
+        /// Whether a strict import fails because of it.
+        var isDoubt: Bool { isFault || consequence == .guessed }
+
+        /// The remark on one line, with the row's line number.
+        public var description: String { "line \(line): \(text)" }
     }
 
     /// What kind of file it is.
@@ -49,24 +82,16 @@ public struct HoldingsImport: Sendable, Equatable {
     /// The members, each symbol once, in the order of the file; never empty.
     public private(set) var entries: [Entry] = []
     /// Remarks on rows, in the order of the file.
-    private(set) var problems: [SymbolListImport.Problem] = []
+    private(set) var problems: [Problem] = []
     /// Remarks on the whole list, one line each.
     private(set) var remarks: [String] = []
     /// The number of rows of cash, futures and the like that were left out.
     private(set) var cashRows = 0
-    /// The number of rows of holdings without a ticker that were left out.
-    private(set) var unlistedRows = 0
     /// The number of rows of holdings that were left out because a feed of US stocks doesn't have them.
     private(set) var elsewhereRows = 0
 
     /// The index of each symbol in ``entries``.
     private var places: [String: Int] = [:]
-
-    /// The sum of the weights in percent; `nil` when there are none.
-    var weightSum: Double? {
-        let weights = entries.compactMap(\.weight)
-        return weights.isEmpty ? nil : weights.reduce(0, +)
-    }
 
     /// Reads a file: a plain list, or the holdings of one fund or several.
     ///
@@ -88,24 +113,9 @@ public struct HoldingsImport: Sendable, Equatable {
         let list = try SymbolListImport(text: text, preamble, strict: strict)
         problems = list.problems
         format = list.entries.contains { $0.weight != nil } ? .weighted : .symbols
-        entries = list.entries.map {
-            Entry(symbol: $0.symbol.description, weight: $0.weight, sector: nil, industry: nil, line: $0.line)
-        }
+        entries = list.entries
         if list.testRows > 0 { remarks.append("\(list.testRows.counted("exchange test symbol")) left out") }
-        if let preamble { readSectors(text, preamble) }
         judgeWeights()
-    }
-
-    private mutating func readSectors(_ text: [UInt8], _ preamble: HoldingsPreamble) {
-        let columns = preamble.columns
-        guard columns.sector != nil || columns.industry != nil else { return }
-        let places = Dictionary(entries.enumerated().map { ($1.line, $0) }, uniquingKeysWith: { first, _ in first })
-        var rows = SeparatedRows(text, separator: preamble.separator)
-        while let (line, row) = rows.next() {
-            guard let place = places[line], case .fields(let fields) = row else { continue }
-            entries[place].sector = Self.name(in: fields, columns.sector)
-            entries[place].industry = Self.name(in: fields, columns.industry)
-        }
     }
 
     // MARK: - Funds
@@ -129,39 +139,31 @@ public struct HoldingsImport: Sendable, Equatable {
             guard case .fields(let fields) = row else {
                 // Footnotes use quotes freely. A holding that can't be read has more than one column.
                 if case .malformed(let text) = row, rows.lastLineHasSeparator {
-                    funds[current].add(line, .leftOut, text)
+                    funds[current].problems.add(line, .leftOut, text)
                 }
                 continue
             }
-            if let column = preamble.columns.fund, column < fields.count {
-                let name = HoldingsRow.text(fields[column]).uppercased()
-                if HoldingsPreamble.isFundTicker(name), !ListWord.isSurely(name) {
-                    if indices.isEmpty { funds[0].fund = name }
-                    current = indices[name] ?? (indices.isEmpty ? 0 : funds.count)
-                    indices[name] = current
-                    if current == funds.count { funds.append(HoldingsImport(preamble, fund: name)) }
-                }
+            if let name = HoldingsRow.cell(preamble.columns.fund, of: fields)?.uppercased(),
+                HoldingsPreamble.isFundTicker(name), !ListWord.isSurely(name)
+            {
+                if indices.isEmpty { funds[0].fund = name }
+                current = indices[name] ?? (indices.isEmpty ? 0 : funds.count)
+                indices[name] = current
+                if current == funds.count { funds.append(HoldingsImport(preamble, fund: name)) }
             }
             funds[current].take(fields, line, preamble)
         }
-        let header =
-            "in the column \(quoted(preamble.columns.titles[preamble.columns.symbol])), which the header on line "
-            + "\(preamble.headerLine) names"
         var taken: [HoldingsImport] = []
         for fund in funds {
-            if let error = SymbolListError(
-                judging: fund.problems, taken: fund.entries.count + fund.cashRows + fund.elsewhereRows, strict: strict,
-                header: header)
-            {
-                throw error
-            }
+            try SymbolListError.judge(
+                fund.problems, taken: fund.entries.count + fund.cashRows + fund.elsewhereRows, strict: strict,
+                header: preamble.place)
             if !fund.entries.isEmpty { taken.append(fund) }
         }
         guard !taken.isEmpty else {
             let elsewhere = funds.reduce(0) { $0 + $1.elsewhereRows }
             throw SymbolListError(
-                .empty,
-                text: "no share was found among the holdings"
+                "no share was found among the holdings"
                     + (elsewhere > 0 ? ": \(elsewhere.counted("is not a US stock", "are not US stocks"))" : ""),
                 problems: funds[0].problems)
         }
@@ -171,23 +173,17 @@ public struct HoldingsImport: Sendable, Equatable {
         }
         for index in taken.indices {
             if taken.count > 1 { taken[index].title = nil }
-            taken[index].finish()
+            taken[index].places = [:]
+            taken[index].judgeWeights()
         }
         return taken
-    }
-
-    private mutating func finish() {
-        places = [:]
-        judgeWeights()
     }
 
     private mutating func take(_ fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble) {
         switch HoldingsRow(fields, preamble.columns) {
         case .remainder: break
         case .cash: cashRows += 1
-        case .unlisted(let name):
-            unlistedRows += 1
-            add(line, .remarked, "\(quoted(name)) has no ticker and is left out")
+        case .unlisted(let name): problems.add(line, .remarked, "\(quoted(name)) has no ticker and is left out")
         case .share(let ticker): take(ticker, fields, line, preamble)
         }
     }
@@ -196,18 +192,18 @@ public struct HoldingsImport: Sendable, Equatable {
         let columns = preamble.columns
         let symbol: String
         switch SymbolSpelling(reading: ticker) {
-        case .refused(let reason): return add(line, .leftOut, reason)
+        case .refused(let reason): return problems.add(line, .leftOut, reason)
         case .elsewhere(let reason):
             elsewhereRows += 1
-            return add(line, .remarked, "\(reason), and is left out")
+            return problems.add(line, .remarked, "\(reason), and is left out")
         case .symbol(let read, let remark):
             symbol = read.description
-            if let remark { add(line, .init(reading: ticker), remark) }
+            if let remark { problems.add(line, .init(reading: ticker), remark) }
         }
-        let weight = weight(in: fields, line, preamble, of: symbol)
+        let weight = preamble.weight(in: fields, line, of: symbol, &problems)
         if let place = places[symbol] {
             let first = entries[place]
-            add(line, .repeated, "\(symbol) is on line \(first.line) already; the weights are added")
+            problems.add(line, .repeated, "\(symbol) is on line \(first.line) already; the weights are added")
             if let weight { entries[place].weight = (first.weight ?? 0) + weight }
             return
         }
@@ -218,32 +214,17 @@ public struct HoldingsImport: Sendable, Equatable {
                 industry: Self.name(in: fields, columns.industry), line: line))
     }
 
-    private mutating func weight(
-        in fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble, of symbol: String
-    ) -> Double? {
-        guard let column = preamble.columns.weight, column < fields.count else { return nil }
-        let text = HoldingsRow.text(fields[column])
-        switch WeightText(text, decimalComma: preamble.hasDecimalCommas) {
-        case .none: return nil
-        case .value(let value): return value
-        case .malformed:
-            add(
-                line, .weightLeftOut,
-                "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
-            return nil
-        }
-    }
-
-    private static func name(in fields: [[UInt8]], _ column: Int?) -> String? {
-        guard let column, column < fields.count else { return nil }
-        let text = HoldingsRow.text(fields[column])
+    /// A sector or an industry; `nil` when the row has none.
+    static func name(in fields: [[UInt8]], _ column: Int?) -> String? {
+        guard let text = HoldingsRow.cell(column, of: fields) else { return nil }
         return SymbolSpelling.isMissing(text) || text.lowercased() == "unassigned" ? nil : text
     }
 
     /// Checks the sum: a fund's weights add up to about 100 percent.
     private mutating func judgeWeights() {
-        guard let sum = weightSum else { return }
         let weights = entries.compactMap(\.weight)
+        guard !weights.isEmpty else { return }
+        let sum = weights.reduce(0, +)
         // Five or more weights of at most 1 that sum to about 1 can't be percent, nor can fewer that sum to exactly 1.
         let areFractions =
             weights.allSatisfy { $0 <= 1 }
@@ -267,8 +248,15 @@ public struct HoldingsImport: Sendable, Equatable {
         return hundredths == hundredths.rounded() && hundredths.magnitude < 1e15
             ? "\(Int(hundredths))" : "\(hundredths)"
     }
+}
 
-    private mutating func add(_ line: Int, _ consequence: SymbolListImport.Problem.Consequence, _ text: String) {
-        problems.append(.init(line: line, consequence: consequence, text: text))
+extension [HoldingsImport.Problem] {
+    mutating func add(_ line: Int, _ consequence: HoldingsImport.Problem.Consequence, _ text: String) {
+        append(.init(line: line, consequence: consequence, text: text))
     }
+}
+
+extension HoldingsImport.Problem.Consequence {
+    /// The consequence of reading a text as a symbol with another spelling.
+    init(reading text: String) { self = SymbolSpelling.isBegunWord(text) ? .guessed : .remarked }
 }

@@ -16,6 +16,11 @@ struct HoldingsPreamble {
     /// Whether a comma is the decimal point, as it is when it does not separate the columns.
     var hasDecimalCommas: Bool { separator != UInt8(ascii: ",") }
 
+    /// Where the symbols are, in words.
+    var place: String {
+        "in the column \(quoted(columns.titles[columns.symbol])), which the header on line \(headerLine) names"
+    }
+
     /// A header is within this many rows, or there is none.
     private static let limit = 60
 
@@ -23,9 +28,8 @@ struct HoldingsPreamble {
     init?(_ csv: [UInt8]) {
         // The first line of a fund's file may have another separator than its rows.
         for separator in [SeparatedRows.separator(of: csv)] + SeparatedRows.separators {
-            var rows = SeparatedRows(csv, separator: separator)
             var lines: [[String]] = []
-            while lines.count < Self.limit, let (line, row) = rows.next() {
+            for (line, row) in SeparatedRows(csv, separator: separator).prefix(Self.limit) {
                 guard case .fields(let fields) = row else {
                     lines.append([])
                     continue
@@ -77,6 +81,22 @@ struct HoldingsPreamble {
             format = .spdr
         } else {
             format = .holdings
+        }
+    }
+
+    /// Reads a row's weight; one that is not a number is left out, with a remark.
+    func weight(
+        in fields: [[UInt8]], _ line: Int, of symbol: String, _ problems: inout [HoldingsImport.Problem]
+    ) -> Double? {
+        guard let text = HoldingsRow.cell(columns.weight, of: fields) else { return nil }
+        switch WeightText(text, decimalComma: hasDecimalCommas) {
+        case .none: return nil
+        case .value(let value): return value
+        case .malformed:
+            problems.add(
+                line, .weightLeftOut,
+                "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
+            return nil
         }
     }
 

@@ -10,10 +10,7 @@ enum HoldingsRow: Equatable {
     case remainder
 
     init(_ fields: [[UInt8]], _ columns: HoldingsColumns) {
-        func field(_ column: Int?) -> String {
-            guard let column, column < fields.count else { return "" }
-            return HoldingsRow.text(fields[column])
-        }
+        func field(_ column: Int?) -> String { HoldingsRow.cell(column, of: fields) ?? "" }
         let ticker = field(columns.symbol)
         let name = field(columns.name)
         let assetClass = field(columns.assetClass).lowercased()
@@ -51,6 +48,12 @@ enum HoldingsRow: Equatable {
         return text
     }
 
+    /// The text in a column; `nil` where the row, or the list, doesn't have it.
+    static func cell(_ column: Int?, of fields: [[UInt8]]) -> String? {
+        guard let column, column < fields.count else { return nil }
+        return text(fields[column])
+    }
+
     /// Whether a row is the last line of an exchange's symbol directory.
     static func isTrailer(_ fields: [[UInt8]]) -> Bool {
         fields.first.map { $0.starts(with: "File Creation Time".utf8) } ?? false
@@ -60,8 +63,7 @@ enum HoldingsRow: Equatable {
         let shares = ["equity", "stock", "receipt", "reit", "share"]
         let others = [
             "cash", "money market", "money mkt", "future", "collateral", "currency", "forward", "swap", "option",
-            "derivative",
-            "fixed income", "fixed-income", "bond", "treasury", "short term", "short-term",
+            "derivative", "fixed income", "fixed-income", "bond", "treasury", "short term", "short-term",
         ]
         let isShare = shares.contains(where: assetClass.contains)
         if others.contains(where: assetClass.contains), !isShare { return true }

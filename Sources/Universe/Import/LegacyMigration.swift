@@ -11,9 +11,9 @@ public struct LegacyMigration: Sendable {
     /// A group that rows become.
     public struct Group: Sendable, Equatable {
         /// What happens to it.
-        public enum Outcome: Sendable, Equatable {
+        public enum Outcome: String, Sendable {
             /// It is created, or would be.
-            case made
+            case made = "new"
             /// An earlier migration made it, or overwriting is forced; it gets other members.
             case updated
             /// It has these members already.
@@ -52,13 +52,13 @@ public struct LegacyMigration: Sendable {
     /// A group while rows are added to it.
     private struct Draft {
         var definition: UniverseGroup.Definition
-        var sources: [String] = []
+        /// The first row.
+        var source: String
         var values: [String] = []
         var members: [MemberRecord] = []
         var known: Set<String> = []
 
-        mutating func add(_ list: LegacyList, _ source: String, _ value: String) {
-            sources.append(source)
+        mutating func add(_ list: LegacyList, _ value: String) {
             values.append(value)
             for member in list.members where known.insert(member.symbol).inserted { members.append(member) }
         }
@@ -86,11 +86,10 @@ public struct LegacyMigration: Sendable {
                 row.refused = list.refused
                 if list.members.isEmpty { throw LegacyList.Fault(text: "it has no symbol") }
                 for definition in Self.groups(of: entry) {
-                    let identity = Self.identity(of: definition)
-                    let place = places[identity] ?? drafts.count
-                    if place == drafts.count { drafts.append(Draft(definition: definition)) }
-                    places[identity] = place
-                    drafts[place].add(list, source, value)
+                    let place = places[definition.identity] ?? drafts.count
+                    if place == drafts.count { drafts.append(Draft(definition: definition, source: source)) }
+                    places[definition.identity] = place
+                    drafts[place].add(list, value)
                     used.append(place)
                 }
             } catch {
@@ -101,7 +100,7 @@ public struct LegacyMigration: Sendable {
         }
         let known = Dictionary(existing.map { ($0.record.identity, $0) }, uniquingKeysWith: { first, _ in first })
         let groups = drafts.map { draft in
-            let outcome = Self.outcome(of: draft, over: known[Self.identity(of: draft.definition)], force: force)
+            let outcome = Self.outcome(of: draft, over: known[draft.definition.identity], force: force)
             return Group(definition: draft.definition, symbols: draft.members.count, outcome: outcome)
         }
         for (index, used) in uses.enumerated() { rows[index].groups = used.map { groups[$0] } }
@@ -110,7 +109,7 @@ public struct LegacyMigration: Sendable {
             changes.append(
                 GroupChange(
                     definition: draft.definition, members: draft.members,
-                    imported: ImportNote(source: draft.sources[0], format: Self.format, checksum: checksum)))
+                    imported: ImportNote(source: draft.source, format: Self.format, checksum: checksum)))
         }
     }
 
@@ -118,10 +117,6 @@ public struct LegacyMigration: Sendable {
         guard let old else { return .made }
         if MembershipDifference(from: old.record.members, to: draft.members).isEmpty { return .unchanged }
         return old.imported?.format == format || force ? .updated : .kept
-    }
-
-    private static func identity(of group: UniverseGroup.Definition) -> GroupRecord.Identity {
-        GroupRecord.Identity(name: group.name, type: group.type.rawValue, environment: group.environment)
     }
 
     static let format = "legacy"

@@ -15,34 +15,32 @@ enum ListText {
             do {
                 return try Workbook.holdings(of: bytes)
             } catch {
-                throw SymbolListError(.notText, text: "the workbook can't be read: \(error.text)")
+                throw SymbolListError("the workbook can't be read: \(error.text)")
             }
         }
         if let other = others.first(where: { bytes.starts(with: $0.mark) }) {
-            throw SymbolListError(.notText, text: "the file is \(other.what)")
+            throw SymbolListError("the file is \(other.what)")
         }
         if bytes.first(where: { !blanks.contains($0) }) == UInt8(ascii: "<") {
             throw SymbolListError(
-                .notText, text: "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
+                "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
         }
         guard bytes.count <= maximumBytes else {
             throw SymbolListError(
-                .tooLarge,
-                text:
-                    "the file has \(bytes.count >> 20) MiB, more than any list of symbols: it is something else, or import "
+                "the file has \(bytes.count >> 20) MiB, more than any list of symbols: it is something else, or import "
                     + "it in parts")
         }
         let text = utf16(bytes) ?? bytes
         // White space and the old mark of a text's end (0x1A) may be in a text. Other control characters mean that it
         // is not one.
         guard !text.contains(where: { $0 < 0x20 && !(0x09...0x0D).contains($0) && $0 != 0x1A }) else {
-            throw SymbolListError(.notText, text: "the file is no UTF-8 text: save it as CSV in UTF-8")
+            throw SymbolListError("the file is no UTF-8 text: save it as CSV in UTF-8")
         }
         return array(text) ?? text
     }
 
     /// The bytes of a byte order mark, and the white space that may precede a text.
-    private static let blanks: Set<UInt8> = [0xEF, 0xBB, 0xBF, 0x20, 0x0A, 0x0D, 0x09]
+    static let blanks: Set<UInt8> = [0xEF, 0xBB, 0xBF, 0x20, 0x0A, 0x0D, 0x09]
 
     /// Other files that people take for a list, by their first bytes, and what to do about each.
     private static let others: [(mark: [UInt8], what: String)] = [
@@ -69,12 +67,17 @@ enum ListText {
 
     /// The entries of a JSON array or a Python list, one per line.
     private static func array(_ bytes: [UInt8]) -> [UInt8]? {
-        let start = bytes.firstIndex { !blanks.contains($0) }
-        guard let start, bytes[start] == UInt8(ascii: "[") else { return nil }
-        let text = String(decoding: bytes[start...], as: UTF8.self)
+        let list = bytes.drop(while: blanks.contains)
+        guard list.first == UInt8(ascii: "[") else { return nil }
+        let text = String(decoding: list, as: UTF8.self)
         guard case .array(let items)? = JSONValue(parsing: text) ?? JSONValue(parsing: text.replacing("'", with: "\""))
         else { return nil }
-        return ListText.text(of: items.map(cells))
+        var lines = SeparatedText()
+        for item in items {
+            for cell in cells(item) { lines.add(cell, at: lines.column) }
+            lines.endRow()
+        }
+        return lines.bytes
     }
 
     private static func cells(_ item: JSONValue) -> [String] {
@@ -89,15 +92,6 @@ enum ListText {
         case .string(let weight)?: [symbol, weight]
         default: [symbol]
         }
-    }
-
-    private static func text(of rows: [[String]]) -> [UInt8] {
-        var text = SeparatedText()
-        for row in rows {
-            for cell in row { text.add(cell, at: text.column) }
-            text.endRow()
-        }
-        return text.bytes
     }
 }
 

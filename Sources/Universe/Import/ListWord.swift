@@ -45,11 +45,10 @@ enum ListWord {
     private static let known: Set = [
         // Titles.
         "symbol", "symbols", "ticker", "tickers", "code", "codes", "ric", "isin", "cusip", "sedol", "figi", "wkn",
-        "stock",
-        "stocks", "share", "shares", "equity", "name", "names", "company", "issuer", "security", "asset", "assets",
-        "member", "members", "holding", "holdings", "position", "list", "index", "rank", "type", "date", "title",
-        "weight",
-        "weights", "price", "value", "market", "sector", "aktie", "aktien", "titel", "gewicht", "action", "titre",
+        "stock", "stocks", "share", "shares", "equity", "name", "names", "company", "issuer", "security", "asset",
+        "assets", "member", "members", "holding", "holdings", "position", "list", "index", "rank", "type", "date",
+        "title", "weight", "weights", "price", "value", "market", "sector", "aktie", "aktien", "titel", "gewicht",
+        "action", "titre",
         // Ends.
         "total", "totals", "subtotal", "grandtotal", "totalassets", "netassets", "sum", "end", "eof", "other", "others",
         "rest", "remainder", "fundbalance", "summe", "gesamt", "totale", "totaal", "source", "notes",

@@ -6,10 +6,8 @@ public import Store
 public struct SectorDerivation: Sendable, Equatable {
     /// The sector and industry of a stock.
     struct Assignment: Sendable, Equatable {
-        /// The sector's name.
-        public var sector: String
-        /// The industry's name.
-        public var industry: String?
+        var sector: String
+        var industry: String?
         /// The stock's share of the sector's ETF in percent.
         var weight: Double?
     }
@@ -40,7 +38,7 @@ public struct SectorDerivation: Sendable, Equatable {
     private(set) var remarks: [String] = []
 
     /// Derives from the sector ETFs' holdings, by ETF. A stock in two of them belongs to the one where it weighs more.
-    public init(holdings: [String: [GroupMember]]) {
+    init(holdings: [String: [MemberRecord]]) {
         var conflicts: [String] = []
         for (etf, sector) in Self.sectorETFs {
             for member in holdings[etf] ?? [] {
@@ -48,7 +46,7 @@ public struct SectorDerivation: Sendable, Equatable {
                     conflicts.append(member.symbol)
                     guard (member.weight ?? 0) > (other.weight ?? 0) else { continue }
                 }
-                assignments[member.symbol] = Assignment(sector: sector, industry: nil, weight: member.weight)
+                assignments[member.symbol] = Assignment(sector: sector, weight: member.weight)
             }
         }
         let missing = Self.sectorETFs.map(\.etf).filter { holdings[$0]?.isEmpty ?? true }
@@ -64,10 +62,10 @@ public struct SectorDerivation: Sendable, Equatable {
     }
 
     /// Derives from a list's sector and industry columns.
-    public init(entries: [HoldingsImport.Entry]) {
+    init(entries: [HoldingsImport.Entry]) {
         for entry in entries {
             guard let sector = entry.sector else { continue }
-            assignments[entry.symbol] = Assignment(sector: sector, industry: entry.industry, weight: nil)
+            assignments[entry.symbol] = Assignment(sector: sector, industry: entry.industry)
         }
         let without = entries.filter { $0.sector == nil }.map(\.symbol)
         if !assignments.isEmpty, !without.isEmpty {
@@ -95,10 +93,8 @@ public struct SectorDerivation: Sendable, Equatable {
                 members[name, default: [:]][member.symbol] = member
             }
         }
-        let names = Dictionary(existing.map { ($0.record.identity.name.lowercased(), $0.record.identity.name) }) {
-            a, _ in
-            a
-        }
+        let names = Dictionary(
+            existing.map(\.record.identity.name).map { ($0.lowercased(), $0) }, uniquingKeysWith: { first, _ in first })
         for (symbol, assignment) in assignments where !placed.contains(symbol) {
             let name = names[assignment.sector.lowercased()] ?? assignment.sector
             let old = current[name]?[symbol]

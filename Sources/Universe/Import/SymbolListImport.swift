@@ -1,5 +1,4 @@
-public import MarketData
-public import Store
+import MarketData
 
 /// Reads a group's members from a plain list: one symbol per row, with or without a header.
 ///
@@ -7,116 +6,52 @@ public import Store
 /// the symbol and the second, when it is a number, the weight, unless the rows hold only symbols. Commas, semicolons,
 /// tabs or bars separate columns; blank lines and lines that begin with `#` are skipped. A bad row is reported with its
 /// line, and the others are still read. Pure: the caller reads the file.
-public struct SymbolListImport: Sendable, Equatable {
-    /// A member, with the line that named it.
-    public struct Entry: Sendable, Equatable {
-        /// The symbol as the feed writes it.
-        public var symbol: Symbol
-        /// The weight as written, usually in percent; `nil` when the row has none.
-        public var weight: Double?
-        /// The row's line, from 1.
-        public var line: Int
-    }
-
-    /// A remark on a row.
-    public struct Problem: Sendable, Equatable, CustomStringConvertible {
-        /// What it means for the row.
-        public enum Consequence: Sendable, Equatable {
-            /// The row is wrong and left out.
-            case leftOut
-            /// The row's weight is wrong and left out; its symbol is taken.
-            case weightLeftOut
-            /// The symbol was named by an earlier row.
-            case repeated
-            /// The row is taken; its spelling was changed, or is unusual.
-            case remarked
-            /// The row is taken, but it is a guess that its word is a symbol.
-            case guessed
-        }
-
-        /// The row's line, from 1.
-        public var line: Int
-        /// What it means for the row.
-        public var consequence: Consequence
-        /// What is wrong, in a few words.
-        public var text: String
-
-        /// Whether the row is wrong.
-        public var isFault: Bool { consequence == .leftOut || consequence == .weightLeftOut }
-
-        /// Whether a strict import fails because of it.
-        var isDoubt: Bool { isFault || consequence == .guessed }
-
-        /// The remark on one line, with the row's line number.
-        public var description: String { "line \(line): \(text)" }
-    }
-
+struct SymbolListImport {
     /// The members, each symbol once, in the order of the file; never empty.
-    public private(set) var entries: [Entry] = []
+    private(set) var entries: [HoldingsImport.Entry] = []
     /// Remarks on rows, in the order of the file.
-    public private(set) var problems: [Problem] = []
-
-    /// The members as the mirror keeps them.
-    public var members: [GroupMember] {
-        entries.map { GroupMember(symbol: $0.symbol.description, weight: $0.weight) }
-    }
-
+    private(set) var problems: [HoldingsImport.Problem] = []
     /// The number of rows that were left out because exchanges use their symbols for tests.
-    public private(set) var testRows = 0
+    private(set) var testRows = 0
+    /// The line that first named each symbol.
+    private var firstLines: [Symbol: Int] = [:]
 
-    /// Reads a list.
+    /// Reads separated text with a header, or without one.
     ///
-    /// - Parameters:
-    ///   - csv: The file's bytes.
-    ///   - strict: Whether one wrong row refuses the whole list.
-    /// - Throws: ``SymbolListError`` when the bytes are not text, a header names no symbol column, no symbol is found,
-    ///   most rows have none, or a strict list has a wrong row or one whose reading is a guess.
-    public init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
-        let text = try ListText.separated(csv)
-        try self.init(text: text, HoldingsPreamble(text), strict: strict)
-    }
-
-    /// Reads separated text whose header is known.
+    /// - Throws: when a header names no symbol column, no symbol is found, most rows have none, or a strict list has a
+    ///   wrong row or one whose reading is a guess.
     init(text: [UInt8], _ preamble: HoldingsPreamble?, strict: Bool) throws(SymbolListError) {
-        var firstLines: [Symbol: Int] = [:]
-        var header: String
+        let header: String
         if let preamble {
-            header =
-                "in the column \(quoted(preamble.columns.titles[preamble.columns.symbol])), which the header on line "
-                + "\(preamble.headerLine) names"
-            readRows(text, preamble, &firstLines)
+            header = preamble.place
+            readRows(text, preamble)
         } else {
-            let hasDecimalCommas = SeparatedRows.separator(of: text) != UInt8(ascii: ",")
-            header = try readPlainRows(SeparatedRows.all(of: text), hasDecimalCommas, &firstLines)
+            header = try readPlainRows(text)
         }
-        if let error = SymbolListError(judging: problems, taken: entries.count, strict: strict, header: header) {
-            throw error
-        }
-        guard !entries.isEmpty else {
-            throw SymbolListError(.empty, text: "no symbol was found in the file", problems: problems)
-        }
+        try SymbolListError.judge(problems, taken: entries.count, strict: strict, header: header)
+        guard !entries.isEmpty else { throw SymbolListError("no symbol was found in the file", problems: problems) }
     }
 
     // MARK: - With a header
 
-    private mutating func readRows(_ text: [UInt8], _ preamble: HoldingsPreamble, _ firstLines: inout [Symbol: Int]) {
+    private mutating func readRows(_ text: [UInt8], _ preamble: HoldingsPreamble) {
         let columns = preamble.columns
-        var rows = SeparatedRows(text, separator: preamble.separator)
-        var ahead = rows
-        var last = 0
-        while let (line, row) = ahead.next() {
-            guard case .fields(let fields) = row, columns.symbol < fields.count else { continue }
-            if Self.canBeSymbol(HoldingsRow.text(fields[columns.symbol])) { last = line }
+        let rows = SeparatedRows(text, separator: preamble.separator)
+        var lastLine = 0
+        for (line, row) in rows {
+            if case .fields(let fields) = row, let symbol = HoldingsRow.cell(columns.symbol, of: fields),
+                Self.canBeSymbol(symbol)
+            {
+                lastLine = line
+            }
         }
-        while let (line, row) = rows.next() {
+        for (line, row) in rows {
             guard line > preamble.headerLine else { continue }
             guard case .fields(let fields) = row else {
-                if case .malformed(let text) = row { add(line, .leftOut, text) }
+                if case .malformed(let text) = row { problems.add(line, .leftOut, text) }
                 continue
             }
-            func field(_ column: Int?) -> String? {
-                column.flatMap { $0 < fields.count ? HoldingsRow.text(fields[$0]) : nil }
-            }
+            func field(_ column: Int?) -> String? { HoldingsRow.cell(column, of: fields) }
             if HoldingsRow.isTrailer(fields) { continue }
             if field(columns.testIssue)?.uppercased() == "Y" {
                 testRows += 1
@@ -124,22 +59,19 @@ public struct SymbolListImport: Sendable, Equatable {
             }
             let written = field(columns.tapeSymbol).flatMap { $0.isEmpty ? nil : $0 } ?? field(columns.symbol) ?? ""
             let others = fields.indices.filter { $0 != columns.symbol }.compactMap(field)
-            if line > last, Self.isEnd(written, beside: others) {
+            if line > lastLine, Self.isEnd(written, beside: others) {
                 leaveOut(written, line, isEnd: true)
                 continue
             }
-            if line > last, written.isEmpty, let total = others.first(where: ListWord.isKnown) {
+            if line > lastLine, written.isEmpty, let total = others.first(where: ListWord.isKnown) {
                 leaveOut(total, line, isEnd: true)
                 continue
             }
-            guard let symbol = take(written, line, &firstLines), let text = field(columns.weight) else { continue }
-            switch WeightText(text, decimalComma: preamble.hasDecimalCommas) {
-            case .none: break
-            case .value(let value): entries[entries.count - 1].weight = value
-            case .malformed:
-                add(
-                    line, .weightLeftOut,
-                    "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
+            if let symbol = take(written, line) {
+                let last = entries.count - 1
+                entries[last].weight = preamble.weight(in: fields, line, of: symbol, &problems)
+                entries[last].sector = HoldingsImport.name(in: fields, columns.sector)
+                entries[last].industry = HoldingsImport.name(in: fields, columns.industry)
             }
         }
     }
@@ -147,9 +79,9 @@ public struct SymbolListImport: Sendable, Equatable {
     // MARK: - Without one
 
     /// Reads rows that no header explains; returns what to say about the first row when most rows are wrong.
-    private mutating func readPlainRows(
-        _ rows: [(line: Int, row: SeparatedRows.Row)], _ hasDecimalCommas: Bool, _ firstLines: inout [Symbol: Int]
-    ) throws(SymbolListError) -> String {
+    private mutating func readPlainRows(_ text: [UInt8]) throws(SymbolListError) -> String {
+        let hasDecimalCommas = SeparatedRows.separator(of: text) != UInt8(ascii: ",")
+        let rows = Array(SeparatedRows(text))
         let texts = rows.compactMap { item -> (line: Int, cells: [String])? in
             guard case .fields(let fields) = item.row else { return nil }
             return (item.line, fields.map(HoldingsRow.text))
@@ -159,9 +91,8 @@ public struct SymbolListImport: Sendable, Equatable {
             let known: Set = ["name", "company", "security", "sector", "industry", "weight", "shares", "price"]
             guard names.count(where: known.contains) < 2 else {
                 throw SymbolListError(
-                    .noSymbolColumn,
-                    text: "the header on line \(first.line) has no column `symbol` or `ticker`: rename the column that "
-                        + "holds the symbols")
+                    "the header on line \(first.line) has no column `symbol` or `ticker`: rename the column that holds "
+                        + "the symbols")
             }
         }
         let symbols = texts.filter { Self.canBeSymbol($0.cells[0]) }.map(\.line)
@@ -170,22 +101,22 @@ public struct SymbolListImport: Sendable, Equatable {
         var next = texts.startIndex
         for (line, row) in rows {
             guard case .fields = row else {
-                if case .malformed(let text) = row { add(line, .leftOut, text) }
+                if case .malformed(let text) = row { problems.add(line, .leftOut, text) }
                 continue
             }
             let cells = texts[next].cells
             next += 1
             if isSpread {
-                for cell in cells where !cell.isEmpty && !cell.hasPrefix("###") { _ = take(cell, line, &firstLines) }
+                for cell in cells where !cell.isEmpty && !cell.hasPrefix("###") { take(cell, line) }
             } else if isWatchList {
-                _ = take(cells[1], line, &firstLines)
+                take(cells[1], line)
             } else if let words = Self.words(of: cells) {
-                for word in words { _ = take(word, line, &firstLines) }
+                for word in words { take(word, line) }
             } else if line > symbols.last ?? 0, Self.isEnd(cells[0], beside: cells.dropFirst()) {
                 leaveOut(cells[0], line, isEnd: true)
             } else if line < symbols.first ?? 0, ListWord.isKnown(cells[0]) {
                 leaveOut(cells[0], line, isEnd: false)
-            } else if take(cells[0], line, &firstLines) != nil, cells.count > 1,
+            } else if take(cells[0], line) != nil, cells.count > 1,
                 case .value(let weight) = WeightText(cells[1], decimalComma: hasDecimalCommas)
             {
                 entries[entries.count - 1].weight = weight
@@ -243,7 +174,7 @@ public struct SymbolListImport: Sendable, Equatable {
 
     /// Leaves out a word. A total is normal; a title that was not recognised as a header must be corrected.
     private mutating func leaveOut(_ text: String, _ line: Int, isEnd: Bool) {
-        add(
+        problems.add(
             line, isEnd ? .remarked : .leftOut,
             isEnd
                 ? "\(quoted(text)) after the last symbol is taken for a total or cash and is left out"
@@ -253,49 +184,31 @@ public struct SymbolListImport: Sendable, Equatable {
     // MARK: - One symbol
 
     /// Takes a symbol; returns it when it is a new member.
-    private mutating func take(_ text: String, _ line: Int, _ firstLines: inout [Symbol: Int]) -> Symbol? {
+    @discardableResult
+    private mutating func take(_ text: String, _ line: Int) -> String? {
         if !text.isEmpty, SymbolSpelling.isMissing(text) {
-            add(line, .remarked, "\(quoted(text)) is not a symbol and is left out")
+            problems.add(line, .remarked, "\(quoted(text)) is not a symbol and is left out")
             return nil
         }
         if ListWord.isSurely(text) {
-            add(line, .leftOut, "\(quoted(text)) is a word, not a symbol")
+            problems.add(line, .leftOut, "\(quoted(text)) is a word, not a symbol")
             return nil
         }
         let symbol: Symbol
         switch SymbolSpelling(reading: text) {
         case .refused(let reason), .elsewhere(let reason):
-            add(line, .leftOut, reason)
+            problems.add(line, .leftOut, reason)
             return nil
         case .symbol(let read, let remark):
             symbol = read
-            if let remark { add(line, .init(reading: text), remark) }
+            if let remark { problems.add(line, .init(reading: text), remark) }
         }
         if let first = firstLines[symbol] {
-            add(line, .repeated, "\(symbol) is on line \(first) already; the first row counts")
+            problems.add(line, .repeated, "\(symbol) is on line \(first) already; the first row counts")
             return nil
         }
         firstLines[symbol] = line
-        entries.append(Entry(symbol: symbol, weight: nil, line: line))
-        return symbol
-    }
-
-    private mutating func add(_ line: Int, _ consequence: Problem.Consequence, _ text: String) {
-        problems.append(Problem(line: line, consequence: consequence, text: text))
-    }
-}
-
-extension SymbolListImport.Problem.Consequence {
-    /// The consequence of reading a text as a symbol with another spelling.
-    init(reading text: String) { self = SymbolSpelling.isBegunWord(text) ? .guessed : .remarked }
-}
-
-extension SeparatedRows {
-    /// All rows of a text.
-    fileprivate static func all(of text: [UInt8]) -> [(line: Int, row: Row)] {
-        var rows = SeparatedRows(text)
-        var all: [(line: Int, row: Row)] = []
-        while let row = rows.next() { all.append(row) }
-        return all
+        entries.append(.init(symbol: symbol.description, line: line))
+        return symbol.description
     }
 }

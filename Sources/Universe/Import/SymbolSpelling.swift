@@ -11,26 +11,22 @@ enum SymbolSpelling: Equatable {
     case elsewhere(String)
     case refused(String)
 
-    init(reading text: String) {
-        let written = SymbolSpelling.visible(text)
-        guard !written.isEmpty else {
-            self = .refused("there is no symbol")
-            return
-        }
-        if let what = SymbolSpelling.madeByASpreadsheet(written) {
-            self = .refused(
+    init(reading text: String) { self = SymbolSpelling.read(SymbolSpelling.visible(text)) }
+
+    private static func read(_ written: String) -> SymbolSpelling {
+        guard !written.isEmpty else { return .refused("there is no symbol") }
+        if let what = madeByASpreadsheet(written) {
+            return .refused(
                 "\(quoted(written)) is \(what), not a symbol: spreadsheets turn some tickers into dates or numbers; "
                     + "format the column as text")
-            return
         }
         var spelling = written
         if spelling.contains(where: \.isLowercase), !spelling.contains(where: \.isUppercase) {
             spelling = spelling.uppercased()
         }
-        switch SymbolSpelling.plain(spelling) {
+        switch plain(spelling) {
         case .elsewhere(let what):
-            self = .elsewhere("\(quoted(written)) is \(what), which a feed of US stocks doesn't have")
-            return
+            return .elsewhere("\(quoted(written)) is \(what), which a feed of US stocks doesn't have")
         case .symbol(let read): spelling = read
         case nil: break
         }
@@ -38,18 +34,11 @@ enum SymbolSpelling: Equatable {
         // it hold those of formulas, web pages and settings.
         guard let symbol = Symbol(spelling), spelling.first.map({ $0.isLetter || $0.isNumber }) ?? false,
             !spelling.contains(where: { ";|=<>%&?@'".contains($0) })
-        else {
-            self = .refused(SymbolSpelling.fault(in: spelling, written: written))
-            return
-        }
-        if spelling != written {
-            self = .symbol(symbol, remark: "\(quoted(written)) is read as \(spelling)")
-        } else if !SymbolSpelling.isUsual(spelling) {
-            self = .symbol(
-                symbol, remark: "\(quoted(written)) is an unusual spelling, kept as written; the feed may refuse it")
-        } else {
-            self = .symbol(symbol, remark: nil)
-        }
+        else { return .refused(fault(in: spelling, written: written)) }
+        if spelling != written { return .symbol(symbol, remark: "\(quoted(written)) is read as \(spelling)") }
+        if isUsual(spelling) { return .symbol(symbol, remark: nil) }
+        return .symbol(
+            symbol, remark: "\(quoted(written)) is an unusual spelling, kept as written; the feed may refuse it")
     }
 
     /// Whether a cell says that it is empty.
@@ -287,9 +276,8 @@ extension SymbolSpelling {
 
     private static let exchanges: Set = [
         "NASDAQ", "NYSE", "AMEX", "NYSEARCA", "ARCA", "BATS", "CBOE", "NYSEAMERICAN", "NYSEMKT", "OTC", "OTCMKTS",
-        "IEX",
-        "XNAS", "XNYS", "XASE", "ARCX", "NSDQ", "NASD", "NAS", "NYS", "US", "NASDAQGS", "NASDAQGM", "NASDAQCM", "NMS",
-        "NGM", "NCM", "NYQ", "PCX", "ASE",
+        "IEX", "XNAS", "XNYS", "XASE", "ARCX", "NSDQ", "NASD", "NAS", "NYS", "US", "NASDAQGS", "NASDAQGM", "NASDAQCM",
+        "NMS", "NGM", "NCM", "NYQ", "PCX", "ASE",
     ]
 
     /// Bloomberg's codes of the exchanges in the United States.
@@ -300,12 +288,10 @@ extension SymbolSpelling {
     /// Bloomberg's codes of exchanges elsewhere.
     private static let foreignCodes: Set = [
         "AB", "AR", "AT", "AU", "AV", "BB", "BS", "BZ", "CB", "CF", "CH", "CI", "CN", "CT", "CV", "CG", "CS", "C1",
-        "C2",
-        "DC", "DH", "DU", "EY", "FH", "FP", "GA", "GF", "GR", "GS", "GY", "HB", "HK", "IB", "ID", "IJ", "IM", "IN",
-        "IS",
-        "IT", "JP", "JT", "KK", "KP", "KQ", "KS", "LI", "LN", "MK", "MM", "NA", "NO", "NZ", "PE", "PL", "PM", "PW",
-        "QD",
-        "RM", "RO", "RX", "SE", "SJ", "SM", "SP", "SQ", "SS", "SW", "TB", "TI", "TT", "UH", "VN", "VX", "ZU",
+        "C2", "DC", "DH", "DU", "EY", "FH", "FP", "GA", "GF", "GR", "GS", "GY", "HB", "HK", "IB", "ID", "IJ", "IM",
+        "IN", "IS", "IT", "JP", "JT", "KK", "KP", "KQ", "KS", "LI", "LN", "MK", "MM", "NA", "NO", "NZ", "PE", "PL",
+        "PM", "PW", "QD", "RM", "RO", "RX", "SE", "SJ", "SM", "SP", "SQ", "SS", "SW", "TB", "TI", "TT", "UH", "VN",
+        "VX", "ZU",
     ]
 
     /// Yahoo's suffixes of exchanges elsewhere.

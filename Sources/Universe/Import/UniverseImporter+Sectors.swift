@@ -21,10 +21,9 @@ extension UniverseImporter {
     ) throws(StoreError) -> SectorReport {
         let (derivation, changes, groups) = try mirror.withSnapshot { snapshot in
             let groups = try snapshot.contents().groups.filter { $0.record.identity.environment == environment }
-            var holdings: [String: [GroupMember]] = [:]
+            var holdings: [String: [MemberRecord]] = [:]
             for group in groups where group.record.identity.type == GroupType.etf.rawValue {
-                holdings[group.record.identity.name.uppercased()] =
-                    group.record.members.map { GroupMember(symbol: $0.symbol, weight: $0.weight) }
+                holdings[group.record.identity.name.uppercased()] = group.record.members
             }
             let derivation = SectorDerivation(holdings: holdings)
             let sectors = groups.filter { $0.record.identity.type == GroupType.sector.rawValue }
@@ -35,12 +34,7 @@ extension UniverseImporter {
         }
         if !isDryRun { try mirror.apply(changes) }
         var after = groups
-        for change in changes {
-            let identity = GroupRecord.Identity(
-                name: change.definition.name, type: GroupType.sector.rawValue, environment: environment)
-            after.removeAll { $0.record.identity == identity }
-            after.append(.init(record: GroupRecord(identity: identity, members: change.members), origin: .local))
-        }
+        for change in changes { after.replace(by: change) }
         return SectorReport(
             sectors: changes.map(\.definition.name),
             coverage: SectorDerivation.coverage(of: after, environment: environment), remarks: derivation.remarks)

@@ -85,7 +85,7 @@ public struct UniverseImporter: Sendable {
         /// How the members change.
         public var difference: MembershipDifference?
         /// Remarks on rows.
-        public var problems: [SymbolListImport.Problem] = []
+        public var problems: [HoldingsImport.Problem] = []
         /// Remarks on the whole list.
         public var remarks: [String] = []
         /// How many SECTOR groups changed.
@@ -108,65 +108,69 @@ public struct UniverseImporter: Sendable {
     public func run(
         _ files: [File], _ options: Options, progress: (Int) -> Void = { _ in }
     ) throws(StoreError) -> [Report] {
-        var changes: [GroupChange] = []
-        var sectors = SectorTally()
-        let reports = try mirror.withSnapshot { snapshot in
-            var reports: [Report] = []
-            var taken: [UniverseGroup.Definition.Key: String] = [:]
+        let (reports, changes) = try mirror.withSnapshot { snapshot in
+            var plan = ImportPlan(options: options, snapshot: snapshot)
             for (index, file) in files.enumerated() {
-                reports += try plan(file, options, snapshot, &taken, &changes, &sectors)
+                try plan.add(file)
                 progress(index + 1)
             }
-            if options.derivesSectors {
-                let existing = try snapshot.contents().groups.filter {
-                    $0.record.identity.type == GroupType.sector.rawValue
-                        && $0.record.identity.environment == options.environment
-                }
-                changes += sectors.changes(over: existing, &reports, options)
-            }
-            return reports
+            if options.derivesSectors { try plan.addSectors() }
+            return (plan.reports, plan.changes)
         }
         if !options.isDryRun { try mirror.apply(changes) }
         return reports
     }
+}
 
-    private func plan(
-        _ file: File, _ options: Options, _ snapshot: UniverseMirror.Snapshot,
-        _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
-        _ sectors: inout SectorTally
-    ) throws(StoreError) -> [Report] {
-        if let fault = file.fault { return [Report(file: file.name, outcome: .failed(fault))] }
+/// What an import of some files does.
+private struct ImportPlan {
+    let options: UniverseImporter.Options
+    let snapshot: UniverseMirror.Snapshot
+    var reports: [UniverseImporter.Report] = []
+    var changes: [GroupChange] = []
+    /// The file that defines each group.
+    var taken: [GroupRecord.Identity: String] = [:]
+    var sectors = SectorTally()
+
+    mutating func add(_ file: UniverseImporter.File) throws(StoreError) {
+        if let fault = file.fault { return reports.append(.init(file: file.name, outcome: .failed(fault))) }
         let lists: [HoldingsImport]
         do {
             lists = try HoldingsImport.read(file.bytes, strict: options.isStrict)
         } catch {
-            return [Report(file: file.name, outcome: .failed(error.description), problems: error.problems)]
+            return reports.append(
+                .init(file: file.name, outcome: .failed(error.description), problems: error.problems))
         }
         if lists.count > 1, options.name != nil {
             let funds = lists.compactMap(\.fund).joined(separator: ", ")
-            return [
-                Report(
+            return reports.append(
+                .init(
                     file: file.name,
-                    outcome: .failed("it has the holdings of several funds, \(funds): import it without --name"))
-            ]
+                    outcome: .failed("it has the holdings of several funds, \(funds): import it without --name")))
         }
-        var reports: [Report] = []
         for list in lists {
-            reports.append(try plan(list, of: file, options, snapshot, &taken, &changes, &sectors))
+            let report = try self.report(on: list, of: file)
+            reports.append(report)
         }
-        return reports
     }
 
-    private func plan(
-        _ list: HoldingsImport, of file: File, _ options: Options, _ snapshot: UniverseMirror.Snapshot,
-        _ taken: inout [UniverseGroup.Definition.Key: String], _ changes: inout [GroupChange],
-        _ sectors: inout SectorTally
-    ) throws(StoreError) -> Report {
+    /// Adds the sectors that the lists name.
+    mutating func addSectors() throws(StoreError) {
+        let existing = try snapshot.contents().groups.filter {
+            $0.record.identity.type == GroupType.sector.rawValue
+                && $0.record.identity.environment == options.environment
+        }
+        changes += sectors.changes(over: existing, &reports, options)
+    }
+
+    private mutating func report(
+        on list: HoldingsImport, of file: UniverseImporter.File
+    ) throws(StoreError) -> UniverseImporter.Report {
         let guess = GroupGuess(file: file.name, list)
         let group = UniverseGroup.Definition(
             name: options.name ?? guess.name, type: options.type ?? guess.type,
             description: options.description ?? guess.description, environment: options.environment)
-        var report = Report(
+        var report = UniverseImporter.Report(
             file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
             problems: list.problems, remarks: list.remarks)
         if list.cashRows > 0 {
@@ -177,17 +181,15 @@ public struct UniverseImporter: Sendable {
                 list.elsewhereRows.counted("holding that is not a US stock", "holdings that are not US stocks")
                     + " left out")
         }
-        if let other = taken.updateValue(file.name, forKey: .init(group)) {
+        if let other = taken[group.identity] {
             report.outcome = .failed(
                 "\(other) also defines the \(group.type.rawValue) group \(quoted(group.name)): import only one of the "
                     + "two files, or give one another name with --name")
-            taken[.init(group)] = other
             return report
         }
+        taken[group.identity] = file.name
         let members = list.entries.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) }
-        let identity = GroupRecord.Identity(
-            name: group.name, type: group.type.rawValue, environment: group.environment)
-        let old = try snapshot.group(identity)
+        let old = try snapshot.group(group.identity)
         let note = ImportNote(
             source: file.name, format: list.format.rawValue, checksum: ContentDigest.hex(of: file.bytes))
         let difference = MembershipDifference(from: old?.record.members ?? [], to: members)
@@ -202,8 +204,8 @@ public struct UniverseImporter: Sendable {
         }
         if difference.isDrastic, !options.force {
             report.outcome = .refused(
-                "\(difference.added.count.counted("symbol")) would join and \(difference.removed.count) of \(difference.before) "
-                    + "leave \(quoted(group.name)): more than half; add --force if that is right")
+                "\(difference.added.count.counted("symbol")) would join and \(difference.removed.count) of "
+                    + "\(difference.before) leave \(quoted(group.name)): more than half; add --force if that is right")
             return report
         }
         if old?.origin == .pulled {
@@ -246,10 +248,7 @@ private struct SectorTally {
             if let index { reports[index].sectors = own.count }
             for change in own {
                 changes[change.definition.name] = change
-                groups.removeAll { $0.record.identity.name == change.definition.name }
-                let identity = GroupRecord.Identity(
-                    name: change.definition.name, type: GroupType.sector.rawValue, environment: options.environment)
-                groups.append(.init(record: .init(identity: identity, members: change.members), origin: .local))
+                groups.replace(by: change)
             }
         }
         return changes.values.sorted { $0.definition.name < $1.definition.name }
@@ -305,9 +304,15 @@ private struct GroupGuess {
 }
 
 extension UniverseGroup.Definition {
-    /// What identifies a group.
-    struct Key: Hashable {
-        var texts: [String]
-        init(_ group: UniverseGroup.Definition) { texts = [group.name, group.type.rawValue, group.environment] }
+    /// What identifies the group.
+    var identity: GroupRecord.Identity { .init(name: name, type: type.rawValue, environment: environment) }
+}
+
+extension [MirrorContents.Group] {
+    /// Puts a changed group in the place of the one that it changes.
+    mutating func replace(by change: GroupChange) {
+        let identity = change.definition.identity
+        removeAll { $0.record.identity == identity }
+        append(.init(record: .init(identity: identity, members: change.members), origin: .local))
     }
 }

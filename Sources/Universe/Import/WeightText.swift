@@ -5,15 +5,14 @@ enum WeightText: Equatable {
     case value(Double)
     case malformed
 
-    init(_ text: String, decimalComma: Bool = false) {
+    init(_ text: String, decimalComma: Bool = false) { self = Self.read(text, decimalComma) }
+
+    private static func read(_ text: String, _ decimalComma: Bool) -> WeightText {
         var rest = text[...]
         if rest.last == "%" { rest.removeLast() }
         while rest.last == " " { rest.removeLast() }
         // `<0.01` means that the weight rounds to zero.
-        if ["", "-", "--", "—", "n/a"].contains(rest.lowercased()) || rest.first == "<" {
-            self = .none
-            return
-        }
+        if ["", "-", "--", "—", "n/a"].contains(rest.lowercased()) || rest.first == "<" { return .none }
         var sign = 1.0
         if rest.first == "(", rest.last == ")" {
             rest = rest.dropFirst().dropLast()
@@ -23,13 +22,10 @@ enum WeightText: Equatable {
             rest = Substring(
                 rest[..<comma].replacing(".", with: ",") + "." + rest[rest.index(after: comma)...])
         }
-        guard let plain = WeightText.withoutThousands(rest), plain.utf8.allSatisfy("0123456789+-.eE".utf8.contains),
+        guard let plain = withoutThousands(rest), plain.utf8.allSatisfy("0123456789+-.eE".utf8.contains),
             let value = Double(plain), value.isFinite
-        else {
-            self = .malformed
-            return
-        }
-        self = .value(sign * value)
+        else { return .malformed }
+        return .value(sign * value)
     }
 
     /// The number without its thousands separators; `nil` when one is misplaced.

@@ -1,26 +1,7 @@
+public import MarketData
+
 /// Something that `universe validate` found.
 public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
-    /// How bad it is.
-    public enum Severity: String, Sendable, CaseIterable, Comparable {
-        /// Worth knowing.
-        case note
-        /// Probably not what somebody intended.
-        case warning
-        /// Something does not work because of it.
-        case fault
-
-        /// Orders from the least to the worst.
-        public static func < (left: Severity, right: Severity) -> Bool { left.rank < right.rank }
-
-        private var rank: Int {
-            switch self {
-            case .note: 0
-            case .warning: 1
-            case .fault: 2
-            }
-        }
-    }
-
     /// What was checked.
     public enum Check: String, Sendable, CaseIterable {
         /// Groups without members.

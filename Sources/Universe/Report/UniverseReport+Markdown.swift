@@ -45,21 +45,17 @@ extension UniverseReport {
     private static func escaped(_ text: String) -> String {
         var result = ""
         for character in text {
+            // Such characters steer a terminal or hide what is written.
+            let steers = character.unicodeScalars.contains {
+                [.control, .format].contains($0.properties.generalCategory)
+            }
             switch character {
             case "|", "\\", "`", "*", "_", "<", ">", "[", "]": result += "\\\(character)"
             case _ where character.isNewline: result += " "
-            case _ where character.unicodeScalars.contains(where: steers): result += "\u{FFFD}"
+            case _ where steers: result += "\u{FFFD}"
             default: result.append(character)
             }
         }
         return result
-    }
-
-    /// Whether a scalar steers a terminal or hides what is written.
-    private static func steers(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format: true
-        default: false
-        }
     }
 }

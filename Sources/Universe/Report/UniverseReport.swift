@@ -33,12 +33,9 @@ public struct UniverseReport: Sendable, Equatable, Codable {
         public var origin: String
 
         private enum CodingKeys: String, CodingKey {
-            case name
-            case type
-            case members
+            case name, type, members
             case weightSum = "weight_sum"
-            case heaviest
-            case origin
+            case heaviest, origin
         }
     }
 
@@ -65,13 +62,7 @@ public struct UniverseReport: Sendable, Equatable, Codable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case environment
-        case symbols
-        case entries
-        case types
-        case groups
-        case overlaps
-        case sectors
+        case environment, symbols, entries, types, groups, overlaps, sectors
         case sectorCoverage = "sector_coverage"
         case source
         case pullAgeSeconds = "pull_age_seconds"
@@ -107,25 +98,15 @@ public struct UniverseReport: Sendable, Equatable, Codable {
         entries = contents.entries.count { $0.environment == environment }
         source = contents.pull?.source
         pullAgeSeconds = contents.pull.map { max(0, (now - $0.checkedAt) / 1000) }
-        var all: Set<String> = []
-        var types: [String: (groups: Int, local: Int, memberships: Int, symbols: Set<String>)] = [:]
-        for group in own {
-            let symbols = group.record.members.map(\.symbol)
-            all.formUnion(symbols)
-            var row = types[group.record.identity.type] ?? (0, 0, 0, [])
-            row.groups += 1
-            row.local += group.origin == .local ? 1 : 0
-            row.memberships += symbols.count
-            row.symbols.formUnion(symbols)
-            types[group.record.identity.type] = row
-        }
-        symbols = all.count
-        self.types = types.sorted { $0.key < $1.key }.map {
+        symbols = UniverseReport.symbolCount(of: own)
+        let byType = Dictionary(grouping: own, by: \.record.identity.type)
+        types = byType.sorted { $0.key < $1.key }.map { type, groups in
             TypeRow(
-                type: $0.key, groups: $0.value.groups, local: $0.value.local, memberships: $0.value.memberships,
-                symbols: $0.value.symbols.count)
+                type: type, groups: groups.count, local: groups.count { $0.origin == .local },
+                memberships: groups.reduce(0) { $0 + $1.record.members.count },
+                symbols: UniverseReport.symbolCount(of: groups))
         }
-        let keyed = own.filter { ["UNIVERSE", "ETF"].contains($0.record.identity.type) }
+        let keyed = own.filter(\.record.identity.isUniverse)
             .sorted { ($1.record.members.count, $0.record.identity) < ($0.record.members.count, $1.record.identity) }
         groups = keyed.map(GroupRow.init)
         overlaps = UniverseReport.overlaps(keyed)
@@ -135,6 +116,12 @@ public struct UniverseReport: Sendable, Equatable, Codable {
                 name: group.record.identity.name, stocks: group.record.members.count, industries: industries.count)
         }.sorted { ($1.stocks, $0.name) < ($0.stocks, $1.name) }
         sectorCoverage = SectorDerivation.coverage(of: own, environment: environment).share
+    }
+
+    private static func symbolCount(of groups: [MirrorContents.Group]) -> Int {
+        var symbols: Set<String> = []
+        for group in groups { symbols.formUnion(group.record.members.lazy.map(\.symbol)) }
+        return symbols.count
     }
 
     private static func industry(_ metadata: String) -> String? {

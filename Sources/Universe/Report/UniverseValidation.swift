@@ -1,4 +1,4 @@
-import MarketData
+public import MarketData
 public import Store
 
 /// Checks the whole mirror for what is wrong, odd or old, and offers the fixes that are safe. Pure.
@@ -32,10 +32,11 @@ public struct UniverseValidation: Sendable {
     public init(_ contents: MirrorContents, _ context: Context) {
         for group in contents.groups {
             checkMembers(of: group)
-            checkWeights(of: group)
+            checkWeights(of: group.record)
         }
-        checkNames(contents.groups)
-        checkEnvironments(contents.groups)
+        let identities = contents.groups.map(\.record.identity)
+        checkNames(identities)
+        checkEnvironments(identities)
         checkSectors(contents.groups, context)
         checkKnown(contents.groups, context)
         checkPull(contents.pull, context)
@@ -43,20 +44,20 @@ public struct UniverseValidation: Sendable {
     }
 
     /// How many findings there are of a severity.
-    public func count(_ severity: UniverseFinding.Severity) -> Int { findings.count { $0.severity == severity } }
+    public func count(_ severity: Severity) -> Int { findings.count { $0.severity == severity } }
 
     // MARK: - One group
 
     private mutating func checkMembers(of group: MirrorContents.Group) {
-        let record = group.record
-        let type = GroupType(rawValue: record.identity.type)
+        let (record, identity) = (group.record, group.record.identity)
+        let type = GroupType(rawValue: identity.type)
         if type == nil {
-            add(.warning, .type, record, "unknown group type: the group is treated as CUSTOM")
+            add(.warning, .type, identity, "unknown group type: the group is treated as CUSTOM")
         }
         if record.members.isEmpty {
-            let isKey = ["UNIVERSE", "ETF"].contains(record.identity.type)
+            let isKey = identity.isUniverse
             add(
-                isKey ? .fault : .warning, .empty, record,
+                isKey ? .fault : .warning, .empty, identity,
                 "it has no members" + (isKey ? ": a universe key that names it alone resolves to nothing" : ""))
         }
         var malformed: [String] = []
@@ -82,12 +83,9 @@ public struct UniverseValidation: Sendable {
                 }
             }
         }
-        if !malformed.isEmpty {
-            add(
-                .fault, .malformed, record,
-                malformed.count.counted("member is not a symbol", "members are not symbols")
-                    + " that the feed could send: \(DisplayText.list(malformed)); correct them")
-        }
+        add(
+            .fault, .malformed, identity, malformed, "member is not a symbol", "members are not symbols",
+            "that the feed could send", advice: "; correct them")
         // A change names a known type, and would make a second group beside one of another type.
         let isFixable = group.origin == .local && type != nil
         let advice =
@@ -98,26 +96,17 @@ public struct UniverseValidation: Sendable {
             } else {
                 "; correct it in the database, the next pull brings it"
             }
-        if !respelled.isEmpty {
-            let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
-            add(
-                .fault, .malformed, record,
-                "\(pairs.count.counted("member is", "members are")) not spelt as the feed spells them: \(DisplayText.list(pairs))\(advice)",
-                isFixable: isFixable)
-        }
-        if !unusual.isEmpty {
-            add(
-                .note, .unusual, record,
-                "\(unusual.count.counted("member has", "members have")) an unusual spelling: \(DisplayText.list(unusual))"
-            )
-        }
+        let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
+        add(
+            .fault, .malformed, identity, pairs, "member is", "members are", "not spelt as the feed spells them",
+            advice: advice, isFixable: isFixable)
+        add(.note, .unusual, identity, unusual, "member has", "members have", "an unusual spelling")
         let doubled = spellings.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
         if !doubled.isEmpty {
-            let texts = doubled.map { "\($0.value.map(quoted).joined(separator: " and "))" }
+            let texts = doubled.map { $0.value.map(quoted).joined(separator: " and ") }
             add(
-                .warning, .duplicate, record, "one symbol is there twice: \(DisplayText.list(texts))\(advice)",
-                isFixable: isFixable
-            )
+                .warning, .duplicate, identity, "one symbol is there twice: \(DisplayText.list(texts))\(advice)",
+                isFixable: isFixable)
         }
         if isFixable, let type, !respelled.isEmpty { fixes.append(fix(record, type, respelled, group.imported)) }
     }
@@ -136,37 +125,28 @@ public struct UniverseValidation: Sendable {
             if members[right] == nil { members[right] = moved }
         }
         return GroupChange(
-            definition: .init(
-                name: record.identity.name, type: type, environment: record.identity.environment),
+            definition: .init(name: record.identity.name, type: type, environment: record.identity.environment),
             members: members.values.sorted { $0.symbol < $1.symbol }, imported: note)
     }
 
-    private mutating func checkWeights(of group: MirrorContents.Group) {
-        let record = group.record
+    private mutating func checkWeights(of record: GroupRecord) {
+        let identity = record.identity
         let weighted = record.members.filter { $0.weight != nil }
         guard !weighted.isEmpty else { return }
         let negative = weighted.filter { ($0.weight ?? 0) < 0 }.map(\.symbol)
-        if !negative.isEmpty {
-            add(
-                .warning, .weights, record,
-                "\(negative.count.counted("weight is", "weights are")) below 0: \(DisplayText.list(negative))")
-        }
+        add(.warning, .weights, identity, negative, "weight is", "weights are", "below 0")
         let large = weighted.filter { ($0.weight ?? 0) > 100 }.map(\.symbol)
-        if !large.isEmpty {
-            add(
-                .warning, .weights, record,
-                "\(large.count.counted("weight is", "weights are")) above 100: \(DisplayText.list(large))")
-        }
-        guard record.identity.type == GroupType.etf.rawValue else { return }
+        add(.warning, .weights, identity, large, "weight is", "weights are", "above 100")
+        guard identity.type == GroupType.etf.rawValue else { return }
         let sum = weighted.reduce(0) { $0 + ($1.weight ?? 0) }
         if weighted.count < record.members.count {
             add(
-                .note, .weights, record,
+                .note, .weights, identity,
                 "\(record.members.count - weighted.count) of \(record.members.count) holdings have no weight")
         }
         if !(90...110).contains(sum) {
             add(
-                .warning, .weights, record,
+                .warning, .weights, identity,
                 "the weights sum to \(HoldingsImport.rounded(sum)) percent instead of about 100: import its holdings "
                     + "again")
         }
@@ -174,13 +154,11 @@ public struct UniverseValidation: Sendable {
 
     // MARK: - All groups
 
-    private mutating func checkNames(_ groups: [MirrorContents.Group]) {
-        let keyed = groups.map(\.record.identity).filter { ["UNIVERSE", "ETF"].contains($0.type) }
-        for (environment, identities) in Dictionary(grouping: keyed, by: \.environment).sorted(by: { $0.key < $1.key })
-        {
-            let names = Set(identities.map(\.name))
-            let folded = Dictionary(grouping: names) { $0.lowercased() }
-            for identity in identities.sorted() where identity.name.contains(":") {
+    private mutating func checkNames(_ identities: [GroupRecord.Identity]) {
+        let keyed = Dictionary(grouping: identities.filter(\.isUniverse), by: \.environment)
+        for (environment, own) in keyed.sorted(by: { $0.key < $1.key }) {
+            let folded = Dictionary(grouping: Set(own.map(\.name))) { $0.lowercased() }
+            for identity in own.sorted() where identity.name.contains(":") {
                 let parts = UniverseKey(identity.name)?.parts ?? []
                 let all = parts.allSatisfy { folded[$0.lowercased()] != nil }
                 add(
@@ -197,14 +175,14 @@ public struct UniverseValidation: Sendable {
                     "\(names.map(quoted).joined(separator: " and ")) (\(environment)) differ in case only; write keys "
                         + "exactly")
             }
-            let both = Dictionary(grouping: identities, by: \.name).filter { $0.value.count > 1 }.keys.sorted()
+            let both = Dictionary(grouping: own, by: \.name).filter { $0.value.count > 1 }.keys.sorted()
             for name in both {
                 add(
                     .note, .name, nil,
                     "\(quoted(name)) (\(environment)) is a UNIVERSE and an ETF; a key means the members of both")
             }
         }
-        for identity in groups.map(\.record.identity).sorted() {
+        for identity in identities.sorted() {
             let isTrimmed = UniverseKey(identity.name)?.text == identity.name
             if !isTrimmed || identity.name.contains(",") {
                 add(
@@ -215,19 +193,14 @@ public struct UniverseValidation: Sendable {
         }
     }
 
-    private mutating func checkEnvironments(_ groups: [MirrorContents.Group]) {
-        let environments = Set(groups.map(\.record.identity.environment))
-        guard environments.count > 1 else { return }
-        let byName = Dictionary(grouping: groups.map(\.record.identity)) { "\($0.type) \($0.name)" }
+    private mutating func checkEnvironments(_ identities: [GroupRecord.Identity]) {
+        guard Set(identities.map(\.environment)).count > 1 else { return }
         var lonely: [String: [String]] = [:]
-        for identities in byName.values where identities.count == 1 {
-            lonely[identities[0].environment, default: []].append("\(identities[0].type) \(identities[0].name)")
+        for (name, same) in Dictionary(grouping: identities, by: { "\($0.type) \($0.name)" }) where same.count == 1 {
+            lonely[same[0].environment, default: []].append(name)
         }
         for (environment, names) in lonely.sorted(by: { $0.key < $1.key }) {
-            add(
-                .note, .environment, nil,
-                "\(names.count.counted("group exists", "groups exist")) in \(environment) only: \(DisplayText.list(names.sorted()))"
-            )
+            add(.note, .environment, nil, names.sorted(), "group exists", "groups exist", "in \(environment) only")
         }
     }
 
@@ -240,12 +213,8 @@ public struct UniverseValidation: Sendable {
             }
         }
         let doubled = sectors.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
-        if !doubled.isEmpty {
-            let texts = doubled.map { "\($0.key) (\($0.value.sorted().joined(separator: ", ")))" }
-            add(
-                .warning, .sector, nil,
-                "\(texts.count.counted("stock is", "stocks are")) in several sectors: \(DisplayText.list(texts))")
-        }
+        let texts = doubled.map { "\($0.key) (\($0.value.sorted().joined(separator: ", ")))" }
+        add(.warning, .sector, nil, texts, "stock is", "stocks are", "in several sectors")
         let coverage = SectorDerivation.coverage(of: own, environment: context.environment)
         if !coverage.missing.isEmpty {
             add(
@@ -260,29 +229,23 @@ public struct UniverseValidation: Sendable {
         if let known = context.known {
             for group in groups {
                 let unknown = group.record.members.map(\.symbol).filter { !known.contains($0) }
-                if !unknown.isEmpty {
-                    add(
-                        .warning, .unknown, group.record,
-                        "\(unknown.count.counted("member is", "members are")) not in the list of known symbols: \(DisplayText.list(unknown))"
-                    )
-                }
+                add(
+                    .warning, .unknown, group.record.identity, unknown, "member is", "members are",
+                    "not in the list of known symbols")
             }
             return
         }
         for (environment, own) in Dictionary(grouping: groups, by: \.record.identity.environment) {
             var traded: Set<String> = []
-            for group in own where ["UNIVERSE", "ETF"].contains(group.record.identity.type) {
+            for group in own where group.record.identity.isUniverse {
                 traded.formUnion(group.record.members.lazy.map(\.symbol))
             }
             guard !traded.isEmpty else { continue }
-            for group in own where !["UNIVERSE", "ETF"].contains(group.record.identity.type) {
+            for group in own where !group.record.identity.isUniverse {
                 let unknown = group.record.members.map(\.symbol).filter { !traded.contains($0) }
-                if !unknown.isEmpty {
-                    add(
-                        .note, .unknown, group.record,
-                        "\(unknown.count.counted("member is", "members are")) in no universe and no ETF of \(environment): \(DisplayText.list(unknown))"
-                    )
-                }
+                add(
+                    .note, .unknown, group.record.identity, unknown, "member is", "members are",
+                    "in no universe and no ETF of \(environment)")
             }
         }
     }
@@ -299,15 +262,19 @@ public struct UniverseValidation: Sendable {
 
     // MARK: - Words
 
+    /// Says of how many items something is so, and names the first of them.
     private mutating func add(
-        _ severity: UniverseFinding.Severity, _ check: UniverseFinding.Check, _ group: GroupRecord, _ text: String,
-        isFixable: Bool = false
+        _ severity: Severity, _ check: UniverseFinding.Check, _ group: GroupRecord.Identity?,
+        _ items: [String], _ one: String, _ many: String, _ what: String, advice: String = "", isFixable: Bool = false
     ) {
-        add(severity, check, group.identity, text, isFixable: isFixable)
+        guard !items.isEmpty else { return }
+        add(
+            severity, check, group,
+            "\(items.count.counted(one, many)) \(what): \(DisplayText.list(items))\(advice)", isFixable: isFixable)
     }
 
     private mutating func add(
-        _ severity: UniverseFinding.Severity, _ check: UniverseFinding.Check, _ group: GroupRecord.Identity?,
+        _ severity: Severity, _ check: UniverseFinding.Check, _ group: GroupRecord.Identity?,
         _ text: String, isFixable: Bool = false
     ) {
         findings.append(

@@ -40,7 +40,7 @@ enum CacheValue: Sendable {
         switch self {
         case .resolution(let resolution):
             return 32 + resolution.symbols.count * MemoryLayout<Symbol>.stride
-                + (resolution.parts.count + resolution.unknown.count + resolution.refused.count) * 64
+                + (resolution.parts.count + resolution.unknown.count) * 64
                 + resolution.warnings.reduce(0) { $0 + 16 + long($1) }
         case .members(let members):
             return 32 + members.reduce(0) { $0 + MemoryLayout<GroupMember>.stride + long($1.symbol) }
@@ -58,6 +58,9 @@ enum CacheValue: Sendable {
         }
     }
 }
+
+/// An answer from the file, or why there is none.
+typealias CacheAnswer = Result<CacheValue, UniverseError>
 
 /// A cached answer and its age. Readers share it without copying.
 final class CacheEntry: Sendable {

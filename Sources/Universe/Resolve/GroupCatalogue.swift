@@ -28,7 +28,7 @@ struct GroupCatalogue {
         var byName: [String: [GroupHeading]] = [:]
         var others: [String: [GroupHeading]] = [:]
         for group in groups {
-            if GroupCatalogue.isUniverse(group), group.environment == environment {
+            if group.type.isUniverse, group.environment == environment {
                 byName[group.name, default: []].append(group)
             } else {
                 others[group.name.lowercased(), default: []].append(group)
@@ -38,11 +38,6 @@ struct GroupCatalogue {
         self.byName = byName.mapValues { $0.sorted { ($0.type.rawValue, $0.id) > ($1.type.rawValue, $1.id) } }
         self.namesByFolded = Dictionary(grouping: byName.keys.sorted()) { $0.lowercased() }
         self.others = others
-    }
-
-    /// Whether keys may name groups of this type.
-    static func isUniverse(_ group: GroupHeading) -> Bool {
-        group.type == .universe || group.type == .etf
     }
 
     /// Finds the groups of a key.
@@ -117,7 +112,7 @@ struct GroupCatalogue {
         var text = "no universe or ETF is named \(quoted(unknown.part)) in environment \(environment)"
         if let other = others[unknown.part.lowercased()]?.first {
             text +=
-                GroupCatalogue.isUniverse(other)
+                other.type.isUniverse
                 ? "; environment \(other.environment) has one" : "; it is the name of a \(other.type.rawValue)"
         }
         if !unknown.nearest.isEmpty {
@@ -125,4 +120,14 @@ struct GroupCatalogue {
         }
         return text
     }
+}
+
+extension GroupType {
+    /// Whether universe keys may name groups of this type.
+    var isUniverse: Bool { self == .universe || self == .etf }
+}
+
+extension GroupRecord.Identity {
+    /// Whether universe keys may name the group.
+    var isUniverse: Bool { GroupType(rawValue: type)?.isUniverse == true }
 }

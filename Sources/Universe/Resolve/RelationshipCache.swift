@@ -11,28 +11,8 @@ import Synchronization
 /// and for as long as the file can't be read. However many callers ask for the same missing answer, the file is read
 /// once. A hit copies nothing and hardly ever waits for another reader's lock.
 public final class RelationshipCache: Sendable {
-    /// How the cache behaves.
-    public struct Options: Sendable {
-        /// The environment whose groups count, such as `DEFAULT` or `PROD`.
-        public var environment: String
-        /// How long an answer is fresh.
-        var timeToLive: Duration
-        /// The most answers held; those that were not read lately go first.
-        var maximumEntries: Int
-        /// About the most memory that answers may take, in bytes.
-        public var maximumBytes: Int
-
-        /// Makes options.
-        public init(
-            environment: String, timeToLive: Duration = .seconds(3600), maximumEntries: Int = 32_768,
-            maximumBytes: Int = 16 << 20
-        ) {
-            self.environment = environment
-            self.timeToLive = timeToLive
-            self.maximumEntries = maximumEntries
-            self.maximumBytes = maximumBytes
-        }
-    }
+    /// How long an answer is fresh unless something else is asked for.
+    public static let timeToLive = Duration.seconds(3600)
 
     /// What ``invalidate(_:)`` drops.
     public enum Scope: Sendable, Equatable {
@@ -48,8 +28,10 @@ public final class RelationshipCache: Sendable {
     /// The pause before a stale answer that could not be loaded is tried again, in nanoseconds.
     private static let reloadPause: Int64 = 5_000_000_000
 
+    private typealias Waiter = CheckedContinuation<CacheAnswer, Never>
+
     private struct Flight {
-        var waiting: [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>] = []
+        var waiting: [Waiter]
         let id: Int
     }
 
@@ -60,9 +42,7 @@ public final class RelationshipCache: Sendable {
         var flightCount = 0
         /// Grows with every invalidation.
         var generation = 0
-        var misses = 0
-        var loads = 0
-        var failures = 0
+        var counts = CacheStatistics()
     }
 
     private let mirror: UniverseMirror
@@ -72,36 +52,43 @@ public final class RelationshipCache: Sendable {
     private let state: Mutex<State>
 
     /// Makes a cache in front of `mirror`; it is empty until it is asked or warmed up.
-    public convenience init(mirror: UniverseMirror, options: Options) {
-        self.init(mirror: mirror, options: options, clock: { MonotonicTime.coarse().sinceBoot.nanoseconds })
+    ///
+    /// - Parameters:
+    ///   - environment: The environment whose groups count, such as `DEFAULT` or `PROD`.
+    ///   - timeToLive: How long an answer is fresh.
+    public convenience init(
+        mirror: UniverseMirror, environment: String, timeToLive: Duration = RelationshipCache.timeToLive
+    ) {
+        self.init(
+            mirror: mirror, environment: environment, timeToLive: timeToLive,
+            clock: { MonotonicTime.coarse().sinceBoot.nanoseconds })
     }
 
-    /// - Parameter clock: Returns nanoseconds that never go back.
-    init(mirror: UniverseMirror, options: Options, clock: @escaping @Sendable () -> Int64) {
+    /// - Parameters:
+    ///   - maximumEntries: The most answers held; those that were not read lately go first.
+    ///   - maximumBytes: About the most memory that answers may take.
+    ///   - clock: Returns nanoseconds that never go back.
+    init(
+        mirror: UniverseMirror, environment: String, timeToLive: Duration, maximumEntries: Int = 32_768,
+        maximumBytes: Int = 16 << 20, clock: @escaping @Sendable () -> Int64
+    ) {
         self.mirror = mirror
         self.clock = clock
-        table = CacheTable(maximumEntries: options.maximumEntries, maximumBytes: options.maximumBytes)
-        state = Mutex(
-            State(environment: options.environment, timeToLive: min(options.timeToLive.nanoseconds, .max / 4)))
+        table = CacheTable(maximumEntries: maximumEntries, maximumBytes: maximumBytes)
+        state = Mutex(State(environment: environment, timeToLive: min(timeToLive.nanoseconds, .max / 4)))
     }
 
     // MARK: - Answers
 
     /// Returns a universe key's symbols, groups, unknown parts and warnings.
     ///
-    /// - Throws: as ``UniverseResolver/resolve(_:)-(String)``.
+    /// - Throws: ``UniverseError`` when the key has no name in it, names no group, or brings no symbol, and when the
+    ///   mirror can't be read. A success always has at least one symbol.
     public func resolution(of key: String) async throws(UniverseError) -> Resolution {
-        do throws(LoadFailure) {
-            guard case .resolution(let resolution) = try await answer(CacheKey(.universe, key)) else {
-                return try direct(key)
-            }
-            return resolution
-        } catch {
-            switch error {
-            case .universe(let error): throw error
-            case .store(let error): throw UniverseResolver.unreadable(key, error)
-            }
+        guard case .resolution(let resolution) = try await answer(CacheKey(.universe, key)) else {
+            preconditionFailure("the answer to a universe key is its resolution")
         }
+        return resolution
     }
 
     /// Returns what each key means, or why it can't be resolved.
@@ -117,10 +104,14 @@ public final class RelationshipCache: Sendable {
         return found
     }
 
-    /// Returns an ETF's holdings, sorted by symbol; empty when there is no such ETF.
-    public func holdings(ofETF name: String) async throws(StoreError) -> [GroupMember] {
-        guard case .members(let members) = try await stored(CacheKey(.etfHoldings, name)) else { return [] }
-        return members
+    /// Returns the members of an ETF, a sector or a theme, as `kind` says, by symbol; empty when there is none of that
+    /// name. A sector's have no weights.
+    func members(_ kind: RelationshipKind, of name: String) async throws(StoreError) -> [GroupMember] {
+        switch try await stored(CacheKey(kind, name)) {
+        case .members(let members): return members
+        case .names(let names): return names.map { GroupMember(symbol: $0) }
+        default: return []
+        }
     }
 
     /// Returns the ETFs that hold a stock, sorted by name.
@@ -130,7 +121,7 @@ public final class RelationshipCache: Sendable {
     }
 
     /// Returns the groups other than ETFs that hold a stock, by type and name.
-    public func groups(holding symbol: String) async throws(StoreError) -> [StockGroup] {
+    func groups(holding symbol: String) async throws(StoreError) -> [StockGroup] {
         guard case .stockGroups(let groups) = try await stored(CacheKey(.stockGroups, symbol)) else { return [] }
         return groups
     }
@@ -147,18 +138,6 @@ public final class RelationshipCache: Sendable {
     public func sectors() async throws(StoreError) -> [String: String] {
         guard case .sectors(let sectors) = try await stored(CacheKey(.classification, "")) else { return [:] }
         return sectors
-    }
-
-    /// Returns a sector's stocks, sorted; empty when there is no such sector.
-    public func stocks(inSector name: String) async throws(StoreError) -> [String] {
-        guard case .names(let names) = try await stored(CacheKey(.sectorStocks, name)) else { return [] }
-        return names
-    }
-
-    /// Returns a theme's members, sorted by symbol; empty when there is no such theme.
-    public func members(ofTheme name: String) async throws(StoreError) -> [GroupMember] {
-        guard case .members(let members) = try await stored(CacheKey(.themeMembers, name)) else { return [] }
-        return members
     }
 
     /// Returns the groups of a type, or of all types, by name, with their member counts.
@@ -182,8 +161,11 @@ public final class RelationshipCache: Sendable {
             }
         return state.withLock { state in
             state.generation += 1
-            let orphans = state.flights.keys.filter(isGone)
-            for key in orphans { orphan(key, &state) }
+            for key in state.flights.keys.filter(isGone) {
+                // A load that began before is abandoned; those who wait for it wait for a new one.
+                let waiting = state.flights.removeValue(forKey: key)?.waiting ?? []
+                if !waiting.isEmpty { load(key, for: waiting, &state) }
+            }
             return table.remove(where: isGone)
         }
     }
@@ -206,12 +188,10 @@ public final class RelationshipCache: Sendable {
     public func warmUp() async throws(StoreError) -> Int {
         let (generation, environment) = state.withLock { ($0.generation, $0.environment) }
         let answers = try await queue.waiting { [mirror] () throws(StoreError) in
-            try mirror.withSnapshot { snapshot in
-                try RelationshipLoader(snapshot: snapshot, environment: environment).all()
-            }
+            try mirror.withSnapshot { try RelationshipLoader(snapshot: $0, environment: environment).all() }
         }
         return state.withLock { state in
-            state.loads += 1
+            state.counts.loads += 1
             guard state.generation == generation else { return 0 }
             let staleAt = clock() + state.timeToLive
             table.insert(answers.map { CacheEntry(key: $0.0, value: $0.1, staleAt: staleAt) })
@@ -221,12 +201,7 @@ public final class RelationshipCache: Sendable {
 
     /// What the cache has done and holds.
     public var statistics: CacheStatistics {
-        var statistics = CacheStatistics()
-        state.withLock { state in
-            statistics.misses = state.misses
-            statistics.loads = state.loads
-            statistics.failures = state.failures
-        }
+        var statistics = state.withLock { $0.counts }
         table.fill(&statistics)
         return statistics
     }
@@ -236,70 +211,47 @@ public final class RelationshipCache: Sendable {
     private func hit(_ key: CacheKey) -> CacheValue? {
         guard let entry = table.find(key) else { return nil }
         let now = clock()
-        if now >= entry.staleAt, entry.claimsReload(at: now, pause: Self.reloadPause) { reload(key) }
+        if now >= entry.staleAt, entry.claimsReload(at: now, pause: Self.reloadPause) {
+            state.withLock { state in
+                if state.flights[key] == nil { load(key, for: [], &state) }
+            }
+        }
         return entry.value
     }
 
-    private func answer(_ key: CacheKey) async throws(LoadFailure) -> CacheValue {
+    private func answer(_ key: CacheKey) async throws(UniverseError) -> CacheValue {
         if let value = hit(key) { return value }
-        let result = await withCheckedContinuation { continuation in
-            let (flight, arrived): (Int?, CacheValue?) = state.withLock { state in
+        let answer: CacheAnswer = await withCheckedContinuation { continuation in
+            let arrived: CacheValue? = state.withLock { state in
                 if state.flights[key] != nil {
-                    state.misses += 1
                     state.flights[key]?.waiting.append(continuation)
-                    return (nil, nil)
+                } else if let entry = table.find(key) {
+                    // A load has finished since the table was asked.
+                    return entry.value
+                } else {
+                    load(key, for: [continuation], &state)
                 }
-                // A load may have finished since the table was asked.
-                if let entry = table.find(key) { return (nil, entry.value) }
-                state.misses += 1
-                return (begin(key, &state, waiting: [continuation]), nil)
+                state.counts.misses += 1
+                return nil
             }
-            if let flight { load(key, flight) }
             if let arrived { continuation.resume(returning: .success(arrived)) }
         }
-        return try result.get()
+        return try answer.get()
     }
 
     private func stored(_ key: CacheKey) async throws(StoreError) -> CacheValue {
-        do throws(LoadFailure) {
+        do throws(UniverseError) {
             return try await answer(key)
         } catch {
-            switch error {
-            case .store(let error): throw error
-            case .universe(let error): throw StoreError(.invalid, operation: "read", underlying: error.description)
-            }
+            if case .mirror(let error) = error.reason { throw error }
+            throw StoreError(.invalid, operation: "read", underlying: error.description)
         }
     }
 
-    private func direct(_ key: String) throws(LoadFailure) -> Resolution {
-        do throws(UniverseError) {
-            return try UniverseResolver(mirror: mirror, environment: state.withLock { $0.environment }).resolve(key)
-        } catch {
-            throw .universe(error)
-        }
-    }
-
-    private func reload(_ key: CacheKey) {
-        let flight: Int? = state.withLock { state in
-            state.flights[key] == nil ? begin(key, &state, waiting: []) : nil
-        }
-        if let flight { load(key, flight) }
-    }
-
-    private func begin(
-        _ key: CacheKey, _ state: inout State,
-        waiting: [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>]
-    ) -> Int {
+    private func load(_ key: CacheKey, for waiting: [Waiter], _ state: inout State) {
         state.flightCount += 1
         state.flights[key] = Flight(waiting: waiting, id: state.flightCount)
-        return state.flightCount
-    }
-
-    /// Abandons a load that began before an invalidation; those who wait for it wait for a new one.
-    private func orphan(_ key: CacheKey, _ state: inout State) {
-        guard let old = state.flights.removeValue(forKey: key), !old.waiting.isEmpty else { return }
-        let flight = begin(key, &state, waiting: old.waiting)
-        load(key, flight)
+        load(key, state.flightCount)
     }
 
     private func load(_ key: CacheKey, _ flight: Int) {
@@ -307,20 +259,21 @@ public final class RelationshipCache: Sendable {
             // An invalidation has begun another flight since then.
             let environment: String? = state.withLock { state in
                 guard state.flights[key]?.id == flight else { return nil }
-                state.loads += 1
+                state.counts.loads += 1
                 return state.environment
             }
             guard let environment else { return }
             let result = read(key, environment)
-            let waiting = state.withLock { state -> [CheckedContinuation<Result<CacheValue, LoadFailure>, Never>] in
+            let waiting = state.withLock { state -> [Waiter] in
                 guard state.flights[key]?.id == flight else { return [] }
                 switch result {
                 case .success(let value):
                     table.insert([CacheEntry(key: key, value: value, staleAt: clock() + state.timeToLive)])
-                case .failure(let failure):
-                    state.failures += 1
+                case .failure(let error):
+                    state.counts.failures += 1
                     // What no longer exists must not be served any longer; a file that can't be read proves nothing.
-                    if failure.isAboutTheKey { table.remove { $0 == key } }
+                    if case .mirror = error.reason { break }
+                    table.remove { $0 == key }
                 }
                 return state.flights.removeValue(forKey: key)?.waiting ?? []
             }
@@ -328,25 +281,11 @@ public final class RelationshipCache: Sendable {
         }
     }
 
-    private func read(_ key: CacheKey, _ environment: String) -> Result<CacheValue, LoadFailure> {
+    private func read(_ key: CacheKey, _ environment: String) -> CacheAnswer {
         do throws(StoreError) {
-            return try mirror.withSnapshot { snapshot in
-                Result { () throws(LoadFailure) in
-                    try RelationshipLoader(snapshot: snapshot, environment: environment).load(key)
-                }
-            }
+            return try mirror.withSnapshot { try RelationshipLoader(snapshot: $0, environment: environment).load(key) }
         } catch {
-            return .failure(.store(error))
+            return .failure(UniverseResolver.unreadable(key.text, error))
         }
-    }
-
-}
-
-extension LoadFailure {
-    /// Whether the file was read and has no answer for the key.
-    fileprivate var isAboutTheKey: Bool {
-        guard case .universe(let error) = self else { return false }
-        if case .mirror = error.reason { return false }
-        return true
     }
 }

@@ -54,6 +54,6 @@ public struct CacheStatistics: Sendable, Equatable {
     /// About how much memory the answers take, in bytes.
     public var bytes = 0
 
-    /// The share of questions answered from memory, from 0 to 1; 0 before the first.
-    public var hitRate: Double { hits + misses == 0 ? 0 : Double(hits) / Double(hits + misses) }
+    /// The share of questions answered from memory, from 0 to 1; `nil` before the first.
+    public var hitRate: Double? { hits + misses == 0 ? nil : Double(hits) / Double(hits + misses) }
 }

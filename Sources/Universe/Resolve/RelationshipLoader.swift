@@ -1,75 +1,50 @@
 import MarketData
 import Store
 
-/// Why an answer could not be loaded.
-enum LoadFailure: Error {
-    case universe(UniverseError)
-    case store(StoreError)
-}
-
 /// Reads answers from one snapshot of the mirror.
 struct RelationshipLoader {
     let snapshot: UniverseMirror.Snapshot
     let environment: String
 
-    func load(_ key: CacheKey) throws(LoadFailure) -> CacheValue {
-        if key.kind == .universe { return .resolution(try resolve(key.text)) }
-        do {
-            return try read(key)
-        } catch {
-            throw .store(error)
-        }
-    }
-
-    private func resolve(_ text: String) throws(LoadFailure) -> Resolution {
-        do {
-            return try UniverseResolver.resolve(
-                try UniverseResolver.parse(text), in: snapshot, environment: environment)
-        } catch {
-            throw .universe(error)
-        }
-    }
-
-    private func read(_ key: CacheKey) throws(StoreError) -> CacheValue {
+    /// - Returns: a failure only for a universe key that can't be resolved.
+    func load(_ key: CacheKey) throws(StoreError) -> CacheAnswer {
         switch key.kind {
-        case .universe: return .names([])
-        case .etfHoldings: return .members(try members(.etf, key.text))
-        case .themeMembers: return .members(try members(.theme, key.text))
-        case .sectorStocks: return .names(try members(.sector, key.text).map(\.symbol))
+        case .universe:
+            return try UniverseResolver.resolve(key.text, in: snapshot, environment: environment)
+                .map(CacheValue.resolution)
+        case .etfHoldings: return .success(.members(try members(.etf, key.text)))
+        case .themeMembers: return .success(.members(try members(.theme, key.text)))
+        case .sectorStocks: return .success(.names(try members(.sector, key.text).map(\.symbol)))
         case .stockETFs:
-            return .etfs(
-                try snapshot.memberships(of: key.text, in: .etf, environment: environment)
-                    .map { StockETF(name: $0.group, weight: $0.membership.weight) })
+            let etfs = try snapshot.memberships(of: key.text, in: .etf, environment: environment)
+            return .success(.etfs(etfs.map { StockETF(name: $0.group, weight: $0.weight) }))
         case .stockGroups:
             // Not warmed up: a look-up by symbol is quick, and there may be many memberships.
             var groups: [StockGroup] = []
             for type in GroupType.allCases where type != .etf {
                 groups += try snapshot.memberships(of: key.text, in: type, environment: environment)
-                    .map { StockGroup(name: $0.group, type: type, weight: $0.membership.weight) }
+                    .map { StockGroup(name: $0.group, type: type, weight: $0.weight) }
             }
-            return .stockGroups(groups)
+            return .success(.stockGroups(groups))
         case .classification where key.text.isEmpty:
             var sectors: [String: String] = [:]
             Self.forEachSymbol(try snapshot.memberships(in: .sector, environment: environment)) { symbol, rows in
                 sectors[symbol] = Self.classification(rows).sector
             }
-            return .sectors(sectors)
+            return .success(.sectors(sectors))
         case .classification:
             let found = try snapshot.memberships(of: key.text, in: .sector, environment: environment)
-            return .classification(Self.classification(found[...]))
+            return .success(.classification(Self.classification(found[...])))
         case .groups:
             let groups = try snapshot.groups(environment: environment)
-            return .groups(key.text.isEmpty ? groups : groups.filter { $0.type.rawValue == key.text })
+            return .success(.groups(key.text.isEmpty ? groups : groups.filter { $0.type.rawValue == key.text }))
         }
     }
 
     /// A stock in several sectors counts in the first that knows its industry, or else in the first by name.
-    private static func classification(
-        _ found: ArraySlice<(group: String, membership: SymbolMembership)>
-    ) -> StockClassification {
-        guard let best = found.first(where: { $0.membership.industry != nil }) ?? found.first else { return .unknown }
-        return StockClassification(
-            sector: best.group, industry: best.membership.industry ?? StockClassification.unknown.industry)
+    private static func classification(_ found: ArraySlice<SymbolMembership>) -> StockClassification {
+        guard let best = found.first(where: { $0.industry != nil }) ?? found.first else { return .unknown }
+        return StockClassification(sector: best.group, industry: best.industry ?? StockClassification.unknown.industry)
     }
 
     /// Returns the members of the group with a type and name; an exact name is preferred to one that differs in case.
@@ -104,7 +79,7 @@ struct RelationshipLoader {
         }
         let held = try snapshot.memberships(in: .etf, environment: environment)
         Self.forEachSymbol(held) { symbol, rows in
-            let etfs = rows.map { StockETF(name: $0.group, weight: $0.membership.weight) }
+            let etfs = rows.map { StockETF(name: $0.group, weight: $0.weight) }
             answers.append((CacheKey(.stockETFs, symbol), .etfs(etfs)))
         }
         let classified = try snapshot.memberships(in: .sector, environment: environment)
@@ -115,14 +90,13 @@ struct RelationshipLoader {
     }
 
     private static func forEachSymbol(
-        _ rows: [(group: String, membership: SymbolMembership)],
-        _ body: (String, ArraySlice<(group: String, membership: SymbolMembership)>) -> Void
+        _ rows: [SymbolMembership], _ body: (String, ArraySlice<SymbolMembership>) -> Void
     ) {
         var start = 0
         while start < rows.count {
-            let symbol = rows[start].membership.symbol
+            let symbol = rows[start].symbol
             var end = start + 1
-            while end < rows.count, rows[end].membership.symbol == symbol { end += 1 }
+            while end < rows.count, rows[end].symbol == symbol { end += 1 }
             body(symbol, rows[start..<end])
             start = end
         }

@@ -23,22 +23,12 @@ public struct Resolution: Sendable, Equatable {
         public var nearest: [String]
     }
 
-    /// A member of a group that is not a symbol the feed could send.
-    public struct RefusedMember: Sendable, Equatable {
-        /// The member as the mirror has it.
-        public var text: String
-        /// The group that holds it.
-        var group: String
-    }
-
     /// The distinct symbols of all parts, sorted; never empty.
     public var symbols: [Symbol]
     /// The groups found, in the order of the key's parts.
     public var parts: [Part]
     /// The parts that name no group.
     public var unknown: [Unknown] = []
-    /// Members that cannot be subscribed, in the order found.
-    public var refused: [RefusedMember] = []
     /// What the user should be told, each fit for a log line.
     public var warnings: [String] = []
 }

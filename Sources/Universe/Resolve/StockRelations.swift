@@ -44,17 +44,15 @@ extension RelationshipCache {
     public func group(named name: String, of type: GroupType) async throws(StoreError) -> RelatedGroup? {
         let groups = try await groups(of: type)
         let folded = name.lowercased()
-        guard
-            let group = groups.first(where: { $0.name == name })
-                ?? groups.first(where: { $0.name.lowercased() == folded })
-        else { return nil }
+        let found = groups.first { $0.name == name } ?? groups.first { $0.name.lowercased() == folded }
+        guard let group = found else { return nil }
+        let kind: RelationshipKind
         switch type {
-        case .etf: return RelatedGroup(group: group, members: try await holdings(ofETF: group.name))
-        case .theme: return RelatedGroup(group: group, members: try await members(ofTheme: group.name))
-        case .sector:
-            let stocks = try await stocks(inSector: group.name)
-            return RelatedGroup(group: group, members: stocks.map { GroupMember(symbol: $0) })
+        case .etf: kind = .etfHoldings
+        case .theme: kind = .themeMembers
+        case .sector: kind = .sectorStocks
         case .universe, .segment, .custom: return RelatedGroup(group: group, members: [])
         }
+        return RelatedGroup(group: group, members: try await members(kind, of: group.name))
     }
 }

@@ -41,8 +41,6 @@ public struct SymbolSelection: Sendable, Equatable {
     public struct Remark: Sendable, Equatable {
         /// How serious the sentence is.
         public enum Level: Sendable, Equatable {
-            /// Worth knowing.
-            case info
             /// Something is not as the user may expect.
             case warning
             /// The connection does not do what was asked for.
@@ -60,13 +58,13 @@ public struct SymbolSelection: Sendable, Equatable {
         ["AAPL", "GOOGL", "MSFT", "TSLA", "AMZN", "NFLX", "META", "NVDA"].compactMap { Symbol($0) }
 
     /// What the connection asks the feed for.
-    public var target: Target
+    public private(set) var target = Target.nothing
     /// What named the symbols.
-    public var origin: Origin
+    public private(set) var origin = Origin.none
     /// The groups behind a universe key, with the symbols that each brought; empty otherwise.
-    var parts: [Resolution.Part]
+    private var parts: [Resolution.Part] = []
     /// What to log, in order.
-    public var remarks: [Remark]
+    public private(set) var remarks: [Remark] = []
     /// Why the target is not all that the universe key means, or why the default list is used without a key, in one
     /// line; `nil` otherwise.
     public var problem: String?
@@ -82,7 +80,6 @@ public struct SymbolSelection: Sendable, Equatable {
     public init(
         universeKey: String?, list: String?, fallback: Fallback, resolution: Result<Resolution, UniverseError>?
     ) throws(UniverseError) {
-        self.init(target: .nothing, origin: .none, parts: [], remarks: [])
         let key = universeKey.flatMap { UniverseKey($0) }
         guard let key, let resolution else {
             if take(list: list) { return }
@@ -117,13 +114,6 @@ public struct SymbolSelection: Sendable, Equatable {
                 throw error
             }
         }
-    }
-
-    private init(target: Target, origin: Origin, parts: [Resolution.Part], remarks: [Remark]) {
-        self.target = target
-        self.origin = origin
-        self.parts = parts
-        self.remarks = remarks
     }
 
     /// One line for the log: how many symbols, and which key or list they came from.

@@ -4,11 +4,6 @@ import Synchronization
 
 /// Looks up a server's addresses on a separate thread, because getaddrinfo(3) takes no deadline.
 enum AddressLookup {
-    private enum Answer: Sendable {
-        case addresses([String])
-        case failure(String)
-    }
-
     /// The numeric addresses of `name`, in the order to try them. Blocks until `deadline` at most; a lookup that takes
     /// longer continues in the background until the resolver gives up.
     static func addresses(
@@ -18,7 +13,7 @@ enum AddressLookup {
         let done = Wakeup()
         let box = AnswerBox()
         DispatchQueue.global(qos: .utility).async {
-            let found = lookUp(name)
+            let found = lookUp(name, operation)
             box.answer.withLock { $0 = found }
             done.signal()
         }
@@ -27,23 +22,23 @@ enum AddressLookup {
         case .deadline: throw UpstreamError(.deadline, operation, "the name server gave no answer in time")
         case .ready: break
         }
-        switch box.answer.withLock({ $0 }) {
-        case .addresses(let addresses): return addresses
-        case .failure(let text): throw UpstreamError(.connectionLost, operation, text)
-        case nil: throw UpstreamError(.connectionLost, operation, "no answer")
-        }
+        let answer = box.answer.withLock { $0 } ?? .failure(UpstreamError(.connectionLost, operation, "no answer"))
+        return try answer.get()
     }
 
     private final class AnswerBox: Sendable {
-        let answer = Mutex<Answer?>(nil)
+        let answer = Mutex<Result<[String], UpstreamError>?>(nil)
     }
 
-    private static func lookUp(_ name: String) -> Answer {
+    private static func lookUp(_ name: String, _ operation: String) -> Result<[String], UpstreamError> {
+        func failure(_ text: String) -> Result<[String], UpstreamError> {
+            .failure(UpstreamError(.connectionLost, operation, text))
+        }
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         let code = getaddrinfo(name, nil, &hints, &list)
-        guard code == 0 else { return .failure(String(cString: gai_strerror(code))) }
+        guard code == 0 else { return failure(String(cString: gai_strerror(code))) }
         defer { freeaddrinfo(list) }
         var addresses: [String] = []
         var next = list
@@ -57,6 +52,6 @@ enum AddressLookup {
             }
             next = entry.pointee.ai_next
         }
-        return addresses.isEmpty ? .failure("no address") : .addresses(addresses)
+        return addresses.isEmpty ? failure("no address") : .success(addresses)
     }
 }

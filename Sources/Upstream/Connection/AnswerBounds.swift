@@ -1,5 +1,4 @@
-/// Limits the size and duration of one server response. A deadline alone doesn't stop a server that keeps sending.
-/// Reads neither clock nor socket.
+/// Limits the size and duration of one response: a deadline alone doesn't stop a server that keeps sending. Pure.
 struct AnswerBounds {
     /// More than any response that is kept in memory; results with many rows are read row by row.
     static let mostBytes: UInt64 = 256 << 20

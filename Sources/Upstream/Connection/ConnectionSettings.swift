@@ -62,9 +62,7 @@ struct ConnectionSettings: Sendable {
         let isRemote = servers.contains { !$0.isLocal }
         if isRemote, given["sslmode"] == nil { options["sslmode"] = "verify-full" }
         let mode = options["sslmode"] ?? defaults["sslmode"] ?? "prefer"
-        if mode.hasPrefix("verify-") {
-            options["sslrootcert"] = try Self.rootCertificates(value("sslrootcert"))
-        }
+        if mode.hasPrefix("verify-") { options["sslrootcert"] = try Self.rootCertificates(value("sslrootcert")) }
         warnings =
             isRemote && mode != "verify-full"
             ? ["sslmode=\(mode) doesn't prove who the server is; without it verify-full is used"] : []
@@ -110,10 +108,8 @@ struct ConnectionSettings: Sendable {
         let addresses = list(address)
         let ports = list(port) ?? []
         let count = max(hosts?.count ?? 0, addresses?.count ?? 0, 1)
-        for values in [hosts, addresses] {
-            guard values == nil || values?.count == count else {
-                throw ConnectionURI.error("host and hostaddr list different numbers of servers")
-            }
+        guard [hosts, addresses].allSatisfy({ $0 == nil || $0?.count == count }) else {
+            throw ConnectionURI.error("host and hostaddr list different numbers of servers")
         }
         guard ports.count <= 1 || ports.count == count else {
             throw ConnectionURI.error("it has \(ports.count) ports for \(count) servers")
@@ -124,19 +120,16 @@ struct ConnectionSettings: Sendable {
                 throw ConnectionURI.error("the port is not a number from 1 to 65535 (\(ConnectionURI.escapeAdvice))")
             }
         }
-        var servers: [Server] = []
-        for index in 0..<count {
+        func given(_ text: String?) -> String? { text?.isEmpty == false ? text : nil }
+        return try (0..<count).map { index throws(UpstreamError) in
             let host = hosts?[index]
             guard host?.contains("@") != true || host?.hasPrefix("@") == true else {
                 throw ConnectionURI.error("the host has an @ in it (\(ConnectionURI.escapeAdvice))")
             }
-            func given(_ text: String?) -> String? { text?.isEmpty == false ? text : nil }
-            servers.append(
-                Server(
-                    host: given(host), address: given(addresses?[index]),
-                    port: given(ports.count > 1 ? ports[index] : ports.first)))
+            return Server(
+                host: given(host), address: given(addresses?[index]),
+                port: given(ports.count > 1 ? ports[index] : ports.first))
         }
-        return servers
     }
 
     /// The file of certificate authorities to check servers against: the named one, else libpq's default file if it

@@ -26,6 +26,8 @@ enum ConnectionURI {
         let pooling = "sets up that client's own pool"
         let search = "chooses the schema, as options=-csearch_path%3DNAME does here"
         let prepared = "is about prepared statements, and none are used here"
+        let limit = "limits answers, as SYNC_STATEMENT_TIMEOUT does here"
+        let certificates = "is about certificates, as sslmode and sslrootcert are here"
         return [
             "pgbouncer": prepared, "prepareThreshold": prepared, "prepared_statements": prepared,
             "prepared_statement_cache_size": prepared, "statement_cache_size": prepared,
@@ -34,17 +36,12 @@ enum ConnectionURI {
             "connection_limit": pooling, "pool_timeout": pooling, "pool_size": pooling, "max_overflow": pooling,
             "pool_max_conns": pooling, "pool_min_conns": pooling, "max_conns": pooling, "workaround": pooling,
             "supa": pooling, "reserve": pooling,
-            "socket_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
-            "command_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
-            "statement_timeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
-            "socketTimeout": "limits answers, as SYNC_STATEMENT_TIMEOUT does here",
+            "socket_timeout": limit, "command_timeout": limit, "statement_timeout": limit, "socketTimeout": limit,
             "connectTimeout": "is what connect_timeout is here", "timeout": "is what connect_timeout is here",
             "ApplicationName": "is what application_name is here",
             "targetServerType": "is what target_session_attrs is here",
-            "sslaccept": "is about certificates, as sslmode and sslrootcert are here",
+            "sslaccept": certificates, "sslfactory": certificates, "ssl_check_hostname": certificates,
             "sslidentity": "is what sslcert and sslkey are here",
-            "sslfactory": "is about certificates, as sslmode and sslrootcert are here",
-            "ssl_check_hostname": "is about certificates, as sslmode and sslrootcert are here",
             "uselibpqcompat": "has sslmode read as it is read here",
             "reWriteBatchedInserts": "is about that client alone",
             "server_settings": "sets what only that client sends", "async_fallback": "is about that client alone",
@@ -71,14 +68,15 @@ enum ConnectionURI {
             throw error((foreignFaults + [fault]).joined(separator: "; "))
         }
         let given = values(parsed)
+        PQconninfoFree(parsed)
         let refused = given.keys.filter { !allowed.contains($0) }.sorted()
         let faults =
             foreignFaults + refused.map { "the option \($0) is not allowed here: leave it out" } + faults(in: given)
         guard faults.isEmpty else { throw error(faults.joined(separator: "; ")) }
         let defaults = PQconndefaults()
         defer { if let defaults { PQconninfoFree(defaults) } }
-        if let defaults { try check(environment: environment(defaults), given) }
-        return (given, defaults.map { pairs($0) } ?? [:])
+        if let defaults { try checkEnvironment(defaults, given) }
+        return (given, defaults.map { values($0) } ?? [:])
     }
 
     private static func checkScheme(_ uri: String) throws(UpstreamError) {
@@ -88,9 +86,7 @@ enum ConnectionURI {
         }
         let scheme = uri.split(separator: ":", maxSplits: 1).first.map(String.init) ?? ""
         let example = "as in postgresql://user:password@host:5432/database"
-        if scheme == "jdbc" {
-            throw error("leave out jdbc: and write user and password before the host, \(example)")
-        }
+        if scheme == "jdbc" { throw error("leave out jdbc: and write user and password before the host, \(example)") }
         if !uri.contains("://"), uri.contains("=") {
             throw error("it is a list of key=value: write a URI in its place, \(example)")
         }
@@ -120,8 +116,7 @@ enum ConnectionURI {
                 faults.append("the option ssl accepts only true (the same as sslmode=require): use sslmode instead")
                 return false
             }
-            // The option saves a round trip with libpq 17. Dropping it is safe, since servers that support it accept
-            // the usual negotiation too.
+            // The option only saves a round trip, with libpq 17.
             return !(name == "sslnegotiation" && PQlibVersion() < 170_000)
         }
         return (uri[..<mark] + (kept.isEmpty ? "" : "?" + kept.joined(separator: "&")), faults)
@@ -155,28 +150,17 @@ enum ConnectionURI {
         return faults
     }
 
-    /// The options that environment variables set: the variable's name and its value, by option.
-    private static func environment(
-        _ list: UnsafeMutablePointer<PQconninfoOption>
-    ) -> [String: (variable: String, value: String)] {
-        var found: [String: (variable: String, value: String)] = [:]
-        var option = list
-        while let keyword = option.pointee.keyword {
-            if let name = option.pointee.envvar, let value = getenv(name), value.pointee != 0 {
-                found[String(cString: keyword)] = (String(cString: name), String(cString: value))
-            }
-            option += 1
-        }
-        return found
-    }
-
-    private static func check(
-        environment: [String: (variable: String, value: String)], _ given: [String: String]
+    /// Checks the options that environment variables set, by the rules of the URI.
+    private static func checkEnvironment(
+        _ list: UnsafeMutablePointer<PQconninfoOption>, _ given: [String: String]
     ) throws(UpstreamError) {
         // Kerberos encryption is never used and the encoding is always UTF8, whatever is asked for.
         let overridden: Set = ["client_encoding", "gssencmode"]
-        for (option, (variable, value)) in environment.sorted(by: { $0.key < $1.key })
-        where !overridden.contains(option) {
+        let variables = entries(of: list).compactMap { entry in
+            entry.envvar.map { (option: String(cString: entry.keyword), variable: String(cString: $0)) }
+        }
+        for (option, variable) in variables.sorted(by: { $0.option < $1.option }) where !overridden.contains(option) {
+            guard let value = getenv(variable).map({ String(cString: $0) }), !value.isEmpty else { continue }
             let named = "the environment variable \(variable)"
             guard allowed.contains(option) else {
                 throw error("\(named) sets what the URI may not set either; unset it")
@@ -191,8 +175,7 @@ enum ConnectionURI {
         }
     }
 
-    /// `options` may choose the schema and the role, and the database behind a provider's shared address; EdgeTick sets
-    /// all other settings itself.
+    /// `options` may choose schema, role and the database behind a provider's address; EdgeTick sets all else itself.
     private static func areAllowed(options: String) -> Bool {
         var words = options.split(separator: " ").map(String.init)
         while !words.isEmpty {
@@ -216,28 +199,22 @@ enum ConnectionURI {
     }
 
     private static func values(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
-        defer { PQconninfoFree(list) }
-        return pairs(list)
-    }
-
-    private static func pairs(_ list: UnsafeMutablePointer<PQconninfoOption>) -> [String: String] {
         var values: [String: String] = [:]
-        var option = list
-        while let keyword = option.pointee.keyword {
-            if let value = option.pointee.val, value.pointee != 0 {
-                values[String(cString: keyword)] = String(cString: value)
-            }
-            option += 1
+        for entry in entries(of: list) where entry.val != nil && entry.val.pointee != 0 {
+            values[String(cString: entry.keyword)] = String(cString: entry.val)
         }
         return values
     }
 
+    /// The entries of libpq's list, which ends with one that has no keyword.
+    private static func entries(of list: UnsafeMutablePointer<PQconninfoOption>) -> some Sequence<PQconninfoOption> {
+        sequence(first: list) { $0 + 1 }.lazy.map(\.pointee).prefix { $0.keyword != nil }
+    }
+
     /// The text with everything in quotation marks left out, since it may be part of the password.
     private static func withoutQuotations(_ text: String) -> String {
-        var result = ""
-        for (index, part) in text.split(separator: "\"", omittingEmptySubsequences: false).enumerated() {
-            result += index.isMultiple(of: 2) ? String(part) : "\"…\""
-        }
-        return result.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let parts = text.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
+        let shown = parts.map { index, part in index.isMultiple(of: 2) ? part : "\"…\"" }.joined()
+        return shown.split(whereSeparator: \.isNewline).joined(separator: " ")
     }
 }

@@ -4,16 +4,11 @@ import MarketData
 struct Deadline: Sendable {
     private let instant: ContinuousClock.Instant
 
-    init(after duration: Duration) {
-        instant = .now + duration
-    }
+    init(after duration: Duration) { instant = .now + duration }
 
     /// What is left in whole milliseconds, rounded up, as poll(2) takes it; 0 when the moment is past.
-    var remainingMilliseconds: Int32 {
-        Int32(clamping: max(0, remaining.millisecondsUp))
-    }
+    var remainingMilliseconds: Int32 { Int32(clamping: max(0, remaining.millisecondsUp)) }
 
-    /// What is left; zero or less when the moment is past.
     var remaining: Duration { instant - .now }
 }
 

@@ -16,9 +16,7 @@ struct HeldLogins {
         count += 1
     }
 
-    /// Records that one of them ended.
     mutating func end() { count -= 1 }
 
-    /// Whether another may be tried.
     func mayTry(_ now: MonotonicTime) -> Bool { count == 0 || now >= pausesUntil ?? now }
 }

@@ -1,6 +1,6 @@
-/// Runs `body` so that cancelling the task ends its waits for the server.
+/// Runs `body` so that cancelling the task ends its waits for the server. Its errors name the settings of `role`.
 func interruptible<Value: Sendable, Failure: Error>(
-    by wakeup: Wakeup, isolation: isolated (any Actor)? = #isolation,
+    by wakeup: Wakeup, role: UpstreamRole, isolation: isolated (any Actor)? = #isolation,
     _ body: () async throws(Failure) -> Value
 ) async throws(Failure) -> Value {
     wakeup.clear()
@@ -8,7 +8,7 @@ func interruptible<Value: Sendable, Failure: Error>(
         do throws(Failure) {
             return .success(try await body())
         } catch {
-            return .failure(error)
+            return .failure((error as? UpstreamError)?.of(role) as? Failure ?? error)
         }
     } onCancel: {
         wakeup.signal()

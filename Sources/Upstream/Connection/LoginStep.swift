@@ -16,7 +16,6 @@ final class LoginStep: Sendable {
         case leftAlone(isPastDeadline: Bool)
     }
 
-    /// The result of a step.
     enum Outcome {
         case done(PostgresPollingStatusType)
         /// The step exceeded its deadline or was cancelled, and now owns the connection.
@@ -38,9 +37,7 @@ final class LoginStep: Sendable {
     }
 
     /// Whether a login at this server may be tried, given the earlier ones that are still computing.
-    static func mayTry(_ server: String) -> Bool {
-        held.withLock { $0[server]?.mayTry(MonotonicTime.now()) ?? true }
-    }
+    static func mayTry(_ server: String) -> Bool { held.withLock { $0[server]?.mayTry(MonotonicTime.now()) ?? true } }
 
     /// Takes one step. Blocks until `deadline` at most; `nil` if no thread can be started.
     static func take(

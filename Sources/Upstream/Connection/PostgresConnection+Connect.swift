@@ -35,8 +35,7 @@ extension PostgresConnection {
     /// The failure to report: one that a person must fix is preferred to news that the next server is down too.
     private static func worse(_ first: UpstreamError?, _ second: UpstreamError) throws(UpstreamError) -> UpstreamError {
         guard second.reason != .cancelled else { throw second }
-        guard let first, first.pausesUpload else { return second }
-        return first
+        return if let first, !first.isRetryable { first } else { second }
     }
 
     private static func addresses(
@@ -65,17 +64,14 @@ extension PostgresConnection {
         }
         for (key, secret) in settings.credentials { options[key] = secret.reveal() }
         guard LoginStep.mayTry(operation) else {
-            throw UpstreamError(
-                .deadline, operation, "an earlier login is still computing. \(loginTooLong)", role: configuration.role)
+            throw UpstreamError(.deadline, operation, "an earlier login is still computing. \(loginTooLong)")
         }
-        guard let handle = start(options) else {
-            throw UpstreamError(.busy, operation, "out of memory")
-        }
+        guard let handle = start(options) else { throw UpstreamError(.busy, operation, "out of memory") }
         let connection = PostgresConnection(handle: handle, interrupt: interrupt, configuration: configuration)
         edgetick_ignore_notices(handle)
         // Makes a server's refusal include its SQLSTATE, which libpq offers in no other way here.
         PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
-        try connection.finishConnecting(within: configuration.connectTimeout, until: deadline, operation)
+        try connection.finishConnecting(until: deadline, operation)
         if let fault = fault(inVersion: connection.serverVersion) {
             throw connection.discarded(.configuration, operation, fault)
         }
@@ -106,9 +102,7 @@ extension PostgresConnection {
         return PQconnectStartParams(keywords, values, 0)
     }
 
-    private func finishConnecting(
-        within limit: Duration, until deadline: Deadline, _ operation: String
-    ) throws(UpstreamError) {
+    private func finishConnecting(until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         guard PQstatus(handle) != CONNECTION_BAD else { throw refused(during: CONNECTION_STARTED, operation) }
         var events = POLLOUT
         var bounds = AnswerBounds(received: 0, mostBytes: AnswerBounds.mostLoginBytes)
@@ -118,6 +112,7 @@ extension PostgresConnection {
             case .ready: break
             case .interrupted: throw discarded(.cancelled, operation, "cancelled")
             case .deadline:
+                let limit = configuration.connectTimeout
                 throw discarded(.deadline, operation, "not connected in time (of \(limit) for all servers)")
             }
             switch try step(until: deadline, operation) {
@@ -139,15 +134,15 @@ extension PostgresConnection {
     /// Lets libpq proceed as far as it can without waiting for the server.
     private func step(until deadline: Deadline, _ operation: String) throws(UpstreamError) -> PostgresPollingStatusType
     {
-        guard let handle else { throw UpstreamError(.connectionLost, operation, lastMessage, role: role) }
+        guard let handle else { throw UpstreamError(.connectionLost, operation, lastMessage) }
         switch LoginStep.take(with: handle, server: operation, until: deadline, interrupt: interrupt) {
         case .done(let status): return status
         case .leftAlone(let readiness):
             self.handle = nil
             guard case .interrupted = readiness else {
-                throw UpstreamError(.deadline, operation, "the login was given up. \(Self.loginTooLong)", role: role)
+                throw UpstreamError(.deadline, operation, "the login was given up. \(Self.loginTooLong)")
             }
-            throw UpstreamError(.cancelled, operation, "cancelled", role: role)
+            throw UpstreamError(.cancelled, operation, "cancelled")
         case nil: throw discarded(.busy, operation, "no thread can be started: raise the limit of the service's tasks")
         }
     }
@@ -157,6 +152,6 @@ extension PostgresConnection {
         let refusal = ConnectionRefusal(lastMessage, needsPassword: PQconnectionNeedsPassword(handle) == 1)
         let reason = refusal.reason(duringTLS: stage == CONNECTION_SSL_STARTUP)
         finish()
-        return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState, role: role)
+        return UpstreamError(reason, operation, refusal.text, sqlState: refusal.sqlState)
     }
 }

@@ -20,7 +20,7 @@ extension PostgresConnection {
         _ sql: String, from source: some CopySource, _ operation: String,
         _ answer: (StatementResult) throws(UpstreamError) -> Void = { _ in }
     ) throws(UpstreamError) -> (bytes: Int, stored: Int) {
-        var deadline = Deadline(after: responseLimit)
+        var deadline = Deadline(after: configuration.responseLimit)
         try send(sql, until: deadline, operation)
         var source = source
         var (sent, stored) = (0, 0)
@@ -37,7 +37,7 @@ extension PostgresConnection {
             case PGRES_COPY_IN where !copied:
                 copied = true
                 // The earlier statements are done; the rows get the full time limit.
-                deadline = Deadline(after: responseLimit)
+                deadline = Deadline(after: configuration.responseLimit)
                 if failure == nil {
                     sent = try sendRows(&source, until: deadline, operation)
                 } else {
@@ -55,12 +55,11 @@ extension PostgresConnection {
     ///
     /// The server waits while a row is processed, so memory is bounded by one row.
     ///
-    /// - Throws: the first error, or what `row` throws. If `row` throws, the connection is closed, since more rows may
-    ///   be on their way.
+    /// - Throws: the first error, or what `row` throws; then the connection is closed, since more rows may follow.
     func copyOut(
         _ sql: String, _ operation: String, _ row: (UnsafeRawBufferPointer) throws(UpstreamError) -> Void
     ) throws(UpstreamError) {
-        var deadline = Deadline(after: responseLimit)
+        var deadline = Deadline(after: configuration.responseLimit)
         try send(sql, until: deadline, operation)
         while let result = try nextResult(until: deadline, operation) {
             defer { PQclear(result) }
@@ -77,7 +76,7 @@ extension PostgresConnection {
                 switch count {
                 case 1...:
                     // Each row gets the full time limit.
-                    deadline = Deadline(after: responseLimit)
+                    deadline = Deadline(after: configuration.responseLimit)
                     bounds = AnswerBounds(received: received)
                     do throws(UpstreamError) {
                         try row(UnsafeRawBufferPointer(start: bytes, count: Int(count) - 1))
@@ -120,9 +119,7 @@ extension PostgresConnection {
 
     /// Ends the rows, or aborts the COPY if there is a reason.
     private func endCopy(because reason: String?, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
-        while PQputCopyEnd(handle, reason) == 0 {
-            _ = try waitFor(POLLOUT, until: deadline, operation)
-        }
+        while PQputCopyEnd(handle, reason) == 0 { _ = try waitFor(POLLOUT, until: deadline, operation) }
         try flush(until: deadline, operation)
     }
 

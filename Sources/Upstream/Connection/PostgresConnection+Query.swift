@@ -10,8 +10,24 @@ struct StatementResult {
     /// The number of rows in the tag; 0 when it has none.
     var affected: Int { tag.split(separator: " ").last.flatMap { Int($0) } ?? 0 }
 
-    /// The first value as a whole number; `nil` if it isn't one.
-    var number: Int? { rows.first?.first?.flatMap { Int($0) } }
+    /// The first row's first value; `nil` if there is none, and for NULL.
+    var value: String? { rows.first?.first ?? nil }
+
+    /// ``value`` as a whole number; `nil` if it isn't one.
+    var number: Int? { value.flatMap { Int($0) } }
+}
+
+extension [StatementResult] {
+    /// The rows of the last statement.
+    var rows: [[String?]] { last?.rows ?? [] }
+
+    /// The last statement's first value; `nil` if there is none, and for NULL.
+    var value: String? { last?.value }
+}
+
+extension [String?] {
+    /// A column's value as a number; `nil` if it isn't one.
+    func number<Number: LosslessStringConvertible>(_ column: Int) -> Number? { self[column].flatMap { Number($0) } }
 }
 
 extension PostgresConnection {
@@ -20,7 +36,7 @@ extension PostgresConnection {
     /// - Throws: the first error, after the exchange is over; later statements were not run.
     @discardableResult
     func run(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
-        let deadline = Deadline(after: responseLimit)
+        let deadline = Deadline(after: configuration.responseLimit)
         try send(sql, until: deadline, operation)
         var results: [StatementResult] = []
         var failure: UpstreamError?
@@ -39,15 +55,15 @@ extension PostgresConnection {
     ///
     /// - Parameter mode: What follows BEGIN.
     func begin(_ mode: String, _ operation: String) throws(UpstreamError) {
-        try run((["BEGIN \(mode)"] + sessionSQL).joined(separator: "; "), operation)
+        try run((["BEGIN \(mode)"] + configuration.sessionSQL).joined(separator: "; "), operation)
     }
 
-    /// Runs statements with EdgeTick's session settings, in the open transaction if there is one, and returns their
-    /// results.
+    /// Runs statements with EdgeTick's session settings, in the open transaction if there is one.
     func ask(_ sql: String, _ operation: String) throws(UpstreamError) -> [StatementResult] {
         guard !isInTransaction else { return try run(sql, operation) }
-        let results = try run((sessionSQL + [sql]).joined(separator: "; "), operation)
-        return Array(results.dropFirst(sessionSQL.count))
+        let settings = configuration.sessionSQL
+        let results = try run((settings + [sql]).joined(separator: "; "), operation)
+        return Array(results.dropFirst(settings.count))
     }
 
     func send(_ sql: String, until deadline: Deadline, _ operation: String) throws(UpstreamError) {
@@ -58,9 +74,7 @@ extension PostgresConnection {
 
     /// Returns `error` unchanged, after closing the connection if it can't be used any more.
     func settled(_ error: UpstreamError) -> UpstreamError {
-        if error.endsConnection || !isUsable {
-            finish()
-        }
+        if error.endsConnection || !isUsable { finish() }
         return error
     }
 }
@@ -77,6 +91,13 @@ extension StatementResult {
     }
 }
 
+extension RandomAccessCollection where Index == Int {
+    /// The elements in parts of at most `size`, each for one statement.
+    func parts(of size: Int) -> [SubSequence] {
+        stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
+    }
+}
+
 /// Quotes what goes into SQL text.
 enum SQLText {
     /// A string constant that is safe with any value of `standard_conforming_strings`.
@@ -85,6 +106,8 @@ enum SQLText {
         guard doubled.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubled)'" }
         return " E'" + doubled.escaping("\\", with: "\\") + "'"
     }
+
+    static func array(_ texts: [String]) -> String { "ARRAY[\(texts.map(literal).joined(separator: ", "))]::text[]" }
 
     /// A name as people write it, in quotes only if it needs them.
     static func name(_ text: String) -> String {
@@ -97,8 +120,5 @@ enum SQLText {
         return isPlain && text.first?.isNumber == false ? text : identifier(text)
     }
 
-    /// A name in quotes.
-    static func identifier(_ text: String) -> String {
-        "\"" + text.escaping("\"", with: "\"") + "\""
-    }
+    static func identifier(_ text: String) -> String { "\"" + text.escaping("\"", with: "\"") + "\"" }
 }

@@ -10,30 +10,18 @@ final class PostgresConnection {
     /// libpq's handle; ``finish()`` frees it.
     var handle: OpaquePointer?
     let interrupt: Wakeup
-    let secrets: SecretTexts
-    let responseLimit: Duration
-    /// The statements that begin every transaction: see ``UpstreamConfiguration/sessionSQL``.
-    let sessionSQL: [String]
-    /// The column names of the bar tables.
-    let barColumns: BarColumns
-    let role: UpstreamRole
-    /// Whether ticks go only into tables that have an identity (``TickIdentity``).
-    let needsIdentity: Bool
+    let configuration: UpstreamConfiguration
 
     init(handle: OpaquePointer, interrupt: Wakeup, configuration: UpstreamConfiguration) {
         self.handle = handle
         self.interrupt = interrupt
-        secrets = configuration.settings.secrets
-        responseLimit = configuration.responseLimit
-        sessionSQL = configuration.sessionSQL
-        barColumns = configuration.barColumns
-        needsIdentity = configuration.needsIdentity
-        role = configuration.role
+        self.configuration = configuration
     }
 
     deinit { finish() }
 
-    /// Whether statements can be sent.
+    private var secrets: SecretTexts { configuration.settings.secrets }
+
     var isUsable: Bool { handle.map { PQstatus($0) == CONNECTION_OK } ?? false }
 
     /// Whether a transaction is open, including a failed one.
@@ -45,7 +33,6 @@ final class PostgresConnection {
     /// The process id of the server for this connection, as the server, or a pooler in front of it, reported at login.
     var backend: Int { Int(PQbackendPID(handle)) }
 
-    /// Whether the connection uses TLS.
     var isEncrypted: Bool { PQsslInUse(handle) != 0 }
 
     /// Whether the server has left the idle connection open. Doesn't wait.
@@ -55,8 +42,7 @@ final class PostgresConnection {
         return isUsable && poll(&polled, 1, 0) == 0
     }
 
-    /// Closes the socket and frees the memory. Doesn't block: libpq sends its goodbye only if the socket accepts it at
-    /// once.
+    /// Closes the socket and frees the memory. Doesn't block: libpq says goodbye only if the socket takes it at once.
     func finish() {
         guard let handle else { return }
         PQfinish(handle)
@@ -65,7 +51,7 @@ final class PostgresConnection {
 
     /// Closes the connection for good and returns the reason as an error.
     func discarded(_ reason: UpstreamError.Reason, _ operation: String, _ text: String) -> UpstreamError {
-        let error = UpstreamError(reason, operation, secrets.mask(text), role: role)
+        let error = UpstreamError(reason, operation, secrets.mask(text))
         finish()
         return error
     }
@@ -77,11 +63,10 @@ final class PostgresConnection {
         switch wait(for: Int16(events), on: socket, until: deadline, interrupt: interrupt) {
         case .ready(let events): return events
         case .interrupted: throw discarded(.cancelled, operation, "cancelled")
-        case .deadline: throw discarded(.deadline, operation, "no answer within \(responseLimit)")
+        case .deadline: throw discarded(.deadline, operation, "no answer within \(configuration.responseLimit)")
         }
     }
 
-    /// Reads what the server sent.
     func consumeInput(_ operation: String) throws(UpstreamError) {
         guard PQconsumeInput(handle) == 1 else { throw ended(operation) }
     }
@@ -116,8 +101,7 @@ final class PostgresConnection {
         return discarded(.connectionLost, operation, text)
     }
 
-    /// Hands everything queued to the kernel. Reads what arrives meanwhile, since otherwise both sides could wait for
-    /// each other forever.
+    /// Hands everything queued to the kernel. Reads what arrives meanwhile, so that both sides can't wait for ever.
     func flush(until deadline: Deadline, _ operation: String) throws(UpstreamError) {
         var bounds = AnswerBounds(received: received)
         while true {
@@ -172,7 +156,6 @@ final class PostgresConnection {
         }
         return UpstreamError(
             UpstreamError.Reason(sqlState: sqlState), operation, message.isEmpty ? lastMessage : secrets.mask(message),
-            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1,
-            role: role)
+            sqlState: sqlState, object: object.isEmpty ? nil : secrets.mask(object), constraint: named[2].1)
     }
 }

@@ -7,18 +7,11 @@ actor PostgresVisit {
 
     /// Runs `body` over a new connection and closes it afterwards. If anything fails before a COMMIT, the server keeps
     /// nothing. Cancelling the task ends the work.
-    static func run<Value: Sendable>(
+    func run<Value: Sendable>(
         _ configuration: UpstreamConfiguration,
         _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        try await PostgresVisit().run(configuration, body)
-    }
-
-    private func run<Value: Sendable>(
-        _ configuration: UpstreamConfiguration,
-        _ body: @Sendable (PostgresConnection) throws(UpstreamError) -> Value
-    ) async throws(UpstreamError) -> Value {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
+        try await interruptible(by: interrupt, role: configuration.role) { () throws(UpstreamError) in
             let connection = try PostgresConnection.connect(configuration, interrupt: interrupt)
             defer { connection.finish() }
             return try body(connection)

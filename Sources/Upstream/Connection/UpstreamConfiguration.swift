@@ -6,14 +6,16 @@ public enum BarTimestamp: String, Sendable, CaseIterable {
     case start
     /// The window's end.
     case end
+
+    /// How much later a minute bar's `timestamp` is than its window's start, in milliseconds.
+    var shift: Int64 { self == .end ? 60_000 : 0 }
 }
 
 /// Where the upstream database is, and how long it may take to answer.
 public struct UpstreamConfiguration: Sendable {
     /// The collector's name, as rows and the ledger carry it.
     public let collector: String
-    /// The time limit for connecting in all: name lookup, every address, TLS, login. `connect_timeout` in the URI takes
-    /// precedence.
+    /// The limit for connecting in all: lookup, every address, TLS, login. The URI's `connect_timeout` comes first.
     private(set) var connectTimeout: Duration
     /// The server's limit for one statement (`statement_timeout`); our own deadline is ``responseLimit``.
     private(set) var statementTimeout: Duration
@@ -23,10 +25,8 @@ public struct UpstreamConfiguration: Sendable {
     /// column received_at, else ``BarConflict/replace``.
     let barConflict: BarConflict?
 
-    /// The column names of the bar tables.
     let barColumns: BarColumns
-    /// Whether other boxes send the same events, so that ticks go only into tables that can tell which events are
-    /// already there.
+    /// Whether other boxes send the same events, so that ticks go only into tables with a ``TickIdentity``.
     public var needsIdentity: Bool
     /// Which of the databases it is.
     public let role: UpstreamRole
@@ -61,7 +61,7 @@ public struct UpstreamConfiguration: Sendable {
         do {
             settings = try ConnectionSettings(uri: uri)
         } catch {
-            throw UpstreamError(error.reason, error.operation, error.text, role: role)
+            throw error.of(role)
         }
         self.reread = reread
         self.collector = collector
@@ -101,15 +101,12 @@ public struct UpstreamConfiguration: Sendable {
 
     /// How long a step may go unanswered before the connection is given up. A little more than the statement timeout,
     /// so that a live server can report its own error first.
-    var responseLimit: Duration {
-        statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10))
-    }
+    var responseLimit: Duration { statementTimeout + min(.seconds(5), max(.milliseconds(250), statementTimeout / 10)) }
 
     /// A copy for a request that somebody waits for: connecting and the response may each take this long.
     func hurried(_ limit: Duration) -> UpstreamConfiguration {
-        var hurried = self
+        var hurried = limited(to: limit)
         hurried.connectTimeout = min(connectTimeout, limit)
-        hurried.statementTimeout = min(statementTimeout, limit)
         return hurried
     }
 

@@ -4,42 +4,33 @@ extension UpstreamError.Reason {
     ///
     /// An unknown code pauses the upload: rows are set aside only for errors that are certainly the row's own fault.
     init(sqlState: String?) {
-        guard let sqlState else {
-            self = .connectionLost
-            return
-        }
         self =
             switch sqlState {
+            case nil: .connectionLost
             case "57P01", "57P02", "57P03", "57P04", "57P05", UpstreamError.idleTimeout: .connectionLost
             case UpstreamError.transactionTimeout: .deadline
             case "25006": .readOnly
             case "3D000": .login
             case "53400": .limit
             case "55000", "55P02": .schema
-            default: Self(sqlStateClass: sqlState.prefix(2))
-            }
-    }
-
-    private init(sqlStateClass: Substring) {
-        self =
-            switch sqlStateClass {
-            case "08": .connectionLost
-            case "28": .login
-            // A trigger's own RAISE (P0) and limits that one row exceeds (54) are about the row, as 22 and 23 are.
-            case "21", "22", "23", "44", "54", "P0": .data
-            // 25: transaction state; 58: the server's own I/O; XX: its own errors.
-            case "25", "40", "53", "55", "57", "58", "72", "XX": .busy
-            default: .schema
+            default:
+                switch sqlState?.prefix(2) {
+                case "08": .connectionLost
+                case "28": .login
+                // A trigger's own RAISE (P0) and limits that one row exceeds (54) are about the row, as 22 and 23 are.
+                case "21", "22", "23", "44", "54", "P0": .data
+                // 25: transaction state; 58: the server's own I/O; XX: its own errors.
+                case "25", "40", "53", "55", "57", "58", "72", "XX": .busy
+                default: .schema
+                }
             }
     }
 }
 
 extension UpstreamError {
-    /// A row violates a unique key.
     static let uniqueViolation = "23505"
     /// The server's internal error; on Citus also an error about a single row of a COPY.
     static let internalError = "XX000"
-    /// The wait for a lock timed out.
     static let lockTimeout = "55P03"
     /// The server ended a session that was idle in a transaction for too long.
     static let idleTimeout = "25P03"
@@ -47,6 +38,5 @@ extension UpstreamError {
     static let transactionTimeout = "25P04"
     /// The server cancelled a statement: at our own limit, or because a person asked for it.
     public static let canceled = "57014"
-    /// There is no table of that name on the search_path.
     static let undefinedTable = "42P01"
 }

@@ -7,18 +7,15 @@ public struct UpstreamError: Error, Sendable, Equatable {
     public enum Reason: String, Sendable, CaseIterable {
         /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
         case connectionLost
-        /// The server didn't answer within the deadline, or ended a transaction at its own limit (25P04); the
-        /// connection was discarded.
+        /// The server didn't answer in time, or ended a transaction at its own limit (25P04); the connection is gone.
         case deadline
-        /// A temporary condition: a deadlock, a lock, a timeout, no space, too many clients (40xxx, 55P03, 57014, 53xxx
-        /// …).
+        /// A temporary condition: a deadlock, a timeout, no space, too many clients (40xxx, 55P03, 57014, 53xxx …).
         case busy
         /// A configured limit was exceeded, for example by rows of a compressed chunk (53400).
         case limit
         /// A batch took longer than the statement timeout (57014 after that time).
         case tooSlow
-        /// A table, column, key or privilege is missing, or a table or column is of the wrong kind (42xxx, 3F000, 0A000
-        /// …).
+        /// A table, column, key or privilege is missing or of the wrong kind (42xxx, 3F000, 0A000 …).
         case schema
         /// The server rejects the user, or the database doesn't exist (28xxx, 3D000).
         case login
@@ -26,8 +23,7 @@ public struct UpstreamError: Error, Sendable, Equatable {
         case readOnly
         /// The target rejects a value (22xxx, 23xxx …). A row that is rejected on its own becomes a dead letter.
         case data
-        /// So many rows are refused that the rows are hardly at fault, or no partition accepts them. They stay in the
-        /// queue.
+        /// So many rows are refused that they are hardly at fault, or no partition takes them; they stay in the queue.
         case refused
         /// The server could not prove its identity, or doesn't support TLS.
         case tls
@@ -52,12 +48,12 @@ public struct UpstreamError: Error, Sendable, Equatable {
     let object: String?
     /// The constraint's name alone; `nil` when the server named none.
     let constraint: String?
-    /// The database that it came from; the advice names its setting.
-    let role: UpstreamRole
+    /// The database that it came from, whose setting the advice names; known where the error leaves the connection.
+    private var role = UpstreamRole.main
 
     init(
         _ reason: Reason, _ operation: String, _ text: String, sqlState: String? = nil, object: String? = nil,
-        constraint: String? = nil, role: UpstreamRole = .main
+        constraint: String? = nil
     ) {
         self.reason = reason
         self.operation = operation
@@ -65,19 +61,16 @@ public struct UpstreamError: Error, Sendable, Equatable {
         self.sqlState = sqlState
         self.object = object
         self.constraint = constraint
-        self.role = role
     }
 
-    /// Whether the same batch may simply be sent again, after a short wait.
+    /// Whether the same batch may simply be sent again, after a short wait. If not, a person must fix something: the
+    /// upload pauses and tries again slowly.
     public var isRetryable: Bool {
         switch reason {
         case .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .file: true
         case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration: false
         }
     }
-
-    /// Whether a person must fix something: the upload pauses and tries again slowly.
-    var pausesUpload: Bool { !isRetryable }
 
     /// Whether the connection can no longer be used.
     var endsConnection: Bool {
@@ -102,22 +95,21 @@ public struct UpstreamError: Error, Sendable, Equatable {
     /// Whether a smaller batch may succeed, since this one took too long.
     public var isSlow: Bool { reason == .tooSlow || reason == .deadline }
 
-    /// Whether the error may be avoided by examining the rows more closely: one row may cause it, or the size of the
-    /// batch.
+    /// Whether one row may cause it, or the size of the batch, so that it may help to look more closely.
     public var mayBeOfRows: Bool {
         reason == .tooSlow || reason != .refused && reason != .data && Stumble.mayBeRows(self)
     }
 
     /// The same error as one of the database with this role, whose setting the advice then names.
     func of(_ role: UpstreamRole) -> UpstreamError {
-        UpstreamError(
-            reason, operation, text, sqlState: sqlState, object: object, constraint: constraint, role: role)
+        var error = self
+        error.role = role
+        return error
     }
 
-    /// The same error with the reason ``Reason/tooSlow``, for a statement that needed more time than it has.
-    func asTooSlow() -> UpstreamError {
-        UpstreamError(
-            .tooSlow, operation, text, sqlState: sqlState, object: object, constraint: constraint, role: role)
+    /// The same error with another reason, and with `preface` before its text.
+    func with(_ reason: Reason, preface: String = "") -> UpstreamError {
+        UpstreamError(reason, operation, preface + text, sqlState: sqlState, object: object, constraint: constraint)
     }
 }
 
@@ -131,20 +123,19 @@ extension UpstreamError: CustomStringConvertible {
         case .connectionLost: line(Self.checkServer)
         case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
         case .deadline: line(Self.whySilent)
-        case .busy: line("run it again")
+        case .busy, .file: line("run it again")
         case .limit: line("raise the limit named above")
         case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
-        case .file: line("run it again")
         case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration, .cancelled: description
         }
     }
 
-    private func line(_ advice: String) -> String {
-        var details: [String] = []
-        if let sqlState { details.append("SQLSTATE \(sqlState)") }
-        if let object { details.append(object) }
-        let place = details.isEmpty ? "" : " (\(details.joined(separator: ", ")))"
-        return "\(operation): \(text)\(place); \(advice)"
+    private func line(_ advice: String) -> String { "\(operation): \(detailedText); \(advice)" }
+
+    /// The text, with the SQLSTATE and the object.
+    var detailedText: String {
+        let details = [sqlState.map { "SQLSTATE \($0)" }, object].compactMap(\.self)
+        return text + (details.isEmpty ? "" : " (\(details.joined(separator: ", ")))")
     }
 
     private var advice: String {
@@ -157,7 +148,7 @@ extension UpstreamError: CustomStringConvertible {
         case .deadline: "the connection was given up and is made again; \(Self.whySilent)"
         case .busy where sqlState == Self.lockTimeout:
             "EdgeTick will retry with the same rows; pg_stat_activity and pg_locks show who holds the lock"
-        case .busy: "EdgeTick will retry with the same rows"
+        case .busy, .file: "EdgeTick will retry with the same rows"
         case .limit: "EdgeTick will retry in smaller batches; raise the limit named above if this persists"
         case .tooSlow: "EdgeTick will retry in smaller batches; raise SYNC_STATEMENT_TIMEOUT if this persists"
         case .schema: schemaAdvice
@@ -184,7 +175,6 @@ extension UpstreamError: CustomStringConvertible {
             "upgrade the server, or name another one in \(role.setting)"
         case .configuration: "correct \(role.setting)"
         case .cancelled: "nothing is lost: what wasn't committed is sent again"
-        case .file: "EdgeTick will retry with the same rows"
         }
     }
 
@@ -199,7 +189,7 @@ extension UpstreamError: CustomStringConvertible {
 
     private var schemaAdvice: String {
         switch sqlState {
-        case nil where object == "table edgetick_uploads": "run `edgetick migrate`"
+        case nil where object == Ledger.object: "run `edgetick migrate`"
         case nil where object == nil: "nothing was changed"
         case "42501": "grant the right named above to the user in \(role.setting)"
         case Self.undefinedTable, "3F000": "run `edgetick migrate`, or check the search_path"

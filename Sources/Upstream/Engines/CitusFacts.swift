@@ -23,8 +23,7 @@ struct CitusFacts: Sendable, Equatable {
 }
 
 extension CitusFacts {
-    /// The tables that belong on the coordinator: every upload writes the ledger, and every box writes its row of the
-    /// fleet.
+    /// The tables that belong on the coordinator, since every upload, or every box, writes them.
     static let local = [TableShape.ledger.name, "edgetick_collectors"]
 
     /// Reads the facts; `nil` if the extension isn't installed in the database.
@@ -45,66 +44,53 @@ extension CitusFacts {
             """, "ask Citus how tables are spread")
         guard results.count == 2, let row = results[0].rows.first else { return nil }
         isCoordinator = row[0] != "f"
-        workers = row[1].flatMap { Int($0) } ?? 0
-        inactive = row[2].flatMap { Int($0) } ?? 0
+        workers = row.number(1) ?? 0
+        inactive = row.number(2) ?? 0
         cachedConnections = row[3]
         for row in results[1].rows {
             guard let name = row[0] else { continue }
             switch (row[1], row[2]) {
             case ("h", _):
-                placements[name] = .distributed(
-                    column: row[4] ?? "", shards: row[5].flatMap { Int($0) } ?? 0, group: row[3] ?? "")
+                placements[name] = .distributed(column: row[4] ?? "", shards: row.number(5) ?? 0, group: row[3] ?? "")
             case (_, "t"): placements[name] = .reference
             default: placements[name] = .single
             }
         }
         for (name, table) in catalog.tables where placements[name] == nil {
+            guard table.columns.contains(where: \.canSelect) else { continue }
             let sql = "SELECT EXISTS (SELECT 1 FROM \(table.sqlName))"
-            if table.columns.contains(where: \.canSelect),
-                try connection.ask(sql, "look whether tables are empty").last?.rows.first?.first == "t"
-            {
-                filled.insert(name)
-            }
+            if try connection.ask(sql, "look whether tables are empty").value == "t" { filled.insert(name) }
         }
     }
 
     /// The remarks that `doctor` prints.
     func remarks(in catalog: Catalog) -> [EngineRemark] {
         guard isCoordinator else {
-            return [
-                .warning("Citus \(version): this server is a worker; the URI has to name the coordinator")
-            ]
+            return [.warning("Citus \(version): this server is a worker; the URI has to name the coordinator")]
         }
         var lines = [EngineRemark.note("Citus \(version): \(workers) nodes with shards")]
         if inactive > 0 {
             lines.append(.warning("\(inactive) of Citus's nodes are inactive: SELECT * FROM pg_dist_node"))
         }
-        for shape in TableShape.targets where shape.name != TableShape.ledger.name && catalog.tables[shape.name] != nil
-        {
-            switch placements[shape.name] {
+        for name in TableShape.events.map(\.name) where catalog.tables[name] != nil {
+            switch placements[name] {
             case .distributed(let column, let shards, let group):
-                let text = "\(shape.name): \(shards) shards by \(column), colocation group \(group)"
+                let text = "\(name): \(shards) shards by \(column), colocation group \(group)"
                 lines.append(
                     column == "symbol"
                         ? .note(text) : .warning(text + "; EdgeTick expects it to be distributed by symbol"))
-            case .reference: lines.append(.warning("\(shape.name): a whole copy on each worker"))
+            case .reference: lines.append(.warning("\(name): a whole copy on each worker"))
             case .single, nil:
-                lines.append(
-                    .warning("\(shape.name): on the coordinator alone; edgetick migrate --distributed spreads it"))
+                lines.append(.warning("\(name): on the coordinator alone; edgetick migrate --distributed spreads it"))
             }
         }
         for name in Self.local {
+            let remedy = "SELECT undistribute_table('\(name)') keeps it on the coordinator"
             switch placements[name] {
             case .reference:
-                lines.append(
-                    .warning(
-                        "\(name): a reference table, so every upload waits for every worker and collectors wait for one "
-                            + "another: SELECT undistribute_table('\(name)') keeps it on the coordinator"))
-            case .distributed:
-                lines.append(
-                    .warning(
-                        "\(name): spread over workers: SELECT undistribute_table('\(name)') keeps it on the coordinator"
-                    ))
+                let waits = "every upload waits for every worker and collectors wait for one another"
+                lines.append(.warning("\(name): a reference table, so \(waits): \(remedy)"))
+            case .distributed: lines.append(.warning("\(name): spread over workers: \(remedy)"))
             case .single, nil: if catalog.tables[name] != nil { lines.append(.note("\(name): on the coordinator")) }
             }
         }

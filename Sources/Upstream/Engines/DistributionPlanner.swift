@@ -31,15 +31,14 @@ struct DistributionPlanner {
         }
         // Must come first: it makes all statements use one connection per worker. After one that ran in parallel, Citus
         // would refuse the rest of the transaction.
-        plan.steps.append(
-            .init(title: "one after the other", sql: ["SET LOCAL citus.multi_shard_modify_mode = 'sequential'"]))
+        plan.add("one after the other", ["SET LOCAL citus.multi_shard_modify_mode = 'sequential'"])
         let universes = [TableShape.groups, .memberships, .cacheEntries].map(\.name)
         for name in universes where isMeant(name, named, &plan) {
             guard let table = catalog.tables[name] else { continue }
             if facts.placements[name] == nil {
                 plan.add(
                     "\(name): a copy on each worker",
-                    "SELECT create_reference_table(\(SQLText.literal(table.namedBySQL)))")
+                    ["SELECT create_reference_table(\(SQLText.literal(table.namedBySQL)))"])
             } else {
                 plan.notes.append("\(name): is with Citus already")
             }
@@ -50,7 +49,7 @@ struct DistributionPlanner {
             case .reference, .distributed:
                 plan.add(
                     "\(name): back to the coordinator",
-                    "SELECT undistribute_table(\(SQLText.literal(SQLText.name(name))))")
+                    ["SELECT undistribute_table(\(SQLText.literal(SQLText.name(name))))"])
             case .single, nil: if catalog.tables[name] != nil { plan.notes.append("\(name): stays on the coordinator") }
             }
         }
@@ -59,16 +58,15 @@ struct DistributionPlanner {
     }
 
     private func spread(_ named: Set<String>, _ facts: CitusFacts, _ plan: inout StatementPlan) {
-        let shapes = TableShape.targets.filter { $0.name != TableShape.ledger.name }
         // Tables that are already distributed lead their group; a different type of symbol needs a separate group.
         var leaders: [String: String] = [:]
-        for shape in shapes {
+        for shape in TableShape.events {
             guard case .distributed(let column, _, _)? = facts.placements[shape.name], column == "symbol",
                 let table = catalog.tables[shape.name], let type = table.column("symbol")?.typeName
             else { continue }
             leaders[type] = leaders[type] ?? table.namedBySQL
         }
-        for shape in shapes {
+        for shape in TableShape.events {
             guard let table = catalog.tables[shape.name], let symbol = table.column("symbol") else { continue }
             guard facts.placements[shape.name] == nil else {
                 plan.notes.append("\(shape.name): is with Citus already")
@@ -85,7 +83,7 @@ struct DistributionPlanner {
             if facts.filled.contains(shape.name) {
                 sql.append("SELECT truncate_local_data_after_distributing_table(\(name))")
             }
-            plan.steps.append(.init(title: "\(shape.name): spread by symbol", sql: sql))
+            plan.add("\(shape.name): spread by symbol", sql)
         }
     }
 

@@ -11,8 +11,7 @@ public struct PolicyWishes: Sendable, Equatable {
 
 /// Plans TimescaleDB's policies for the existing tables. Pure.
 struct PolicyPlanner {
-    /// Chunks older than this many days go into the columnstore. Most corrections, backfills and late uploads come
-    /// earlier.
+    /// Chunks older than this many days go into the columnstore: most corrections, fills and late rows come earlier.
     static let columnstoreAfter = 7
     /// Rows younger than this many days may still be corrected, backfilled or uploaded.
     static let shortestRetention = 7
@@ -81,8 +80,7 @@ struct PolicyPlanner {
                     + "them at least so long")
         }
         for name in wishes.retention.keys where !isMeant(name, wishes) {
-            throw refusal(
-                .data, "\(name) is another program's table: name it with --table \(name) as well")
+            throw refusal(.data, "\(name) is another program's table: name it with --table \(name) as well")
         }
     }
 
@@ -102,8 +100,7 @@ struct PolicyPlanner {
             plan.notes.append("\(name): is deleted before it would go into the columnstore")
         } else {
             let after = "INTERVAL '\(Self.columnstoreAfter) days'"
-            let time = table.quoted(
-                name == TableShape.minuteBars.name || name == TableShape.secondBars.name ? "timestamp" : "time")
+            let time = table.quoted(TableShape.holdsBars(name) ? "timestamp" : "time")
             let (symbol, order) = (SQLText.literal(table.quoted("symbol")), SQLText.literal(time))
             let enable =
                 facts.saysColumnstore
@@ -115,8 +112,7 @@ struct PolicyPlanner {
                 facts.saysColumnstore
                     ? "CALL \(facts.function("add_columnstore_policy"))(\(literal), after => \(after))"
                     : "SELECT \(facts.function("add_compression_policy"))(\(literal), compress_after => \(after))")
-            plan.steps.append(
-                .init(title: "\(name): into the columnstore after \(Self.columnstoreAfter) days", sql: sql))
+            plan.add("\(name): into the columnstore after \(Self.columnstoreAfter) days", sql)
         }
         guard let retention else { return }
         let wished = "\(retention) days"
@@ -126,10 +122,7 @@ struct PolicyPlanner {
         }
         let remove = "SELECT \(facts.function("remove_retention_policy"))(\(literal))"
         let add = "SELECT \(facts.function("add_retention_policy"))(\(literal), drop_after => INTERVAL '\(wished)')"
-        plan.steps.append(
-            .init(
-                title: "\(name): DELETED after \(wished)",
-                sql: hypertable.retention == nil ? [add] : [remove, add]))
+        plan.add("\(name): DELETED after \(wished)", hypertable.retention == nil ? [add] : [remove, add])
     }
 
     private func add(
@@ -139,7 +132,7 @@ struct PolicyPlanner {
         let view = "\(SQLText.name(bars.schema)).\(aggregate.name)"
         let present = facts.aggregates[aggregate.name]
         if present == nil {
-            plan.add("\(aggregate.name): bars of \(aggregate.width), real-time", create(aggregate, view, bars, facts))
+            plan.add("\(aggregate.name): bars of \(aggregate.width), real-time", [create(aggregate, view, bars, facts)])
         } else {
             plan.notes.append("\(aggregate.name): is there already")
         }
@@ -147,19 +140,15 @@ struct PolicyPlanner {
         // stop where rows are deleted, or it would delete their aggregates too.
         let start = wishes.retention[bars.name].map { "\($0) days" } ?? facts.hypertables[bars.name]?.retention
         if let present, present.isRefreshed, present.refreshedFrom == start { return }
-        var sql: [String] = []
-        if present?.isRefreshed == true {
-            sql.append(
-                "SELECT \(facts.function("remove_continuous_aggregate_policy"))(\(SQLText.literal(view)))")
-        }
-        sql.append(
+        let remove = "SELECT \(facts.function("remove_continuous_aggregate_policy"))(\(SQLText.literal(view)))"
+        let add =
             "SELECT \(facts.function("add_continuous_aggregate_policy"))(\(SQLText.literal(view)), start_offset => "
-                + "\(start.map { "INTERVAL \(SQLText.literal($0))" } ?? "NULL"), end_offset => INTERVAL "
-                + "'\(aggregate.delay)', schedule_interval => INTERVAL '\(aggregate.schedule)')")
-        plan.steps.append(
-            .init(
-                title: "\(aggregate.name): refreshed every \(aggregate.schedule), "
-                    + (start.map { "over the last \($0)" } ?? "as far back as bars were changed"), sql: sql))
+            + "\(start.map { "INTERVAL \(SQLText.literal($0))" } ?? "NULL"), end_offset => INTERVAL "
+            + "'\(aggregate.delay)', schedule_interval => INTERVAL '\(aggregate.schedule)')"
+        plan.add(
+            "\(aggregate.name): refreshed every \(aggregate.schedule), "
+                + (start.map { "over the last \($0)" } ?? "as far back as bars were changed"),
+            present?.isRefreshed == true ? [remove, add] : [add])
     }
 
     private func create(
@@ -170,17 +159,10 @@ struct PolicyPlanner {
         let isDay = aggregate.width == "1 day" && bars.column("timestamp")?.typeName == "timestamptz"
         var bucket = "\(facts.function("time_bucket"))(INTERVAL '\(aggregate.width)', \(time)"
         if isDay { bucket += ", 'America/New_York'" }
-        var shown = bucket
-        switch barTimestamp {
-        case .start:
-            bucket += ")"
-            shown = bucket
-        case .end:
-            bucket += ", \"offset\" => INTERVAL '1 minute')"
-            shown = bucket + " - INTERVAL '1 minute'"
-        }
-        let exact = bars.column("decimal_volume").map { _ in bars.quoted("decimal_volume") }
+        bucket += barTimestamp == .end ? ", \"offset\" => INTERVAL '1 minute')" : ")"
+        let shown = barTimestamp == .end ? bucket + " - INTERVAL '1 minute'" : bucket
         let volume = bars.quoted("volume")
+        let exact = bars.column("decimal_volume").map { _ in bars.quoted("decimal_volume") }
         let weight = exact.map { "coalesce(\($0), \(volume))" } ?? volume
         var columns = [
             bars.quoted("symbol"), "\(shown) AS \"timestamp\"",

@@ -12,16 +12,12 @@ public struct StatementPlan: Sendable, Equatable {
     /// What exists already, and what is left out and why; one line each.
     var notes: [String] = []
 
-    mutating func add(_ title: String, _ sql: String...) { steps.append(Step(title: title, sql: sql)) }
+    mutating func add(_ title: String, _ sql: [String]) { steps.append(Step(title: title, sql: sql)) }
 
     /// The plan as a script.
     public var script: String {
-        var lines = notes.map { "-- \($0)" }
-        for step in steps {
-            lines.append("-- \(step.title)")
-            lines += step.sql.map { $0 + ";" }
-        }
-        return lines.joined(separator: "\n")
+        let lines = steps.flatMap { step in ["-- \(step.title)"] + step.sql.map { $0 + ";" } }
+        return (notes.map { "-- \($0)" } + lines).joined(separator: "\n")
     }
 }
 

@@ -15,13 +15,11 @@ struct TimescaleFacts: Sendable, Equatable {
     }
 
     var version: String
-    /// The extension's schema.
     var schema = "public"
     /// Whether the edition under Timescale's own licence is installed, which all of these features need.
     var isLicensed = true
     /// Whether this version uses the name columnstore; older ones say compression.
     var saysColumnstore = true
-    /// The hypertables, by the name of the table.
     var hypertables: [String: Hypertable] = [:]
     /// The continuous aggregates over the minute bars, by name.
     var aggregates: [String: Aggregate] = [:]
@@ -79,8 +77,7 @@ extension TimescaleFacts {
         }
         if !failingJobs.isEmpty {
             let sql = "SELECT err_message FROM timescaledb_information.job_errors ORDER BY finish_time DESC LIMIT 1"
-            jobError =
-                (try? connection.ask(sql, "ask TimescaleDB for its jobs' errors"))?.last?.rows.first?.first ?? nil
+            jobError = (try? connection.ask(sql, "ask TimescaleDB for its jobs' errors"))?.value
         }
     }
 
@@ -90,11 +87,8 @@ extension TimescaleFacts {
     /// The remarks that `doctor` prints.
     var remarks: [EngineRemark] {
         guard isLicensed else {
-            return [
-                .note(
-                    "TimescaleDB \(version), Apache edition: columnstore, retention policies and continuous aggregates "
-                        + "are not available")
-            ]
+            let lacking = "columnstore, retention policies and continuous aggregates are not available"
+            return [.note("TimescaleDB \(version), Apache edition: \(lacking)")]
         }
         var lines = [EngineRemark.note("TimescaleDB \(version)")]
         for (name, table) in hypertables.sorted(by: { $0.key < $1.key }) {
@@ -107,10 +101,8 @@ extension TimescaleFacts {
                 aggregate.isRefreshed
                 ? "refreshed \(aggregate.refreshedFrom.map { "over the last \($0)" } ?? "from the beginning on")"
                 : "never refreshed"
-            lines.append(
-                .note(
-                    "\(name): continuous aggregate, \(aggregate.isRealTime ? "real-time" : "not real-time"), \(refresh)"
-                ))
+            let kind = aggregate.isRealTime ? "real-time" : "not real-time"
+            lines.append(.note("\(name): continuous aggregate, \(kind), \(refresh)"))
         }
         if !hypertables.isEmpty, hypertables.values.allSatisfy({ $0.columnstoreAfter == nil }) {
             lines.append(.note("no policy is set: edgetick migrate --policies prints what it would set"))
@@ -118,9 +110,8 @@ extension TimescaleFacts {
         if let job = failingJobs.first {
             let more = failingJobs.count > 1 ? " (and \(failingJobs.count - 1) more)" : ""
             let error = jobError.map { ": \($0)" } ?? ""
-            lines.append(
-                .warning(
-                    "TimescaleDB's \(job)\(more) failed the last time\(error); see timescaledb_information.job_errors"))
+            let failure = "\(job)\(more) failed the last time\(error)"
+            lines.append(.warning("TimescaleDB's \(failure); see timescaledb_information.job_errors"))
         }
         return lines
     }
@@ -136,10 +127,10 @@ extension PostgresConnection {
             FROM timescaledb_information.chunks WHERE is_compressed AND isfinite(range_end) GROUP BY 1, 2
             """, "ask TimescaleDB for its columnstore")
         guard results.count == 2 else { return }
-        catalog.limitsOpening = results[0].rows.first?.first == "t"
+        catalog.limitsOpening = results[0].value == "t"
         for (name, table) in catalog.tables {
             let row = results[1].rows.first { $0[0] == table.schema && $0[1] == table.name }
-            catalog.columnstoreEnds[name] = row?[2].flatMap { Int64($0) }
+            catalog.columnstoreEnds[name] = row?.number(2)
         }
     }
 }

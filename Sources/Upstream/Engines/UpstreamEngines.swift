@@ -1,8 +1,6 @@
 /// The engine that keeps the upstream tables: PostgreSQL alone, TimescaleDB, or Citus with its workers.
 public enum UpstreamEngines {
     /// Describes the engine, its policies and how tables are distributed. Changes nothing.
-    ///
-    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func look(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> [EngineRemark] {
         try await connected(configuration) { connection, catalog throws(UpstreamError) in
             var remarks: [EngineRemark] = []
@@ -40,9 +38,7 @@ public enum UpstreamEngines {
     /// Runs a plan's statements, in one transaction.
     ///
     /// - Throws: ``UpstreamError``; nothing is changed in that case.
-    public static func run(
-        _ plan: StatementPlan, _ configuration: UpstreamConfiguration
-    ) async throws(UpstreamError) {
+    public static func run(_ plan: StatementPlan, _ configuration: UpstreamConfiguration) async throws(UpstreamError) {
         try await connected(configuration) { connection, _ throws(UpstreamError) in
             try connection.begin("", "begin")
             for step in plan.steps {
@@ -57,7 +53,7 @@ public enum UpstreamEngines {
         _ configuration: UpstreamConfiguration,
         _ body: @Sendable (PostgresConnection, Catalog) throws(UpstreamError) -> Value
     ) async throws(UpstreamError) -> Value {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             let names = TableShape.all(in: configuration).map(\.name)
             return try body(connection, try connection.readCatalog(of: names + ["edgetick_schema"]))
         }
@@ -65,13 +61,10 @@ public enum UpstreamEngines {
 
     /// The tables that `migrate` created itself, not those that already existed.
     private static func tablesMade(by connection: PostgresConnection) throws(UpstreamError) -> Set<String> {
-        let results = try connection.ask(
-            """
-            SELECT to_regclass('edgetick_schema') IS NOT NULL
-            """, "read the schema's version")
-        guard results.last?.rows.first?.first == "t" else { return [] }
-        let made = try connection.ask(
-            "SELECT table_name FROM edgetick_schema WHERE created", "read the schema's version")
-        return Set(made.last?.rows.compactMap { $0.first ?? nil } ?? [])
+        let operation = "read the schema's version"
+        let sql = "SELECT to_regclass('edgetick_schema') IS NOT NULL"
+        guard try connection.ask(sql, operation).value == "t" else { return [] }
+        let made = try connection.ask("SELECT table_name FROM edgetick_schema WHERE created", operation)
+        return Set(made.rows.compactMap { $0[0] })
     }
 }

@@ -27,9 +27,7 @@ public actor FleetTable {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Creates a handle on the table; it connects on first use.
-    public init(configuration: UpstreamConfiguration) {
-        self.configuration = configuration.limited(to: Self.patience)
-    }
+    public init(configuration: UpstreamConfiguration) { self.configuration = configuration.limited(to: Self.patience) }
 
     /// Writes a box's row. If the table is missing and the user may create it, creates it first.
     ///
@@ -37,46 +35,35 @@ public actor FleetTable {
     ///
     /// - Throws: any ``UpstreamError/Reason``; `schema` names the missing GRANT.
     public func write(_ report: FleetReport) async throws(UpstreamError) -> Written {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            try withTable(making: true) { (connection, table) throws(UpstreamError) in
-                let (offset, process) = try Self.clock(over: connection)
-                var report = report
-                report.clockOffset = offset
-                // A pooler reports process numbers of its own; its sessions say nothing about the box.
-                let backend = process == connection.backend ? process : nil
-                let sql = Self.writeSQL(report, backend: backend, into: table)
-                let results = try connection.run(
-                    (["BEGIN"] + configuration.sessionSQL + ["SET LOCAL synchronous_commit = off", sql, "COMMIT"])
-                        .joined(separator: "; "), "write the row of the fleet")
-                // Some of the session's settings return rows too, but as SELECT.
-                let row = results.last { $0.tag.hasPrefix("INSERT") }?.rows.first
-                return Written(clockOffset: offset, fileBefore: row?.first.flatMap { $0 })
-            }
+        try await withTable(making: true) { (connection, table) throws(UpstreamError) in
+            let (offset, process) = try Self.clock(over: connection)
+            var report = report
+            report.clockOffset = offset
+            // A pooler reports process numbers of its own; its sessions say nothing about the box.
+            let backend = process == connection.backend ? process : nil
+            let sql = Self.writeSQL(report, backend: backend, into: table)
+            let results = try connection.run(
+                (["BEGIN"] + configuration.sessionSQL + ["SET LOCAL synchronous_commit = off", sql, "COMMIT"])
+                    .joined(separator: "; "), "write the row of the fleet")
+            // Some of the session's settings return rows too, but as SELECT.
+            return Written(clockOffset: offset, fileBefore: results.last { $0.tag.hasPrefix("INSERT") }?.value)
         }
     }
 
     /// Reads the rows of one group, or of all.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
     public func rows(ofGroup group: String? = nil) async throws(UpstreamError) -> [FleetRow] {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            try withTable(making: false) { (connection, table) throws(UpstreamError) in
-                try connection.ask(Self.readSQL(table, group), "read the fleet").last?.rows.compactMap(FleetRow.init)
-                    ?? []
-            }
+        try await withTable(making: false) { (connection, table) throws(UpstreamError) in
+            try connection.ask(Self.readSQL(table, group), "read the fleet").rows.compactMap(FleetRow.init)
         }
     }
 
     /// Removes a box's row.
     ///
     /// - Returns: whether there was one.
-    /// - Throws: any ``UpstreamError/Reason``.
     public func forget(_ id: String) async throws(UpstreamError) -> Bool {
-        try await interruptible(by: interrupt) { () throws(UpstreamError) in
-            try withTable(making: false) { (connection, table) throws(UpstreamError) in
-                let sql = "DELETE FROM \(table) WHERE id = \(SQLText.literal(id))"
-                return try connection.ask(sql, "remove the box \(id)").last?.affected == 1
-            }
+        try await withTable(making: false) { (connection, table) throws(UpstreamError) in
+            let sql = "DELETE FROM \(table) WHERE id = \(SQLText.literal(id))"
+            return try connection.ask(sql, "remove the box \(id)").last?.affected == 1
         }
     }
 
@@ -99,15 +86,14 @@ public actor FleetTable {
             try Self.make(over: connection)
             catalog = try connection.readCatalog(of: [shape.name])
         }
-        if !isMaking, catalog.tables[shape.name] == nil {
+        // Reading must not require the right to write.
+        let found = isMaking ? try shape.usable(in: catalog) : catalog.tables[shape.name]
+        guard let table = found else {
             throw UpstreamError(
                 .schema, "read the fleet",
                 "the table is missing or not on the search_path; a collector whose user may create tables creates it",
-                sqlState: "42P01", object: "table \(shape.name)")
+                sqlState: UpstreamError.undefinedTable, object: "table \(shape.name)")
         }
-        // Reading must not require the right to write.
-        let found = isMaking ? nil : catalog.tables[shape.name]
-        let table = if let found { found } else { try shape.usable(in: catalog) }
         self.connection = connection
         self.table = table.sqlName
         return (connection, table.sqlName)
@@ -116,18 +102,21 @@ public actor FleetTable {
     /// Runs `body` with an open connection; after an error it disconnects, so that no transaction stays open and the
     /// table is looked for again. If the connection was open before and turns out to be lost, as after
     /// idle_session_timeout, it reconnects and retries at once.
-    private func withTable<Value>(
+    private func withTable<Value: Sendable>(
         making isMaking: Bool, _ body: (PostgresConnection, String) throws(UpstreamError) -> Value
-    ) throws(UpstreamError) -> Value {
-        let wasOpen = connection?.isUsable == true
-        do throws(UpstreamError) {
-            let (connection, table) = try opened(making: isMaking)
-            return try body(connection, table)
-        } catch {
-            disconnect()
-            guard wasOpen, error.reason == .connectionLost else { throw error }
+    ) async throws(UpstreamError) -> Value {
+        try await interruptible(by: interrupt, role: configuration.role) { () throws(UpstreamError) in
+            while true {
+                let wasOpen = connection?.isUsable == true
+                do throws(UpstreamError) {
+                    let (connection, table) = try opened(making: isMaking)
+                    return try body(connection, table)
+                } catch {
+                    disconnect()
+                    guard wasOpen, error.reason == .connectionLost else { throw error }
+                }
+            }
         }
-        return try withTable(making: isMaking, body)
     }
 
     private static func make(over connection: PostgresConnection) throws(UpstreamError) {
@@ -145,14 +134,13 @@ public actor FleetTable {
     /// equally long; and the server's process id.
     private static func clock(over connection: PostgresConnection) throws(UpstreamError) -> (offset: Int64, Int?) {
         let asked = WallClock.microseconds()
-        let row = try connection.run(
-            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid()", "ask for the time"
-        ).last?.rows.first
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid()"
+        let row = try connection.run(sql, "ask for the time").rows.first
         let answered = WallClock.microseconds()
-        guard let row, row.count == 2, let shown = row[0].flatMap({ Int64($0) }) else {
+        guard let row, row.count == 2, let shown: Int64 = row.number(0) else {
             throw UpstreamError(.schema, "ask for the time", "the server's answer is no time")
         }
-        return ((asked + (answered - asked) / 2 - shown) / 1000, row[1].flatMap { Int($0) })
+        return ((asked + (answered - asked) / 2 - shown) / 1000, row.number(1))
     }
 
     private static func writeSQL(_ report: FleetReport, backend: Int?, into table: String) -> String {
@@ -173,10 +161,7 @@ public actor FleetTable {
             ("disk_free_bytes", report.diskFreeBytes.map { "\($0)" } ?? "NULL"),
             ("file_id", text(report.fileID)), ("clock_offset_ms", report.clockOffset.map { "\($0)" } ?? "NULL"),
             ("pushed_out", "\(report.isPushedOut)"),
-            (
-                "shares_with",
-                report.sharesWith.map { "ARRAY[\($0.map(SQLText.literal).joined(separator: ", "))]::text[]" } ?? "NULL"
-            ),
+            ("shares_with", report.sharesWith.map(SQLText.array) ?? "NULL"),
             ("backend", backend.map { "\($0)" } ?? "NULL"),
         ]
         // A process that has stopped was last seen when it first said so: after that it collected nothing. The row may
@@ -227,13 +212,13 @@ extension FleetRow {
     /// Reads a row of ``FleetTable/readSQL(_:_:)``; `nil` if a required column is missing or malformed.
     fileprivate init?(_ row: [String?]) {
         guard row.count == 23, let id = row[0], let host = row[2], let version = row[3], let word = row[5],
-            let file = row[16], let seen = row[20].flatMap({ Int64($0) })
+            let file = row[16], let seen: Int64 = row.number(20)
         else { return nil }
         func whole(_ place: Int) -> Int64? {
-            row[place].flatMap { Int64($0) }.map { min(max($0, -Int64(Self.most)), Int64(Self.most)) }
+            row.number(place).map { min(max($0, -Int64(Self.most)), Int64(Self.most)) }
         }
         func number(_ place: Int) -> Double {
-            guard let number = row[place].flatMap({ Double($0) }), number.isFinite else { return 0 }
+            guard let number: Double = row.number(place), number.isFinite else { return 0 }
             return min(max(number, -Self.most), Self.most)
         }
         var report = FleetReport(id: id, group: row[1], host: host, version: version, fileID: file)

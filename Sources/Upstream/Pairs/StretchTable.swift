@@ -37,8 +37,8 @@ public struct StretchTable: Sendable {
         self.group = group
     }
 
-    /// Records what this box has, and returns the stretches of the group's other boxes that overlap a span of event
-    /// time, by box; nothing if `span` is `nil`.
+    /// Records what this box has, and returns the stretches of the group's other boxes as
+    /// ``stretches(reaching:ofAnyGroup:)`` does.
     ///
     /// - Parameters:
     ///   - own: the claims; those that the ledger doesn't prove are skipped. The others are committed before anything
@@ -46,30 +46,29 @@ public struct StretchTable: Sendable {
     ///   - line: the identifiers of this box's file.
     /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
     public func exchange(
-        _ own: [StretchClaim], of line: UploadLine, reaching span: ClosedRange<Int64>?
+        _ own: [StretchClaim], of line: UploadLine, reaching spans: [ClosedRange<Int64>]
     ) async throws(UpstreamError) -> [String: [Stretch]] {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             if !own.isEmpty {
                 try inTransaction(connection) { () throws(UpstreamError) in
                     for claim in own { try say(claim, of: line, over: connection) }
                 }
             }
-            guard let span else { return [:] }
+            guard !spans.isEmpty else { return [:] }
             return try inTransaction(connection) { () throws(UpstreamError) in
-                try read([span], of: group, over: connection)
+                try read(spans, of: group, over: connection)
             }
         }
     }
 
-    /// The stretches of other boxes that overlap spans of event time, by box. One that overlaps several spans is there
-    /// for each.
+    /// The stretches of other boxes that overlap spans of event time, by box; repeated for each span that they overlap.
     ///
     /// - Parameter anyGroup: Whether boxes of other groups count too.
     /// - Throws: ``UpstreamError`` if the database can't be queried or the table is missing.
     public func stretches(
         reaching spans: [ClosedRange<Int64>], ofAnyGroup anyGroup: Bool
     ) async throws(UpstreamError) -> [String: [Stretch]] {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             try inTransaction(connection) { () throws(UpstreamError) in
                 try read(spans, of: anyGroup ? nil : group, over: connection)
             }
@@ -101,9 +100,7 @@ public struct StretchTable: Sendable {
             Self.operation)
         // A claim without a row only shortens a stretch, so there is nothing to insert.
         guard updated.last?.affected == 0, claim.row != nil else { return }
-        let symbols = stretch.symbols.map { names in
-            "ARRAY[\(names.sorted().map { SQLText.literal($0.description) }.joined(separator: ", "))]::text[]"
-        }
+        let symbols = stretch.symbols.map { SQLText.array($0.sorted().map(\.description)) }
         try connection.run(
             """
             DELETE FROM \(Self.table) WHERE collector = \(SQLText.literal(configuration.collector))
@@ -118,12 +115,12 @@ public struct StretchTable: Sendable {
         _ row: Int64, of stream: EventStream, _ line: UploadLine, over connection: PostgresConnection
     ) throws(UpstreamError) -> Bool {
         let ids = line.predecessors(of: stream).filter { $0.through >= row }.map(\.id) + [line.id]
-        let results = try connection.run(
+        return try connection.run(
             """
             SELECT count(*) > 0 FROM \(TableShape.ledger.name) WHERE stream = \(SQLText.literal(stream.rawValue))
             AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", "))) AND last_sequence >= \(row)
-            """, Self.operation)
-        return results.last?.rows.first?.first == "t"
+            """, Self.operation
+        ).value == "t"
     }
 
     private func read(
@@ -133,23 +130,23 @@ public struct StretchTable: Sendable {
         // Most stretches have one of a few lists, which may be long.
         var lists: [String: Set<Symbol>] = [:]
         for span in spans {
-            let results = try connection.run(
+            let rows = try connection.run(
                 """
                 SELECT collector, kind, (extract(epoch FROM since) * 1000)::bigint,
                        (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
                 FROM \(Self.table) WHERE \(group.map { "\"group\" = \(SQLText.literal($0)) AND" } ?? "")
                 collector <> \(SQLText.literal(configuration.collector)) AND isfinite(since) AND isfinite(through)
                 AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
-                """, Self.operation)
-            for row in results.last?.rows ?? [] {
+                """, Self.operation
+            ).rows
+            for row in rows {
                 guard row.count == 5, let box = row[0], let kind = row[1].flatMap({ EventKind(rawValue: $0) }),
-                    streams.contains(kind.stream), let since = row[2].flatMap({ Int64($0) }),
-                    let through = row[3].flatMap({ Int64($0) })
+                    streams.contains(kind.stream), let since: Int64 = row.number(2), let through: Int64 = row.number(3)
                 else { continue }
-                let symbols = row[4].map { names in
-                    lists[names] ?? Set(names.split(separator: " ").compactMap { Symbol(String($0)) })
+                if let names = row[4], lists[names] == nil {
+                    lists[names] = Set(names.split(separator: " ").compactMap { Symbol(String($0)) })
                 }
-                if let names = row[4] { lists[names] = symbols }
+                let symbols = row[4].flatMap { lists[$0] }
                 found[box, default: []].append(Stretch(kind: kind, symbols: symbols, since: since, through: through))
             }
         }

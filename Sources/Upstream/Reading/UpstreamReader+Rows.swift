@@ -18,13 +18,12 @@ extension UpstreamReader {
     ) async throws(UpstreamError) -> Int {
         let shape = TableShape.table(of: kind)
         let operation = "read the table \(shape.name)"
-        return try await interruptible(by: interrupt) { () throws(UpstreamError) in
+        return try await interruptible(by: interrupt, role: configuration.role) { () throws(UpstreamError) in
             let connection = try connected()
             let found = try table(shape, operation, over: connection)
             let columns = kind.stream.columns
             var leftOut = 0
-            let selection = RowSelection(
-                kind: kind, table: found, barTimestamp: configuration.barTimestamp)
+            let selection = RowSelection(kind: kind, table: found, barTimestamp: configuration.barTimestamp)
             try connection.begin("READ ONLY", operation)
             // The whole result takes as long as the caller needs to write it out; instead, each row has a deadline.
             try connection.run("SET LOCAL statement_timeout = 0", operation)
@@ -74,10 +73,7 @@ private struct RowSelection {
             "\(time) >= \(UpstreamReader.moment(times.lowerBound + shift))",
             "\(time) < \(UpstreamReader.moment(times.upperBound + shift))",
         ]
-        if let symbols {
-            let names = symbols.map { SQLText.literal($0.description) } + ["NULL"]
-            conditions.append("\(table.quoted("symbol")) IN (\(names.joined(separator: ", ")))")
-        }
+        if let symbols { conditions.append("\(table.quoted("symbol")) IN (\(UpstreamReader.list(symbols)))") }
         return """
             COPY (
                 SELECT \(expressions.joined(separator: ", ")) FROM \(table.sqlName)
@@ -124,35 +120,5 @@ private struct RowSelection {
     /// SQL for a moment as a number; NULL if it is infinite or outside the years 1 to 9999.
     private static func number(of moment: String, perSecond count: Int) -> String {
         "CASE WHEN \(moment) BETWEEN '0001-01-01' AND '10000-01-01' THEN (extract(epoch FROM \(moment)) * \(count))::bigint END"
-    }
-}
-
-extension CopyText {
-    /// Undoes the escapes of COPY's text format in a field (PostgreSQL manual, COPY, "Text Format").
-    fileprivate static func unescaped(_ field: UnsafeRawBufferPointer) -> [UInt8] {
-        guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }
-        var bytes: [UInt8] = []
-        var isEscape = false
-        for byte in field {
-            guard isEscape || byte != UInt8(ascii: "\\") else {
-                isEscape = true
-                continue
-            }
-            guard isEscape else {
-                bytes.append(byte)
-                continue
-            }
-            isEscape = false
-            switch byte {
-            case UInt8(ascii: "b"): bytes.append(8)
-            case UInt8(ascii: "t"): bytes.append(9)
-            case UInt8(ascii: "n"): bytes.append(10)
-            case UInt8(ascii: "v"): bytes.append(11)
-            case UInt8(ascii: "f"): bytes.append(12)
-            case UInt8(ascii: "r"): bytes.append(13)
-            default: bytes.append(byte)
-            }
-        }
-        return bytes
     }
 }

@@ -13,9 +13,7 @@ public actor UpstreamReader {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// Creates a reader; it connects on first use.
-    public init(configuration: UpstreamConfiguration) {
-        self.configuration = configuration
-    }
+    public init(configuration: UpstreamConfiguration) { self.configuration = configuration }
 
     /// Closes the connection; the next call opens it again.
     public func disconnect() {
@@ -26,21 +24,17 @@ public actor UpstreamReader {
     /// The start times of the minute bars within a span, by symbol, in milliseconds since the Unix epoch.
     ///
     /// - Parameter symbols: the symbols to read; all if `nil`.
-    /// - Throws: any ``UpstreamError/Reason``.
     public func minuteBars(
         starts: Range<Int64>, symbols: [Symbol]?
     ) async throws(UpstreamError) -> [(symbol: Symbol, starts: [Int64])] {
         let operation = "read the minute bars"
-        return try await interruptible(by: interrupt) { () throws(UpstreamError) in
+        return try await interruptible(by: interrupt, role: configuration.role) { () throws(UpstreamError) in
             let connection = try connected()
             let table = try table(.minuteBars, operation, over: connection)
-            // The column holds the window's end if the settings say so.
-            let shift: Int64 = configuration.barTimestamp == .end ? 60_000 : 0
+            let shift = configuration.barTimestamp.shift
             let time = table.quoted(BarField.timestamp.rawValue)
             let symbol = table.quoted(BarField.symbol.rawValue)
-            let chosen = symbols.map { list in
-                " AND \(symbol) IN (\((list.map { SQLText.literal($0.description) } + ["NULL"]).joined(separator: ", ")))"
-            }
+            let chosen = symbols.map { " AND \(symbol) IN (\(Self.list($0)))" }
             var found: [(symbol: Symbol, starts: [Int64])] = []
             try connection.begin("READ ONLY", operation)
             try connection.copyOut(
@@ -84,7 +78,11 @@ public actor UpstreamReader {
         return table
     }
 
-    /// SQL for a moment.
+    /// The symbols as a list for SQL, which may be empty.
+    static func list(_ symbols: [Symbol]) -> String {
+        (symbols.map { SQLText.literal($0.description) } + ["NULL"]).joined(separator: ", ")
+    }
+
     static func moment(_ milliseconds: Int64) -> String { "to_timestamp(\(milliseconds) / 1000.0)" }
 
     func connected() throws(UpstreamError) -> PostgresConnection {

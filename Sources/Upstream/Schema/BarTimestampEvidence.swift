@@ -42,8 +42,7 @@ extension PostgresConnection {
     /// The number of rows to examine: enough for a few hundred symbol-days.
     private static let looked = 300_000
 
-    /// A warning if the minute bars of other programs contradict `setting`; `nil` if they don't, if it isn't clear, or
-    /// if the query takes too long.
+    /// A warning if the minute bars of other programs contradict `setting`; `nil` also if the query takes too long.
     func barTimestampWarning(in catalog: Catalog, _ setting: BarTimestamp) throws(UpstreamError) -> String? {
         guard let table = catalog.tables[TableShape.minuteBars.name],
             TableShape.minuteBars.faults(in: catalog).isEmpty

@@ -8,12 +8,7 @@ enum ColumnContent: Sendable {
     case price
     /// A number of shares: may have decimals, and is rounded if the column has none.
     case quantity
-    case whole
-    case instant
-    case flag
-    case list
-    case document
-    case identifier
+    case whole, instant, flag, list, document, identifier
 }
 
 extension ColumnContent {
@@ -33,18 +28,12 @@ extension ColumnContent {
 
 /// How a value is written for a column's type.
 enum ColumnForm: Sendable, Equatable {
-    case text
-    case decimal
-    case rounded
-    case whole
-    case zonedTime
-    case plainTime
-    case flag
-    case array
+    case text, decimal, rounded, whole, zonedTime, plainTime, flag, array
 
     /// The form of `content` in a column whose type is `typeName` in pg_type; `nil` if the type can't hold it.
     init?(_ content: ColumnContent, typeName: String) {
         let isText = ["text", "varchar", "bpchar", "name", "citext"].contains(typeName)
+        let isDocument = isText || typeName == "json" || typeName == "jsonb"
         let isInteger = ["int2", "int4", "int8"].contains(typeName)
         let isDecimal = ["numeric", "float4", "float8"].contains(typeName)
         switch content {
@@ -55,9 +44,8 @@ enum ColumnForm: Sendable, Equatable {
         case .instant where typeName == "timestamptz": self = .zonedTime
         case .instant where typeName == "timestamp": self = .plainTime
         case .flag where typeName == "bool": self = .flag
-        case .list where isText || typeName == "json" || typeName == "jsonb": self = .text
+        case .list where isDocument, .document where isDocument: self = .text
         case .list where ["_int2", "_int4", "_int8", "_numeric", "_float8", "_text"].contains(typeName): self = .array
-        case .document where isText || typeName == "json" || typeName == "jsonb": self = .text
         case .identifier where isText || typeName == "uuid": self = .text
         default: return nil
         }

@@ -41,12 +41,10 @@ public struct IdentityFinding: Sendable, Equatable {
 public enum IdentityMaker {
     /// Checks the tables of these kinds of events for an identity and for duplicate events. Reads whole tables; changes
     /// nothing and blocks no writer.
-    ///
-    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func look(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>
     ) async throws(UpstreamError) -> [IdentityFinding] {
-        try await PostgresVisit.run(configuration.unhurried) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration.unhurried) { connection throws(UpstreamError) in
             let shapes = Self.shapes(kinds)
             let catalog = try connection.readCatalog(of: shapes.map(\.name))
             var findings: [IdentityFinding] = []
@@ -66,12 +64,10 @@ public enum IdentityMaker {
 
     /// The tables of ticks of these kinds of events that have no identity, and those that are missing. For a start that
     /// waits for the result: connecting and the query may each take `limit`.
-    ///
-    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func lacking(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind>, within limit: Duration
     ) async throws(UpstreamError) -> (identity: [String], table: [String]) {
-        try await PostgresVisit.run(configuration.hurried(limit)) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration.hurried(limit)) { connection throws(UpstreamError) in
             let shapes = Self.shapes(kinds)
             let catalog = try connection.readCatalog(of: shapes.map(\.name))
             let unfit = shapes.filter { shape in
@@ -88,18 +84,13 @@ public enum IdentityMaker {
     public static func make(
         _ finding: IdentityFinding, _ configuration: UpstreamConfiguration, removingDoubles: Bool
     ) async throws(UpstreamError) -> Int64 {
-        try await PostgresVisit.run(configuration.unhurried) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration.unhurried) { connection throws(UpstreamError) in
             let operation = "make the identity of \(finding.table)"
             guard let shape = TableShape.targets.first(where: { $0.name == finding.table }) else { return 0 }
             let catalog = try connection.readCatalog(of: [finding.table])
-            let sql: IdentitySQL
-            do throws(IdentityFault) {
-                sql = try IdentitySQL(shape, in: catalog)
-            } catch {
-                throw UpstreamError(.schema, operation, error.text, object: "table \(finding.table)")
-            }
+            let sql = try IdentitySQL(shape, in: catalog)
             guard finding.locks else {
-                try Self.makeConcurrently(sql, configuration.unhurried, over: connection, operation)
+                try Self.makeConcurrently(sql, over: connection, operation)
                 return 0
             }
             try connection.begin("ISOLATION LEVEL READ COMMITTED", operation)
@@ -107,13 +98,13 @@ public enum IdentityMaker {
             let patience = max(1, configuration.statementTimeout.settingMilliseconds / 2)
             // One statement per exchange, because Citus forwards the whole query string to its workers.
             try connection.run("SET LOCAL lock_timeout = \(patience)", operation)
-            try connection.run(sql.lockSQL, operation)
+            try connection.run("LOCK TABLE \(sql.table.sqlName) IN SHARE ROW EXCLUSIVE MODE", operation)
             // Nobody else makes an index while the lock is held.
             try Self.dropInvalid(sql, isOwn: true, over: connection, operation)
             var removed: Int64 = 0
             if removingDoubles {
                 let found = try connection.run("\(sql.findSQL); \(IdentitySQL.countSQL(limit: 1))", operation)
-                removed = found[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
+                removed = found[1].value.flatMap { Int64($0) } ?? 0
                 if removed > 0 {
                     let steps = try sql.removeSQL.map { statement throws(UpstreamError) in
                         try connection.run(statement, operation).last?.affected
@@ -136,11 +127,10 @@ public enum IdentityMaker {
     /// Creates an index while the table accepts rows, which the server does only outside a transaction. So the limits
     /// that the role or the database may have are lifted for the session, in exchanges of their own.
     private static func makeConcurrently(
-        _ sql: IdentitySQL, _ configuration: UpstreamConfiguration, over connection: PostgresConnection,
-        _ operation: String
+        _ sql: IdentitySQL, over connection: PostgresConnection, _ operation: String
     ) throws(UpstreamError) {
         // Uploads don't queue behind this wait for locks.
-        try connection.run(sql.liftSQL(configuration.statementTimeout.settingMilliseconds), operation)
+        try connection.run(sql.liftSQL(connection.configuration.statementTimeout.settingMilliseconds), operation)
         try dropInvalid(sql, isConcurrent: true, isOwn: false, over: connection, operation)
         do throws(UpstreamError) {
             try connection.run(sql.indexSQL(isConcurrent: true), operation)
@@ -161,8 +151,7 @@ public enum IdentityMaker {
         _ sql: IdentitySQL, isConcurrent: Bool = false, isOwn: Bool, over connection: PostgresConnection,
         _ operation: String
     ) throws(UpstreamError) {
-        let answer = try connection.run(sql.invalidSQL(isOwn: isOwn), operation)
-        guard answer.first?.rows.first?.first == "t" else { return }
+        guard try connection.run(sql.invalidSQL(isOwn: isOwn), operation).value == "t" else { return }
         try connection.run(sql.dropSQL(isConcurrent: isConcurrent), operation)
     }
 }
@@ -174,21 +163,23 @@ struct IdentitySQL {
 
     private static let doubles = "pg_temp.edgetick_doubles"
 
-    /// - Throws: What the table lacks, in words.
-    init(_ shape: TableShape, in catalog: Catalog) throws(IdentityFault) {
+    /// - Throws: reason `schema`; its text says what the table lacks.
+    init(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) {
+        func fault(_ text: String) -> UpstreamError {
+            UpstreamError(.schema, "make the identity of \(shape.name)", text, object: "table \(shape.name)")
+        }
         guard let table = catalog.tables[shape.name], table.kind == "r" || table.kind == "p" else {
-            throw IdentityFault("the table is missing: run `edgetick migrate`")
+            throw fault("the table is missing: run `edgetick migrate`")
         }
         let missing = shape.identity.compactMap { name -> String? in
             guard table.column(name) != nil else { return name }
             return shape.formSent(name, to: table) == nil ? "\(name) (whose values are not sent)" : nil
         }
         guard missing.isEmpty else {
-            throw IdentityFault(
-                "without the columns \(missing.joined(separator: ", ")) events can't be told apart")
+            throw fault("without the columns \(missing.joined(separator: ", ")) events can't be told apart")
         }
         if let column = shape.identity.first(where: { table.column($0)?.isComparable == false }) {
-            throw IdentityFault("the column \(column) has the type json, which can't be compared: use jsonb or text")
+            throw fault("the column \(column) has the type json, which can't be compared: use jsonb or text")
         }
         self.table = table
         columns = shape.identity
@@ -235,10 +226,6 @@ struct IdentitySQL {
         """
     }
 
-    /// Blocks other writers until the end of the transaction.
-    var lockSQL: String { "LOCK TABLE \(table.sqlName) IN SHARE ROW EXCLUSIVE MODE" }
-
-    /// Finds the events that are there more than once.
     var findSQL: String {
         """
         CREATE TEMPORARY TABLE edgetick_doubles ON COMMIT DROP AS
@@ -263,8 +250,8 @@ struct IdentitySQL {
         }.joined(separator: " AND ")
         let first = table.column("received_at") == nil ? "" : ", t.received_at NULLS LAST"
         let own = columns.map { "t.\(SQLText.name($0))" }.joined(separator: ", ")
-        let all = table.columns.filter { !$0.isGenerated }.map { SQLText.identifier($0.ownName) }.joined(
-            separator: ", ")
+        let all = table.columns.filter { !$0.isGenerated }.map { SQLText.identifier($0.ownName) }
+            .joined(separator: ", ")
         return [
             """
             CREATE TEMPORARY TABLE edgetick_kept ON COMMIT DROP AS SELECT DISTINCT ON (\(own)) t.*
@@ -275,20 +262,12 @@ struct IdentitySQL {
         ]
     }
 
-    /// Returns whether the table is a hypertable.
     var hypertableSQL: String {
         """
         SELECT EXISTS (SELECT FROM timescaledb_information.hypertables WHERE
         hypertable_schema = \(SQLText.literal(table.schema)) AND hypertable_name = \(SQLText.literal(table.name)))
         """
     }
-}
-
-/// Why a table can't have an identity.
-struct IdentityFault: Error {
-    let text: String
-
-    init(_ text: String) { self.text = text }
 }
 
 extension IdentityMaker {
@@ -306,7 +285,7 @@ extension IdentityMaker {
             return IdentityFinding(table: shape.name, state: .present)
         }
         let sql: IdentitySQL
-        do throws(IdentityFault) {
+        do throws(UpstreamError) {
             sql = try IdentitySQL(shape, in: catalog)
         } catch {
             return IdentityFinding(table: shape.name, state: .unusable(error.text))
@@ -317,10 +296,8 @@ extension IdentityMaker {
         let results = try connection.run(
             "\(sql.findSQL); \(IdentitySQL.countSQL(limit: sampled))", "look for doubled events in \(shape.name)")
         finding.looked = .now - began
-        finding.doubledRows = results[1].rows.first?.first.flatMap { $0 }.flatMap { Int64($0) } ?? 0
-        finding.sample = results[2].rows.map { row in
-            IdentityFinding.Double(identity: row[1] ?? "", count: row[0].flatMap { Int64($0) } ?? 0)
-        }
+        finding.doubledRows = results[1].value.flatMap { Int64($0) } ?? 0
+        finding.sample = results[2].rows.map { IdentityFinding.Double(identity: $0[1] ?? "", count: $0.number(0) ?? 0) }
         let isInParts = try isInParts(sql, catalog, connection)
         let isPooled = try isPooled(connection)
         try connection.run("ROLLBACK", "look for doubled events")
@@ -332,8 +309,7 @@ extension IdentityMaker {
     /// Whether the server's process isn't the one reported at login. Then a pooler may run each statement in another
     /// session, and no setting that lasts for longer than a transaction can be relied on.
     private static func isPooled(_ connection: PostgresConnection) throws(UpstreamError) -> Bool {
-        let process = try connection.run("SELECT pg_backend_pid()", "look for a pooler").first?.number
-        return process != connection.backend
+        try connection.run("SELECT pg_backend_pid()", "look for a pooler").first?.number != connection.backend
     }
 
     /// Whether the server can create indexes on the table only while writers are blocked.
@@ -342,6 +318,6 @@ extension IdentityMaker {
     ) throws(UpstreamError) -> Bool {
         guard sql.table.kind == "r", !catalog.isDistributed else { return true }
         guard catalog.timescale != nil else { return false }
-        return try connection.run(sql.hypertableSQL, "look for hypertables").first?.rows.first?.first == "t"
+        return try connection.run(sql.hypertableSQL, "look for hypertables").value == "t"
     }
 }

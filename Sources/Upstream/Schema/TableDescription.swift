@@ -2,23 +2,24 @@
 struct TableDescription: Sendable, Equatable {
     struct Column: Sendable, Equatable {
         /// The number of decimals of a `numeric(p,s)`; `nil` for other types and if unlimited.
-        var scale: Int? {
-            guard typeName == "numeric", let comma = baseTypeText.lastIndex(of: ",") else { return nil }
-            return Int(baseTypeText[baseTypeText.index(after: comma)...].prefix { $0.isNumber || $0 == "-" })
-        }
+        var scale: Int? { typeName == "numeric" && modifiers.count == 2 ? modifiers[1] : nil }
 
         /// The number of decimals of a second; `nil` for other types.
-        var secondDecimals: Int? {
-            guard typeName == "timestamptz" || typeName == "timestamp" else { return nil }
-            guard let bracket = baseTypeText.firstIndex(of: "(") else { return 6 }
-            return Int(baseTypeText[baseTypeText.index(after: bracket)...].prefix(while: \.isNumber))
+        var secondDecimals: Int? { typeName == "timestamptz" || typeName == "timestamp" ? modifiers.first ?? 6 : nil }
+
+        /// The maximum number of characters of a varchar(n) or char(n).
+        var characterLimit: Int? { typeName == "varchar" || typeName == "bpchar" ? modifiers.first : nil }
+
+        /// The numbers in the type's parentheses.
+        private var modifiers: [Int] {
+            let list = baseTypeText.drop { $0 != "(" }.dropFirst().prefix { $0 != ")" }
+            return list.split(separator: ",").compactMap { Int($0) }
         }
 
         /// Whether its values can be compared as they are. The type json has no comparison operators.
         var isComparable: Bool { typeName != "json" }
 
-        /// What follows a value that is compared. A document of the type json is kept as written, so its text is
-        /// compared.
+        /// What follows a value that is compared. Of the type json, which is kept as written, the text is compared.
         var comparedAs: String { isComparable ? "" : "::text" }
 
         /// Our name of the column, which is the table's unless `BAR_COLUMNS` says otherwise.
@@ -71,12 +72,10 @@ struct TableDescription: Sendable, Equatable {
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
     /// The name for SQL, with its schema, quoted.
     var sqlName: String { SQLText.identifier(schema) + "." + SQLText.identifier(name) }
-    /// The name for people.
     var displayName: String { "\(schema).\(name)" }
 
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
-    /// Whether these columns are unique together.
     func hasKey(on columns: [String]) -> Bool {
         let columns = Set(columns)
         return keys.contains { $0.columns == columns }
@@ -95,8 +94,7 @@ struct Catalog: Sendable, Equatable {
     var tables: [String: TableDescription] = [:]
     /// TimescaleDB's version; `nil` if the extension isn't installed in the database.
     var timescale: String?
-    /// The end of the newest chunk in a hypertable's columnstore, in milliseconds since the Unix epoch, by the name
-    /// asked for.
+    /// The end of a hypertable's newest chunk in the columnstore, in milliseconds since 1970, by the name asked for.
     var columnstoreEnds: [String: Int64] = [:]
     /// Whether TimescaleDB limits the number of columnstore rows that a statement may decompress.
     var limitsOpening = false
@@ -115,7 +113,6 @@ struct Catalog: Sendable, Equatable {
     var allowsCreating = true
     /// The current schema; `nil` if no schema on the search_path exists.
     var schema: String?
-    /// The database's name.
     var database = ""
     /// Schemas outside the search_path that have a table, by the name asked for.
     var elsewhere: [String: [Elsewhere]] = [:]
@@ -144,7 +141,7 @@ extension PostgresConnection {
         guard results.count == 6 else {
             throw discarded(.connectionLost, operation, "the server's answer is cut short")
         }
-        var catalog = Catalog(needsIdentity: needsIdentity)
+        var catalog = Catalog(needsIdentity: configuration.needsIdentity)
         if let row = results[0].rows.first {
             catalog.timescale = row[0]
             catalog.allowsTemporary = row[1] == "t"
@@ -262,7 +259,7 @@ extension PostgresConnection {
         """
 
     private func barColumns(of table: String) -> BarColumns {
-        [TableShape.minuteBars.name, TableShape.secondBars.name].contains(table) ? barColumns : .usual
+        TableShape.holdsBars(table) ? configuration.barColumns : .usual
     }
 }
 

@@ -63,9 +63,8 @@ struct TableShape: Sendable {
             }
             if column.isRequired, existing.isGenerated {
                 faults.append("column \(column.name) is generated and takes no values")
-            } else if ColumnForm(column.content, typeName: existing.typeName) == nil {
-                let isNeeded = column.isRequired || existing.isRequired
-                if isNeeded { faults.append("column \(column.name) has the type \(existing.typeText)") }
+            } else if form(of: column, in: table) == nil, column.isRequired || existing.isRequired {
+                faults.append("column \(column.name) has the type \(existing.typeText)")
             }
         }
         for column in strangers(in: table) where column.isRequired {
@@ -229,7 +228,7 @@ struct TableShape: Sendable {
         columns.compactMap { column in
             guard let existing = table.column(column.name), !existing.isGenerated else { return nil }
             let type = "column \(column.name) has the type \(existing.typeText)"
-            if column.content == .price, column.name != Self.weight, let scale = existing.scale, scale < 4 {
+            if column.content == .price, column.name != "weight", let scale = existing.scale, scale < 4 {
                 return "\(type): prices are rounded to \(scale) decimals"
             }
             guard holdsTicks, column.isOfFeed else { return nil }
@@ -239,8 +238,6 @@ struct TableShape: Sendable {
             return form(of: column, in: table) == .rounded ? "\(type): parts of a share are rounded" : nil
         }
     }
-
-    private static let weight = "weight"
 
     private func lacks(_ right: Right, _ table: TableDescription) -> Bool {
         if right == .delete { return !table.canDelete }
@@ -340,7 +337,8 @@ extension TableShape {
         key: ["collector", "kind", "since"], rights: [.insert, .update, .select, .delete])
 
     /// Whether its rows are bars, of which newer versions replace older ones.
-    var holdsBars: Bool { self.name == Self.minuteBars.name || self.name == Self.secondBars.name }
+    var holdsBars: Bool { Self.holdsBars(name) }
+    static func holdsBars(_ table: String) -> Bool { table == minuteBars.name || table == secondBars.name }
 
     static func table(of kind: EventKind) -> TableShape {
         switch kind {
@@ -363,8 +361,9 @@ extension TableShape {
         return bars + ticks + others + [stretches, ledger]
     }
 
-    /// The tables that an upload works with.
-    static let targets = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues, ledger]
+    /// The tables of events.
+    static let events = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues]
+    static let targets = events + [ledger]
 
     /// The columns by which a table of this name is known: those without which it can't be used, but for what a later
     /// step of the schema adds. Empty if EdgeTick knows none of this name.

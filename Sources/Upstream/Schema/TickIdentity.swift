@@ -5,8 +5,7 @@ import MarketData
 /// A key over any other column, such as a number of the table's own or the time of receipt, distinguishes rows, not
 /// events.
 struct TickIdentity: Sendable, Equatable {
-    /// Whether no event can be stored twice; otherwise those with NULLs can, or all if the server fills a column of the
-    /// key.
+    /// Whether no event can be stored twice; else those with NULLs can, or all if the server fills a column of the key.
     let isWhole: Bool
     /// Whether a key may mistake one event for another, because it lacks columns that distinguish them, or their values
     /// are not sent.

@@ -37,16 +37,13 @@ extension UpstreamSchema {
         return changes
     }
 
-    static func versionsDone(
-        _ connection: PostgresConnection, _ catalog: Catalog
-    ) throws(UpstreamError) -> Set<Int> {
+    static func versionsDone(_ connection: PostgresConnection, _ catalog: Catalog) throws(UpstreamError) -> Set<Int> {
         guard catalog.tables["edgetick_schema"] != nil else {
             try connection.run(versionsSQL, "create the table edgetick_schema")
             return []
         }
-        let rows =
-            try connection.run("SELECT version FROM edgetick_schema", "read the schema's version").last?.rows ?? []
-        let done = Set(rows.compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } })
+        let rows = try connection.run("SELECT version FROM edgetick_schema", "read the schema's version").rows
+        let done: Set<Int> = Set(rows.compactMap { $0.number(0) })
         let newest = UpstreamMigrations.all.map(\.migration.version).max() ?? 0
         if let newer = done.max(), newer > newest {
             throw UpstreamError(
@@ -76,16 +73,18 @@ extension TableShape {
         if catalog.needsIdentity, holdsTicks { change.maker += " --tick-identity" }
         if let table = catalog.tables[name] {
             change.warnings = warnings(in: catalog)
-            if holdsTicks { change.hasIdentity = identity(in: table)?.isWhole == true }
+            if holdsTicks {
+                let isWhole = identity(in: table)?.isWhole == true
+                change.rule = isWhole ? "each event once" : "duplicate events are stored twice"
+            }
         }
         if isNew, let others = catalog.elsewhere[name] {
             let places = others.map { "\($0.schema).\(name)" }.joined(separator: ", ")
             change.warnings.append("other tables of this name are not used: \(places)")
         }
-        guard holdsBars,
-            let target = try? UploadTarget<BarField>(self, in: catalog)
-        else { return change }
-        change.versions = target.versions(conflict).summary
+        if holdsBars, let target = try? UploadTarget<BarField>(self, in: catalog) {
+            change.rule = target.versions(conflict).summary
+        }
         return change
     }
 

@@ -23,14 +23,11 @@ public struct SchemaChange: Sendable, Equatable {
     public let state: State
     /// Whether the collector needs the table.
     var isNeeded = true
-    /// Of a table of bars, which version of a bar stays, in words.
-    var versions: String?
-    /// For a table of ticks that exists, whether a unique key distinguishes its events.
-    var hasIdentity: Bool?
+    /// What becomes of a row that is there already, in words; `nil` unless it is a table of events that exists.
+    var rule: String?
     /// The command that creates the table if it is missing.
     public internal(set) var maker = "edgetick migrate"
-    /// What works but is hardly intended, one line each: rounded prices, bars with the other timestamp, an UNLOGGED
-    /// table.
+    /// What works but is hardly intended, one line each: rounded prices, an UNLOGGED table.
     public internal(set) var warnings: [String] = []
     /// Statements that fix the faults, for the owner of the tables to run.
     var remedies: [String] = []
@@ -53,8 +50,7 @@ public struct SchemaChange: Sendable, Equatable {
 extension SchemaChange: CustomStringConvertible {
     /// The state, in one line.
     public var description: String {
-        let identity = hasIdentity.map { $0 ? "each event once" : "duplicate events are stored twice" }
-        let rule = (versions ?? identity).map { "; \($0)" } ?? ""
+        let rule = rule.map { "; \($0)" } ?? ""
         return switch state {
         case .created: "\(table): created\(rule)"
         case .present: "\(table): present\(rule)"
@@ -68,10 +64,9 @@ extension SchemaChange: CustomStringConvertible {
 
 /// The upstream tables: created if they are missing, checked if they exist. Tables of other programs are never altered.
 public enum UpstreamSchema {
-    /// All statements that `migrate` runs on an empty database. They leave existing tables alone, except for columns
-    /// that EdgeTick's own tables lack.
+    /// All statements that `migrate` runs on an empty database. Of existing tables, only EdgeTick's own get columns.
     public static var sql: String {
-        let versions = versionsSQL.replacingFirst("create table", with: "create table if not exists")
+        let versions = versionsSQL.replacing("create table", with: "create table if not exists")
         return ([versions + ";\n"] + UpstreamMigrations.all.map(guarded)).joined(separator: "\n")
     }
 
@@ -81,8 +76,7 @@ public enum UpstreamSchema {
     private static func guarded(_ step: UpstreamMigration) -> String {
         let name = SQLText.literal(step.table)
         // What BAR_COLUMNS calls the columns of bars is not known here.
-        let holdsBars = [TableShape.minuteBars, .secondBars].contains { $0.name == step.table }
-        let required = holdsBars ? [] : TableShape.requiredColumns(of: step.table).map(SQLText.literal)
+        let required = TableShape.holdsBars(step.table) ? [] : TableShape.requiredColumns(of: step.table)
         let isMissing = """
             not exists (
                     select from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -90,7 +84,7 @@ public enum UpstreamSchema {
                     where c.relname = \(name) and c.relkind in ('r', 'p', 'f', 'v', 'm')
                         and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')
                         and (n.nspname = any (current_schemas(false)) or starts_with(p.setting, p.boot_val)
-                            and array[\(required.joined(separator: ", "))]::name[] <@ array(
+                            and array[\(required.map(SQLText.literal).joined(separator: ", "))]::name[] <@ array(
                                 select a.attname from pg_attribute a where a.attrelid = c.oid and not a.attisdropped)))
             """
         let remark = """
@@ -121,7 +115,7 @@ public enum UpstreamSchema {
     public static func migrate(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             try connection.begin("", "begin the migration")
             try connection.run(Self.lockSQL, "lock the schema")
             let names = TableShape.all(in: configuration).map(\.name)
@@ -150,33 +144,20 @@ public enum UpstreamSchema {
 
     /// Returns the state of each table for a collector of these kinds of events: what is missing, what differs, and
     /// which rights the user lacks. Changes nothing.
-    ///
-    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func check(
         _ configuration: UpstreamConfiguration, for kinds: Set<EventKind> = Set(EventKind.allCases)
     ) async throws(UpstreamError) -> [SchemaChange] {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             let catalog = try connection.readCatalog(of: TableShape.all(in: configuration).map(\.name))
             return try Self.changes(in: catalog, [], kinds, configuration, connection)
         }
     }
 
     /// The server's time, in milliseconds since the Unix epoch.
-    ///
-    /// - Throws: ``UpstreamError`` if the database can't be queried.
     public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
-            let results = try connection.ask(
-                "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", "ask for the time")
-            return results.last?.rows.first?.first.flatMap { $0 }.flatMap { Int64($0) }
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
+            let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+            return try connection.ask(sql, "ask for the time").value.flatMap { Int64($0) }
         }
-    }
-}
-
-extension String {
-    /// Returns a copy in which the first occurrence of `text` is replaced.
-    fileprivate func replacingFirst(_ text: String, with other: String) -> String {
-        guard let place = firstRange(of: text) else { return self }
-        return self[..<place.lowerBound] + other + self[place.upperBound...]
     }
 }

@@ -26,8 +26,6 @@ public struct PushPlan: Sendable, Equatable {
         public var reweighted: [String] = []
         /// The symbols whose document changes.
         public var redescribed: [String] = []
-        /// Whether the group's own description or document changes.
-        var changesDetails = false
         /// The type it is stored as, if the table's check rejects its own.
         public var writtenAs: String?
         /// The number of symbols upstream before.
@@ -58,15 +56,15 @@ public struct UniversePush: Sendable {
     private let configuration: UpstreamConfiguration
 
     /// Creates a push, which connects when used.
-    public init(configuration: UpstreamConfiguration) {
-        self.configuration = configuration
-    }
+    public init(configuration: UpstreamConfiguration) { self.configuration = configuration }
 
     /// Returns what writing `groups` would change, and which of them can't be written. Changes nothing.
     ///
     /// - Throws: any ``UpstreamError/Reason`` that isn't about one group.
     public func plan(_ groups: [GroupRecord]) async throws(UpstreamError) -> PushPlan {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in try plan(groups, connection) }
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
+            try plan(groups, connection)
+        }
     }
 
     /// Makes the database's groups equal to `groups`, and returns what changed and which could not be written.
@@ -81,7 +79,7 @@ public struct UniversePush: Sendable {
         _ groups: [GroupRecord], force: Bool = false,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> PushPlan {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             var plan = try plan(groups, connection)
             if let drastic = plan.drastic.first, !force {
                 throw UpstreamError(
@@ -108,17 +106,14 @@ public struct UniversePush: Sendable {
     }
 
     private func plan(_ groups: [GroupRecord], _ connection: PostgresConnection) throws(UpstreamError) -> PushPlan {
-        var plan = PushPlan()
-        plan.target = configuration.target
-        for group in groups {
-            plan.groups.append(
-                try alone(group, in: "READ ONLY", connection) { (writing) throws(UpstreamError) in
-                    let change = try writing.compare(group)
-                    try writing.rollback()
-                    return change
-                })
+        let changes = try groups.map { group throws(UpstreamError) in
+            try alone(group, in: "READ ONLY", connection) { (writing) throws(UpstreamError) in
+                let change = try writing.compare(group)
+                try writing.rollback()
+                return change
+            }
         }
-        return plan
+        return PushPlan(groups: changes, target: configuration.target)
     }
 
     /// Runs one group's work in a transaction of its own; an error that concerns the group becomes its failure.
@@ -135,8 +130,7 @@ public struct UniversePush: Sendable {
             guard [.data, .schema, .refused, .limit, .tooSlow].contains(error.reason) else { throw error }
             try writing.rollback()
             var failed = PushPlan.Group(identity: group.identity, action: .update)
-            let details = [error.sqlState.map { "SQLSTATE \($0)" }, error.object].compactMap { $0 }
-            failed.failure = error.text + (details.isEmpty ? "" : " (\(details.joined(separator: ", ")))")
+            failed.failure = error.detailedText
             return failed
         }
     }

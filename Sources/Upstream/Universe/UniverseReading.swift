@@ -1,14 +1,17 @@
 import MarketData
 
 /// Reads the groups within one transaction.
-struct UniverseReading {
+final class UniverseReading {
     /// Few enough members to stay far below ``AnswerBounds``, even with documents of many kilobytes.
     private static let chunk = 2000
     /// As many groups or settings: their documents may take a megabyte.
     private static let documents = 100
 
-    let connection: PostgresConnection
-    let tables: UniverseTables
+    private let connection: PostgresConnection
+    private let tables: UniverseTables
+    private var remarks: [String] = []
+    /// The approximate memory of all that was read for the mirror.
+    private var bytes = 0
 
     init(_ connection: PostgresConnection) throws(UpstreamError) {
         self.connection = connection
@@ -16,11 +19,9 @@ struct UniverseReading {
     }
 
     func read(withLegacy: Bool, progress: (Int, Int) -> Void) throws(UpstreamError) -> UniverseSnapshot {
-        var remarks: [String] = []
-        var bytes = 0
-        var (groups, places) = try readGroups(&remarks, &bytes)
-        try readMembers(into: &groups, places, &remarks, &bytes, progress: progress)
-        let entries = try readEntries(withLegacy: withLegacy, &remarks, &bytes)
+        var (groups, places) = try readGroups()
+        try readMembers(into: &groups, places, progress: progress)
+        let entries = try readEntries(withLegacy: withLegacy)
         let legacy = entries.filter { CacheEntryRecord.legacyTypes.contains($0.type) }
         let others = entries.filter { !CacheEntryRecord.legacyTypes.contains($0.type) }
         return UniverseSnapshot(
@@ -32,18 +33,17 @@ struct UniverseReading {
     ///
     /// - Parameters:
     ///   - most: the most rows of a part.
-    ///   - bytes: the approximate memory of all that was read for the mirror.
-    ///   - advice: what to do if that is too much.
+    ///   - advice: what to do if all that was read takes too much memory.
     ///   - each: receives a row, and returns the memory that it takes.
     ///   - progress: receives the number of rows read.
     private func fetch(
-        _ query: String, of table: TableDescription, most: Int, _ bytes: inout Int, _ operation: String, advice: String,
+        _ query: String, of table: TableDescription, most: Int, _ operation: String, advice: String,
         each: ([String?]) -> Int, progress: (Int) -> Void = { _ in }
     ) throws(UpstreamError) {
         try connection.run("DECLARE edgetick_rows NO SCROLL CURSOR FOR \(query)", operation)
         var done = 0
         while true {
-            let rows = try connection.run("FETCH \(most) FROM edgetick_rows", operation).last?.rows ?? []
+            let rows = try connection.run("FETCH \(most) FROM edgetick_rows", operation).rows
             guard !rows.isEmpty else { break }
             for row in rows { bytes += each(row) }
             done += rows.count
@@ -60,9 +60,7 @@ struct UniverseReading {
     }
 
     /// The groups without their members, and each id's index among them.
-    private func readGroups(
-        _ remarks: inout [String], _ bytes: inout Int
-    ) throws(UpstreamError) -> (groups: [GroupRecord], places: [String: Int]) {
+    private func readGroups() throws(UpstreamError) -> (groups: [GroupRecord], places: [String: Int]) {
         let table = tables.groups
         let columns =
             ["id", "name", "type"].map { UniverseTables.text($0, of: table, "g") }
@@ -74,7 +72,7 @@ struct UniverseReading {
         var known: [GroupRecord.Identity: Int] = [:]
         try fetch(
             "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) g ORDER BY g.id", of: table,
-            most: Self.documents, &bytes, "read definition_groups",
+            most: Self.documents, "read definition_groups",
             advice: "shorten the documents in metadata and liquidity_filter"
         ) { row in
             guard let id = row[0], let name = row[1], !name.isEmpty, let type = row[2], let environment = row[3] else {
@@ -96,16 +94,15 @@ struct UniverseReading {
             groups.append(
                 GroupRecord(
                     identity: identity, description: row[4], metadata: metadata.flatMap(TypeMark.stripped),
-                    liquidityFilter: row[6], createdAt: row[7].flatMap { Int64($0) },
-                    updatedAt: row[8].flatMap { Int64($0) }, lastUpdate: row[9].flatMap { Int64($0) }))
+                    liquidityFilter: row[6], createdAt: row.number(7), updatedAt: row.number(8),
+                    lastUpdate: row.number(9)))
             return Self.memory(of: row, in: GroupRecord.self)
         }
         return (groups, places)
     }
 
     private func readMembers(
-        into groups: inout [GroupRecord], _ places: [String: Int], _ remarks: inout [String], _ bytes: inout Int,
-        progress: (Int, Int) -> Void
+        into groups: inout [GroupRecord], _ places: [String: Int], progress: (Int, Int) -> Void
     ) throws(UpstreamError) {
         let operation = "read group_memberships"
         let table = tables.memberships
@@ -117,8 +114,8 @@ struct UniverseReading {
         var strays = 0
         var symbols = 0
         try fetch(
-            "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m", of: table, most: Self.chunk, &bytes,
-            operation, advice: "shorten the documents in metadata, or name fewer members"
+            "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m", of: table, most: Self.chunk, operation,
+            advice: "shorten the documents in metadata, or name fewer members"
         ) { row in
             guard let id = row[0], let place = places[id] else {
                 strays += 1
@@ -130,8 +127,7 @@ struct UniverseReading {
             }
             let weight = row[2].flatMap { weights?.percent($0) }
             groups[place].members.append(
-                MemberRecord(
-                    symbol: symbol, weight: weight, metadata: row[3], createdAt: row[4].flatMap { Int64($0) }))
+                MemberRecord(symbol: symbol, weight: weight, metadata: row[3], createdAt: row.number(4)))
             return Self.memory(of: [symbol, row[3]], in: MemberRecord.self)
         } progress: { done in
             progress(done, count)
@@ -142,7 +138,7 @@ struct UniverseReading {
         if symbols > 0 {
             remarks.append("group_memberships: \(symbols.counted("row has", "rows have")) no symbol: left out")
         }
-        unite(&groups, &remarks)
+        unite(&groups)
     }
 
     /// Counts the rows and reserves space for each group's members, so that no array is copied as it grows.
@@ -151,36 +147,32 @@ struct UniverseReading {
     ) throws(UpstreamError) -> Int {
         let table = tables.memberships
         let group = UniverseTables.text("group_id", of: table, "m")
-        let counts =
-            try connection.run("SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1", operation).last?.rows
-            ?? []
+        let sql = "SELECT \(group), count(*) FROM \(table.sqlName) m GROUP BY 1"
         var count = 0
         var room: [Int: Int] = [:]
-        for row in counts {
-            let members = row[1].flatMap { Int($0) } ?? 0
+        for row in try connection.run(sql, operation).rows {
+            let members: Int = row.number(1) ?? 0
             count += members
             if let place = row[0].flatMap({ places[$0] }) { room[place, default: 0] += members }
         }
         guard count <= UniverseSource.maximumMemberships else {
             throw UpstreamError(
                 .data, operation,
-                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a "
-                    + "mirror takes", object: "table \(table.displayName)")
+                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a mirror takes",
+                object: "table \(table.displayName)")
         }
         for (place, members) in room { groups[place].members.reserveCapacity(members) }
         return count
     }
 
-    /// Sorts each group's members and removes duplicates.
-    private func unite(_ groups: inout [GroupRecord], _ remarks: inout [String]) {
+    private func unite(_ groups: inout [GroupRecord]) {
         for index in groups.indices {
             let repeated = groups[index].members.sortAndUnite()
-            if repeated > 0 {
-                let identity = groups[index].identity
-                remarks.append(
-                    "group_memberships: \(identity.type) \(identity.name) (\(identity.environment)) names "
-                        + "\(repeated.counted("symbol")) twice; each counts once")
-            }
+            guard repeated > 0 else { continue }
+            let identity = groups[index].identity
+            remarks.append(
+                "group_memberships: \(identity.type) \(identity.name) (\(identity.environment)) names "
+                    + "\(repeated.counted("symbol")) twice; each counts once")
         }
     }
 
@@ -199,35 +191,29 @@ struct UniverseReading {
 
     private func countLegacy() throws(UpstreamError) -> Int {
         guard let table = tables.entries else { return 0 }
-        let rows = try connection.run(
-            "SELECT count(*) FROM \(table.sqlName) c WHERE \(Self.isLegacy(table))", "read cache_entries"
-        ).last?.rows
-        return rows?.first?[0].flatMap { Int($0) } ?? 0
+        let sql = "SELECT count(*) FROM \(table.sqlName) c WHERE \(Self.isLegacy(table))"
+        return try connection.run(sql, "read cache_entries").last?.number ?? 0
     }
 
-    private func readEntries(
-        withLegacy: Bool, _ remarks: inout [String], _ bytes: inout Int
-    ) throws(UpstreamError) -> [CacheEntryRecord] {
+    private func readEntries(withLegacy: Bool) throws(UpstreamError) -> [CacheEntryRecord] {
         guard let table = tables.entries else {
             remarks.append("cache_entries: there is no such table, so there are no settings")
             return []
         }
         let columns =
             ["type", "name", "key", "value"].map { UniverseTables.text($0, of: table, "c") }
-            + [
-                UniverseTables.environment(of: table, "c"), UniverseTables.milliseconds("updated_at", of: table, "c"),
-            ]
+            + [UniverseTables.environment(of: table, "c"), UniverseTables.milliseconds("updated_at", of: table, "c")]
         var entries: [CacheEntryRecord] = []
         try fetch(
             "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) c "
                 + (withLegacy ? "" : "WHERE NOT \(Self.isLegacy(table)) ") + "ORDER BY 1, 2, 3, 5, 6 NULLS FIRST",
-            of: table, most: Self.documents, &bytes, "read cache_entries",
+            of: table, most: Self.documents, "read cache_entries",
             advice: "shorten the values, or delete those that nobody reads"
         ) { row in
             guard let type = row[0], !type.isEmpty else { return 0 }
             let entry = CacheEntryRecord(
                 type: type, name: row[1] ?? "", key: row[2] ?? "", value: row[3], environment: row[4] ?? "DEFAULT",
-                updatedAt: row[5].flatMap { Int64($0) })
+                updatedAt: row.number(5))
             // Of rows with the same key the newest counts; it comes last.
             if let last = entries.last, last.type == entry.type, last.name == entry.name, last.key == entry.key,
                 last.environment == entry.environment

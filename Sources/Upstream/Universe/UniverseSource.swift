@@ -28,9 +28,7 @@ public struct UniverseSource: Sendable {
     private let configuration: UpstreamConfiguration
 
     /// Creates a source, which connects for each reading and keeps no connection open in between.
-    public init(configuration: UpstreamConfiguration) {
-        self.configuration = configuration
-    }
+    public init(configuration: UpstreamConfiguration) { self.configuration = configuration }
 
     /// Reads everything as it is there, in one REPEATABLE READ, READ ONLY transaction.
     ///
@@ -42,10 +40,9 @@ public struct UniverseSource: Sendable {
         withLegacy: Bool = true,
         progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) async throws(UpstreamError) -> UniverseSnapshot {
-        try await PostgresVisit.run(configuration) { connection throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             try connection.begin("ISOLATION LEVEL REPEATABLE READ READ ONLY", "begin reading the universes")
-            let reading = try UniverseReading(connection)
-            var snapshot = try reading.read(withLegacy: withLegacy, progress: progress)
+            var snapshot = try UniverseReading(connection).read(withLegacy: withLegacy, progress: progress)
             snapshot.source = configuration.target
             return snapshot
         }

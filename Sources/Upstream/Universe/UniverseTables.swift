@@ -17,8 +17,7 @@ struct UniverseTables: Sendable {
         user = catalog.user
         groups = try Self.table("definition_groups", in: catalog)
         memberships = try Self.table("group_memberships", in: catalog)
-        entries =
-            catalog.tables["cache_entries"] == nil ? nil : try Self.table("cache_entries", in: catalog)
+        entries = catalog.tables["cache_entries"] == nil ? nil : try Self.table("cache_entries", in: catalog)
     }
 
     private static func table(_ name: String, in catalog: Catalog) throws(UpstreamError) -> TableDescription {
@@ -27,16 +26,15 @@ struct UniverseTables: Sendable {
             throw UpstreamError(.schema, operation, "the table is missing", sqlState: "42P01", object: "table \(name)")
         }
         for column in needed[name] ?? [] {
+            let object = "table \(table.displayName), column \(column)"
             guard let found = table.column(column) else {
-                throw UpstreamError(
-                    .schema, operation, "the column is missing", sqlState: "42703",
-                    object: "table \(table.displayName), column \(column)")
+                throw UpstreamError(.schema, operation, "the column is missing", sqlState: "42703", object: object)
             }
             guard found.canSelect else {
                 throw UpstreamError(
                     .schema, operation,
                     "the user may not read it: GRANT SELECT ON \(table.displayName) TO \(catalog.user)",
-                    sqlState: "42501", object: "table \(table.displayName), column \(column)")
+                    sqlState: "42501", object: object)
             }
         }
         return table
@@ -50,20 +48,10 @@ struct UniverseTables: Sendable {
             "name", "type", "environment", "liquidity_filter", "description", "metadata", "updated_at", "last_update",
         ]
         // The lock that a push takes requires the right to UPDATE as well.
-        let inGroups = [
-            groups.allows(\.canInsert, made) ? nil : "INSERT", groups.allows(\.canUpdate, made) ? nil : "UPDATE",
-        ]
-        let inMemberships = [
-            memberships.allows(\.canInsert, ["group_id", "symbol", "weight", "metadata"]) ? nil : "INSERT",
-            memberships.allows(\.canUpdate, ["weight", "metadata", "updated_at"]) ? nil : "UPDATE",
-            memberships.canDelete ? nil : "DELETE",
-        ]
-        var grants: [String] = []
-        for (table, missing) in [(groups, inGroups), (memberships, inMemberships)] {
-            let rights = missing.compactMap { $0 }.joined(separator: ", ")
-            if !rights.isEmpty { grants.append("\(rights) ON \(table.namedBySQL)") }
-            grants += table.columns.compactMap(\.closedSequence).map { "USAGE ON SEQUENCE \($0)" }
-        }
+        var grants = groups.missingGrants(inserting: made, updating: made)
+        grants += memberships.missingGrants(
+            inserting: ["group_id", "symbol", "weight", "metadata"], updating: ["weight", "metadata", "updated_at"],
+            deleting: true)
         guard !grants.isEmpty else { return }
         throw UpstreamError(
             .schema, "push universes",
@@ -88,15 +76,23 @@ struct UniverseTables: Sendable {
 
     /// An expression for the environment of a row; `DEFAULT` if the table has no such column.
     static func environment(of table: TableDescription, _ alias: String) -> String {
-        table.column("environment") == nil
-            ? "'DEFAULT'" : "coalesce(\(alias).environment::text, 'DEFAULT')"
+        table.column("environment") == nil ? "'DEFAULT'" : "coalesce(\(alias).environment::text, 'DEFAULT')"
     }
 }
 
 extension TableDescription {
-    /// Whether the user has a right on all of the columns that exist.
-    fileprivate func allows(_ right: (Column) -> Bool, _ columns: [String]) -> Bool {
-        columns.allSatisfy { column($0).map(right) ?? true }
+    /// What the user has to be granted to write these columns, as far as they exist.
+    fileprivate func missingGrants(
+        inserting inserted: [String], updating updated: [String], deleting deletes: Bool = false
+    ) -> [String] {
+        let missing: [String?] = [
+            inserted.allSatisfy { column($0)?.canInsert ?? true } ? nil : "INSERT",
+            updated.allSatisfy { column($0)?.canUpdate ?? true } ? nil : "UPDATE",
+            !deletes || canDelete ? nil : "DELETE",
+        ]
+        let rights = missing.compactMap(\.self).joined(separator: ", ")
+        return (rights.isEmpty ? [] : ["\(rights) ON \(namedBySQL)"])
+            + columns.compactMap(\.closedSequence).map { "USAGE ON SEQUENCE \($0)" }
     }
 }
 
@@ -120,14 +116,13 @@ enum TypeMark {
         if tail.first == "," {
             tail = tail.dropFirst().drop { $0.isWhitespace }
         } else {
-            head = head.trimmingBlankEnd
+            while head.last?.isWhitespace == true { head.removeLast() }
             if head.last == "," { head = head.dropLast() }
         }
         let rest = String(head + tail)
         return rest.filter { !$0.isWhitespace } == "{}" ? nil : rest
     }
 
-    /// The document with the mark in it.
     static func marked(_ metadata: String?, _ type: String) -> String {
         let mark = "\"\(key)\": \"\(type)\""
         guard let metadata, let open = metadata.firstIndex(of: "{") else { return "{\(mark)}" }
@@ -145,12 +140,4 @@ enum TypeMark {
     }
 
     static let types = ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"]
-}
-
-extension Substring {
-    fileprivate var trimmingBlankEnd: Substring {
-        var text = self
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
-    }
 }

@@ -10,8 +10,7 @@ struct UniverseWriting {
     /// The types that the check on `type` accepts; `nil` if no check lists them.
     private let allowedTypes: [String]?
 
-    /// Unless read-only, checks the rights and locks the tables against other writers, so that what was compared is
-    /// what is changed.
+    /// Unless read-only, checks the rights and locks the tables, so that what was compared is what is changed.
     init(_ connection: PostgresConnection, isReadOnly: Bool) throws(UpstreamError) {
         self.connection = connection
         tables = try UniverseTables(connection)
@@ -28,15 +27,14 @@ struct UniverseWriting {
     private static func allowedTypes(
         _ connection: PostgresConnection, _ table: TableDescription
     ) throws(UpstreamError) -> [String]? {
-        let rows =
-            try connection.run(
-                """
-                SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
-                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) AND a.attname = 'type'
-                WHERE c.conrelid = \(SQLText.literal(table.sqlName))::regclass AND c.contype = 'c'
-                """, "read the check of definition_groups.type"
-            ).last?.rows ?? []
-        let checks = rows.compactMap { $0.first.flatMap { $0 } }.filter { $0.contains("'ETF'") }
+        let rows = try connection.run(
+            """
+            SELECT pg_get_constraintdef(c.oid) FROM pg_constraint c
+            JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) AND a.attname = 'type'
+            WHERE c.conrelid = \(SQLText.literal(table.sqlName))::regclass AND c.contype = 'c'
+            """, "read the check of definition_groups.type"
+        ).rows
+        let checks = rows.compactMap { $0[0] }.filter { $0.contains("'ETF'") }
         guard !checks.isEmpty else { return nil }
         return TypeMark.types.filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
     }
@@ -47,65 +45,59 @@ struct UniverseWriting {
     private func check(_ group: GroupRecord) throws(UpstreamError) {
         func fits(_ text: String, _ column: String, _ table: TableDescription, _ what: String) throws(UpstreamError) {
             guard let limit = table.column(column)?.characterLimit, text.unicodeScalars.count > limit else { return }
-            throw UpstreamError(
-                .data, "push universes",
+            throw Self.refusal(
                 "\(what) has \(text.unicodeScalars.count) characters, the column \(column) takes \(limit)",
-                sqlState: "22001", object: "table \(table.displayName), column \(column)")
+                sqlState: "22001", about: "table \(table.displayName), column \(column)")
         }
         try fits(group.identity.name, "name", tables.groups, "the name \(group.identity.name)")
         for member in group.members {
             try fits(
                 member.symbol, "symbol", tables.memberships, "the symbol \(member.symbol) of \(group.identity.name)")
             if let weights, let weight = member.weight, weights.text(ofPercent: weight) == nil {
-                throw UpstreamError(
-                    .data, "push universes",
+                throw Self.refusal(
                     "the weight \(weight) of \(member.symbol) in \(group.identity.name) doesn't fit the column, which is "
                         + "\(weights.typeText)", sqlState: "22003",
-                    object: "table \(tables.memberships.displayName), column weight")
+                    about: "table \(tables.memberships.displayName), column weight")
             }
         }
         try checkReferences(group)
         if tables.groups.column("environment") == nil, group.identity.environment != "DEFAULT" {
-            throw UpstreamError(
-                .data, "push universes",
+            throw Self.refusal(
                 "group \(group.identity.name) belongs to \(group.identity.environment), and the table knows no "
-                    + "environments", object: "table \(tables.groups.displayName)")
+                    + "environments", about: "table \(tables.groups.displayName)")
         }
+    }
+
+    private static func refusal(_ text: String, sqlState: String? = nil, about object: String) -> UpstreamError {
+        UpstreamError(.data, "push universes", text, sqlState: sqlState, object: object)
     }
 
     /// Reports all members that a foreign key of the table rejects, at once.
     private func checkReferences(_ group: GroupRecord) throws(UpstreamError) {
         let operation = "look for the members of \(group.identity.name)"
-        let keys =
-            try connection.run(
-                """
-                SELECT c.confrelid::regclass::text, quote_ident(r.attname) FROM pg_constraint c
-                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND a.attname = 'symbol'
-                JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
-                WHERE c.conrelid = \(SQLText.literal(tables.memberships.sqlName))::regclass AND c.contype = 'f'
-                  AND array_length(c.conkey, 1) = 1 AND has_table_privilege(c.confrelid, 'SELECT')
-                """, operation
-            ).last?.rows ?? []
+        let keys = try connection.run(
+            """
+            SELECT c.confrelid::regclass::text, quote_ident(r.attname) FROM pg_constraint c
+            JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1] AND a.attname = 'symbol'
+            JOIN pg_attribute r ON r.attrelid = c.confrelid AND r.attnum = c.confkey[1]
+            WHERE c.conrelid = \(SQLText.literal(tables.memberships.sqlName))::regclass AND c.contype = 'f'
+              AND array_length(c.conkey, 1) = 1 AND has_table_privilege(c.confrelid, 'SELECT')
+            """, operation
+        ).rows
         for key in keys {
-            guard let table = key[0], let column = key[1], !group.members.isEmpty else { continue }
+            guard let table = key[0], let column = key[1] else { continue }
             var unknown: [String] = []
-            for start in stride(from: 0, to: group.members.count, by: Self.chunk) {
-                let part = group.members[start..<min(start + Self.chunk, group.members.count)]
+            for part in group.members.parts(of: Self.chunk) {
                 let symbols = part.map { "(\(SQLText.literal($0.symbol)))" }.joined(separator: ", ")
-                let rows =
-                    try connection.run(
-                        "SELECT s FROM (VALUES \(symbols)) v(s) "
-                            + "WHERE NOT EXISTS (SELECT 1 FROM \(table) r WHERE r.\(column)::text = s) ORDER BY 1",
-                        operation
-                    ).last?.rows ?? []
-                unknown += rows.compactMap { $0.first.flatMap { $0 } }
+                let sql =
+                    "SELECT s FROM (VALUES \(symbols)) v(s) "
+                    + "WHERE NOT EXISTS (SELECT 1 FROM \(table) r WHERE r.\(column)::text = s) ORDER BY 1"
+                unknown += try connection.run(sql, operation).rows.compactMap { $0[0] }
             }
             guard !unknown.isEmpty else { continue }
-            throw UpstreamError(
-                .data, "push universes",
+            throw Self.refusal(
                 "\(unknown.count) of its symbols are not in \(table), which the table refers to: "
-                    + DisplayText.list(unknown),
-                sqlState: "23503", object: "group \(group.identity.name)")
+                    + DisplayText.list(unknown), sqlState: "23503", about: "group \(group.identity.name)")
         }
     }
 
@@ -136,38 +128,30 @@ struct UniverseWriting {
             }
         }
         result.removed = before.keys.sorted()
-        if let text = group.description, tables.groups.column("description") != nil, text != found.description {
-            result.changesDetails = true
+        var isSame =
+            result.added.isEmpty && result.removed.isEmpty && result.reweighted.isEmpty && result.redescribed.isEmpty
+        if let text = group.description, tables.groups.column("description") != nil {
+            isSame = isSame && text == found.description
         }
-        if let text = group.metadata, tables.groups.column("metadata") != nil,
-            !Self.isSameDocument(text, found.metadata)
-        {
-            result.changesDetails = true
+        if let text = group.metadata, tables.groups.column("metadata") != nil {
+            isSame = isSame && Self.isSameDocument(text, found.metadata)
         }
-        let isSame =
-            result.added.isEmpty && result.removed.isEmpty && result.reweighted.isEmpty
-            && result.redescribed.isEmpty
-        result.action = isSame && !result.changesDetails ? .unchanged : .update
+        result.action = isSame ? .unchanged : .update
         return result
     }
 
     /// Whether two documents are equal; jsonb reformats a document, so the texts may differ.
-    private static func isSameDocument(_ left: String?, _ right: String?) -> Bool {
-        guard left != right else { return true }
-        guard let left = left.flatMap(JSONValue.init(parsing:)), let right = right.flatMap(JSONValue.init(parsing:))
-        else {
-            return false
-        }
-        return left == right
+    private static func isSameDocument(_ left: String, _ right: String?) -> Bool {
+        guard left != right, let document = JSONValue(parsing: left) else { return left == right }
+        return document == right.flatMap(JSONValue.init(parsing:))
     }
 
     private func storedType(of identity: GroupRecord.Identity) throws(UpstreamError) -> String {
         guard let allowedTypes, !allowedTypes.contains(identity.type) else { return identity.type }
         guard allowedTypes.contains("CUSTOM"), tables.groups.column("metadata") != nil else {
-            throw UpstreamError(
-                .data, "push universes",
+            throw Self.refusal(
                 "the check of the column type takes \(allowedTypes.joined(separator: ", ")) and not \(identity.type)",
-                object: "table \(tables.groups.displayName), column type")
+                about: "table \(tables.groups.displayName), column type")
         }
         return "CUSTOM"
     }
@@ -178,37 +162,31 @@ struct UniverseWriting {
         let groups = tables.groups
         let columns = ["id", "description", "metadata"].map { UniverseTables.text($0, of: groups, "g") }
         let stored = try storedType(of: identity)
-        let rows =
-            try connection.run(
-                """
-                SELECT \(columns.joined(separator: ", ")) FROM \(groups.sqlName) g
-                WHERE g.name = \(SQLText.literal(identity.name)) AND g.type = \(SQLText.literal(stored))
-                  AND \(UniverseTables.environment(of: groups, "g")) = \(SQLText.literal(identity.environment))
-                ORDER BY g.id
-                """, "look for the group \(identity.name)"
-            ).last?.rows ?? []
+        let rows = try connection.run(
+            """
+            SELECT \(columns.joined(separator: ", ")) FROM \(groups.sqlName) g
+            WHERE g.name = \(SQLText.literal(identity.name)) AND g.type = \(SQLText.literal(stored))
+              AND \(UniverseTables.environment(of: groups, "g")) = \(SQLText.literal(identity.environment))
+            ORDER BY g.id
+            """, "look for the group \(identity.name)"
+        ).rows
         guard let row = rows.first, let id = row[0] else { return nil }
         if stored != identity.type, TypeMark.type(in: row[2]) != identity.type {
-            throw UpstreamError(
-                .data, "push universes",
+            throw Self.refusal(
                 "the database has a CUSTOM group of this name that is no \(identity.type); rename one of the two",
-                object: "group \(identity.name)")
+                about: "group \(identity.name)")
         }
         let memberships = tables.memberships
         let fields = ["symbol", "weight", "metadata"].map { UniverseTables.text($0, of: memberships, "m") }
-        let members =
-            try connection.run(
-                "SELECT \(fields.joined(separator: ", ")) FROM \(memberships.sqlName) m "
-                    + "WHERE m.group_id::text = \(SQLText.literal(id))", "read the members of \(identity.name)"
-            ).last?.rows ?? []
-        return (
-            id, row[1], row[2].flatMap(TypeMark.stripped),
-            members.compactMap { row in
-                row[0].map { symbol in
-                    MemberRecord(symbol: symbol, weight: row[1].flatMap { weights?.percent($0) }, metadata: row[2])
-                }
+        let sql =
+            "SELECT \(fields.joined(separator: ", ")) FROM \(memberships.sqlName) m "
+            + "WHERE m.group_id::text = \(SQLText.literal(id))"
+        let members = try connection.run(sql, "read the members of \(identity.name)").rows.compactMap { row in
+            row[0].map { symbol in
+                MemberRecord(symbol: symbol, weight: row[1].flatMap { weights?.percent($0) }, metadata: row[2])
             }
-        )
+        }
+        return (id, row[1], row[2].flatMap(TypeMark.stripped), members)
     }
 
     // MARK: - Writing
@@ -222,11 +200,10 @@ struct UniverseWriting {
                 throw Self.notWritten(operation, "\(written) of \(count) rows were", tables.memberships)
             }
         }
-        for start in stride(from: 0, to: plan.removed.count, by: Self.chunk) {
-            let symbols = plan.removed[start..<min(start + Self.chunk, plan.removed.count)].map(SQLText.literal)
+        for part in plan.removed.parts(of: Self.chunk) {
             try run(
                 "DELETE FROM \(tables.memberships.sqlName) WHERE group_id = \(id) "
-                    + "AND symbol IN (\(symbols.joined(separator: ",")))", writing: symbols.count)
+                    + "AND symbol IN (\(part.map(SQLText.literal).joined(separator: ",")))", writing: part.count)
         }
         let details = ["weight", "metadata"].filter { tables.memberships.column($0) != nil }
         func value(_ column: String, of member: MemberRecord) -> String {
@@ -248,15 +225,12 @@ struct UniverseWriting {
             return "UPDATE \(tables.memberships.sqlName) SET \(settings.joined(separator: ", ")) "
                 + "WHERE group_id = \(id) AND symbol = \(SQLText.literal(member.symbol))"
         }
-        for start in stride(from: 0, to: changes.count, by: Self.chunk) {
-            let part = changes[start..<min(start + Self.chunk, changes.count)]
-            try run(part.joined(separator: "; "), writing: part.count)
-        }
+        for part in changes.parts(of: Self.chunk) { try run(part.joined(separator: "; "), writing: part.count) }
         let new = Set(plan.added)
         let members = group.members.filter { new.contains($0.symbol) }
         let names = (["group_id", "symbol"] + details).joined(separator: ", ")
-        for start in stride(from: 0, to: members.count, by: Self.chunk) {
-            let rows = members[start..<min(start + Self.chunk, members.count)].map { member in
+        for part in members.parts(of: Self.chunk) {
+            let rows = part.map { member in
                 let values = [id, SQLText.literal(member.symbol)] + details.map { value($0, of: member) }
                 return "(\(values.joined(separator: ", ")))"
             }
@@ -306,7 +280,7 @@ struct UniverseWriting {
             let settings = values.map { "\($0.column) = \($0.sql)" }.joined(separator: ", ")
             sql = "UPDATE \(table.sqlName) SET \(settings) WHERE id::text = \(SQLText.literal(id)) RETURNING id::text"
         }
-        guard let id = try connection.run(sql, operation).last?.rows.first?.first, let id else {
+        guard let id = try connection.run(sql, operation).value else {
             throw Self.notWritten(operation, "its row was not", table)
         }
         return SQLText.literal(id)
@@ -318,23 +292,11 @@ struct UniverseWriting {
             object: "table \(table.displayName)")
     }
 
-    func rollback() throws(UpstreamError) {
-        try connection.run("ROLLBACK", "end pushing universes")
-    }
+    func rollback() throws(UpstreamError) { try connection.run("ROLLBACK", "end pushing universes") }
 
     func commit() throws(UpstreamError) {
         guard try connection.run("COMMIT", "commit the universes").last?.tag == "COMMIT" else {
             throw UpstreamError(.busy, "commit the universes", "the server rolled the transaction back")
         }
-    }
-}
-
-extension TableDescription.Column {
-    /// The maximum number of characters of a varchar(n) or char(n).
-    fileprivate var characterLimit: Int? {
-        guard typeName == "varchar" || typeName == "bpchar", let open = baseTypeText.lastIndex(of: "(") else {
-            return nil
-        }
-        return Int(baseTypeText[baseTypeText.index(after: open)...].dropLast())
     }
 }

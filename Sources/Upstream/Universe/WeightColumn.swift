@@ -25,8 +25,8 @@ struct WeightColumn: Sendable {
             FROM (SELECT count(m.weight) n, sum(m.weight) s, max(m.weight) w FROM \(table.sqlName) m
                 GROUP BY m.group_id) g
             """, "look at the weights in group_memberships"
-        ).last?.rows.first
-        func number(_ place: Int) -> Double? { row.flatMap { $0[place] }.flatMap { Double($0) } }
+        ).rows.first
+        func number(_ place: Int) -> Double? { row?.number(place) }
         self.init(
             typeText: column.baseTypeText, largest: number(0), fractions: Int(number(1) ?? 0),
             percents: Int(number(2) ?? 0))
@@ -49,11 +49,8 @@ struct WeightColumn: Sendable {
             digits = nil
         }
         let isNarrow = digits.map { $0.before <= 1 } ?? false
-        if let largest, largest > 1.5 {
-            isFraction = false
-        } else {
-            isFraction = fractions > percents || isNarrow
-        }
+        let isLarge = largest.map { $0 > 1.5 } ?? false
+        isFraction = !isLarge && (fractions > percents || isNarrow)
     }
 
     /// A stored weight as percent; `nil` if it isn't a number.

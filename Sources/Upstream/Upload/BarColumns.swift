@@ -20,9 +20,7 @@ public struct BarColumns: Sendable, Equatable {
                 String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
             }
             guard parts.count == 2, BarField(rawValue: parts[0]) != nil, !parts[1].isEmpty, named[parts[0]] == nil
-            else {
-                return nil
-            }
+            else { return nil }
             named[parts[0]] = parts[1]
         }
         let all = BarField.allCases.map { named[$0.rawValue] ?? $0.rawValue }

@@ -2,13 +2,7 @@ import MarketData
 
 /// The columns of `ohlcv_1min` and `ohlcv_1sec`.
 enum BarField: String, RowField {
-    case symbol
-    case timestamp
-    case open
-    case high
-    case low
-    case close
-    case volume
+    case symbol, timestamp, open, high, low, close, volume
     case decimalVolume = "decimal_volume"
     case vwap
     case dayVolume = "day_volume"
@@ -19,9 +13,7 @@ enum BarField: String, RowField {
     case startMilliseconds = "start_ms"
     case endMilliseconds = "end_ms"
     case receivedAt = "received_at"
-    case collector
-    case connection
-    case source
+    case collector, connection, source
 
     @inline(__always)
     func write(_ row: Buffered<Bar>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter) {

@@ -24,17 +24,10 @@ public enum BarConflict: String, Sendable, CaseIterable {
 ///   it, since the tape was read when the day was over.
 struct BarVersions: Sendable, Equatable {
     let conflict: BarConflict
-    let hasReceived: Bool
-    let hasCollector: Bool
-    let hasSource: Bool
-    let hasDecimalVolume: Bool
-    private let receivedAt: String
-    private let collector: String
-    private let source: String
-    private let volume: String
-    private let decimalVolume: String
-    /// One day after another file last uploaded bars under this collector's name, in the server's format; `nil` if none
-    /// did.
+    /// The table's own names of its columns.
+    private let names: [BarField: String]
+    private var hasReceived: Bool { names[.receivedAt] != nil }
+    /// A day after another file last uploaded bars under this collector's name, in the server's format.
     var othersUntil: String?
     /// The server's time, in its own format, because Citus doesn't distribute a statement that calls now(). If `nil`,
     /// the statement calls it.
@@ -43,24 +36,18 @@ struct BarVersions: Sendable, Equatable {
     /// and proves nothing. If `nil`, only the server's time is compared.
     var boxTime: Int64?
 
-    /// The rule for a table with these columns, under the names that it has for them.
-    init(_ conflict: BarConflict?, columns: Set<BarField>, name: (BarField) -> String = { $0.rawValue }) {
-        receivedAt = name(.receivedAt)
-        collector = name(.collector)
-        source = name(.source)
-        volume = name(.volume)
-        decimalVolume = name(.decimalVolume)
-        hasReceived = columns.contains(.receivedAt)
-        hasCollector = columns.contains(.collector)
-        hasSource = columns.contains(.source)
-        hasDecimalVolume = columns.contains(.decimalVolume)
-        self.conflict = conflict ?? (hasReceived ? .newest : .replace)
+    /// The rule for a table with these columns.
+    init(_ conflict: BarConflict?, columns: [PlannedColumn<BarField>]) {
+        names = Dictionary(uniqueKeysWithValues: columns.map { ($0.field, $0.name) })
+        self.conflict = conflict ?? (names[.receivedAt] == nil ? .replace : .newest)
     }
 
     /// The condition under which the row `new` replaces the row `old`; `nil` when it never does.
     ///
     /// - Parameter bringer: the source of the new row.
     func condition(old: String, new: String, from bringer: EventSource) -> String? {
+        let (receivedAt, collector, source) = (name(.receivedAt), name(.collector), name(.source))
+        let hasSource = names[.source] != nil
         let now = now.map { "timestamptz \(SQLText.literal($0))" } ?? "now()"
         let isLater = "least(\(new).\(receivedAt), \(now)) >= least(\(old).\(receivedAt), \(now))"
         let wasFill = "\(old).\(source) = '\(Self.fill)'"
@@ -86,7 +73,7 @@ struct BarVersions: Sendable, Equatable {
             }
         var cases = ["WHEN \(old).\(receivedAt) IS NULL THEN \(overUnknown)"]
         if hasSource { cases.append("WHEN \(old).\(source) = '\(EventSource.reconcile.rawValue)' THEN \(isLater)") }
-        if hasCollector {
+        if names[.collector] != nil {
             var isNewer = "\(new).\(receivedAt) >= \(old).\(receivedAt)"
             if let othersUntil {
                 let ownSince = "timestamptz \(SQLText.literal(othersUntil))"
@@ -104,9 +91,11 @@ struct BarVersions: Sendable, Equatable {
         return "CASE \(cases.joined(separator: " ")) ELSE \(hasMore) END"
     }
 
+    private func name(_ field: BarField) -> String { names[field] ?? field.rawValue }
+
     private func amount(_ row: String) -> String {
-        hasDecimalVolume
-            ? "coalesce(\(row).\(decimalVolume), \(row).\(volume), 0)" : "coalesce(\(row).\(volume), 0)"
+        let exact = names[.decimalVolume].map { "\(row).\($0), " } ?? ""
+        return "coalesce(\(exact)\(row).\(name(.volume)), 0)"
     }
 
     /// The value of the column source in a bar that filled a gap.

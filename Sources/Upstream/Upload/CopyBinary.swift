@@ -2,14 +2,7 @@ import MarketData
 
 /// A column's type in COPY's binary format, among those that EdgeTick can encode.
 enum BinaryType: Sendable, Equatable {
-    case text
-    case numeric
-    case float8
-    case int2
-    case int4
-    case int8
-    case timestamp
-    case bool
+    case text, numeric, float8, int2, int4, int8, timestamp, bool
 
     /// The type of a column with the form `form` and the name `typeName` in pg_type; `nil` if only text can fill it.
     init?(_ form: ColumnForm, typeName: String) {

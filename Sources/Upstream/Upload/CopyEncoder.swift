@@ -3,7 +3,6 @@ import MarketData
 /// A column that will be sent, and how.
 struct PlannedColumn<Field: RowField>: Sendable {
     let field: Field
-    /// The roles of the column.
     var roles: Column.Target.Role = []
     let form: ColumnForm
     /// The table's own name of the column, quoted.
@@ -23,7 +22,6 @@ struct CopyEncoder<Field: RowField, Writer: CopyWriter>: CopySource {
     private var hasBegun = false
     private var hasEnded = false
 
-    /// Encodes the rows that `order` points at, in that order.
     init(
         _ rows: [Buffered<Field.Event>], order: ArraySlice<Int32>, columns: [PlannedColumn<Field>],
         context: RowContext, as writer: Writer.Type

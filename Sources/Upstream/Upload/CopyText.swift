@@ -54,24 +54,16 @@ struct CopyText: CopyWriter {
     }
 
     @inline(__always)
-    mutating func append(_ value: Int64) {
-        DecimalText.append(value, to: &bytes)
-    }
+    mutating func append(_ value: Int64) { DecimalText.append(value, to: &bytes) }
 
-    mutating func append(flag: Bool) {
-        bytes.append(flag ? UInt8(ascii: "t") : UInt8(ascii: "f"))
-    }
+    mutating func append(flag: Bool) { bytes.append(flag ? UInt8(ascii: "t") : UInt8(ascii: "f")) }
 
     /// A symbol: printable ASCII without backslash, so nothing to escape.
     @inline(__always)
-    mutating func append(_ symbol: Symbol) {
-        symbol.withUTF8 { bytes.append(contentsOf: $0) }
-    }
+    mutating func append(_ symbol: Symbol) { symbol.withUTF8 { bytes.append(contentsOf: $0) } }
 
     @inline(__always)
-    mutating func append(_ text: SharedText) {
-        bytes.append(contentsOf: text.escaped)
-    }
+    mutating func append(_ text: SharedText) { bytes.append(contentsOf: text.escaped) }
 
     /// Returns a text as it is written in a field.
     static func escaped(_ text: String) -> [UInt8] {
@@ -80,9 +72,37 @@ struct CopyText: CopyWriter {
         return copy.bytes
     }
 
-    mutating func append(text: UnsafeBufferPointer<UInt8>) {
-        for byte in text { appendEscaped(byte) }
+    /// Undoes the escapes in a field.
+    static func unescaped(_ field: some Collection<UInt8>) -> [UInt8] {
+        guard field.contains(UInt8(ascii: "\\")) else { return Array(field) }
+        var bytes: [UInt8] = []
+        var rest = field.makeIterator()
+        while let byte = rest.next() {
+            guard byte == UInt8(ascii: "\\") else {
+                bytes.append(byte)
+                continue
+            }
+            switch rest.next() {
+            case UInt8(ascii: "b"): bytes.append(8)
+            case UInt8(ascii: "t"): bytes.append(9)
+            case UInt8(ascii: "n"): bytes.append(10)
+            case UInt8(ascii: "v"): bytes.append(11)
+            case UInt8(ascii: "f"): bytes.append(12)
+            case UInt8(ascii: "r"): bytes.append(13)
+            case let other?: bytes.append(other)
+            case nil: break
+            }
+        }
+        return bytes
     }
+
+    /// A field as an SQL constant, which each column's own type parses.
+    static func literal(_ field: [UInt8]) -> String {
+        guard field != Array("\\N".utf8) else { return "NULL" }
+        return SQLText.literal(String(decoding: unescaped(field), as: UTF8.self))
+    }
+
+    mutating func append(text: UnsafeBufferPointer<UInt8>) { for byte in text { appendEscaped(byte) } }
 
     mutating func append(text: String) {
         var copy = text
@@ -140,16 +160,28 @@ struct CopyText: CopyWriter {
         let (seconds, fraction) = rest.quotientAndRemainder(dividingBy: unitsPerSecond)
         var text: [UInt8] = []
         text.reserveCapacity(32)
-        CalendarDate.append(daysSinceEpoch: days, to: &text)
-        for (mark, number) in [(" ", seconds / 3600), (":", seconds / 60 % 60), (":", seconds % 60)] {
-            text.append(contentsOf: mark.utf8)
-            CalendarDate.append(number, digits: 2, to: &text)
+        let (year, month, day) = TradingCalendar.civil(Int(days))
+        append(Int64(year), digits: 4, to: &text)
+        let parts = [Int64(month), Int64(day), seconds / 3600, seconds / 60 % 60, seconds % 60]
+        for (mark, number) in zip("-- ::".utf8, parts) {
+            text.append(mark)
+            append(number, digits: 2, to: &text)
         }
         if fraction != 0 {
             text.append(UInt8(ascii: "."))
-            CalendarDate.append(fraction, digits: digits, to: &text)
+            append(fraction, digits: digits, to: &text)
         }
         if zoned { text.append(contentsOf: "+00".utf8) }
         return TimeText(time: time, isZoned: zoned, bytes: text)
+    }
+
+    /// Appends a number, padded with leading zeros to `digits` characters.
+    private static func append(_ number: Int64, digits: Int, to text: inout [UInt8]) {
+        let start = text.count
+        if number < 0 { text.append(UInt8(ascii: "-")) }
+        let first = text.count
+        DecimalText.append(Int64(bitPattern: number.magnitude), to: &text)
+        let missing = digits - (text.count - start)
+        if missing > 0 { text.insert(contentsOf: repeatElement(UInt8(ascii: "0"), count: missing), at: first) }
     }
 }

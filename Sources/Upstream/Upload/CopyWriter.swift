@@ -5,9 +5,7 @@ protocol CopyWriter {
     init()
     var bytes: [UInt8] { get set }
 
-    /// Called before the first row.
     mutating func begin()
-    /// Called after the last row.
     mutating func end()
     mutating func beginRow(columns: Int)
     mutating func beginField(_ type: BinaryType?)
@@ -50,13 +48,9 @@ extension CopyWriter {
         if let value { append(value, rounded: form == .rounded) } else { appendNull() }
     }
 
-    mutating func append(_ value: Int32?) {
-        if let value { append(Int64(value)) } else { appendNull() }
-    }
+    mutating func append(_ value: Int32?) { if let value { append(Int64(value)) } else { appendNull() } }
 
-    mutating func append(_ value: Int64?) {
-        if let value { append(value) } else { appendNull() }
-    }
+    mutating func append(_ value: Int64?) { if let value { append(value) } else { appendNull() } }
 
     mutating func append(milliseconds: Int64?, zoned: Bool) {
         if let milliseconds { append(milliseconds: milliseconds, zoned: zoned) } else { appendNull() }
@@ -71,11 +65,8 @@ extension CopyWriter {
 
     mutating func append(connection: Int32, in context: RowContext) {
         let index = Int(connection)
-        if context.connectionTexts.indices.contains(index) {
-            append(context.connectionTexts[index])
-        } else {
-            appendNull()
-        }
+        guard context.connectionTexts.indices.contains(index) else { return appendNull() }
+        append(context.connectionTexts[index])
     }
 
     @inline(__always)

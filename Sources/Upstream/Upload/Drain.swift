@@ -1,13 +1,12 @@
 import MarketData
 
-/// One upload of everything a source has, with each batch's rows and the ledger in one transaction: see
-/// ``Uploader/drain(_:of:)``.
+/// One upload of everything that a source has: see ``Uploader/drain(_:of:)``.
 final class Drain<Source: UploadSource> {
     private let session: UploadSession
     private let memory: UploadMemory
     private let source: Source
     private let file: any UploadFile
-    private let ahead: ReadAhead<Source>
+    private let ahead: ReadAhead
     private let commits = CommitGroup()
     private var failures: [EventStream: UpstreamError] = [:]
     /// The first stream's failure, which the drain throws at its end.
@@ -27,8 +26,7 @@ final class Drain<Source: UploadSource> {
         let identified = Set(EventStream.allCases.filter { catalog.identity(of: $0) != nil })
         ahead = ReadAhead(source) { [configuration = session.configuration] batch in
             UploadParcel(
-                batch, collector: configuration.collector, barTimestamp: configuration.barTimestamp,
-                isByIdentity: identified.contains(batch.stream))
+                batch, context: RowContext(of: batch, configuration), isByIdentity: identified.contains(batch.stream))
         }
     }
 
@@ -91,10 +89,9 @@ final class Drain<Source: UploadSource> {
             return
         }
         wentUp(loaded, isOnDisk: true)
-        try await settle(loaded.settledBatch, by: loaded.ledger)
+        try await settle(SettledBatch(loaded.batch, loaded.outcome, took: loaded.took), by: loaded.ledger)
     }
 
-    /// Records that the transaction was committed.
     private func wentUp(_ transaction: UploadTransaction, isOnDisk: Bool) {
         session.note(transaction.outcome, of: transaction.batch.stream)
         memory.wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
@@ -134,7 +131,6 @@ final class Drain<Source: UploadSource> {
         await fail(batch.stream, error)
     }
 
-    /// Records that the stream takes no further part.
     private nonisolated(nonsending) func fail(_ stream: EventStream, _ error: UpstreamError) async {
         let error = error.of(configuration.role)
         failures[stream] = error
@@ -169,8 +165,8 @@ final class Drain<Source: UploadSource> {
         do throws(UpstreamError) {
             transaction.begin(after: before, isLazy: isLazy) { committed in
                 self.wentUp(committed, isOnDisk: !isLazy)
-                let settled = self.commits.add(
-                    committed.settledBatch, by: committed.ledger, token: committed.token, isLazy: isLazy)
+                let batch = SettledBatch(committed.batch, committed.outcome, took: committed.took)
+                let settled = self.commits.add(batch, by: committed.ledger, token: committed.token, isLazy: isLazy)
                 self.ahead.readOn(after: settled)
             }
             memory.prepare(transaction, within: configuration.statementTimeout)
@@ -215,14 +211,13 @@ final class Drain<Source: UploadSource> {
     ) async throws(UpstreamError) -> LedgerPosition {
         if let position = session.places.position(of: stream) { return position }
         let acknowledged = file.marks(of: stream).acknowledged
-        try await Settlement(of: stream, with: file, over: session, needsRow: true).run()
+        try await Settlement(stream: stream, file: file, session: session, needsRow: true).run()
         guard let position = session.places.position(of: stream) else {
             throw UpstreamError(.ledger, "settle with the ledger", "it has no place for \(stream.rawValue)")
         }
         guard file.marks(of: stream).acknowledged >= acknowledged else {
             throw UpstreamError(
-                .busy, UploadTransaction.lockOperation, "rows before this batch wait again",
-                object: "table edgetick_uploads")
+                .busy, UploadTransaction.lockOperation, "rows before this batch wait again", object: Ledger.object)
         }
         return position
     }
@@ -265,7 +260,7 @@ final class Drain<Source: UploadSource> {
     /// The error; as ``UpstreamError/Reason/tooSlow`` if the server cancelled the statement at our own limit.
     private func timed(_ error: UpstreamError, since began: ContinuousClock.Instant) -> UpstreamError {
         let isOurs = error.sqlState == UpstreamError.canceled && .now - began >= configuration.statementTimeout * 0.9
-        return isOurs ? error.asTooSlow() : error
+        return isOurs ? error.with(.tooSlow) : error
     }
 
     /// Loads the rows of a range that are not upstream; if there are none, leaves no transaction open.
@@ -355,21 +350,16 @@ final class Drain<Source: UploadSource> {
         case _ where parcel.batch.stream != .bars && ticks.isEmpty: try transaction.loadNothing()
         case .bars(let tables):
             transaction.outcome.superseded = parcel.bars.superseded
-            for (group, target, order) in tables {
+            for (group, bars) in tables {
                 try transaction.loadBars(
-                    parcel.batch.bars, order[...], into: target, by: target.versions(configuration.barConflict),
-                    from: group.source, parcel.context, choice: &memory[group])
+                    bars, by: bars.target.versions(configuration.barConflict), from: group.source,
+                    choice: &memory.choices[group, default: UploadPathChoice()])
             }
-        case .trades(let target):
-            try transaction.load(parcel.batch.trades, ticks[...], into: target, parcel.context)
-        case .quotes(let target):
-            try transaction.load(parcel.batch.quotes, ticks[...], into: target, parcel.context)
-        case .luld(let target):
-            try transaction.load(parcel.batch.limitBands, ticks[...], into: target, parcel.context)
-        case .imbalances(let target):
-            try transaction.load(parcel.batch.imbalances, ticks[...], into: target, parcel.context)
-        case .fairValues(let target):
-            try transaction.load(parcel.batch.fairValues, ticks[...], into: target, parcel.context)
+        case .trades(let rows): try transaction.load(rows.at(ticks[...]))
+        case .quotes(let rows): try transaction.load(rows.at(ticks[...]))
+        case .luld(let rows): try transaction.load(rows.at(ticks[...]))
+        case .imbalances(let rows): try transaction.load(rows.at(ticks[...]))
+        case .fairValues(let rows): try transaction.load(rows.at(ticks[...]))
         }
         try transaction.confirmRefusals()
         do {
@@ -379,10 +369,9 @@ final class Drain<Source: UploadSource> {
         }
         guard !transaction.refused.isEmpty else { return }
         do {
-            try await source.keep(transaction.refused, of: parcel.batch.stream)
+            try await source.keep(transaction.refused)
         } catch {
-            throw UpstreamError(
-                .file, "keep \(transaction.refused.count) refused rows", String(describing: error))
+            throw UpstreamError(.file, "keep \(transaction.refused.count) refused rows", String(describing: error))
         }
     }
 }
@@ -391,9 +380,4 @@ extension SettledBatch {
     fileprivate init(_ batch: BufferedBatch, _ outcome: UploadOutcome, took: Duration = .zero) {
         self.init(stream: batch.stream, last: batch.lastSequence ?? 0, rows: batch.count, outcome: outcome, took: took)
     }
-}
-
-extension UploadTransaction {
-    /// The batch to report once the transaction is committed.
-    fileprivate var settledBatch: SettledBatch { SettledBatch(batch, outcome, took: took) }
 }

@@ -1,13 +1,11 @@
 import MarketData
 
 enum FairValueField: String, RowField {
-    case symbol
-    case time
+    case symbol, time
     case timeNanoseconds = "time_ns"
     case value = "fair_value"
     case receivedAt = "received_at"
-    case collector
-    case connection
+    case collector, connection
 
     @inline(__always)
     func write(

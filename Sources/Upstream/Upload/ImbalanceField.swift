@@ -1,19 +1,14 @@
 import MarketData
 
 enum ImbalanceField: String, RowField {
-    case symbol
-    case time
+    case symbol, time
     case timeNanoseconds = "time_ns"
     case auctionTime = "auction_time"
     case auctionType = "auction_type"
-    case sequence
-    case exchange
-    case imbalance
-    case paired
+    case sequence, exchange, imbalance, paired
     case clearingPrice = "clearing_price"
     case receivedAt = "received_at"
-    case collector
-    case connection
+    case collector, connection
 
     @inline(__always)
     func write(

@@ -18,13 +18,11 @@ extension LedgerRow {
     /// Reads the columns of ``Ledger/columns``.
     init?(_ row: ArraySlice<String?>) {
         let row = Array(row)
-        guard row.count == 5, let text = row[0], let sequence = Int64(text) else { return nil }
+        guard row.count == 5, let sequence: Int64 = row.number(0) else { return nil }
         self.init(sequence: sequence, token: row[1], successor: row[2])
         // Rows are numbered from 1.
-        if let first = row[3].flatMap({ Int64($0) }).map({ max($0, 1) }), let last = row[4].flatMap({ Int64($0) }),
-            first <= last
-        {
-            lost = first...last
+        if let first: Int64 = row.number(3), let last: Int64 = row.number(4), max(first, 1) <= last {
+            lost = max(first, 1)...last
         }
     }
 }
@@ -106,9 +104,7 @@ struct Ledger: Sendable {
     /// The lock comes before any data: a transaction of an abandoned connection may still be open on the server, and
     /// whether it commits is known only once it has ended. Constraints are checked with each statement, so that a
     /// deferred one can't fail the COMMIT of all rows.
-    func beginSQL(_ stream: EventStream) -> String {
-        "\(beginSQL); \(lockSQL(stream, of: bufferID))"
-    }
+    func beginSQL(_ stream: EventStream) -> String { "\(beginSQL); \(lockSQL(stream, of: bufferID))" }
 
     var beginSQL: String {
         (["BEGIN ISOLATION LEVEL READ COMMITTED"] + sessionSQL + ["SET CONSTRAINTS ALL IMMEDIATE"])
@@ -127,7 +123,7 @@ struct Ledger: Sendable {
     }
 
     /// Moves the stream's row on from its expected position, and commits. If the row was not updated, because a rule,
-    /// trigger or policy is in the way, the division fails before the COMMIT: see ``Ledger/wasNotMoved``.
+    /// trigger or policy is in the way, the division fails before the COMMIT: see ``explained(_:_:)``.
     ///
     /// A lazy COMMIT is answered before it is on the server's disk; the next COMMIT that is not lazy covers it.
     func commitSQL(
@@ -170,6 +166,13 @@ struct Ledger: Sendable {
         """
     }
 
-    /// The SQLSTATE of a move that updated no row: division by zero.
-    static let wasNotMoved = "22012"
+    /// The error of a statement that moves a row; in words if it updated none, which is a division by zero.
+    static func explained(_ error: UpstreamError, _ operation: String) -> UpstreamError {
+        guard error.sqlState == "22012" else { return error }
+        return UpstreamError(
+            .schema, operation, "its row was not written: a rule, trigger or policy is in the way", object: object)
+    }
+
+    /// The ledger as the object of an error.
+    static let object = "table edgetick_uploads"
 }

@@ -152,12 +152,11 @@ struct LedgerEvidence {
 
     /// The error for another copy that has taken over, with its collector's name.
     func rivalry(with id: String) throws(UpstreamError) -> UpstreamError {
-        let row = try connection.ask(ledger.collectorSQL(of: id), "read the ledger").last?.rows.first
-        let name = (row?.first ?? nil).map { "collector \($0), " } ?? ""
+        let collector = try connection.ask(ledger.collectorSQL(of: id), "read the ledger").value
+        let name = collector.map { "collector \($0), " } ?? ""
         return UpstreamError(
             .ledger, "settle with the ledger",
-            "another copy of this file has taken over its upload: \(name)identifier \(id)",
-            object: "table edgetick_uploads")
+            "another copy of this file has taken over its upload: \(name)identifier \(id)", object: Ledger.object)
     }
 
     /// Whether each row is there, in order; refused rows are left out.
@@ -212,8 +211,7 @@ struct LedgerEvidence {
     }
 
     private func needsPerson(_ text: String) -> UpstreamError {
-        UpstreamError(
-            .ledger, "settle \(stream.rawValue) with the ledger", text, object: "table \(stream.rawValue)")
+        UpstreamError(.ledger, "settle \(stream.rawValue) with the ledger", text, object: "table \(stream.rawValue)")
     }
 }
 

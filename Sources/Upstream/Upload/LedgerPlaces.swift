@@ -6,14 +6,12 @@ struct LedgerPlaces {
     private var positions: [EventStream: LedgerPosition] = [:]
     /// The streams settled over this connection, including those that have no row in the ledger yet.
     private var settled: Set<EventStream> = []
-    /// The tokens of transactions that were committed or tried, starting with the newest known to be on the server's
-    /// disk.
+    /// The tokens of transactions that were committed or tried, from the newest known to be on the server's disk on.
     private var made: [EventStream: [String]] = [:]
 
     /// The row's position; `nil` if it is unknown or there is no row.
     func position(of stream: EventStream) -> LedgerPosition? { positions[stream] }
 
-    /// Whether the stream was settled over this connection.
     func isSettled(_ stream: EventStream) -> Bool { settled.contains(stream) }
 
     /// The tokens that this process's own transactions may have given the row.
@@ -45,7 +43,6 @@ struct LedgerPlaces {
         made[stream]?.removeFirst(place)
     }
 
-    /// Forgets the positions.
     mutating func forget(_ streams: [EventStream] = EventStream.allCases) {
         for stream in streams {
             positions[stream] = nil

@@ -72,9 +72,7 @@ struct LedgerView {
     var remainder: [UploadLine.Predecessor] { line.remainder(of: stream, behind: marks) }
 
     /// The identifier of another copy that took the remainder over, if one did.
-    var rival: String? {
-        remainder.lazy.compactMap { self.rows[$0.id]?.successor }.first { !line.contains($0) }
-    }
+    var rival: String? { remainder.lazy.compactMap { self.rows[$0.id]?.successor }.first { !line.contains($0) } }
 
     /// How far the file's own transactions have uploaded the remainder.
     var settledRemainder: Int64 {
@@ -95,8 +93,7 @@ struct LedgerView {
         return (old.map(\.id), old.filter { $0.through <= acknowledged }.map(\.id))
     }
 
-    /// Whether this file moved the row. A version without tokens did not tell copies apart, so only its position
-    /// counts.
+    /// Whether this file moved the row. Of a version without tokens, only the position counts.
     private func isOurs(_ row: LedgerRow, under id: String) -> Bool {
         row.token.map { line.made($0, of: stream, under: id) } ?? true
     }

@@ -2,17 +2,13 @@ import MarketData
 
 /// The columns of `luld`.
 enum LimitBandField: String, RowField {
-    case symbol
-    case time
+    case symbol, time
     case timeNanoseconds = "time_ns"
     case highBand = "high_band"
     case lowBand = "low_band"
-    case indicators
-    case tape
-    case sequence
+    case indicators, tape, sequence
     case receivedAt = "received_at"
-    case collector
-    case connection
+    case collector, connection
 
     @inline(__always)
     func write(

@@ -1,21 +1,15 @@
 import MarketData
 
 enum QuoteField: String, RowField {
-    case symbol
-    case time
-    case bid
+    case symbol, time, bid
     case bidSize = "bid_size"
     case bidExchange = "bid_exchange"
     case ask
     case askSize = "ask_size"
     case askExchange = "ask_exchange"
-    case condition
-    case indicators
-    case tape
-    case sequence
+    case condition, indicators, tape, sequence
     case receivedAt = "received_at"
-    case collector
-    case connection
+    case collector, connection
     case participantTime = "participant_time"
 
     @inline(__always)

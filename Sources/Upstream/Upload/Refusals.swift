@@ -21,13 +21,11 @@ struct Refusals: Sendable, Equatable {
 
     private var counts: [String: Count] = [:]
 
-    /// Counts a row.
     mutating func add(_ symbol: Symbol, _ sqlState: String) {
         counts[sqlState, default: Count()].rows += 1
         if counts[sqlState]?.rows ?? 0 <= Self.limit { counts[sqlState]?.symbols.insert(symbol) }
     }
 
-    /// Adds the rows of another batch.
     mutating func add(_ other: Refusals) {
         for (sqlState, count) in other.counts { counts[sqlState, default: Count()].add(count) }
     }
@@ -38,21 +36,16 @@ struct Refusals: Sendable, Equatable {
         return count.rows >= Self.limit && count.symbols.count >= 2
     }
 
-    /// The error that makes a stream wait for a person: `error`, with the number of rows that were refused like that
-    /// one.
+    /// The error that makes a stream wait for a person: `error`, with the number of rows that were refused alike.
     func pause(because error: UpstreamError) -> UpstreamError {
         let count = error.sqlState.flatMap { counts[$0] }
         let rows =
             count.map { "\($0.rows.counted("row")) of \($0.symbols.count.counted("symbol")) are refused alike: " } ?? ""
-        return UpstreamError(
-            .refused, error.operation, rows + error.text, sqlState: error.sqlState, object: error.object,
-            constraint: error.constraint)
+        return error.with(.refused, preface: rows)
     }
 }
 
 extension UpstreamError {
     /// Whether no partition accepts the row: a failed check (23514) that names a table but no constraint.
-    var isWithoutPartition: Bool {
-        sqlState == "23514" && constraint == nil && object?.hasPrefix("table ") == true
-    }
+    var isWithoutPartition: Bool { sqlState == "23514" && constraint == nil && object?.hasPrefix("table ") == true }
 }

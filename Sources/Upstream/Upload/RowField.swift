@@ -16,13 +16,17 @@ struct RowContext: Sendable {
         collectorText = SharedText(collector)
         connectionTexts = connections.map(SharedText.init)
     }
+
+    init(of batch: BufferedBatch, _ configuration: UpstreamConfiguration) {
+        self.init(
+            collector: configuration.collector, connections: batch.connections, text: batch.text,
+            barTimestamp: configuration.barTimestamp)
+    }
 }
 
-/// The columns that rows of one kind can fill. The raw value is the column's name, by which ``TableShape`` describes
-/// it.
+/// The columns that rows of one kind can fill. The raw value is the column's name in ``TableShape``.
 protocol RowField: CaseIterable, Equatable, RawRepresentable<String>, Sendable where AllCases == [Self] {
     associatedtype Event: MarketEvent
 
-    /// Writes the row's value.
     func write(_ row: Buffered<Event>, as form: ColumnForm, in context: RowContext, to copy: inout some CopyWriter)
 }

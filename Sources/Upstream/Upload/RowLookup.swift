@@ -17,8 +17,7 @@ struct RowLookup<Field: RowField> {
         let isOnce = whose == .anybody && target.identity?.isWhole == true
         let columns =
             isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
-        let isCertain =
-            isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
+        let isCertain = isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
         try self.init(target, by: columns, isCertain: isCertain, in: catalog)
     }
 
@@ -42,29 +41,23 @@ struct RowLookup<Field: RowField> {
         joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
         self.columns = columns
         self.isCertain = isCertain
-        var types: [String] = []
-        for column in columns {
-            guard let found = target.table.column(column.field.rawValue), found.canSelect else {
-                throw UpstreamError(
-                    .schema, "look rows up in \(target.table.displayName)",
-                    "the right SELECT is missing: GRANT SELECT ON \(target.table.displayName)", sqlState: "42501",
-                    object: "table \(target.table.name)")
-            }
-            types.append(found.typeText)
+        let found = columns.compactMap { target.table.column($0.field.rawValue) }
+        guard found.count == columns.count, found.allSatisfy(\.canSelect) else {
+            throw UpstreamError(
+                .schema, "look rows up in \(table.displayName)",
+                "the right SELECT is missing: GRANT SELECT ON \(table.displayName)", sqlState: "42501",
+                object: "table \(table.name)")
         }
-        self.types = types
+        types = found.map(\.typeText)
     }
 
-    /// How often each row is there.
     func copies(
         _ rows: [Buffered<Field.Event>], _ context: RowContext, over connection: PostgresConnection
     ) throws(UpstreamError) -> [RowCopies] {
         let fields = rows.map { row in columns.map { literal($0, row, context) }.joined(separator: ", ") }
         let alike = Dictionary(grouping: fields, by: \.self).mapValues(\.count)
         var found = zip(rows, fields).map { RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1) }
-        for start in stride(from: 0, to: rows.count, by: 1000) {
-            try count(fields, start..<min(start + 1000, rows.count), &found, over: connection)
-        }
+        for part in fields.indices.parts(of: 1000) { try count(fields, part, &found, over: connection) }
         return found
     }
 
@@ -79,7 +72,7 @@ struct RowLookup<Field: RowField> {
         do throws(UpstreamError) {
             let results = try connection.ask(before + sql(fields, part) + after, operation)
             for row in results.lazy.flatMap(\.rows) {
-                guard row.count == 2, let place = row[0].flatMap({ Int($0) }), let count = row[1].flatMap({ Int($0) }),
+                guard row.count == 2, let place: Int = row.number(0), let count: Int = row.number(1),
                     found.indices.contains(place)
                 else { continue }
                 found[place].upstream = count
@@ -88,7 +81,7 @@ struct RowLookup<Field: RowField> {
             if error.sqlState == UpstreamError.canceled, !TableShape.isFound(by: table.indexed) {
                 throw UpstreamError(
                     error.reason, operation, "\(error.text), and no index begins with symbol or time: make one",
-                    sqlState: error.sqlState, object: "table \(table.name)", role: error.role)
+                    sqlState: error.sqlState, object: "table \(table.name)")
             }
             // Class 22: a data exception.
             guard error.sqlState?.hasPrefix("22") == true else { throw error }
@@ -153,8 +146,7 @@ public struct RowCopies: Sendable, Equatable {
 public struct RowsUpstream: Sendable {
     /// The rows, each with its copies.
     public internal(set) var rows: [RowCopies] = []
-    /// Whether the result is certain: the time of receipt distinguishes rows from another collector's, or a key
-    /// distinguishes events.
+    /// Whether the result is certain: the time of receipt tells collectors' rows apart, or a key tells events apart.
     public internal(set) var isCertain = true
     /// Whether a trigger has changed values of rows, which were found by what identifies their events.
     public internal(set) var areChanged = false
@@ -171,9 +163,7 @@ extension RowsUpstream {
         _ batch: BufferedBatch, of whose: RowOwner = .anybody, by configuration: UpstreamConfiguration,
         over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) {
-        let context = RowContext(
-            collector: configuration.collector, connections: batch.connections, text: batch.text,
-            barTimestamp: configuration.barTimestamp)
+        let context = RowContext(of: batch, configuration)
         func find<Field: RowField>(
             _ rows: [Buffered<Field.Event>], _ shape: TableShape, _: Field.Type
         ) throws(UpstreamError) {

@@ -4,26 +4,14 @@ import MarketData
 /// Finds out how far a stream's uploads are, before its first row goes over a connection: docs/design/ledger.md,
 /// "Settling".
 struct Settlement {
-    private let session: UploadSession
-    private let stream: EventStream
-    private let file: any UploadFile
-    private let isTakeover: Bool
-    private let needsRow: Bool
-
-    /// - Parameters:
-    ///   - isTakeover: whether a person decided to take back what another copy took over. Each waiting row is then
-    ///     looked up before it is sent, and left out if it is upstream.
-    ///   - needsRow: whether to create the ledger's row in any case, because rows follow.
-    init(
-        of stream: EventStream, with file: any UploadFile, over session: UploadSession, isTakeover: Bool = false,
-        needsRow: Bool = false
-    ) {
-        self.session = session
-        self.stream = stream
-        self.file = file
-        self.isTakeover = isTakeover
-        self.needsRow = needsRow
-    }
+    let stream: EventStream
+    let file: any UploadFile
+    let session: UploadSession
+    /// Whether a person decided to take back what another copy took over. Each waiting row is then looked up before it
+    /// is sent, and left out if it is upstream.
+    var isTakeover = false
+    /// Whether to create the ledger's row in any case, because rows follow.
+    var needsRow = false
 
     /// Settles the stream; afterwards the session knows its place.
     ///
@@ -46,7 +34,7 @@ struct Settlement {
     private nonisolated(nonsending) func settle() async throws(UpstreamError) -> Bool {
         let (connection, catalog) = try session.connected()
         let ledger = try session.ledger(in: catalog)
-        let lost = try await lostRows()
+        let lost = try await withFile("read which rows are lost") { try await $0.lostRows(of: stream) }
         let view = try lock(ledger, connection, lost)
         let evidence = LedgerEvidence(
             view: view, file: file, ledger: ledger, connection: connection, catalog: catalog,
@@ -62,7 +50,7 @@ struct Settlement {
             needsPlacing = true
         case .own(let position):
             try connection.run("\(Ledger.waitSQL); COMMIT", "settle with the ledger")
-            try await tell { try await $0.acknowledge(stream, through: position.sequence) }
+            try await withFile { try await $0.acknowledge(stream, through: position.sequence) }
             session.places.settle(stream, at: position)
             return true
         case .taken(let id): throw try evidence.rivalry(with: id)
@@ -71,8 +59,7 @@ struct Settlement {
                 throw UpstreamError(
                     .ledger, "settle \(stream.rawValue) with the ledger",
                     "another process has uploaded under this file's identifier, through row \(sequence): "
-                        + "this machine was probably cloned while the collector ran",
-                    object: "table edgetick_uploads")
+                        + "this machine was probably cloned while the collector ran", object: Ledger.object)
             }
             acknowledged = sequence
             needsPlacing = true
@@ -80,8 +67,7 @@ struct Settlement {
             switch try await evidence.proof() {
             case .sound: break
             case .ledgerLost: needsPlacing = true
-            case .rowsLost(let through):
-                return try await takeBack(to: through, over: connection)
+            case .rowsLost(let through): return try await takeBack(to: through, over: connection)
             }
             if view.rows[view.line.id]?.isUsed != true {
                 (acknowledged, claimed) = try await evidence.remainder()
@@ -103,7 +89,7 @@ struct Settlement {
         to sequence: Int64, over connection: PostgresConnection
     ) async throws(UpstreamError) -> Bool {
         try connection.run("ROLLBACK", "roll back")
-        try await tell { try await $0.takeBack(stream, to: sequence) }
+        try await withFile { try await $0.agree(withLedger: [stream: sequence]) }
         return false
     }
 
@@ -124,8 +110,7 @@ struct Settlement {
         let locked = results.filter { $0.tag.hasPrefix("INSERT") }.map(\.rows)
         for (id, found) in zip(left + [line.id], locked) {
             guard let row = found.first.flatMap({ LedgerRow($0[...]) }) else {
-                throw UpstreamError(
-                    .schema, "lock the ledger", "its row can't be read back", object: "table edgetick_uploads")
+                throw UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: Ledger.object)
             }
             rows[id] = row
         }
@@ -142,7 +127,7 @@ struct Settlement {
     ) async throws(UpstreamError) {
         let position = LedgerPosition(sequence: acknowledged, token: UUID().uuidString.lowercased())
         let move = session.places.prepare(stream, to: position)
-        try await tell { try await $0.prepare(move) }
+        try await withFile { try await $0.prepare(move) }
         let forgotten = view.forgotten(acknowledged: acknowledged)
         var sql = [ledger.placeSQL(stream, at: position, lost: view.lost)]
         sql += claimed.map { ledger.claimSQL(stream, from: $0, lost: view.lost) }
@@ -150,33 +135,22 @@ struct Settlement {
         do throws(UpstreamError) {
             try connection.run((sql + [Ledger.waitSQL, "COMMIT"]).joined(separator: "; "), "settle with the ledger")
         } catch {
-            guard error.sqlState == Ledger.wasNotMoved else { throw error }
-            throw UpstreamError(
-                .schema, "settle with the ledger",
-                "its row was not written: a rule, trigger or policy is in the way", object: "table edgetick_uploads")
+            throw Ledger.explained(error, "settle with the ledger")
         }
-        try await tell { file throws in
+        try await withFile { file throws in
             try await file.acknowledge(stream, through: acknowledged)
             try await file.forget(forgotten.ids, of: stream)
         }
         session.places.settle(stream, at: position)
     }
 
-    private nonisolated(nonsending) func lostRows() async throws(UpstreamError) -> ClosedRange<Int64>? {
+    private nonisolated(nonsending) func withFile<Value: Sendable>(
+        _ operation: String = "write down what is uploaded", _ body: (any UploadFile) async throws -> Value
+    ) async throws(UpstreamError) -> Value {
         do {
-            return try await file.lostRows(of: stream)
+            return try await body(file)
         } catch {
-            throw UpstreamError(.file, "read which rows are lost", String(describing: error))
-        }
-    }
-
-    private nonisolated(nonsending) func tell(
-        _ body: (any UploadFile) async throws -> Void
-    ) async throws(UpstreamError) {
-        do {
-            try await body(file)
-        } catch {
-            throw UpstreamError(.file, "write down what is uploaded", String(describing: error))
+            throw UpstreamError(.file, operation, String(describing: error))
         }
     }
 }

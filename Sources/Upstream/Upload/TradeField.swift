@@ -1,20 +1,13 @@
 import MarketData
 
 enum TradeField: String, RowField {
-    case symbol
-    case time
-    case price
-    case size
-    case exchange
-    case tape
+    case symbol, time, price, size, exchange, tape
     case tradeID = "trade_id"
-    case conditions
-    case sequence
+    case conditions, sequence
     case trfID = "trf_id"
     case trfTime = "trf_time"
     case receivedAt = "received_at"
-    case collector
-    case connection
+    case collector, connection
     case participantTime = "participant_time"
 
     @inline(__always)

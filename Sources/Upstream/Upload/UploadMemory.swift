@@ -1,11 +1,11 @@
 import MarketData
 
-/// What earlier batches taught: the best path for bars, which rows at the head of a stream failed, and what was
-/// refused.
+/// What earlier batches taught: the best path for bars, which rows at a stream's head failed, what was refused.
 final class UploadMemory {
     /// Whether refused rows become dead letters, however many they are.
     private let setsAside: Bool
-    private var choices: [BarGroup: UploadPathChoice] = [:]
+    /// How bars of a group go into their table.
+    var choices: [BarGroup: UploadPathChoice] = [:]
     /// Batches at the head of their streams that failed.
     private var stumbles: [EventStream: Stumble] = [:]
     /// The rows of each stream that were refused since one last succeeded.
@@ -13,20 +13,11 @@ final class UploadMemory {
 
     init(setsAside: Bool) { self.setsAside = setsAside }
 
-    /// How bars of a group go into their table.
-    subscript(_ group: BarGroup) -> UploadPathChoice {
-        get { choices[group] ?? UploadPathChoice() }
-        set { choices[group] = newValue }
-    }
-
     /// Whether the batch at the stream's head failed before.
     func hasStumbled(_ stream: EventStream) -> Bool { stumbles[stream] != nil }
 
-    /// The rows of a stream that were refused since one last succeeded; `nil` if any number of refused rows is set
-    /// aside.
-    func earlierRefusals(of stream: EventStream) -> Refusals? {
-        setsAside ? nil : refusals[stream] ?? Refusals()
-    }
+    /// The rows of a stream that were refused since one last succeeded; `nil` if any number of them is set aside.
+    func earlierRefusals(of stream: EventStream) -> Refusals? { setsAside ? nil : refusals[stream] ?? Refusals() }
 
     /// Records that the batch at its stream's head failed.
     func stumbled(_ batch: BufferedBatch, because error: UpstreamError) {

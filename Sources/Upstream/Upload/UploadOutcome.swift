@@ -13,15 +13,13 @@ public struct UploadOutcome: Sendable, Equatable {
     /// The number of bars that replaced another version. On hypertables and partitioned tables, new rows of the staging
     /// path count here as well, because the server can't distinguish them there.
     var updated = 0
-    /// The number of rows that existed: bars with the same values or a newer version, events that another box or an
-    /// earlier upload sent.
+    /// The number of rows that existed: the same or a newer bar, an event that another box or upload had sent.
     var unchanged = 0
     /// The number of bars left out because the batch holds a newer version.
     var superseded = 0
     /// The number of rows that the server refused; they became dead letters.
     public internal(set) var refused = 0
-    /// The number of rows that the server accepted but did not store in their table, because a trigger suppresses or
-    /// redirects them.
+    /// The number of rows that the server accepted but, because of a trigger, did not store in their table.
     public internal(set) var keptOut = 0
     /// The number of rows that were upstream already, from an earlier transaction.
     var skipped = 0
@@ -44,16 +42,4 @@ public struct UploadOutcome: Sendable, Equatable {
         bytes += other.bytes
         if other.path == .staging || path == nil { path = other.path }
     }
-}
-
-/// A row that upstream refuses.
-public struct RefusedRow: Sendable, Equatable {
-    /// The row's number in its stream of the buffer.
-    public let sequence: Int64
-    /// The server's five-character code.
-    public let sqlState: String
-    /// The server's message, with the constraint or column concerned.
-    public let reason: String
-    /// The row as a JSON object, with the names of the buffer's columns.
-    public let rowJSON: String
 }

@@ -11,21 +11,15 @@ struct UploadParcel: Sendable {
     /// Whether ticks are ordered by what identifies them, not as they arrived.
     private let isByIdentity: Bool
 
-    /// - Parameter isByIdentity: Whether the batch's table has each event once.
-    init(_ batch: BufferedBatch, collector: String, barTimestamp: BarTimestamp, isByIdentity: Bool) {
-        self.init(
-            batch, rows: 0..<batch.count,
-            context: RowContext(
-                collector: collector, connections: batch.connections, text: batch.text, barTimestamp: barTimestamp),
-            isByIdentity: isByIdentity)
-    }
-
-    private init(_ batch: BufferedBatch, rows: Range<Int>, context: RowContext, isByIdentity: Bool) {
+    /// - Parameters:
+    ///   - rows: the rows to send; all if `nil`.
+    ///   - isByIdentity: whether the batch's table has each event once.
+    init(_ batch: BufferedBatch, rows: Range<Int>? = nil, context: RowContext, isByIdentity: Bool) {
+        let rows = rows ?? 0..<batch.count
         self.batch = batch
         self.context = context
         self.isByIdentity = isByIdentity
-        bars = BarSelection(
-            batch.bars, in: batch.stream == .bars ? rows : 0..<0, timestamp: context.barTimestamp)
+        bars = BarSelection(batch.bars, in: batch.stream == .bars ? rows : 0..<0, timestamp: context.barTimestamp)
         ticks =
             switch batch.stream {
             case .bars: []
@@ -44,32 +38,57 @@ struct UploadParcel: Sendable {
     }
 }
 
+/// Rows of one kind, in the order to send them, and the table that they go into.
+struct UploadRows<Field: RowField>: Sendable {
+    let rows: [Buffered<Field.Event>]
+    /// The places of the rows to send.
+    let order: ArraySlice<Int32>
+    let target: UploadTarget<Field>
+    let context: RowContext
+
+    var count: Int { order.count }
+
+    /// The row, if there is just one.
+    var only: Buffered<Field.Event>? { order.count == 1 ? order.first.map { rows[Int($0)] } : nil }
+
+    /// Those at these places.
+    func at(_ order: ArraySlice<Int32>) -> UploadRows {
+        UploadRows(rows: rows, order: order, target: target, context: context)
+    }
+}
+
 /// The tables that a parcel's rows go to, and which rows go to which.
 enum UploadPlan {
-    /// Bars by table and rule, each with the places of the chosen rows in the batch.
-    case bars([(group: BarGroup, target: UploadTarget<BarField>, order: [Int32])])
-    case trades(UploadTarget<TradeField>)
-    case quotes(UploadTarget<QuoteField>)
-    case luld(UploadTarget<LimitBandField>)
-    case imbalances(UploadTarget<ImbalanceField>)
-    case fairValues(UploadTarget<FairValueField>)
+    /// Bars by table and rule.
+    case bars([(group: BarGroup, rows: UploadRows<BarField>)])
+    case trades(UploadRows<TradeField>)
+    case quotes(UploadRows<QuoteField>)
+    case luld(UploadRows<LimitBandField>)
+    case imbalances(UploadRows<ImbalanceField>)
+    case fairValues(UploadRows<FairValueField>)
 
     /// - Throws: reason `schema`, naming what prevents the use of a table.
     init(_ parcel: UploadParcel, in catalog: Catalog) throws(UpstreamError) {
-        switch parcel.batch.stream {
+        let batch = parcel.batch
+        func load<Field: RowField>(
+            _ rows: [Buffered<Field.Event>], _ order: [Int32], into shape: TableShape
+        ) throws(UpstreamError) -> UploadRows<Field> {
+            let target = try UploadTarget<Field>(shape, in: catalog)
+            return UploadRows(rows: rows, order: order[...], target: target, context: parcel.context)
+        }
+        switch batch.stream {
         case .bars:
-            var tables: [(group: BarGroup, target: UploadTarget<BarField>, order: [Int32])] = []
+            var tables: [(group: BarGroup, rows: UploadRows<BarField>)] = []
             for group in BarGroup.all {
                 guard let order = parcel.bars.groups[group] else { continue }
-                let shape: TableShape = group.interval == .minute ? .minuteBars : .secondBars
-                tables.append((group, try UploadTarget(shape, in: catalog), order))
+                tables.append((group, try load(batch.bars, order, into: .table(of: EventKind(group.interval)))))
             }
             self = .bars(tables)
-        case .trades: self = .trades(try UploadTarget(.trades, in: catalog))
-        case .quotes: self = .quotes(try UploadTarget(.quotes, in: catalog))
-        case .luld: self = .luld(try UploadTarget(.luld, in: catalog))
-        case .imbalances: self = .imbalances(try UploadTarget(.imbalances, in: catalog))
-        case .fairValues: self = .fairValues(try UploadTarget(.fairValues, in: catalog))
+        case .trades: self = .trades(try load(batch.trades, parcel.ticks, into: .trades))
+        case .quotes: self = .quotes(try load(batch.quotes, parcel.ticks, into: .quotes))
+        case .luld: self = .luld(try load(batch.limitBands, parcel.ticks, into: .luld))
+        case .imbalances: self = .imbalances(try load(batch.imbalances, parcel.ticks, into: .imbalances))
+        case .fairValues: self = .fairValues(try load(batch.fairValues, parcel.ticks, into: .fairValues))
         }
     }
 }
@@ -77,12 +96,7 @@ enum UploadPlan {
 extension BufferedBatch {
     /// The rows of `range` that come after a sequence.
     func rows(in range: Range<Int>, after settled: Int64) -> Range<Int> {
-        var low = range.lowerBound
-        var high = range.upperBound
-        while low < high {
-            let middle = low + (high - low) / 2
-            if let sequence = sequence(at: middle), sequence <= settled { low = middle + 1 } else { high = middle }
-        }
-        return low..<range.upperBound
+        let first = range.partitioningIndex { sequence(at: $0) ?? .max > settled }
+        return first..<range.upperBound
     }
 }

@@ -12,19 +12,12 @@ struct UploadPathChoice: Sendable, Equatable {
 
     var path: UploadOutcome.Path { stagedLeft > 0 ? .staging : .direct }
 
-    /// A direct COPY met an existing key.
     mutating func conflicted() {
         stagedLeft = stretch
         stretch = min(stretch * 2, Self.longestStretch)
     }
 
-    /// A direct COPY went through.
-    mutating func wentDirect() {
-        stretch = Self.firstStretch
-    }
+    mutating func wentDirect() { stretch = Self.firstStretch }
 
-    /// A batch went the staging path.
-    mutating func wentStaged() {
-        stagedLeft = max(0, stagedLeft - 1)
-    }
+    mutating func wentStaged() { stagedLeft = max(0, stagedLeft - 1) }
 }

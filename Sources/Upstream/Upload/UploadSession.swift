@@ -49,18 +49,17 @@ final class UploadSession {
         return (connection, catalog)
     }
 
-    /// Reports what altered tables no longer accept, or no longer store fully. Differences at the start are shown by
-    /// `migrate` and `doctor`.
+    /// Reports what altered tables no longer accept, or no longer store fully; `doctor` shows what was so at the start.
     private func reportChanges(_ catalog: Catalog) {
-        let found = TableShape.targets.flatMap { shape in
-            catalog.tables[shape.name].map { table in
-                shape.differences(in: catalog).map { "\(table.displayName): \($0)" }
-            } ?? []
+        var found: Set<String> = []
+        for shape in TableShape.targets {
+            guard let name = catalog.tables[shape.name]?.displayName else { continue }
+            found.formUnion(shape.differences(in: catalog).map { "\(name): \($0)" })
         }
-        for text in Set(found).subtracting(differences ?? Set(found)).sorted() {
+        for text in found.subtracting(differences ?? found).sorted() {
             logger.warning("a table was altered; the upload goes on", metadata: ["now": "\(text)"])
         }
-        differences = Set(found)
+        differences = found
     }
 
     /// How long the catalog is used while all goes well.
@@ -68,9 +67,7 @@ final class UploadSession {
 
     /// Discards a catalog of at least this age: if somebody drops a key, it no longer prevents duplicates, and the
     /// server need not report that.
-    func readTablesAgain(after age: Duration) {
-        if .now - readAt >= age { catalog = nil }
-    }
+    func readTablesAgain(after age: Duration) { if .now - readAt >= age { catalog = nil } }
 
     private func connect() throws(UpstreamError) -> PostgresConnection {
         drop()
@@ -97,7 +94,6 @@ final class UploadSession {
         }
     }
 
-    /// Gives up the connection.
     func drop() {
         connection?.finish()
         connection = nil
@@ -132,8 +128,7 @@ final class UploadSession {
             table: table, bufferID: id, collector: configuration.collector, sessionSQL: configuration.sessionSQL)
     }
 
-    /// The stream's row of the ledger on the server's disk, read behind a lock so that no open transaction still
-    /// changes it.
+    /// The stream's row of the ledger on the server's disk, read behind a lock so that no transaction still changes it.
     func settledRow(
         _ stream: EventStream, _ ledger: Ledger, _ connection: PostgresConnection
     ) throws(UpstreamError) -> LedgerRow? {

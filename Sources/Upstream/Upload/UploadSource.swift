@@ -10,7 +10,7 @@ public protocol UploadSource: Sendable {
 
     /// Keeps rows that the server refuses. They must be durable on return, because the COMMIT that moves past them
     /// follows. If the answer to that COMMIT is lost, the same rows may come again.
-    func keep(_ refused: [RefusedRow], of stream: EventStream) async throws
+    func keep(_ refused: [DeadLetter]) async throws
 
     /// Called when a batch is upstream: its COMMIT was answered, or the ledger confirms it.
     func settled(_ batch: SettledBatch) async throws

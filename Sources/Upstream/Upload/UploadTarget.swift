@@ -27,9 +27,7 @@ struct UploadTarget<Field: RowField>: Sendable {
         let identifying = ofFeed.filter { $0.roles.contains(.identity) }
         // If columns of the identity are missing, the rest alone doesn't distinguish events.
         tellsEvents = !identifying.isEmpty && identifying.count == shape.identity.count
-        told =
-            tellsEvents
-            ? identifying : ofFeed.filter { !$0.roles.isDisjoint(with: [.identity, .lookedUp]) }
+        told = tellsEvents ? identifying : ofFeed.filter { !$0.roles.isDisjoint(with: [.identity, .lookedUp]) }
         let identity = shape.identity(in: found)
         // Without the right to compare rows, one event could be mistaken for another.
         let canLook = told.allSatisfy { found.column($0.field.rawValue)?.canSelect == true }
@@ -38,10 +36,8 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     private var columnList: String { list(columns) }
 
-    /// Whether rows can go in COPY's binary format.
     var takesBinary: Bool { columns.allSatisfy { $0.binary != nil } }
 
-    /// COPY straight into the table.
     func copySQL(isBinary: Bool) -> String {
         (isBinary ? typeCheckSQL : "") + Self.copy(into: table.sqlName, columnList, isBinary)
     }
@@ -64,6 +60,16 @@ struct UploadTarget<Field: RowField>: Sendable {
             """ + "; "
     }
 
+    /// A row as INSERT … VALUES. If it is refused, this reports the reason on an engine that hides it for a COPY.
+    func insertSQL(_ row: Buffered<Field.Event>, _ context: RowContext) -> String {
+        let values = columns.map { column in
+            var field = CopyText()
+            column.field.write(row, as: column.form, in: context, to: &field)
+            return CopyText.literal(field.bytes)
+        }
+        return "INSERT INTO \(table.sqlName) (\(columnList)) VALUES (\(values.joined(separator: ", ")))"
+    }
+
     fileprivate static func copy(into table: String, _ columns: String, _ isBinary: Bool) -> String {
         "COPY \(table) (\(columns)) FROM STDIN\(isBinary ? " (FORMAT binary)" : "")"
     }
@@ -72,7 +78,7 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     /// Creates a temporary table with the target's column types, so that it rounds as the target does, and copies into
     /// it. The rows are numbered if needed.
-    func stageSQL(isBinary: Bool, isNumbered: Bool = false) -> String {
+    func stageSQL(isBinary: Bool, isNumbered: Bool) -> String {
         let types = columns.map { column in
             "\(column.name) \(table.column(column.field.rawValue)?.typeText ?? "text")"
         }
@@ -112,8 +118,7 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     /// Inserts the staged rows whose event doesn't exist, in the order in which they were staged: see ``TickOrder``.
     ///
-    /// The key is named if possible, so that the server reports an error if somebody has dropped it, and stores no
-    /// duplicates.
+    /// The key is named if possible, so that the server reports it if somebody has dropped the key.
     var insertSQL: String {
         let key = table.columns.filter { identity?.key?.contains($0.name) == true }
         let named = key.allSatisfy(\.canSelect) && !key.isEmpty
@@ -159,7 +164,6 @@ struct UploadTarget<Field: RowField>: Sendable {
         "\(row).\(column.name)\(table.column(column.field.rawValue)?.comparedAs ?? "")"
     }
 
-    /// Drops the temporary table.
     static var unstageSQL: String { "DROP TABLE \(Self.staging)" }
 
     /// The table's own names of columns, as a list for SQL.
@@ -214,10 +218,7 @@ extension UploadTarget where Field == BarField {
             """
     }
 
-    /// The rule by which versions of a bar are compared in this table.
-    func versions(_ conflict: BarConflict?) -> BarVersions {
-        BarVersions(conflict, columns: Set(columns.map(\.field)), name: { table.quoted($0.rawValue) })
-    }
+    func versions(_ conflict: BarConflict?) -> BarVersions { BarVersions(conflict, columns: columns) }
 
     /// Whether an INSERT into the table can tell new rows from replaced ones.
     func tellsNew(in catalog: Catalog) -> Bool { table.kind == "r" && catalog.timescale == nil }

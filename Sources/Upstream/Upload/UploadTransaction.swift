@@ -6,8 +6,7 @@ import MarketData
 /// Statements that need no answer at once travel with the next exchange: the COMMIT of the previous transaction, the
 /// beginning of this one and its first COPY are one exchange. Every attempt to load rows runs behind a savepoint. If
 /// the server refuses a row, the rows are halved until the refused ones are alone, so k refused rows of n cost about
-/// 2k·log2(n/k) attempts. Rows that failed several times in the same way are halved too, whatever the error: see
-/// ``Stumble``.
+/// 2k·log2(n/k) attempts. Rows that failed several times alike are halved too, whatever the error: see ``Stumble``.
 final class UploadTransaction {
     let connection: PostgresConnection
     let catalog: Catalog
@@ -51,7 +50,7 @@ final class UploadTransaction {
     var last: Int64 = 0
     /// The number of rows of the batch that this transaction uploads.
     var rows = 0
-    private(set) var refused: [RefusedRow] = []
+    private(set) var refused: [DeadLetter] = []
     private(set) var refusals = Refusals()
     /// The rows of the stream refused since one last succeeded; `nil` if any number of refused rows is set aside.
     var earlierRefusals: Refusals? = Refusals()
@@ -74,9 +73,7 @@ final class UploadTransaction {
     }
 
     /// Shortens the wait for locks on the tables, once the ledger's row is locked.
-    func waitForLocks(_ limit: Duration) {
-        pending += "SET LOCAL lock_timeout = \(limit.settingMilliseconds); "
-    }
+    func waitForLocks(_ limit: Duration) { pending += "SET LOCAL lock_timeout = \(limit.settingMilliseconds); " }
 
     /// Checks, after all rows were tried, that those refused are really at fault.
     ///
@@ -113,8 +110,7 @@ final class UploadTransaction {
     private var beginSQL: String {
         var statements = [ledger.beginSQL(batch.stream)]
         if batch.stream == .bars { statements.append(ledger.othersSQL(besides: fileIDs)) }
-        // The limit protects against decompressing a whole table by mistake; this statement decompresses only what its
-        // rows need.
+        // The limit is there so that no whole table is decompressed by mistake; here only what the rows need is.
         if catalog.limitsOpening {
             statements.append("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0")
         }
@@ -126,7 +122,7 @@ final class UploadTransaction {
         do {
             for result in try connection.run(commitSQL(isLazy: false), "commit") { try committed(result) }
         } catch {
-            throw commitError(error)
+            throw Ledger.explained(error, "move the ledger on")
         }
     }
 
@@ -141,15 +137,13 @@ final class UploadTransaction {
             try before.committed(answer)
             guard before.isCommitted else { return }
             onCommit(before)
-            // Released because its rows are upstream; otherwise each transaction would keep the one before it, and so
-            // all batches.
+            // Otherwise each transaction would keep the one before it, and so all batches.
             self.before = nil
             onCommit = { _ in }
-        } else if settledSequence != nil {
-            try lock(answer)
         } else {
+            let isLocked = settledSequence != nil
             try lock(answer)
-            guard let settledSequence, let first = batch.firstSequence, settledSequence >= first else { return }
+            guard !isLocked, let settledSequence, settledSequence >= batch.firstSequence ?? .max else { return }
             overlaps = true
             throw UpstreamError(.busy, "lock the ledger", "a part of the batch is upstream already")
         }
@@ -177,33 +171,22 @@ final class UploadTransaction {
         guard row.sequence == start.sequence, row.token == start.token, row.successor == nil else {
             isElsewhere = true
             throw UpstreamError(
-                .busy, Self.lockOperation, "it has changed since this file last wrote it",
-                object: "table edgetick_uploads")
+                .busy, Self.lockOperation, "it has changed since this file last wrote it", object: Ledger.object)
         }
         settledSequence = row.sequence
     }
 
     private var unreadable: UpstreamError {
-        UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: "edgetick_uploads")
-    }
-
-    private func commitError(_ error: UpstreamError) -> UpstreamError {
-        guard error.sqlState == Ledger.wasNotMoved else { return error }
-        return UpstreamError(
-            .schema, "move the ledger on", "its row was not written: a rule, trigger or policy is in the way",
-            object: "table edgetick_uploads")
+        UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: Ledger.object)
     }
 
     /// Loads rows of a stream other than bars.
-    func load<Field: RowField>(
-        _ rows: [Buffered<Field.Event>], _ order: ArraySlice<Int32>, into target: UploadTarget<Field>,
-        _ context: RowContext
-    ) throws(UpstreamError) {
-        try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
-            if let identity = target.identity {
-                try self.copyNew(rows, part, into: target, by: identity, context)
+    func load(_ rows: UploadRows<some RowField>) throws(UpstreamError) {
+        try loadHalving(rows) { part throws(UpstreamError) in
+            if let identity = part.target.identity {
+                try copyNew(part, by: identity)
             } else {
-                try self.copyDirectly(rows, part, into: target, context)
+                try copyDirectly(part)
             }
         }
     }
@@ -213,34 +196,32 @@ final class UploadTransaction {
         do {
             for result in try connection.run(takePending(), "lock the ledger") { try take(result) }
         } catch {
-            if let before, !before.isCommitted { throw before.commitError(error) }
+            if let before, !before.isCommitted { throw Ledger.explained(error, "move the ledger on") }
             throw error
         }
     }
 
     /// Loads bars, directly or over the staging table.
     func loadBars(
-        _ rows: [Buffered<Bar>], _ order: ArraySlice<Int32>, into target: UploadTarget<BarField>,
-        by versions: BarVersions, from source: EventSource, _ context: RowContext, choice: inout UploadPathChoice
+        _ bars: UploadRows<BarField>, by versions: BarVersions, from source: EventSource, choice: inout UploadPathChoice
     ) throws(UpstreamError) {
-        guard let first = order.first else { return }
-        let oldest = rows[Int(first)].event.time(as: context.barTimestamp)
-        // In the columnstore, a direct COPY decompresses chunks only to find that a key exists, and the merge then does
-        // so again.
-        let isShut = catalog.columnstoreEnds[target.table.name].map { oldest < $0 } ?? false
+        guard let first = bars.order.first else { return }
+        let oldest = bars.rows[Int(first)].event.time(as: bars.context.barTimestamp)
+        // In the columnstore, a direct COPY decompresses chunks to find that a key exists; the merge does so again.
+        let isShut = catalog.columnstoreEnds[bars.target.table.name].map { oldest < $0 } ?? false
         var direct = choice.path == .direct && !isShut
         let startedDirect = direct
-        try loadHalving(order, into: target, rows: rows, context) { part throws(UpstreamError) in
+        try loadHalving(bars) { part throws(UpstreamError) in
             if direct {
                 do throws(UpstreamError) {
-                    return try self.copyDirectly(rows, part, into: target, context)
+                    return try copyDirectly(part)
                 } catch {
-                    let mayBeKey = error.sqlState == UpstreamError.uniqueViolation || self.hidesCode(error)
-                    guard mayBeKey, self.settledSequence != nil else { throw error }
+                    let mayBeKey = error.sqlState == UpstreamError.uniqueViolation || hidesCode(error)
+                    guard mayBeKey, settledSequence != nil else { throw error }
                     direct = false
                 }
             }
-            try self.copyStaged(rows, part, into: target, by: versions, from: source, context)
+            try copyStaged(part, by: versions, from: source)
         }
         switch (startedDirect, direct) {
         case (true, true): choice.wentDirect()
@@ -249,25 +230,21 @@ final class UploadTransaction {
         }
     }
 
-    private func copyDirectly<Field: RowField>(
-        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
-        _ context: RowContext
-    ) throws(UpstreamError) {
+    private func copyDirectly(_ part: UploadRows<some RowField>) throws(UpstreamError) {
+        let target = part.target
         var keptOut = 0
         try attempt { sql throws(UpstreamError) in
-            if let index = part.first, part.count == 1, self.catalog.isDistributed, self.settledSequence != nil {
+            if let row = part.only, catalog.isDistributed, settledSequence != nil {
                 let operation = "INSERT into \(target.table.displayName)"
-                try self.connection.run(sql + target.insertSQL(rows[Int(index)], context), operation)
+                try connection.run(sql + target.insertSQL(row, part.context), operation)
                 return
             }
             let operation = "COPY into \(target.table.displayName)"
-            let stored = try self.send(rows, part, to: target, context, operation) {
-                sql + target.copySQL(isBinary: $0)
-            }
+            let stored = try send(part, operation) { sql + target.copySQL(isBinary: $0) }
             guard stored < part.count else { return }
             // This server doesn't know the triggers of a table that is on other servers.
-            guard target.table.mayKeepOutInserts || self.catalog.isDistributed else {
-                throw self.incomplete(stored, of: part.count, operation)
+            guard target.table.mayKeepOutInserts || catalog.isDistributed else {
+                throw incomplete(stored, of: part.count, operation)
             }
             keptOut = part.count - stored
         }
@@ -282,12 +259,9 @@ final class UploadTransaction {
     }
 
     /// Sends rows to the staging table, which must store all of them.
-    private func stage<Field: RowField>(
-        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, of target: UploadTarget<Field>,
-        _ context: RowContext, _ sql: (_ isBinary: Bool) -> String
-    ) throws(UpstreamError) {
-        let operation = "COPY for \(target.table.displayName)"
-        let stored = try send(rows, part, to: target, context, operation, sql)
+    private func stage(_ part: UploadRows<some RowField>, isNumbered: Bool, after sql: String) throws(UpstreamError) {
+        let operation = "COPY for \(part.target.table.displayName)"
+        let stored = try send(part, operation) { sql + part.target.stageSQL(isBinary: $0, isNumbered: isNumbered) }
         guard stored == part.count else { throw incomplete(stored, of: part.count, operation) }
     }
 
@@ -295,13 +269,13 @@ final class UploadTransaction {
     /// refusal is about the value.
     ///
     /// - Returns: the number of rows that the server says it stored.
-    private func send<Field: RowField>(
-        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, to target: UploadTarget<Field>,
-        _ context: RowContext, _ operation: String, _ sql: (_ isBinary: Bool) -> String
+    private func send(
+        _ part: UploadRows<some RowField>, _ operation: String, _ sql: (_ isBinary: Bool) -> String
     ) throws(UpstreamError) -> Int {
-        let isBinary = part.count > 1 && target.takesBinary
+        let isBinary = part.count > 1 && part.target.takesBinary
         func copy(as writer: (some CopyWriter).Type) throws(UpstreamError) -> Int {
-            let encoder = CopyEncoder(rows, order: part, columns: target.columns, context: context, as: writer)
+            let encoder = CopyEncoder(
+                part.rows, order: part.order, columns: part.target.columns, context: part.context, as: writer)
             let (bytes, stored) = try connection.copy(sql(isBinary), from: encoder, operation, take)
             outcome.bytes += bytes
             return stored
@@ -319,23 +293,19 @@ final class UploadTransaction {
     }
 
     /// Loads the rows whose event doesn't exist yet, whoever sent it.
-    private func copyNew<Field: RowField>(
-        _ rows: [Buffered<Field.Event>], _ part: ArraySlice<Int32>, into target: UploadTarget<Field>,
-        by identity: TickIdentity, _ context: RowContext
-    ) throws(UpstreamError) {
+    private func copyNew<Field: RowField>(_ part: UploadRows<Field>, by identity: TickIdentity) throws(UpstreamError) {
         try needTemporary()
+        let target = part.target
         let operation = "insert into \(target.table.displayName)"
-        let rest = context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
-        let leaveOut = part.contains { rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
+        let rest = part.context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
+        let leaveOut = part.order.contains { part.rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
         var (written, keptOut) = (0, 0)
         try attempt { sql throws(UpstreamError) in
-            try self.stage(rows, part, of: target, context) {
-                sql + target.stageSQL(isBinary: $0, isNumbered: leaveOut != nil)
-            }
-            if let leaveOut { try self.connection.run(leaveOut, operation) }
+            try stage(part, isNumbered: leaveOut != nil, after: sql)
+            if let leaveOut { try connection.run(leaveOut, operation) }
             let looks = [target.keptOutSQL, identity.isNarrow ? target.missingSQL(by: target.told) : nil]
             let statements = [target.insertSQL] + looks.compactMap(\.self) + [UploadTarget<Field>.unstageSQL]
-            var results = try self.connection.run(statements.joined(separator: "; "), operation)[...]
+            var results = try connection.run(statements.joined(separator: "; "), operation)[...]
             written = results.popFirst()?.affected ?? 0
             if looks[0] != nil { keptOut = min(results.popFirst()?.number ?? 0, part.count - written) }
             guard !identity.isNarrow || results.popFirst()?.number == keptOut else {
@@ -352,28 +322,26 @@ final class UploadTransaction {
     }
 
     private func copyStaged(
-        _ rows: [Buffered<Bar>], _ part: ArraySlice<Int32>, into target: UploadTarget<BarField>,
-        by versions: BarVersions, from source: EventSource, _ context: RowContext
+        _ part: UploadRows<BarField>, by versions: BarVersions, from source: EventSource
     ) throws(UpstreamError) {
         try needTemporary()
+        let target = part.target
         let tellsNew = target.tellsNew(in: catalog)
         let countsStaying = target.mayKeepOut && !catalog.isDistributed
         var (written, new, keptOut) = (0, 0, 0)
         try attempt { sql throws(UpstreamError) in
-            try self.stage(rows, part, of: target, context) {
-                sql + target.stageSQL(isBinary: $0, isNumbered: countsStaying)
-            }
+            try stage(part, isNumbered: countsStaying, after: sql)
             var versions = versions
-            versions.othersUntil = self.othersUntil
-            versions.now = self.serverTime
+            versions.othersUntil = othersUntil
+            versions.now = serverTime
             versions.boxTime = WallClock.milliseconds()
-            let results = try self.connection.run(
+            let results = try connection.run(
                 target.mergeSQL(tellsNew: tellsNew, countsStaying: countsStaying, versions: versions, from: source),
                 "merge into \(target.table.displayName)")
             written = results.first?.affected ?? 0
             if tellsNew, let row = results.first?.rows.first {
-                written = row[0].flatMap { Int($0) } ?? 0
-                new = row[1].flatMap { Int($0) } ?? 0
+                written = row.number(0) ?? 0
+                new = row.number(1) ?? 0
             }
             guard countsStaying, let last = results[1].number else { return }
             keptOut = part.count - written - (last - part.count)
@@ -392,7 +360,7 @@ final class UploadTransaction {
             try body(statements)
             pending = "RELEASE SAVEPOINT edgetick; "
         } catch {
-            if let before, !before.isCommitted { throw before.commitError(error) }
+            if let before, !before.isCommitted { throw Ledger.explained(error, "move the ledger on") }
             pending = "ROLLBACK TO SAVEPOINT edgetick; RELEASE SAVEPOINT edgetick; "
             throw error
         }
@@ -405,10 +373,9 @@ final class UploadTransaction {
 
     /// Loads `part`, in halves if the server refuses one of its rows.
     private func loadHalving<Field: RowField>(
-        _ part: ArraySlice<Int32>, into target: UploadTarget<Field>, rows: [Buffered<Field.Event>],
-        _ context: RowContext, isRepeated: Bool = false, _ load: (ArraySlice<Int32>) throws(UpstreamError) -> Void
+        _ part: UploadRows<Field>, isRepeated: Bool = false, _ load: (UploadRows<Field>) throws(UpstreamError) -> Void
     ) throws(UpstreamError) {
-        guard !part.isEmpty else { return }
+        guard part.count > 0 else { return }
         do {
             try load(part)
             narrowing?.budget.passed()
@@ -417,24 +384,22 @@ final class UploadTransaction {
             // Before the ledger's row is locked there is no savepoint to go back to, and no row to blame.
             guard settledSequence != nil, !overlaps else { throw error }
             if hidesCode(error), narrowing == nil {
-                narrowing = (error.sqlState, NarrowingBudget(isSlow: false, limit: connection.responseLimit))
+                let limit = connection.configuration.responseLimit
+                narrowing = (error.sqlState, NarrowingBudget(isSlow: false, limit: limit))
             }
             let isDoubtful = error.reason != .data
             guard !isDoubtful || narrows(error) else { throw error }
-            try compareTable(target.table)
-            if part.count == 1, let index = part.first {
+            try compareTable(part.target.table)
+            if let row = part.only {
                 // A temporary error may have hit this row by chance.
-                if isDoubtful, !isRepeated {
-                    return try loadHalving(part, into: target, rows: rows, context, isRepeated: true, load)
-                }
+                if isDoubtful, !isRepeated { return try loadHalving(part, isRepeated: true, load) }
                 if isDoubtful { doubtful = doubtful ?? error }
-                try refuse(rows[Int(index)], error, context)
-                return
+                return try refuse(row, error, part.context)
             }
         }
-        let middle = part.startIndex + part.count / 2
-        try loadHalving(part[..<middle], into: target, rows: rows, context, load)
-        try loadHalving(part[middle...], into: target, rows: rows, context, load)
+        let middle = part.order.startIndex + part.count / 2
+        try loadHalving(part.at(part.order[..<middle]), load)
+        try loadHalving(part.at(part.order[middle...]), load)
     }
 
     /// Whether the error may be about a row although its code doesn't show it, as Citus hides the code during a COPY.
@@ -479,9 +444,9 @@ final class UploadTransaction {
         }
         let object = error.object.map { " (\($0))" } ?? ""
         refused.append(
-            RefusedRow(
-                sequence: row.sequence, sqlState: error.sqlState ?? "", reason: error.text + object,
-                rowJSON: RowJSON.text(row, context)))
+            DeadLetter(
+                stream: batch.stream, sequence: row.sequence, sqlState: error.sqlState ?? "",
+                reason: error.text + object, row: RowJSON.text(row, context)))
         outcome.refused += 1
     }
 }

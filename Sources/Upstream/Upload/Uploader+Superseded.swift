@@ -22,7 +22,7 @@ extension PostgresConnection {
 
     /// The places of the bars that would not replace the version in the table: see ``BarVersions``.
     func superseded(
-        _ bars: [(place: Int, late: LateBar)], in target: UploadTarget<BarField>,
+        _ bars: ArraySlice<(place: Int, late: LateBar)>, in target: UploadTarget<BarField>,
         _ configuration: UpstreamConfiguration
     ) throws(UpstreamError) -> [Int] {
         // No table holds a bar outside these times.
@@ -59,6 +59,6 @@ extension PostgresConnection {
             ON t.\(name(.symbol)) = w.key_symbol\(type) AND t.\(name(.timestamp)) = w.key_time
             WHERE CASE w.bringer \(stays.joined(separator: " ")) END
             """, "look for newer bars in \(table.displayName)")
-        return (results.last?.rows ?? []).compactMap { $0.first.flatMap { $0 }.flatMap { Int($0) } }
+        return results.rows.compactMap { $0.number(0) }
     }
 }

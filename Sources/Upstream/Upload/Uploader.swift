@@ -24,9 +24,7 @@ public actor Uploader {
     ///
     /// - Parameter settingAside: whether any number of refused rows becomes dead letters. If not, a stream waits for a
     ///   person when so many rows are refused that they are hardly at fault.
-    public init(
-        configuration: UpstreamConfiguration, bufferID: String, settingAside: Bool = false, logger: Logger
-    ) {
+    public init(configuration: UpstreamConfiguration, bufferID: String, settingAside: Bool = false, logger: Logger) {
         self.configuration = configuration
         session = UploadSession(configuration: configuration, bufferID: bufferID, logger: logger)
         memory = UploadMemory(setsAside: settingAside)
@@ -39,17 +37,12 @@ public actor Uploader {
     ///
     /// - Parameter readsTables: Whether to read the tables again in any case, as after a fault that they may have caused.
     ///   Otherwise they are read again if that was at least a minute ago.
-    /// - Throws: any ``UpstreamError/Reason``.
     public func connect(readsTables: Bool = false) async throws(UpstreamError) {
-        try await connect(readingTablesAfter: readsTables ? .zero : UploadSession.tablesLast)
-    }
-
-    private func connect(readingTablesAfter age: Duration) async throws(UpstreamError) {
         try await inTurn { () throws(UpstreamError) in
             // A server or a pooler may end an idle session, which is no error.
             if self.session.standing?.isOpen == false { self.session.drop() }
             let wasConnected = self.session.standing != nil
-            self.session.readTablesAgain(after: age)
+            self.session.readTablesAgain(after: readsTables ? .zero : UploadSession.tablesLast)
             guard try self.session.connected().1.isReadOnly, wasConnected else { return }
             // Another server in the URI, or behind the same name, may accept writes by now.
             self.session.drop()
@@ -59,8 +52,6 @@ public actor Uploader {
 
     /// The last sequences of these buffer files that are upstream, according to the ledger. Streams without any, and
     /// those of another database, are left out.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
     public func ledger(of bufferIDs: [String]) async throws(UpstreamError) -> [String: [EventStream: Int64]] {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
@@ -68,8 +59,8 @@ public actor Uploader {
             for id in bufferIDs {
                 let ledger = try self.session.ledger(in: catalog, of: id)
                 for stream in self.configuration.streams {
-                    let rows = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").last?.rows
-                    guard let row = rows?.first.flatMap({ LedgerRow($0[...]) }) else { continue }
+                    let row = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").rows.first
+                    guard let row = row.flatMap({ LedgerRow($0[...]) }) else { continue }
                     found[id, default: [:]][stream] = row.sequence
                 }
             }
@@ -93,10 +84,8 @@ public actor Uploader {
     ///   failure. The open transaction is rolled back, or its outcome is unknown until the ledger is read. In either
     ///   case it is safe to drain again from the first batch that was not settled. Batches read ahead are dropped.
     ///
-    /// - Parameter file: the file that the rows come from; without one, only what this uploader did is known about
-    ///   them.
-    public func drain(_ source: some UploadSource, of file: (any UploadFile)? = nil) async throws {
-        let file = file ?? NoFile(id: session.bufferID)
+    /// - Parameter file: the file that the rows come from.
+    public func drain(_ source: some UploadSource, of file: some UploadFile) async throws {
         try await inTurn { try await Drain(source, of: file, over: self.session, self.memory).run() }
     }
 
@@ -111,20 +100,14 @@ public actor Uploader {
         try await inTurn { () throws(UpstreamError) in
             _ = try self.session.connected()
             guard isTakeover || !self.session.places.isSettled(stream) else { return }
-            try await Settlement(of: stream, with: file, over: self.session, isTakeover: isTakeover).run()
+            try await Settlement(stream: stream, file: file, session: self.session, isTakeover: isTakeover).run()
         }
     }
 
     /// Makes every stream be settled again, as over a new connection.
-    public func settleAgain() async {
-        await takeTurn()
-        session.places.forget()
-        endTurn()
-    }
+    public func settleAgain() async { await inTurn { self.session.places.forget() } }
 
     /// Looks up which of these rows are in their table, and how often.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
     public func lookUp(_ batch: BufferedBatch) async throws(UpstreamError) -> RowsUpstream {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
@@ -135,20 +118,16 @@ public actor Uploader {
     }
 
     /// The places of the bars that need not be sent again, because upstream has a version that would stay.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
     public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
             var found: Set<Int> = []
-            for (interval, shape) in [(Bar.Interval.minute, TableShape.minuteBars), (.second, .secondBars)] {
+            for interval in [Bar.Interval.minute, .second] {
                 let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
                 guard !rows.isEmpty else { continue }
-                let target = try UploadTarget<BarField>(shape, in: catalog)
-                for start in stride(from: 0, to: rows.count, by: 1000) {
-                    let part = Array(rows[start..<min(start + 1000, rows.count)])
-                    found.formUnion(
-                        try connection.superseded(part, in: target, self.configuration))
+                let target = try UploadTarget<BarField>(.table(of: EventKind(interval)), in: catalog)
+                for part in rows.parts(of: 1000) {
+                    found.formUnion(try connection.superseded(part, in: target, self.configuration))
                 }
             }
             return found
@@ -156,11 +135,7 @@ public actor Uploader {
     }
 
     /// Closes the connection, after the current upload has ended.
-    public func disconnect() async {
-        await takeTurn()
-        session.drop()
-        endTurn()
-    }
+    public func disconnect() async { await inTurn { self.session.drop() } }
 }
 
 // MARK: - Turns
@@ -169,24 +144,8 @@ extension Uploader {
     func inTurn<Value: Sendable, Failure: Error>(
         _ body: () async throws(Failure) -> Value
     ) async throws(Failure) -> Value {
-        await takeTurn()
-        defer { endTurn() }
-        do {
-            return try await interruptible(by: session.interrupt, body)
-        } catch {
-            throw (error as? UpstreamError)?.of(configuration.role) as? Failure ?? error
-        }
-    }
-
-    private func takeTurn() async {
-        guard isBusy else {
-            isBusy = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    private func endTurn() {
-        if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
+        if isBusy { await withCheckedContinuation { waiting.append($0) } } else { isBusy = true }
+        defer { if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() } }
+        return try await interruptible(by: session.interrupt, role: configuration.role, body)
     }
 }

@@ -19,11 +19,7 @@ public struct UpstreamBars: Sendable {
 
 extension Uploader {
     /// The minute bars of some symbols whose windows start within a span.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
-    public func minuteBars(
-        of symbols: [Symbol], starts: Range<Int64>
-    ) async throws(UpstreamError) -> UpstreamBars {
+    public func minuteBars(of symbols: [Symbol], starts: Range<Int64>) async throws(UpstreamError) -> UpstreamBars {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
             let target = try UploadTarget<BarField>(.minuteBars, in: catalog)
@@ -32,18 +28,25 @@ extension Uploader {
     }
 
     /// The symbols that have minute bars whose windows start within a span, including bars of other programs.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
     public func symbols(withMinuteBars starts: Range<Int64>) async throws(UpstreamError) -> Set<Symbol> {
         try await inTurn { () throws(UpstreamError) in
             let (connection, catalog) = try self.session.connected()
             let table = try UploadTarget<BarField>(.minuteBars, in: catalog).table
-            let results = try connection.ask(
+            let rows = try connection.ask(
                 """
                 SELECT DISTINCT \(table.textSQL(BarField.symbol.rawValue)) FROM \(table.sqlName)
                 WHERE \(table.minutes(starts, self.configuration.barTimestamp))
-                """, "read the symbols of \(table.displayName)")
-            return Set((results.last?.rows ?? []).compactMap { $0.first.flatMap(\.self).flatMap { Symbol($0) } })
+                """, "read the symbols of \(table.displayName)"
+            ).rows
+            return Set(rows.compactMap { $0[0].flatMap { Symbol($0) } })
+        }
+    }
+
+    /// The streams of ticks whose table can't store an event twice: see ``TickIdentity``.
+    public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
+        try await inTurn { () throws(UpstreamError) in
+            let (_, catalog) = try self.session.connected()
+            return Set(self.configuration.streams.filter { catalog.identity(of: $0)?.isWhole == true })
         }
     }
 }
@@ -79,23 +82,6 @@ extension TableDescription.Column {
     }
 }
 
-extension BarTimestamp {
-    /// How much later a minute bar's `timestamp` is than its window's start, in milliseconds.
-    fileprivate var shift: Int64 { self == .end ? 60_000 : 0 }
-}
-
-extension Uploader {
-    /// The streams of ticks whose table can't store an event twice: see ``TickIdentity``.
-    ///
-    /// - Throws: any ``UpstreamError/Reason``.
-    public func identifiedStreams() async throws(UpstreamError) -> Set<EventStream> {
-        try await inTurn { () throws(UpstreamError) in
-            let (_, catalog) = try self.session.connected()
-            return Set(self.configuration.streams.filter { catalog.identity(of: $0)?.isWhole == true })
-        }
-    }
-}
-
 extension PostgresConnection {
     fileprivate func minuteBars(
         of symbols: [Symbol], _ starts: Range<Int64>, in target: UploadTarget<BarField>, _ meaning: BarTimestamp
@@ -120,15 +106,15 @@ extension PostgresConnection {
         found.rounding.prices = table.rounding(of: [.open, .high, .low, .close])
         found.rounding.volume = table.rounding(of: [.volume, .decimalVolume])
         found.rounding.vwap = table.rounding(of: [.vwap])
-        for row in results.last?.rows ?? [] {
-            guard row.count == 8, let symbol = row[0].flatMap({ Symbol($0) }),
-                let time = row[1].flatMap({ Int64($0) })
-            else { continue }
-            func number(_ column: Int) -> Double { row[column].flatMap { Double($0) } ?? .nan }
+        for row in results.rows {
+            guard row.count == 8, let symbol = row[0].flatMap({ Symbol($0) }), let time: Int64 = row.number(1) else {
+                continue
+            }
+            func number(_ column: Int) -> Double { row.number(column) ?? .nan }
             found.bars[symbol, default: []].append(
                 DayBar(
                     start: time - meaning.shift, open: number(2), high: number(3), low: number(4), close: number(5),
-                    volume: number(6), vwap: row[7].flatMap { Double($0) }))
+                    volume: number(6), vwap: row.number(7)))
         }
         return found
     }

@@ -182,9 +182,8 @@ export class Events {
   }
 
   #changed() {
-    const boxes = this.#boxes();
-    const kinds = boxes.filter((box) => box.checked).map((box) => box.value);
-    route.set({ only: this.#symbols.value.trim(), kinds: kinds.length === boxes.length ? '' : kinds.join(',') || 'none' }, { replaces: true });
+    const kinds = this.#nothingChosen() ? 'none' : this.filter.kind;
+    route.set({ only: this.#symbols.value.trim(), kinds }, { replaces: true });
     this.#restart();
   }
 

@@ -74,20 +74,16 @@ export class History {
     this.#lag.element.hidden = !this.#uploads;
     this.#pending.unit = this.#uploads ? 'rows to upload' : 'rows kept';
     const total = Object.values(last.rates).reduce((sum, rate) => sum + rate, 0);
+    const timed = (values) => points.map((point) => ({ time: point.time_ms / 1000, values: values(point) }));
     this.#rates.update(
-      points.map((point) => ({ time: point.time_ms / 1000, values: point.rates })),
+      timed((point) => point.rates),
       ids.map((id) => ({ key: id, label: this.#names.get(id) ?? id, area: ids.length === 1 })), format.rate(total));
     this.#pending.update(
-      points.map((point) => ({ time: point.time_ms / 1000, values: { pending: point.pending } })),
-      [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
+      timed((point) => ({ pending: point.pending })), [{ key: 'pending', label: 'rows', area: true }], format.count(last.pending));
     this.#lag.update(
-      points.map((point) => ({ time: point.time_ms / 1000, values: { lag: point.lag_seconds } })),
-      [{ key: 'lag', label: 'lag', area: true }], format.duration(last.lag_seconds));
+      timed((point) => ({ lag: point.lag_seconds })), [{ key: 'lag', label: 'lag', area: true }], format.duration(last.lag_seconds));
     this.#latency.update(
-      points.map((point) => ({
-        time: point.time_ms / 1000, values: { p99: point.latency_p99_seconds, p50: point.latency_p50_seconds },
-      })),
-      [{ key: 'p99', label: 'p99' }, { key: 'p50', label: 'median' }],
-      format.duration(last.latency_p99_seconds));
+      timed((point) => ({ p99: point.latency_p99_seconds, p50: point.latency_p50_seconds })),
+      [{ key: 'p99', label: 'p99' }, { key: 'p50', label: 'median' }], format.duration(last.latency_p99_seconds));
   }
 }

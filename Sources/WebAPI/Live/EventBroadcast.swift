@@ -19,7 +19,6 @@ struct EventBroadcast: Service {
     /// The time between two messages.
     let beat: Duration
 
-    /// Goes on until graceful shutdown or cancellation.
     func run() async throws {
         await cancelWhenGracefulShutdown {
             var round = Round()
@@ -33,7 +32,6 @@ struct EventBroadcast: Service {
         }
     }
 
-    /// The state carried from one beat to the next.
     struct Round {
         var statuses: [String: FeedConnectionStatus] = [:]
         var sentThrough: UInt64 = 0
@@ -41,19 +39,17 @@ struct EventBroadcast: Service {
         var lastPoint: ContinuousClock.Instant?
     }
 
-    /// Performs one beat.
     func send(_ round: inout Round) {
         let sample = board.sample
         let view = tap.view(after: round.sentThrough)
         let readers = clients.advance(through: view.end)
         let place = EventPlace(run: runID, next: view.end).text
-        var dropped = 0
         func offer(_ name: EventName, _ data: (EventShape) -> [UInt8]) {
             for shape in EventShape.allCases {
                 let takers = readers.filter { $0.filter.shape == shape && $0.filter.takes(name) }
                 guard !takers.isEmpty else { continue }
-                let message = ByteBuffer(event: name, place: place, data: data(shape))
-                for reader in takers { dropped += reader.offer(message) ? 1 : 0 }
+                let message = ServerSentEvent.message(name, place: place, data: data(shape))
+                for reader in takers { clients.offer(message, to: reader) }
             }
         }
 
@@ -69,7 +65,7 @@ struct EventBroadcast: Service {
             }
             round.statuses = statuses
         }
-        dropped += offerEvents(view, seen: view.seen - round.seen, of: sample, place: place, to: readers)
+        offerEvents(view, seen: view.seen - round.seen, of: sample, place: place, to: readers)
         round.sentThrough = view.end
         round.seen = view.seen
 
@@ -80,19 +76,17 @@ struct EventBroadcast: Service {
             // Readers without metrics get a heartbeat just as often: they see that the stream is alive, and a closed
             // socket is noticed.
             for reader in readers where !reader.filter.takes(.metrics) {
-                dropped += reader.offer(ServerSentEvent.heartbeat) ? 1 : 0
+                clients.offer(ServerSentEvent.heartbeat, to: reader)
             }
         }
-        clients.countDropped(dropped)
         for reader in readers where sample.instant - reader.lastTaken > Self.patience { reader.cut() }
     }
 
     /// Sends the newest market events; readers without a filter share one message.
     private func offerEvents(
         _ view: EventTap.View, seen: UInt64, of sample: StatusBoard.Sample, place: String, to readers: [EventClient]
-    ) -> Int {
-        guard !view.events.isEmpty else { return 0 }
-        var dropped = 0
+    ) {
+        guard !view.events.isEmpty else { return }
         var shared: [EventShape: ByteBuffer] = [:]
         for reader in readers where reader.filter.takes(.tick) {
             let message: ByteBuffer
@@ -105,8 +99,7 @@ struct EventBroadcast: Service {
                 guard !events.isEmpty else { continue }
                 message = shape.ticks(events, seen: UInt64(events.count), of: sample, place: place)
             }
-            dropped += reader.offer(message) ? 1 : 0
+            clients.offer(message, to: reader)
         }
-        return dropped
     }
 }

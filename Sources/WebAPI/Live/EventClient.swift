@@ -23,7 +23,6 @@ final class EventClient: Sendable {
         var symbols: Set<Symbol> = []
         /// The kinds of events in `tick_update`; all if empty.
         var kinds: Set<EventKind> = []
-        /// The form of the messages.
         var shape = EventShape.own
 
         /// Whether every market event passes.
@@ -44,7 +43,6 @@ final class EventClient: Sendable {
     /// The most messages that wait for a reader.
     static let depth = 16
 
-    /// What the reader wants to see.
     let filter: Filter
     /// The messages, in order; ends after ``finish()``.
     let messages: AsyncStream<ByteBuffer>
@@ -76,13 +74,11 @@ final class EventClient: Sendable {
         }
     }
 
-    /// When the reader last took a message.
     var lastTaken: ContinuousClock.Instant { state.withLock { $0.lastTaken } }
 
     /// Ends the stream after the queued messages.
     func finish() { continuation.finish() }
 
-    /// Ends the stream and closes the socket.
     func cut() {
         continuation.finish()
         cutOff()

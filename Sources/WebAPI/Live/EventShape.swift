@@ -16,7 +16,7 @@ enum EventShape: String, CaseIterable, Sendable {
     ) -> [UInt8] {
         switch self {
         case .own: WireJSON.bytes(of: ConnectionsJSON(sample, only: changed, removed: removed))
-        case .platform: WireJSON.bytes(of: PlatformJSON.Connections(sample))
+        case .platform: WireJSON.bytes(of: PlatformJSON.connections(sample))
         }
     }
 
@@ -33,14 +33,13 @@ enum EventShape: String, CaseIterable, Sendable {
         let ids = sample.connectionIDs
         switch self {
         case .own:
-            return ByteBuffer(
-                event: .tick, place: place, data: WireJSON.bytes(of: TickUpdateJSON(newest, seen: seen, ids: ids)))
+            return ServerSentEvent.message(
+                .tick, place: place, data: WireJSON.bytes(of: TickUpdateJSON(newest, seen: seen, ids: ids)))
         case .platform:
             var messages = ByteBuffer()
             for event in newest {
                 let data = WireJSON.bytes(of: PlatformJSON.Tick(event, connection: ids[event.connection]))
-                var message = ByteBuffer(event: .tick, place: place, data: data)
-                messages.writeBuffer(&message)
+                messages.writeImmutableBuffer(ServerSentEvent.message(.tick, place: place, data: data))
             }
             return messages
         }
@@ -68,12 +67,5 @@ extension [StoredEvent] {
         }
         let chosen = places.sorted { ($0.newer, $1.index) < ($1.newer, $0.index) }.prefix(limit)
         return chosen.map(\.index).sorted().map { self[$0] }
-    }
-}
-
-extension ByteBuffer {
-    /// A message of the event stream.
-    init(event: EventName, place: String, data: [UInt8]) {
-        self = ServerSentEvent.message(name: event.rawValue, id: place, data: data)
     }
 }

@@ -8,10 +8,10 @@ enum ServerSentEvent {
     static let heartbeat = ByteBuffer(string: ": still here\n\n")
 
     /// One message; `data` is JSON without line breaks.
-    static func message(name: String, id: String, data: [UInt8]) -> ByteBuffer {
+    static func message(_ event: EventName, place: String, data: [UInt8]) -> ByteBuffer {
         var buffer = ByteBuffer()
-        buffer.reserveCapacity(data.count + name.utf8.count + id.utf8.count + 24)
-        buffer.writeString("event: \(name)\nid: \(id)\ndata: ")
+        buffer.reserveCapacity(data.count + event.rawValue.utf8.count + place.utf8.count + 24)
+        buffer.writeString("event: \(event.rawValue)\nid: \(place)\ndata: ")
         buffer.writeBytes(data)
         buffer.writeString("\n\n")
         return buffer
@@ -25,7 +25,6 @@ enum ServerSentEvent {
 struct EventPlace: Equatable {
     /// Differs between two runs of the program, whose numbers both begin at 0.
     var run: String
-    /// The number of the next event.
     var next: UInt64
 
     var text: String { "\(run)-\(next)" }

@@ -2,64 +2,51 @@ import MarketData
 
 /// Writes the Prometheus text format, version 0.0.4.
 struct MetricsText: ~Copyable {
-    /// The type of a metric.
-    enum Kind: String {
-        case counter
-        case gauge
-        case histogram
-    }
-
     private(set) var bytes: [UInt8] = []
     private var name = ""
 
-    /// Begins a metric; its samples follow.
-    mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
+    /// Begins a metric; its samples follow. The names of counters, and of nothing else, end with `_total`.
+    mutating func metric(_ name: String, _ help: String, isHistogram: Bool = false) {
         self.name = name
-        bytes.append(contentsOf: "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n".utf8)
+        let kind = isHistogram ? "histogram" : name.hasSuffix("_total") ? "counter" : "gauge"
+        bytes += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n".utf8
     }
 
     mutating func sample(_ value: Double, _ labels: KeyValuePairs<String, String> = [:], suffix: String = "") {
-        bytes.append(contentsOf: name.utf8)
-        bytes.append(contentsOf: suffix.utf8)
-        if !labels.isEmpty {
-            bytes.append(UInt8(ascii: "{"))
-            for (index, (label, text)) in labels.enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                bytes.append(contentsOf: "\(label)=\"".utf8)
-                for byte in text.utf8 {
-                    switch byte {
-                    case UInt8(ascii: "\\"), UInt8(ascii: "\""):
-                        bytes.append(UInt8(ascii: "\\"))
-                        bytes.append(byte)
-                    case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-                    default: bytes.append(byte)
-                    }
+        bytes += "\(name)\(suffix)".utf8
+        for (index, (label, text)) in labels.enumerated() {
+            bytes += "\(index == 0 ? "{" : ",")\(label)=\"".utf8
+            for byte in text.utf8 {
+                switch byte {
+                case UInt8(ascii: "\\"), UInt8(ascii: "\""): bytes += [UInt8(ascii: "\\"), byte]
+                case UInt8(ascii: "\n"): bytes += "\\n".utf8
+                default: bytes.append(byte)
                 }
-                bytes.append(UInt8(ascii: "\""))
             }
-            bytes.append(UInt8(ascii: "}"))
+            bytes.append(UInt8(ascii: "\""))
         }
-        bytes.append(UInt8(ascii: " "))
+        bytes += (labels.isEmpty ? " " : "} ").utf8
         if value.isFinite {
             DecimalText.append(value, to: &bytes)
         } else {
-            bytes.append(contentsOf: (value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf").utf8)
+            bytes += (value.isNaN ? "NaN" : value < 0 ? "-Inf" : "+Inf").utf8
         }
-        bytes.append(0x0A)
+        bytes.append(UInt8(ascii: "\n"))
     }
 
-    mutating func sample(_ value: Int64, _ labels: KeyValuePairs<String, String> = [:]) {
+    mutating func sample(_ value: some BinaryInteger, _ labels: KeyValuePairs<String, String> = [:]) {
         sample(Double(value), labels)
     }
 
-    mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Double?) {
+    /// A metric with one sample, if there is a value.
+    mutating func metric(_ name: String, _ help: String, _ value: Double?) {
         guard let value else { return }
-        metric(name, kind, help)
+        metric(name, help)
         sample(value)
     }
 
     /// A metric with one sample of a count.
-    mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Int64) {
-        metric(name, kind, help, Double(value))
+    mutating func metric(_ name: String, _ help: String, _ value: some BinaryInteger) {
+        metric(name, help, Double(value))
     }
 }

@@ -15,13 +15,10 @@ extension Asset {
 
     /// The page with its relative addresses changed to start one step higher.
     private static func below(_ page: [UInt8]) -> [UInt8] {
-        let attributes = ["href", "src"].map { "\($0)=\"" }
         var text = String(decoding: page, as: UTF8.self)
-        for attribute in attributes {
-            let pieces = text.split(separator: attribute, omittingEmptySubsequences: false)
-            text = pieces.dropFirst().reduce(String(pieces[0])) { text, piece in
-                text + attribute + (piece.hasPrefix("#") ? "" : "../") + piece
-            }
+        for attribute in ["href=\"", "src=\""] {
+            text.replace(attribute, with: attribute + "../")
+            text.replace(attribute + "../#", with: attribute + "#")
         }
         return Array(text.utf8)
     }

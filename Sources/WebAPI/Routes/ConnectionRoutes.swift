@@ -120,15 +120,11 @@ struct ConnectionRoutes: Sendable {
 
     private func connection(_ id: String, in sample: StatusBoard.Sample) throws(Problem) -> ConnectionState {
         guard let connection = sample.snapshot.connections.first(where: { $0.id == id }) else {
-            throw unknown(id, in: sample)
+            throw Problem(
+                .notFound, "There is no connection \"\(id.prefix(64))\".",
+                nearest: sample.snapshot.connections.map(\.id))
         }
         return connection
-    }
-
-    private func unknown(_ id: String, in sample: StatusBoard.Sample) -> Problem {
-        var problem = Problem(.notFound, "There is no connection \"\(id.prefix(64))\".")
-        problem.nearest = sample.snapshot.connections.map(\.id)
-        return problem
     }
 
     private func symbols(_ texts: [String]) throws(Problem) -> [Symbol] {

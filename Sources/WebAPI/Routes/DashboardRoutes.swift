@@ -1,3 +1,4 @@
+import Compression
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -6,9 +7,10 @@ import Wire
 /// The dashboard's files, and the description of the API, all embedded in the binary.
 struct DashboardRoutes: Sendable {
     var routes: [Route] {
-        Self.page("/", "dashboard", Asset.page, "The dashboard")
-            + Self.page("/admin/websockets", "dashboardOfConnections", Asset.pageBelow, "The dashboard")
-            + Asset.all.flatMap { Self.page("/assets/" + $0.name, $0.name, $0, "A file of the dashboard") }
+        [
+            Self.page("/", "dashboard", .page, "The dashboard"),
+            Self.page("/admin/websockets", "dashboardOfConnections", .pageBelow, "The dashboard"),
+        ] + Asset.all.map { Self.page("/assets/" + $0.name, $0.name, $0, "A file of the dashboard") }
     }
 
     /// The route that serves the description of the given routes and of itself.
@@ -22,9 +24,9 @@ struct DashboardRoutes: Sendable {
         return route(Asset("openapi.json", OpenAPIDocument(routes + [route(.page)]).bytes))
     }
 
-    private static func page(_ path: String, _ name: String, _ asset: Asset, _ summary: String) -> [Route] {
+    private static func page(_ path: String, _ name: String, _ asset: Asset, _ summary: String) -> Route {
         let content = Route.Content(mediaType: asset.mediaType, schema: .text(Bounds()), meaning: summary)
-        return [Route(.get, path, .open, name, summary, answers: [200: content]) { call in answer(call, asset) }]
+        return Route(.get, path, .open, name, summary, answers: [200: content]) { call in answer(call, asset) }
     }
 
     private static func answer(_ call: Call, _ asset: Asset) -> Response {
@@ -76,6 +78,7 @@ struct Asset: Sendable {
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         tag = "\"" + String(hash, radix: 36) + "\""
         buffer = ByteBuffer(bytes: bytes)
-        packed = Gzip.packed(bytes).flatMap { $0.count < bytes.count ? ByteBuffer(bytes: $0) : nil }
+        let packed = Deflate.gzip.packed(bytes, level: 9)
+        self.packed = packed.count < bytes.count ? ByteBuffer(bytes: packed) : nil
     }
 }

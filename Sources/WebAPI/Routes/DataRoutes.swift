@@ -171,8 +171,7 @@ struct DataRoutes: Sendable {
         let (letters, groups) = try await calls.run("the buffer") {
             (try await source.deadLetters(limit: limit), try await source.deadLetterGroups())
         }
-        return Reply(
-            DeadLettersJSON(letters, groups: groups, total: board.sample.snapshot.buffer.deadLetters))
+        return Reply(DeadLettersJSON(letters, groups: groups, total: board.sample.snapshot.buffer.deadLetters))
     }
 
     private func choice(_ call: Call) async throws -> DeadLetterChoice {

@@ -5,8 +5,10 @@ import Store
 import Universe
 import Wire
 
-/// Answers from the relationship cache about stocks, ETFs, sectors and themes, and which connection has a symbol.
+/// Answers from the mirror and the relationship cache: universe keys, groups, stocks, ETFs, sectors and themes, and
+/// which connection has a symbol.
 struct RelationshipRoutes: Sendable {
+    private static let universe = Parameters.part("key", "A group, or several joined by colons", atMost: 512)
     private static let symbol = Parameters.symbol("symbol", .path, "A ticker")
     private static let type = Parameters.word("type", "Only groups of this type", of: GroupType.self)
     private static let groupType = Parameter<GroupType>(
@@ -24,6 +26,17 @@ struct RelationshipRoutes: Sendable {
 
     var routes: [Route] {
         [
+            Route(.get, "/api/universes", .data, "universes", "The groups of the mirror, of every environment") { _ in
+                Reply(GroupsJSON(try await calls.run("the mirror") { try await source.universes() }))
+            },
+            Route(
+                .get, "/api/universes/{key}", .data, "universe", "What a universe key means",
+                parameters: [Self.universe]
+            ) { call in
+                let key = try call.value(of: Self.universe)
+                let found = try await calls.run("the mirror") { try await source.universe(key: key) }
+                return Reply(ResolutionJSON(key: key, found))
+            },
             Route(
                 .get, "/api/stocks/{symbol}", .data, "stock",
                 "What is known of a stock: sector, industry, ETFs, groups, and which connection brings it",
@@ -85,9 +98,8 @@ struct RelationshipRoutes: Sendable {
     @Sendable private func placement(_ call: Call) async throws -> Reply<PlacementJSON> {
         let symbol = try call.value(of: Self.symbol)
         guard let placement = source.placement(of: symbol) else {
-            var problem = Problem(.notFound, "\(symbol) is not assigned to any connection.")
-            problem.nearest = source.symbols(near: symbol)
-            throw problem
+            throw Problem(
+                .notFound, "\(symbol) is not assigned to any connection.", nearest: source.symbols(near: symbol))
         }
         return Reply(PlacementJSON(placement))
     }

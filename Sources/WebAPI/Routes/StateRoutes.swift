@@ -39,20 +39,8 @@ struct StateRoutes: Sendable {
                 }
                 return Reply(FleetJSON(view, collector: board.sample.snapshot.collector))
             },
-            Route(
-                .get, "/health/live", .open, "live", "200 while all loops make progress, else 503",
-                statuses: [200, 503]
-            ) { call in
-                let health = board.sample.health
-                return Self.reply(health, [health.loops], isGood: health.isLive, to: call)
-            },
-            Route(
-                .get, "/health/ready", .open, "ready", "200 while the collector collects, else 503",
-                statuses: [200, 503]
-            ) { call in
-                let health = board.sample.health
-                return Self.reply(health, health.checks, isGood: health.isReady, to: call)
-            },
+            health("/health/live", "live", "200 while all loops make progress, else 503") { ([$0.loops], $0.isLive) },
+            health("/health/ready", "ready", "200 while the collector collects, else 503") { ($0.checks, $0.isReady) },
             Route(
                 .get, "/metrics", .data, "metrics", "Prometheus metrics",
                 answers: [200: .init(mediaType: "text/plain", schema: .text(Bounds()), meaning: "Text format 0.0.4")],
@@ -68,12 +56,17 @@ struct StateRoutes: Sendable {
         return Reply(SyncJSON(board.refresh().snapshot), status: .accepted)
     }
 
-    private static func reply(
-        _ health: Health, _ checks: [Health.Check], isGood: Bool, to call: Call
-    ) -> Reply<HealthJSON> {
-        Reply(
-            HealthJSON(health, checks: checks, showsDetails: call.isAuthorized, at: WallClock.milliseconds()),
-            status: isGood ? .ok : .serviceUnavailable)
+    private func health(
+        _ path: String, _ name: String, _ summary: String,
+        _ choose: @escaping @Sendable (Health) -> (checks: [Health.Check], isGood: Bool)
+    ) -> Route {
+        Route(.get, path, .open, name, summary, statuses: [200, 503]) { call in
+            let health = board.sample.health
+            let (checks, isGood) = choose(health)
+            return Reply(
+                HealthJSON(health, checks: checks, showsDetails: call.isAuthorized, at: WallClock.milliseconds()),
+                status: isGood ? .ok : .serviceUnavailable)
+        }
     }
 
     @Sendable private func metrics(_ call: Call) async throws -> Response {

@@ -50,9 +50,7 @@ public protocol CollectorSource: Sendable {
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord]
 
     /// What is known about the minute bars of some days; about every symbol known for those days if `symbols` is `nil`.
-    func coverage(
-        days: ClosedRange<TradingDay>, symbols: Set<Symbol>?
-    ) async throws(CollectorProblem) -> CoverageReport
+    func coverage(days: ClosedRange<TradingDay>, symbols: Set<Symbol>?) async throws(CollectorProblem) -> CoverageReport
 
     /// The newest rows that upstream refused, newest first.
     func deadLetters(limit: Int) async throws(CollectorProblem) -> [DeadLetter]

@@ -43,18 +43,14 @@ struct BodyReader: Sendable {
             }
             defer { group.cancelAll() }
             guard let bytes = try await group.next() ?? nil else {
-                var problem = Problem(.requestTimeout, "The body did not arrive within \(timeout.spoken).")
-                problem.closes = true
-                throw problem
+                throw Problem(.requestTimeout, "The body did not arrive within \(timeout.spoken).", closes: true)
             }
             return bytes
         }
     }
 
     private var tooLarge: Problem {
-        var problem = Problem(.contentTooLarge, "The body may have \(limits.bodyBytes) bytes at most.")
-        problem.closes = true
-        return problem
+        Problem(.contentTooLarge, "The body may have \(limits.bodyBytes) bytes at most.", closes: true)
     }
 
     private static func problem(_ error: DecodingError) -> Problem {

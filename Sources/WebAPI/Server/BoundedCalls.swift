@@ -27,9 +27,7 @@ final class BoundedCalls: Sendable {
             count += 1
             return true
         }
-        guard isFree else {
-            throw Problem.busy("\(width) requests wait for \(what) already. Try again in a moment.")
-        }
+        guard isFree else { throw Problem.busy("\(width) requests wait for \(what) already. Try again in a moment.") }
         var call: Task<Void, Never>?
         var timer: Task<Void, Never>?
         let result = await withCheckedContinuation { waiter in
@@ -66,7 +64,5 @@ private final class FirstAnswer<Value: Sendable>: Sendable {
 
     init(_ waiter: CheckedContinuation<Value, Never>) { self.waiter = Mutex(waiter) }
 
-    func give(_ value: Value) {
-        waiter.withLock { $0.take() }?.resume(returning: value)
-    }
+    func give(_ value: Value) { waiter.withLock { $0.take() }?.resume(returning: value) }
 }

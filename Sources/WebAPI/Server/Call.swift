@@ -7,22 +7,14 @@ import Wire
 /// One request on its way to its route.
 struct Call: Sendable {
     var request: Request
-    /// The variable parts of the path, decoded.
-    var parts: [String: String]
-    /// The query; it contains only parameters of the route.
-    var query: Query
+    /// The variable parts of the path and the query's parameters, decoded; only parameters of the route.
+    var values: [String: String]
     /// Whether the request carries the token, or no token is required.
     var isAuthorized: Bool
     var channel: any Channel
-    /// The route's logger.
-    var logger: Logger
 
-    /// Reads the value of one of the route's parameters.
     func value<Value>(of parameter: Parameter<Value>) throws(Problem) -> Value {
-        switch parameter.place {
-        case .path: try parameter.value(of: parts[parameter.name])
-        case .query: try parameter.value(of: query[parameter.name])
-        }
+        try parameter.value(of: values[parameter.name])
     }
 }
 

@@ -19,31 +19,29 @@ struct OpenAPIDocument: Encodable {
     var bytes: [UInt8] { WireJSON.bytes(of: self) }
 
     func encode(to encoder: any Encoder) throws {
-        var document = encoder.container(keyedBy: Name.self)
-        try document.encode("3.1.0", forKey: "openapi")
-        try document.encode(
-            Members([
-                ("title", "EdgeTick"), ("version", "2"),
-                (
-                    "description",
-                    "State, data and controls of one EdgeTick collector. Times end in _ms and are milliseconds since the "
-                        + "Unix epoch; durations end in _seconds. Errors are problem details (RFC 9457). Where "
-                        + "HTTP_TOKEN is set, requests carry it as a bearer token, all but those for the page, its "
-                        + "files, /health/live, /health/ready and this document."
-                ),
-                ("license", Members([("name", "Apache-2.0"), ("identifier", "Apache-2.0")])),
-            ]), forKey: "info")
-        try document.encode([["url": "/"]], forKey: "servers")
-        try document.encode([["token": [String]()], [:]], forKey: "security")
+        let info = Members([
+            ("title", "EdgeTick"), ("version", "2"),
+            (
+                "description",
+                "State, data and controls of one EdgeTick collector. Times end in _ms and are milliseconds since the "
+                    + "Unix epoch; durations end in _seconds. Errors are problem details (RFC 9457). Where "
+                    + "HTTP_TOKEN is set, requests carry it as a bearer token, all but those for the page, its "
+                    + "files, /health/live, /health/ready and this document."
+            ),
+            ("license", Members([("name", "Apache-2.0"), ("identifier", "Apache-2.0")])),
+        ])
+        let security: [[String: [String]]] = [["token": []], [:]]
         let paths = Dictionary(grouping: routes, by: \.path).mapValues { routes in
-            Dictionary(uniqueKeysWithValues: routes.map { ($0.method.rawValue.lowercased(), Operation(route: $0)) })
+            Dictionary(uniqueKeysWithValues: routes.map { ($0.method.rawValue.lowercased(), Self.operation($0)) })
         }
-        try document.encode(paths, forKey: "paths")
-        try document.encode(
-            Members([
-                ("securitySchemes", ["token": ["type": "http", "scheme": "bearer"]]),
-                ("schemas", components.mapValues { SchemaText(.object($0), isComponent: true) }),
-            ]), forKey: "components")
+        let schemas = components.mapValues { SchemaText(schema: .object($0), isComponent: true) }
+        try Members([
+            ("openapi", "3.1.0"), ("info", info), ("servers", [["url": "/"]]), ("security", security), ("paths", paths),
+            (
+                "components",
+                Members([("securitySchemes", ["token": ["type": "http", "scheme": "bearer"]]), ("schemas", schemas)])
+            ),
+        ]).encode(to: encoder)
     }
 
     /// An object with the members given here, in this order.
@@ -69,47 +67,39 @@ struct OpenAPIDocument: Encodable {
         init?(intValue: Int) { nil }
     }
 
-    private struct Operation: Encodable {
-        let route: Route
-
-        func encode(to encoder: any Encoder) throws {
-            let problem = Route.Content(
-                mediaType: "application/problem+json", schema: .of(ProblemJSON.self),
-                meaning: "What is wrong and what to do")
-            var responses = Dictionary(
-                uniqueKeysWithValues: route.answers.map { (String($0.key), Self.response($0.value)) })
-            responses["default"] = Self.response(problem)
-            let parameters = route.parameters.map { parameter in
-                let isList = if case .list = parameter.schema { true } else { false }
-                return Members([
-                    ("name", parameter.name), ("in", parameter.place), ("required", parameter.isRequired),
-                    ("description", parameter.meaning), ("schema", SchemaText(parameter.schema)),
-                    // A blank parameter counts as left out. Several words are one value, separated by commas.
-                    ("allowEmptyValue", parameter.isRequired ? nil : true), ("explode", isList ? false : nil),
-                ])
-            }
-            try Members([
-                ("operationId", route.name), ("summary", route.summary),
-                ("parameters", parameters.isEmpty ? nil : parameters),
-                (
-                    "requestBody",
-                    route.body.map {
-                        Members([
-                            ("required", $0.isRequired),
-                            ("content", ["application/json": ["schema": SchemaText($0.schema, isRequest: true)]]),
-                        ])
-                    }
-                ),
-                ("responses", responses), ("security", route.access == .open ? [[String: [String]]]() : nil),
-            ]).encode(to: encoder)
-        }
-
-        private static func response(_ content: Route.Content) -> Members {
-            Members([
-                ("description", content.meaning),
-                ("content", [content.mediaType: ["schema": SchemaText(content.schema)]]),
+    private static func operation(_ route: Route) -> Members {
+        let problem = Route.Content(
+            mediaType: "application/problem+json", schema: .of(ProblemJSON.self),
+            meaning: "What is wrong and what to do")
+        var responses = Dictionary(uniqueKeysWithValues: route.answers.map { (String($0.key), response($0.value)) })
+        responses["default"] = response(problem)
+        let parameters = route.parameters.map { parameter in
+            let isList = if case .list = parameter.schema { true } else { false }
+            return Members([
+                ("name", parameter.name), ("in", parameter.place), ("required", parameter.isRequired),
+                ("description", parameter.meaning), ("schema", SchemaText(schema: parameter.schema)),
+                // A blank parameter counts as left out. Several words are one value, separated by commas.
+                ("allowEmptyValue", parameter.isRequired ? nil : true), ("explode", isList ? false : nil),
             ])
         }
+        let body = route.body.map { body in
+            Members([
+                ("required", body.isRequired),
+                ("content", ["application/json": ["schema": SchemaText(schema: body.schema, isRequest: true)]]),
+            ])
+        }
+        return Members([
+            ("operationId", route.name), ("summary", route.summary),
+            ("parameters", parameters.isEmpty ? nil : parameters), ("requestBody", body), ("responses", responses),
+            ("security", route.access == .open ? [[String: [String]]]() : nil),
+        ])
+    }
+
+    private static func response(_ content: Route.Content) -> Members {
+        Members([
+            ("description", content.meaning),
+            ("content", [content.mediaType: ["schema": SchemaText(schema: content.schema)]]),
+        ])
     }
 
     /// A schema as JSON Schema 2020-12.
@@ -120,13 +110,6 @@ struct OpenAPIDocument: Encodable {
         /// Whether it describes a request: members that may be left out are not required, and unknown ones are ignored.
         var isRequest = false
         var meaning: String?
-
-        init(_ schema: Schema, isComponent: Bool = false, isRequest: Bool = false, meaning: String? = nil) {
-            self.schema = schema
-            self.isComponent = isComponent
-            self.isRequest = isRequest
-            self.meaning = meaning
-        }
 
         func encode(to encoder: any Encoder) throws {
             try Members(members + [("description", meaning)]).encode(to: encoder)
@@ -147,21 +130,21 @@ struct OpenAPIDocument: Encodable {
             case .choice(let numbers): return [("type", "integer"), ("enum", numbers)]
             case .list(let element, let bounds):
                 return [
-                    ("type", "array"), ("items", SchemaText(element)), ("minItems", bounds.minimum),
+                    ("type", "array"), ("items", SchemaText(schema: element)), ("minItems", bounds.minimum),
                     ("maxItems", bounds.maximum),
                 ]
-            case .map(let value): return [("type", "object"), ("additionalProperties", SchemaText(value))]
-            case .oneOf(let schemas): return [("oneOf", schemas.map { SchemaText($0) })]
+            case .map(let value): return [("type", "object"), ("additionalProperties", SchemaText(schema: value))]
+            case .oneOf(let schemas): return [("oneOf", schemas.map { SchemaText(schema: $0) })]
             case .nullable(let schema):
-                if isRequest { return SchemaText(schema).members }
-                return [("anyOf", [SchemaText(schema), SchemaText(.null)])]
+                if isRequest { return SchemaText(schema: schema).members }
+                return [("anyOf", [SchemaText(schema: schema), SchemaText(schema: .null)])]
             case .null: return [("type", "null")]
             case .any: return []
             case .object(let object):
                 guard isComponent || isRequest else { return [("$ref", "#/components/schemas/\(object.name)")] }
                 let properties = Dictionary(
                     uniqueKeysWithValues: object.members.map {
-                        ($0.name, SchemaText($0.schema, isRequest: isRequest, meaning: $0.meaning))
+                        ($0.name, SchemaText(schema: $0.schema, isRequest: isRequest, meaning: $0.meaning))
                     })
                 let required = object.members.filter { !isRequest || !$0.schema.isNullable }.map(\.name)
                 return [

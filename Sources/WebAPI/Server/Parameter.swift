@@ -1,3 +1,4 @@
+import FoundationEssentials
 import MarketData
 import Universe
 import Wire
@@ -85,9 +86,7 @@ enum Parameters {
             })
     }
 
-    static func number(
-        _ name: String, _ meaning: String, _ range: ClosedRange<Int>, standard: Int
-    ) -> Parameter<Int> {
+    static func number(_ name: String, _ meaning: String, _ range: ClosedRange<Int>, standard: Int) -> Parameter<Int> {
         Parameter(
             name: name, place: .query, meaning: "\(meaning); \(standard) when left out",
             schema: .integer(Bounds(range)), standard: standard,
@@ -101,7 +100,19 @@ enum Parameters {
             name: name, place: .query, meaning: meaning + ": Unix seconds, or a time as 2026-01-05T14:30:00Z",
             schema: .text(Bounds()), standard: .some(nil),
             fault: "must be Unix seconds or a time as 2026-01-05T14:30:00Z",
-            read: { MomentParameter.milliseconds($0).map(Optional.some) })
+            read: { milliseconds($0).map(Optional.some) })
+    }
+
+    /// Reads Unix seconds (with or without decimals) or ISO 8601 with a zone.
+    private static func milliseconds(_ text: String) -> Int64? {
+        if let seconds = Double(text) {
+            // A time after the year 9999 is a mistake.
+            return seconds.magnitude < 253_402_300_800 ? Int64((seconds * 1000).rounded()) : nil
+        }
+        for style in [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)] {
+            if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+        }
+        return nil
     }
 
     /// A day of the New York calendar that may be left out.

@@ -14,16 +14,22 @@ struct Problem: Error, Sendable {
     /// The parameters that are wrong.
     var faults: [ProblemJSON.Fault] = []
     /// Names that exist and resemble one that does not.
-    var nearest: [String] = []
+    var nearest: [String]
     /// Header fields that belong to the status.
-    var headers = HTTPFields()
+    var headers: HTTPFields
     /// Whether the connection can't be used again, because the rest of the request was not read.
-    var closes = false
+    var closes: Bool
 
-    init(_ status: HTTPResponse.Status, slug: String? = nil, _ detail: String) {
+    init(
+        _ status: HTTPResponse.Status, slug: String? = nil, _ detail: String, nearest: [String] = [],
+        headers: HTTPFields = HTTPFields(), closes: Bool = false
+    ) {
         self.status = status
-        self.slug = slug ?? Problem.slug(of: status)
+        self.slug = slug ?? status.reasonPhrase.lowercased().replacing(" ", with: "-")
         self.detail = detail
+        self.nearest = nearest
+        self.headers = headers
+        self.closes = closes
     }
 
     init(_ problem: CollectorProblem) {
@@ -35,11 +41,9 @@ struct Problem: Error, Sendable {
             case .unavailable: .serviceUnavailable
             case .failed: .internalServerError
             }
-        self.init(status, slug: problem.kind.rawValue, problem.detail)
-        nearest = problem.nearest
+        self.init(status, slug: problem.kind.rawValue, problem.detail, nearest: problem.nearest)
     }
 
-    /// A faulty parameter.
     static func parameter(_ name: String, _ detail: String) -> Problem {
         var problem = Problem(.badRequest, slug: "invalid-parameter", "\(name): \(detail)")
         problem.faults = [ProblemJSON.Fault(parameter: name, detail: detail)]
@@ -48,22 +52,15 @@ struct Problem: Error, Sendable {
 
     static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> Problem {
         let names = allowed.map(\.rawValue).joined(separator: ", ")
-        var problem = Problem(.methodNotAllowed, "This address takes \(names).")
-        problem.headers[.allow] = names
-        return problem
+        return Problem(.methodNotAllowed, "This address takes \(names).", headers: [.allow: names])
     }
 
-    static let unauthorized: Problem = {
-        var problem = Problem(
-            .unauthorized, "Send the token of HTTP_TOKEN as \"Authorization: Bearer …\".")
-        problem.headers[.wwwAuthenticate] = "Bearer realm=\"edgetick\""
-        return problem
-    }()
+    static let unauthorized = Problem(
+        .unauthorized, "Send the token of HTTP_TOKEN as \"Authorization: Bearer …\".",
+        headers: [.wwwAuthenticate: "Bearer realm=\"edgetick\""])
 
     static func busy(_ detail: String) -> Problem {
-        var problem = Problem(.serviceUnavailable, slug: "busy", detail)
-        problem.headers[.retryAfter] = "2"
-        return problem
+        Problem(.serviceUnavailable, slug: "busy", detail, headers: [.retryAfter: "2"])
     }
 
     func text(instance: String?) -> [UInt8] {
@@ -80,9 +77,5 @@ struct Problem: Error, Sendable {
         if closes { fields[.connection] = "close" }
         return Response(
             status: status, headers: fields, body: .init(byteBuffer: ByteBuffer(bytes: text(instance: instance))))
-    }
-
-    private static func slug(of status: HTTPResponse.Status) -> String {
-        String(status.reasonPhrase.lowercased().map { $0 == " " ? "-" : $0 })
     }
 }

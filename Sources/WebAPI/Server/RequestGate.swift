@@ -9,43 +9,29 @@ import MarketData
 ///   site couldn't read the response, but could cause expensive requests at will.
 /// - If a token is set, every request must carry it, except for the page's own files and the health routes.
 struct RequestGate: Sendable {
-    /// The parts of a request's head that matter here.
-    struct Head: Sendable {
-        var host: String?
-        /// Host fields beyond the first.
-        var furtherHosts: [String] = []
-        var transferCodings: [String] = []
-        var origin: String?
-        var fetchSite: String?
-        var authorization: String?
-    }
-
     private let hosts: ServedHosts
     private let token: [UInt8]?
 
-    /// A gate for these settings.
     init(_ configuration: WebConfiguration) {
         hosts = ServedHosts(host: configuration.host, others: configuration.names)
         token = configuration.token.map { Array($0.reveal().utf8) }
     }
 
     /// Refuses a request that another program on the way could read differently (RFC 9112, sections 3.2 and 6.1).
-    func checkForm(_ head: Head) throws(Problem) {
-        var problem: Problem?
-        if !head.furtherHosts.isEmpty {
-            problem = Problem(.badRequest, "The request has more than one Host header.")
-        } else if !head.transferCodings.isEmpty, head.transferCodings.map({ $0.lowercased() }) != ["chunked"] {
-            problem = Problem(.notImplemented, "The only transfer coding that is understood is chunked.")
+    func checkForm(_ head: HTTPRequest) throws(Problem) {
+        // It is uncertain where such a request ends, so nothing after it is read.
+        guard head.headerFields[values: .furtherHost].isEmpty else {
+            throw Problem(.badRequest, "The request has more than one Host header.", closes: true)
         }
-        guard var problem else { return }
-        // It is uncertain where the request ends, so nothing after it is read.
-        problem.closes = true
-        throw problem
+        let codings = head.headerFields[values: .transferEncoding].map { $0.lowercased() }
+        guard codings.isEmpty || codings == ["chunked"] else {
+            throw Problem(.notImplemented, "The only transfer coding that is understood is chunked.", closes: true)
+        }
     }
 
     /// Refuses a request that is addressed to another host.
-    func checkHost(_ head: Head) throws(Problem) {
-        guard let text = head.host, let host = HostName(text) else {
+    func checkHost(_ head: HTTPRequest) throws(Problem) {
+        guard let text = head.authority, let host = HostName(text) else {
             throw Problem(.badRequest, "The request has no valid Host header.")
         }
         guard hosts.contain(host) else {
@@ -57,31 +43,31 @@ struct RequestGate: Sendable {
     }
 
     /// Refuses a request that another site's page makes through a browser.
-    func checkOrigin(_ head: Head) throws(Problem) {
+    func checkOrigin(_ head: HTTPRequest) throws(Problem) {
         let problem = Problem(
             .forbidden, slug: "foreign-origin", "Requests like this are taken from the server's own page only.")
-        if let origin = head.origin {
+        let site = head.headerFields[.secFetchSite]
+        if let origin = head.headerFields[.origin] {
             guard let end = origin.firstRange(of: "://"), let from = HostName(origin[end.upperBound...]),
-                let host = head.host.flatMap({ HostName($0) })
+                let host = head.authority.flatMap({ HostName($0) })
             else { throw problem }
             let usual = origin.hasPrefix("https") ? 443 : 80
             guard from.name == host.name else { throw problem }
             // A proxy may pass the name on but not its port (nginx's $host); then the browser's Sec-Fetch-Site has to
             // do. Not on loopback, where any program could listen on another port.
             let isPortLost =
-                host.port == nil && !HostName.isLoopback(host.name)
-                && (head.fetchSite ?? "same-origin") == "same-origin"
+                host.port == nil && !HostName.isLoopback(host.name) && (site ?? "same-origin") == "same-origin"
             guard (from.port ?? usual) == (host.port ?? usual) || isPortLost else { throw problem }
-        } else if let site = head.fetchSite, site != "same-origin", site != "none" {
+        } else if let site, site != "same-origin", site != "none" {
             throw problem
         }
     }
 
     /// Whether the request carries the token, or no token is required. The time taken depends only on the given token's
     /// length.
-    func isAuthorized(_ head: Head) -> Bool {
+    func isAuthorized(_ head: HTTPRequest) -> Bool {
         guard let token else { return true }
-        let parts = (head.authorization ?? "").split(separator: " ", maxSplits: 1)
+        let parts = (head.headerFields[.authorization] ?? "").split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
         let given = Array(parts[1].utf8)
         var difference = UInt64(given.count ^ token.count)
@@ -90,4 +76,10 @@ struct RequestGate: Sendable {
         }
         return difference == 0
     }
+}
+
+extension HTTPField.Name {
+    /// The first Host field becomes the authority; this name matches the others.
+    fileprivate static let furtherHost = HTTPField.Name("Host") ?? .origin
+    fileprivate static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
 }

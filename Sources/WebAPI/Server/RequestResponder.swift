@@ -18,8 +18,7 @@ struct RequestResponder: HTTPResponder {
         let path = String(target[..<end])
         var response: Response
         do {
-            let query = end == target.endIndex ? nil : target[target.index(after: end)...]
-            response = try await answer(request, path: path, query: query, context: context)
+            response = try await answer(request, path: path, query: target[end...].dropFirst(), context: context)
         } catch {
             let problem = Self.problem(for: error, logger: context.logger)
             refusals.count(problem)
@@ -31,44 +30,34 @@ struct RequestResponder: HTTPResponder {
             response = problem.response(instance: path)
         }
         SecurityHeaders.add(to: &response.headers)
-        if request.method == .head { response = Self.withoutBody(response) }
+        if request.method == .head {
+            let length = response.body.contentLength
+            response.body = .init()
+            if let length { response.headers[.contentLength] = String(length) }
+        }
         return response
     }
 
     private func answer(
-        _ request: Request, path: String, query: Substring?, context: RequestScope
+        _ request: Request, path: String, query: Substring, context: RequestScope
     ) async throws -> Response {
-        let head = RequestGate.Head(request.head)
+        let head = request.head
         try gate.checkForm(head)
         try gate.checkHost(head)
-        guard let route = try route(request.method, path) else {
-            return Response(status: .noContent, headers: [.allow: try allowed(path)])
+        let found: (route: Route, parts: [String: String])
+        do throws(Problem) {
+            found = try table.match(request.method, Self.parts(path))
+        } catch {
+            guard request.method == .options, error.status == .methodNotAllowed else { throw error }
+            return Response(status: .noContent, headers: error.headers)
         }
-        if route.route.access != .open { try gate.checkOrigin(head) }
+        let route = found.route
+        if route.access != .open { try gate.checkOrigin(head) }
         let isAuthorized = gate.isAuthorized(head)
-        guard isAuthorized || route.route.access == .open else { throw Problem.unauthorized }
-        return try await route.route.answer(
-            Call(
-                request: request, parts: route.parts, query: try Query(query, known: route.route.queryNames),
-                isAuthorized: isAuthorized, channel: context.channel, logger: context.logger))
-    }
-
-    /// The route; `nil` for `OPTIONS` on a path that has one.
-    private func route(
-        _ method: HTTPRequest.Method, _ path: String
-    ) throws(Problem) -> (route: Route, parts: [String: String])? {
-        switch table.match(method, try Self.parts(path)) {
-        case .route(let route, let parts): return (route, parts)
-        case .otherMethods where method == .options: return nil
-        case .otherMethods(let methods): throw .methodNotAllowed(methods)
-        case .nothing:
-            throw Problem(.notFound, "There is nothing at this address; /api/openapi.json lists what there is.")
-        }
-    }
-
-    private func allowed(_ path: String) throws(Problem) -> String {
-        guard case .otherMethods(let methods) = table.match(.options, try Self.parts(path)) else { return "" }
-        return methods.map(\.rawValue).joined(separator: ", ")
+        guard isAuthorized || route.access == .open else { throw Problem.unauthorized }
+        let values = try Query.read(query, known: route.queryNames).merging(found.parts) { $1 }
+        return try await route.answer(
+            Call(request: request, values: values, isAuthorized: isAuthorized, channel: context.channel))
     }
 
     private static func parts(_ path: String) throws(Problem) -> [String] {
@@ -90,30 +79,6 @@ struct RequestResponder: HTTPResponder {
         logger.error("request failed", metadata: ["error": "\(error)"])
         return Problem(.internalServerError, "The request failed; the log says why.")
     }
-
-    private static func withoutBody(_ response: Response) -> Response {
-        var response = response
-        let length = response.body.contentLength
-        response.body = .init()
-        if let length { response.headers[.contentLength] = String(length) }
-        return response
-    }
-}
-
-extension RequestGate.Head {
-    init(_ head: HTTPRequest) {
-        let fields = head.headerFields
-        self.init(
-            host: head.authority, furtherHosts: fields[values: .furtherHost],
-            transferCodings: fields[values: .transferEncoding], origin: fields[.origin],
-            fetchSite: fields[.secFetchSite], authorization: fields[.authorization])
-    }
-}
-
-extension HTTPField.Name {
-    /// The first Host field becomes the authority; this name matches the others.
-    fileprivate static let furtherHost = HTTPField.Name("Host") ?? .origin
-    fileprivate static let secFetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
 }
 
 /// The number of refused requests, by a bounded set of reasons.
@@ -144,9 +109,7 @@ final class RefusalCounts: Sendable {
         count(reason)
     }
 
-    func count(_ reason: Reason) {
-        counts.withLock { $0[reason, default: 0] += 1 }
-    }
+    func count(_ reason: Reason) { counts.withLock { $0[reason, default: 0] += 1 } }
 
     var all: [Reason: Int64] { counts.withLock { $0 } }
 }

@@ -17,7 +17,6 @@ struct Route: Sendable {
     /// What a route returns.
     struct Content: Sendable {
         var mediaType = "application/json"
-        /// The schema of the body.
         var schema: Schema
         var meaning = "Answer"
     }
@@ -26,19 +25,16 @@ struct Route: Sendable {
     struct Body: Sendable {
         /// The schema of the type that reads it.
         var schema: Schema
-        /// Whether a request must have one.
         var isRequired: Bool
     }
 
     let method: HTTPRequest.Method
     /// The path, with `{name}` for a variable part.
     let path: String
-    /// Who may call it.
     let access: Access
     /// The name for programs (`operationId`).
     let name: String
     let summary: String
-    /// The parameters of path and query.
     let parameters: [any DescribedParameter]
     let body: Body?
     /// The possible responses, by status; any other response is a problem.
@@ -81,13 +77,6 @@ struct Route: Sendable {
 
 /// Finds the route of a request.
 struct RouteTable: Sendable {
-    /// The result of a lookup.
-    enum Match {
-        case route(Route, parts: [String: String])
-        case otherMethods([HTTPRequest.Method])
-        case nothing
-    }
-
     private enum Part: Sendable {
         case fixed(String)
         case open(String)
@@ -106,16 +95,21 @@ struct RouteTable: Sendable {
     }
 
     /// Looks a path up that was split at its slashes and decoded. `HEAD` counts as `GET`.
-    func match(_ method: HTTPRequest.Method, _ path: [String]) -> Match {
+    func match(
+        _ method: HTTPRequest.Method, _ path: [String]
+    ) throws(Problem) -> (route: Route, parts: [String: String]) {
         let wanted = method == .head ? .get : method
         var methods: [HTTPRequest.Method] = []
         for (route, parts) in zip(routes, parts) where parts.count == path.count {
             guard let open = Self.open(parts, path) else { continue }
-            if route.method == wanted { return .route(route, parts: open) }
+            if route.method == wanted { return (route, open) }
             methods.append(route.method)
             if route.method == .get { methods.append(.head) }
         }
-        return methods.isEmpty ? .nothing : .otherMethods(methods)
+        guard !methods.isEmpty else {
+            throw Problem(.notFound, "There is nothing at this address; /api/openapi.json lists what there is.")
+        }
+        throw .methodNotAllowed(methods)
     }
 
     private static func open(_ parts: [Part], _ path: [String]) -> [String: String]? {

@@ -10,21 +10,12 @@ enum SecurityHeaders {
         "require-trusted-types-for 'script'", "trusted-types 'none'",
     ].joined(separator: "; ")
 
-    private static let fields: [(HTTPField.Name, String)] = {
-        var fields: [(HTTPField.Name, String)] = [
-            (.contentSecurityPolicy, contentSecurityPolicy),
-            (.xContentTypeOptions, "nosniff"),
-        ]
-        for (name, value) in [
-            ("X-Frame-Options", "DENY"),
-            ("Referrer-Policy", "no-referrer"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-            ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
-        ] {
-            if let name = HTTPField.Name(name) { fields.append((name, value)) }
-        }
-        return fields
-    }()
+    private static let fields: [(HTTPField.Name, String)] = [
+        ("Content-Security-Policy", contentSecurityPolicy), ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"), ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+        ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ].compactMap { name, value in HTTPField.Name(name).map { ($0, value) } }
 
     static func add(to headers: inout HTTPFields) {
         for (name, value) in fields { headers[name] = value }

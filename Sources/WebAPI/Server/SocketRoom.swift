@@ -1,6 +1,7 @@
 import HTTPTypes
 import MarketData
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import Synchronization
 
@@ -27,15 +28,14 @@ final class SocketRoom: Sendable {
         room.withLock { $0.change(ObjectIdentifier(channel), isServed: isAnswering) }
     }
 
-    /// Removes a socket that has closed.
     func leave(_ channel: any Channel) { room.withLock { $0.leave(ObjectIdentifier(channel)) } }
 }
 
 /// Limits the time in which one socket must send the head of a request, however it spreads the bytes, keeps the
-/// ``SocketRoom`` informed, and closes the socket after a response that says so.
+/// ``SocketRoom`` informed, and closes the socket after a response that says so. Answers bytes that aren't HTTP, a head
+/// that is too large and a target that is not a path with problem details.
 final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
@@ -45,6 +45,7 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
     private var timer: Scheduled<Void>?
     /// Whether the response under way is the last one on this socket.
     private var isLast = false
+    private var isMalformed = false
 
     init(room: SocketRoom, limits: WebConfiguration.Limits) {
         self.room = room
@@ -53,6 +54,14 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         if context.channel.isActive { begin(context) }
+        let pipeline = context.pipeline.syncOperations
+        do {
+            let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+            try pipeline.addHandler(TargetCheck(), position: .after(decoder))
+        } catch {
+            // A server that can't check its requests must not take any.
+            context.close(promise: nil)
+        }
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -82,6 +91,29 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
         case .end: answered(context)
         }
         context.write(data, promise: promise)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // In the middle of another response, all that can be done cleanly is to close the connection.
+        guard !isMalformed, answersOwed == 0, !(error is IOError), !(error is ChannelError) else {
+            context.fireErrorCaught(error)
+            return
+        }
+        isMalformed = true
+        var problem = Problem(.badRequest, slug: "malformed-request", "The request is not valid HTTP/1.1.")
+        if case HTTPParserError.headerOverflow = error {
+            problem = Problem(.requestHeaderFieldsTooLarge, "The header fields are too large.")
+        }
+        let body = problem.text(instance: nil)
+        var head = HTTPResponse(status: problem.status)
+        head.headerFields[.contentType] = "application/problem+json"
+        head.headerFields[.contentLength] = String(body.count)
+        head.headerFields[.connection] = "close"
+        SecurityHeaders.add(to: &head.headerFields)
+        for part in [.head(head), .body(context.channel.allocator.buffer(bytes: body)), .end(nil)] as [OutboundIn] {
+            write(context: context, data: wrapOutboundOut(part), promise: nil)
+        }
+        context.flush()
     }
 
     private func answered(_ context: ChannelHandlerContext) {

@@ -7,7 +7,6 @@ import NIOHTTP1
 /// handler comes directly after the decoder.
 final class TargetCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias InboundOut = HTTPServerRequestPart
 
     private var isRefused = false
 

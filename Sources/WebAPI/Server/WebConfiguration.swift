@@ -112,12 +112,6 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
             case EADDRNOTAVAIL: "this machine has no such address; choose another HTTP_HOST"
             default: "check HTTP_HOST and HTTP_PORT"
             }
-        return WebError(
-            reason: .bind,
-            description: "cannot listen on \(host):\(port) (\(underlying)): \(advice)")
-    }
-
-    static func ended(_ underlying: String) -> WebError {
-        WebError(reason: .ended, description: "the HTTP server ended: \(underlying)")
+        return WebError(reason: .bind, description: "cannot listen on \(host):\(port) (\(underlying)): \(advice)")
     }
 }

@@ -4,21 +4,16 @@ import HummingbirdCore
 public import Logging
 import NIOCore
 public import ServiceLifecycle
-import Synchronization
 
 /// The HTTP API, the metrics and the dashboard.
 ///
 /// Responses come from a ``StatusBoard``, or wait a bounded time for the file of the buffer or the mirror. When the
 /// group shuts down, the server takes no new requests, ends the event streams and finishes the responses under way.
 public final class WebServer: Service {
-    private enum Binding {
-        case waiting([CheckedContinuation<Int?, Never>])
-        case bound(Int?)
-    }
-
     private let configuration: WebConfiguration
     private let logger: Logger
-    private let binding = Mutex(Binding.waiting([]))
+    private let binding: AsyncStream<Int>.Continuation
+    private let bound: Task<Int?, Never>
     private let broadcast: EventBroadcast
     private let responder: RequestResponder
     private let room: SocketRoom
@@ -28,13 +23,19 @@ public final class WebServer: Service {
     /// A server for a collector.
     ///
     /// - Parameters:
-    ///   - board: The collector's samples, which a ``Collector/StatusBeat`` keeps fresh.
+    ///   - board: The collector's samples.
     ///   - tap: The tap through which the collector's connections pass their events.
     public init(
         configuration: WebConfiguration, board: StatusBoard, source: any CollectorSource, tap: EventTap, logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
+        let (ports, binding) = AsyncStream.makeStream(of: Int.self)
+        self.binding = binding
+        bound = Task {
+            for await port in ports { return port }
+            return nil
+        }
         let limits = configuration.limits
         let clients = EventClients(limit: limits.eventClients)
         let refusals = RefusalCounts()
@@ -51,31 +52,19 @@ public final class WebServer: Service {
                 body: BodyReader(limits: limits),
                 retries: BoundedCalls(width: 1, limit: limits.retryTimeout)
             ).routes
-            + UniverseRoutes(source: source, calls: calls).routes
             + RelationshipRoutes(source: source, calls: calls, actions: actions).routes
-            + EventRoutes(board: board, tap: tap, clients: clients, runID: runID).routes
+            + broadcast.routes
             + DashboardRoutes().routes
         routes = own + [DashboardRoutes.description(of: own)]
         room = SocketRoom(limit: limits.connections, refusals: refusals)
-        responder = RequestResponder(
-            gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)
+        responder = RequestResponder(gate: RequestGate(configuration), table: RouteTable(routes), refusals: refusals)
     }
+
+    deinit { binding.finish() }
 
     /// The port that the server listens on, once it does; `nil` if it could not be bound or the server has ended.
     public var port: Int? {
-        get async {
-            await withCheckedContinuation { continuation in
-                let port = binding.withLock { state -> Int?? in
-                    switch state {
-                    case .waiting(let waiters):
-                        state = .waiting(waiters + [continuation])
-                        return nil
-                    case .bound(let port): return .some(port)
-                    }
-                }
-                if let port { continuation.resume(returning: port) }
-            }
-        }
+        get async { await bound.value }
     }
 
     /// Serves until graceful shutdown or cancellation.
@@ -83,20 +72,19 @@ public final class WebServer: Service {
     /// - Throws: ``WebError`` with the reason `bind` if the address can't be bound, or `ended` if the server ends by
     ///   itself.
     public func run() async throws {
-        defer { bound(nil) }
+        defer { binding.finish() }
         let limits = configuration.limits
         let room = room
         let application = Application(
             responder: responder,
             server: .http1(
                 configuration: .init(
-                    additionalChannelHandlers: [SocketWatch(room: room, limits: limits), MalformedRequestHandler()],
+                    additionalChannelHandlers: [SocketWatch(room: room, limits: limits)],
                     idleTimeout: TimeAmount(limits.idleTimeout),
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
                         maxHeaderFieldCount: 100))),
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port)),
+            configuration: ApplicationConfiguration(address: .hostname(configuration.host, port: configuration.port)),
             services: [broadcast],
             onServerRunning: { [self] channel in started(channel) },
             logger: quiet(logger))
@@ -108,24 +96,14 @@ public final class WebServer: Service {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            throw WebError.ended("\(error)")
+            throw WebError(reason: .ended, description: "the HTTP server ended: \(error)")
         }
     }
 
     private func started(_ channel: any Channel) {
         let port = channel.localAddress?.port ?? configuration.port
-        logger.info(
-            "HTTP is ready", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
-        bound(port)
-    }
-
-    private func bound(_ port: Int?) {
-        let waiters = binding.withLock { state -> [CheckedContinuation<Int?, Never>] in
-            guard case .waiting(let waiters) = state else { return [] }
-            state = .bound(port)
-            return waiters
-        }
-        for waiter in waiters { waiter.resume(returning: port) }
+        logger.info("HTTP is ready", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+        binding.yield(port)
     }
 
     /// Raises the framework's log level: at `info` it repeats what ``started(_:)`` logs.

@@ -34,12 +34,10 @@ package indirect enum Schema: Sendable, Equatable {
     case any
 
     /// Finds a type's schema by decoding one: the type itself asks for its members.
-    package static func of<Value: Decodable>(_ type: Value.Type) -> Schema {
-        Reader.schema(of: type)
+    package static func of(_ type: any Decodable.Type) -> Schema {
+        if let union = type as? any WireUnion.Type { return .oneOf(union.schemas) }
+        return Reader.read(type).0
     }
-
-    /// Finds the schema of a type that is only known at run time.
-    package static func of(object type: any WireObject.Type) -> Schema { Reader.schema(of: type) }
 
     func with(_ bounds: Bounds?) -> Schema {
         guard let bounds else { return self }
@@ -59,22 +57,17 @@ package protocol WireUnion: Codable {
     static var schemas: [Schema] { get }
 }
 
-private protocol TextKeyed: Decodable {
-    static var valueType: any Decodable.Type { get }
-    init()
-}
-
-extension Dictionary: TextKeyed where Key == String, Value: Decodable {
-    fileprivate static var valueType: any Decodable.Type { Value.self }
-}
-
 private protocol Elements: Decodable {
-    static var elementType: any Decodable.Type { get }
+    static var schema: Schema { get }
     init()
+}
+
+extension Dictionary: Elements where Key == String, Value: Decodable {
+    fileprivate static var schema: Schema { .map(.of(Value.self)) }
 }
 
 extension Array: Elements where Element: Decodable {
-    fileprivate static var elementType: any Decodable.Type { Element.self }
+    fileprivate static var schema: Schema { .list(.of(Element.self), Bounds()) }
 }
 
 /// Lets a type decode itself from nothing, and notes what it asks for.
@@ -91,19 +84,8 @@ private final class Reader: Decoder {
     var codingPath: [any CodingKey] { [] }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    static func schema(of type: any Decodable.Type) -> Schema {
-        if let union = type as? any WireUnion.Type { return .oneOf(union.schemas) }
-        return anyRead(type).0
-    }
-
     /// Returns the schema of a type, and a placeholder value so that decoding can continue.
-    static func read<Value: Decodable>(_ type: Value.Type) -> (schema: Schema, value: Value) {
-        let (schema, value) = anyRead(type)
-        guard let value = value as? Value else { preconditionFailure("\(type) has no form") }
-        return (schema, value)
-    }
-
-    private static func anyRead(_ type: any Decodable.Type) -> (Schema, Any) {
+    static func read(_ type: any Decodable.Type) -> (Schema, Any) {
         switch type {
         case is String.Type: return (.text(Bounds()), "")
         case is Bool.Type: return (.boolean, false)
@@ -111,8 +93,7 @@ private final class Reader: Decoder {
         case is Int.Type: return (.integer(Bounds()), 0)
         case is Int64.Type: return (.integer(Bounds()), Int64(0))
         case is Int32.Type: return (.integer(Bounds()), Int32(0))
-        case let map as any TextKeyed.Type: return (.map(schema(of: map.valueType)), map.init())
-        case let list as any Elements.Type: return (.list(schema(of: list.elementType), Bounds()), list.init())
+        case let elements as any Elements.Type: return (elements.schema, elements.init())
         case let object as any WireObject.Type:
             let reader = Reader(object)
             guard let value = try? object.init(from: reader) else { preconditionFailure("\(type) has no form") }
@@ -125,16 +106,18 @@ private final class Reader: Decoder {
         }
     }
 
-    private static func read(words type: any (CaseIterable & RawRepresentable).Type) -> (Schema, Any) {
-        func all<Words: CaseIterable & RawRepresentable>(_ type: Words.Type) -> (Schema, Any) {
-            guard let first = type.allCases.first else { preconditionFailure("\(type) has no case") }
-            return (.words(type.allCases.map { "\($0.rawValue)" }), first)
-        }
-        return all(type)
+    private static func read<Words: CaseIterable & RawRepresentable>(words type: Words.Type) -> (Schema, Any) {
+        guard let first = type.allCases.first else { preconditionFailure("\(type) has no case") }
+        return (.words(type.allCases.map { "\($0.rawValue)" }), first)
     }
 
-    func note(_ name: String, _ schema: Schema) {
-        members.append(.init(name: name, schema: schema.with(bounds[name]), meaning: meanings[name]))
+    /// Notes a member, and returns a placeholder for its value.
+    func member<Value: Decodable>(_ type: Value.Type, _ name: String, isOptional: Bool = false) -> Value {
+        let (schema, value) = Self.read(type)
+        guard let value = value as? Value else { preconditionFailure("\(type) has no form") }
+        let form = isOptional ? Schema.nullable(schema) : schema
+        members.append(.init(name: name, schema: form.with(bounds[name]), meaning: meanings[name]))
+        return value
     }
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedDecodingContainer<Key> {
@@ -155,9 +138,7 @@ private final class Reader: Decoder {
         func decodeNil(forKey key: Key) -> Bool { false }
 
         func decode<Value: Decodable>(_ type: Value.Type, forKey key: Key) -> Value {
-            let (schema, value) = Reader.read(type)
-            reader.note(key.stringValue, schema)
-            return value
+            reader.member(type, key.stringValue)
         }
 
         // The protocol has its own default for each simple type, so all must be overridden.
@@ -170,9 +151,7 @@ private final class Reader: Decoder {
         func decodeIfPresent(_ type: Int64.Type, forKey key: Key) -> Int64? { read(type, key) }
 
         private func read<Value: Decodable>(_ type: Value.Type, _ key: Key) -> Value {
-            let (schema, value) = Reader.read(type)
-            reader.note(key.stringValue, .nullable(schema))
-            return value
+            reader.member(type, key.stringValue, isOptional: true)
         }
 
         func nestedContainer<Nested: CodingKey>(

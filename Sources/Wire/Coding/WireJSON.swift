@@ -29,7 +29,6 @@ private final class Output {
         case let flag as Bool: bytes += (flag ? "true" : "false").utf8
         case let map as any TextKeyed: map.write(to: ValueEncoder(self))
         case let number as any BinaryInteger: DecimalText.append(Int64(clamping: number), to: &bytes)
-        case let number as Float: write(Double(number))
         default:
             let encoder = ValueEncoder(self)
             do {
@@ -66,7 +65,7 @@ extension Dictionary: TextKeyed where Key == String, Value: Encodable {
 }
 
 /// Writes one value. A type that asks for two keyed containers gets one object with the members of both.
-private final class ValueEncoder: Encoder {
+private final class ValueEncoder: Encoder, SingleValueEncodingContainer {
     let output: Output
     private var closing: UInt8?
     private var needsComma = false
@@ -107,7 +106,9 @@ private final class ValueEncoder: Encoder {
         return Elements(encoder: self)
     }
 
-    func singleValueContainer() -> any SingleValueEncodingContainer { Single(encoder: self) }
+    func singleValueContainer() -> any SingleValueEncodingContainer { self }
+    func encodeNil() { output.writeNull() }
+    func encode<Value: Encodable>(_ value: Value) { output.write(value) }
 }
 
 private struct Members<Key: CodingKey>: KeyedEncodingContainerProtocol {
@@ -175,12 +176,4 @@ private struct Elements: UnkeyedEncodingContainer {
 
     func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { preconditionFailure("write a value instead") }
     func superEncoder() -> any Encoder { preconditionFailure("write a value instead") }
-}
-
-private struct Single: SingleValueEncodingContainer {
-    let encoder: ValueEncoder
-    var codingPath: [any CodingKey] { [] }
-
-    func encodeNil() { encoder.output.writeNull() }
-    func encode<Value: Encodable>(_ value: Value) { encoder.output.write(value) }
 }

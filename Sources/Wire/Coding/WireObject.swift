@@ -15,6 +15,13 @@ extension WireObject {
     package static var bounds: [String: Bounds] { [:] }
 }
 
+extension CaseIterable where Self: RawRepresentable<String> {
+    /// What belongs to each case, by the case's name in JSON; cases without anything are left out.
+    static func byName<Value>(_ value: (Self) -> Value?) -> [String: Value] {
+        Dictionary(uniqueKeysWithValues: allCases.compactMap { name in value(name).map { (name.rawValue, $0) } })
+    }
+}
+
 /// The limits of a text, a list or a number. The server checks them, and the API's document states them.
 package struct Bounds: Sendable, Equatable {
     /// The fewest characters or elements, or the least number.

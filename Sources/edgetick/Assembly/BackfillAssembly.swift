@@ -6,9 +6,7 @@ import Upstream
 
 /// Builds the backfill from the settings.
 extension Settings {
-    /// Returns a client of the REST aggregates that uses the feed's key.
-    ///
-    /// - Throws: `BackfillError`; also if the key may not be sent to the REST server.
+    /// A client of the REST aggregates; refused if the feed's key may not be sent to the REST server.
     func aggregatesClient() throws(BackfillError) -> AggregatesClient {
         guard feed.source != .simulator else {
             throw BackfillError(.invalidConfiguration, "\(Self.noSyntheticEvents): unset USE_SYNTHETIC_DATA")
@@ -28,21 +26,16 @@ extension Settings {
     }
 
     /// The delay of the feed's events, in milliseconds.
-    var feedDelay: Int64 {
-        ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0
-    }
+    var feedDelay: Int64 { ServerAddress(feed.url)?.isDelayed == true ? 15 * 60_000 : 0 }
 
-    /// The age in milliseconds at which an event has certainly come and the REST server certainly has it: the feed's
-    /// delay plus a minute, since the server may count its delay in whole minutes. A gap that is asked for earlier would
-    /// be settled as one without trades.
+    /// The age in milliseconds at which the REST server certainly has an event: the feed's delay and a minute, as it
+    /// may count in whole minutes. A gap that is asked for earlier would be settled as one without trades.
     var restDelay: Int64 { feedDelay > 0 ? feedDelay + 60_000 : 0 }
 
-    /// How long after a gap's end it is filled: the stream may still bring its last bars, and the REST server lack them.
+    /// How long after a gap's end it is filled: the stream may still bring its last bars, the REST server lack them.
     var gapSettleTime: Duration { BackfillService.Configuration().settleTime + .milliseconds(restDelay) }
 
     /// The service that fills gaps soon after they happened; `nil` when it is off.
-    ///
-    /// - Throws: `BackfillError` and `UpstreamError`.
     func backfillService(buffer: TickBuffer) throws -> BackfillService? {
         switch idleBackfill {
         case .off(let why)?, .lacking(let why)?:

@@ -33,19 +33,11 @@ extension Settings {
             needsIdentity: collectorGroup != nil, role: role, isAlone: upload.ticksURI == nil)
     }
 
-    /// The buffer's options for a command that collects nothing.
-    var toolBufferOptions: TickBuffer.Options {
-        var options = bufferOptions
-        options.isCollecting = false
-        return options
-    }
-
     /// The buffer's options for the collector.
     var bufferOptions: TickBuffer.Options {
-        TickBuffer.Options(
-            collector: collectorID, commitInterval: buffer.commitInterval,
-            synchronous: buffer.synchronous, maximumBytes: buffer.maximumBytes, fullPolicy: buffer.fullPolicy,
-            retention: buffer.retention)
+        var options = buffer
+        options.collector = collectorID
+        return options
     }
 
     /// The configuration of a connection with this name to the feed at `url`.
@@ -56,9 +48,7 @@ extension Settings {
         configuration.proxy = feed.proxy(for: url)
         configuration.feedDelay = feedDelay
         configuration.companions = connections.isMulti ? connections.list.count : 1
-        configuration.reconnect.maximumFailures = feed.maxRetries
-        configuration.reconnect.firstDelay = feed.reconnectDelay
-        configuration.reconnect.cap = feed.reconnectCap
+        configuration.reconnect = feed.reconnect
         return configuration
     }
 }

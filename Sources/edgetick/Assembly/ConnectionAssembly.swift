@@ -45,8 +45,8 @@ extension Settings {
     }
 
     private func setConfiguration(logger: Logger) -> SetConfiguration {
-        var configuration = SetConfiguration()
-        if connections.isMulti, connections.routing == .loadBalanced {
+        var configuration = connections.rules
+        if connections.isMulti, configuration.strategy == .loadBalanced {
             // Until rates have been measured, past volume is the best guess at the load of a symbol.
             do throws(StoreError) {
                 configuration.firstGuess = try TickHistory(directory: dataDirectory).relativeVolume()
@@ -54,14 +54,8 @@ extension Settings {
                 logger.debug("no volumes to share symbols out by", metadata: ["reason": "\(error)"])
             }
         }
-        configuration.strategy = connections.routing
         let named = SymbolList(connections.redundantSymbols ?? "")
         configuration.redundant = named.isWildcard ? .all : .some(Set(named.symbols))
-        configuration.failsOver = connections.failover
-        configuration.failover.grace = connections.failoverGrace
-        configuration.failover.recovery = connections.failoverRecovery
-        configuration.healthInterval = connections.healthCheckInterval
-        configuration.rebalances = connections.autoRebalance
         configuration.limit = connections.isMulti ? connections.maximum : nil
         return configuration
     }

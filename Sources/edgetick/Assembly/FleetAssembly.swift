@@ -18,15 +18,14 @@ extension Settings {
     /// The share set by `SHARD=k/n`; `nil` otherwise.
     var fixedShare: SymbolShare? {
         guard case .fixed(let number, let count) = shard else { return nil }
-        return SymbolShare(
-            of: "\(number)", in: ShardMap(count: count, replicas: shardReplicas), isAutomatic: false)
+        return SymbolShare(of: "\(number)", in: ShardMap(count: count, replicas: shardReplicas), isAutomatic: false)
     }
 
     /// The box's share at a start with `SHARD=auto`; `nil` otherwise.
-    func shardStart(_ identity: FleetReport, in table: FleetTable?, logger: Logger) async -> ShardStart? {
+    func shardStart(_ identity: FleetReport, in table: FleetTable?, logger: Logger) async -> ShardKeeper? {
         guard shard == .auto, let table else { return nil }
         let kept = ShardMembers.read(directory: dataDirectory, group: collectorGroup ?? "")
-        let (start, problem) = await ShardStart.find(identity, in: table, replicas: shardReplicas, kept: kept)
+        let (start, problem) = await ShardKeeper.start(identity, in: table, replicas: shardReplicas, kept: kept)
         if let problem {
             logger.error(
                 kept == nil
@@ -37,11 +36,13 @@ extension Settings {
         return start
     }
 
-    /// The service that writes the box's row and, if `start` is given, keeps its share of the symbols up to date.
+    /// The service that writes the box's row and, if `start` is given, keeps its share of the symbols up to date; `nil`
+    /// without a database.
     func fleetService(
-        _ table: FleetTable, _ board: FleetBoard, _ identity: FleetReport, _ start: ShardStart?, status: StatusBoard,
+        _ table: FleetTable?, _ board: FleetBoard?, _ identity: FleetReport, _ start: ShardKeeper?, status: StatusBoard,
         symbols: Symbols, sink: any EventSink
-    ) -> FleetService {
+    ) -> FleetService? {
+        guard let table, let board else { return nil }
         let (directory, group) = (dataDirectory, collectorGroup ?? "")
         return FleetService(
             table: table, board: board, identity: identity, status: status, directory: directory,

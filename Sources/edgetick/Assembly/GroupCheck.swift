@@ -9,8 +9,6 @@ extension Settings {
     /// Refuses to start if another box of the group would send the same ticks and the database would store them twice.
     ///
     /// If the database can't be asked, the collector starts anyway: the upload asks again before it sends ticks.
-    ///
-    /// - Throws: ``CommandFailure`` with what to do.
     func refuseDoubledTicks(_ logger: Logger) async throws {
         guard let collectorGroup else { return }
         var (lacking, missing): ([String], [String]) = ([], [])

@@ -20,15 +20,8 @@ extension Settings {
         }
         var target: Reconciler.Target?
         if let upstream, let sync {
-            target = Reconciler.Target(
-                uploader: Uploader(
-                    configuration: upstream, bufferID: buffer.id, logger: logger)
-            ) { () async throws(BackfillError) in
-                let last = buffer.statistics[.bars].lastSequence
-                let report = await sync.pass()
-                guard buffer.statistics[.bars].settledSequence < last else { return }
-                throw BackfillError(.database, Self.notUploaded(report))
-            }
+            let uploader = Uploader(configuration: upstream, bufferID: buffer.id, logger: logger)
+            target = Reconciler.Target(uploader, of: buffer) { await sync.pass() }
         }
         return ReconcileService(
             client: try aggregatesClient(), buffer: buffer, target: target, minute: minute, delay: restDelay,
@@ -44,11 +37,19 @@ extension Settings {
         guard feed.events.contains(.minuteBar) else { return "add AM to FEED_EVENTS" }
         return nil
     }
+}
 
-    /// Says why bars are not upstream after a pass.
-    static func notUploaded(_ report: UploadReport?) -> String {
-        let cause = report?.failures[.bars].map { "\($0)" } ?? report?.problem.map { "\($0)" }
-        return "the bars are not all in the database: \(cause ?? "the upload has not come to them")"
+extension Reconciler.Target {
+    /// The database to which a file's bars go; `pass` uploads what waits.
+    init(_ uploader: Uploader, of buffer: TickBuffer, pass: @escaping @Sendable () async -> UploadReport?) {
+        self.init(uploader: uploader) { () async throws(BackfillError) in
+            let last = buffer.statistics[.bars].marks.last
+            let report = await pass()
+            guard buffer.statistics[.bars].marks.settled < last else { return }
+            let cause = report?.failures[.bars].map { "\($0)" } ?? report?.problem.map { "\($0)" }
+            throw BackfillError(
+                .database, "the bars are not all in the database: \(cause ?? "the upload has not come to them")")
+        }
     }
 }
 

@@ -6,11 +6,11 @@ extension Settings {
     var relayConfiguration: RelayConfiguration? {
         guard let port = relay.port else { return nil }
         var configuration = RelayConfiguration()
-        configuration.host = relay.host
-        configuration.port = port
+        configuration.server.host = relay.host
+        configuration.server.port = port
         configuration.keys = relay.keys
         if let certificate = relay.certificate, let privateKey = relay.privateKey {
-            configuration.tls = .init(certificateFile: certificate, keyFile: privateKey)
+            configuration.server.tls = .init(certificateFile: certificate, keyFile: privateKey)
         }
         configuration.maximumClients = relay.maximumClients
         configuration.clientBufferBytes = Int(relay.clientBuffer)

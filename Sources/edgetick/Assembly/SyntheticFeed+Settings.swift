@@ -1,5 +1,4 @@
 import FeedSimulator
-import FoundationEssentials
 import Logging
 import MarketData
 import Universe
@@ -11,8 +10,9 @@ extension Settings {
         guard feed.source == .simulator else { return nil }
         let listed = connections.list.flatMap { SymbolList($0.symbols ?? "").symbols }
         let symbols = listed.isEmpty ? SymbolSelection.defaultSymbols : listed
-        var configuration = SimulatorConfiguration(
-            source: .synthetic(SyntheticFeed(symbols: symbols, kinds: self.feed.events)))
+        var market = SyntheticFeed(symbols: symbols)
+        market.kinds = feed.events
+        var configuration = SimulatorConfiguration(source: .synthetic(market))
         configuration.pace = .speed(1)
         let simulator = FeedSimulator(configuration: configuration, logger: Logger(label: "simulator"))
         let port = try await simulator.bind()

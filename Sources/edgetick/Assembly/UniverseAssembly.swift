@@ -17,7 +17,6 @@ extension Settings {
         }
     }
 
-    /// The universe key or list that names a connection's symbols.
     private func wish(of connection: Connection) -> SymbolWish {
         SymbolWish(
             connection: connection.id, name: connection.name, universeKey: connection.universeKey,
@@ -34,7 +33,6 @@ extension Settings {
     /// Whether the single connection of SYMBOL_UNIVERSE_KEY has replaced several that have no symbols.
     func gaveWay(_ plan: SymbolPlan) -> Bool { plan.wishes != wishes }
 
-    /// Opens the mirror for the collector.
     func mirror(_ logger: Logger) throws(StoreError) -> UniverseMirror {
         let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readWrite)
         if let name = mirror.setAside {
@@ -45,23 +43,15 @@ extension Settings {
         return mirror
     }
 
-    /// The relationship cache on top of a mirror.
     func relationshipCache(_ mirror: UniverseMirror) -> RelationshipCache {
-        RelationshipCache(
-            mirror: mirror,
-            options: .init(environment: universe.environment.rawValue, timeToLive: universe.cacheTTL))
+        RelationshipCache(mirror: mirror, environment: universe.environment.rawValue, timeToLive: universe.cacheTTL)
     }
 
-    /// The rules for changes to the connections at run time.
-    ///
-    /// - Parameter url: The feed's address for connections that are added.
+    /// The rules for changes to the connections at run time; those that are added go to `url`.
     func symbolRules(url: String) -> Symbols.Rules {
         Symbols.Rules(
-            maximum: connections.maximum, strategy: connections.routing,
-            maximumOnDemand: relay.onDemand
-        ) { name throws(FeedError) in
-            try feedConfiguration(named: name, url: url)
-        }
+            maximum: connections.maximum, strategy: connections.rules.strategy, maximumOnDemand: relay.onDemand
+        ) { name throws(FeedError) in try feedConfiguration(named: name, url: url) }
     }
 
     /// Decides what the connections collect at the start. If no universe key can be resolved, the groups are pulled
@@ -80,9 +70,8 @@ extension Settings {
             await (try? open(quiet))?.hasSymbols != true
         else { return (try await open(logger), false) }
         logger.notice("no universe key can be resolved yet: the groups are pulled before the start")
-        let pull = FirstPull(into: mirror, from: UniverseSource(configuration: upstream), logger: logger)
-        let failure = await pull.run()
-        guard let failure else {
+        let source = UniverseSource(configuration: upstream)
+        guard let failure = await mirror.firstPull(from: source, logger: logger) else {
             cache.invalidate(.all)
             return (try await open(logger), false)
         }
@@ -113,14 +102,9 @@ extension Settings {
         return Set(decided.inForce.symbols ?? [])
     }
 
-    /// Warns of each connection that delivers nothing because others already have all of its symbols.
-    func tellCovered(_ plan: SymbolPlan, _ logger: Logger) {
-        for text in coveredTexts(plan) { logger.warning("\(text)") }
-    }
-
-    /// The text for each connection whose symbols all come on others.
+    /// A warning for each connection that delivers nothing because others already have all of its symbols.
     func coveredTexts(_ plan: SymbolPlan) -> [String] {
-        guard connections.isMulti, connections.routing == .manual, connections.redundantSymbols == nil else {
+        guard connections.isMulti, connections.rules.strategy == .manual, connections.redundantSymbols == nil else {
             return []
         }
         let covered = plan.covered { id in connections.list.first { $0.id == id }?.priority ?? 1 }
@@ -134,23 +118,30 @@ extension Settings {
     }
 
     /// The universe settings that may change at run time; `wishes` are those of the running connections.
-    func universes(_ wishes: [SymbolWish]) -> UniverseService.Settings {
+    private func universes(_ wishes: [SymbolWish]) -> UniverseService.Settings {
         UniverseService.Settings(
             environment: universe.environment.rawValue, cacheTimeToLive: universe.cacheTTL,
             pullInterval: universe.pullInterval, wishes: wishes)
     }
 
-    /// Returns a function that reads those settings again and changes the relay's keys. The set of connections stays as
-    /// it is until the next start, also if a single one has replaced several.
-    func rereading(
-        _ reread: (@Sendable () throws -> Settings)?, since plan: SymbolPlan, _ relay: RelayService?
-    ) -> (@Sendable () throws -> UniverseService.Settings)? {
-        guard let reread else { return nil }
+    /// The service that pulls the groups and has the symbols follow the mirror.
+    ///
+    /// - Parameters:
+    ///   - seen: The mirror's change counter before the plan was made.
+    ///   - reread: Reads the settings again; the relay's keys change with them. The set of connections stays as it is
+    ///     until the next start, also if a single one has replaced several.
+    func universeService(
+        _ mirror: UniverseMirror, seen: Int64?, _ symbols: Symbols, _ plan: SymbolPlan,
+        _ upstream: UpstreamConfiguration?, _ relay: RelayService?, reread: @escaping @Sendable () throws -> Settings
+    ) -> UniverseService {
         let gaveWay = gaveWay(plan)
-        return {
-            let settings = try reread()
-            relay?.change(keys: settings.relay.keys)
-            return settings.universes(gaveWay ? settings.singleWish.map { [$0] } ?? [] : settings.wishes)
-        }
+        return UniverseService(
+            mirror: mirror, seen: seen, symbols: symbols, source: upstream.map { UniverseSource(configuration: $0) },
+            settings: universes(plan.wishes),
+            reread: {
+                let settings = try reread()
+                relay?.change(keys: settings.relay.keys)
+                return settings.universes(gaveWay ? [settings.singleWish].compactMap(\.self) : settings.wishes)
+            }, giveBackMemory: FreedMemory.giveBack, logger: Logger(label: "universes"))
     }
 }

@@ -15,11 +15,9 @@ extension Settings {
     }
 
     func uploadPass(_ buffer: TickBuffer, _ uploader: Uploader) -> UploadPass {
-        UploadPass(
-            buffer: buffer, uploader: uploader, batchRows: upload.batchRows, mostRows: upload.mostBatchRows)
+        UploadPass(buffer: buffer, uploader: uploader, batchRows: upload.batchRows, mostRows: upload.mostBatchRows)
     }
 
-    /// The sync service of one database.
     func syncService(_ buffer: TickBuffer, _ uploader: Uploader) -> SyncService {
         SyncService(
             buffer: buffer, uploader: uploader, interval: upload.interval, batchRows: upload.batchRows,
@@ -28,6 +26,5 @@ extension Settings {
 }
 
 extension UpstreamRole {
-    /// The logger for uploads to the database of this role.
     fileprivate var logger: Logger { Logger(label: self == .main ? "upload" : "upload-ticks") }
 }

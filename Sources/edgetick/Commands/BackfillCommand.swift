@@ -1,7 +1,5 @@
 import ArgumentParser
 import Backfill
-import FoundationEssentials
-import Glibc
 import Logging
 import MarketData
 import Store
@@ -63,12 +61,9 @@ struct BackfillCommand: ConfiguredCommand {
     private func fill(_ settings: Settings, _ client: AggregatesClient, _ buffer: TickBuffer) async throws {
         let now = WallClock.milliseconds()
         let latest = now - settings.gapSettleTime.milliseconds
-        if let from {
-            let span = (from: from, to: to ?? now)
-            try await fillSpan(settings, GapFiller(client: client, buffer: buffer), span, latest: latest)
-        } else {
-            try await fillGaps(settings, client, buffer, latest: latest)
-        }
+        guard let from else { return try await fillGaps(settings, client, buffer, latest: latest) }
+        let span = (from: from, to: to ?? now)
+        try await fillSpan(settings, GapFiller(client: client, buffer: buffer), span, latest: latest)
     }
 
     private func fillSpan(
@@ -82,9 +77,9 @@ struct BackfillCommand: ConfiguredCommand {
         } else {
             let known = try filler.everySymbol(of: kinds)
             if !known.isComplete {
-                printError(
-                    "edgetick: warning: the file has too many rows a day to look through all of them: a symbol that is "
-                        + "traded rarely and is in no universe may be left out; name it to be sure")
+                printWarning(
+                    "the file has too many rows a day to look through all of them: a symbol that is traded rarely and "
+                        + "is in no universe may be left out; name it to be sure")
             }
             list = known.symbols.sorted()
         }
@@ -99,12 +94,10 @@ struct BackfillCommand: ConfiguredCommand {
         }
         let result = try await Interrupts.cancelling(work)
         progress.finish(done: result.done)
-        print(
-            json
-                ? WireJSON.text(
-                    of: BackfillJSON(added: result.rows, present: result.present, unreadable: result.leftOut))
-                : "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there"
-                    + (result.leftOut > 0 ? ", \(result.leftOut.grouped) left out that can't be read" : ""))
+        let answer = BackfillJSON(added: result.rows, present: result.present, unreadable: result.leftOut)
+        let leftOut = result.leftOut > 0 ? ", \(result.leftOut.grouped) left out that can't be read" : ""
+        let text = "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there\(leftOut)"
+        print(json ? WireJSON.text(of: answer) : text)
         if result.leftOut > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
@@ -114,10 +107,9 @@ struct BackfillCommand: ConfiguredCommand {
         let choice = GapChoice(directory: settings.dataDirectory, takesClosed: ticks, latest: latest)
         let (total, tooNew) = try choice.count()
         if tooNew > 0 {
-            printError(
-                "edgetick: skipped \(tooNew) of \((total + tooNew).counted("gap")) as too new: "
-                    + "the REST server may not have all of the last \(settings.gapSettleTime.spoken) yet; "
-                    + "run this again later")
+            printRemark(
+                "skipped \(tooNew) of \((total + tooNew).counted("gap")) as too new: the REST server may not have all "
+                    + "of the last \(settings.gapSettleTime.spoken) yet; run this again later")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: total)
         let identified = Settings.identified(try settings.upstreams(), buffer.id)
@@ -159,11 +151,11 @@ struct BackfillCommand: ConfiguredCommand {
         }
         let (counts, failure) = try await Interrupts.cancelling(work)
         progress.finish(done: total)
-        try printStates(counts)
+        printStates(counts)
         if let failure { throw failure }
     }
 
-    private func printStates(_ counts: [GapState: Int]) throws {
+    private func printStates(_ counts: [GapState: Int]) {
         if json { return print(WireJSON.text(of: BackfilledGapsJSON(counts))) }
         let parts = GapState.allCases.compactMap { state in counts[state].map { "\($0) \(state.rawValue)" } }
         print(parts.isEmpty ? "no gaps to fill now" : "gaps: " + parts.joined(separator: ", "))

@@ -2,7 +2,6 @@ import ArgumentParser
 import Collector
 import Feed
 import FeedSimulator
-import FoundationEssentials
 import Glibc
 import Logging
 import MarketData
@@ -40,11 +39,10 @@ struct CaptureCommand: ConfiguredCommand {
         guard settings.feed.source != .none else {
             throw CommandFailure(.configuration, "there is no feed to record: set USE_MASSIVE_API=true")
         }
-        let logger = Logger(label: "capture")
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
         let plan = try await Symbols.open(
             Array(settings.wishes.prefix(1)), single: nil, cache: settings.relationshipCache(mirror),
-            logger: logger)
+            logger: Logger(label: "capture"))
         guard let assignment = plan.inForce.first, assignment.hasSymbols else {
             throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
         }
@@ -103,9 +101,7 @@ private final class FrameRecorder: FrameTap, EventSink {
     }
 
     /// Calls `end` when the limit is reached or the file can't be written.
-    func onEnd(_ end: @escaping @Sendable () -> Void) {
-        state.withLock { $0.end = end }
-    }
+    func onEnd(_ end: @escaping @Sendable () -> Void) { state.withLock { $0.end = end } }
 
     func received(_ message: UnsafeRawBufferPointer, receivedMicroseconds: Int64) {
         // If the feed echoes the key, it must not end up in a file that may be passed around.
@@ -125,7 +121,7 @@ private final class FrameRecorder: FrameTap, EventSink {
 
     func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
 
-    func record(_ gap: Gap) {}
+    func record(_ change: GapChange) {}
 
     /// Writes what is left; returns the number of frames.
     func close() throws -> Int {

@@ -41,8 +41,7 @@ struct CommandFailure: Error {
         case let error as FeedServerError:
             self.init(error.reason == .tlsFiles ? .configuration : .unavailable, error.description)
         case let error as SimulatorError: self.init(Self.status(of: error), error.description)
-        case let error as UniverseError:
-            self.init(lines: [error.description] + error.warnings, Self.status(of: error))
+        case let error as UniverseError: self.init(lines: [error.description] + error.warnings, Self.status(of: error))
         case let error as DeadLettersInDoubt: self.init(.unavailable, error.description)
         case let error as ExportError: self.init(error.isHeld ? .tryAgain : .ioError, error.description)
         case let error as UniverseArchiveError: self.init(.badData, error.description)
@@ -122,20 +121,20 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
     do {
         try await work()
         StandardStream.finish()
-    } catch let error as ExitCode {
-        throw error
-    } catch let error as ValidationError {
-        throw error
-    } catch {
+    } catch  where !(error is ExitCode || error is ValidationError) {
         let failure = CommandFailure(error)
-        for line in failure.lines { printError("edgetick: \(line.escapingControls)") }
+        for line in failure.lines { printRemark(line) }
         throw ExitCode(failure.status.rawValue)
     }
 }
 
+/// Does a file operation; if it fails, says so in these words and why.
+func failing<Value>(as words: String, _ work: () throws -> Value) throws(CommandFailure) -> Value {
+    do { return try work() } catch { throw CommandFailure(.ioError, "\(words): \(error.systemText)") }
+}
+
 extension Error {
-    /// The system's text for an error of a file operation, such as `No such file or directory`, if it has an error
-    /// number.
+    /// The system's text for an error of a file operation: `No such file or directory`.
     var systemText: String {
         guard let code = ((self as? CocoaError)?.underlying as? POSIXError)?.code else { return "\(self)" }
         return String(cString: strerror(code.rawValue))

@@ -1,5 +1,5 @@
 import ArgumentParser
-import FoundationEssentials
+import MarketData
 import Wire
 
 /// Shows the settings in effect and where each came from.
@@ -24,15 +24,12 @@ struct ConfigCommand: AsyncParsableCommand {
         try await reportingFailures {
             if markdown { return printNow(SettingsDocument.markdown) }
             if template {
-                return printNow(
-                    SettingsTemplate.text(host: .current(environment: ProcessInfo.processInfo.environment)))
+                return printNow(SettingsTemplate.text(host: .current()))
             }
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)
             printNow(json ? WireJSON.text(of: report.json) + "\n" : report.table)
-            for finding in report.findings {
-                printError("edgetick: \(finding.severity.json.rawValue): \(finding.description.escapingControls)")
-            }
+            for finding in report.findings { printRemark("\(finding.severity.rawValue): \(finding.description)") }
             if report.hasFaults { throw ExitCode(ExitStatus.configuration.rawValue) }
         }
     }

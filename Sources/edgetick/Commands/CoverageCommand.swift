@@ -36,17 +36,12 @@ struct CoverageCommand: ConfiguredCommand {
         let now = WallClock.milliseconds()
         guard let span = days.chosen(today: TradingDay(at: now)) else { return }
         let wanted = try await symbols.chosen(settings).map { Set($0) }
-        let rows = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
         let collected = wanted == nil ? await settings.namedSymbols() : []
         var evidence = try CoverageEvidence(
-            directory: settings.dataDirectory, days: span, collected: collected
-        ) { read, total in
-            rows.update(done: Int(read), total: Int(total))
-            return true
-        }
+            directory: settings.dataDirectory, days: span, collected: collected, pace: ProgressLine.ofRows())
         if upstream, let configuration = try settings.upstream() {
             let reader = UpstreamReader(configuration: configuration)
-            let asked = ProgressLine(title: "asking upstream", unit: "days", total: 0, quietFor: .seconds(1))
+            let asked = ProgressLine(title: "asking upstream", unit: "days", quietFor: .seconds(1))
             let work = Task<CoverageEvidence, any Error> { [evidence] in
                 var evidence = evidence
                 await evidence.add(from: reader, symbols: wanted) { done, total in
@@ -59,9 +54,7 @@ struct CoverageCommand: ConfiguredCommand {
             await reader.disconnect()
         }
         let report = evidence.report(symbols: wanted, now: now)
-        if let problem = report.problem {
-            printError("edgetick: the database could not be asked: \(problem.escapingControls)")
-        }
+        if let problem = report.problem { printRemark("the database could not be asked: \(problem)") }
         if json {
             print(WireJSON.text(of: CoverageJSON(report, by: by)))
         } else {
@@ -74,34 +67,28 @@ struct CoverageCommand: ConfiguredCommand {
     }
 
     static func table(_ periods: [CoveragePeriod]) -> String {
-        var table = TextTable([
-            ("DAYS", .left), ("STATE", .left), ("SYMBOLS", .right), ("RECONCILED", .right), ("BARS", .right),
-            ("NO TRADE", .right), ("MISSING", .right), ("UNKNOWN", .right),
-        ])
-        for period in periods {
+        let rows = periods.map { period -> [String] in
             let days = period.first == period.last ? "\(period.first)" : "\(period.first) – \(period.last)"
-            let counts = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { period.minutes[$0] ?? 0 }
-            table.add(
-                [
-                    days, period.state.rawValue, period.symbols.grouped,
-                    period.symbolDays == 0 ? "-" : "\(period.reconciled.grouped) of \(period.symbolDays.grouped)",
-                ] + counts.map(\.grouped))
+            let reconciled =
+                period.symbolDays == 0 ? "-" : "\(period.reconciled.grouped) of \(period.symbolDays.grouped)"
+            return [days, period.state.rawValue, period.symbols.grouped, reconciled] + cells(period.minutes)
         }
-        return table.text
+        return TextTable(["DAYS", "STATE", .right("SYMBOLS"), .right("RECONCILED")] + counted, rows).text
+    }
+
+    /// The columns of ``cells(_:)``.
+    private static let counted = ["BARS", "NO TRADE", "MISSING", "UNKNOWN"].map(TextTable.Column.right)
+
+    private static func cells(_ minutes: [DayCoverage.Minute: Int]) -> [String] {
+        [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { (minutes[$0] ?? 0).grouped }
     }
 
     /// A day's symbols, each with the times of its missing minutes.
     static func table(_ day: DayCoverage) -> String {
-        var table = TextTable([
-            ("SYMBOL", .left), ("RECONCILED", .left), ("BARS", .right), ("NO TRADE", .right), ("MISSING", .right),
-            ("UNKNOWN", .right), ("MISSING IN NEW YORK", .left),
-        ])
-        for row in day.rows {
-            let counts = row.counts
-            let cells = [DayCoverage.Minute.bar, .noTrade, .gap, .unknown].map { (counts[$0] ?? 0).grouped }
-            table.add([row.symbol.description, row.isReconciled ? "yes" : "no"] + cells + [spans(of: row.minutes)])
+        let rows = day.rows.map { row in
+            [row.symbol.description, row.isReconciled ? "yes" : "no"] + cells(row.counts) + [spans(of: row.minutes)]
         }
-        return table.text
+        return TextTable(["SYMBOL", "RECONCILED"] + counted + ["MISSING IN NEW YORK"], rows).text
     }
 
     /// The first missing spans, such as `10:31–10:35`; the regular session begins at 9:30.

@@ -39,9 +39,7 @@ struct DeadLetterSelection: ParsableArguments {
     /// - Throws: A ``CommandFailure`` that names the letters that don't exist.
     func found(in directory: String) throws -> [DeadLetter] {
         let choice: DeadLetterChoice =
-            if let stream { .stream(stream) } else if all { .all } else {
-                .named(try letters.map(Self.name))
-            }
+            if let stream { .stream(stream) } else if all { .all } else { .named(try letters.map(Self.name)) }
         let (chosen, missing) = try choice.found(in: TickHistory(directory: directory))
         guard missing.isEmpty else {
             let names = missing.map(\.description).joined(separator: ", ")

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collector
-import FoundationEssentials
 import MarketData
 import Store
 
@@ -24,9 +23,9 @@ struct DeadLettersDiscard: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let letters = try selection.found(in: settings.dataDirectory)
-        guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
+        guard !letters.isEmpty else { return printRemark("there is no dead letter") }
         guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
-            return printError("edgetick: nothing was discarded")
+            return printRemark("nothing was discarded")
         }
         let discarded = try await settings.withUploaders(settingAside: false) { buffer, uploaders in
             let discarded = try await DeadLetterRetry.discard(
@@ -38,7 +37,7 @@ struct DeadLettersDiscard: ConfiguredCommand {
         printError("discarded \(discarded.letters.count.counted("row"))")
         if discarded.waiting > 0 {
             let waiting = discarded.waiting.counted("row still waits", "rows still wait")
-            printError("edgetick: \(waiting) for upload and stayed in the queue")
+            printRemark("\(waiting) for upload and stayed in the queue")
         }
     }
 }

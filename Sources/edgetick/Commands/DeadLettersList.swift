@@ -31,27 +31,24 @@ struct DeadLettersList: ConfiguredCommand {
             let total = try BufferReport.read(directory: settings.dataDirectory).deadLetters
             return print(WireJSON.text(of: DeadLettersJSON(letters, groups: groups, total: total)))
         }
-        guard !letters.isEmpty else { return printError("edgetick: there is no dead letter") }
-        var table = TextTable([
-            ("LETTER", .left), ("REFUSED", .left), ("SYMBOL", .left), ("TIME", .left), ("SQLSTATE", .left),
-            ("REASON", .left),
-        ])
-        for letter in letters {
-            let event = letter.event
-            table.add([
-                letter.name, WallClock.text(milliseconds: letter.time), event?.symbol.description ?? "?",
-                event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
-            ])
-        }
-        var alike = TextTable([
-            ("LETTERS", .right), ("STREAM", .left), ("SQLSTATE", .left), ("CONSTRAINT", .left), ("LAST", .left),
-        ])
-        for group in groups where stream == nil || stream == group.stream {
-            alike.add([
-                group.count.grouped, group.stream.rawValue, group.sqlState, group.constraint ?? "-",
-                WallClock.text(milliseconds: group.last),
-            ])
-        }
+        guard !letters.isEmpty else { return printRemark("there is no dead letter") }
+        let table = TextTable(
+            ["LETTER", "REFUSED", "SYMBOL", "TIME", "SQLSTATE", "REASON"],
+            letters.map { letter in
+                let event = letter.event
+                return [
+                    letter.name, WallClock.text(milliseconds: letter.time), event?.symbol.description ?? "?",
+                    event.map { WallClock.text(milliseconds: $0.time) } ?? "?", letter.sqlState, letter.reason,
+                ]
+            })
+        let alike = TextTable(
+            [.right("LETTERS"), "STREAM", "SQLSTATE", "CONSTRAINT", "LAST"],
+            groups.filter { stream == nil || stream == $0.stream }.map {
+                [
+                    $0.count.grouped, $0.stream.rawValue, $0.sqlState, $0.constraint ?? "-",
+                    WallClock.text(milliseconds: $0.last),
+                ]
+            })
         printNow(table.text + "\n" + alike.text)
     }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Feed
 import FeedSimulator
 import Fixtures
-import FoundationEssentials
 import Glibc
 import Logging
 import MarketData
@@ -55,7 +55,7 @@ struct DemoCommand: AsyncParsableCommand {
             try await Interrupts.serving([stage], on: [.sigterm, .sigint, .sighup])
             guard let balance = stage.balance else {
                 directory.clear()
-                return printError("edgetick: stopped before the first event; nothing is left behind")
+                return printRemark("stopped before the first event; nothing is left behind")
             }
             try Self.printSummary(of: directory.path, balance)
         }
@@ -102,7 +102,7 @@ struct DemoCommand: AsyncParsableCommand {
         let texts: [(PartialKeyPath<Settings>, String?)] = [
             (\.feed.apiKey, "demo"), (\.feed.url, "ws://127.0.0.1:\(feedPort)/stocks"),
             (\.feed.restURL, "http://127.0.0.1:\(feedPort)"), (\.feed.events, "AM,A,T,Q"),
-            (\.feed.reconnectDelay, "300ms"), (\.connections.universeKey, "demo"), (\.dataDirectory, directory),
+            (\.feed.reconnect.firstDelay, "300ms"), (\.connections.universeKey, "demo"), (\.dataDirectory, directory),
             (\.collectorID, "edgetick-demo"),
             (\.upload.databaseURI, database), (\.upload.interval, "1"), (\.universe.pullInterval, "0"),
             (\.http.host, settings.http.host), (\.http.port, "\(settings.http.port)"),
@@ -129,18 +129,21 @@ struct DemoCommand: AsyncParsableCommand {
     /// Imports the group `demo` into a directory and returns its symbols.
     private static func importUniverse(into directory: String) throws -> [Symbol] {
         let mirror = try UniverseMirror.open(directory: directory, access: .readWrite)
-        let list = try SymbolListImport(csv: Fixtures.demoUniverse)
-        _ = try mirror.replaceGroup(
-            UniverseGroup.Definition(name: "demo", type: .universe, description: "Bundled with EdgeTick"),
-            members: list.members)
-        return list.members.compactMap { Symbol($0.symbol) }
+        let entries = try HoldingsImport.read(Fixtures.demoUniverse).flatMap(\.entries)
+        try mirror.apply([
+            GroupChange(
+                definition: .init(name: "demo", type: .universe, description: "Bundled with EdgeTick"),
+                members: entries.map { MemberRecord(symbol: $0.symbol, weight: $0.weight) })
+        ])
+        return entries.compactMap { Symbol($0.symbol) }
     }
 
     /// A feed in which each symbol trades twenty times a second from now on, and which pauses while no collector is
     /// connected.
     private static func simulator(of symbols: [Symbol]) -> FeedSimulator {
-        var configuration = SimulatorConfiguration(
-            source: .synthetic(SyntheticFeed(symbols: symbols, tradesPerSecond: 20)))
+        var feed = SyntheticFeed(symbols: symbols)
+        feed.tradesPerSecond = 20
+        var configuration = SimulatorConfiguration(source: .synthetic(feed))
         configuration.pace = .speed(1)
         configuration.absence = .pauses
         configuration.servesAggregates = true

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MarketData
 import Store
 import Wire
 
@@ -47,17 +48,17 @@ struct DoctorCommand: AsyncParsableCommand {
         guard !settings.dataDirectory.isEmpty else { return findings }
         let local = LocalChecks(settings: settings)
         findings += local.files() + local.secrets(in: snapshot.secretPlaces)
-        findings += local.library() + local.disk() + local.clock()
+        findings += [local.library(), local.disk(), local.clock()]
         findings += await local.symbols()
         let isRunning = (try? BufferReport.read(directory: settings.dataDirectory))?.collectorProcess != nil
         let network = NetworkChecks(settings: settings, isRunning: isRunning)
         findings += await network.http()
-        findings += await network.relay()
+        if let relay = await network.relay() { findings.append(relay) }
         findings += await network.feed(logsIn: login)
         findings += await network.upstream()
-        findings += await network.fleet() + network.shard()
-        findings += await network.clock()
-        return findings
+        findings += await network.fleet()
+        if let shard = network.shard() { findings.append(shard) }
+        return findings + (await network.clock())
     }
 
     static func line(_ finding: Finding, _ paint: Paint) -> String {

@@ -18,8 +18,7 @@ struct EdgeTick: AsyncParsableCommand {
             """.unwrapped,
         version: Version.text,
         groupedSubcommands: [
-            CommandGroup(
-                name: "Collection", subcommands: [RunCommand.self, DemoCommand.self, SyncCommand.self]),
+            CommandGroup(name: "Collection", subcommands: [RunCommand.self, DemoCommand.self, SyncCommand.self]),
             CommandGroup(
                 name: "Reading",
                 subcommands: [StatusCommand.self, TailCommand.self, QueryCommand.self, ExportCommand.self]),
@@ -35,17 +34,15 @@ struct EdgeTick: AsyncParsableCommand {
                     ConfigCommand.self, DoctorCommand.self, MigrateCommand.self, JoinCommand.self, UniverseCommand.self,
                     SettingsCommand.self,
                 ]),
-            CommandGroup(
-                name: "Upkeep", subcommands: [FleetCommand.self, VerifyCommand.self, RepairCommand.self]),
-            CommandGroup(
-                name: "Simulation", subcommands: [SimulateCommand.self, CaptureCommand.self]),
+            CommandGroup(name: "Upkeep", subcommands: [FleetCommand.self, VerifyCommand.self, RepairCommand.self]),
+            CommandGroup(name: "Simulation", subcommands: [SimulateCommand.self, CaptureCommand.self]),
         ])
 
     static func main() async {
         LargeBlocks.returnWhenFreed()
         let arguments = Array(CommandLine.arguments.dropFirst())
         if let remark = MistypedCommand.remark(arguments, root: self) {
-            printError("edgetick: \(remark.escapingControls)")
+            printRemark(remark)
             Glibc.exit(ExitStatus.usage.rawValue)
         }
         await main(MistypedCommand.joined(arguments))

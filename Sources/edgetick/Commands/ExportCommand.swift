@@ -49,8 +49,7 @@ struct ExportCommand: ConfiguredCommand {
     var layout = ExportOptions.Layout.day
     @Option(help: "file: the local buffer; upstream: the database.") var source = Source.file
     @Option(help: "The directory to write to.", completion: .directory) var output: String
-    @Flag(help: "Replace a day's files even if they have rows or symbols that this export lacks.")
-    var force = false
+    @Flag(help: "Replace a day's files even if they have rows or symbols that this export lacks.") var force = false
     @Flag(help: "Stay, and write each day when it is finished.") var watch = false
 
     func validate() throws {
@@ -63,8 +62,7 @@ struct ExportCommand: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let now = WallClock.milliseconds()
-        let today = TradingDay(at: now)
-        guard let span = days.chosen(today: today) else { return }
+        guard let span = days.chosen(today: TradingDay(at: now)) else { return }
         let job = ExportJob(
             options: ExportOptions(
                 streams: EventStream.allCases.filter { stream.isEmpty || stream.contains($0) },
@@ -73,21 +71,7 @@ struct ExportCommand: ConfiguredCommand {
                 layout: layout, replacesWhole: force, directory: output),
             buffer: settings.dataDirectory,
             databases: source == .upstream ? try settings.upstreams() : [])
-        guard watch else {
-            do {
-                let report = try await Interrupts.cancelling(Task { try await job.write(span) })
-                Self.tell(report, span)
-                guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
-                // The warnings about left-out rows and numbers are already printed.
-                let mayLack = !report.partial.isEmpty && !force
-                guard !mayLack, report.unreadable == 0, report.leftOut == 0 else {
-                    throw ExitCode(ExitStatus.badData.rawValue)
-                }
-                return
-            } catch let failure as CommandFailure where failure.status == .tryAgain {
-                throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
-            }
-        }
+        guard watch else { return try await writeOnce(job, span) }
         let mark = WatchMark(job.options, of: symbols.wish)
         let delay = settings.restDelay
         // Days that ended while nobody watched are written too.
@@ -98,10 +82,24 @@ struct ExportCommand: ConfiguredCommand {
                 try job.checkUploaded(day)
                 let report = try await job.write(day...day)
                 Self.tell(report, day...day)
-                if !report.kept.isEmpty { printError("edgetick: warning: \(Self.words(kept: report.kept))") }
+                if !report.kept.isEmpty { printWarning(Self.words(kept: report.kept)) }
                 try mark.note(day)
             }
         ])
+    }
+
+    private func writeOnce(_ job: ExportJob, _ span: ClosedRange<TradingDay>) async throws {
+        let report: ExportReport
+        do {
+            report = try await Interrupts.cancelling(Task { try await job.write(span) })
+        } catch let failure as CommandFailure where failure.status == .tryAgain {
+            throw CommandFailure(.tryAgain, "stopped; files that were not whole are gone: run it again")
+        }
+        Self.tell(report, span)
+        guard report.kept.isEmpty else { throw CommandFailure(.badData, Self.words(kept: report.kept)) }
+        // The warnings about left-out rows and numbers are already printed.
+        let mayLack = !report.partial.isEmpty && !force
+        if mayLack || report.unreadable > 0 || report.leftOut > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     /// The kinds of events whose table the database may lack: those that few collect, unless this box collects them or
@@ -114,46 +112,41 @@ struct ExportCommand: ConfiguredCommand {
     /// Says which days kept the files written before.
     private static func words(kept: [EventStream: [TradingDay]]) -> String {
         let days = kept.sorted { $0.key.rawValue < $1.key.rawValue }.map { stream, days in
-            let ends = [days.first, days.count > 1 ? days.last : nil].compactMap { $0?.description }
-            return "\(stream.rawValue) of \(ends.joined(separator: " to "))"
+            "\(stream.rawValue) of \(span(of: days))"
         }
         return "rows of these days were deleted from the local file after their upload (see BUFFER_RETENTION_HOURS), "
             + "so the files written earlier were kept: \(days.joined(separator: "; ")); use --source upstream for "
             + "complete files, or --force to replace them"
     }
 
+    private static func span(of days: [TradingDay]) -> String {
+        [days.first, days.count > 1 ? days.last : nil].compactMap { $0?.description }.joined(separator: " to ")
+    }
+
     private static func tell(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
         if report.files.isEmpty, report.kept.isEmpty {
             let (first, last) = (days.lowerBound, days.upperBound)
-            printError(
-                "edgetick: there are no such events \(first == last ? "on \(first)" : "from \(first) to \(last)"); "
-                    + "a day is New York's")
+            let when = first == last ? "on \(first)" : "from \(first) to \(last)"
+            printRemark("there are no such events \(when); a day is New York's")
         }
         for file in report.files { printNow("\(file.path)  \(file.rows.counted("row"))".escapingControls + "\n") }
         printError("\(report.rows.counted("row")) in \(report.files.count.counted("file"))")
-        for (stream, days) in report.partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            guard let first = days.first, let last = days.last else { continue }
-            let span = first == last ? "\(first)" : "\(first) to \(last)"
-            printError(
-                "edgetick: warning: \(stream.rawValue) of \(span) were deleted from the local file after their upload "
+        for (stream, days) in report.partial.sorted(by: { $0.key.rawValue < $1.key.rawValue }) where !days.isEmpty {
+            printWarning(
+                "\(stream.rawValue) of \(span(of: days)) were deleted from the local file after their upload "
                     + "(see BUFFER_RETENTION_HOURS): use --source upstream for complete files")
         }
         for (kind, text) in report.missing.sorted(by: { $0.key.index < $1.key.index }) {
-            printError("edgetick: warning: no \(kind.plural) were exported: \(text)".escapingControls)
+            printWarning("no \(kind.plural) were exported: \(text)")
         }
         if report.rounded > 0 {
-            printError(
-                "edgetick: warning: rounded \(report.rounded.counted("number")) with more decimals than the columns"
-            )
+            printWarning("rounded \(report.rounded.counted("number")) with more decimals than the columns")
         }
         if report.leftOut > 0 {
-            printError(
-                "edgetick: warning: left out \(report.leftOut.counted("number")) that the columns can't hold")
+            printWarning("left out \(report.leftOut.counted("number")) that the columns can't hold")
         }
         if report.unreadable > 0 {
-            printError(
-                "edgetick: warning: left out \(report.unreadable.counted("row")) that can't be read: see edgetick verify"
-            )
+            printWarning("left out \(report.unreadable.counted("row")) that can't be read: see edgetick verify")
         }
     }
 }
@@ -172,7 +165,9 @@ private struct ExportJob: Sendable {
     func checkUploaded(_ day: TradingDay) throws {
         let uploaded = Set(databases.flatMap(\.streams))
         let waiting = try options.streams.filter { try uploaded.contains($0) && waits($0, day) }
-        if !waiting.isEmpty { throw NotUploaded(streams: waiting) }
+        guard !waiting.isEmpty else { return }
+        let names = waiting.map(\.rawValue).joined(separator: ", ")
+        throw NotUploaded(description: "\(names) of the day still wait for upload: see edgetick status")
     }
 
     private func waits(_ stream: EventStream, _ day: TradingDay) throws(StoreError) -> Bool {
@@ -189,8 +184,7 @@ private struct ExportJob: Sendable {
         var options = options
         options.days = days
         let exporter = Exporter(options)
-        let line = ProgressLine(
-            title: "exporting", unit: databases.isEmpty ? "rows" : "days", total: 0, quietFor: .seconds(1))
+        let line = ProgressLine(title: "exporting", unit: databases.isEmpty ? "rows" : "days", quietFor: .seconds(1))
         guard !databases.isEmpty else {
             return try exporter.export(fileIn: buffer) { _, read, total in
                 line.update(done: Int(read), total: Int(total))
@@ -209,11 +203,7 @@ private struct ExportJob: Sendable {
 
 /// The error of a day that the database doesn't have whole.
 private struct NotUploaded: Error, CustomStringConvertible {
-    let streams: [EventStream]
-
-    var description: String {
-        "\(streams.map(\.rawValue).joined(separator: ", ")) of the day still wait for upload: see edgetick status"
-    }
+    let description: String
 }
 
 /// Writes each day when it is finished; a day that can't be written is tried again.
@@ -238,30 +228,23 @@ private struct DayWatch: Service {
                     switch plan.step(at: now) {
                     case .wait(let moment):
                         try await Task.sleep(for: .milliseconds(min(moment - now, Self.longestWait)))
-                    case .write(let day): try await attempt(day, &plan, &failures)
+                    case .write(let day):
+                        do {
+                            try await write(day)
+                            plan.wrote(day)
+                        } catch  where !(error is CancellationError) {
+                            if let count = failures.occurred(day, "\(error)", now: .now) {
+                                logger.error(
+                                    "a day could not be exported and is tried again",
+                                    metadata: ["day": "\(day)", "error": "\(error)", "occurrences": "\(count)"])
+                            }
+                            try await Task.sleep(for: Self.pauseAfterFailure)
+                        }
                     }
                 }
             } catch is CancellationError {
                 return
             }
-        }
-    }
-
-    private func attempt(
-        _ day: TradingDay, _ plan: inout WatchPlan, _ failures: inout LogThrottle<TradingDay, ContinuousClock.Instant>
-    ) async throws {
-        do {
-            try await write(day)
-            plan.wrote(day)
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            if let count = failures.occurred(day, "\(error)", now: .now) {
-                logger.error(
-                    "a day could not be exported and is tried again",
-                    metadata: ["day": "\(day)", "error": "\(error)", "occurrences": "\(count)"])
-            }
-            try await Task.sleep(for: Self.pauseAfterFailure)
         }
     }
 }

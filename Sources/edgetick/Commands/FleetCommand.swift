@@ -40,17 +40,14 @@ struct FleetCommand: ConfiguredCommand {
         if let forget { return try await remove(forget, from: table) }
         guard !check else { return try await checkOnce(table) }
         guard watch else { return printNow(try await page(table)) }
-        let isTerminal = isatty(STDOUT_FILENO) == 1
-        let first = try await page(table)
-        if isTerminal { TerminalScreen.enter() }
-        defer { if isTerminal { TerminalScreen.leave() } }
-        isTerminal ? TerminalScreen.draw(first) : printNow(first)
-        try await Interrupts.serving([
-            Repeating(interval: .seconds(2)) {
+        guard isatty(STDOUT_FILENO) == 1 else {
+            printNow(try await page(table))
+            return try await Interrupts.repeating(every: .seconds(2)) {
                 let page = try await page(table)
-                isTerminal ? TerminalScreen.draw(page) : printNow("\n" + page)
+                printNow("\n" + page)
             }
-        ])
+        }
+        try await TerminalScreen.watch { try await page(table) }
     }
 
     private func remove(_ id: String, from table: FleetTable) async throws {
@@ -64,26 +61,25 @@ struct FleetCommand: ConfiguredCommand {
 
     private func checkOnce(_ table: FleetTable) async throws {
         let fleet = Fleet(try await table.rows())
-        let isEmpty = fleet.boxes.isEmpty
-        let standing: StatusCommand.Standing = isEmpty ? .failing : StatusCommand.Standing(fleet.level)
+        let standing = StatusCommand.Standing.running(fleet.boxes.isEmpty ? .failing : fleet.level)
         if json {
             printNow(WireJSON.text(of: FleetJSON(fleet)) + "\n")
         } else {
             let text =
-                isEmpty
-                ? "no box has written its row"
-                : fleet.boxes.count == 1 ? "the one box is well" : "\(fleet.boxes.count) boxes, all are well"
+                switch fleet.boxes.count {
+                case 0: "no box has written its row"
+                case 1: "the one box is well"
+                default: "\(fleet.boxes.count) boxes, all are well"
+                }
             print("\(standing.word): \((fleet.headline ?? text).escapingControls)")
         }
-        guard standing == .ok else { throw ExitCode(standing.rawValue) }
+        guard standing.exitCode == 0 else { throw ExitCode(standing.exitCode) }
     }
 
     private func page(_ table: FleetTable) async throws -> String {
         let fleet = Fleet(try await table.rows())
         return json
             ? WireJSON.text(of: FleetJSON(fleet)) + "\n"
-            : FleetText(
-                fleet: fleet, paint: .ofStandardOutput(), width: TerminalScreen.columns()
-            ).page
+            : FleetText(fleet: fleet, paint: .ofStandardOutput(), width: TerminalScreen.columns()).page
     }
 }

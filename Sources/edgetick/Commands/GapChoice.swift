@@ -26,8 +26,7 @@ struct GapChoice: Sendable {
     /// Returns the newest part of the gaps with a lower number than `id`; `nil` if there are no such gaps.
     func part(before id: Int64 = .max) throws(StoreError) -> Part? {
         let states = takesClosed ? Set(GapState.allCases) : GapState.unsettled
-        let records = try GapLog.read(
-            directory: directory, states: states, before: id, limit: Self.most, fills: .all)
+        let records = try GapLog.read(directory: directory, states: states, before: id, limit: Self.most, fills: .all)
         guard let first = records.first else { return nil }
         var part = Part(first: first.id)
         for record in records where GapState.unsettled.contains(record.state) || record.lacksTicks {

@@ -1,6 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
-import Glibc
 import MarketData
 import Store
 import Wire
@@ -37,31 +35,23 @@ struct GapsCommand: ConfiguredCommand {
             let total = try BufferReport.read(directory: settings.dataDirectory).gaps
             return print(WireJSON.text(of: GapsJSON(records, total: total, isComplete: all <= records.count)))
         }
-        guard !records.isEmpty else { return printError("edgetick: there is no \(state == nil ? "" : "such ")gap") }
-        var table = TextTable([
-            ("GAP", .right), ("STATE", .left), ("FROM", .left), ("TO", .left), ("CONNECTION", .left),
-            ("CAUSE", .left), ("EVENTS", .left), ("SYMBOLS", .left), ("DETAIL", .left),
-        ])
-        for record in records.reversed() {
-            let gap = record.gap
-            table.add([
-                "\(record.id)", record.state.rawValue, WallClock.text(milliseconds: gap.from), Self.end(of: gap),
-                gap.connection,
-                gap.cause.rawValue, gap.events.map(\.rawValue).joined(separator: ","),
-                Self.symbols(gap.symbols), record.detail ?? "",
-            ])
-        }
+        guard !records.isEmpty else { return printRemark("there is no \(state == nil ? "" : "such ")gap") }
+        let table = TextTable(
+            [.right("GAP"), "STATE", "FROM", "TO", "CONNECTION", "CAUSE", "EVENTS", "SYMBOLS", "DETAIL"],
+            records.reversed().map { record in
+                let gap = record.gap
+                let end = gap.to.map(WallClock.text(milliseconds:)) ?? "under way"
+                return [
+                    "\(record.id)", record.state.rawValue, WallClock.text(milliseconds: gap.from),
+                    end + (gap.isUncertain ? " ?" : ""), gap.connection, gap.cause.rawValue,
+                    gap.events.map(\.rawValue).joined(separator: ","),
+                    gap.symbols.isEmpty ? "all" : DisplayText.list(gap.symbols.map(\.description), showing: 3),
+                    record.detail ?? "",
+                ]
+            })
         printNow(table.text)
         if all > records.count {
-            printError("edgetick: the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
+            printRemark("the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
         }
-    }
-
-    private static func symbols(_ symbols: [Symbol]) -> String {
-        symbols.isEmpty ? "all" : DisplayText.list(symbols.map(\.description), showing: 3)
-    }
-
-    private static func end(of gap: Gap) -> String {
-        (gap.to.map(WallClock.text(milliseconds:)) ?? "under way") + (gap.isUncertain ? " ?" : "")
     }
 }

@@ -26,12 +26,12 @@ extension Settings {
     func withBuffer<Result>(
         heldAdvice advice: String? = nil, makesFile: Bool = false, _ body: (TickBuffer) async throws -> Result
     ) async throws -> Result {
-        var options = toolBufferOptions
+        var options = bufferOptions
+        options.isCollecting = false
         options.makesFile = makesFile
         let buffer: TickBuffer
         do throws(StoreError) {
-            buffer = try TickBuffer.open(
-                directory: dataDirectory, options: options, logger: Logger(label: "buffer"))
+            buffer = try TickBuffer.open(directory: dataDirectory, options: options, logger: Logger(label: "buffer"))
         } catch {
             guard case .inUse(let holder) = error.reason else { throw CommandFailure(error) }
             let process = holder.map { ", process \($0)," } ?? ""

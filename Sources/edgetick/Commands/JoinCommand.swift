@@ -109,7 +109,7 @@ struct JoinCommand: AsyncParsableCommand {
         let local = LocalChecks(settings: settings)
         let network = NetworkChecks(settings: settings, isRunning: false)
         let tables = await network.upstream()
-        var findings = local.files() + local.disk() + local.clock()
+        var findings = local.files() + [local.disk(), local.clock()]
         findings += tables.filter { $0.subject == "upstream" }
         findings += await network.clock()
         for finding in findings { say(finding) }
@@ -118,9 +118,19 @@ struct JoinCommand: AsyncParsableCommand {
         throw CommandFailure(worst, "nothing was set up: see what failed above")
     }
 
+    /// Makes the tables that are missing.
     private func migrate(_ settings: Settings) async throws {
         var unusable: [String] = []
-        for upstream in try settings.upstreams() { unusable += try await migrate(upstream, settings) }
+        for upstream in try settings.upstreams() {
+            let before = try await UpstreamSchema.check(upstream, for: settings.feed.events)
+            let changes =
+                before.contains { $0.state == .missing }
+                ? try await UpstreamSchema.migrate(upstream, for: settings.feed.events) : before
+            for change in changes { say(.table(change, at: upstream.role.place)) }
+            let stopping = changes.filter(\.stopsUpload)
+            if !stopping.isEmpty { for line in SchemaChange.recipe(changes) { print(line.escapingControls) } }
+            unusable += stopping.map(\.table)
+        }
         guard unusable.isEmpty else {
             throw CommandFailure(
                 .configuration,
@@ -128,32 +138,10 @@ struct JoinCommand: AsyncParsableCommand {
         }
     }
 
-    /// Makes the tables that are missing in a database; returns those that can't be used.
-    private func migrate(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [String] {
-        let before = try await UpstreamSchema.check(upstream, for: settings.feed.events)
-        let changes =
-            before.contains { $0.state == .missing }
-            ? try await UpstreamSchema.migrate(upstream, for: settings.feed.events) : before
-        let place = upstream.role == .main ? "" : "\(upstream.role.setting): "
-        for change in changes {
-            let text = place + change.description
-            switch change.state {
-            case .created, .present: say(.ok("schema", text))
-            case .differs: say(.note("schema", text))
-            case .unusable, .missing:
-                say(change.stopsUpload ? .failure("schema", text, .configuration) : .note("schema", text))
-            }
-        }
-        let unusable = changes.filter(\.stopsUpload)
-        if !unusable.isEmpty { for line in SchemaChange.recipe(changes) { print(line.escapingControls) } }
-        return unusable.map(\.table)
-    }
-
     private func pull(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [UniverseGroup] {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let pull = FirstPull(
-            into: mirror, from: UniverseSource(configuration: upstream), logger: Logger(label: "join"))
-        if let failure = await pull.run() {
+        let source = UniverseSource(configuration: upstream)
+        if let failure = await mirror.firstPull(from: source, logger: Logger(label: "join")) {
             say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)

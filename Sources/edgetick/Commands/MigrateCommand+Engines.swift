@@ -29,7 +29,7 @@ extension MigrateCommand {
             if upstreams.count > 1 { Swift.print("-- \(upstream.role.setting)") }
             if !plan.script.isEmpty { Swift.print(plan.script) }
             guard !plan.steps.isEmpty else {
-                printError("edgetick: there is nothing left to do")
+                printRemark("there is nothing left to do")
                 continue
             }
             guard !self.print else { continue }
@@ -37,7 +37,7 @@ extension MigrateCommand {
                 throw CommandFailure(.usage, "nothing was changed in \(upstream.target)")
             }
             try await UpstreamEngines.run(plan, upstream)
-            printError("edgetick: \(plan.steps.count) steps done")
+            printRemark("\(plan.steps.count) steps done")
         }
     }
 }

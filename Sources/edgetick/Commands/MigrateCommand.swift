@@ -83,30 +83,25 @@ struct MigrateCommand: AsyncParsableCommand {
     /// Makes the indexes where they can be made, and then fails if there are tables that can't have one.
     private func makeIdentities(_ upstreams: [UpstreamConfiguration]) async throws {
         var faults: [String] = []
-        for upstream in upstreams { faults += try await makeIdentities(upstream) }
-        guard faults.isEmpty else { throw CommandFailure(.configuration, faults.joined(separator: "; ")) }
-    }
-
-    /// - Returns: the tables that can't have an identity, each with the reason.
-    private func makeIdentities(_ upstream: UpstreamConfiguration) async throws -> [String] {
-        let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
-        let findings = try await IdentityMaker.look(upstream, for: kinds)
-        if findings.isEmpty { tell("this database holds no ticks: nothing needs an identity") }
-        var faults: [String] = []
-        for finding in findings {
-            switch finding.state {
-            case .present: tell("\(finding.table): a unique key identifies events")
-            case .unusable(let why) where self.print: tell("-- \(finding.table) can't have an identity: \(why)")
-            case .unusable(let why): faults.append("\(finding.table) can't have an identity: \(why)")
-            case .missing where self.print:
-                if finding.doubledRows > 0 {
-                    tell("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
+        for upstream in upstreams {
+            let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
+            let findings = try await IdentityMaker.look(upstream, for: kinds)
+            if findings.isEmpty { tell("this database holds no ticks: nothing needs an identity") }
+            for finding in findings {
+                switch finding.state {
+                case .present: tell("\(finding.table): a unique key identifies events")
+                case .unusable(let why) where self.print: tell("-- \(finding.table) can't have an identity: \(why)")
+                case .unusable(let why): faults.append("\(finding.table) can't have an identity: \(why)")
+                case .missing where self.print:
+                    if finding.doubledRows > 0 {
+                        tell("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
+                    }
+                    tell(finding.sql + ";")
+                case .missing: try await makeIdentity(finding, upstream)
                 }
-                tell(finding.sql + ";")
-            case .missing: try await makeIdentity(finding, upstream)
             }
         }
-        return faults
+        guard faults.isEmpty else { throw CommandFailure(.configuration, faults.joined(separator: "; ")) }
     }
 
     private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
@@ -138,9 +133,7 @@ struct MigrateCommand: AsyncParsableCommand {
     private func report(_ changes: [SchemaChange]) {
         for change in changes {
             tell("\(change)")
-            for warning in change.warnings {
-                printError("edgetick: warning: \(change.table): \(warning)".escapingControls)
-            }
+            for warning in change.warnings { printWarning("\(change.table): \(warning)") }
         }
         let recipe = SchemaChange.recipe(changes)
         if !recipe.isEmpty { printNow("\n-- for whoever owns the tables\n") }

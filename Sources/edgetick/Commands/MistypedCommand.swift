@@ -8,13 +8,18 @@ enum MistypedCommand {
         "--version", "--help", "--help-hidden", "--generate-completion-script", "--experimental-dump-help",
     ]
 
+    /// What may have been meant by a name, or what lists the names.
+    private static func hint(_ name: String, _ known: [String], _ path: String) -> String {
+        "; " + (NearestNames.guess(name, among: known, joinedBy: " or ") ?? "\(path) --help lists them")
+    }
+
     /// The error for a command line; `nil` if nothing is wrong with it, or if the parser's own error will do.
     static func remark(_ arguments: [String], root: any ParsableCommand.Type) -> String? {
         // The words after `help` name commands too.
         let arguments = arguments.first == "help" ? Array(arguments.dropFirst()) : arguments
         if let option = arguments.first, option.hasPrefix("--"), !ownOptions.contains(option) {
-            let near = NearestNames.nearest(to: option, among: ownOptions.prefix(2))
-            return near.isEmpty ? nil : "there is no option \(option); did you mean \(near.joined(separator: " or "))?"
+            let guess = NearestNames.guess(option, among: ownOptions.prefix(2), joinedBy: " or ")
+            return guess.map { "there is no option \(option); \($0)" }
         }
         if let option = clusters(arguments).first {
             return "there is no option \(option); "
@@ -27,15 +32,11 @@ enum MistypedCommand {
         for (place, argument) in arguments.enumerated() {
             let children = command.configuration.subcommands
             guard !children.isEmpty, !argument.hasPrefix("-"), argument != "help" else {
-                return unknownOption(
-                    arguments[place...], of: command.configuration.defaultSubcommand ?? command, path)
+                return unknownOption(arguments[place...], of: command.configuration.defaultSubcommand ?? command, path)
             }
             guard let child = children.first(where: { $0.configuration.commandName == argument }) else {
-                let near = NearestNames.nearest(
-                    to: argument, among: children.compactMap { $0.configuration.commandName })
                 return "there is no command \"\(path) \(argument)\""
-                    + (near.isEmpty
-                        ? "; \(path) --help lists them" : "; did you mean \(near.joined(separator: " or "))?")
+                    + hint(argument, children.compactMap { $0.configuration.commandName }, path)
             }
             command = child
             path += " " + argument
@@ -52,9 +53,7 @@ enum MistypedCommand {
         guard !names.isEmpty else { return nil }
         let known = options(of: command) + ownOptions
         guard let option = names.first(where: { !known.contains(String($0)) }) else { return nil }
-        let near = NearestNames.nearest(to: String(option), among: known)
-        return "there is no option \(option)"
-            + (near.isEmpty ? "; \(path) --help lists them" : "; did you mean \(near.joined(separator: " or "))?")
+        return "there is no option \(option)" + hint(String(option), known, path)
     }
 
     /// The options in a command's help, from the beginnings of its lines: `--upstream/--no-upstream`, `-h, --help`.
@@ -87,5 +86,15 @@ enum MistypedCommand {
 
     private static func isNumber(_ argument: String) -> Bool {
         argument.hasPrefix("-") && argument.dropFirst().first?.isNumber == true
+    }
+}
+
+extension NearestNames {
+    /// The question whether one of the nearest candidates was meant; `nil` if none is near.
+    static func guess(
+        _ name: String, among candidates: some Sequence<String>, joinedBy separator: String = ", "
+    ) -> String? {
+        let near = nearest(to: name, among: candidates)
+        return near.isEmpty ? nil : "did you mean \(near.joined(separator: separator))?"
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import Glibc
 import MarketData
 import Store
@@ -68,26 +67,17 @@ struct QueryCommand: ConfiguredCommand {
             let whole = rollUp?.whole(from: from, to: to) ?? (from: from, to: to)
             let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
             isEmpty = found == nil
-            first = rollUp == nil ? first : found
+            if rollUp != nil { first = found }
         } else {
-            isEmpty = try printEvents(of: wanted, history, from, to)
+            isEmpty = try printEvents(of: wanted, history)
         }
         if let first, let heldSince = try history.heldSince(stream), first < heldSince {
-            printError(
-                "edgetick: warning: the earliest of these \(stream.rawValue) were deleted from the local file after "
+            printWarning(
+                "the earliest of these \(stream.rawValue) were deleted from the local file after "
                     + "their upload (see BUFFER_RETENTION_HOURS): use edgetick export --source upstream to get them")
         }
         let names = DisplayText.list(wanted.map(\.description), showing: 3)
-        if isEmpty { printError("edgetick: the buffer has no such \(stream.rawValue) of \(names)") }
-    }
-
-    /// Runs a query and shows its progress if it takes long.
-    private func reading<Value>(_ work: (TickHistory.Pace) throws -> Value) rethrows -> Value {
-        let progress = ProgressLine(title: "reading", unit: "rows", total: 0, quietFor: .seconds(1))
-        return try work { read, total in
-            progress.update(done: Int(read), total: Int(total))
-            return true
-        }
+        if isEmpty { printRemark("the buffer has no such \(stream.rawValue) of \(names)") }
     }
 
     // MARK: Bars
@@ -101,7 +91,7 @@ struct QueryCommand: ConfiguredCommand {
         for symbol in symbols {
             let query = TickHistory.BarQuery(
                 symbol: symbol, interval: interval, from: from, to: to, limit: rollUp == nil ? limit : .max)
-            let answer = try reading { pace in try history.bars(query, pace: pace) }
+            let answer = try history.bars(query, pace: ProgressLine.ofRows())
             let bars =
                 rollUp.map { $0.bars(of: answer.values).suffix(limit).map { BarsJSON.Bar($0) } }
                 ?? answer.values.map { BarsJSON.Bar($0) }
@@ -113,57 +103,45 @@ struct QueryCommand: ConfiguredCommand {
         case .json:
             let answers = found.map { part in
                 BarsJSON(
-                    symbol: part.symbol,
-                    intervalSeconds: rollUp?.length.seconds ?? interval.rawValue,
+                    symbol: part.symbol, intervalSeconds: rollUp?.length.seconds ?? interval.rawValue,
                     isComplete: part.isComplete, bars: part.bars)
             }
-            if let only = answers.first, answers.count == 1 {
-                print(WireJSON.text(of: only))
-            } else {
-                print(WireJSON.text(of: answers))
-            }
+            print(answers.count == 1 ? WireJSON.text(of: answers[0]) : WireJSON.text(of: answers))
         }
         return found.compactMap(\.bars.first?.start_ms).min()
     }
 
     static func table(_ found: [(symbol: Symbol, bars: [BarsJSON.Bar])]) -> String {
         let isMixed = found.count > 1
-        var columns: [(title: String, alignment: TextTable.Alignment)] = [
-            ("START", .left), ("OPEN", .right), ("HIGH", .right), ("LOW", .right), ("CLOSE", .right),
-            ("VOLUME", .right), ("VWAP", .right),
-        ]
-        if isMixed { columns.insert(("SYMBOL", .left), at: 0) }
-        var table = TextTable(columns)
-        for (symbol, bars) in found {
-            for bar in bars {
-                table.add(
-                    (isMixed ? [symbol.description] : []) + [MomentText.text(bar.start_ms)]
-                        + [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
-                        + [bar.vwap.map { DecimalText.string($0) } ?? "-"])
-            }
+        let texts: [TextTable.Column] = isMixed ? ["SYMBOL", "START"] : ["START"]
+        let numbers = ["OPEN", "HIGH", "LOW", "CLOSE", "VOLUME", "VWAP"].map(TextTable.Column.right)
+        let rows = found.flatMap { symbol, bars in
+            bars.map { bar in (isMixed ? [symbol.description] : []) + cells(bar, without: "-") }
         }
-        return table.text
+        return TextTable(texts + numbers, rows).text
+    }
+
+    /// A bar's start and numbers; `absent` stands for a VWAP that it lacks.
+    private static func cells(_ bar: BarsJSON.Bar, without absent: String) -> [String] {
+        [MomentText.text(bar.start_ms)]
+            + [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
+            + [bar.vwap.map { DecimalText.string($0) } ?? absent]
     }
 
     static func csv(_ found: [(symbol: Symbol, bars: [BarsJSON.Bar])]) -> String {
         var text = "symbol,start,open,high,low,close,volume,vwap\n"
         for (symbol, bars) in found {
-            for bar in bars {
-                let numbers = [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }
-                let cells = ["\(symbol)", MomentText.text(bar.start_ms)] + numbers
-                text += (cells + [bar.vwap.map { DecimalText.string($0) } ?? ""]).joined(separator: ",") + "\n"
-            }
+            for bar in bars { text += "\(symbol)," + cells(bar, without: "").joined(separator: ",") + "\n" }
         }
         return text
     }
 
     // MARK: Other events
 
-    private func printEvents(of symbols: [Symbol], _ history: TickHistory, _ from: Int64?, _ to: Int64?) throws -> Bool
-    {
-        let events = try reading { pace in
-            try history.events(of: stream, symbols: Set(symbols), from: from, to: to, limit: limit, pace: pace)
-        }.values
+    private func printEvents(of symbols: [Symbol], _ history: TickHistory) throws -> Bool {
+        let events = try history.events(
+            of: stream, symbols: Set(symbols), from: from, to: to, limit: limit, pace: ProgressLine.ofRows()
+        ).values
         switch format {
         case .table: printNow(Self.table(events, of: stream))
         case .csv: printNow(Self.csv(events, of: stream, forTerminal: isatty(STDOUT_FILENO) == 1))
@@ -174,18 +152,15 @@ struct QueryCommand: ConfiguredCommand {
 
     static func table(_ events: [StoredEvent], of stream: EventStream) -> String {
         let columns = stream.columns.filter(\.isBrief)
-        var titles: [(title: String, alignment: TextTable.Alignment)] = [("TIME", .left), ("SYMBOL", .left)]
-        for column in columns { titles.append((column.name.uppercased(), column.content.isText ? .left : .right)) }
-        if stream == .trades { titles.append(("ADJUSTMENT", .left)) }
-        var table = TextTable(titles)
-        for event in events {
+        let last: [TextTable.Column] = stream == .trades ? ["ADJUSTMENT"] : []
+        let titles = columns.map { TextTable.Column(title: $0.name.uppercased(), isRight: !$0.content.isText) }
+        let rows = events.map { event -> [String] in
             let values = event.valuesByName
-            table.add(
-                [MomentText.text(event.time), event.symbol.description]
-                    + columns.map { values[$0.name].map(\.plainText) ?? "-" }
-                    + (stream == .trades ? [event.adjustment?.rawValue ?? ""] : []))
+            return [MomentText.text(event.time), event.symbol.description]
+                + columns.map { values[$0.name].map(\.plainText) ?? "-" }
+                + (stream == .trades ? [event.adjustment?.rawValue ?? ""] : [])
         }
-        return table.text
+        return TextTable(["TIME", "SYMBOL"] + titles + last, rows).text
     }
 
     /// Every column that the feed fills, after the time as text; for trades also the adjustment that their conditions
@@ -218,7 +193,7 @@ extension StoredEvent {
 }
 
 extension ColumnValue {
-    fileprivate var plainText: String {
+    var plainText: String {
         switch self {
         case .integer, .real: json
         case .text(let text): text

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Backfill
 import Collector
-import Glibc
 import Logging
 import MarketData
 import Store
@@ -33,8 +32,7 @@ struct ReconcileCommand: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
     @Option(help: "The day in New York, such as 2026-11-24; the last one that is over unless given.") var date: String?
-    @Option(
-        help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.", completion: .file())
+    @Option(help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.", completion: .file())
     var fromFile: String?
     @Flag(help: "Leave out symbols that are complete since an earlier run.") var resume = false
     @Flag(help: "Print JSON.") var json = false
@@ -82,9 +80,7 @@ struct ReconcileCommand: ConfiguredCommand {
         }
     }
 
-    /// Returns the day asked for, or the last one that the REST server has.
-    ///
-    /// - Parameter now: The present time, in milliseconds since the Unix epoch.
+    /// Returns the day asked for, or the last one that the REST server has; `now` is in milliseconds.
     func dayToCompare(_ settings: Settings, now: Int64) throws(CommandFailure) -> TradingDay {
         let last = TradingDay.lastFinal(at: now - settings.restDelay)
         guard let day else { return last }
@@ -108,16 +104,10 @@ struct ReconcileCommand: ConfiguredCommand {
     ) -> Reconciler {
         let target = uploader.map { uploader in
             let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
-            return Reconciler.Target(uploader: uploader) { () async throws(BackfillError) in
-                let last = buffer.statistics[.bars].lastSequence
-                let report = await pass.report(of: [.bars])
-                guard buffer.statistics[.bars].settledSequence < last else { return }
-                throw BackfillError(.database, Settings.notUploaded(report))
-            }
+            return Reconciler.Target(uploader, of: buffer) { await pass.report(of: [.bars]) }
         }
         return Reconciler(
-            source: client.map { .aggregates($0) } ?? .file(path: fromFile ?? ""), buffer: buffer,
-            target: target)
+            source: client.map { .aggregates($0) } ?? .file(path: fromFile ?? ""), buffer: buffer, target: target)
     }
 
     private func compare(_ reconciler: Reconciler, _ day: TradingDay, _ list: [Symbol]) async throws {
@@ -138,7 +128,7 @@ struct ReconcileCommand: ConfiguredCommand {
             printNow(lines.joined(separator: "\n") + "\n")
         }
         for (symbol, error) in report.failures.sorted(by: { $0.key < $1.key }) {
-            printError("edgetick: \(symbol) could not be compared: \("\(error)".escapingControls)")
+            printRemark("\(symbol) could not be compared: \(error)")
         }
         if !report.isComplete { throw ExitCode(ExitStatus.badData.rawValue) }
     }

@@ -44,8 +44,7 @@ struct RepairCommand: ConfiguredCommand {
         choices.events = settings.feed.events
         var reports: [RepairReport] = []
         for (path, kind) in try settings.localFiles([file].compactMap(\.self), to: "repair") {
-            let progress = ProgressLine(
-                title: "reading \(kind.name)", unit: "pages", total: 0, quietFor: .seconds(1))
+            let progress = ProgressLine(title: "reading \(kind.name)", unit: "pages", quietFor: .seconds(1))
             reports.append(
                 try FileRepair.repair(path, as: kind, options: choices) { done, total in
                     progress.update(done: done, total: total)
@@ -77,9 +76,8 @@ struct RepairCommand: ConfiguredCommand {
                 }
             }
         case .dryRun:
-            lines.append(
-                "\(path): \(report.kept.counted("row")) would be kept, \(report.lost.grouped) lost; nothing was changed"
-            )
+            let kept = report.kept.counted("row")
+            lines.append("\(path): \(kept) would be kept, \(report.lost.grouped) lost; nothing was changed")
         case .identityLost:
             lines.append("\(path): \(report.kept.counted("row")) can be read, and the file's identifier can't")
             lines.append("  name it with --id: SELECT DISTINCT buffer_id, collector FROM edgetick_uploads")

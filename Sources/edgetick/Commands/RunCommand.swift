@@ -24,9 +24,8 @@ struct RunCommand: AsyncParsableCommand {
             let logger = Logger(label: "edgetick")
             try await settings.refuseDoubledTicks(logger)
             let simulator = try await settings.builtInSimulator()
-            let options = options
             let collector = try await CollectorAssembly.open(
-                settings, simulator: simulator, reread: { try options.settingsAgain(needing: .feed) },
+                settings, simulator: simulator, reread: { [options] in try options.settingsAgain(needing: .feed) },
                 endsWithTerminal: endsWithTerminal, logger: logger)
             logger.notice(
                 "collecting",
@@ -35,7 +34,7 @@ struct RunCommand: AsyncParsableCommand {
                     "connections": "\(collector.connections.snapshot.members.count)",
                     "upload": "\(settings.upload.displayedURI ?? "off")",
                 ].merging(settings.upload.displayedTicksURI.map { ["upload_ticks": "\($0)"] } ?? [:]) { $1 })
-            try await collector.serviceGroup().run()
+            try await collector.group.run()
             logger.notice("stopped; everything received is in the buffer")
         }
     }

@@ -23,18 +23,13 @@ struct SettingsGet: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         let environment = settings.universe.environment.rawValue
-        if CacheEntryRecord.legacyTypes.contains(type) {
-            return try printLegacy(mirror, environment)
-        }
-        let ofType = try mirror.entries(environment: environment, type: type)
+        if CacheEntryRecord.legacyTypes.contains(type) { return try printLegacy(mirror, environment) }
+        let ofType = try mirror.withSnapshot { try $0.entries(environment: environment, type: type) }
         let found = ofType.filter { $0.name == name && (key == nil || $0.key == key) }
         guard !found.isEmpty else {
-            let near = NearestNames.nearest(to: name, among: ofType.map(\.name))
-            throw CommandFailure(
-                .badData,
-                "there is no setting \(([type, name] + (key.map { [$0] } ?? [])).joined(separator: " ")) in "
-                    + "environment \(environment)"
-                    + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
+            let entry = [type, name, key].compactMap(\.self).joined(separator: " ")
+            let guess = NearestNames.guess(name, among: ofType.map(\.name)).map { ": \($0)" } ?? ""
+            throw CommandFailure(.badData, "there is no setting \(entry) in environment \(environment)\(guess)")
         }
         if json { return print(WireJSON.text(of: found.map(CacheEntryJSON.init))) }
         for entry in found {

@@ -18,23 +18,14 @@ struct SettingsList: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         if let type, CacheEntryRecord.legacyTypes.contains(type) { LegacyNotice.warn(of: type) }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-        let entries = try mirror.entries(
-            environment: all ? nil : settings.universe.environment.rawValue, type: type)
+        let environment = all ? nil : settings.universe.environment.rawValue
+        let entries = try mirror.withSnapshot { try $0.entries(environment: environment, type: type) }
         if json { return print(WireJSON.text(of: entries.map(CacheEntryJSON.init))) }
         guard !entries.isEmpty else {
             return printError("No settings in the mirror. They come from the database: edgetick universe pull")
         }
-        var table = TextTable([
-            ("TYPE", .left), ("NAME", .left), ("KEY", .left), ("ENVIRONMENT", .left), ("VALUE", .left),
-        ])
-        for entry in entries {
-            let value = entry.value ?? "-"
-            table.add([
-                entry.type, entry.name, entry.key, entry.environment,
-                value.count > 60 ? "\(value.prefix(59))…" : value,
-            ])
-        }
-        printNow(table.text)
+        let rows = entries.map { [$0.type, $0.name, $0.key, $0.environment, ($0.value ?? "-").cut(to: 60)] }
+        printNow(TextTable(["TYPE", "NAME", "KEY", "ENVIRONMENT", "VALUE"], rows).text)
     }
 }
 
@@ -42,8 +33,8 @@ struct SettingsList: ConfiguredCommand {
 enum LegacyNotice {
     static func warn(of type: String, key: String? = nil) {
         let name = key.map { " \($0)" } ?? " KEY"
-        printError(
-            "edgetick: warning: \(type) entries are deprecated: stock universes are groups now, use edgetick universe "
-                + "resolve\(name.escapingControls); edgetick universe migrate-legacy makes groups of old entries")
+        printWarning(
+            "\(type) entries are deprecated: stock universes are groups now, use edgetick universe "
+                + "resolve\(name); edgetick universe migrate-legacy makes groups of old entries")
     }
 }

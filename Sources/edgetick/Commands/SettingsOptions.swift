@@ -1,7 +1,7 @@
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import Logging
+import MarketData
 
 /// Where a command's settings come from.
 struct SettingsOptions: ParsableArguments {
@@ -35,17 +35,7 @@ struct SettingsOptions: ParsableArguments {
     /// Returns the current settings for a process that is already running; logging stays as it is.
     func settingsAgain(needing needs: Settings.Needs) throws -> Settings {
         let (snapshot, host) = try snapshot()
-        do {
-            return try Settings.validate(snapshot, host: host, needs: needs).settings
-        } catch {
-            throw RereadFault(text: error.faults.map(\.description).joined(separator: "; "))
-        }
-    }
-
-    /// Faults of settings that were read again, in one line.
-    struct RereadFault: Error, CustomStringConvertible {
-        let text: String
-        var description: String { text }
+        return try Settings.validate(snapshot, host: host, needs: needs).settings
     }
 }
 

@@ -8,8 +8,7 @@ import MarketData
 /// Serves recorded or synthetic events with the feed's protocol.
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "simulate",
-        abstract: "Serve recorded or synthetic events as the feed does.",
+        commandName: "simulate", abstract: "Serve recorded or synthetic events as the feed does.",
         discussion: """
             Example: edgetick simulate --capture day.ndjson.gz --speed 60
                      edgetick simulate --synthetic AAPL,MSFT --fault drop-every=1000
@@ -23,51 +22,22 @@ struct SimulateCommand: AsyncParsableCommand {
 
     @Option(name: .long, parsing: .upToNextOption, help: "Capture files, .ndjson or .ndjson.gz.", completion: .file())
     var capture: [String] = []
-
-    @Option(help: "Symbols, separated by commas, for a random walk in place of a capture.")
-    var synthetic: String?
-
-    @Option(help: "Synthetic trades per second and symbol.")
-    var rate: Double = 1
-
-    @Option(help: "Seed of the random walk.")
-    var seed: UInt64 = 1
-
-    @Option(help: "How fast: a factor (1 is as recorded), or flat-out.")
-    var speed: Speed = Speed(pace: .speed(1))
-
-    @Option(help: "Address to listen on.")
-    var host = "127.0.0.1"
-
-    @Option(help: "Port to listen on; 0 for any free one.")
-    var port = 8765
-
-    @Option(help: "PEM file with the server's certificate, for wss.", completion: .file())
-    var tlsCertificate: String?
-
-    @Option(help: "PEM file with the certificate's key.", completion: .file())
-    var tlsKey: String?
-
-    @Option(help: "How many clients with one key may be logged in at once.")
-    var limit: Int?
-
-    @Option(help: "A fault to make, of those listed above.")
-    var fault: [String] = []
-
-    @Flag(help: "Send the capture again and again.")
-    var loop = false
-
-    @Flag(help: "Move the capture's times so that it starts now.")
-    var now = false
-
-    @Flag(help: "While no client listens, wait instead of going on.")
-    var resume = false
-
+    @Option(help: "Symbols, separated by commas, for a random walk in place of a capture.") var synthetic: String?
+    @Option(help: "Synthetic trades per second and symbol.") var rate: Double = 1
+    @Option(help: "Seed of the random walk.") var seed: UInt64 = 1
+    @Option(help: "How fast: a factor (1 is as recorded), or flat-out.") var speed = Speed(pace: .speed(1))
+    @Option(help: "Address to listen on.") var host = "127.0.0.1"
+    @Option(help: "Port to listen on; 0 for any free one.") var port = 8765
+    @Option(help: "PEM file with the server's certificate, for wss.", completion: .file()) var tlsCertificate: String?
+    @Option(help: "PEM file with the certificate's key.", completion: .file()) var tlsKey: String?
+    @Option(help: "How many clients with one key may be logged in at once.") var limit: Int?
+    @Option(help: "A fault to make, of those listed above.") var fault: [String] = []
+    @Flag(help: "Send the capture again and again.") var loop = false
+    @Flag(help: "Move the capture's times so that it starts now.") var now = false
+    @Flag(help: "While no client listens, wait instead of going on.") var resume = false
     @Flag(help: "Serve the bars, trades and quotes that have passed as the REST API does, on the same port.")
     var aggregates = false
-
-    @Flag(help: "Exit when everything is sent.")
-    var exitWhenDone = false
+    @Flag(help: "Exit when everything is sent.") var exitWhenDone = false
 
     func validate() throws {
         guard capture.isEmpty != (synthetic == nil) else {
@@ -93,10 +63,10 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func simulation() throws -> SimulatorConfiguration {
         var configuration = SimulatorConfiguration(source: try source())
-        configuration.host = host
-        configuration.port = port
+        configuration.server.host = host
+        configuration.server.port = port
         if let tlsCertificate, let tlsKey {
-            configuration.tls = .init(certificateFile: tlsCertificate, keyFile: tlsKey)
+            configuration.server.tls = .init(certificateFile: tlsCertificate, keyFile: tlsKey)
         }
         configuration.apiKey = ProcessInfo.processInfo.environment["SIMULATOR_API_KEY"].map { Secret($0) }
         configuration.connectionLimit = limit
@@ -111,9 +81,8 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private func source() throws -> SimulatorConfiguration.Source {
         guard let synthetic else {
-            let start = WallClock.milliseconds()
-            return .captures(
-                CaptureReplay(files: capture, passes: loop ? nil : 1, times: now ? .startingAt(start) : .asRecorded))
+            let start = now ? WallClock.milliseconds() : nil
+            return .captures(CaptureReplay(files: capture, passes: loop ? nil : 1, start: start))
         }
         let names = synthetic.split(separator: ",").map { String($0.trimmingBlanks()) }
         let symbols = try names.map { name in
@@ -122,8 +91,11 @@ struct SimulateCommand: AsyncParsableCommand {
             }
             return symbol
         }
-        return .synthetic(
-            SyntheticFeed(symbols: symbols, kinds: Set(EventKind.allCases), seed: seed, tradesPerSecond: rate))
+        var feed = SyntheticFeed(symbols: symbols)
+        feed.kinds = Set(EventKind.allCases)
+        feed.seed = seed
+        feed.tradesPerSecond = rate
+        return .synthetic(feed)
     }
 }
 

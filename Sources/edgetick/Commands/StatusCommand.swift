@@ -1,9 +1,7 @@
 import ArgumentParser
 import Collector
-import FoundationEssentials
 import Glibc
 import MarketData
-import ServiceLifecycle
 import Store
 import Wire
 
@@ -22,27 +20,22 @@ struct StatusCommand: ConfiguredCommand {
             every command does.
             """.unwrapped)
 
-    /// The state of a collector; the raw value is the exit code of `--check`.
-    enum Standing: Int32, Sendable {
-        case ok
-        case degraded
-        case failing
+    /// The state of a collector, or of a fleet.
+    enum Standing {
+        case running(Health.Level)
         case notRunning
 
-        init(_ level: Health.Level) {
-            self =
-                switch level {
-                case .ok: .ok
-                case .degraded: .degraded
-                case .failing: .failing
-                }
+        /// The exit code of `--check`.
+        var exitCode: Int32 {
+            switch self {
+            case .running(let level): Int32(level.severity)
+            case .notRunning: 3
+            }
         }
 
         var word: String {
             switch self {
-            case .ok: "ok"
-            case .degraded: "degraded"
-            case .failing: "failing"
+            case .running(let level): level.rawValue
             case .notRunning: "not running"
             }
         }
@@ -62,20 +55,12 @@ struct StatusCommand: ConfiguredCommand {
         guard watch else { return try await show(settings) }
         guard isatty(STDOUT_FILENO) == 1 else {
             try await show(settings)
-            return try await Interrupts.serving([
-                Repeating(interval: .seconds(2)) {
-                    printNow("\n")
-                    try await show(settings)
-                }
-            ])
+            return try await Interrupts.repeating(every: .seconds(2)) {
+                printNow("\n")
+                try await show(settings)
+            }
         }
-        let first = try await screen(settings)
-        TerminalScreen.enter()
-        defer { TerminalScreen.leave() }
-        TerminalScreen.draw(first)
-        try await Interrupts.serving([
-            Repeating(interval: .seconds(2)) { TerminalScreen.draw(try await screen(settings)) }
-        ])
+        try await TerminalScreen.watch { try await screen(settings) }
     }
 
     /// All of what is shown, as one page.
@@ -88,7 +73,7 @@ struct StatusCommand: ConfiguredCommand {
     private func checkOnce(_ settings: Settings) async throws {
         let (standing, text) = try await standing(settings)
         if json { try await show(settings) } else { print("\(standing.word): \(text.escapingControls)") }
-        guard standing == .ok else { throw ExitCode(standing.rawValue) }
+        guard standing.exitCode == 0 else { throw ExitCode(standing.exitCode) }
     }
 
     private func standing(_ settings: Settings) async throws -> (Standing, String) {
@@ -105,13 +90,13 @@ struct StatusCommand: ConfiguredCommand {
             return (.notRunning, "no collector runs on \(settings.dataDirectory)\(other)")
         }
         guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
-            return (.failing, "process \(holder) holds the files and has no HTTP address")
+            return (.running(.failing), "process \(holder) holds the files and has no HTTP address")
         }
         do throws(LocalAPI.Failure) {
             let health = try await api.get("/api/status", as: StatusJSON.self).health
-            return (Standing(health.status), health.headline ?? "everything is as the settings say")
+            return (.running(health.status), health.headline ?? "everything is as the settings say")
         } catch {
-            return (.failing, "process \(holder) holds the files, but \(error.description)")
+            return (.running(.failing), "process \(holder) holds the files, but \(error.description)")
         }
     }
 
@@ -148,30 +133,5 @@ struct StatusCommand: ConfiguredCommand {
             isUploading: settings.upload.databaseURI != nil
         ).page
         return (page, remark.map { "edgetick: \($0.escapingControls); the files say:" })
-    }
-}
-
-/// Repeats an action until graceful shutdown.
-struct Repeating: Service {
-    let interval: Duration
-    let body: @Sendable () async throws -> Void
-
-    func run() async throws {
-        try await cancelWhenGracefulShutdown {
-            while true {
-                do {
-                    try await Task.sleep(for: interval)
-                } catch {
-                    return
-                }
-                do {
-                    try await body()
-                } catch {
-                    // An action that the shutdown cancelled has not failed.
-                    guard Task.isCancelled else { throw error }
-                    return
-                }
-            }
-        }
     }
 }

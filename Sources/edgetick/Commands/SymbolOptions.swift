@@ -39,17 +39,20 @@ struct SymbolOptions: ParsableArguments {
     /// Returns the symbols in the order given, without duplicates; `nil` if none are given.
     func chosen(_ settings: Settings) async throws -> [Symbol]? {
         guard areGiven else { return nil }
+        var all = list.symbols
+        if let universe { all += try await settings.resolution(of: universe).symbols }
         var seen: Set<Symbol> = []
-        return (list.symbols + (try await Self.members(of: universe, settings))).filter { seen.insert($0).inserted }
+        return all.filter { seen.insert($0).inserted }
     }
+}
 
-    /// Returns the symbols of a universe key; none without a key.
-    private static func members(of universe: String?, _ settings: Settings) async throws -> [Symbol] {
-        guard let universe else { return [] }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-        let resolution = try await settings.relationshipCache(mirror).resolution(of: universe)
-        for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
-        return resolution.symbols
+extension Settings {
+    /// Resolves a universe key with what the mirror has, and prints the warnings.
+    func resolution(of key: String) async throws -> Resolution {
+        let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readOnly)
+        let resolution = try await relationshipCache(mirror).resolution(of: key)
+        for warning in resolution.warnings { printWarning(warning) }
+        return resolution
     }
 }
 

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Collector
-import FoundationEssentials
-import Logging
 import MarketData
 import Store
 import Upstream
@@ -54,11 +52,9 @@ struct SyncCommand: ConfiguredCommand {
         if dryRun { return try describe(settings) }
         let advice = "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once"
         try await settings.withUploaders(settingAside: setAside, heldAdvice: advice) { buffer, uploaders in
-            if watch {
-                try await Self.watch(settings, buffer, uploaders)
-            } else {
-                try await once(settings, buffer, uploaders)
-            }
+            guard watch else { return try await once(settings, buffer, uploaders) }
+            let services = uploaders.map { settings.syncService(buffer, $0) }
+            try await Interrupts.serving([StopNotice { await buffer.close() }] + services)
         }
     }
 
@@ -78,18 +74,15 @@ struct SyncCommand: ConfiguredCommand {
         let totals = report.totals
         progress.finish(done: totals.settled)
         await buffer.close()
-        let text = "uploaded \(totals.rows.counted("row"))"
-        print(json ? WireJSON.text(of: UploadJSON(report)) : text)
+        print(json ? WireJSON.text(of: UploadJSON(report)) : "uploaded \(totals.rows.counted("row"))")
         if totals.refused > 0 {
-            printError(
-                "edgetick: \(totals.refused.counted("row was", "rows were")) refused; see edgetick dead-letters list")
+            printRemark("\(totals.refused.counted("row was", "rows were")) refused; see edgetick dead-letters list")
         }
         if totals.keptOut > 0 {
-            printError(
-                "edgetick: \(totals.keptOut.counted("row")) did not end up in the table: a trigger on it discards or "
-                    + "redirects rows")
+            let rows = totals.keptOut.counted("row")
+            printRemark("\(rows) did not end up in the table: a trigger on it discards or redirects rows")
         }
-        for text in report.missing.values.sorted() { printError("edgetick: \(text)") }
+        for text in report.missing.values.sorted() { printRemark(text) }
         if let failure = CommandFailure(report) { throw failure }
         if totals.refused > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
@@ -99,9 +92,9 @@ struct SyncCommand: ConfiguredCommand {
         var starts: [(stream: EventStream, sequence: Int64)] = []
         for stream in stream.map({ [$0] }) ?? EventStream.allCases {
             guard let first = try await first(of: stream, in: buffer) else { continue }
-            starts.append((stream, max(first, buffer.statistics[stream].deletedThrough + 1)))
+            starts.append((stream, max(first, buffer.statistics[stream].marks.deleted + 1)))
         }
-        let counts = starts.map { ($0.stream, max(0, buffer.statistics[$0.stream].lastSequence - $0.sequence + 1)) }
+        let counts = starts.map { ($0.stream, max(0, buffer.statistics[$0.stream].marks.last - $0.sequence + 1)) }
         let text = counts.map { "\($0.1.counted("row")) of \($0.0.rawValue)" }.joined(separator: ", ")
         guard counts.contains(where: { $0.1 > 0 }) else {
             throw CommandFailure(.badData, "the file has no rows from \(from ?? "") on")
@@ -112,9 +105,7 @@ struct SyncCommand: ConfiguredCommand {
         guard try yes || Confirmation.isGiven(question) else { throw CommandFailure(.usage, "nothing was sent again") }
         printError("sending \(text) again")
         for (stream, sequence) in starts {
-            for pass in passes where pass.streams.contains(stream) {
-                try await pass.sendAgain(stream, from: sequence)
-            }
+            for pass in passes where pass.streams.contains(stream) { try await pass.sendAgain(stream, from: sequence) }
         }
     }
 
@@ -124,18 +115,12 @@ struct SyncCommand: ConfiguredCommand {
             guard self.stream != nil else {
                 throw CommandFailure(.usage, "--from \(text): a sequence needs --stream; each stream counts its own")
             }
-            return sequence <= buffer.statistics[stream].lastSequence ? sequence : nil
+            return sequence <= buffer.statistics[stream].marks.last ? sequence : nil
         }
-        let now = WallClock.milliseconds()
-        guard let moment = MomentText.milliseconds(text, now: now) else {
+        guard let moment = MomentText.milliseconds(text, now: WallClock.milliseconds()) else {
             throw CommandFailure(.usage, "--from \(text): a sequence, or \(MomentText.syntax)")
         }
         return try await buffer.firstRow(of: stream, receivedFrom: moment * 1000)
-    }
-
-    private static func watch(_ settings: Settings, _ buffer: TickBuffer, _ uploaders: [Uploader]) async throws {
-        let services = uploaders.map { settings.syncService(buffer, $0) }
-        try await Interrupts.serving([BufferService(buffer: buffer)] + services)
     }
 
     private func describe(_ settings: Settings) throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import MarketData
 import Store
 
@@ -25,9 +24,7 @@ struct TailCommand: ConfiguredCommand {
         let follower = Follower(
             history: history, kinds: Set(kind.isEmpty ? EventKind.allCases : kind), symbols: wanted, isJSON: json)
         try follower.begin()
-        try await Interrupts.serving([
-            Repeating(interval: .milliseconds(200)) { try follower.printNew() }
-        ])
+        try await Interrupts.repeating(every: .milliseconds(200)) { try follower.printNew() }
     }
 }
 
@@ -59,7 +56,7 @@ private final class Follower: @unchecked Sendable {
             self.cursors = isWaiting ? cursors.mapValues { _ in 0 } : cursors
         } catch {
             guard error.reason == .missing else { throw error }
-            if !isWaiting { printError("edgetick: no collector has run here yet; waiting for its file") }
+            if !isWaiting { printRemark("no collector has run here yet; waiting for its file") }
             isWaiting = true
         }
     }
@@ -76,12 +73,9 @@ private final class Follower: @unchecked Sendable {
                 guard let (events, last) = try rows(of: stream, after: after) else { return }
                 let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json + "\n" : $0.line }
                 if !lines.isEmpty { printNow(lines.joined()) }
-                guard last > after else {
-                    after = last
-                    break
-                }
+                let isEnd = last <= after || events.count < Self.batch
                 after = last
-                if events.count < Self.batch { break }
+                if isEnd { break }
             }
             cursors[stream] = after
         }
@@ -103,7 +97,9 @@ private final class Follower: @unchecked Sendable {
 extension StoredEvent {
     fileprivate var line: String {
         let head = event.head
-        let values = event.values(in: texts, where: \.isBrief).map { "\($0.column.name) \($0.value.brief)" }
+        let values = event.values(in: texts, where: \.isBrief).map {
+            "\($0.column.name) \($0.value.plainText.escapingControls)"
+        }
         let start = "\(MomentText.text(head.time).padded(to: 24))  \(head.kind.rawValue.padded(to: 2))"
         let mark = adjustment.map { "  \($0.rawValue)" } ?? ""
         return "\(start)  \(head.symbol.description.padded(to: 6))  \(values.joined(separator: "  "))\(mark)\n"
@@ -121,14 +117,5 @@ extension StoredEvent {
         let mark = adjustment.map { "\"adjustment\":\"\($0.rawValue)\"," } ?? ""
         return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),\(mark)"
             + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence ?? 0)}"
-    }
-}
-
-extension ColumnValue {
-    fileprivate var brief: String {
-        switch self {
-        case .integer, .real: json
-        case .text(let text): text.escapingControls
-        }
     }
 }

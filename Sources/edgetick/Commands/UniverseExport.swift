@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import MarketData
 import Store
 import Universe
@@ -37,14 +36,15 @@ struct UniverseExport: ConfiguredCommand {
             guard let output else {
                 throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
             }
-            try Self.makeDirectory(output)
+            try failing(as: "\(output) can't be made") {
+                try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+            }
             for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }
         default: throw CommandFailure(.usage, "--format \(format): use json or csv")
         }
         let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
-        printError(
-            "\(contents.groups.count.counted("group")), \(memberships.counted("membership")), \(contents.entries.count.counted("setting"))"
-                + (output.map { " → \($0)" } ?? ""))
+        let size = "\(contents.groups.count.counted("group")), \(memberships.counted("membership"))"
+        printError("\(size), \(contents.entries.count.counted("setting"))" + (output.map { " → \($0)" } ?? ""))
     }
 
     private func write(_ bytes: [UInt8]) throws {
@@ -53,18 +53,8 @@ struct UniverseExport: ConfiguredCommand {
     }
 
     private static func write(_ bytes: [UInt8], to path: String) throws {
-        do {
+        try failing(as: "\(path) can't be written") {
             try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw CommandFailure(.ioError, "\(path) can't be written: \(error.systemText)")
-        }
-    }
-
-    private static func makeDirectory(_ path: String) throws {
-        do {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw CommandFailure(.ioError, "\(path) can't be made: \(error.systemText)")
         }
     }
 }

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 import Store
 import Universe
 
@@ -14,27 +13,23 @@ enum UniverseFiles {
     static let maximumBytes = 256 << 20
 
     /// Reads what the paths name.
-    ///
-    /// - Throws: `CommandFailure` and `UniverseArchiveError`.
     init(_ paths: [String]) throws {
         if paths.count == 1 {
             let path = paths[0]
-            if Self.isDirectory(path), FileManager.default.fileExists(atPath: path + "/" + UniverseArchive.csvFiles[0])
-            {
+            if !Self.isDirectory(path) {
+                let bytes = try Self.bytes(of: path)
+                self =
+                    UniverseArchive.isJSON(bytes)
+                    ? .backup(try UniverseArchive.contents(json: bytes))
+                    : .lists([.init(name: Self.name(of: path), bytes: bytes)])
+                return
+            }
+            if FileManager.default.fileExists(atPath: path + "/" + UniverseArchive.csvFiles[0]) {
                 self = .backup(
                     try UniverseArchive.contents { name in
                         let file = path + "/" + name
                         return FileManager.default.fileExists(atPath: file) ? try Self.bytes(of: file) : nil
                     })
-                return
-            }
-            if !Self.isDirectory(path) {
-                let bytes = try Self.bytes(of: path)
-                if UniverseArchive.isJSON(bytes) {
-                    self = .backup(try UniverseArchive.contents(json: bytes))
-                } else {
-                    self = .lists([.init(name: Self.name(of: path), bytes: bytes)])
-                }
                 return
             }
         }
@@ -58,11 +53,8 @@ enum UniverseFiles {
     }
 
     private static func lists(in directory: String) throws -> [String] {
-        let names: [String]
-        do {
-            names = try FileManager.default.contentsOfDirectory(atPath: directory)
-        } catch {
-            throw CommandFailure(.ioError, "\(directory) can't be read: \(error.systemText)")
+        let names = try failing(as: "\(directory) can't be read") {
+            try FileManager.default.contentsOfDirectory(atPath: directory)
         }
         let files = names.filter { name in
             !name.hasPrefix(".") && [".csv", ".tsv", ".txt", ".xlsx"].contains { name.lowercased().hasSuffix($0) }

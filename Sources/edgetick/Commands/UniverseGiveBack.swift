@@ -52,7 +52,7 @@ struct UniverseGiveBack: ConfiguredCommand {
             }
         } catch let error as UpstreamError where error.isRetryable {
             try mirror.markPulled([identity])
-            printError("edgetick: \(identity.text) is given back; its members stay until the next pull works")
+            printRemark("\(identity.text) is given back; its members stay until the next pull works")
             throw error
         }
         let theirs = try found(in: pulled.snapshot)
@@ -62,9 +62,7 @@ struct UniverseGiveBack: ConfiguredCommand {
                 "\(identity.text) is given back, and the pull was refused: \(text); edgetick universe pull --force "
                     + "if that is right")
         }
-        if case .replaced(let changes) = pulled.outcome, let warning = changes.warning {
-            printError("edgetick: warning: \(warning)".escapingControls)
-        }
+        if case .replaced(let changes) = pulled.outcome, let warning = changes.warning { printWarning(warning) }
         let difference = MembershipDifference(from: group.record.members, to: theirs.members)
         if json { return print(WireJSON.text(of: GivenBackJSON(theirs, difference))) }
         let change = difference.summary

@@ -1,6 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
-import Glibc
 import MarketData
 import Store
 import Universe
@@ -52,20 +50,19 @@ struct UniverseImport: ConfiguredCommand {
         guard !files.isEmpty || sectorEtfs else {
             throw CommandFailure(.usage, "name a file or a directory to import, or use --sector-etfs")
         }
-        let input = try UniverseFiles(files)
-        if case .backup(let contents) = input {
-            return try restore(contents, settings)
+        let lists: [UniverseImporter.File]
+        switch try UniverseFiles(files) {
+        case .backup(let contents): return try restore(contents, settings)
+        case .lists(let found): lists = found
         }
-        guard case .lists(let lists) = input else { return }
         if name != nil, lists.count > 1 {
             throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
         }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        if let name = mirror.setAside { printError("edgetick: a damaged universe.sqlite was set aside as \(name)") }
+        if let name = mirror.setAside { printRemark("a damaged universe.sqlite was set aside as \(name)") }
         let importer = UniverseImporter(mirror: mirror)
         let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
-        let reports =
-            lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
+        let reports = lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
         progress.finish(done: lists.count)
         let derived =
             sectorEtfs
@@ -74,14 +71,12 @@ struct UniverseImport: ConfiguredCommand {
             sectors && !dryRun && !sectorEtfs
             ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
             : derived?.coverage
-        try tell(reports, derived, coverage)
-        let statuses = reports.map(\.outcome)
-        if statuses.contains(where: { $0.isFault }) { throw ExitCode(ExitStatus.badData.rawValue) }
+        tell(reports, derived, coverage)
+        if reports.contains(where: \.outcome.isFault) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func importOptions(_ settings: Settings) throws -> UniverseImporter.Options {
-        var result = UniverseImporter.Options(
-            environment: (environment ?? settings.universe.environment).rawValue)
+        var result = UniverseImporter.Options(environment: (environment ?? settings.universe.environment).rawValue)
         result.type = type
         if let name,
             name.contains(where: { ",\r\n\t".contains($0) }) || name[...] != name[...].trimmingBlanks()
@@ -113,16 +108,15 @@ struct UniverseImport: ConfiguredCommand {
             throw CommandFailure(
                 .badData,
                 "the backup has \(contents.groups.count.counted("group")) and replaces everything in the mirror, which has "
-                    + "\(held.groups.count): add --force if that is right (edgetick universe export keeps what is there)"
-            )
+                    + "\(held.groups.count): add --force if that is right (edgetick universe export keeps what is "
+                    + "there)")
         }
         if !dryRun, !isSame { try mirror.restore(contents) }
         let result = RestoredJSON(contents, over: held, isDryRun: dryRun)
         if json { return print(WireJSON.text(of: result)) }
         let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
-        print(
-            "\(verb) \(result.groups.counted("group")), \(result.memberships.counted("membership")), \(result.settings.counted("setting"))"
-        )
+        let size = "\(result.groups.counted("group")), \(result.memberships.counted("membership"))"
+        print("\(verb) \(size), \(result.settings.counted("setting"))")
     }
 
     // MARK: - What to say
@@ -130,31 +124,29 @@ struct UniverseImport: ConfiguredCommand {
     private func tell(
         _ reports: [UniverseImporter.Report], _ derived: UniverseImporter.SectorReport?,
         _ coverage: SectorDerivation.Coverage?
-    ) throws {
+    ) {
         if json {
-            return print(
-                WireJSON.text(of: ImportJSON(reports, sectors: derived, coverage: coverage, isDryRun: dryRun)))
+            return print(WireJSON.text(of: ImportJSON(reports, sectors: derived, coverage: coverage, isDryRun: dryRun)))
         }
         for report in reports {
             for problem in report.problems.prefix(Self.shownProblems) {
-                printError("edgetick: \(report.file): \(problem.description)".escapingControls)
+                printRemark("\(report.file): \(problem.description)")
             }
             let rest = report.problems.count - Self.shownProblems
-            if rest > 0 { printError("edgetick: \(report.file): \(rest) more; --json shows all".escapingControls) }
-            for remark in report.remarks { printError("edgetick: \(report.file): \(remark)".escapingControls) }
+            if rest > 0 { printRemark("\(report.file): \(rest) more; --json shows all") }
+            for remark in report.remarks { printRemark("\(report.file): \(remark)") }
             print(line(report).escapingControls)
             if let difference = report.difference, mode == .incremental || dryRun {
                 for line in difference.lines { print("  \(line)".escapingControls) }
             }
         }
         if let derived {
-            for remark in derived.remarks { printError("edgetick: sectors: \(remark)".escapingControls) }
+            for remark in derived.remarks { printRemark("sectors: \(remark)") }
             print("sectors: \(derived.sectors.count) \(dryRun ? "would change" : "changed")")
         }
         if let coverage {
-            print(
-                "\(coverage.classified) of \(coverage.stocks) stocks have a sector "
-                    + "(\(UniverseReport.percent(coverage.share)))")
+            let share = UniverseReport.percent(coverage.share)
+            print("\(coverage.classified) of \(coverage.stocks) stocks have a sector (\(share))")
         }
     }
 
@@ -162,8 +154,7 @@ struct UniverseImport: ConfiguredCommand {
         let what =
             report.group.map {
                 "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols.counted("symbol"))"
-            }
-            ?? report.file
+            } ?? report.file
         let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""
         switch report.outcome {
         case .written:
@@ -180,7 +171,6 @@ struct UniverseImport: ConfiguredCommand {
 }
 
 extension UniverseImporter.Report.Outcome {
-    /// Whether the file was not imported.
     fileprivate var isFault: Bool {
         switch self {
         case .written, .unchanged: false

@@ -6,8 +6,7 @@ import Wire
 /// Lists the groups of the mirror.
 struct UniverseList: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "List the groups.",
-        discussion: "Example: edgetick universe list --json")
+        commandName: "list", abstract: "List the groups.", discussion: "Example: edgetick universe list --json")
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
@@ -20,20 +19,15 @@ struct UniverseList: ConfiguredCommand {
             .filter { type == nil || $0.type == type }
         if json { return print(WireJSON.text(of: GroupsJSON(groups))) }
         guard !groups.isEmpty else {
-            return printError(
-                "No such groups in \(settings.dataDirectory). Import one: edgetick universe import FILE.csv --name NAME"
-            )
+            let advice = "Import one: edgetick universe import FILE.csv --name NAME"
+            return printError("No such groups in \(settings.dataDirectory). \(advice)")
         }
-        var table = TextTable([
-            ("NAME", .left), ("TYPE", .left), ("ENVIRONMENT", .left), ("MEMBERS", .right), ("ORIGIN", .left),
-            ("DESCRIPTION", .left),
-        ])
-        for group in groups {
-            table.add([
-                group.name, group.type.rawValue, group.environment, group.memberCount.grouped,
-                group.origin.rawValue, group.description ?? "",
-            ])
+        let rows = groups.map {
+            [
+                $0.name, $0.type.rawValue, $0.environment, $0.memberCount.grouped, $0.origin.rawValue,
+                $0.description ?? "",
+            ]
         }
-        printNow(table.text)
+        printNow(TextTable(["NAME", "TYPE", "ENVIRONMENT", .right("MEMBERS"), "ORIGIN", "DESCRIPTION"], rows).text)
     }
 }

@@ -30,17 +30,14 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
         guard let upstream = try settings.upstream() else { return }
         let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream), withLegacy: true)
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let migration = LegacyMigration(
-            entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
+        let migration = LegacyMigration(entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
         if !dryRun { try mirror.apply(migration.changes) }
         if json {
             print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
         } else {
             for row in migration.rows { tell(row) }
-            let made = migration.changes.count
-            print(
-                "\(made.counted("group")) \(dryRun ? "would be " : "")written from \(migration.rows.count.counted("row"))"
-            )
+            let made = "\(migration.changes.count.counted("group")) \(dryRun ? "would be " : "")written"
+            print("\(made) from \(migration.rows.count.counted("row"))")
         }
         if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
@@ -61,8 +58,7 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
         }
         if !row.refused.isEmpty {
             let names = DisplayText.list(row.refused)
-            printError(
-                "edgetick: \(row.source): \(row.refused.count) entries are no symbols: \(names)".escapingControls)
+            printRemark("\(row.source): \(row.refused.count) entries are no symbols: \(names)")
         }
     }
 }

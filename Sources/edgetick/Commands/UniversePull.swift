@@ -35,21 +35,21 @@ struct UniversePull: ConfiguredCommand {
                 try await Self.read(UniverseSource(configuration: upstream))
             }
         } catch let error as UpstreamError {
-            printError("edgetick: \(Self.age(of: mirror))")
+            printRemark(Self.age(of: mirror))
             throw error
         }
         let (snapshot, outcome) = pulled
-        for remark in snapshot.remarks { printError("edgetick: \(remark)".escapingControls) }
+        for remark in snapshot.remarks { printRemark(remark) }
         if case .refused(let text) = outcome {
             throw CommandFailure(
                 .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
                 Self.age(of: mirror))
         }
-        try tell(outcome, snapshot)
+        tell(outcome, snapshot)
     }
 
     static func read(_ source: UniverseSource, withLegacy: Bool = false) async throws -> UniverseSnapshot {
-        let progress = ProgressLine(title: "reading", unit: "memberships", total: 0, quietFor: .seconds(2))
+        let progress = ProgressLine(title: "reading", unit: "memberships", quietFor: .seconds(2))
         let snapshot = try await Interrupts.cancelling(
             Task { try await source.pull(withLegacy: withLegacy) { progress.update(done: $0, total: $1) } })
         progress.finish(done: snapshot.records.membershipCount)
@@ -58,36 +58,36 @@ struct UniversePull: ConfiguredCommand {
 
     /// What remains in use when the database can't be read: the mirror, with its age.
     private static func age(of mirror: UniverseMirror) -> String {
-        guard let note = try? mirror.pullNote() else { return "the mirror stays as it is; it was never pulled" }
+        guard let note = try? mirror.withSnapshot({ try $0.pullNote() }) else {
+            return "the mirror stays as it is; it was never pulled"
+        }
         let age = UniverseAge.text(.milliseconds(WallClock.milliseconds() - note.checkedAt))
         return "the mirror stays in use as it is: pulled from \(note.source) \(age) ago"
     }
 
-    private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) throws {
+    private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) {
         var changes: PullChanges?
         if case .replaced(let made) = outcome { changes = made }
-        if let warning = changes?.warning { printError("edgetick: warning: \(warning)".escapingControls) }
+        if let warning = changes?.warning { printWarning(warning) }
         if json { return print(WireJSON.text(of: PullJSON(changes, of: snapshot))) }
         let records = snapshot.records
-        let size =
-            "\(records.groups.count.counted("group")), \(records.membershipCount.counted("membership")), "
-            + "\(records.entries.count) settings"
+        let groups = records.groups.count.counted("group")
+        let size = "\(groups), \(records.membershipCount.counted("membership")), \(records.entries.count) settings"
         guard let changes else { return print("unchanged: \(size)") }
         for group in changes.added { print("new      \(group.text)".escapingControls) }
         for group in changes.removed { print("gone     \(group.text)".escapingControls) }
         for group in changes.changed {
-            print(
-                "changed  \(group.identity.text): +\(group.added) -\(group.removed), \(group.altered) altered"
-                    .escapingControls)
+            let change = "+\(group.added) -\(group.removed), \(group.altered) altered"
+            print("changed  \(group.identity.text): \(change)".escapingControls)
         }
         for group in changes.shadowed {
             let advice = "to undo this, run edgetick universe give-back \(DisplayText.argument(group.name))"
-            printError("edgetick: the local \(group.text) hides the database's; \(advice)".escapingControls)
+            printRemark("the local \(group.text) hides the database's; \(advice)")
         }
         print("pulled \(size) from \(snapshot.source)".escapingControls)
         if snapshot.legacyCount > 0 {
-            printError(
-                "edgetick: the database has \(snapshot.legacyCount) lists of stocks in cache_entries, which are not "
+            printRemark(
+                "the database has \(snapshot.legacyCount) lists of stocks in cache_entries, which are not "
                     + "mirrored: edgetick universe migrate-legacy makes groups of them")
         }
     }

@@ -36,7 +36,7 @@ struct UniversePushCommand: ConfiguredCommand {
         let groups = try chosen(try mirror.contents().groups, settings)
         guard !groups.isEmpty else {
             if json { return print(WireJSON.text(of: [PushJSON]())) }
-            return printError("edgetick: there is no local group to push")
+            return printRemark("there is no local group to push")
         }
         let push = UniversePush(configuration: upstream)
         let plan: PushPlan
@@ -44,8 +44,7 @@ struct UniversePushCommand: ConfiguredCommand {
         if dryRun {
             plan = try await Interrupts.cancelling(Task { try await push.plan(groups) })
         } else {
-            let progress = ProgressLine(
-                title: "pushing", unit: "groups", total: groups.count, quietFor: .seconds(2))
+            let progress = ProgressLine(title: "pushing", unit: "groups", total: groups.count, quietFor: .seconds(2))
             let force = force
             plan = try await Interrupts.cancelling(
                 Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
@@ -54,11 +53,9 @@ struct UniversePushCommand: ConfiguredCommand {
                 changed = try mirror.handOver(zip(groups, plan.groups).compactMap { $1.failure == nil ? $0 : nil })
             }
         }
-        try tell(plan)
+        tell(plan)
         for identity in changed {
-            printError(
-                "edgetick: warning: \(identity.text) was changed here during the push and stays local: push it again"
-                    .escapingControls)
+            printWarning("\(identity.text) was changed here during the push and stays local: push it again")
         }
         if !plan.failed.isEmpty { throw ExitCode(ExitStatus.badData.rawValue) }
         if !changed.isEmpty { throw ExitCode(ExitStatus.tryAgain.rawValue) }
@@ -72,19 +69,16 @@ struct UniversePushCommand: ConfiguredCommand {
         for name in names {
             let found = local.filter { $0.identity.name == name && $0.identity.environment == environment }
             guard !found.isEmpty else {
-                let others = local.map(\.identity.name)
-                let near = NearestNames.nearest(to: name, among: others)
+                let guess = NearestNames.guess(name, among: local.map(\.identity.name)).map { ": \($0)" } ?? ""
                 throw CommandFailure(
-                    .badData,
-                    "there is no local group \"\(name)\" in environment \(environment)"
-                        + (near.isEmpty ? "" : ": did you mean \(near.joined(separator: ", "))?"))
+                    .badData, "there is no local group \"\(name)\" in environment \(environment)\(guess)")
             }
             chosen += found.filter { !chosen.map(\.identity).contains($0.identity) }
         }
         return chosen
     }
 
-    private func tell(_ plan: PushPlan) throws {
+    private func tell(_ plan: PushPlan) {
         if json { return print(WireJSON.text(of: plan.groups.map(PushJSON.init))) }
         for group in plan.groups {
             if let failure = group.failure {
@@ -106,14 +100,14 @@ struct UniversePushCommand: ConfiguredCommand {
             "\(changed) of \(plan.groups.count.counted("group")) \(dryRun ? "would be " : "")written to \(plan.target)")
         let disguised = plan.groups.count { $0.writtenAs != nil }
         if disguised > 0 {
-            printError(
-                "edgetick: the check of definition_groups.type takes no UNIVERSE, so \(disguised.counted("group is", "groups are")) written as "
-                    + "CUSTOM: EdgeTick reads them back as universes, other programs that look for UNIVERSE don't find "
-                    + "them; let the check take UNIVERSE and push again")
+            let groups = disguised.counted("group is", "groups are")
+            printRemark(
+                "the check of definition_groups.type takes no UNIVERSE, so \(groups) written as CUSTOM: EdgeTick reads "
+                    + "them back as universes, other programs that look for UNIVERSE don't find them; let the check "
+                    + "take UNIVERSE and push again")
         }
         if dryRun, !plan.drastic.isEmpty {
-            printError(
-                "edgetick: \(plan.drastic.count.counted("group")) would change by more than half: that needs --force")
+            printRemark("\(plan.drastic.count.counted("group")) would change by more than half: that needs --force")
         }
     }
 }

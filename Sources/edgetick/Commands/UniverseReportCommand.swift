@@ -21,8 +21,7 @@ struct UniverseReportCommand: ConfiguredCommand {
         guard !(markdown && json) else { throw CommandFailure(.usage, "use one of --markdown and --json") }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         let report = UniverseReport(
-            try mirror.contents(), environment: settings.universe.environment.rawValue,
-            now: WallClock.milliseconds())
+            try mirror.contents(), environment: settings.universe.environment.rawValue, now: WallClock.milliseconds())
         if json { return print(WireJSON.text(of: report)) }
         printNow(markdown ? report.markdown : Self.text(report))
     }
@@ -33,24 +32,16 @@ struct UniverseReportCommand: ConfiguredCommand {
         var text =
             "\(report.environment): \(report.symbols.counted("symbol")), \(report.entries.counted("setting")), \(pull)"
             .escapingControls + "\n"
-        func add(_ title: String, _ columns: [(title: String, alignment: TextTable.Alignment)], _ rows: [[String]]) {
-            guard !rows.isEmpty else { return }
-            var table = TextTable(columns)
-            for row in rows { table.add(row) }
-            text += "\n\(title)\n\(table.text)"
+        func add(_ title: String, _ columns: [TextTable.Column], _ rows: [[String]]) {
+            if !rows.isEmpty { text += "\n\(title)\n\(TextTable(columns, rows).text)" }
         }
         add(
-            "By type",
-            [("TYPE", .left), ("GROUPS", .right), ("LOCAL", .right), ("MEMBERSHIPS", .right), ("SYMBOLS", .right)],
+            "By type", ["TYPE", .right("GROUPS"), .right("LOCAL"), .right("MEMBERSHIPS"), .right("SYMBOLS")],
             report.types.map {
                 [$0.type, "\($0.groups)", "\($0.local)", $0.memberships.grouped, $0.symbols.grouped]
             })
         add(
-            "Universes and ETFs",
-            [
-                ("NAME", .left), ("TYPE", .left), ("MEMBERS", .right), ("WEIGHTS %", .right), ("ORIGIN", .left),
-                ("HEAVIEST", .left),
-            ],
+            "Universes and ETFs", ["NAME", "TYPE", .right("MEMBERS"), .right("WEIGHTS %"), "ORIGIN", "HEAVIEST"],
             report.groups.map {
                 [
                     $0.name, $0.type, $0.members.grouped, $0.weightSum.map { "\(($0 * 100).rounded() / 100)" } ?? "-",
@@ -58,10 +49,10 @@ struct UniverseReportCommand: ConfiguredCommand {
                 ]
             })
         add(
-            "Shared symbols", [("SMALLER", .left), ("LARGER", .left), ("SHARED", .right), ("OF THE SMALLER", .right)],
+            "Shared symbols", ["SMALLER", "LARGER", .right("SHARED"), .right("OF THE SMALLER")],
             report.overlaps.map { [$0.first, $0.second, $0.shared.grouped, UniverseReport.percent($0.share)] })
         add(
-            "Sectors", [("SECTOR", .left), ("STOCKS", .right), ("INDUSTRIES", .right)],
+            "Sectors", ["SECTOR", .right("STOCKS"), .right("INDUSTRIES")],
             report.sectors.map { [$0.name, $0.stocks.grouped, "\($0.industries)"] })
         return text + "\n\(UniverseReport.percent(report.sectorCoverage)) of the stocks have a sector\n"
     }

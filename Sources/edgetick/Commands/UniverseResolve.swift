@@ -1,6 +1,5 @@
 import ArgumentParser
 import MarketData
-import Store
 import Universe
 import Wire
 
@@ -15,9 +14,7 @@ struct UniverseResolve: ConfiguredCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-        let resolution = try await settings.relationshipCache(mirror).resolution(of: key)
-        for warning in resolution.warnings { printError("edgetick: warning: \(warning.escapingControls)") }
+        let resolution = try await settings.resolution(of: key)
         if json {
             print(WireJSON.text(of: ResolutionJSON(key: key, resolution)))
         } else {

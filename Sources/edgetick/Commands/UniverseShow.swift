@@ -21,17 +21,23 @@ struct UniverseShow: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-        if stock { return try await show(stock: name, settings, mirror) }
+        if stock {
+            guard let answer = try await settings.stock(name, mirror) else {
+                throw CommandFailure(
+                    .badData, "no group of \(settings.universe.environment.rawValue) has the stock \"\(name)\"")
+            }
+            return show(answer)
+        }
         do {
-            try show(try mirror.group(named: name, type: type, settings))
+            show(try mirror.group(named: name, type: type, settings))
         } catch let failure as CommandFailure {
             // A name that no group has may well be a stock's.
             guard type == nil, let answer = try await settings.stock(name, mirror) else { throw failure }
-            try show(answer)
+            show(answer)
         }
     }
 
-    private func show(_ group: MirrorContents.Group) throws {
+    private func show(_ group: MirrorContents.Group) {
         let record = group.record
         if json { return print(WireJSON.text(of: GroupDetailJSON(group))) }
         var head = ["\(record.identity.name)  \(record.identity.type)  \(record.identity.environment)"]
@@ -43,31 +49,24 @@ struct UniverseShow: ConfiguredCommand {
             "\(record.members.count.counted("member")), \(group.origin.rawValue)\(source ?? ""), "
                 + "updated \(record.updatedAt.map(WallClock.text(milliseconds:)) ?? "never")")
         let hasWeights = record.members.contains { $0.weight != nil }
-        var table = TextTable(hasWeights ? [("SYMBOL", .left), ("WEIGHT %", .right)] : [("SYMBOL", .left)])
-        for member in record.members {
-            table.add(hasWeights ? [member.symbol, member.weight.map { "\($0)" } ?? "-"] : [member.symbol])
-        }
+        let table = TextTable(
+            hasWeights ? ["SYMBOL", .right("WEIGHT %")] : ["SYMBOL"],
+            record.members.map { hasWeights ? [$0.symbol, Self.text($0.weight)] : [$0.symbol] })
         printNow(head.map { $0.escapingControls + "\n" }.joined() + "\n" + table.text)
     }
 
-    private func show(stock: String, _ settings: Settings, _ mirror: UniverseMirror) async throws {
-        guard let answer = try await settings.stock(stock, mirror) else {
-            throw CommandFailure(
-                .badData, "no group of \(settings.universe.environment.rawValue) has the stock \"\(stock)\"")
-        }
-        try show(answer)
-    }
-
-    private func show(_ answer: StockJSON) throws {
+    private func show(_ answer: StockJSON) {
         if json { return print(WireJSON.text(of: answer)) }
         let head = "\(answer.symbol)  \(answer.sector), \(answer.industry)".escapingControls
-        var table = TextTable([("GROUP", .left), ("TYPE", .left), ("WEIGHT %", .right)])
         let etfs = answer.etfs.map { (name: $0.name, type: GroupType.etf, weight: $0.weight) }
         let others = answer.groups.map { (name: $0.name, type: $0.type, weight: $0.weight) }
         let groups = others.filter { $0.type == .universe } + etfs + others.filter { $0.type != .universe }
-        for group in groups { table.add([group.name, group.type.rawValue, group.weight.map { "\($0)" } ?? "-"]) }
+        let table = TextTable(
+            ["GROUP", "TYPE", .right("WEIGHT %")], groups.map { [$0.name, $0.type.rawValue, Self.text($0.weight)] })
         printNow(head + "\n\n" + table.text)
     }
+
+    private static func text(_ weight: Double?) -> String { weight.map { "\($0)" } ?? "-" }
 }
 
 extension Settings {
@@ -97,9 +96,7 @@ extension UniverseMirror {
             return (found, all.map(\.name), group)
         }
         guard let group else {
-            let near = NearestNames.nearest(to: name, among: names)
-            let hint =
-                near.isEmpty ? "edgetick universe list shows them" : "did you mean \(near.joined(separator: ", "))?"
+            let hint = NearestNames.guess(name, among: names) ?? "edgetick universe list shows them"
             throw CommandFailure(.badData, "there is no group \"\(name)\" in environment \(environment): \(hint)")
         }
         guard found.count == 1 else {

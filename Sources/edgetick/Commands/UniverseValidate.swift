@@ -1,6 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
-import Glibc
 import MarketData
 import Store
 import Universe
@@ -25,8 +23,7 @@ struct UniverseValidate: ConfiguredCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(
-            directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
+        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
         var context = UniverseValidation.Context(
             environment: settings.universe.environment.rawValue, now: WallClock.milliseconds(),
             pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
@@ -43,9 +40,9 @@ struct UniverseValidate: ConfiguredCommand {
         } else {
             for finding in validation.findings { print(finding.description.escapingControls) }
             if fix { print("\(fixed.counted("group")) fixed") }
-            print(
-                "\(validation.count(.fault).counted("fault")), \(validation.count(.warning).counted("warning")), "
-                    + "\(validation.count(.note)) notes")
+            let faults = validation.count(.fault).counted("fault")
+            let warnings = validation.count(.warning).counted("warning")
+            print("\(faults), \(warnings), \(validation.count(.note)) notes")
         }
         let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0
         if isBad { throw ExitCode(ExitStatus.badData.rawValue) }
@@ -55,10 +52,6 @@ struct UniverseValidate: ConfiguredCommand {
         guard case .lists(let files) = try UniverseFiles([path]) else {
             throw CommandFailure(.usage, "--known \(path): a CSV file of symbols is needed")
         }
-        var symbols: Set<String> = []
-        for list in try files.flatMap({ try HoldingsImport.read($0.bytes) }) {
-            symbols.formUnion(list.entries.map(\.symbol))
-        }
-        return symbols
+        return Set(try files.flatMap { try HoldingsImport.read($0.bytes) }.flatMap(\.entries).map(\.symbol))
     }
 }

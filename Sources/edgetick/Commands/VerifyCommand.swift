@@ -1,7 +1,5 @@
 import ArgumentParser
 import Collector
-import FoundationEssentials
-import Logging
 import MarketData
 import Store
 import Upstream
@@ -25,9 +23,7 @@ struct VerifyCommand: ConfiguredCommand {
     @Option(help: "A file to verify in place of those in the data directory; may be repeated.", completion: .file())
     var file: [String] = []
     @Flag(help: "Do not read every row and page.") var quick = false
-    @Flag(
-        inversion: .prefixedNo,
-        help: "Compare with the database (default: when DATABASE_URI is set).")
+    @Flag(inversion: .prefixedNo, help: "Compare with the database (default: when DATABASE_URI is set).")
     var upstream: Bool?
     @Flag(help: "Print JSON.") var json = false
 
@@ -49,15 +45,15 @@ struct VerifyCommand: ConfiguredCommand {
         }
         if results.contains(where: { !$0.isSound }) { throw ExitCode(ExitStatus.badData.rawValue) }
         if let failure {
-            let status = CommandFailure(failure).status
             throw CommandFailure(
-                status, "the files were not compared with the database; --no-upstream looks at the files alone")
+                CommandFailure(failure).status,
+                "the files were not compared with the database; --no-upstream looks at the files alone")
         }
     }
 
     private func verify(_ path: String, _ kind: LocalFile) throws -> FileVerification {
-        let rows = ProgressLine(title: "\(kind.name): rows", unit: "rows", total: 0, quietFor: .seconds(1))
-        let pages = ProgressLine(title: "\(kind.name): pages", unit: "KiB", total: 0, quietFor: .seconds(1))
+        let rows = ProgressLine(title: "\(kind.name): rows", unit: "rows", quietFor: .seconds(1))
+        let pages = ProgressLine(title: "\(kind.name): pages", unit: "KiB", quietFor: .seconds(1))
         let result = try FileVerifier.verify(path, as: kind, isQuick: quick) { progress in
             switch progress {
             case .rows(let read, let total): rows.update(done: Int(read), total: Int(total))
@@ -82,15 +78,13 @@ struct VerifyCommand: ConfiguredCommand {
                 let later = try? FileVerifier.verify(result.path, as: .ticks, isQuick: true)
                 result.compare(with: ledger, of: uploader.configuration.streams, later: later)
                 if !quick { try await compareRows(&result, uploader) }
-                result.findings.append(
-                    FileFinding(
-                        .note, .ledger, at: place,
-                        "\(settings.upload.displayedURI(of: role)) was asked for "
-                            + (quick ? "the ledger alone" : "the ledger and every uploaded row")))
+                result.find(
+                    .note, .ledger, at: place,
+                    "\(settings.upload.displayedURI(of: role)) was asked for "
+                        + (quick ? "the ledger alone" : "the ledger and every uploaded row"))
             } catch let error as UpstreamError {
                 failure = error
-                result.findings.append(
-                    FileFinding(.warning, .ledger, at: place, "it can't be asked: \(error.lastDescription)"))
+                result.find(.warning, .ledger, at: place, "it can't be asked: \(error.lastDescription)")
             }
             await uploader.disconnect()
         }
@@ -99,8 +93,7 @@ struct VerifyCommand: ConfiguredCommand {
 
     private func compareRows(_ result: inout FileVerification, _ uploader: Uploader) async throws {
         for stream in uploader.configuration.streams {
-            let line = ProgressLine(
-                title: "\(stream.rawValue): upstream", unit: "rows", total: 0, quietFor: .seconds(1))
+            let line = ProgressLine(title: "\(stream.rawValue): upstream", unit: "rows", quietFor: .seconds(1))
             let rows = try await UploadedRows.compare(stream, of: result, with: uploader) { line.update(done: $0) }
             line.finish(done: rows.count)
             rows.note(stream, in: &result)
@@ -130,11 +123,9 @@ struct VerifyCommand: ConfiguredCommand {
             let text = "\(finding.check.rawValue): \(finding.place): \(finding.text)\(advice)"
             lines.append("  \(word) \(text.escapingControls)")
         }
-        let verdict =
-            result.isSound ? paint("sound", .good) : paint(result.count(.fault).counted("fault"), .bad)
-        lines.append(
-            "  \(verdict), \(result.rows.counted("row")) read, "
-                + result.count(.warning).counted("warning") + "\n")
+        let verdict = result.isSound ? paint("sound", .good) : paint(result.count(.fault).counted("fault"), .bad)
+        let warnings = result.count(.warning).counted("warning")
+        lines.append("  \(verdict), \(result.rows.counted("row")) read, \(warnings)\n")
         return lines.joined(separator: "\n")
     }
 }

@@ -20,20 +20,17 @@ extension EnvironmentFile {
             bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
         } catch is FileContents.TooLarge {
             throw ConfigurationError(
-                reason: .malformed, path: path,
-                text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
+                path: path, text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
         } catch {
             let code = error as? Errno
             if code == .noSuchFileOrDirectory || code == .notDirectory {
                 guard name != nil else { return nil }
-                throw ConfigurationError(
-                    reason: .missing, path: path, text: "no such file: correct --env-file or leave it out")
+                throw ConfigurationError(path: path, text: "no such file: correct --env-file or leave it out")
             }
             throw ConfigurationError(
-                reason: .unreadable, path: path,
-                text:
-                    "cannot be read (\(why(error))): make it a file this user may read, or name another with --env-file"
-            )
+                path: path,
+                text: "cannot be read (\(why(error))): make it a file this user may read, or name another with "
+                    + "--env-file")
         }
         return EnvironmentFile(path: path, bytes: bytes, environment: environment)
     }
@@ -55,7 +52,7 @@ extension EnvironmentFile {
 
     /// Why a file can't be read, in words.
     private static func why(_ error: any Error) -> String {
-        guard let silent = error as? FileContents.Silent else { return "\(error)" }
-        return "it is a pipe, and nobody wrote into it for \(Int(silent.patience / .seconds(1))) s"
+        guard error is FileContents.Silent else { return "\(error)" }
+        return "it is a pipe, and nobody wrote into it for \(Int(patience / .seconds(1))) s"
     }
 }

@@ -14,81 +14,66 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         var fault: String?
     }
 
-    /// A line that can't be read; contains none of its text.
-    struct Fault: Sendable, Equatable {
-        var line: Int
-        /// What is wrong and what to do.
-        var text: String
-    }
-
-    /// A remark that does not stop the start; holds no value.
-    struct Remark: Sendable, Equatable {
-        var line: Int
-        var key: String
-        var text: String
-    }
-
     /// The file as the user named it.
     let path: String
     private(set) var entries: [String: Entry] = [:]
-    private(set) var remarks: [Remark] = []
-    private(set) var faults: [Fault] = []
+    /// A fault without a key for each line that can't be read, and warnings.
+    private(set) var findings: [SettingFinding] = []
 
     /// Reads a file's bytes.
     ///
     /// - Parameter environment: Variables to which values may refer, besides those of earlier lines.
     init(path: String, bytes: [UInt8], environment: [String: String] = [:]) {
         self.path = path
-        var number = 0
-        for var line in ByteOrderMark.dropped(from: bytes).split(
+        let lines = ByteOrderMark.dropped(from: bytes).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-        {
-            number += 1
-            if line.last == UInt8(ascii: "\r") { line.removeLast() }
+        for (index, line) in lines.enumerated() {
             do {
-                try read(line, number, environment)
+                try read(line.last == UInt8(ascii: "\r") ? line.dropLast() : line, index + 1, environment)
             } catch {
-                faults.append(Fault(line: number, text: error.text))
+                add(.fault, "", index + 1, error.text)
             }
         }
     }
 
-    private typealias LineFault = WrittenValue.Fault
+    private mutating func add(_ severity: Severity, _ key: String, _ line: Int, _ text: String) {
+        findings.append(
+            SettingFinding(
+                severity: severity, key: key, value: nil, origin: .file(path: path, line: line), text: text))
+    }
 
     private mutating func read(
         _ bytes: ArraySlice<UInt8>, _ number: Int, _ environment: [String: String]
-    ) throws(LineFault) {
+    ) throws(SettingRefusal) {
         guard !bytes.contains(0) else {
-            throw LineFault(text: "a NUL byte: the file is damaged or no text; write it again")
+            throw SettingRefusal("a NUL byte: the file is damaged or no text; write it again")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw LineFault(text: "bytes that are no UTF-8: save the file as UTF-8")
+            throw SettingRefusal("bytes that are no UTF-8: save the file as UTF-8")
         }
-        var rest = text[...]
-        rest = rest.trimmingBlanks()
+        var rest = text[...].trimmingBlanks()
         guard let first = rest.first, first != "#" else { return }
         for blank in [" ", "\t"] where rest.hasPrefix("export" + blank) {
             rest = rest.dropFirst("export".count).trimmingBlanks()
         }
         guard let equals = rest.firstIndex(of: "=") else {
             let colon = rest.firstIndex(of: ":")
-            let isYAML = colon.map { EnvironmentFile.isKey(String(rest[..<$0].trimmingBlanks())) } ?? false
-            throw LineFault(
-                text: isYAML
+            let isYAML = colon.map { Self.isKey(String(rest[..<$0].trimmingBlanks())) } ?? false
+            throw SettingRefusal(
+                isYAML
                     ? "a `:` where `=` belongs: write KEY=value" : "no `=`: write KEY=value, or # before a comment")
         }
         let key = String(rest[..<equals].trimmingBlanks())
-        guard EnvironmentFile.isKey(key) else {
-            throw LineFault(text: "what is before `=` is no key: letters, digits and underscores make one")
+        guard Self.isKey(key) else {
+            throw SettingRefusal("what is before `=` is no key: letters, digits and underscores make one")
         }
         let value = try WrittenValue(rest[rest.index(after: equals)...]) { [entries] in
             environment[$0] ?? entries[$0]?.value
         }
         if let earlier = entries[key] {
-            remarks.append(
-                Remark(line: number, key: key, text: "is on line \(earlier.line) already; this line counts"))
+            add(.warning, key, number, "is on line \(earlier.line) already; this line counts")
         }
-        remarks += value.remarks.map { Remark(line: number, key: key, text: $0) }
+        for remark in value.remarks { add(.warning, key, number, remark) }
         entries[key] = Entry(value: value.text, line: number, fault: value.fault)
     }
 

@@ -1,7 +1,5 @@
-/// The exit codes of every command, as sysexits.h names them.
-enum ExitStatus: Int32, Sendable, CaseIterable {
-    /// Done.
-    case ok = 0
+/// The exit codes of commands that fail, as sysexits.h names them.
+enum ExitStatus: Int32, Sendable {
     /// The command line is wrong (EX_USAGE).
     case usage = 64
     /// The user's data is wrong (EX_DATAERR).

@@ -4,13 +4,10 @@ import SystemPackage
 
 /// Reads whole files of any kind; a pipe has no length to check first.
 enum FileContents {
-    /// A file that is larger than allowed.
     struct TooLarge: Error {}
 
     /// Nobody wrote to a pipe for the time allowed.
-    struct Silent: Error {
-        let patience: Duration
-    }
+    struct Silent: Error {}
 
     /// Returns a file's bytes; `-` is standard input. Blocks.
     ///
@@ -34,24 +31,20 @@ enum FileContents {
     }
 
     /// A file's size in bytes; `nil` for anything else.
-    private static func size(ofFile path: String) -> UInt64? {
-        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: target),
-            attributes[.type] as? FileAttributeType == .typeRegular
-        else { return nil }
-        return attributes[.size] as? UInt64
+    private static func size(ofFile path: String) -> Int? {
+        var information = stat()
+        guard stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return nil }
+        return information.st_size
     }
 
-    private static func bytes(
-        of file: FileDescriptor, atMost limit: Int, patience: Duration?
-    ) throws -> [UInt8] {
+    private static func bytes(of file: FileDescriptor, atMost limit: Int, patience: Duration?) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             if let patience {
                 var event = pollfd(fd: file.rawValue, events: Int16(POLLIN), revents: 0)
                 let count = poll(&event, 1, Int32(patience / .milliseconds(1)))
-                guard count != 0 else { throw Silent(patience: patience) }
+                guard count != 0 else { throw Silent() }
                 // A signal interrupted the poll.
                 if count < 0 { continue }
             }

@@ -4,20 +4,14 @@ import Glibc
 
 /// The facts about the machine and the process on which defaults depend.
 struct HostFacts: Sendable, Equatable {
-    /// The host's name; `nil` when it has none.
     var hostName: String?
-    /// The user's home directory.
     var homeDirectory: String?
-    /// The directory that systemd created for the service (STATE_DIRECTORY, see systemd.exec(5)); `nil` if there is
-    /// none.
+    /// The directory that systemd created for the service: STATE_DIRECTORY, see systemd.exec(5).
     var stateDirectory: String?
-    /// The directory that relative paths start from.
     var workingDirectory: String
 
     /// The facts of this process.
-    ///
-    /// - Parameter environment: The process environment.
-    static func current(environment: [String: String]) -> HostFacts {
+    static func current(environment: [String: String] = ProcessInfo.processInfo.environment) -> HostFacts {
         var buffer = [CChar](repeating: 0, count: 256)
         var hostName: String?
         if gethostname(&buffer, buffer.count - 1) == 0 {

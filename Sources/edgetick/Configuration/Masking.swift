@@ -51,9 +51,7 @@ struct Masking: Sendable, ConcealsContents {
     }
 
     /// Any text, on one line and cut at 120 characters.
-    func plain(_ text: String) -> String {
-        Masking.line(hiding(secrets, in: text))
-    }
+    func plain(_ text: String) -> String { Masking.line(hiding(secrets, in: text)) }
 
     private static func line(_ shown: String) -> String { DisplayText.escaped(shown, limit: 120) }
 

@@ -13,9 +13,9 @@ enum PlatformKeys {
     ]
 
     /// Keys that each switch on one kind of event.
-    static let kinds: [(name: String, kind: String)] = [
-        ("WEBSOCKET_PER_MINUTE_ENABLED", "AM"), ("WEBSOCKET_PER_SECOND_ENABLED", "A"),
-        ("WEBSOCKET_FAIR_VALUE_ENABLED", "FMV"),
+    static let kinds: [(name: String, kind: EventKind)] = [
+        ("WEBSOCKET_PER_MINUTE_ENABLED", .minuteBar), ("WEBSOCKET_PER_SECOND_ENABLED", .secondBar),
+        ("WEBSOCKET_FAIR_VALUE_ENABLED", .fairValue),
     ]
 
     /// Keys that begin like ours but have nothing to do with collecting.
@@ -30,21 +30,4 @@ enum PlatformKeys {
     static func contains(_ name: String) -> Bool { names.contains(name) }
 
     private static let names = ignored.union(renamed.map(\.name)).union(kinds.map(\.name))
-
-    /// Returns the list for FEED_EVENTS that results from the switches; minute bars are on unless switched off.
-    ///
-    /// - Returns: `nil` if no switch is set to yes or no.
-    static func events(_ switches: [(kind: String, isOn: Bool?)]) -> (list: String, remarks: [String])? {
-        guard switches.contains(where: { $0.isOn != nil }) else { return nil }
-        var remarks: [String] = []
-        var list = switches.filter { $0.isOn ?? ($0.kind == EventKind.minuteBar.rawValue) }.map(\.kind)
-        let unknown = list.filter { EventKind(rawValue: $0) == nil }
-        if !unknown.isEmpty { remarks.append("\(unknown.joined(separator: ", ")) is not collected") }
-        list.removeAll(where: unknown.contains)
-        if list.isEmpty {
-            list = [EventKind.minuteBar.rawValue]
-            remarks.append("no kind is left, so minute bars are collected")
-        }
-        return (list.joined(separator: ","), remarks)
-    }
 }

@@ -1,3 +1,5 @@
+import MarketData
+
 /// The parts of a URL that decide whether it may be used.
 struct ServerAddress: Equatable {
     /// In lower case.
@@ -23,7 +25,7 @@ struct ServerAddress: Equatable {
             host = String(name)
             authority = authority.dropFirst(name.count)
         }
-        guard ServerAddress.isHost(host) else { return nil }
+        guard HostName.isPossible(host) else { return nil }
         if !authority.isEmpty {
             guard authority.first == ":", let port = UInt16(authority.dropFirst()), port > 0 else { return nil }
         }
@@ -35,18 +37,6 @@ struct ServerAddress: Equatable {
     var isDelayed: Bool {
         let name = host.lowercased()
         return name.hasPrefix("delayed.") || name.hasPrefix("delayed-")
-    }
-
-    /// Whether a text can be a host name or an address.
-    static func isHost(_ text: String) -> Bool {
-        guard !text.isEmpty, text.utf8.count <= 253 else { return false }
-        return text.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-            case UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"): true
-            default: false
-            }
-        }
     }
 
     /// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.

@@ -3,17 +3,14 @@
 /// All five are stated only here: reading, `edgetick config`, masking, the search for mistyped keys and
 /// docs/settings.md are loops over lists of settings.
 struct Setting<Root>: Sendable {
-    /// The name in the environment and in files.
     let name: String
-    /// Where the value goes.
     let path: any PartialKeyPath<Root> & Sendable
-    /// How the value is shown.
     let display: SettingDisplay
     let allowed: String
-    /// What the key means, in a few words.
     let meaning: String
     private let standard: Default
-    private let write: @Sendable (String, HostFacts, inout Root) throws(SettingRefusal) -> Void
+    /// Reads a text and stores its value; if it refuses the text, the root is unchanged.
+    let store: @Sendable (String, HostFacts, inout Root) throws(SettingRefusal) -> Void
 
     /// The value that holds if nothing is set.
     enum Default: Sendable, ExpressibleByStringLiteral {
@@ -53,7 +50,7 @@ struct Setting<Root>: Sendable {
         self.meaning = meaning
         display = kind.display
         allowed = kind.allowed
-        write = { text, host, root throws(SettingRefusal) in
+        store = { text, host, root throws(SettingRefusal) in
             root[keyPath: path] = wrap(try kind.read(text, host))
         }
     }
@@ -69,10 +66,7 @@ struct Setting<Root>: Sendable {
 
     /// The default as it would be written, if it is the same on every machine; otherwise empty.
     var defaultValue: String {
-        switch standard {
-        case .text(let text): text
-        case .host, .none: ""
-        }
+        if case .text(let text) = standard { text } else { "" }
     }
 
     /// The default as documents describe it, for no machine in particular; `nil` if there is none.
@@ -82,13 +76,6 @@ struct Setting<Root>: Sendable {
         case .host(_, let words): words
         case .none: nil
         }
-    }
-
-    /// Reads a text and stores its value.
-    ///
-    /// - Throws: ``SettingRefusal``; `root` is unchanged then.
-    func store(_ text: String, _ host: HostFacts, in root: inout Root) throws(SettingRefusal) {
-        try write(text, host, &root)
     }
 }
 

@@ -1,14 +1,8 @@
+import MarketData
+
 /// Something found about a setting; contains no secret.
 struct SettingFinding: Sendable, Equatable {
-    enum Severity: Sendable, Comparable {
-        /// Good to know.
-        case note
-        /// Probably not what the user wants.
-        case warning
-        /// The start is refused.
-        case fault
-    }
-
+    /// A fault refuses the start.
     var severity: Severity
     /// Empty if the finding is about a line that can't be read.
     var key: String
@@ -37,6 +31,6 @@ struct SettingFaults: Error, Sendable, Equatable {
 }
 
 extension SettingFaults: CustomStringConvertible {
-    /// One line per fault.
-    var description: String { faults.map(\.description).joined(separator: "\n") }
+    /// All faults in one line.
+    var description: String { faults.map(\.description).joined(separator: "; ") }
 }

@@ -30,9 +30,7 @@ struct SettingKind<Value: Sendable>: Sendable {
 }
 
 extension SettingKind<Bool> {
-    static var flag: SettingKind {
-        SettingKind("true or false") { isTrue($0) }
-    }
+    static var flag: SettingKind { SettingKind("true or false") { isTrue($0) } }
 
     /// The value of a text; `nil` if it is neither true nor false.
     static func isTrue(_ text: String) -> Bool? {
@@ -48,15 +46,13 @@ extension SettingKind<Int> {
     static func number(_ range: ClosedRange<Int>) -> SettingKind {
         SettingKind("a whole number from \(range.lowerBound) to \(range.upperBound)") { plainNumber($0, range) }
     }
-}
 
-extension SettingKind<Int> {
     /// A time of day, as its minute.
     static var timeOfDay: SettingKind {
         SettingKind("a time of day, such as 21:00") { text in
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-            guard parts.count == 2, parts[1].utf8.count == 2, let hour = plainNumber(String(parts[0]), 0...23),
-                let minute = plainNumber(String(parts[1]), 0...59)
+            guard parts.count == 2, parts[1].utf8.count == 2, let hour = plainNumber(parts[0], 0...23),
+                let minute = plainNumber(parts[1], 0...59)
             else { return nil }
             return hour * 60 + minute
         }
@@ -73,7 +69,7 @@ extension SettingKind<Int?> {
 }
 
 /// A number written in digits alone: no sign, no fraction.
-private func plainNumber(_ text: String, _ range: ClosedRange<Int>) -> Int? {
+private func plainNumber(_ text: some StringProtocol, _ range: ClosedRange<Int>) -> Int? {
     guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(text) else { return nil }
     return range.contains(value) ? value : nil
 }
@@ -105,9 +101,7 @@ extension SettingKind<CommitInterval> {
     static func commitInterval(_ range: ClosedRange<Duration>) -> SettingKind {
         SettingKind("auto, or \(durationText(.milliseconds(1), range))") { text in
             if text.lowercased() == "auto" { return .automatic }
-            return Quantity.duration(text, unit: .milliseconds(1)).flatMap {
-                range.contains($0) ? .fixed($0) : nil
-            }
+            return Quantity.duration(text, unit: .milliseconds(1)).flatMap { range.contains($0) ? .fixed($0) : nil }
         }
     }
 }
@@ -166,7 +160,6 @@ extension SettingKind<Secret> {
         }
     }
 
-    /// A libpq URI.
     static var databaseURI: SettingKind {
         let example = "a URI such as postgresql://user:password@host:5432/database"
         return SettingKind(example, display: .databaseURI) { text, _ throws(SettingRefusal) in
@@ -219,8 +212,8 @@ extension SettingKind<String> {
 
     /// A name that may be part of log lines, rows and metric labels.
     static var name: SettingKind {
-        SettingKind("up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores") { text in
-            CollectorName.isName(text) ? text : nil
+        SettingKind("up to \(CollectorName.maximumLength) letters, digits, dots, hyphens, underscores") {
+            CollectorName.isName($0) ? $0 : nil
         }
     }
 
@@ -228,16 +221,14 @@ extension SettingKind<String> {
     static var connectionName: SettingKind {
         SettingKind(
             "up to \(CollectorName.maximumLength) letters, digits, blanks, dots, hyphens, underscores; not backfill or reconcile"
-        ) { text in
-            CollectorName.isConnectionName(text) ? text : nil
-        }
+        ) { CollectorName.isConnectionName($0) ? $0 : nil }
     }
 
     /// An address or host name, without the brackets of an IPv6 address.
     static var host: SettingKind {
         SettingKind("an address or a host name, such as 127.0.0.1, 0.0.0.0 or ::1") { text in
             let bare = text.hasPrefix("[") && text.hasSuffix("]") ? String(text.dropFirst().dropLast()) : text
-            return ServerAddress.isHost(bare) ? bare : nil
+            return HostName.isPossible(bare) ? bare : nil
         }
     }
 
@@ -253,7 +244,7 @@ extension SettingKind<[String]> {
     static var hosts: SettingKind {
         SettingKind("host names separated by commas, such as dashboard.example.com") { text in
             let names = items(text).map { String($0) }
-            return names.allSatisfy { ServerAddress.isHost($0) } ? names : nil
+            return names.allSatisfy { HostName.isPossible($0) } ? names : nil
         }
     }
 }
@@ -262,9 +253,7 @@ extension SettingKind<BarColumns> {
     static var barColumns: SettingKind {
         SettingKind(
             "our names with the table's, such as timestamp:time,volume:vol; ours are \(BarColumns.names.joined(separator: ", "))"
-        ) {
-            BarColumns($0)
-        }
+        ) { BarColumns($0) }
     }
 }
 
@@ -273,8 +262,8 @@ extension SettingKind<Settings.Shard> {
         SettingKind("auto, or a share such as 2/5 for the second of five") { text in
             if text.lowercased() == "auto" { return .auto }
             let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-            guard parts.count == 2, let count = plainNumber(String(parts[1]), 1...1000),
-                let number = plainNumber(String(parts[0]), 1...count)
+            guard parts.count == 2, let count = plainNumber(parts[1], 1...1000),
+                let number = plainNumber(parts[0], 1...count)
             else { return nil }
             return .fixed(number, of: count)
         }

@@ -1,9 +1,11 @@
+import MarketData
+
 /// Reads settings from a snapshot and collects everything that is wrong with them, without stopping at the first fault.
 struct SettingReader: ConcealsContents {
     let snapshot: SettingsSnapshot
     let host: HostFacts
     let masking: Masking
-    private(set) var findings: [SettingFinding] = []
+    var findings: [SettingFinding] = []
 
     init(_ snapshot: SettingsSnapshot, host: HostFacts) {
         self.snapshot = snapshot
@@ -16,13 +18,13 @@ struct SettingReader: ConcealsContents {
         for setting in settings {
             if let text = snapshot.values[setting.name]?.text {
                 do throws(SettingRefusal) {
-                    try setting.store(text, host, in: &root)
+                    try setting.store(text, host, &root)
                     continue
                 } catch {
                     add(.fault, setting, error.text)
                 }
             }
-            if let text = setting.defaultText(on: host) { try? setting.store(text, host, in: &root) }
+            if let text = setting.defaultText(on: host) { try? setting.store(text, host, &root) }
         }
     }
 
@@ -31,19 +33,15 @@ struct SettingReader: ConcealsContents {
 
     mutating func fault(_ path: PartialKeyPath<Settings>, _ text: String) { add(.fault, path, text) }
 
-    mutating func add(_ severity: SettingFinding.Severity, _ path: PartialKeyPath<Settings>, _ text: String) {
+    mutating func add(_ severity: Severity, _ path: PartialKeyPath<Settings>, _ text: String) {
         add(severity, Settings.setting(path), text)
     }
 
-    mutating func add<Root>(_ severity: SettingFinding.Severity, _ setting: Setting<Root>, _ text: String) {
+    mutating func add<Root>(_ severity: Severity, _ setting: Setting<Root>, _ text: String) {
         let set = snapshot.values[setting.name]
-        add(
+        findings.append(
             SettingFinding(
                 severity: severity, key: setting.name, value: set.map { masking.show($0.text, setting.display) },
                 origin: set?.origin ?? .defaultValue, text: text))
-    }
-
-    mutating func add(_ finding: SettingFinding) {
-        findings.append(finding)
     }
 }

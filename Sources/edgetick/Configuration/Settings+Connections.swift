@@ -1,4 +1,5 @@
 import Feed
+import MarketData
 
 extension Settings.Connections {
     /// Reads the numbered connections, or makes the single one, and notes which keys the mode ignores.
@@ -68,10 +69,9 @@ extension Settings.Connections {
         let found = trial.findings.dropFirst(reader.findings.count)
         let isIdle = list.allSatisfy { $0.universeKey == nil && $0.symbols == nil }
         guard isIdle || found.contains(where: { $0.severity == .fault }) else { return true }
-        for finding in found where finding.severity != .note {
-            var warning = finding
-            warning.severity = .warning
-            reader.add(warning)
+        for var finding in found where finding.severity != .note {
+            finding.severity = .warning
+            reader.findings.append(finding)
         }
         reader.add(
             .warning, \.connections.isMulti,
@@ -98,7 +98,7 @@ extension Settings.Connections {
                     "connection \(other.number) has this name already: give each its own")
             }
             // If symbols are spread, a connection without its own takes a share.
-            if connection.universeKey == nil, connection.symbols == nil, routing == .manual {
+            if connection.universeKey == nil, connection.symbols == nil, rules.strategy == .manual {
                 reader.add(
                     .warning, Self.setting(\.isEnabled, number),
                     "connection \(number) has neither a universe key nor symbols: it collects nothing")

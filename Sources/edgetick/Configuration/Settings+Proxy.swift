@@ -18,13 +18,10 @@ extension Settings.Feed {
 }
 
 extension SettingKind<HTTPProxy> {
-    /// A proxy's address.
     static var proxy: SettingKind {
         SettingKind(
             "an address such as http://user:password@host:port; other kinds of proxies can't be used", display: .proxy
-        ) {
-            HTTPProxy($0)
-        }
+        ) { HTTPProxy($0) }
     }
 }
 

@@ -6,10 +6,7 @@ extension Settings {
     /// Checks everything that was set and returns the settings in effect. Pure, except that libpq reads the environment
     /// and its own files for DATABASE_URI.
     ///
-    /// - Parameters:
-    ///   - snapshot: What was set.
-    ///   - host: What defaults depend on.
-    ///   - needs: What the command can't do without. Other settings may be absent, but what is set must be valid.
+    /// - Parameter needs: What the command can't do without. The rest may be absent, but what is set must be valid.
     /// - Returns: The settings, and warnings and notes for the log.
     /// - Throws: All faults at once.
     static func validate(
@@ -28,7 +25,7 @@ extension Settings {
     ) -> (settings: Settings, findings: [SettingFinding]) {
         var reader = SettingReader(snapshot, host: host)
         var settings = Settings()
-        for finding in snapshot.findings { reader.add(finding) }
+        reader.findings = snapshot.findings
         reader.read(all, into: &settings)
         settings.checkFeed(&reader, needs)
         settings.connections.readNumbered(&reader, needs, fallback: settings.universe.fallback)
@@ -37,11 +34,10 @@ extension Settings {
         settings.checkRelay(&reader)
         settings.checkShard(&reader)
         if settings.dataDirectory.isEmpty, !reader.isSet(\.dataDirectory) {
-            reader.fault(
-                \.dataDirectory, "must be set: there is neither a home directory (HOME) nor STATE_DIRECTORY")
+            reader.fault(\.dataDirectory, "must be set: there is neither a home directory (HOME) nor STATE_DIRECTORY")
         }
         settings.keepSyntheticApart(&reader, needs)
-        for finding in UnknownKeys.findings(in: snapshot) { reader.add(finding) }
+        reader.findings += UnknownKeys.findings(in: snapshot)
         return (settings, reader.findings)
     }
 
@@ -52,8 +48,7 @@ extension Settings {
                 "is needed to collect from the feed: set it, or set USE_SYNTHETIC_DATA=true to try without")
         }
         if needs.contains(.feed), feed.source == .none {
-            reader.add(
-                .warning, \.feed.isUsed, "there is no feed to collect from; buffered events are still uploaded")
+            reader.add(.warning, \.feed.isUsed, "there is no feed to collect from; buffered events are still uploaded")
         }
         if feed.isSynthetic, feed.isUsed, reader.isSet(\.feed.isUsed) {
             reader.add(.note, \.feed.isSynthetic, "the built-in simulator takes the feed's place")
@@ -70,7 +65,6 @@ extension Settings {
         // The REST server gets the key: never send it to one that was not named for it.
         let isProviders = ServerAddress(feed.url)?.host.hasSuffix(".massive.com") == true
         backfill.mayAsk = isProviders || reader.isSet(\.feed.restURL)
-        backfill.isAutomatic = backfill.isEnabled && backfill.mayAsk
     }
 
     /// Keeps made-up events apart from real ones: they have their own data directory and are never uploaded.
@@ -98,8 +92,8 @@ extension Settings {
         if reader.isSet(\.upload.ticksURI), !reader.isSet(\.upload.databaseURI) {
             reader.fault(
                 \.upload.ticksURI,
-                "goes with DATABASE_URI, which has the bars and the groups: set both, or DATABASE_URI alone for everything"
-            )
+                "goes with DATABASE_URI, which has the bars and the groups: set both, or DATABASE_URI alone for "
+                    + "everything")
             upload.ticksURI = nil
         }
         upload.displayedURI = upload.databaseURI.map { reader.masking.show($0.reveal(), .databaseURI) }

@@ -23,9 +23,7 @@ struct Settings: Sendable {
 
     /// Where events come from.
     enum FeedSource: Sendable, Equatable {
-        /// The feed at ``Feed/url``.
         case feed
-        /// The built-in simulator.
         case simulator
         /// Nothing: only what is buffered is served and uploaded.
         case none
@@ -41,10 +39,7 @@ struct Settings: Sendable {
         /// Absolute; `nil` for the system's authorities.
         var caFile: String?
         var events: Set<EventKind> = []
-        /// 0 = for ever.
-        var maxRetries = 0
-        var reconnectDelay = Duration.zero
-        var reconnectCap = Duration.zero
+        var reconnect = ReconnectRules()
         /// For `wss` and `https`; `nil` = ``generalProxy``.
         var proxy: HTTPProxy?
         var generalProxy: HTTPProxy?
@@ -81,12 +76,8 @@ struct Settings: Sendable {
         /// The single connection, to fall back on if several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
         var single: Connection?
         var maximum = 0
-        var routing = RoutingStrategy.manual
-        var healthCheckInterval = Duration.zero
-        var autoRebalance = false
-        var failover = false
-        var failoverGrace = Duration.zero
-        var failoverRecovery = Duration.zero
+        /// How they share the symbols; without what depends on other settings.
+        var rules = SetConfiguration()
         /// Symbols to take from two connections, separated by commas; `*` for every symbol.
         var redundantSymbols: String?
     }
@@ -111,22 +102,14 @@ struct Settings: Sendable {
         var pullInterval: Duration?
     }
 
-    struct Buffer: Sendable {
-        var maximumBytes: Int64 = 0
-        var fullPolicy = TickBuffer.FullPolicy.dropOldest
-        var retention = Duration.zero
-        var commitInterval = CommitInterval.fixed(.zero)
-        var synchronous = TickBuffer.Synchronous.full
-    }
-
     struct Backfill: Sendable {
         var isEnabled = false
-        /// Whether gaps are filled automatically: only if the key may be sent to the REST server.
-        var isAutomatic = false
         /// 0 = no limit.
         var requestsPerMinute = 0
         /// Whether the key may be sent to the REST server: its URL was set, or the feed is the provider's own.
         var mayAsk = false
+        /// Whether gaps are filled automatically.
+        var isAutomatic: Bool { isEnabled && mayAsk }
         /// When a day is compared with the tape, in minutes since midnight in New York; `nil` = never.
         var reconcileMinute: Int?
         /// The age up to which gaps are filled automatically; `edgetick backfill` also fills older ones.
@@ -205,9 +188,8 @@ struct Settings: Sendable {
     var collectorGroup: String?
     /// `nil` = all symbols.
     var shard: Shard?
-    /// How many boxes take each symbol.
     var shardReplicas = 0
-    var buffer = Buffer()
+    var buffer = TickBuffer.Options(collector: "")
     var backfill = Backfill()
     var upload = Upload()
     var http = HTTP()

@@ -1,3 +1,4 @@
+import MarketData
 import Wire
 
 /// What is in effect and where each value came from, for `edgetick config`. Holds no secret.
@@ -18,19 +19,14 @@ struct SettingsReport: Sendable, Equatable {
     /// Reports on what was set, right or wrong. Pure.
     init(_ snapshot: SettingsSnapshot, host: HostFacts, needs: Settings.Needs = []) {
         let masking = Masking(snapshot)
-        var isMulti = false
-        var maximum = 0
+        var numbers = Set(snapshot.values.keys.compactMap { ConnectionKey(name: $0)?.number })
         do throws(SettingFaults) {
             let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: needs)
-            isMulti = settings.connections.isMulti
-            maximum = settings.connections.maximum
+            if settings.connections.isMulti { numbers.formUnion(1...settings.connections.maximum) }
             findings = remarks
         } catch {
             findings = error.faults + error.remarks
         }
-        let set = snapshot.values.keys.compactMap { ConnectionKey(name: $0) }
-        var numbers = Set(set.map(\.number))
-        if isMulti { numbers.formUnion(1...maximum) }
         var rows: [Row] = []
         func add<Root>(_ settings: [Setting<Root>]) {
             for setting in settings {
@@ -57,9 +53,7 @@ struct SettingsReport: Sendable, Equatable {
 
     /// One line per row with key, value and origin, and a final line feed.
     var table: String {
-        var table = TextTable([("KEY", .left), ("VALUE", .left), ("ORIGIN", .left)])
-        for row in rows { table.add([row.key, row.value ?? "-", row.origin.description]) }
-        return table.text
+        TextTable(["KEY", "VALUE", "ORIGIN"], rows.map { [$0.key, $0.value ?? "-", $0.origin.description] }).text
     }
 
     var json: ConfigJSON {
@@ -72,19 +66,9 @@ struct SettingsReport: Sendable, Equatable {
             findings: findings.map { finding in
                 let (origin, file, line) = finding.origin.parts
                 return ConfigJSON.Finding(
-                    severity: finding.severity.json, key: finding.key, origin: origin, file: file, line: line,
+                    severity: finding.severity, key: finding.key, origin: origin, file: file, line: line,
                     text: finding.text)
             })
-    }
-}
-
-extension SettingFinding.Severity {
-    var json: ConfigJSON.Finding.Severity {
-        switch self {
-        case .note: .note
-        case .warning: .warning
-        case .fault: .fault
-        }
     }
 }
 

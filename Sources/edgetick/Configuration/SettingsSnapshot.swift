@@ -1,3 +1,5 @@
+import MarketData
+
 /// Everything that was set, as text with its origin; nothing is validated yet.
 struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     struct Value: Sendable, Equatable, ConcealsContents {
@@ -33,7 +35,6 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     /// Findings from reading, before values are validated; contain no values.
     private(set) var findings: [SettingFinding] = []
 
-    /// A snapshot of given values and of other names.
     init(values: [String: Value] = [:], others: [String: SettingOrigin] = [:]) {
         self.values = values
         self.others = others
@@ -48,10 +49,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     ) {
         let path = file?.path ?? ""
         let entries = file?.entries ?? [:]
-        for fault in file?.faults ?? [] { add(.fault, "", .file(path: path, line: fault.line), fault.text) }
-        for remark in file?.remarks ?? [] where Self.concerns(remark.key) {
-            add(.warning, remark.key, .file(path: path, line: remark.line), remark.text)
-        }
+        findings = file?.findings.filter { $0.key.isEmpty || Self.concerns($0.key) } ?? []
         var foreign: [String: Value] = [:]
         for name in Set(environment.keys).union(entries.keys).sorted() {
             let inFile = SettingOrigin.file(path: path, line: entries[name]?.line ?? 0)
@@ -71,10 +69,8 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         adopt(foreign)
     }
 
-    /// The value that was set for a key.
     subscript(path: PartialKeyPath<Settings>) -> Value? { values[Settings.setting(path).name] }
 
-    /// The files that contain secrets, sorted.
     var secretPlaces: [String] {
         let paths = Settings.all.compactMap { setting -> String? in
             guard let value = values[setting.name], Masking.holdsSecret(value.text, setting.display) else { return nil }
@@ -85,8 +81,6 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         }
         return Set(paths).sorted()
     }
-
-    // MARK: Parts
 
     private static let known = Set(Settings.all.map(\.name))
     private static let secrets = Settings.all.filter(\.display.isSecret)
@@ -99,7 +93,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     }
 
     private mutating func add(
-        _ severity: SettingFinding.Severity, _ key: String, _ origin: SettingOrigin, _ text: String
+        _ severity: Severity, _ key: String, _ origin: SettingOrigin, _ text: String
     ) {
         findings.append(SettingFinding(severity: severity, key: key, value: nil, origin: origin, text: text))
     }
@@ -133,20 +127,18 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             let key = setting.name
             let name = key + Self.fileSuffix
             guard let named = foreign[name] else { continue }
-            if let own = values[key] {
-                // The environment takes precedence over a settings file, whether it sets the key or the key with
-                // `_FILE`.
-                guard (own.origin == .environment) == (named.origin == .environment) else {
-                    if named.origin == .environment { take(setting, named, name, read) }
-                    add(
-                        .note, name, named.origin,
-                        "\(named.origin == .environment ? "takes precedence over" : "is overridden by") \(key)")
-                    continue
-                }
-                add(.fault, name, named.origin, "\(key) is set as well: leave one of them out")
+            guard let own = values[key] else {
+                take(setting, named, name, read)
                 continue
             }
-            take(setting, named, name, read)
+            // The environment takes precedence over a settings file, whether it sets the key or the key with `_FILE`.
+            let isStronger = named.origin == .environment
+            if (own.origin == .environment) == isStronger {
+                add(.fault, name, named.origin, "\(key) is set as well: leave one of them out")
+            } else {
+                if isStronger { take(setting, named, name, read) }
+                add(.note, name, named.origin, "\(isStronger ? "takes precedence over" : "is overridden by") \(key)")
+            }
         }
     }
 
@@ -195,20 +187,26 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
         }
     }
 
+    /// Adopts the switches for kinds of events; minute bars are on unless switched off.
     private mutating func adoptKinds(_ foreign: [String: Value]) {
         let key = Settings.setting(\.feed.events).name
         let isSet = values[key] != nil
-        var switches: [(kind: String, isOn: Bool?)] = []
+        var switches: [(kind: EventKind, isOn: Bool?)] = []
         var origin: SettingOrigin?
         for (name, kind) in PlatformKeys.kinds {
             let value = foreign[name]
             switches.append((kind, value.flatMap { SettingKind<Bool>.isTrue($0.text) }))
             guard let value else { continue }
             origin = origin ?? value.origin
-            add(.note, name, value.origin, isSet ? "is ignored: \(key) is set" : "is used for \(kind) in \(key)")
+            let fate = isSet ? "is ignored: \(key) is set" : "is used for \(kind.rawValue) in \(key)"
+            add(.note, name, value.origin, fate)
         }
-        guard !isSet, let origin, let events = PlatformKeys.events(switches) else { return }
-        values[key] = Value(text: events.list, origin: origin)
-        for remark in events.remarks { add(.warning, key, origin, remark) }
+        guard !isSet, let origin, switches.contains(where: { $0.isOn != nil }) else { return }
+        var kinds = switches.filter { $0.isOn ?? ($0.kind == .minuteBar) }.map(\.kind)
+        if kinds.isEmpty {
+            kinds = [.minuteBar]
+            add(.warning, key, origin, "no kind is left, so minute bars are collected")
+        }
+        values[key] = Value(text: kinds.map(\.rawValue).joined(separator: ","), origin: origin)
     }
 }

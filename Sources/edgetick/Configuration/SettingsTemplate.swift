@@ -22,17 +22,13 @@ enum SettingsTemplate {
 
 
             """
-        for (path, example, isOn) in first {
-            text += entry(Settings.setting(path), example, isOn: isOn) + "\n"
-        }
+        for (path, example, isOn) in first { text += entry(Settings.setting(path), example, isOn: isOn) + "\n" }
         let directory = Settings.setting(\.dataDirectory)
         text += entry(directory, host.stateDirectory ?? "", isOn: host.stateDirectory != nil)
         let shown = Set(first.map { $0.path as PartialKeyPath<Settings> } + [\Settings.dataDirectory])
         for section in Settings.sections {
             var entries = section.settings.filter { !shown.contains($0.path) }.map { entry($0, $0.defaultValue) }
-            if section.hasConnections {
-                entries += Settings.Connection.settings(1).map { entry($0, $0.defaultValue) }
-            }
+            if section.hasConnections { entries += Settings.Connection.settings(1).map { entry($0, $0.defaultValue) } }
             text += "\n\n# ---- \(section.title) ----\n\n" + entries.joined(separator: "\n")
         }
         return text

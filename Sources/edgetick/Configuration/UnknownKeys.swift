@@ -10,8 +10,7 @@ enum UnknownKeys {
     /// The prefixes of EdgeTick's keys.
     static let prefixes = [
         "WEBSOCKET_", "MASSIVE_", "BUFFER_", "SYNC_", "UNIVERSE_", "EDGETICK_", "HTTP_", "FEED_", "RELAY_",
-        "COLLECTOR_",
-        "SYMBOL_", "USE_MASSIVE_", "USE_MULTI_", "USE_SYNTHETIC_", "BAR_",
+        "COLLECTOR_", "SYMBOL_", "USE_MASSIVE_", "USE_MULTI_", "USE_SYNTHETIC_", "BAR_",
     ]
 
     /// Names that have a meaning by convention among other programs.

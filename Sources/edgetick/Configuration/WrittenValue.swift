@@ -4,11 +4,6 @@
 /// is literal. Without quotes, the value ends before a `#` that follows a blank, and a final `;` is dropped. Outside
 /// single quotes and backticks, `${NAME}`, `${NAME:-otherwise}` and `$NAME` stand for variables that are set.
 struct WrittenValue: ConcealsContents {
-    /// Why a value can't be read; never holds a part of it.
-    struct Fault: Error {
-        var text: String
-    }
-
     private(set) var text = ""
     /// Remarks about what was not taken literally, in case that was not intended; contain no values.
     private(set) var remarks: [String] = []
@@ -18,8 +13,8 @@ struct WrittenValue: ConcealsContents {
     /// Reads the text after the `=`.
     ///
     /// - Parameter variables: Looks up a variable; `nil` turns substitution off.
-    /// - Throws: ``Fault`` for a quote that isn't closed, or text after one that is.
-    init(_ written: Substring, variables: ((String) -> String?)?) throws(Fault) {
+    /// - Throws: ``SettingRefusal`` for a quote that isn't closed, or text after one that is.
+    init(_ written: Substring, variables: ((String) -> String?)?) throws(SettingRefusal) {
         let written = written.trimmingBlanks()
         guard let quote = written.first, "\"'`".contains(quote) else {
             var bare = Self.withoutComment(written)
@@ -49,7 +44,7 @@ struct WrittenValue: ConcealsContents {
     }
 
     /// Returns the text between the quotes.
-    private static func quoted(_ written: Substring, _ quote: Character) throws(Fault) -> Substring {
+    private static func quoted(_ written: Substring, _ quote: Character) throws(SettingRefusal) -> Substring {
         let start = written.index(after: written.startIndex)
         var index = start
         while index < written.endIndex, written[index] != quote {
@@ -59,11 +54,11 @@ struct WrittenValue: ConcealsContents {
             index = written.index(after: index)
         }
         guard index < written.endIndex else {
-            throw Fault(text: "a quote is not closed: end the value with \(quote) on the same line")
+            throw SettingRefusal("a quote is not closed: end the value with \(quote) on the same line")
         }
         let rest = written[written.index(after: index)...].trimmingBlanks()
         guard rest.isEmpty || rest.first == "#" || rest == ";" else {
-            throw Fault(text: "text follows the closing quote: put the whole value in quotes")
+            throw SettingRefusal("text follows the closing quote: put the whole value in quotes")
         }
         return written[start..<index]
     }

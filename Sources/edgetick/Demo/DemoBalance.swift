@@ -3,7 +3,6 @@ import Store
 
 /// What became of every event of a demo: sent, durable, uploaded, doubled or lost. Pure.
 struct DemoBalance: Equatable {
-    /// One stream's numbers.
     struct Line: Equatable {
         var stream: EventStream
         var sent: Int
@@ -21,15 +20,10 @@ struct DemoBalance: Equatable {
 
     let lines: [Line]
 
-    /// - Parameters:
-    ///   - sent: The events that the feed wrote to a collector's socket, by kind.
-    ///   - audit: The contents of the file.
-    ///   - upstream: The contents of the database, by stream; `nil` without one.
-    init(
-        sent: [EventKind: Int], audit: BufferAudit, upstream: [EventStream: (rows: Int, events: Int)]?
-    ) {
+    /// - Parameter sent: The events that the feed wrote to a collector's socket.
+    init(sent: [EventKind: Int], audit: BufferAudit, upstream: [EventStream: (rows: Int, events: Int)]?) {
         lines = EventStream.allCases.map { stream in
-            let file = audit.streams[stream] ?? .init()
+            let file = audit[stream]
             let database = upstream.map { $0[stream] ?? (0, 0) }
             let sent = sent.reduce(0) { $1.key.stream == stream ? $0 + $1.value : $0 }
             let absent = max(0, sent - file.events)
@@ -41,24 +35,21 @@ struct DemoBalance: Equatable {
         }
     }
 
-    /// Whether no event was lost and none was doubled.
     var isKept: Bool { lines.allSatisfy { $0.doubled == 0 && $0.lost == 0 } }
 
     /// The numbers as a table, with an explanation of the gaps if there are any.
     var text: String {
-        var table = TextTable([
-            ("", .left), ("sent", .right), ("durable", .right), ("in a gap", .right), ("uploaded", .right),
-            ("doubled", .right), ("lost", .right),
-        ])
-        for line in lines where line.sent > 0 || line.durable > 0 || line.doubled > 0 || line.lost > 0 {
-            table.add([
-                line.stream.rawValue, line.sent.grouped, line.durable.grouped, line.inGaps.grouped,
-                line.uploaded?.grouped ?? "-", line.doubled.grouped, line.lost.grouped,
-            ])
+        let rows = lines.filter { $0.sent > 0 || $0.durable > 0 || $0.doubled > 0 || $0.lost > 0 }.map {
+            [
+                $0.stream.rawValue, $0.sent.grouped, $0.durable.grouped, $0.inGaps.grouped,
+                $0.uploaded?.grouped ?? "-", $0.doubled.grouped, $0.lost.grouped,
+            ]
         }
+        let numbers = ["sent", "durable", "in a gap", "uploaded", "doubled", "lost"].map(TextTable.Column.right)
+        let table = TextTable([""] + numbers, rows).text
         let inGaps = lines.reduce(0) { $0 + $1.inGaps }
-        guard inGaps > 0 else { return table.text }
-        return table.text + """
+        guard inGaps > 0 else { return table }
+        return table + """
 
             In a gap: on their way when the collector was killed. The file records the gap
             with its symbols and times; a collector that goes on fetches its bars from the

@@ -14,17 +14,14 @@ struct DemoCollector {
         self.directory = directory
         log = directory + "/collector.log"
         program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        var environment = settings
-        for name in ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD"] {
-            environment[name] = ProcessInfo.processInfo.environment[name]
-        }
-        self.environment = environment
+        let inherited: Set = ["PATH", "HOME", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD"]
+        let own = ProcessInfo.processInfo.environment.filter { inherited.contains($0.key) }
+        environment = settings.merging(own) { $1 }
     }
 
     /// Starts it and waits until its page can be opened.
     ///
     /// - Parameter port: The page's port; `nil` leaves it to the settings.
-    /// - Returns: The process and the page's address.
     func start(port: Int?) async throws -> (process: DemoProcess, address: String) {
         let file = directory + "/" + WebListener.addressFileName
         unlink(file)
@@ -48,8 +45,7 @@ struct DemoCollector {
     func run(_ command: String) async throws {
         let status = await (try launch(command, environment)).exit()
         guard status == 0 else {
-            throw CommandFailure(
-                .unavailable, "edgetick \(command) has failed with exit code \(status); see \(log)")
+            throw CommandFailure(.unavailable, "edgetick \(command) has failed with exit code \(status); see \(log)")
         }
     }
 

@@ -5,7 +5,6 @@ import MarketData
 /// A PostgreSQL server for the demo alone, reached only through a socket in its own directory, which is removed with
 /// it.
 struct DemoDatabase {
-    /// The connection URI for collectors.
     let uri: String
     private let binaries: String
     private let directory: String
@@ -20,7 +19,6 @@ struct DemoDatabase {
         return (places + ["/usr/local/bin", "/usr/bin"]).first { access($0 + "/initdb", X_OK) == 0 }
     }
 
-    /// Makes a server and starts it.
     init(binaries: String, log: String) async throws {
         self.binaries = binaries
         self.log = log
@@ -52,7 +50,6 @@ struct DemoDatabase {
         try await command("pg_ctl", "stop", "-w", "-s", "-m", "immediate", "-D", directory + "/data")
     }
 
-    /// Stops the server and removes its files.
     func remove() async {
         try? await stop()
         try? FileManager.default.removeItem(atPath: directory)
@@ -74,16 +71,13 @@ struct DemoDatabase {
         let numbers = try String(contentsOfFile: answer, encoding: .utf8).split { $0 == " " || $0 == "\n" }
             .compactMap { Int($0) }
         guard numbers.count == 6 else { throw CommandFailure(.unavailable, "the database's counts can't be read") }
-        return [
-            .bars: (numbers[0], numbers[1]), .trades: (numbers[2], numbers[3]), .quotes: (numbers[4], numbers[5]),
-        ]
+        return [.bars: (numbers[0], numbers[1]), .trades: (numbers[2], numbers[3]), .quotes: (numbers[4], numbers[5])]
     }
 
     private func command(_ name: String, _ arguments: String...) async throws {
         // PostgreSQL refuses to run as root, and root's PATH may lack /usr/sbin.
         let user = geteuid() == 0 ? ["/usr/sbin/runuser", "-u", "postgres", "--"] : []
-        var environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"]
-        environment["HOME"] = directory
+        let environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": directory]
         let process = try DemoProcess(user + [binaries + "/" + name] + arguments, environment: environment, log: log)
         let status = await process.exit()
         guard status == 0 else {

@@ -6,9 +6,7 @@ struct DemoDirectory: Sendable {
     let path: String
     private let isNew: Bool
 
-    /// Uses the directory that a person named, or creates a new one.
-    ///
-    /// - Throws: ``CommandFailure`` if the directory is not empty or can't be read.
+    /// Uses the directory that a person named, which must be empty, or creates a new one.
     init(named path: String?) throws {
         guard let named = path else {
             self.path = try Self.fresh("edgetick-demo")
@@ -46,8 +44,7 @@ struct DemoDirectory: Sendable {
         let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
         var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw CommandFailure(
-                .ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
+            throw CommandFailure(.ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
         }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

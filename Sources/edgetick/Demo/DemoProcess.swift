@@ -1,6 +1,5 @@
 import Dispatch
 import Glibc
-import Synchronization
 
 /// A program that the demo starts and ends. It runs in its own process group, so that Ctrl-C at the terminal reaches
 /// only the demo, and its output goes to a file.
@@ -8,8 +7,6 @@ final class DemoProcess: Sendable {
     let id: pid_t
     private let status: Task<Int32, Never>
 
-    /// Starts a program.
-    ///
     /// - Parameter log: The file to which its output is appended.
     init(_ command: [String], environment: [String: String], log: String) throws(CommandFailure) {
         var actions = posix_spawn_file_actions_t()
@@ -58,6 +55,5 @@ final class DemoProcess: Sendable {
         _ = await status.value
     }
 
-    /// Waits until the process has ended and returns its exit code.
     func exit() async -> Int32 { await status.value }
 }

@@ -1,23 +1,12 @@
 /// What the demo breaks, and when. Pure.
 struct DemoScript {
-    /// Something done to the collector or its surroundings.
-    enum Act: Equatable {
-        case cutFeed
-        case killCollector
-        case startCollector
-        case stopDatabase
-        case startDatabase
-
-        /// The line printed when the act begins.
-        var words: String {
-            switch self {
-            case .cutFeed: "The feed's connection is cut. The collector connects again by itself."
-            case .killCollector: "The collector is killed (kill -9). What is durable stays in the file."
-            case .startCollector: "The collector is started again and goes on with the same file."
-            case .stopDatabase: "The database is stopped. Collection goes on; rows wait in the file."
-            case .startDatabase: "The database is back. What waited is uploaded, once."
-            }
-        }
+    /// Something done to the collector or its surroundings, and the line printed when it begins.
+    enum Act: String {
+        case cutFeed = "The feed's connection is cut. The collector connects again by itself."
+        case killCollector = "The collector is killed (kill -9). What is durable stays in the file."
+        case startCollector = "The collector is started again and goes on with the same file."
+        case stopDatabase = "The database is stopped. Collection goes on; rows wait in the file."
+        case startDatabase = "The database is back. What waited is uploaded, once."
     }
 
     /// The acts still to come, each with its time since the start.

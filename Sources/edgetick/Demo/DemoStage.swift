@@ -89,7 +89,7 @@ final class DemoStage: Service {
             let elapsed = ContinuousClock.now - started
             if let limit, elapsed >= limit { break }
             if let act = script.next(after: elapsed) {
-                isHeard = say((isTerminal ? "\r\u{1B}[2K" : "") + "\(DemoLine.seconds(elapsed))  \(act.words)\n")
+                isHeard = say((isTerminal ? "\r\u{1B}[2K" : "") + "\(DemoLine.seconds(elapsed))  \(act.rawValue)\n")
                 try await perform(act, &cast, props, port: port)
             }
             if isTerminal || elapsed - lastLine >= .seconds(5) {
@@ -133,7 +133,7 @@ final class DemoStage: Service {
             let report = try BufferReport.read(directory: props.collector.directory)
             upstream = Dictionary(
                 uniqueKeysWithValues: EventStream.allCases.map {
-                    ($0, (Int(report[$0].acknowledgedSequence), Int(report[$0].acknowledgedSequence)))
+                    ($0, (Int(report[$0].marks.acknowledged), Int(report[$0].marks.acknowledged)))
                 })
         }
         return DemoBalance(
@@ -165,11 +165,10 @@ final class DemoStage: Service {
         guard let report = try? BufferReport.read(directory: props.collector.directory) else { return true }
         let line = DemoLine(
             elapsed: elapsed, isConnected: props.simulator.statistics.subscriptions > 0,
-            rows: EventStream.allCases.map { ($0, report[$0].lastSequence) },
-            uploaded: props.isUploading ? report.streams.values.reduce(0) { $0 + $1.acknowledgedSequence } : nil)
+            rows: EventStream.allCases.map { ($0, report[$0].marks.last) },
+            uploaded: props.isUploading ? report.streams.values.reduce(0) { $0 + $1.marks.acknowledged } : nil)
         // One column is left free: a line that fills the last one wraps.
-        return say(
-            isTerminal ? "\r\u{1B}[2K" + line.text.cut(to: TerminalScreen.size().columns - 1) : line.text + "\n")
+        return say(isTerminal ? "\r\u{1B}[2K" + line.text.cut(to: TerminalScreen.size().columns - 1) : line.text + "\n")
     }
 
     /// Prints a text; returns `false` if nobody reads it any more. The demo then ends cleanly, since it has to clean
@@ -193,7 +192,5 @@ struct DemoLine {
         return parts.joined(separator: "  ")
     }
 
-    static func seconds(_ elapsed: Duration) -> String {
-        Int(elapsed / .seconds(1)).description.aligned(to: 3) + " s"
-    }
+    static func seconds(_ elapsed: Duration) -> String { Int(elapsed / .seconds(1)).description.aligned(to: 3) + " s" }
 }

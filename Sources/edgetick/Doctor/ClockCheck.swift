@@ -1,6 +1,3 @@
-import FoundationEssentials
-import Glibc
-
 /// Compares this machine's clock with another one. Reads no clock itself.
 ///
 /// Receive times, latencies and the ends of gaps come from this machine's clock, and certificates are refused if it is
@@ -36,8 +33,7 @@ struct ClockCheck: Sendable, Equatable {
         let seconds = Double(abs(offset)) / 1000
         return .warning(
             "clock",
-            "this machine's clock is \((seconds * 10).rounded() / 10) s "
-                + "\(offset > 0 ? "ahead of" : "behind") \(other): set it right, for instance with timedatectl set-ntp true"
-        )
+            "this machine's clock is \((seconds * 10).rounded() / 10) s \(offset > 0 ? "ahead of" : "behind") \(other)"
+                + ": set it right, for instance with timedatectl set-ntp true")
     }
 }

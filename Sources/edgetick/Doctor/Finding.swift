@@ -1,3 +1,4 @@
+import Upstream
 import Wire
 
 /// One result of `doctor`.
@@ -10,15 +11,13 @@ struct Finding: Sendable, Equatable {
     /// The exit status if this is the worst finding; `nil` unless it is a failure.
     var exit: ExitStatus?
 
-    static func ok(_ subject: String, _ text: String) -> Finding { Finding(subject: subject, level: .ok, text: text) }
-    static func note(_ subject: String, _ text: String) -> Finding {
-        Finding(subject: subject, level: .note, text: text)
+    static func ok(_ subject: String, _ text: String) -> Self { Self(subject: subject, level: .ok, text: text) }
+    static func note(_ subject: String, _ text: String) -> Self { Self(subject: subject, level: .note, text: text) }
+    static func warning(_ subject: String, _ text: String) -> Self {
+        Self(subject: subject, level: .warning, text: text)
     }
-    static func warning(_ subject: String, _ text: String) -> Finding {
-        Finding(subject: subject, level: .warning, text: text)
-    }
-    static func failure(_ subject: String, _ text: String, _ exit: ExitStatus) -> Finding {
-        Finding(subject: subject, level: .failure, text: text, exit: exit)
+    static func failure(_ subject: String, _ text: String, _ exit: ExitStatus) -> Self {
+        Self(subject: subject, level: .failure, text: text, exit: exit)
     }
 
     /// A failure from any module's error.
@@ -27,7 +26,20 @@ struct Finding: Sendable, Equatable {
         return .failure(subject, failure.lines.joined(separator: "; "), failure.status)
     }
 
-    var json: DoctorFindingJSON {
-        DoctorFindingJSON(subject: subject, level: level, text: text)
+    /// A table upstream, and whether it can be used; `place` names its database where there are two.
+    static func table(_ table: SchemaChange, at place: String) -> Finding {
+        let text = place + table.description
+        return switch table.state {
+        case .created, .present: .ok("schema", text)
+        case .differs: .note("schema", text)
+        case .unusable, .missing: table.stopsUpload ? .failure("schema", text, .configuration) : .note("schema", text)
+        }
     }
+
+    var json: DoctorFindingJSON { DoctorFindingJSON(subject: subject, level: level, text: text) }
+}
+
+extension UpstreamRole {
+    /// What goes before a line about the database of this role; empty for the main one.
+    var place: String { self == .main ? "" : "\(setting): " }
 }

@@ -13,25 +13,7 @@ struct LocalChecks {
     /// The data directory and the files in it.
     func files() -> [Finding] {
         let directory = settings.dataDirectory
-        var isDirectory = false
-        guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
-            guard access(nearest, W_OK | X_OK) == 0 else {
-                return [
-                    .failure(
-                        "files",
-                        "\(directory) is not there, and \(nearest) is not a directory that this user may write; "
-                            + "check EDGETICK_DATA_DIR", .ioError)
-                ]
-            }
-            return [.note("files", "\(directory) is not there yet; the first run makes it")]
-        }
-        guard isDirectory, access(directory, R_OK | W_OK | X_OK) == 0 else {
-            return [
-                .failure(
-                    "files", "\(directory) is not a directory that this user may write; check EDGETICK_DATA_DIR",
-                    .ioError)
-            ]
-        }
+        if let problem = directoryProblem() { return [problem] }
         var findings = [Finding.ok("files", "\(directory) can be written")]
         if PrivateFile.isOpenToAll(directory) {
             findings.append(
@@ -43,33 +25,42 @@ struct LocalChecks {
                 let who = holder.isCollecting ? "the collector" : "another edgetick command"
                 return ", held by \(who), process \(holder.processID)"
             }
-            findings.append(
-                .ok(
-                    "files",
-                    "ticks.sqlite: schema \(report.schemaVersion), \(report.pending.counted("row")) to upload"
-                        + (held ?? "")))
+            let size = "schema \(report.schemaVersion), \(report.pending.counted("row")) to upload"
+            findings.append(.ok("files", "ticks.sqlite: \(size)\(held ?? "")"))
             if report.deadLetters > 0 {
-                findings.append(
-                    .warning(
-                        "files",
-                        "\(report.deadLetters.counted("row was", "rows were")) refused upstream; see edgetick dead-letters list"
-                    ))
+                let refused = report.deadLetters.counted("row was", "rows were")
+                findings.append(.warning("files", "\(refused) refused upstream; see edgetick dead-letters list"))
             }
             let drops = report.drops.reduce(0) { $0 + $1.count }
             if drops > 0 {
-                findings.append(
-                    .warning(
-                        "files",
-                        "\(drops.counted("event was", "events were")) dropped; the table drops of ticks.sqlite says which, when and why"
-                    ))
+                let dropped = drops.counted("event was", "events were")
+                let advice = "the table drops of ticks.sqlite says which, when and why"
+                findings.append(.warning("files", "\(dropped) dropped; \(advice)"))
             }
         } catch {
-            findings.append(
-                error.reason == .missing
-                    ? .note("files", "ticks.sqlite is not there yet; the first run makes it") : .failure("files", error)
-            )
+            let absent = Finding.note("files", "ticks.sqlite is not there yet; the first run makes it")
+            findings.append(error.reason == .missing ? absent : .failure("files", error))
         }
         return findings
+    }
+
+    private func directoryProblem() -> Finding? {
+        let directory = settings.dataDirectory
+        var isDirectory = false
+        guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+            guard access(nearest, W_OK | X_OK) == 0 else {
+                return .failure(
+                    "files",
+                    "\(directory) is not there, and \(nearest) is not a directory that this user may write; "
+                        + "check EDGETICK_DATA_DIR", .ioError)
+            }
+            return .note("files", "\(directory) is not there yet; the first run makes it")
+        }
+        guard isDirectory, access(directory, R_OK | W_OK | X_OK) == 0 else {
+            return .failure(
+                "files", "\(directory) is not a directory that this user may write; check EDGETICK_DATA_DIR", .ioError)
+        }
+        return nil
     }
 
     /// Files with secrets that other users may open.
@@ -80,15 +71,13 @@ struct LocalChecks {
     }
 
     /// The version of SQLite that is linked.
-    func library() -> [Finding] {
+    func library() -> Finding {
         let version = SQLiteLibrary.version
-        guard SQLiteLibrary.hasWALResetBug else { return [.ok("sqlite", "SQLite \(version)")] }
-        return [
-            .note(
-                "sqlite",
-                "SQLite \(version) can damage a file that two programs write at once (fixed in 3.51.3): let nothing but "
-                    + "edgetick write to its files; reading with sqlite3 -readonly is safe")
-        ]
+        guard SQLiteLibrary.hasWALResetBug else { return .ok("sqlite", "SQLite \(version)") }
+        return .note(
+            "sqlite",
+            "SQLite \(version) can damage a file that two programs write at once (fixed in 3.51.3): let nothing but "
+                + "edgetick write to its files; reading with sqlite3 -readonly is safe")
     }
 
     /// The data directory, or its nearest ancestor that exists.
@@ -101,34 +90,30 @@ struct LocalChecks {
     }
 
     /// Whether there is room for the buffer.
-    func disk() -> [Finding] {
+    func disk() -> Finding {
         let place = nearest
         var facts = statvfs()
         guard statvfs(place, &facts) == 0 else {
-            return [.failure("disk", "\(place): \(String(cString: strerror(errno)))", .ioError)]
+            return .failure("disk", "\(place): \(String(cString: strerror(errno)))", .ioError)
         }
         let free = Int64(facts.f_bavail) * Int64(facts.f_frsize)
         let held = (try? BufferReport.read(directory: settings.dataDirectory).fileBytes) ?? 0
         let wanted = settings.buffer.maximumBytes - held
         if facts.f_flag & UInt(ST_RDONLY) != 0 {
-            return [.failure("disk", "\(place) is mounted read-only; mount it read-write", .ioError)]
+            return .failure("disk", "\(place) is mounted read-only; mount it read-write", .ioError)
         }
-        if free < 64 << 20 {
-            return [.failure("disk", "\(free.bytesText) free in \(place); make room", .ioError)]
-        }
+        if free < 64 << 20 { return .failure("disk", "\(free.bytesText) free in \(place); make room", .ioError) }
         if free < wanted {
-            return [
-                .warning(
-                    "disk",
-                    "\(free.bytesText) free in \(place), and the buffer may grow by \(wanted.bytesText): "
-                        + "make room, or lower BUFFER_MAX_BYTES")
-            ]
+            return .warning(
+                "disk",
+                "\(free.bytesText) free in \(place), and the buffer may grow by \(wanted.bytesText): "
+                    + "make room, or lower BUFFER_MAX_BYTES")
         }
-        return [.ok("disk", "\(free.bytesText) free, enough for BUFFER_MAX_BYTES")]
+        return .ok("disk", "\(free.bytesText) free, enough for BUFFER_MAX_BYTES")
     }
 
     /// Whether a daemon keeps the clock right, on which receive times and latencies depend.
-    func clock() -> [Finding] {
+    func clock() -> Finding {
         let now = Date().formatted(.iso8601)
         let keepers = [
             "systemd-timesyncd": ["/run/systemd/timesync/synchronized"],
@@ -136,13 +121,10 @@ struct LocalChecks {
         ]
         let running = keepers.filter { $0.value.contains { access($0, F_OK) == 0 } }.keys.sorted()
         guard let keeper = running.first else {
-            return [
-                .warning(
-                    "clock",
-                    "\(now); no time synchronization found (systemd-timesyncd, chrony, ntpd): start one of them")
-            ]
+            return .warning(
+                "clock", "\(now); no time synchronization found (systemd-timesyncd, chrony, ntpd): start one of them")
         }
-        return [.ok("clock", "\(now), synchronized by \(keeper)")]
+        return .ok("clock", "\(now), synchronized by \(keeper)")
     }
 
     /// Whether the connections' symbols can be resolved.
@@ -152,17 +134,22 @@ struct LocalChecks {
         let mirror = try? UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         let resolutions =
             await mirror.map(settings.relationshipCache)?.resolutions(of: SymbolPlan.keys(of: wishes)) ?? [:]
-        var findings = wishes.map { wish -> Finding in
+        let findings = wishes.map { wish -> Finding in
             let name = settings.connections.isMulti ? "\(wish.name): " : ""
-            if mirror == nil, let key = wish.universeKey { return withoutMirror(key, name) }
+            if mirror == nil, let key = wish.universeKey {
+                return .warning(
+                    "symbols",
+                    "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or "
+                        + "import; `run` pulls before it starts where DATABASE_URI is set")
+            }
             do {
                 let selection = try plan.add(wish, resolutions)
                 if wish.universeKey == nil, wish.list == nil, settings.connections.isMulti,
-                    settings.connections.routing != .manual
+                    settings.connections.rules.strategy != .manual
                 {
                     return .ok("symbols", name + "takes its share of the others' symbols")
                 }
-                let remarks = selection.remarks.filter { $0.level != .info }.map(\.text)
+                let remarks = selection.remarks.map(\.text)
                 guard selection.target != .nothing else {
                     return .failure("symbols", name + remarks.joined(separator: "; "), .configuration)
                 }
@@ -173,14 +160,6 @@ struct LocalChecks {
                 return .failure("symbols", error)
             }
         }
-        findings += settings.coveredTexts(plan).map { .warning("symbols", $0) }
-        return findings
-    }
-
-    private func withoutMirror(_ key: String, _ name: String) -> Finding {
-        .warning(
-            "symbols",
-            "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or "
-                + "import; `run` pulls before it starts where DATABASE_URI is set")
+        return findings + settings.coveredTexts(plan).map { .warning("symbols", $0) }
     }
 }

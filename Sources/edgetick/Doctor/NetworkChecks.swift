@@ -1,10 +1,10 @@
 import Backfill
 import Collector
 import Feed
+import FeedServer
 import Logging
 import MarketData
 import Relay
-import Synchronization
 import Upstream
 import WebAPI
 import Wire
@@ -48,24 +48,22 @@ struct NetworkChecks {
     }
 
     /// The relay: whether its address is free and its TLS files are right.
-    func relay() async -> [Finding] {
+    func relay() async -> Finding? {
         guard let configuration = settings.relayConfiguration else {
-            return [.note("relay", "off: RELAY_PORT is not set")]
+            return .note("relay", "off: RELAY_PORT is not set")
         }
         // The running collector's own health, above, covers the relay.
-        guard !isRunning else { return [] }
+        guard !isRunning else { return nil }
         do {
             try await configuration.check()
             let keys = configuration.keys.isEmpty ? "every key is let in" : configuration.keys.count.counted("key")
-            return [
-                .ok(
-                    "relay",
-                    "\(configuration.host):\(configuration.port) is free; \(keys), "
-                        + (configuration.tls == nil ? "without TLS" : "over TLS")
-                        + (configuration.maximumOnDemand.map { "; up to \($0.counted("symbol")) on demand" } ?? ""))
-            ]
+            return .ok(
+                "relay",
+                "\(configuration.server.host):\(configuration.server.port) is free; \(keys), "
+                    + (configuration.server.tls == nil ? "without TLS" : "over TLS")
+                    + (configuration.maximumOnDemand.map { "; up to \($0.counted("symbol")) on demand" } ?? ""))
         } catch {
-            return [.failure("relay", error)]
+            return .failure("relay", error)
         }
     }
 
@@ -78,22 +76,18 @@ struct NetworkChecks {
         case .simulator: return [.ok("feed", "the built-in simulator")]
         case .feed: break
         }
-        let way =
-            settings.feed.proxy(for: settings.feed.url).map {
-                [Finding.note("feed", "reached through the proxy \($0)")]
-            } ?? []
-        return way + (await login(logsIn))
+        let proxy = settings.feed.proxy(for: settings.feed.url)
+        let way = proxy.map { [Finding.note("feed", "reached through the proxy \($0)")] } ?? []
+        return way + [await login(logsIn)]
     }
 
-    private func login(_ logsIn: Bool) async -> [Finding] {
-        if isRunning { return [.note("feed", "in use by the running collector; see its health above")] }
+    private func login(_ logsIn: Bool) async -> Finding {
+        if isRunning { return .note("feed", "in use by the running collector; see its health above") }
         guard logsIn else {
-            return [
-                .note(
-                    "feed",
-                    "not tried: if the account has no connection left, a login disconnects another client; "
-                        + "use --login to try")
-            ]
+            return .note(
+                "feed",
+                "not tried: if the account has no connection left, a login disconnects another client; "
+                    + "use --login to try")
         }
         do {
             var configuration = try settings.feedConfiguration(named: "doctor", url: settings.feed.url)
@@ -107,16 +101,14 @@ struct NetworkChecks {
             let end = ContinuousClock.now + Self.feedPatience
             while ContinuousClock.now < end {
                 let snapshot = probe.snapshot
-                if snapshot.status == .connected { return [.ok("feed", "\(configuration.endpoint): logged in")] }
-                if let error = snapshot.lastError { return [.failure("feed", error)] }
+                if snapshot.status == .connected { return .ok("feed", "\(configuration.endpoint): logged in") }
+                if let error = snapshot.lastError { return .failure("feed", error) }
                 try await Task.sleep(for: .milliseconds(50))
             }
-            let limit = Self.feedPatience.spoken
-            return [
-                .failure("feed", "\(configuration.endpoint) did not complete the login within \(limit)", .unavailable)
-            ]
+            let late = "did not complete the login within \(Self.feedPatience.spoken)"
+            return .failure("feed", "\(configuration.endpoint) \(late)", .unavailable)
         } catch {
-            return [.failure("feed", error)]
+            return .failure("feed", error)
         }
     }
 
@@ -138,8 +130,7 @@ struct NetworkChecks {
             let asked = WallClock.milliseconds()
             if let shown = try? await UpstreamSchema.serverTime(configuration) {
                 let other = configuration.role == .main ? "the database's" : "the ticks database's"
-                checks.append(
-                    ClockCheck(other: other, asked: asked, answered: WallClock.milliseconds(), shown: shown))
+                checks.append(ClockCheck(other: other, asked: asked, answered: WallClock.milliseconds(), shown: shown))
             }
         }
         return checks.map(\.finding)
@@ -149,14 +140,11 @@ struct NetworkChecks {
     func upstream() async -> [Finding] {
         let configurations = (try? settings.upstreams()) ?? []
         guard !configurations.isEmpty else {
-            let isAtFault = settings.upload.displayedURI != nil
-            return [
-                .note(
-                    "upstream",
-                    isAtFault
-                        ? "DATABASE_URI is invalid, so no database was checked"
-                        : "DATABASE_URI is not set: events are collected and not uploaded")
-            ]
+            let text =
+                settings.upload.displayedURI == nil
+                ? "DATABASE_URI is not set: events are collected and not uploaded"
+                : "DATABASE_URI is invalid, so no database was checked"
+            return [.note("upstream", text)]
         }
         var findings: [Finding] = []
         for configuration in configurations { findings += await upstream(configuration) }
@@ -167,26 +155,14 @@ struct NetworkChecks {
         do {
             let tables = try await UpstreamSchema.check(configuration, for: settings.feed.events)
             let recipe = SchemaChange.recipe(tables)
-            let role = configuration.role
-            return [
-                .ok(
-                    "upstream",
-                    "\(role == .main ? "" : "\(role.setting): ")\(settings.upload.displayedURI(of: role)) answers")
-            ]
-                + tables.map { table in
-                    switch table.state {
-                    case .created, .present: .ok("schema", table.description)
-                    case .differs: .note("schema", table.description)
-                    case .unusable, .missing:
-                        table.stopsUpload
-                            ? .failure("schema", table.description, .configuration) : .note("schema", table.description)
-                    }
-                }
-                + tables.flatMap { table in table.warnings.map { .warning("schema", "\(table.table): \($0)") } }
+            let place = configuration.role.place
+            let uri = place + settings.upload.displayedURI(of: configuration.role)
+            return [.ok("upstream", "\(uri) answers")] + tables.map { Finding.table($0, at: place) }
+                + tables.flatMap { table in table.warnings.map { .warning("schema", "\(place)\(table.table): \($0)") } }
                 + (recipe.isEmpty
-                    ? [] : [.note("schema", "for whoever owns the tables: \(recipe.joined(separator: " "))")])
+                    ? [] : [.note("schema", "\(place)for whoever owns the tables: \(recipe.joined(separator: " "))")])
                 + (try await UpstreamEngines.look(configuration)).map { remark in
-                    remark.isWarning ? .warning("engine", remark.text) : .note("engine", remark.text)
+                    remark.isWarning ? .warning("engine", place + remark.text) : .note("engine", place + remark.text)
                 }
         } catch {
             return [.failure("upstream", error)]
@@ -212,22 +188,20 @@ struct NetworkChecks {
     }
 
     /// The share of the symbols that this box takes.
-    func shard() -> [Finding] {
+    func shard() -> Finding? {
         if let share = settings.fixedShare {
-            return [.ok("shard", "\(share.member) of \(share.map.members.count) by SHARD")]
+            return .ok("shard", "\(share.member) of \(share.map.members.count) by SHARD")
         }
-        guard settings.shard == .auto else { return [] }
-        let kept = ShardMembers.read(directory: settings.dataDirectory, group: settings.collectorGroup ?? "")
-        return [
-            kept.map { .ok("shard", "auto, shared last among \($0.joined(separator: ", "))") }
-                ?? .note("shard", "auto: the first run finds the boxes that share the symbols")
-        ]
+        guard settings.shard == .auto else { return nil }
+        guard let kept = ShardMembers.read(directory: settings.dataDirectory, group: settings.collectorGroup ?? "")
+        else { return .note("shard", "auto: the first run finds the boxes that share the symbols") }
+        return .ok("shard", "auto, shared last among \(kept.joined(separator: ", "))")
     }
 
     /// Discards everything: the probe must not collect.
     private final class NoSink: EventSink {
         func offer(_ batch: EventBatch) -> Admission { .accepted }
         func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-        func record(_ gap: Gap) {}
+        func record(_ change: GapChange) {}
     }
 }

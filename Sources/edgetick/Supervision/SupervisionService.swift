@@ -12,7 +12,7 @@ import ServiceLifecycle
 struct SupervisionService: Service {
     let socket: SupervisorSocket
     /// Returns the collector's current state.
-    let verdict: @Sendable () -> HealthVerdict
+    let verdict: @Sendable () -> (isLive: Bool, text: String)
     let logger: Logger
 
     /// How often the supervisor is informed; at least once a second, since people read its status line right after a
@@ -44,18 +44,8 @@ struct SupervisionService: Service {
     }
 
     /// A verdict as the supervisor reads it: a status line for people, and a sign of life if the collector is live.
-    static func assignments(_ verdict: HealthVerdict) -> String {
+    static func assignments(_ verdict: (isLive: Bool, text: String)) -> String {
         let text = verdict.text.map { $0.isNewline ? " " : $0 }
         return (verdict.isLive ? "WATCHDOG=1\n" : "") + "STATUS=" + String(text)
-    }
-
-    /// Stops first, and informs the supervisor of the shutdown.
-    struct StopNotice: Service {
-        let socket: SupervisorSocket
-
-        func run() async throws {
-            try? await gracefulShutdown()
-            socket.send("STOPPING=1\nSTATUS=stopping: committing what is held")
-        }
     }
 }

@@ -37,13 +37,15 @@ struct SupervisorSocket: Sendable, Equatable {
         let sent = withUnsafePointer(to: &name) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                 sendto(
-                    descriptor, assignments, assignments.utf8.count,
-                    Int32(MSG_NOSIGNAL | MSG_DONTWAIT),
-                    address, length)
+                    descriptor, assignments, assignments.utf8.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT), address,
+                    length)
             }
         }
         return sent < 0 ? errno : 0
     }
+
+    /// Says that the shutdown has begun.
+    func sayStopping() { send("STOPPING=1\nSTATUS=stopping: committing what is held") }
 
     private static let capacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
 }

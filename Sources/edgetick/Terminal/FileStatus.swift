@@ -1,5 +1,4 @@
 import Collector
-import FoundationEssentials
 import MarketData
 import Store
 
@@ -12,30 +11,29 @@ struct FileStatus {
 
     /// The page, a line feed after each line.
     var page: String {
+        let time = WallClock.text(milliseconds:)
         var lines = [report.collectorProcess.map { "collector  running, process \($0)" } ?? "collector  not running"]
         if report.collectorProcess == nil, let holder = report.holder {
             lines.append("held by    another edgetick command, process \(holder.processID)")
         }
-        lines.append(
-            "buffer     \(report.path.escapingControls), \(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
-        )
+        let size = "\(report.fileBytes.bytesText) + WAL \(report.walBytes.bytesText)"
+        lines.append("buffer     \(report.path.escapingControls), \(size)")
         lines.append("losses     \(gaps.text), dead letters \(report.deadLetters.grouped)\n")
-        var table = TextTable([
-            ("STREAM", .left), ("ROWS", .right), ("TO UPLOAD", .right), ("OLDEST WAITING", .left), ("NEWEST", .left),
-        ])
-        for stream in EventStream.allCases {
-            let counts = report[stream]
-            table.add([
-                stream.rawValue, counts.rows.grouped, isUploading ? counts.pending.grouped : "-",
-                (isUploading ? counts.oldestPendingMilliseconds : nil).map(Self.time) ?? "-",
-                counts.newestMilliseconds.map(Self.time) ?? "-",
-            ])
-        }
+        let table = TextTable(
+            ["STREAM", .right("ROWS"), .right("TO UPLOAD"), "OLDEST WAITING", "NEWEST"],
+            EventStream.allCases.map { stream in
+                let counts = report[stream]
+                return [
+                    stream.rawValue, counts.rows.grouped, isUploading ? counts.pending.grouped : "-",
+                    (isUploading ? counts.oldestPendingMilliseconds : nil).map(time) ?? "-",
+                    counts.newestMilliseconds.map(time) ?? "-",
+                ]
+            })
         var text = lines.joined(separator: "\n") + "\n" + table.text
         for drop in report.drops {
             text +=
                 "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols.counted("symbol")): "
-                + "\(drop.reason), \(drop.from.map(Self.time) ?? "?") to \(drop.to.map(Self.time) ?? "?")\n"
+                + "\(drop.reason), \(drop.from.map(time) ?? "?") to \(drop.to.map(time) ?? "?")\n"
         }
         for path in report.setAside {
             text +=
@@ -44,6 +42,4 @@ struct FileStatus {
         for incident in report.incidents { text += "INCIDENT \(incident.escapingControls)\n" }
         return text
     }
-
-    private static func time(_ milliseconds: Int64) -> String { WallClock.text(milliseconds: milliseconds) }
 }

@@ -4,10 +4,10 @@ import Upstream
 
 /// The boxes of a fleet as a table, worst first, followed by what is wrong. Pure.
 struct FleetText {
-    private static let columns: [(title: String, alignment: TextTable.Alignment)] = [
-        ("BOX", .left), ("GROUP", .left), ("STATE", .left), ("SEEN", .right), ("SYMBOLS", .right),
-        ("EVENTS/S", .right), ("PENDING", .right), ("LAG", .right), ("LAST EVENT", .right), ("GAPS", .right),
-        ("DROPS", .right), ("LETTERS", .right), ("DISK", .right), ("CLOCK", .right), ("VERSION", .left),
+    private static let columns: [TextTable.Column] = [
+        "BOX", "GROUP", "STATE", .right("SEEN"), .right("SYMBOLS"), .right("EVENTS/S"), .right("PENDING"),
+        .right("LAG"), .right("LAST EVENT"), .right("GAPS"), .right("DROPS"), .right("LETTERS"), .right("DISK"),
+        .right("CLOCK"), "VERSION",
     ]
     /// The columns that a narrow window leaves out, in this order.
     private static let dispensable = [
@@ -37,12 +37,12 @@ struct FleetText {
 
     private func table(without left: [String]) -> TextTable {
         let kept = Self.columns.indices.filter { !left.contains(Self.columns[$0].title) }
-        var table = TextTable(kept.map { Self.columns[$0] })
-        for box in fleet.boxes {
-            let cells = cells(box)
-            table.add(kept.map { cells[$0] })
-        }
-        return table
+        return TextTable(
+            kept.map { Self.columns[$0] },
+            fleet.boxes.map { box in
+                let cells = cells(box)
+                return kept.map { cells[$0] }
+            })
     }
 
     private func cells(_ box: Fleet.Box) -> [String] {
@@ -51,13 +51,11 @@ struct FleetText {
         return [
             report.id, report.group ?? "-", box.standing == .live ? report.state.rawValue : box.standing.rawValue,
             StatusText.span(box.row.age), report.takesAll ? "all" : report.symbols.grouped,
-            Self.rate(report.eventsPerSecond),
+            "\((report.eventsPerSecond * 10).rounded() / 10)",
             report.rowsPending.grouped, report.oldestPending > 0 ? StatusText.span(report.oldestPending) : "-",
             report.lastEvent.map { StatusText.span(Double(now + (report.clockOffset ?? 0) - $0) / 1000) } ?? "-",
             report.gapsOpen.grouped, report.eventsDropped.grouped, report.deadLetters.grouped,
             report.diskFreeBytes.map(\.bytesText) ?? "-", report.clockOffset.map { "\($0) ms" } ?? "-", report.version,
         ]
     }
-
-    private static func rate(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 }

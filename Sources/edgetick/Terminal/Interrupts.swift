@@ -7,15 +7,10 @@ import UnixSignals
 enum Interrupts {
     /// Waits for `work`. A signal cancels it, and the command then fails with ``ExitStatus/tryAgain``.
     static func cancelling<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
-        let waiting = WaitingService(work: work)
-        try await serving([waiting])
-        guard case .success(let value) = await work.result, !waiting.wasInterrupted else {
-            if waiting.wasInterrupted {
-                throw CommandFailure(.tryAgain, "stopped; run it again to go on where it was")
-            }
-            return try await work.value
-        }
-        return value
+        try await serving([WaitingService(work: work)])
+        let result = await work.result
+        guard !work.isCancelled else { throw CommandFailure(.tryAgain, "stopped; run it again to go on where it was") }
+        return try result.get()
     }
 
     /// Ignores signals that would end the process although nothing is wrong: SIGPIPE from a log that nobody reads any
@@ -50,34 +45,62 @@ enum Interrupts {
         }
     }
 
-    /// Runs services until one of them ends or a signal arrives.
-    static func serving(
-        _ services: [any Service], on signals: [UnixSignal] = [.sigterm, .sigint]
+    /// Repeats an action until it fails or a signal arrives.
+    static func repeating(
+        every interval: Duration, _ action: @escaping @Sendable () async throws -> Void
     ) async throws {
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services.map {
-                    .init(
-                        service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .gracefullyShutdownGroup)
-                },
-                gracefulShutdownSignals: signals, logger: Logger(label: "edgetick")))
-        try await group.run()
+        try await serving([Repeating(interval: interval, action: action)])
+    }
+
+    /// Runs services until one of them ends or a signal arrives.
+    static func serving(_ services: [any Service], on signals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+        try await group(services, on: signals).run()
+    }
+
+    /// Services that all stop, the last one first, when one of them ends or a signal arrives.
+    ///
+    /// - Parameter limit: How long that may take before they are cancelled; `nil` for as long as it takes.
+    static func group(
+        _ services: [any Service], on signals: [UnixSignal] = [.sigterm, .sigint], within limit: Duration? = nil
+    ) -> ServiceGroup {
+        var configuration = ServiceGroupConfiguration(
+            services: services.map {
+                .init(
+                    service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup)
+            }, gracefulShutdownSignals: signals, logger: Logger(label: "edgetick"))
+        configuration.maximumGracefulShutdownDuration = limit
+        return ServiceGroup(configuration: configuration)
     }
 }
 
-private final class WaitingService<Success: Sendable>: Service {
-    private let work: Task<Success, any Error>
+private struct Repeating: Service {
+    let interval: Duration
+    let action: @Sendable () async throws -> Void
 
-    init(work: Task<Success, any Error>) { self.work = work }
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            while (try? await Task.sleep(for: interval)) != nil {
+                do {
+                    try await action()
+                } catch {
+                    // An action that the shutdown cancelled has not failed.
+                    guard Task.isCancelled else { throw error }
+                    return
+                }
+            }
+        }
+    }
+}
 
-    var wasInterrupted: Bool { work.isCancelled }
+private struct WaitingService<Success: Sendable>: Service {
+    let work: Task<Success, any Error>
 
     func run() async throws {
         await withGracefulShutdownHandler {
             _ = await work.result
         } onGracefulShutdown: {
-            self.work.cancel()
+            work.cancel()
         }
     }
 }

@@ -1,5 +1,3 @@
-import FoundationEssentials
-import Glibc
 import Logging
 import MarketData
 
@@ -53,41 +51,26 @@ struct LineLogHandler: LogHandler {
         _ format: Format, _ level: Logger.Level, _ label: String, _ message: String,
         _ metadata: [(key: String, value: String)]
     ) -> String {
-        let metadata = metadata.map { (key: $0.key, value: shortened($0.value)) }
-        return switch format {
-        case .text: text(timestamp(), level, label, shortened(message), metadata)
-        case .json: json(timestamp(), level, label, shortened(message), metadata)
-        }
-    }
-
-    private static func text(
-        _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
-        _ metadata: [(key: String, value: String)]
-    ) -> String {
-        var line = "\(time) \(level.rawValue.uppercased().padded(to: 7)) \(label): \(message.escapingControls)"
-        for (key, value) in metadata {
-            let text = value.escapingControls
-            let needsQuotes = text.isEmpty || text.unicodeScalars.contains { " \"=".unicodeScalars.contains($0) }
-            line += " \(key)=" + (needsQuotes ? "\"\(text.escaping("\"", with: "\\"))\"" : text)
-        }
-        return line + "\n"
-    }
-
-    private static func json(
-        _ time: String, _ level: Logger.Level, _ label: String, _ message: String,
-        _ metadata: [(key: String, value: String)]
-    ) -> String {
-        var line = #"{"time":"\#(time)","level":"\#(level.rawValue)","logger":"#
-        line += JSONString.quoted(label) + #","message":"# + JSONString.quoted(message)
-        for (key, value) in metadata {
-            line += "," + JSONString.quoted(key) + ":" + JSONString.quoted(value)
-        }
-        return line + "}\n"
-    }
-
-    private static func timestamp() -> String {
         let now = WallClock.milliseconds()
-        return WallClock.text(milliseconds: now).dropLast() + ".\(String(1000 + now % 1000).dropFirst())Z"
+        let time = "\(WallClock.text(milliseconds: now).dropLast()).\(String(1000 + now % 1000).dropFirst())Z"
+        let message = shortened(message)
+        let metadata = metadata.map { (key: $0.key, value: shortened($0.value)) }
+        switch format {
+        case .text:
+            var line = "\(time) \(level.rawValue.uppercased().padded(to: 7)) \(label): \(message.escapingControls)"
+            for (key, value) in metadata {
+                let text = value.escapingControls
+                let needsQuotes = text.isEmpty || text.unicodeScalars.contains { " \"=".unicodeScalars.contains($0) }
+                line += " \(key)=" + (needsQuotes ? "\"\(text.escaping("\"", with: "\\"))\"" : text)
+            }
+            return line + "\n"
+        case .json:
+            var line = #"{"time":"\#(time)","level":"\#(level.rawValue)""#
+            for (key, value) in [(key: "logger", value: label), (key: "message", value: message)] + metadata {
+                line += "," + JSONString.quoted(key) + ":" + JSONString.quoted(value)
+            }
+            return line + "}\n"
+        }
     }
 }
 

@@ -1,6 +1,4 @@
 import Dispatch
-import FoundationEssentials
-import Glibc
 import Synchronization
 
 /// Writes log lines on its own thread, so that a stalled reader (Ctrl-S in a terminal, a stuck journal), a closed pipe
@@ -9,7 +7,6 @@ import Synchronization
 /// The queue is bounded. Lines that don't fit or that can't be written are counted, and the count is logged as soon as
 /// writing works again.
 final class LogWriter: Sendable {
-    /// The log of this process.
     static let standardError = LogWriter(descriptor: 2)
 
     private struct State {

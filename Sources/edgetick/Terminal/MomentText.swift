@@ -1,6 +1,5 @@
 import ArgumentParser
 import FoundationEssentials
-import Glibc
 import MarketData
 
 /// Moments as people write them on a command line.
@@ -33,7 +32,6 @@ enum MomentText {
         return absolute(text)
     }
 
-    /// Reads the argument of an option.
     static func argument(_ text: String) throws -> Int64 {
         guard let moment = milliseconds(text, now: WallClock.milliseconds()) else {
             throw ValidationError("\"\(text.escapingControls)\" is no moment; write \(syntax)")

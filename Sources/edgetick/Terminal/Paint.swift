@@ -3,11 +3,12 @@ import Glibc
 
 /// Colours a terminal's text; leaves a pipe's text as it is.
 struct Paint {
-    enum Level {
-        case good
-        case warning
-        case bad
-        case faint
+    /// A colour, as the parameter of its escape sequence.
+    enum Level: String {
+        case good = "32"
+        case warning = "33"
+        case bad = "31;1"
+        case faint = "2"
     }
 
     let isOn: Bool
@@ -19,25 +20,14 @@ struct Paint {
         return Paint(isOn: isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb" && !refuses)
     }
 
-    /// The text in the level's colour.
     func callAsFunction(_ text: String, _ level: Level) -> String {
-        guard isOn else { return text }
-        let code =
-            switch level {
-            case .good: "32"
-            case .warning: "33"
-            case .bad: "31;1"
-            case .faint: "2"
-            }
-        return "\u{1B}[\(code)m\(text)\u{1B}[0m"
+        isOn ? "\u{1B}[\(level.rawValue)m\(text)\u{1B}[0m" : text
     }
 }
 
 extension String {
     /// The text in at most `width` characters, with an ellipsis if it is cut.
-    func cut(to width: Int) -> String {
-        count <= width ? self : String(prefix(max(0, width - 1))) + "…"
-    }
+    func cut(to width: Int) -> String { count <= width ? self : String(prefix(max(0, width - 1))) + "…" }
 
     /// The text broken at spaces into at most `limit` lines of `width` characters; the rest is cut off.
     func lines(of width: Int, atMost limit: Int) -> [String] {

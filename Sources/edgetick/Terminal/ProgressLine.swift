@@ -1,6 +1,6 @@
-import FoundationEssentials
 import Glibc
 import MarketData
+import Store
 import Synchronization
 
 /// Shows the progress of a long job: a bar that redraws itself on a terminal, a plain line every two seconds in a pipe.
@@ -16,20 +16,16 @@ final class ProgressLine: Sendable {
 
     private let title: String
     private let unit: String
-    private let isTerminal: Bool
+    private let isTerminal = isatty(STDERR_FILENO) == 1
     private let quietFor: Duration
     private let started = ContinuousClock.now
     private let state: Mutex<State>
 
     /// A line about `total` units of work; a job that finishes within `quietFor` shows none.
-    init(
-        title: String, unit: String, total: Int, quietFor: Duration = .zero,
-        isTerminal: Bool = isatty(STDERR_FILENO) == 1
-    ) {
+    init(title: String, unit: String, total: Int = 0, quietFor: Duration = .zero) {
         self.quietFor = quietFor
         self.title = title
         self.unit = unit
-        self.isTerminal = isTerminal
         state = Mutex(State(total: total))
     }
 
@@ -65,13 +61,9 @@ final class ProgressLine: Sendable {
             text += "[" + String(repeating: "█", count: filled)
             text += String(repeating: "·", count: Self.barWidth - filled) + "] "
         }
-        text += "\(Int(share * 100))% \(done.grouped)/\(total.grouped) \(unit), \(Int(rate).grouped) \(unit)/s"
-        if done < total, rate > 0 {
-            text += ", \(Self.clock(Double(total - done) / rate)) left"
-        } else {
-            text += ", \(Self.clock(seconds))"
-        }
-        return text
+        text += "\(Int(share * 100))% \(done.grouped)/\(total.grouped) \(unit), \(Int(rate).grouped) \(unit)/s, "
+        let isUnderWay = done < total && rate > 0
+        return text + (isUnderWay ? "\(Self.clock(Double(total - done) / rate)) left" : Self.clock(seconds))
     }
 
     private func write(_ text: String, final: Bool) {
@@ -83,6 +75,17 @@ final class ProgressLine: Sendable {
         if seconds < 10 { return "\(seconds.oneDecimal) s" }
         let whole = Int(seconds.rounded())
         return whole < 60 ? "\(whole) s" : "\(whole / 60) min \(whole % 60) s"
+    }
+}
+
+extension ProgressLine {
+    /// Shows how many rows a query has read, if it takes long.
+    static func ofRows() -> TickHistory.Pace {
+        let line = ProgressLine(title: "reading", unit: "rows", quietFor: .seconds(1))
+        return { read, total in
+            line.update(done: Int(read), total: Int(total))
+            return true
+        }
     }
 }
 

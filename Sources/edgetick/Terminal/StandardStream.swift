@@ -40,7 +40,7 @@ enum StandardStream {
             signal(SIGPIPE, SIG_DFL)
             raise(SIGPIPE)
         }
-        printError("edgetick: standard output can't be written: \(String(cString: strerror(code)))")
+        printRemark("standard output can't be written: \(String(cString: strerror(code)))")
         exit(ExitStatus.ioError.rawValue)
     }
 }
@@ -53,3 +53,8 @@ func printError(_ line: String) {
     LogWriter.standardError.flush()
     _ = StandardStream.write(Array((line + "\n").utf8), to: 2)
 }
+
+/// Prints what the program has to say to standard error, with control characters escaped.
+func printRemark(_ text: String) { printError("edgetick: \(text.escapingControls)") }
+
+func printWarning(_ text: String) { printRemark("warning: \(text)") }

@@ -47,9 +47,7 @@ struct StatusText {
             + (status.health.headline.map { lines($0, from: 0, atMost: 4).map { paint($0, level) } } ?? [])
     }
 
-    private var level: Paint.Level {
-        Self.level(of: status.health.status)
-    }
+    private var level: Paint.Level { Self.level(of: status.health.status) }
 
     /// The lines of the checks at the levels shown, worst first, without the one that the headline repeats in full.
     private func checks(_ isShown: (Health.Level) -> Bool) -> [String] {

@@ -2,9 +2,14 @@ import Glibc
 
 /// A page that is redrawn on the terminal's alternate screen; the previous contents come back at the end.
 struct TerminalScreen {
-    static func enter() { printNow("\u{1B}[?1049h\u{1B}[?25l") }
-
-    static func leave() { printNow("\u{1B}[?25h\u{1B}[?1049l") }
+    /// Shows a page and draws it again every two seconds, until a signal.
+    static func watch(_ page: @escaping @Sendable () async throws -> String) async throws {
+        let first = try await page()
+        printNow("\u{1B}[?1049h\u{1B}[?25l")
+        defer { printNow("\u{1B}[?25h\u{1B}[?1049l") }
+        draw(first)
+        try await Interrupts.repeating(every: .seconds(2)) { draw(try await page()) }
+    }
 
     /// The size of the window that shows standard output; 80 by 24 if unknown.
     static func size() -> (columns: Int, rows: Int) {
@@ -16,8 +21,7 @@ struct TerminalScreen {
     /// The window's columns; `nil` if standard output is no terminal.
     static func columns() -> Int? { isatty(STDOUT_FILENO) == 1 ? size().columns : nil }
 
-    /// Draws a page over the last one.
-    static func draw(_ page: String) {
+    private static func draw(_ page: String) {
         let size = size()
         printNow(frame(page, columns: size.columns, rows: size.rows))
     }

@@ -1,39 +1,37 @@
 /// Rows of text in aligned columns, for a terminal or a pipe.
 struct TextTable {
-    /// How a column's text is aligned.
-    enum Alignment {
-        case left
-        case right
+    /// A column; a literal is the title of one that is aligned left.
+    struct Column {
+        let title: String
+        var isRight = false
+
+        static func right(_ title: String) -> Column { Column(title: title, isRight: true) }
     }
 
-    private let columns: [(title: String, alignment: Alignment)]
-    private var rows: [[String]] = []
+    private let columns: [Column]
+    private let rows: [[String]]
 
-    init(_ columns: [(title: String, alignment: Alignment)]) {
+    /// - Parameter rows: A cell for each column.
+    init(_ columns: [Column], _ rows: [[String]]) {
         self.columns = columns
+        self.rows = rows.map { $0.map(\.escapingControls) }
     }
 
-    mutating func add(_ cells: [String]) {
-        rows.append(cells.map(\.escapingControls))
-    }
-
-    /// The width of the longest line.
     var width: Int { text.split(separator: "\n").map(\.count).max() ?? 0 }
 
     /// The table, one line per row, titles first.
     var text: String {
-        var widths = columns.map(\.title.count)
-        for row in rows {
-            for (index, cell) in row.enumerated() { widths[index] = max(widths[index], cell.count) }
-        }
-        let lines = ([columns.map(\.title)] + rows).map { row in
+        let all = [columns.map(\.title)] + rows
+        let widths = columns.indices.map { index in all.lazy.map { $0[index].count }.max() ?? 0 }
+        return all.map { row in
             zip(row.indices, row).map { index, cell in
-                switch columns[index].alignment {
-                case .left: index == columns.count - 1 ? cell : cell.padded(to: widths[index])
-                case .right: cell.aligned(to: widths[index])
-                }
-            }.joined(separator: "  ")
-        }
-        return lines.joined(separator: "\n") + "\n"
+                if columns[index].isRight { return cell.aligned(to: widths[index]) }
+                return index == columns.count - 1 ? cell : cell.padded(to: widths[index])
+            }.joined(separator: "  ") + "\n"
+        }.joined()
     }
+}
+
+extension TextTable.Column: ExpressibleByStringLiteral {
+    init(stringLiteral title: String) { self.init(title: title) }
 }

@@ -71,7 +71,6 @@ extension RunningCollector {
         do { return try await letterDesk.discard(choice) } catch { throw Self.problem(error) }
     }
 
-    /// Why dead letters were not changed.
     private static func problem(_ error: any Error) -> CollectorProblem {
         switch error {
         case let error as StoreError: CollectorProblem(error)

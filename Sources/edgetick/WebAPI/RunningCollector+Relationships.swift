@@ -30,7 +30,9 @@ extension RunningCollector {
             case .universe, .segment, .custom:
                 // The cache resolves these types by key, as a whole; it doesn't list their members.
                 let (mirror, id) = (mirror, found.group.id)
-                found.members = try await reading { () throws(StoreError) in try mirror.members(of: id) }
+                found.members = try await reading { () throws(StoreError) in
+                    try mirror.withSnapshot { try $0.members(of: id) }
+                }
             }
             return found
         }
@@ -50,7 +52,6 @@ extension RunningCollector {
 }
 
 extension CollectorProblem {
-    /// Why a file can't be read.
     init(_ error: StoreError) {
         self.init(error.isRetryable || error.reason == .missing ? .unavailable : .failed, "\(error)")
     }

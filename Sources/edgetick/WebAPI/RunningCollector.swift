@@ -1,6 +1,5 @@
 import Collector
 import Dispatch
-import FoundationEssentials
 import Store
 import Universe
 import Upstream
@@ -8,37 +7,23 @@ import WebAPI
 
 /// The running collector as the HTTP API sees it: immediate answers come from memory, the rest from read-only
 /// connections to the files.
-final class RunningCollector: CollectorSource {
+struct RunningCollector: CollectorSource {
+    /// How long dead letters may wait for their turn; a little less than the API waits for it.
+    static let letterPatience: Duration = .seconds(18)
+
+    let buffer: TickBuffer
     let mirror: UniverseMirror
+    let uploads: [SyncService]
     let symbols: Symbols
     let universeService: UniverseService
-    let history: TickHistory
-    let uploads: [SyncService]
-    let buffer: TickBuffer
+    let fleetBoard: FleetBoard?
     /// The database, for what the file alone can't answer; a query takes no longer than the API waits. `nil` without
     /// one.
     let upstream: UpstreamReader?
     let letterDesk: DeadLetterDesk
-    private let fleetBoard: FleetBoard?
     private let files = DispatchQueue(label: "EdgeTick.web-files", attributes: .concurrent)
 
-    /// How long dead letters may wait for their turn; a little less than the API waits for it.
-    private static let letterPatience: Duration = .seconds(18)
-
-    init(
-        buffer: TickBuffer, mirror: UniverseMirror, uploads: [SyncService], symbols: Symbols,
-        universes: UniverseService, fleet: FleetBoard?, upstream: UpstreamReader?
-    ) {
-        self.buffer = buffer
-        self.mirror = mirror
-        self.uploads = uploads
-        self.upstream = upstream
-        letterDesk = DeadLetterDesk(uploads: uploads, buffer: buffer, patience: Self.letterPatience)
-        fleetBoard = fleet
-        self.symbols = symbols
-        universeService = universes
-        history = TickHistory(directory: buffer.directory)
-    }
+    var history: TickHistory { TickHistory(directory: buffer.directory) }
 
     func fleet() -> FleetBoard.View? { fleetBoard?.look() }
 

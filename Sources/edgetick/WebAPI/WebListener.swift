@@ -1,5 +1,4 @@
 import Collector
-import FoundationEssentials
 import Glibc
 import Logging
 import MarketData
@@ -24,11 +23,9 @@ struct WebListener: Service {
         self.configuration = configuration
         addressFile = directory + "/" + Self.addressFileName
         logger = Logger(label: "http")
-        server = WebServer(
-            configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
+        server = WebServer(configuration: configuration, board: board, source: collector, tap: tap, logger: logger)
     }
 
-    /// The API's configuration from the settings.
     static func configuration(_ settings: Settings) throws(WebError) -> WebConfiguration {
         try WebConfiguration(
             host: settings.http.host, port: settings.http.port, token: settings.http.token,
@@ -39,17 +36,11 @@ struct WebListener: Service {
     var address: String? {
         get async {
             guard let port = await server.port else { return nil }
-            let host =
-                switch configuration.host {
-                case "0.0.0.0": "127.0.0.1"
-                case "::": "::1"
-                default: configuration.host
-                }
+            let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][configuration.host] ?? configuration.host
             return "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
         }
     }
 
-    /// Serves until the group shuts down.
     func run() async throws {
         // A file left by a killed process would send commands to the wrong address.
         unlink(addressFile)
@@ -70,16 +61,6 @@ struct WebListener: Service {
                     metadata: ["file": "\(addressFile)", "error": "\(reason)", "occurrences": "\(occurrences)"])
             }
             guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }
-        }
-    }
-
-    /// Stops before the connections do, and has the API report the shutdown.
-    struct StopNotice: Service {
-        let probe: CollectorProbe
-
-        func run() async throws {
-            try? await gracefulShutdown()
-            probe.beginStopping()
         }
     }
 }

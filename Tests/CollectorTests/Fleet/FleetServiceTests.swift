@@ -29,9 +29,7 @@ struct FleetServiceTests {
         async throws
     {
         let cluster = try PostgresCluster.shared()
-        let configuration = try UpstreamConfiguration(
-            uri: cluster.uri(try cluster.makeDatabase()), collector: "a", connectTimeout: .seconds(60))
-        _ = try await UpstreamSchema.migrate(configuration)
+        let (_, configuration) = try await cluster.makeMigratedDatabase(for: "a")
         // No feed listens, so no symbol is ever subscribed.
         let rig = try SymbolsRig([wish("one", nil, list: "A,B,C,D,E,F,G,H,I,J,K,L,M,N,O,P,Q,R,S,T")])
         let (symbols, _, _) = try await rig.open()
@@ -39,11 +37,11 @@ struct FleetServiceTests {
         other.sharesWith = ["b"]
         let now = WallClock.milliseconds()
         let keeper = ShardKeeper(
-            member: "a", replicas: 1, pace: ShardPace(handOver: .seconds(8)), kept: nil,
+            member: "a", replicas: 1, handOver: .seconds(8), kept: nil,
             rows: [FleetRow(report: other, seen: now, age: 0)], now: .now, time: now, offset: 0)
         let recorded = Mutex<[GapChange]>([])
         let sharing = FleetService.Sharing(
-            ShardStart(keeper: keeper), symbols: symbols, events: [.minuteBar], feedDelay: 0,
+            keeper, symbols: symbols, events: [.minuteBar], feedDelay: 0,
             record: { change in recorded.withLock { $0.append(change) } }, keep: { _ in })
         let service = service(configuration, FleetBoard(isSharing: true), sharing, rig, quiet)
         let running = Task { try await service.run() }
@@ -69,13 +67,13 @@ struct FleetServiceTests {
         other.sharesWith = ["b"]
         let now = WallClock.milliseconds()
         let keeper = ShardKeeper(
-            member: "a", replicas: 1, pace: ShardPace(handOver: .seconds(8)), kept: nil,
+            member: "a", replicas: 1, handOver: .seconds(8), kept: nil,
             rows: [FleetRow(report: other, seen: now, age: 0)], now: .now, time: now, offset: 0)
         let board = FleetBoard(isSharing: true)
         // What the board says when a gap is recorded.
         let problems = Mutex<[String?]>([])
         let sharing = FleetService.Sharing(
-            ShardStart(keeper: keeper), symbols: symbols, events: [.minuteBar], feedDelay: 0,
+            keeper, symbols: symbols, events: [.minuteBar], feedDelay: 0,
             record: { _ in problems.withLock { $0.append(board.status.problem) } }, keep: { _ in })
         let service = service(silence, board, sharing, rig, quiet)
         let running = Task { try await service.run() }
@@ -105,7 +103,7 @@ struct FleetServiceTests {
         let delay: Int64 = 900_000
         let recorded = Mutex<[GapChange]>([])
         let sharing = FleetService.Sharing(
-            ShardStart(keeper: keeper), symbols: owner, events: [.minuteBar], feedDelay: delay,
+            keeper, symbols: owner, events: [.minuteBar], feedDelay: delay,
             record: { change in recorded.withLock { $0.append(change) } }, keep: { _ in })
         let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "a")
         let service = service(nowhere, FleetBoard(isSharing: true), sharing, rig, quiet)
@@ -126,9 +124,7 @@ struct FleetServiceTests {
 
     @Test func `writing the row hides neither that the others can't be asked, nor since when`() async throws {
         let cluster = try PostgresCluster.shared()
-        let database = try cluster.makeDatabase()
-        _ = try await UpstreamSchema.migrate(
-            UpstreamConfiguration(uri: cluster.uri(database), collector: "a", connectTimeout: .seconds(60)))
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "a")
         // Only reading the rows calls this function.
         let role = "member_\(database)"
         try cluster.psql(
@@ -142,7 +138,7 @@ struct FleetServiceTests {
         let keeper = ShardKeeper(
             member: "a", replicas: 1, kept: nil, rows: nil, now: .now, time: WallClock.milliseconds(), offset: 0)
         let sharing = FleetService.Sharing(
-            ShardStart(keeper: keeper), symbols: symbols, events: [.minuteBar], feedDelay: 0, record: { _ in },
+            keeper, symbols: symbols, events: [.minuteBar], feedDelay: 0, record: { _ in },
             keep: { _ in })
         let board = FleetBoard(isSharing: true)
         let log = CapturedLog()
@@ -153,7 +149,9 @@ struct FleetServiceTests {
         let running = Task { try await service.run() }
         // While somebody looks, the row is written every two seconds.
         _ = board.look()
-        try await Waiting.until("a failure that lasts", within: .seconds(60)) { board.status.askingProblemAge > 7 }
+        try await Waiting.until("a failure that lasts", within: .seconds(60)) {
+            board.status.unaskedSince.map { .now - $0 > .seconds(7) } ?? false
+        }
         let status = board.status
         #expect(status.askingProblem?.contains("permission denied") == true, "\(status)")
         #expect(status.problem == nil)

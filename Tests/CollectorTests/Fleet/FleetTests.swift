@@ -104,7 +104,8 @@ import Testing
         let start = ContinuousClock.now
         func check(after seconds: Int) -> Health.Check {
             var snapshot = CollectorSnapshot(collector: "a", version: "1")
-            snapshot.fleet = board.status(at: start + .seconds(seconds))
+            snapshot.instant = start + .seconds(seconds)
+            snapshot.fleet = board.status
             return .fleet(snapshot)
         }
         for seconds in [0, 20, 40, 60] {

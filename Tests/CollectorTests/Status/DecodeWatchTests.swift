@@ -37,7 +37,7 @@ import Testing
         reject(3)
         #expect(
             problems(at: 1) == [
-                DecodeProblem(kind: .trade, rejected: 3, leftOutFields: 0, taken: 0, sample: Self.sample)
+                DecodeProblem(kind: .trade, counts: DecodeCounts(rejected: 3), sample: Self.sample)
             ])
     }
 
@@ -56,7 +56,7 @@ import Testing
         reject(1)
         #expect(problems(at: 1) == [])
         reject(1)
-        #expect(problems(at: 2).map(\.rejected) == [2])
+        #expect(problems(at: 2).map(\.counts.rejected) == [2])
     }
 
     @Test func `only the last 30 s count`() {
@@ -93,7 +93,7 @@ import Testing
         leaveOut()
         #expect(problems(at: 1) == [])
         leaveOut()
-        #expect(problems(at: 2).map(\.leftOutFields) == [2])
+        #expect(problems(at: 2).map(\.counts.leftOutFields) == [2])
     }
 
     @Test func `what names no kind is measured against all events`() {
@@ -118,7 +118,7 @@ import Testing
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         #expect(Health.Check.decoding(snapshot).level == .ok)
         snapshot.decoding = [
-            DecodeProblem(kind: .trade, rejected: 1916, leftOutFields: 0, taken: 0, sample: "wrong_type (i): {…}")
+            DecodeProblem(kind: .trade, counts: DecodeCounts(rejected: 1916), sample: "wrong_type (i): {…}")
         ]
         let check = Health.Check.decoding(snapshot)
         #expect(check.level == .degraded)

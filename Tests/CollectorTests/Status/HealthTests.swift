@@ -364,7 +364,7 @@ import Universe
                 $0.buffer.setAside = ["/data/ticks-bad-1.sqlite"]
             }, age: 0.5)
         #expect(health.headline == "buffer failing: disk gone (and 2 more problems)")
-        #expect(HealthVerdict(health).text == "not collecting; buffer failing: disk gone (and 2 more problems)")
+        #expect(health.verdict.text == "not collecting; buffer failing: disk gone (and 2 more problems)")
     }
 
     @Test func `a stuck loop is neither live nor ready`() {

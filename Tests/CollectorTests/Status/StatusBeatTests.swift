@@ -13,9 +13,9 @@ import Testing
             collector: {
                 samples.add(1, ordering: .relaxed)
                 return CollectorSnapshot(collector: "box", version: "1")
-            }, latency: { [:] })
+            }, latency: { [:] }, beat: .milliseconds(1))
         let first = board.sample.instant
-        let beat = Task { try await StatusBeat(board: board, interval: .milliseconds(1)).run() }
+        let beat = Task { try await board.run() }
         defer { beat.cancel() }
         try await Waiting.until(within: .seconds(30)) { samples.load(ordering: .relaxed) > 10 }
         #expect(board.sample.instant > first)

@@ -16,10 +16,12 @@ import Universe
         let workspace = try Workspace()
         let mirror = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
         for (name, members) in groups {
-            try mirror.replaceGroup(
-                .init(name: name, type: .universe), members: members.map { GroupMember(symbol: $0) })
+            try mirror.apply([
+                GroupChange(
+                    definition: .init(name: name, type: .universe), members: members.map { MemberRecord(symbol: $0) })
+            ])
         }
-        return await RelationshipCache(mirror: mirror, options: .init(environment: "DEFAULT")).resolutions(of: keys)
+        return await RelationshipCache(mirror: mirror, environment: "DEFAULT").resolutions(of: keys)
     }
 
     private func plan(_ wishes: [SymbolWish], _ resolutions: SymbolPlan.Resolutions = [:]) throws -> SymbolPlan {
@@ -34,7 +36,7 @@ import Universe
         let step = plan.decide(try await resolutions(["a": ["A"], "b": ["C", "D"]], "a", "b"))
         #expect(step.changes.map(\.name) == ["two"] && step.remarks.isEmpty)
         #expect(step.changes.first?.interest == .symbols(symbols("C", "D")))
-        #expect(step.changes.first?.difference.sample == "+D -B")
+        #expect(step.changes.first?.sample == "+D -B")
     }
 
     @Test func `a connection all of whose symbols others bring is named with these`() throws {
@@ -159,12 +161,15 @@ import Universe
 
     @Test func `a difference is told by counts and a sample`() {
         let some = Interest.symbols(symbols("A", "B"))
-        #expect(InterestChange(from: some, to: some) == nil)
-        #expect(InterestChange(from: .all, to: .all) == nil)
-        #expect(InterestChange(from: some, to: .symbols(symbols("B", "A"))) == nil)
-        let change = InterestChange(from: some, to: .symbols(symbols("B", "C", "D")))
-        #expect(change?.added == 2 && change?.removed == 1 && change?.sample == "+C +D -A")
-        #expect(InterestChange(from: some, to: .all)?.removed == 2)
+        func change(from old: Interest, to new: Interest) -> SymbolPlan.Change? {
+            SymbolPlan.Change(SymbolAssignment(wish: wish("one", nil), interest: new, source: .none), from: old)
+        }
+        #expect(change(from: some, to: some) == nil)
+        #expect(change(from: .all, to: .all) == nil)
+        #expect(change(from: some, to: .symbols(symbols("B", "A"))) == nil)
+        let mixed = change(from: some, to: .symbols(symbols("B", "C", "D")))
+        #expect(mixed?.added == 2 && mixed?.removed == 1 && mixed?.sample == "+C +D -A")
+        #expect(change(from: some, to: .all)?.removed == 2)
     }
 }
 

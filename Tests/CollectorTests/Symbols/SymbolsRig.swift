@@ -43,13 +43,16 @@ final class SymbolsRig: Sendable {
         _ name: String, _ symbols: String..., type: GroupType = .universe, environment: String = "DEFAULT"
     ) throws {
         let other = try UniverseMirror.open(directory: workspace.path, access: .readWrite)
-        try other.replaceGroup(
-            .init(name: name, type: type, environment: environment), members: symbols.map { GroupMember(symbol: $0) })
+        try other.apply([
+            GroupChange(
+                definition: .init(name: name, type: type, environment: environment),
+                members: symbols.map { MemberRecord(symbol: $0) })
+        ])
     }
 
     /// Runs SQL on the mirror's file.
     func sql(_ text: String) throws {
-        try Command.run(["/usr/bin/sqlite3", workspace.file(UniverseMirror.fileName), text])
+        try Command.run(["/usr/bin/sqlite3", workspace.file(LocalFile.universe.name), text])
     }
 
     /// Makes the parts as a start does.
@@ -63,7 +66,7 @@ final class SymbolsRig: Sendable {
         let current = settings.withLock { $0 }
         let logger = lines.logger
         let seen = try mirror.changeCounter()
-        let cache = RelationshipCache(mirror: other ?? mirror, options: .init(environment: current.environment))
+        let cache = RelationshipCache(mirror: other ?? mirror, environment: current.environment)
         let plan = try await Symbols.open(current.wishes, single: nil, cache: cache, logger: logger)
         let port = port
         var rules = Symbols.Rules(
@@ -100,7 +103,7 @@ final class SymbolsRig: Sendable {
 
         func offer(_ batch: EventBatch) -> Admission { .accepted }
         func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-        func record(_ gap: Gap) { kept.withLock { $0.append(gap) } }
+        func record(_ change: GapChange) { kept.withLock { $0 += change.gaps.filter { $0.to != nil } } }
     }
 }
 

@@ -1,3 +1,4 @@
+import FeedServer
 import FeedSimulator
 import Foundation
 import LedgerSupport
@@ -32,15 +33,15 @@ final class LedgerServer: Sendable {
             plan: plan, firstID: first, count: count, eventsPerFrame: eventsPerFrame,
             eventsPerSecond: perSecond ?? 10_000)
         var configuration = SimulatorConfiguration(source: .ledger(feed))
-        configuration.port = port
+        configuration.server.port = port
         configuration.pace = perSecond == nil ? .flatOut : .speed(1)
         configuration.absence = misses ? .misses : .pauses
         if let slowBytes {
-            configuration.slowClients = .areDropped
+            configuration.dropsSlowClients = true
             configuration.outboundLimitBytes = slowBytes
         }
         configuration.settleTime = .milliseconds(10)
-        configuration.closeTimeout = .milliseconds(500)
+        configuration.server.closeTimeout = .milliseconds(500)
         configuration.connectionLimit = limit
         configuration.servesAggregates = servesAggregates
         configuration.faults = faults
@@ -67,7 +68,7 @@ final class LedgerServer: Sendable {
     var url: String { "ws://127.0.0.1:\(port)/stocks" }
 
     /// The number after the last event that may have been sent.
-    var end: UInt64 { first + UInt64(simulator.statistics.position.frames * eventsPerFrame) }
+    var end: UInt64 { first + UInt64(simulator.statistics.passedFrames * eventsPerFrame) }
 
     /// How late the events are when they are sent: they happen from the feed's start on, but the first is sent once a
     /// client has subscribed.

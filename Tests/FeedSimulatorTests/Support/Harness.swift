@@ -1,3 +1,4 @@
+import FeedServer
 import LedgerSupport
 import Logging
 import MarketData
@@ -37,7 +38,7 @@ var quiet: Logger {
 func configuration(_ source: SimulatorConfiguration.Source, _ faults: [String] = []) throws -> SimulatorConfiguration {
     var configuration = SimulatorConfiguration(source: source)
     configuration.settleTime = .milliseconds(30)
-    configuration.closeTimeout = .milliseconds(500)
+    configuration.server.closeTimeout = .milliseconds(500)
     configuration.faults = try faults.map { try Fault($0) }
     return configuration
 }

@@ -1,9 +1,10 @@
-import Feed
 import MarketData
 import NIOWebSocket
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Feed
 
 /// Real sockets against a scripted server.
 @Suite(.timeLimit(.minutes(3))) struct ConnectionTests {

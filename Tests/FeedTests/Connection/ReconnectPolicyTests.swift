@@ -59,7 +59,8 @@ import Testing
     @Test(arguments: [(0.0, 30.0), (0.5, 75.0), (1.0, 120.0)])
     func `at the connection limit the other client is given way`(jitter: Double, wait: Double) {
         var policy = ReconnectPolicy()
-        #expect(policy.ended(.connectionLimit, healthyFor: .seconds(3600), jitter: jitter) == .giveWay(.seconds(wait)))
+        let next = policy.ended(.connectionLimit, healthyFor: .seconds(3600), jitter: jitter)
+        #expect(next == .waitInError(.seconds(wait)))
     }
 
     @Test func `whoever is pushed out again and again comes back ever more rarely, until it stood for long`() {
@@ -68,8 +69,8 @@ import Testing
             policy.ended(.connectionLimit, healthyFor: .seconds(seconds), jitter: 0)
         }
         let waits = (0..<6).map { _ in wait(100) }
-        #expect(waits == [30, 60, 120, 240, 240, 240].map { .giveWay(.seconds($0)) })
-        #expect(wait(1200) == .giveWay(.seconds(30)))
+        #expect(waits == [30, 60, 120, 240, 240, 240].map { .waitInError(.seconds($0)) })
+        #expect(wait(1200) == .waitInError(.seconds(30)))
     }
 
     @Test func `Retry-After is obeyed, within reason`() {
@@ -79,4 +80,10 @@ import Testing
         #expect(policy.ended(.tooManyRequests(.seconds(1)), healthyFor: .zero, jitter: 0) == .wait(.seconds(30)))
         #expect(policy.ended(.tooManyRequests(nil), healthyFor: .zero, jitter: 1) == .wait(.seconds(120)))
     }
+}
+
+extension ReconnectPolicy.Next {
+    fileprivate static func wait(_ delay: Duration) -> Self { Self(delay: delay, isFailing: false) }
+
+    fileprivate static func waitInError(_ delay: Duration) -> Self { Self(delay: delay, isFailing: true) }
 }

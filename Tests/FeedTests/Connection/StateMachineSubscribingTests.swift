@@ -99,7 +99,7 @@ import Testing
         var feed = try MachineDriver(["A"])
         feed.subscribe()
         _ = feed.confirm("T.A", at: 5)
-        _ = feed.closed(at: 20, FeedEnding(FeedError(.stalled, operation: "read", message: "silent")))
+        _ = feed.closed(at: 20, FeedEnding(.stalled, "read", "silent"))
         feed.idle(until: 21)
         let both = Interest.symbols([Symbol("A")!, Symbol("B")!])
         #expect(feed.at(21) { $0.want(both, $1) } == ["note interestChanged(added: 1, removed: 0)"])

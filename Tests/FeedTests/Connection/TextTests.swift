@@ -30,7 +30,7 @@ import Testing
     @Test func `a long list goes in several messages, each below the limit, none twice`() {
         let symbols = (0..<3000).compactMap { Symbol("SYM\($0)") }
         let channels = FeedChannel.channels(of: .symbols(symbols), events: [.minuteBar, .trade])
-        let messages = FeedRequest.subscribe(channels, maximumBytes: 16_000)
+        let messages = FeedRequest.messages(.subscribe, channels, maximumBytes: 16_000)
         #expect(messages.allSatisfy { $0.utf8.count <= 16_000 })
         #expect(messages.count == (channels.map { $0.description.utf8.count + 1 }.reduce(0, +) / 15_960) + 1)
         let names = messages.flatMap { message in

@@ -20,7 +20,8 @@ struct Decoded: Equatable {
     }
 
     init(_ frame: [UInt8], textLimit: Int = Int(UInt32.max)) {
-        var decoder = FrameDecoder(textLimit: textLimit)
+        var decoder = FrameDecoder()
+        decoder.textLimit = textLimit
         // Exactly as long as the frame, so that memory checkers notice every read past its end.
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.count, alignment: 1)
         defer { copy.deallocate() }

@@ -58,7 +58,7 @@ import Testing
                     bytes.append(UInt8.random(in: 0x70...0xC5, using: &random))
                 }
                 let expected = String(validating: bytes, as: UTF8.self) != nil
-                #expect(bytes.withUnsafeBytes { KeptText.isUTF8($0) } == expected, "\(bytes)")
+                #expect(bytes.withUnsafeBytes { UTF8Check.isValid($0) } == expected, "\(bytes)")
             }
         }
     }

@@ -1,4 +1,5 @@
 import Feed
+import MarketData
 import Store
 import Testing
 
@@ -93,7 +94,7 @@ import Testing
 
     @Test(arguments: ["round_robin", "Round Robin", "ROUND-ROBIN"])
     func `a strategy may be written with underscores or blanks`(name: String) throws {
-        #expect(try validate(["WEBSOCKET_ROUTING_STRATEGY": name]).settings.connections.routing == .roundRobin)
+        #expect(try validate(["WEBSOCKET_ROUTING_STRATEGY": name]).settings.connections.rules.strategy == .roundRobin)
         #expect(try validate(["BUFFER_FULL_POLICY": "drop_oldest"]).settings.buffer.fullPolicy == .dropOldest)
     }
 

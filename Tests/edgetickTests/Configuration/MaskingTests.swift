@@ -107,8 +107,8 @@ import Wire
             "\(Self.token)\u{0}",
         ] {
             let file = EnvironmentFile(path: ".env", bytes: Array(text.utf8))
-            #expect(file.faults.count == 1)
-            expectClean("\(file.faults)" + String(reflecting: file.faults), "file")
+            #expect(file.findings.map(\.severity) == [.fault])
+            expectClean("\(file.findings)" + String(reflecting: file.findings), "file")
         }
     }
 

@@ -1,4 +1,5 @@
 import Backfill
+import FeedServer
 import MarketData
 import Store
 import Testing
@@ -18,15 +19,14 @@ import Testing
 
     @Test func `the feed's connections try again and fail over as the settings say`() throws {
         let settings = try settings()
-        let reconnect = ReconnectRules()
-        #expect(settings.feed.reconnectDelay == reconnect.firstDelay && settings.feed.reconnectCap == reconnect.cap)
-        #expect(settings.feed.maxRetries == reconnect.maximumFailures)
-        let set = SetConfiguration()
-        #expect(settings.connections.routing == set.strategy)
-        #expect(settings.connections.healthCheckInterval == set.healthInterval)
-        #expect(settings.connections.autoRebalance == set.rebalances && settings.connections.failover == set.failsOver)
-        #expect(settings.connections.failoverGrace == set.failover.grace)
-        #expect(settings.connections.failoverRecovery == set.failover.recovery)
+        let (reconnect, usual) = (settings.feed.reconnect, ReconnectRules())
+        #expect(reconnect.firstDelay == usual.firstDelay && reconnect.cap == usual.cap)
+        #expect(reconnect.maximumFailures == usual.maximumFailures)
+        let (rules, set) = (settings.connections.rules, SetConfiguration())
+        #expect(rules.strategy == set.strategy && rules.healthInterval == set.healthInterval)
+        #expect(rules.rebalances == set.rebalances && rules.failsOver == set.failsOver)
+        #expect(rules.failover.grace == set.failover.grace)
+        #expect(rules.failover.recovery == set.failover.recovery)
     }
 
     @Test func `the buffer keeps as much for as long as the settings say`() throws {
@@ -44,7 +44,7 @@ import Testing
     @Test func `groups stay in memory, and statements may take, as long as the settings say`() throws {
         let uri = "postgresql://127.0.0.1/db"
         let settings = try settings()
-        #expect(settings.universe.cacheTTL == RelationshipCache.Options(environment: "DEFAULT").timeToLive)
+        #expect(settings.universe.cacheTTL == RelationshipCache.timeToLive)
         let upstream = try UpstreamConfiguration(uri: uri, collector: "box")
         #expect(settings.upload.statementTimeout == upstream.statementTimeout)
         #expect(settings.upload.barTimestamp == upstream.barTimestamp)
@@ -55,7 +55,7 @@ import Testing
         let web = try WebConfiguration()
         #expect(settings.http.host == web.host && settings.http.port == web.port)
         let relay = RelayConfiguration()
-        #expect(settings.relay.host == relay.host && settings.relay.maximumClients == relay.maximumClients)
+        #expect(settings.relay.host == relay.server.host && settings.relay.maximumClients == relay.maximumClients)
         #expect(settings.relay.clientBuffer == Int64(relay.clientBufferBytes))
         let meaning = Settings.setting(\.relay.clientBuffer).meaning
         #expect(meaning.contains("for all together \(relay.allClientsBufferBytes >> 20)MiB"))

@@ -1,3 +1,4 @@
+import Feed
 import MarketData
 import Testing
 
@@ -36,8 +37,8 @@ import Testing
             LOG_LEVEL=INFO
             HEALTH_CHECK_INTERVAL=30
             """, needs: .feed)
-        #expect(settings.feed.maxRetries == 10)
-        #expect(settings.feed.reconnectDelay == .seconds(7) && settings.feed.reconnectCap == .seconds(90))
+        #expect(settings.feed.reconnect.maximumFailures == 10)
+        #expect(settings.feed.reconnect.firstDelay == .seconds(7) && settings.feed.reconnect.cap == .seconds(90))
         let notes = remarks.filter { $0.severity == .note }.map(\.key)
         #expect(notes.contains("WEBSOCKET_PING_INTERVAL") && notes.contains("WEBSOCKET_SUBSCRIPTIONS_FILE"))
         #expect(notes.contains("MASSIVE_WEBSOCKET_RECONNECT_INTERVAL"))
@@ -54,7 +55,7 @@ import Testing
     @Test func `a key's own name counts more than another's`() throws {
         let (settings, remarks) = try validated(
             "MASSIVE_WEBSOCKET_MAX_RETRIES=3\nMASSIVE_WEBSOCKET_MAX_RECONNECT_ATTEMPTS=10")
-        #expect(settings.feed.maxRetries == 3)
+        #expect(settings.feed.reconnect.maximumFailures == 3)
         #expect(remarks.map(\.text) == ["is ignored: MASSIVE_WEBSOCKET_MAX_RETRIES is set"])
         #expect(try validated("POLYGON_API_KEY=key-2").0.feed.apiKey?.reveal() == "key-2")
     }

@@ -1,4 +1,5 @@
 import Collector
+import MarketData
 import Relay
 import Testing
 

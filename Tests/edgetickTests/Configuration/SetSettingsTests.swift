@@ -1,5 +1,6 @@
 import Collector
 import Feed
+import MarketData
 import Testing
 
 @testable import edgetick
@@ -13,10 +14,10 @@ import Testing
         ]).settings.connections
         #expect(connections.list.map(\.capacity) == [500])
         #expect(connections.redundantSymbols == "SPY, QQQ")
-        #expect(connections.failoverGrace == .seconds(3) && connections.failoverRecovery == .seconds(120))
+        #expect(connections.rules.failover.grace == .seconds(3) && connections.rules.failover.recovery == .seconds(120))
         let plain = try validate(["SYMBOLS": "A"]).settings.connections
         #expect(plain.list.map(\.capacity) == [nil] && plain.redundantSymbols == nil)
-        #expect(plain.failoverGrace == .seconds(10) && plain.failoverRecovery == .seconds(30))
+        #expect(plain.rules.failover.grace == .seconds(10) && plain.rules.failover.recovery == .seconds(30))
         #expect(
             faults(["WEBSOCKET_REDUNDANT_SYMBOLS": "SPY,A*B"]).map(\.key) == ["WEBSOCKET_REDUNDANT_SYMBOLS"])
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import MarketData
 import Testing
 import Wire
 

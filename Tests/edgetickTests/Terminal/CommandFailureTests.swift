@@ -10,9 +10,8 @@ import Testing
         CommandFailure(UniverseResolver.unreadable("dow30", StoreError(reason, operation: "read"))).status.rawValue
     }
 
-    @Test func `a universe key is a fault of the settings, a mirror that can't be read is one of the file`() throws {
-        let empty = try #require(throws: UniverseError.self) { try UniverseResolver.parse(" : ") }
-        #expect(CommandFailure(empty).status.rawValue == 78)
+    @Test func `a universe key is a fault of the settings, a mirror that can't be read is one of the file`() {
+        #expect(CommandFailure(UniverseResolver.nameless(" : ")).status.rawValue == 78)
         #expect(exitCode(unreadable: .inputOutput) == 74)
         #expect(exitCode(unreadable: .damaged) == 65)
     }

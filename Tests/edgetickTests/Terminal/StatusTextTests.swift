@@ -31,7 +31,7 @@ import Testing
             },
         ]
         snapshot.buffer[.bars].appended = 9_999_999_999
-        snapshot.buffer[.bars].lastSequence = 9_999_999_999
+        snapshot.buffer[.bars].marks.last = 9_999_999_999
         (snapshot.buffer.usedBytes, snapshot.maximumBytes) = (5 << 30, 8 << 30)
         (snapshot.buffer.drops, snapshot.buffer.gaps, snapshot.buffer.deadLetters) = (1_000_000, 1_000_000, 1_000_000)
         if failing {

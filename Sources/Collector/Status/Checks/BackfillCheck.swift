@@ -19,12 +19,10 @@ extension Health.Check {
             if let failure, snapshot.age(of: failure.since) > backfillLimit {
                 let minutes = Int(snapshot.age(of: failure.since) / 60)
                 return Self(
-                    "backfill", .degraded,
-                    "a gap could not be filled for \(minutes) minutes: \(failure.description)")
+                    "backfill", .degraded, "a gap could not be filled for \(minutes) minutes: \(failure.description)")
             }
             guard open > 0 else { return Self("backfill", ok: "no gap is open") }
-            return Self(
-                "backfill", ok: "\(left) open; what is older than BACKFILL_REACH is left to edgetick backfill")
+            return Self("backfill", ok: "\(left) open; what is older than BACKFILL_REACH is left to edgetick backfill")
         }
     }
 }

@@ -5,17 +5,18 @@ extension Health.Check {
     static func decoding(_ snapshot: CollectorSnapshot) -> Self {
         Self(
             "decoding", ok: "what the feed sends is understood",
-            problems: snapshot.decoding.map { Health.Problem(level: .degraded, text: text($0)) })
+            problems: snapshot.decoding.map { .degraded(text($0)) })
     }
 
     private static func text(_ problem: DecodeProblem) -> String {
         let events = problem.kind?.plural ?? "messages of no known kind"
+        let counts = problem.counts
         var parts: [String] = []
-        if problem.rejected > 0 { parts.append("\(problem.rejected) \(events) could not be decoded and were lost") }
-        if problem.leftOutFields > 0 {
-            parts.append("\(problem.leftOutFields) fields of \(events) could not be read and were left out")
+        if counts.rejected > 0 { parts.append("\(counts.rejected) \(events) could not be decoded and were lost") }
+        if counts.leftOutFields > 0 {
+            parts.append("\(counts.leftOutFields) fields of \(events) could not be read and were left out")
         }
-        return "in the last 30 s, " + parts.joined(separator: ", ") + ", and \(problem.taken) were taken"
+        return "in the last 30 s, " + parts.joined(separator: ", ") + ", and \(counts.taken) were taken"
             + (problem.sample.map { "; for example \($0)" } ?? "")
             + "; the feed may have changed: check for a newer EdgeTick"
     }

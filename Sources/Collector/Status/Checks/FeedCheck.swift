@@ -16,8 +16,7 @@ extension Health.Check {
             }
             // The last connection can't be removed, so only the settings leave none.
             guard !connections.isEmpty else {
-                return Self(
-                    "feed", .failing, "there is no feed to collect from: set USE_MASSIVE_API=true and restart")
+                return Self("feed", .failing, "there is no feed to collect from: set USE_MASSIVE_API=true and restart")
             }
             let isWaiting = connections.contains { $0.assignment?.problem != nil }
             return Self(
@@ -33,30 +32,25 @@ extension Health.Check {
             ok: (connections.count == 1
                 ? "the connection collects" : "\(working.count) of \(connections.count) connections collect")
                 + (standingBy > 0 ? ", \(standingBy) stand by" : ""),
-            problems: idle(connections, collecting.isEmpty) + paused(collecting) + unconfirmed(collecting)
-                + quiet(collecting))
+            problems: [idle(connections, collecting.isEmpty), paused(collecting)].compactMap(\.self)
+                + unconfirmed(collecting) + quiet(collecting))
     }
 
-    private static func idle(_ connections: [ConnectionState], _ isAll: Bool) -> [Health.Problem] {
+    private static func idle(_ connections: [ConnectionState], _ isAll: Bool) -> Health.Problem? {
         let idle = connections.filter { !$0.doesItsPart }
-        guard !idle.isEmpty else { return [] }
+        guard !idle.isEmpty else { return nil }
         let which =
             connections.count == 1
             ? "the connection does not collect: " : "\(idle.count) of \(connections.count) connections do not collect: "
         // The collector collects as long as one connection does.
-        return [
-            .init(level: isAll ? .failing : .degraded, text: which + idle.map(reason).joined(separator: "; "))
-        ]
+        return Health.Problem(
+            level: isAll ? .failing : .degraded, text: which + idle.map(reason).joined(separator: "; "))
     }
 
-    private static func paused(_ collecting: [ConnectionState]) -> [Health.Problem] {
+    private static func paused(_ collecting: [ConnectionState]) -> Health.Problem? {
         let paused = collecting.filter(\.feed.isPaused).map(\.name)
-        guard !paused.isEmpty else { return [] }
-        return [
-            .init(
-                level: .degraded,
-                text: "reading is paused until the buffer catches up: \(paused.joined(separator: ", "))")
-        ]
+        guard !paused.isEmpty else { return nil }
+        return .degraded("reading is paused until the buffer catches up: \(paused.joined(separator: ", "))")
     }
 
     /// Reports what the feed did not confirm: symbols, or kinds of events on a connection that takes all symbols.
@@ -68,24 +62,18 @@ extension Health.Check {
             let refused = named.reduce(0) { $0 + $1.refused.count }
             let kinds = Set(named.flatMap(\.refusedChannels).compactMap { FeedChannel($0)?.kind })
             let names = EventKind.allCases.filter(kinds.contains).map(\.plural).joined(separator: ", ")
-            problems.append(
-                .init(
-                    level: .degraded,
-                    text:
-                        "\(missing.counted("symbol is", "symbols are")) not confirmed for every kind of event, \(refused) of "
-                        + "them refused by the feed's plan" + (names.isEmpty ? "" : ": \(names)")))
+            problems.degrade(
+                "\(missing.counted("symbol is", "symbols are")) not confirmed for every kind of event, \(refused) of "
+                    + "them refused by the feed's plan" + (names.isEmpty ? "" : ": \(names)"))
         }
         for connection in collecting {
             let feed = connection.feed
             guard feed.takesAll, feed.confirmedChannels < feed.channels else { continue }
             let refused = feed.refusedChannels
-            problems.append(
-                .init(
-                    level: .degraded,
-                    text:
-                        "\(connection.name): \(feed.channels - feed.confirmedChannels) of \(feed.channels) kinds of events are "
-                        + "not confirmed"
-                        + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))")))
+            problems.degrade(
+                "\(connection.name): \(feed.channels - feed.confirmedChannels) of \(feed.channels) kinds of events are "
+                    + "not confirmed"
+                    + (refused.isEmpty ? "" : ", by the feed's plan: \(refused.joined(separator: ", "))"))
         }
         return problems
     }
@@ -96,20 +84,15 @@ extension Health.Check {
         let quiet = collecting.filter { $0.quietFor ?? 0 > quietLimit }
         if !quiet.isEmpty {
             let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) min" }
-            problems.append(
-                .init(
-                    level: .degraded,
-                    text: "connected, but no event came although New York trades: " + names.joined(separator: ", ")
-                        + "; if these symbols do trade, ask the feed's provider"))
+            problems.degrade(
+                "connected, but no event came although New York trades: " + names.joined(separator: ", ")
+                    + "; if these symbols do trade, ask the feed's provider")
         }
         for connection in collecting where !connection.deadKinds.isEmpty {
             let kinds = connection.deadKinds.map(\.plural).joined(separator: " and no ")
-            problems.append(
-                .init(
-                    level: .degraded,
-                    text:
-                        "\(connection.name): bars come, but no \(kinds) any more, for more than "
-                        + "\(Int(quietLimit / 60)) minutes; ask the feed's provider"))
+            problems.degrade(
+                "\(connection.name): bars come, but no \(kinds) any more, for more than "
+                    + "\(Int(quietLimit / 60)) minutes; ask the feed's provider")
         }
         return problems
     }

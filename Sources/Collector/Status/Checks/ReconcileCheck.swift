@@ -21,8 +21,7 @@ extension Health.Check {
                     day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
                 ].compactMap(\.self).joined(separator: "; ")
                 let again = state.underWay == day.day ? "it is being tried again" : "it is tried again"
-                return .init(
-                    level: .degraded, text: "\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
+                return .degraded("\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
             })
     }
 

@@ -12,18 +12,13 @@ extension Health.Check {
         var problems: [Health.Problem] = []
         if !placement.unplaced.isEmpty {
             let names = DisplayText.list(placement.unplaced.lazy.map(\.description), showing: named)
-            problems.append(
-                .init(
-                    level: .degraded,
-                    text:
-                        "\(placement.unplaced.count) of \(placement.wanted.counted("symbol has", "symbols have")) no room on "
-                        + "any connection: \(names); raise a CAPACITY, enable another connection, or name fewer symbols"
-                ))
+            problems.degrade(
+                "\(placement.unplaced.count) of \(placement.wanted.counted("symbol has", "symbols have")) no room on "
+                    + "any connection: \(names); raise a CAPACITY, enable another connection, or name fewer symbols")
         }
         problems += snapshot.connections.compactMap { connection in
             guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }
-            return .init(
-                level: .degraded, text: "\(connection.name): \(problem); \(collected(assignment)) instead")
+            return .degraded("\(connection.name): \(problem); \(collected(assignment)) instead")
         }
         return Self(
             "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", problems: problems)

@@ -1,3 +1,4 @@
+import MarketData
 import Universe
 
 extension Health.Check {

@@ -10,7 +10,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The program's version.
     public var version: String
     /// The environment whose groups are used (`ENVIRONMENT`).
-    public var environment: String
+    public var environment = "DEFAULT"
     /// When it was taken, in milliseconds since the Unix epoch.
     public var time = WallClock.milliseconds()
     /// When it was taken, on a clock that never jumps.
@@ -34,7 +34,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The state of the mirror; `nil` when nothing is pulled.
     public var mirror: UniverseStatus?
     /// Why the mirror can't be read, if it can't, whether or not it is pulled.
-    var unreadableMirror: UniverseStatus.Failure?
+    var unreadableMirror: LastingFailure?
     /// The relationship cache; `nil` when there is none.
     public var cache: CacheStatistics?
     /// The relay; `nil` when there is none.
@@ -44,7 +44,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The daily comparison with the tape; `nil` when there is none.
     public var reconcile: ReconcileState?
     /// Why there is none although RECONCILE_AT is set; `nil` otherwise.
-    var reconcileProblem: String?
+    public var reconcileProblem: String?
     /// The state of this box in the fleet; `nil` when there is no upstream.
     public var fleet: FleetBoard.Status?
     /// How many of the symbols the box takes; `nil` without SHARD.
@@ -65,18 +65,9 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var stalledFor: Double { uploads.map(\.stalledFor).max() ?? 0 }
 
     /// The age of the oldest row that upstream does not have, in seconds; `nil` when it has all.
-    public var oldestPendingAge: Double? {
-        buffer.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) }
-    }
+    public var oldestPendingAge: Double? { buffer.oldestPendingMilliseconds.map { max(0, Double(time - $0) / 1000) } }
     /// How far upstream is behind, in seconds; 0 when it has everything or there is no upstream.
     public var uploadLag: Double { uploads.isEmpty ? 0 : oldestPendingAge ?? 0 }
-
-    /// Makes the snapshot of a collector that has nothing yet, taken now.
-    public init(collector: String, version: String, environment: String = "DEFAULT") {
-        self.collector = collector
-        self.version = version
-        self.environment = environment
-    }
 
     /// Returns the seconds since something began, as of this snapshot.
     public func age(of start: ContinuousClock.Instant) -> Double { max(0, (instant - start).inSeconds) }

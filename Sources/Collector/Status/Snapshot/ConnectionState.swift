@@ -25,8 +25,7 @@ public struct ConnectionState: Sendable, Equatable {
         self.assignment = assignment
         guard hasWork else { return }
         func quiet(_ lastEvent: Int64?) -> Double? {
-            Self.quiet(
-                at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent, feedDelay: feedDelay)
+            Self.quiet(at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent, feedDelay: feedDelay)
         }
         quietFor = quiet(member.feed.lastEvent)
         quietKinds = member.feed.lastEvents.compactMapValues(quiet)
@@ -54,7 +53,7 @@ public struct ConnectionState: Sendable, Equatable {
     /// Returns the seconds of the regular session in which a subscribed connection delivered nothing; `nil` outside the
     /// session. All times are milliseconds since the Unix epoch; the feed's delay is in seconds.
     static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?, feedDelay: Double = 0) -> Double? {
-        guard let connectedSince, let session = TradingCalendar.session(at: time),
+        guard let connectedSince, let session = TradingDay(at: time).session,
             session.regularOpen <= time, time < session.regularClose
         else { return nil }
         // A delayed feed's first events of the session come that much after the opening.

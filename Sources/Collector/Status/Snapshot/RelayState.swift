@@ -5,50 +5,29 @@ public struct RelayState: Sendable, Equatable {
         /// The reader's number, from 1.
         public var id: Int
         /// Its address and port.
-        public var address: String
+        public var address = ""
         /// The name that it gives itself.
         public var agent: String?
         /// Whether its key was accepted.
-        public var isLoggedIn: Bool
+        public var isLoggedIn = false
         /// When it connected, in milliseconds since the Unix epoch.
         public var connectedSince: Int64
         /// How many channels it has subscribed to.
-        public var channels: Int
+        public var channels = 0
         /// The first of those channels, by name.
-        public var sample: [String]
+        public var sample: [String] = []
         /// Live events sent.
-        public var events: Int64
+        public var events: Int64 = 0
         /// Bytes sent.
-        public var bytes: Int64
+        public var bytes: Int64 = 0
         /// Events sent out of the buffer.
-        public var replayed: Int64
+        public var replayed: Int64 = 0
         /// Bytes that wait to be sent to it, which show how far it is behind.
-        public var waitingBytes: Int
+        public var waitingBytes = 0
         /// Events among those bytes.
-        public var waitingEvents: Int
+        public var waitingEvents = 0
         /// Whether a replay is under way.
-        public var isReplaying: Bool
-
-        /// Makes a reader; see the properties for meaning and units.
-        public init(
-            id: Int, address: String, agent: String?, isLoggedIn: Bool, connectedSince: Int64, channels: Int,
-            sample: [String], events: Int64, bytes: Int64, replayed: Int64, waitingBytes: Int, waitingEvents: Int,
-            isReplaying: Bool
-        ) {
-            self.id = id
-            self.address = address
-            self.agent = agent
-            self.isLoggedIn = isLoggedIn
-            self.connectedSince = connectedSince
-            self.channels = channels
-            self.sample = sample
-            self.events = events
-            self.bytes = bytes
-            self.replayed = replayed
-            self.waitingBytes = waitingBytes
-            self.waitingEvents = waitingEvents
-            self.isReplaying = isReplaying
-        }
+        public var isReplaying = false
     }
 
     /// For how many seconds health reports that events were thrown away.
@@ -105,4 +84,9 @@ public struct RelayState: Sendable, Equatable {
         self.maximumReaders = maximumReaders
         self.maximumOnDemand = maximumOnDemand
     }
+}
+
+extension RelayState.Reader {
+    /// Makes a reader that has just connected.
+    public init(id: Int, connectedSince: Int64) { self.init(id: id, agent: nil, connectedSince: connectedSince) }
 }

@@ -17,6 +17,8 @@ struct XMLEvents {
     /// No element of a workbook has more attributes.
     private static let maximumAttributes = 256
 
+    private static let invalid = WorkbookError("a part of it is not valid XML")
+
     private let bytes: [UInt8]
     private var place: Int
     private var open: [ArraySlice<UInt8>] = []
@@ -66,7 +68,7 @@ struct XMLEvents {
         place += 2
         let name = takeName()
         skipBlanks()
-        guard starts(with: ">"), open.popLast() == name else { throw WorkbookError("a part of it is not valid XML") }
+        guard starts(with: ">"), open.popLast() == name else { throw Self.invalid }
         place += 1
         return .end(Self.local(name))
     }
@@ -74,9 +76,7 @@ struct XMLEvents {
     private mutating func startElement() throws(WorkbookError) -> Event {
         place += 1
         let name = takeName()
-        guard !name.isEmpty, open.count < Self.maximumDepth else {
-            throw WorkbookError("a part of it is not valid XML")
-        }
+        guard !name.isEmpty, open.count < Self.maximumDepth else { throw Self.invalid }
         open.append(name)
         attributes = [:]
         while true {
@@ -92,14 +92,12 @@ struct XMLEvents {
             }
             let key = takeName()
             skipBlanks()
-            guard !key.isEmpty, starts(with: "="), attributes.count < Self.maximumAttributes else {
-                throw WorkbookError("a part of it is not valid XML")
-            }
+            guard !key.isEmpty, starts(with: "="), attributes.count < Self.maximumAttributes else { throw Self.invalid }
             place += 1
             skipBlanks()
             guard place < bytes.count, bytes[place] == UInt8(ascii: "\"") || bytes[place] == UInt8(ascii: "'"),
                 let end = bytes[(place + 1)...].firstIndex(of: bytes[place])
-            else { throw WorkbookError("a part of it is not valid XML") }
+            else { throw Self.invalid }
             attributes[Self.local(key)] = try Self.text(bytes[(place + 1)..<end])
             place = end + 1
         }
@@ -142,9 +140,7 @@ struct XMLEvents {
         var rest = bytes
         while let reference = rest.firstIndex(of: UInt8(ascii: "&")) {
             result += String(decoding: rest[..<reference], as: UTF8.self)
-            guard let end = rest[reference...].prefix(12).firstIndex(of: UInt8(ascii: ";")) else {
-                throw WorkbookError("a part of it is not valid XML")
-            }
+            guard let end = rest[reference...].prefix(12).firstIndex(of: UInt8(ascii: ";")) else { throw invalid }
             let name = String(decoding: rest[(reference + 1)..<end], as: UTF8.self)
             if let text = entities[name] {
                 result += text

@@ -1,4 +1,4 @@
-import CZlib
+import Compression
 
 /// Reads the entries of a ZIP archive within limits: whatever sizes the file declares, no entry takes more memory than
 /// it may.
@@ -15,6 +15,8 @@ struct ZipArchive {
     /// An entry that is larger holds no list of symbols.
     static let maximumBytes = 64 << 20
 
+    private static let damaged = WorkbookError("its directory is damaged")
+
     private let bytes: [UInt8]
     private var entries: [String: Entry] = [:]
 
@@ -30,7 +32,7 @@ struct ZipArchive {
         if has([0x50, 0x4B, 0x06, 0x07], at: end - 20) {
             // ZIP64, which programs write when they don't know in advance how much they will write.
             let whole = try place64(end - 12)
-            guard has([0x50, 0x4B, 0x06, 0x06], at: whole) else { throw WorkbookError("its directory is damaged") }
+            guard has([0x50, 0x4B, 0x06, 0x06], at: whole) else { throw Self.damaged }
             count = try place64(whole + 32)
             place = try place64(whole + 48)
         }
@@ -38,17 +40,16 @@ struct ZipArchive {
             throw WorkbookError("it has \(count) parts, more than the limit of \(Self.maximumEntries)")
         }
         for _ in 0..<count {
-            guard has([0x50, 0x4B, 0x01, 0x02], at: place) else { throw WorkbookError("its directory is damaged") }
+            guard has([0x50, 0x4B, 0x01, 0x02], at: place) else { throw Self.damaged }
             guard try number(place + 8, 2) & 1 == 0 else { throw WorkbookError("it is protected by a password") }
-            let (name, extra, comment) = (
-                try number(place + 28, 2), try number(place + 30, 2), try number(place + 32, 2)
-            )
-            guard place + 46 + name <= bytes.count else { throw WorkbookError("its directory is damaged") }
+            let name = try number(place + 28, 2)
+            let extra = try number(place + 30, 2)
+            let comment = try number(place + 32, 2)
+            guard place + 46 + name <= bytes.count else { throw Self.damaged }
             let text = String(decoding: bytes[place + 46..<place + 46 + name], as: UTF8.self)
             var entry = Entry(
                 method: try number(place + 10, 2), checksum: try number(place + 16, 4),
-                compressed: try number(place + 20, 4),
-                offset: try number(place + 42, 4))
+                compressed: try number(place + 20, 4), offset: try number(place + 42, 4))
             try widen(&entry, hasLongSize: try number(place + 24, 4) == Self.long, place + 46 + name, extra)
             entries[text] = entry
             place += 46 + name + extra + comment
@@ -80,7 +81,7 @@ struct ZipArchive {
 
     /// Reads a number of 64 bits that can't be larger than the file; one that needs more than 32 bits is damaged.
     private func place64(_ place: Int) throws(WorkbookError) -> Int {
-        guard try number(place + 4, 4) == 0 else { throw WorkbookError("its directory is damaged") }
+        guard try number(place + 4, 4) == 0 else { throw Self.damaged }
         return try number(place, 4)
     }
 
@@ -93,50 +94,21 @@ struct ZipArchive {
         let start = entry.offset + 30 + (try number(entry.offset + 26, 2)) + (try number(entry.offset + 28, 2))
         guard start + entry.compressed <= bytes.count else { throw WorkbookError("its part \(name) is cut short") }
         let packed = bytes[start..<start + entry.compressed]
-        let content: [UInt8]
+        // One byte more than the limit shows that there is too much.
+        let unpacked: [UInt8]?
         switch entry.method {
-        case 0:
-            guard packed.count <= Self.maximumBytes else { throw tooLarge(name) }
-            content = Array(packed)
-        case 8: content = try inflated(packed, name)
+        case 0: unpacked = Array(packed.prefix(Self.maximumBytes + 1))
+        case 8: unpacked = Deflate.raw.unpacked(packed, limit: Self.maximumBytes + 1)
         default: throw WorkbookError("its part \(name) is packed in a way that is not known (\(entry.method))")
         }
-        guard Int(crc32_z(0, content, content.count)) == entry.checksum else {
+        if let unpacked, unpacked.count > Self.maximumBytes {
+            throw WorkbookError(
+                "its part \(name) has more than \(Self.maximumBytes >> 20) MiB: that is no list of symbols")
+        }
+        guard let content = unpacked, Deflate.crc32(content) == entry.checksum else {
             throw WorkbookError("its part \(name) is damaged")
         }
         return content
-    }
-
-    private func inflated(_ packed: ArraySlice<UInt8>, _ name: String) throws(WorkbookError) -> [UInt8] {
-        var stream = z_stream()
-        guard
-            inflateInit2_(&stream, -MAX_WBITS, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size)) == Z_OK
-        else { throw WorkbookError("there is no memory to unpack it") }
-        defer { inflateEnd(&stream) }
-        var output: [UInt8] = []
-        var input = Array(packed)
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        let status = input.withUnsafeMutableBufferPointer { input in
-            stream.next_in = input.baseAddress
-            stream.avail_in = UInt32(input.count)
-            while true {
-                let code = chunk.withUnsafeMutableBufferPointer { chunk in
-                    stream.next_out = chunk.baseAddress
-                    stream.avail_out = UInt32(chunk.count)
-                    let code = inflate(&stream, Z_NO_FLUSH)
-                    output.append(contentsOf: chunk.prefix(chunk.count - Int(stream.avail_out)))
-                    return code
-                }
-                guard code == Z_OK, output.count <= Self.maximumBytes else { return code }
-            }
-        }
-        guard output.count <= Self.maximumBytes else { throw tooLarge(name) }
-        guard status == Z_STREAM_END else { throw WorkbookError("its part \(name) is damaged") }
-        return output
-    }
-
-    private func tooLarge(_ name: String) -> WorkbookError {
-        WorkbookError("its part \(name) has more than \(Self.maximumBytes >> 20) MiB: that is no list of symbols")
     }
 
     private func has(_ mark: [UInt8], at place: Int) -> Bool {

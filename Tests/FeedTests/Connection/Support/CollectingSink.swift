@@ -48,10 +48,12 @@ final class CollectingSink: EventSink {
         if isNow { resume() }
     }
 
-    func record(_ gap: Gap) {
+    /// Keeps a gap once it is over.
+    func record(_ change: GapChange) {
+        let ended = change.gaps.filter { $0.to != nil }
         state.withLock { state in
-            state.gaps.append(gap)
-            if state.batches.isEmpty { state.gapsBeforeBatches.append(gap) }
+            state.gaps += ended
+            if state.batches.isEmpty { state.gapsBeforeBatches += ended }
         }
     }
 

@@ -6,26 +6,11 @@ protocol RESTTick: Decodable, Sendable {
     static var route: String { get }
     /// The stream's timestamp: when the securities information processor received it, truncated to milliseconds.
     var milliseconds: Int64 { get }
-    /// Whether the tape has withdrawn it.
     var isWithdrawn: Bool { get }
     /// The event that the stream delivers for it.
     associatedtype Event: MarketEvent
     /// Returns it as the stream delivers it; its texts are added to `texts`.
     func event(of symbol: Symbol, texts: inout TextArena) -> Event
-}
-
-/// One page of trades or quotes.
-struct TickAnswer<Tick: RESTTick>: PagedAnswer {
-    var status: String?
-    var results: PageResults<Tick>?
-    var nextURL: String?
-    var count: Int? { results?.count }
-
-    enum CodingKeys: String, CodingKey {
-        case status
-        case results
-        case nextURL = "next_url"
-    }
 }
 
 /// A trade of `/v3/trades`.

@@ -1,5 +1,3 @@
-public import MarketData
-
 /// The buffer file that rows come from, as the ledger's protocol needs it: what it knows of its uploads, and the rows
 /// that it still has. See docs/design/ledger.md.
 public protocol UploadFile: Sendable {
@@ -27,29 +25,10 @@ public protocol UploadFile: Sendable {
     /// Notes that rows are upstream.
     func acknowledge(_ stream: EventStream, through sequence: Int64) async throws
 
-    /// Makes rows after a sequence wait again, and counts those that the file no longer has; durable on return.
-    func takeBack(_ stream: EventStream, to sequence: Int64) async throws
+    /// Makes rows wait again that are after what the ledger says is upstream, by stream, and counts those that the file
+    /// no longer has; durable on return.
+    func agree(withLedger uploaded: [EventStream: Int64]) async throws
 
     /// Forgets earlier identifiers.
     func forget(_ ids: [String], of stream: EventStream) async throws
-}
-
-/// Rows that come from no file; all that is known about them is what this uploader itself did.
-final class NoFile: UploadFile {
-    let line: UploadLine
-
-    init(id: String) { line = UploadLine(id: id) }
-
-    func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
-    func rows(
-        of stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
-        (BufferedBatch(stream: stream), through, false)
-    }
-    func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
-    func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
-    func prepare(_ move: UploadMove) {}
-    func acknowledge(_ stream: EventStream, through sequence: Int64) {}
-    func takeBack(_ stream: EventStream, to sequence: Int64) {}
-    func forget(_ ids: [String], of stream: EventStream) {}
 }

@@ -1,5 +1,3 @@
-public import MarketData
-
 /// A row that the database will never take.
 public struct DeadLetter: Sendable, Equatable {
     /// The row's stream.
@@ -21,7 +19,8 @@ public struct DeadLetter: Sendable, Equatable {
     /// The constraint that the database's message names, for instance `price_sane`; `nil` if it names none.
     public var constraint: String? { Self.constraint(in: reason) }
 
-    static func constraint(in reason: String) -> String? {
+    /// The constraint that a message of the database names; `nil` if it names none.
+    public static func constraint(in reason: String) -> String? {
         // `violates check constraint "price_sane"`; the row's own texts come later in the message.
         guard let start = reason.firstRange(of: "constraint \"")?.upperBound,
             let end = reason[start...].firstIndex(of: "\"")

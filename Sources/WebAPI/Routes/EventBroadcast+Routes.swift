@@ -7,12 +7,7 @@ import ServiceLifecycle
 import Wire
 
 /// The live stream of server-sent events.
-struct EventRoutes: Sendable {
-    let board: StatusBoard
-    let tap: EventTap
-    let clients: EventClients
-    let runID: String
-
+extension EventBroadcast {
     private static let types = Parameters.words("types", "Only these messages", of: EventName.self)
     private static let symbols = Parameters.symbols("symbol", "Only events of these symbols", atMost: 100)
     private static let shape = Parameters.words(
@@ -41,15 +36,15 @@ struct EventRoutes: Sendable {
         guard call.request.method != .head else { return Response(status: .ok, headers: headers) }
         let channel = call.channel
         let client = EventClient(filter: filter) { channel.close(promise: nil) }
-        guard let place = clients.add(client) else {
+        guard let nextEvent = clients.add(client) else {
             throw Problem.busy(
                 "\(clients.limit) readers follow the event stream already. Close one, or try again later.")
         }
-        let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: place.nextEvent)
+        let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: nextEvent)
         return Response(
             status: .ok, headers: headers,
             body: ResponseBody { writer in
-                defer { clients.remove(place.key) }
+                defer { clients.remove(client) }
                 try await withGracefulShutdownHandler {
                     try await writer.write(contentsOf: opening)
                     for await message in client.messages {
@@ -75,18 +70,17 @@ struct EventRoutes: Sendable {
         var messages = [ServerSentEvent.retry]
         if filter.takes(.connectionStatus) {
             let data = filter.shape.connectionStatus(sample)
-            messages.append(ByteBuffer(event: .connectionStatus, place: place, data: data))
+            messages.append(ServerSentEvent.message(.connectionStatus, place: place, data: data))
         }
         if filter.takes(.metrics) {
             let data = filter.shape.metrics(sample, clients: clients)
-            messages.append(ByteBuffer(event: .metrics, place: place, data: data))
+            messages.append(ServerSentEvent.message(.metrics, place: place, data: data))
         }
         if filter.takes(.tick), let last = last.flatMap({ EventPlace($0) }), last.run == runID, last.next < nextEvent {
             let held = tap.view(after: last.next)
             let missed = held.events.dropLast(Int(clamping: held.end - nextEvent)).filter(filter.takes)
             if !missed.isEmpty {
-                messages.append(
-                    filter.shape.ticks(missed, seen: nextEvent - last.next, of: sample, place: place))
+                messages.append(filter.shape.ticks(missed, seen: nextEvent - last.next, of: sample, place: place))
             }
         }
         return messages

@@ -4,23 +4,17 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Opens the port and sets up each connection.
-struct FeedListener {
-    let server: FeedServer
-    let group: MultiThreadedEventLoopGroup
-
-    private var configuration: FeedServerConfiguration { server.configuration }
-
-    /// Starts listening; throws when the address can't be used or a TLS file is wrong.
+extension FeedServer {
+    /// Opens the port and sets up each connection; throws when the address can't be used or a TLS file is wrong.
     func listen() async throws(FeedServerError) -> any Channel {
         let tls = try tlsContext()
-        let upgrader = FeedUpgrader(server: server, isTLS: tls != nil)
+        let upgrader = FeedUpgrader(server: self, isTLS: tls != nil)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 64)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelInitializer { [server] channel in
-                server.opens(channel)
+            .childChannelInitializer { [self] channel in
+                opens(channel)
                 return channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
@@ -35,30 +29,24 @@ struct FeedListener {
                                 pipeline.removeHandler(context: plain, promise: nil)
                             }
                         ))
-                    try pipeline.addHandler(PlainRequestHandler(server: server, isTLS: tls != nil))
+                    try pipeline.addHandler(PlainRequestHandler(server: self, isTLS: tls != nil))
                 }
             }
         do {
             return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
         } catch {
-            throw cannotListen(error)
+            throw FeedServerError(
+                reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
+                underlying: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
+                advice: "choose another port (0 picks a free one) or host, or stop the program that uses it")
         }
-    }
-
-    private func cannotListen(_ error: any Error) -> FeedServerError {
-        FeedServerError(
-            reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
-            underlying: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
-            advice: "choose another port (0 picks a free one) or host, or stop the program that uses it")
     }
 
     private func tlsContext() throws(FeedServerError) -> NIOSSLContext? {
         guard let files = configuration.tls else { return nil }
         let chain = try read(files.certificateFile, "certificate") { try NIOSSLCertificate.fromPEMFile($0) }
         guard !chain.isEmpty else { throw tlsError("\(files.certificateFile) holds no certificate in PEM format") }
-        let key = try read(files.keyFile, "unencrypted private key") {
-            try NIOSSLPrivateKey(file: $0, format: .pem)
-        }
+        let key = try read(files.keyFile, "unencrypted private key") { try NIOSSLPrivateKey(file: $0, format: .pem) }
         var tls = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         tls.minimumTLSVersion = .tlsv12

@@ -1,19 +1,14 @@
 import FeedServer
 import MarketData
 
-/// Keeps web pages in a browser on this machine away from a relay that asks for no key, since browsers let any page
-/// open a WebSocket anywhere.
-struct PageRule: Sendable {
-    private let hosts: ServedHosts
-
-    init(host: String) { hosts = ServedHosts(host: host) }
-
-    /// Returns why a request is refused; `nil` if a program sent it to this server.
+extension ServedHosts {
+    /// Returns why a relay without keys refuses a request; `nil` if a program sent it to this server. Browsers let any
+    /// page open a WebSocket anywhere, so pages in a browser on this machine are kept away.
     func refusal(of request: PlainRequest) -> PlainAnswer? {
         guard let host = request.host.flatMap({ HostName($0) }) else {
             return .fault(400, "the request has no valid Host header")
         }
-        guard hosts.contain(host) else {
+        guard contain(host) else {
             return .fault(
                 421,
                 "the Host header names a host that the relay does not serve without RELAY_KEYS: connect to 127.0.0.1")

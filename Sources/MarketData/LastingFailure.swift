@@ -1,0 +1,16 @@
+/// A failure that lasts.
+public struct LastingFailure: Sendable, Equatable {
+    /// What went wrong and what to do, in one line, without secrets.
+    public let description: String
+    /// Whether a person must fix it.
+    public let needsPerson: Bool
+    /// When it began.
+    public let since: ContinuousClock.Instant
+
+    /// Makes a failure; see the properties for meaning.
+    public init(description: String, needsPerson: Bool = false, since: ContinuousClock.Instant) {
+        self.description = description
+        self.needsPerson = needsPerson
+        self.since = since
+    }
+}
