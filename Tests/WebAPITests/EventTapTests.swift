@@ -117,13 +117,14 @@ import WebAPISupport
         #expect(texts == (24..<40).map(String.init))
     }
 
-    @Test func `readers are bounded`() {
+    @Test func `readers are bounded, and a place is free again when its response is gone, written or not`() {
         let clients = EventClients(limit: 2)
-        let readers = (0..<3).map { _ in EventClient(filter: .init()) {} }
-        let made = readers.map { clients.add($0) }
-        #expect(made[0] != nil && made[1] != nil && made[2] == nil)
-        clients.remove(readers[0])
+        var seats = (0..<3).map { _ in clients.add(EventClient(filter: .init()) {}) }
+        #expect(seats[0] != nil && seats[1] != nil && seats[2] == nil)
+        seats[0] = nil
         #expect(clients.count == 1)
+        seats[0] = clients.add(EventClient(filter: .init()) {})
+        #expect(seats[0] != nil && clients.count == 2)
     }
 
     @Test func `a place in the stream is read back and nothing else is`() {

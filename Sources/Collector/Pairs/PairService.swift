@@ -182,12 +182,12 @@ public struct PairService: Service {
 
 extension [GapRecord] {
     /// The spans of the gaps that have ended, one span for those that fit into a day together, so that no query is of
-    /// much more than a day.
+    /// much more than a day, and for those that overlap, so that none reads what another reads too.
     fileprivate var dailySpans: [ClosedRange<Int64>] {
         var spans: [ClosedRange<Int64>] = []
         for record in sorted(by: { $0.gap.from < $1.gap.from }) {
             guard let to = record.gap.to else { continue }
-            if let last = spans.last, to - last.lowerBound <= 86_400_000 {
+            if let last = spans.last, record.gap.from <= last.upperBound || to - last.lowerBound <= 86_400_000 {
                 spans[spans.count - 1] = last.lowerBound...Swift.max(last.upperBound, to)
             } else {
                 spans.append(record.gap.from...Swift.max(record.gap.from, to))

@@ -54,6 +54,7 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
     }
 
     /// The kind's place in ``allCases``.
+    @inlinable
     public var index: Int {
         switch self {
         case .minuteBar: 0

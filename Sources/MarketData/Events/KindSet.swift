@@ -34,7 +34,7 @@ public struct KindSet: OptionSet, Sendable, Hashable {
     @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// The set of one kind.
-    public init(_ kind: EventKind) { self.init(rawValue: 1 << UInt16(kind.index)) }
+    @inlinable public init(_ kind: EventKind) { self.init(rawValue: 1 << UInt16(kind.index)) }
 
     /// The kind that an event's `ev` names; ``other`` for an unknown name.
     public init(name: UnsafeRawBufferPointer) {

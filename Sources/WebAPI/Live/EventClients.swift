@@ -14,17 +14,34 @@ final class EventClients: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Adds a reader; returns the number of the first market event that it will be sent, or `nil` if there are too many
-    /// readers.
-    func add(_ client: EventClient) -> UInt64? {
-        state.withLock { state in
+    /// Adds a reader; `nil` if there are too many.
+    func add(_ client: EventClient) -> Seat? {
+        let first: UInt64? = state.withLock { state in
             guard state.clients.count < limit else { return nil }
             state.clients[ObjectIdentifier(client)] = client
             return state.sentThrough
         }
+        return first.map { Seat(client: client, first: $0, among: self) }
     }
 
-    func remove(_ client: EventClient) { state.withLock { $0.clients[ObjectIdentifier(client)] = nil } }
+    private func remove(_ client: EventClient) { state.withLock { $0.clients[ObjectIdentifier(client)] = nil } }
+
+    /// A reader's place, which is free again when nothing holds this any more: if a socket closes before the response's
+    /// head is written, its body never runs.
+    final class Seat: Sendable {
+        /// The number of the first market event that the reader will be sent.
+        let first: UInt64
+        private let client: EventClient
+        private let clients: EventClients
+
+        fileprivate init(client: EventClient, first: UInt64, among clients: EventClients) {
+            self.client = client
+            self.first = first
+            self.clients = clients
+        }
+
+        deinit { clients.remove(client) }
+    }
 
     /// Sets the number of the first market event not sent yet to `through`, and returns the current readers.
     func advance(through: UInt64) -> [EventClient] {

@@ -36,15 +36,15 @@ extension EventBroadcast {
         guard call.request.method != .head else { return Response(status: .ok, headers: headers) }
         let channel = call.channel
         let client = EventClient(filter: filter) { channel.close(promise: nil) }
-        guard let nextEvent = clients.add(client) else {
+        guard let seat = clients.add(client) else {
             throw Problem.busy(
                 "\(clients.limit) readers follow the event stream already. Close one, or try again later.")
         }
-        let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: nextEvent)
+        let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: seat.first)
         return Response(
             status: .ok, headers: headers,
             body: ResponseBody { writer in
-                defer { clients.remove(client) }
+                defer { withExtendedLifetime(seat) {} }
                 try await withGracefulShutdownHandler {
                     try await writer.write(contentsOf: opening)
                     for await message in client.messages {
