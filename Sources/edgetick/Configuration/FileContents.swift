@@ -32,9 +32,11 @@ enum FileContents {
 
     /// A file's size in bytes; `nil` for anything else.
     private static func size(ofFile path: String) -> Int? {
-        var information = stat()
-        guard stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return nil }
-        return information.st_size
+        let target = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: target),
+            attributes[.type] as? FileAttributeType == .typeRegular
+        else { return nil }
+        return (attributes[.size] as? UInt64).map { Int(clamping: $0) }
     }
 
     private static func bytes(of file: FileDescriptor, atMost limit: Int, patience: Duration?) throws -> [UInt8] {
