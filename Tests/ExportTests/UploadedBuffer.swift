@@ -1,6 +1,7 @@
 import Logging
 import MarketData
 import Store
+import TestSupport
 import Testing
 import Upstream
 
@@ -15,7 +16,7 @@ enum UploadedBuffer {
         for stream in EventStream.allCases {
             if let batch = try await buffer.nextBatch(of: stream, limit: 1000) { batches.append(batch) }
         }
-        try await uploader.drain(Batches(batches), of: NoFile(line: UploadLine(id: buffer.id)))
+        try await uploader.drain(Batches(batches), of: NoFile(id: buffer.id))
         await uploader.disconnect()
     }
 
@@ -30,23 +31,5 @@ enum UploadedBuffer {
         }
         func settled(_ batch: SettledBatch) {}
         func failed(_ stream: EventStream, _ error: UpstreamError) { Issue.record("\(stream) \(error)") }
-    }
-
-    /// A file that has uploaded nothing yet.
-    private struct NoFile: UploadFile {
-        let line: UploadLine
-
-        func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
-        func rows(
-            of stream: EventStream, after: Int64, through: Int64, limit: Int
-        ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
-            (BufferedBatch(stream: stream), through, false)
-        }
-        func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
-        func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
-        func prepare(_ move: UploadMove) {}
-        func acknowledge(_ stream: EventStream, through sequence: Int64) {}
-        func agree(withLedger uploaded: [EventStream: Int64]) {}
-        func forget(_ ids: [String], of stream: EventStream) {}
     }
 }

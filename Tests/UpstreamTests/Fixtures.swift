@@ -135,26 +135,6 @@ extension Uploader {
     }
 }
 
-/// Rows that come from no file; all that is known about them is what the uploader itself did.
-final class NoFile: UploadFile {
-    let line: UploadLine
-
-    init(id: String) { line = UploadLine(id: id) }
-
-    func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
-    func rows(
-        of stream: EventStream, after: Int64, through: Int64, limit: Int
-    ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {
-        (BufferedBatch(stream: stream), through, false)
-    }
-    func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
-    func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
-    func prepare(_ move: UploadMove) {}
-    func acknowledge(_ stream: EventStream, through sequence: Int64) {}
-    func agree(withLedger uploaded: [EventStream: Int64]) {}
-    func forget(_ ids: [String], of stream: EventStream) {}
-}
-
 /// Batches in the buffer's order, and what the uploader reported of them.
 actor BatchList: UploadSource {
     private(set) var settled: [SettledBatch] = []
