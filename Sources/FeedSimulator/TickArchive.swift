@@ -119,22 +119,27 @@ final class TickArchive: Sendable {
         return PlainAnswer(status: 200, body: body)
     }
 
+    /// The most ticks of one page.
+    private static let mostTicks = 50_000
+
     /// Parses the query. Its times are in nanoseconds, those of the archive in milliseconds.
     private static func question(_ query: [String: String]) -> Question? {
         if let cursor = query["cursor"] {
             let parts = cursor.split(separator: "_").compactMap { Int64($0) }
-            guard parts.count == 5, parts[0] <= parts[1] else { return nil }
+            guard parts.count == 5, parts[0] <= parts[1], (1...mostTicks).contains(Int(parts[3])),
+                (0...Int.max / 2).contains(Int(parts[4]))
+            else { return nil }
             return Question(
                 times: parts[0]..<parts[1], ascending: parts[2] == 1, limit: Int(parts[3]), offset: Int(parts[4]))
         }
         func milliseconds(_ name: String) -> Int64? {
-            query["timestamp.\(name)"].flatMap { Int64($0) }.map { ($0 + 999_999) / 1_000_000 }
+            query["timestamp.\(name)"].flatMap { Int64($0) }.map { $0 / 1_000_000 + ($0 % 1_000_000 > 0 ? 1 : 0) }
         }
         let from = milliseconds("gte") ?? 0
         let to = milliseconds("lt") ?? .max / 2_000_000
         guard from <= to else { return nil }
         return Question(
             times: from..<to, ascending: query["order"] == "asc",
-            limit: min(50_000, max(1, query["limit"].flatMap { Int($0) } ?? 1000)))
+            limit: min(mostTicks, max(1, query["limit"].flatMap { Int($0) } ?? 1000)))
     }
 }

@@ -22,7 +22,7 @@ public protocol UploadFile: Sendable {
     /// Stores a transaction before its COMMIT is sent; durable on return.
     func prepare(_ move: UploadMove) async throws
 
-    /// Notes that rows are upstream.
+    /// Notes that rows are upstream; a sequence that is no greater than the last one changes nothing.
     func acknowledge(_ stream: EventStream, through sequence: Int64) async throws
 
     /// Makes rows wait again that are after what the ledger says is upstream, by stream, and counts those that the file

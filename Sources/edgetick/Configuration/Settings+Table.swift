@@ -86,12 +86,11 @@ extension Settings {
             "give a broken connection's symbols to the others"),
         Setting(
             "WEBSOCKET_FAILOVER_GRACE", \.connections.rules.failover.grace, .duration(.seconds(1) ... .seconds(3600)),
-            "10s",
-            "how long a connection may be down before it gives its symbols away (seconds)"),
+            "10s", "how long a connection may be down before it gives its symbols away (seconds)"),
         Setting(
             "WEBSOCKET_FAILOVER_RECOVERY", \.connections.rules.failover.recovery,
-            .duration(.seconds(1) ... .seconds(3600)),
-            "30s", "how long it must be up again before it gets them back (seconds)"),
+            .duration(.seconds(1) ... .seconds(3600)), "30s",
+            "how long it must be up again before it gets them back (seconds)"),
         Setting(
             "WEBSOCKET_REDUNDANT_SYMBOLS", \.connections.redundantSymbols, .symbols,
             "symbols to take from two connections at once, separated by commas; * = all"),
