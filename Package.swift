@@ -148,10 +148,10 @@ let package = Package(
             name: "TestSupport", dependencies: ["MarketData", logging], path: "Tests/Support", exclude: ["ClockShim"],
             swiftSettings: strict),
         .target(
-            name: "DecoderFuzz", dependencies: ["Feed", "MarketData", "TestSupport"], path: "Tests/DecoderFuzz",
+            name: "DecoderFuzz", dependencies: ["Feed", "MarketData"], path: "Tests/DecoderFuzz",
             swiftSettings: strict),
         .executableTarget(
-            name: "decoder-fuzz", dependencies: ["DecoderFuzz", "TestSupport"], path: "Tests/Fuzz",
+            name: "decoder-fuzz", dependencies: ["DecoderFuzz", "MarketData"], path: "Tests/Fuzz",
             exclude: ["build"], swiftSettings: strict),
         .target(
             name: "LedgerSupport", dependencies: ["FeedSimulator", "MarketData"], path: "Tests/LedgerSupport",

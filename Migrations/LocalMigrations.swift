@@ -12,6 +12,7 @@ public enum LocalMigrations {
         Migration(8, PackageResources.ticks_0008_sql),
         Migration(9, PackageResources.ticks_0009_sql),
         Migration(10, PackageResources.ticks_0010_sql),
+        Migration(11, PackageResources.ticks_0011_sql),
     ]
 
     /// `universe.sqlite`: the mirror of groups and memberships.

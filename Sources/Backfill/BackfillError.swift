@@ -1,4 +1,6 @@
-/// An error of filling gaps or comparing a day: one line that says what to do and holds no secret.
+public import Store
+
+/// Why gaps could not be filled or a day not compared: one line that says what to do and contains no secret.
 public struct BackfillError: Error, Sendable, Equatable {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable, CaseIterable {
@@ -6,7 +8,7 @@ public struct BackfillError: Error, Sendable, Equatable {
         case invalidConfiguration
         /// The server refused the key.
         case keyRefused
-        /// The key's plan does not cover what was asked for.
+        /// The key's plan does not cover the request.
         case notAuthorized
         /// The server asks for fewer requests.
         case tooManyRequests
@@ -16,7 +18,7 @@ public struct BackfillError: Error, Sendable, Equatable {
         case serverProblem
         /// The answer is not in the route's format.
         case badAnswer
-        /// The server says that it lacks a part of what was asked for, as a relay does that did not collect it.
+        /// The server reports that it lacks a part of the result, as a relay that did not collect it does.
         case incomplete
         /// The buffer could not be read or written.
         case buffer
@@ -34,6 +36,8 @@ public struct BackfillError: Error, Sendable, Equatable {
     public var reason: Reason
     /// What happened and what to do.
     var message: String
+    /// What happened to the buffer's file; `nil` if the failure is another one.
+    public private(set) var file: StoreError?
     /// Whether the same request may succeed later.
     var isRetryable: Bool {
         switch reason {
@@ -43,8 +47,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         }
     }
 
-    /// Whether several such failures in a row are blamed on the server: a database that is away, rows that are gone, and a
-    /// part that a relay did not collect say nothing about it.
+    /// Whether several such failures in a row are blamed on the server. A database that is away, rows that are gone, and a
+    /// part that a relay did not collect are not its fault.
     var blamesServer: Bool { reason != .database && reason != .forgotten && reason != .incomplete }
 
     /// This many bad answers in a row are blamed on the server.
@@ -64,6 +68,12 @@ public struct BackfillError: Error, Sendable, Equatable {
     public init(_ reason: Reason, _ message: String) {
         self.reason = reason
         self.message = message
+    }
+
+    /// Makes the error that the buffer could not be read or written.
+    public init(_ file: StoreError) {
+        self.init(.buffer, file.description)
+        self.file = file
     }
 }
 

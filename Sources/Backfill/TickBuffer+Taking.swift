@@ -16,17 +16,21 @@ extension TickBuffer {
 
     /// Reads the file; a failure is one of the buffer.
     func reading<Value>(_ read: () throws -> Value) throws(BackfillError) -> Value {
-        do { return try read() } catch { throw BackfillError(.buffer, "\(error)") }
+        do {
+            return try read()
+        } catch {
+            throw (error as? StoreError).map { BackfillError($0) } ?? BackfillError(.buffer, "\(error)")
+        }
     }
 
     /// Records the progress of filling a gap.
     func note(_ fill: GapFill) async throws(BackfillError) {
-        do { try await settle([fill]) } catch { throw BackfillError(.buffer, "\(error)") }
+        do throws(StoreError) { try await settle([fill]) } catch { throw BackfillError(error) }
     }
 
     /// Takes a batch. Waits while the buffer has no room.
     func bring(_ batch: EventBatch) async throws(BackfillError) {
-        do { try await take(batch) } catch { throw BackfillError(.buffer, "\(error)") }
+        do throws(StoreError) { try await take(batch) } catch { throw BackfillError(error) }
     }
 
     /// Waits until what was taken is durable.
@@ -34,13 +38,13 @@ extension TickBuffer {
     /// - Parameter turnedAway: the value of ``turnedAway`` before the first batch that must have found room; `nil` when
     ///   none must.
     func durable(since turnedAway: Int? = nil) async throws(BackfillError) {
-        do {
+        do throws(StoreError) {
             try await flush()
             guard turnedAway ?? self.turnedAway == self.turnedAway else {
                 throw StoreError(.full, operation: "append to", path: directory)
             }
         } catch {
-            throw BackfillError(.buffer, "\(error)")
+            throw BackfillError(error)
         }
     }
 }

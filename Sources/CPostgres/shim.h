@@ -35,16 +35,16 @@ static inline void edgetick_ignore_notices(PGconn *connection) {
     PQsetNoticeReceiver(connection, edgetick_ignore_notice, NULL);
 }
 
-/// The calling thread, as ``edgetick_give_way`` names it; Glibc's gettid is not in Swift's module.
+/// The calling thread's ID, for ``edgetick_give_way``; Swift's Glibc module lacks gettid.
 static inline int edgetick_thread(void) {
     return (int) syscall(SYS_gettid);
 }
-/// Gives a thread the least priority, which on Linux each has for itself; it can't be taken back.
+/// Gives one thread the lowest priority (on Linux each thread has its own). Without privileges it can't be raised again.
 static inline void edgetick_give_way(int thread) {
     (void) setpriority(PRIO_PROCESS, (id_t) thread, 19);
 }
 
-/// How many bytes have come over a TCP socket; 0 for another socket, and where the kernel doesn't say.
+/// Returns how many bytes a TCP socket has received; 0 for any other socket, or if the kernel doesn't say.
 static inline unsigned long long edgetick_received(int socket) {
     // tcpi_bytes_received of the kernel's tcp_info, of which glibc declares an older form.
     enum { option = 11, place = 128 };

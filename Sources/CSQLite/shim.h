@@ -1,4 +1,4 @@
-// sqlite3_db_config takes arguments that Swift can't pass. SQLite's own header belongs to GRDB's module.
+// sqlite3_db_config is variadic, so Swift can't call it. SQLite's own header belongs to GRDB's module.
 struct sqlite3;
 int sqlite3_db_config(struct sqlite3 *, int operation, ...);
 

@@ -1,6 +1,6 @@
 import MarketData
 
-/// The rules for a name that appears in logs, file rows and metric labels: a collector's or a connection's.
+/// The rules for the names of collectors and connections, which appear in logs, rows of the file and metric labels.
 public enum CollectorName {
     /// The most characters of a name.
     public static let maximumLength = 63

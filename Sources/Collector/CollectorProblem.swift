@@ -2,15 +2,15 @@
 public struct CollectorProblem: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of problem; the kind decides the HTTP status.
     public enum Kind: String, Sendable, Hashable, CaseIterable {
-        /// What was named does not exist (404).
+        /// The thing named in the request does not exist (404).
         case notFound = "not-found"
         /// The request is not valid (422).
         case invalid
-        /// The request does not fit the present state (409).
+        /// The request does not fit the present state or the settings (409).
         case conflict
-        /// The collector cannot do it now, or not in this set-up (503).
+        /// The collector cannot do it now (503).
         case unavailable
-        /// It was tried and failed (500).
+        /// The attempt failed (500).
         case failed
     }
 

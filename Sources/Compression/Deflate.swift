@@ -1,13 +1,13 @@
 import CZlib
 
-/// Deflated bytes (RFC 1951), packed and unpacked in one piece. The raw values are zlib's for the largest window.
+/// Deflate compression (RFC 1951) of whole arrays. The raw values are zlib's windowBits for the largest window.
 public enum Deflate: Int32 {
     /// Without a header, as in ZIP archives.
     case raw = -15
     /// One gzip member (RFC 1952).
     case gzip = 31
 
-    /// Packs bytes. Of the levels, 1 is the fastest by far, and 9 gives the fewest bytes.
+    /// Returns the bytes compressed. Of the levels, 1 is by far the fastest, and 9 gives the fewest bytes.
     public func packed(_ bytes: [UInt8], level: Int32) -> [UInt8] {
         var stream = z_stream()
         let ready = deflateInit2_(
@@ -21,7 +21,7 @@ public enum Deflate: Int32 {
         return packed
     }
 
-    /// Unpacks at most `limit` bytes; `nil` if the packed ones are damaged or cut short.
+    /// Returns the bytes decompressed, at most `limit` of them; `nil` if the compressed ones are damaged or cut short.
     public func unpacked(_ bytes: ArraySlice<UInt8>, limit: Int) -> [UInt8]? {
         var stream = z_stream()
         let ready = inflateInit2_(&stream, rawValue, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
@@ -31,7 +31,7 @@ public enum Deflate: Int32 {
         return ending == Z_STREAM_END || unpacked.count == limit ? unpacked : nil
     }
 
-    /// Returns the checksum that gzip and ZIP keep of the bytes.
+    /// Returns the CRC-32 of the bytes, as gzip and ZIP files store it.
     public static func crc32(_ bytes: [UInt8]) -> Int { Int(crc32_z(0, bytes, bytes.count)) }
 
     private static func run(

@@ -17,7 +17,7 @@ public final class GzipLines {
     /// Whether the end was reached: a line that is returned then has no newline.
     public private(set) var isAtEnd = false
 
-    /// How much is read at once: what zlib unpacks without a copy.
+    /// How many bytes are read at once: twice zlib's own buffer, so that it unpacks straight into ours.
     private static let chunk = 512 << 10
     private let file: gzFile
     private let longest: Int
@@ -71,7 +71,7 @@ public final class GzipLines {
         return line.last == 0x0D ? UnsafeRawBufferPointer(rebasing: line.dropLast()) : line
     }
 
-    /// Reads more bytes behind the unread ones and returns how many; 0 means the end.
+    /// Reads more bytes after the unread ones and returns how many; 0 means the end.
     private func read() throws(Fault) -> Int {
         let count = gzread(file, buffer + end, UInt32(Self.chunk))
         guard count <= 0 else { return Int(count) }

@@ -2,7 +2,7 @@ import FoundationEssentials
 import Glibc
 public import MarketData
 
-/// What is exported, and how.
+/// The events to export, and the form of the files.
 public struct ExportOptions: Sendable {
     /// The files' format.
     public enum Format: String, Sendable, CaseIterable {
@@ -99,8 +99,8 @@ public struct ExportOptions: Sendable {
 
     /// The path of the mark that holds the last day which `export --watch` wrote, for these streams and this form.
     ///
-    /// - Parameter wish: What the symbols were asked for as; `nil` for all. A universe's members may change, so
-    ///   ``symbols`` doesn't identify it.
+    /// - Parameter wish: The symbols as the user named them; `nil` for all. A universe's members may change, so
+    ///   ``symbols`` doesn't identify the export.
     func markPath(of wish: String?) -> String {
         var parts = ["written"]
         if streams != EventStream.allCases { parts += streams.map(\.rawValue).sorted() }
@@ -116,8 +116,10 @@ public struct ExportReport: Sendable, Equatable {
     public struct File: Sendable, Equatable {
         /// Its path.
         public let path: String
-        let stream: EventStream
-        let day: TradingDay
+        /// The stream that its rows belong to.
+        public let stream: EventStream
+        /// The day of its rows.
+        public let day: TradingDay
         /// The number of its rows.
         public let rows: Int
         /// Its size in bytes.
@@ -134,8 +136,8 @@ public struct ExportReport: Sendable, Equatable {
     public var unreadable = 0
     /// By stream, the days of which the buffer's file has already deleted rows, so that what was written may lack some.
     public var partial: [EventStream: [TradingDay]] = [:]
-    /// By stream, the days of which the same is true and which had files already, which were left as they are. A day is
-    /// in ``partial`` too if a symbol had none yet.
+    /// By stream, the days of which the same is true and whose existing files were left as they are. A day is in
+    /// ``partial`` too if a symbol had no file yet.
     public var kept: [EventStream: [TradingDay]] = [:]
     /// By kind, why the database's table could not be read, where an export may do without it.
     public var missing: [EventKind: String] = [:]
@@ -144,7 +146,7 @@ public struct ExportReport: Sendable, Equatable {
     public var rows: Int { files.reduce(0) { $0 + $1.rows } }
 }
 
-/// A file of an export that can't be written.
+/// Why a file of an export can't be written.
 public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The path.
     public let path: String

@@ -1,7 +1,7 @@
 import Glibc
 import MarketData
 
-/// A file that is written under a temporary name, and gets its own when it is complete.
+/// A file that is written under a temporary name, and renamed when it is complete.
 final class PartitionFile<Encoder: RowEncoder> {
     let stream: EventStream
     let day: TradingDay

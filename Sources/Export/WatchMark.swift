@@ -1,7 +1,7 @@
 import FoundationEssentials
 public import MarketData
 
-/// The last day that `export --watch` wrote, stored beside the days, so that a restart goes on with the next one.
+/// The last day that `export --watch` wrote, stored beside the days, so that a restart continues with the next one.
 public struct WatchMark: Sendable {
     private let options: ExportOptions
     private let wish: String?
@@ -9,7 +9,7 @@ public struct WatchMark: Sendable {
 
     /// The mark of an export.
     ///
-    /// - Parameter wish: What its symbols were asked for as; `nil` for all.
+    /// - Parameter wish: The symbols as the user named them; `nil` for all.
     public init(_ options: ExportOptions, of wish: String?) {
         self.options = options
         self.wish = wish
@@ -24,8 +24,8 @@ public struct WatchMark: Sendable {
 
     /// Returns the first day to write.
     ///
-    /// In earlier versions, exports of some symbols shared the mark of all symbols. It counts as long as there is none of
-    /// this export, if the files of its day have these symbols.
+    /// In earlier versions, exports of some symbols shared the mark of all symbols. As long as this export has no mark of
+    /// its own, that one counts if the files of its day have these symbols.
     ///
     /// - Parameters:
     ///   - from: The first day that was asked for; `nil` if none was.

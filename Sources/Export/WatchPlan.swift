@@ -10,20 +10,20 @@ public struct WatchPlan: Sendable, Equatable {
         case wait(until: Int64)
     }
 
-    /// The next day to write, or a closed day before it.
+    /// The next day to write, or a day without trading before it.
     private var next: TradingDay
     private let delay: Int64
 
     /// Starts with a day.
     ///
-    /// - Parameter delay: How long events may take to come, in milliseconds.
+    /// - Parameter delay: How late events may arrive, in milliseconds.
     public init(from first: TradingDay, delay: Int64 = 0) {
         next = first
         self.delay = delay
     }
 
-    /// Returns what to do at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after
-    /// its trading, when late trades no longer change its bars, and its last events have come.
+    /// Returns the next step at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after
+    /// its trading ends, when late trades no longer change its bars, plus the delay of its last events.
     public mutating func step(at now: Int64) -> Step {
         while next.session == nil { next = next.after }
         guard !next.isFinal(at: now - delay) else { return .write(next) }

@@ -12,7 +12,7 @@ public struct AggregateRequest: Sendable, Equatable {
         case request(AggregateRequest)
     }
 
-    /// The maximum number of bars in any answer.
+    /// The maximum number of bars in any response.
     static let maximumLimit = 50_000
 
     /// The ticker.
@@ -75,7 +75,7 @@ public struct AggregateRequest: Sendable, Equatable {
     /// - Parameters:
     ///   - next: The start of the first bar of the next page; `nil` when this is the last page.
     ///   - origin: The server's address as the client wrote it.
-    ///   - missing: The parts of the range that the answer lacks, as JSON; `nil` if nothing is known to be missing.
+    ///   - missing: The parts of the range that are missing, as JSON; `nil` if nothing is known to be missing.
     public func answer(_ bars: [[UInt8]], next: Int64?, origin: String, missing: String? = nil) -> PlainAnswer {
         var body = Array(
             "{\"ticker\":\"\(symbol)\",\"status\":\"OK\",\"adjusted\":false,\"queryCount\":\(bars.count),".utf8)

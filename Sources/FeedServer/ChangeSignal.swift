@@ -34,12 +34,12 @@ public final class ChangeSignal: Sendable {
         }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let goesOn = state.withLock { state in
+                let isOver = state.withLock { state in
                     if state.version != version || Task.isCancelled { return true }
                     state.waiters[id] = continuation
                     return false
                 }
-                if goesOn { continuation.resume() }
+                if isOver { continuation.resume() }
             }
         } onCancel: {
             state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()

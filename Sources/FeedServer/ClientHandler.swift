@@ -109,7 +109,7 @@ final class ClientHandler: ChannelInboundHandler {
         resting = loop.scheduleTask(in: delay) {
             let (handler, context) = bound.value
             handler.resting = nil
-            // The last read may have brought more, which must be earned too.
+            // The last read may have brought more requests, which must be earned too.
             if let more = handler.allowance?.wait(now: .now()) { return handler.rest(more, context) }
             handler.lastSign = .now()
             handler.setReads(true, context)
@@ -124,7 +124,7 @@ final class ClientHandler: ChannelInboundHandler {
         if resting == nil, let limit = server.configuration.silenceLimit,
             NIODeadline.now() - lastSign > TimeAmount(limit)
         {
-            // A silent client wouldn't answer a close message.
+            // A silent client wouldn't reply to a close message.
             client?.reset()
             return
         }
@@ -188,8 +188,8 @@ final class ClientHandler: ChannelInboundHandler {
         let isEmpty = payload.readableBytes == 0
         let code = isEmpty ? 1000 : payload.readInteger(as: UInt16.self) ?? 0
         // Codes such as 1005 must never be sent.
-        let isSound = (1000...1003).contains(code) || (1007...1014).contains(code) || (3000...4999).contains(code)
-        client?.close(code: isSound ? code : 1002, reason: "")
+        let isAllowed = (1000...1003).contains(code) || (1007...1014).contains(code) || (3000...4999).contains(code)
+        client?.close(code: isAllowed ? code : 1002, reason: "")
         // Writes complete in order, so this one completes after the close message.
         let channel = context.channel
         channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(promise: nil) }

@@ -2,7 +2,7 @@ public import NIOCore
 import NIOPosix
 import Synchronization
 
-/// One client connection as the host sees it: what it wants, how much waits for it, and how to end it. Safe to use from
+/// One client connection as the host sees it: its subscriptions, how much is queued for it, how to end it. Safe to use from
 /// any thread.
 public final class FeedClient: Sendable {
     private struct State {
@@ -91,8 +91,8 @@ public final class FeedClient: Sendable {
         channel.writeAndFlush(parts[parts.count - 1], promise: promise)
     }
 
-    /// Closes the connection in order: sends what waits, then the status if given, then a close message, and ends the
-    /// connection when the client has answered.
+    /// Closes the connection in order: sends what is queued, then the status if given, then a close message, and ends the
+    /// connection when the client has replied.
     ///
     /// The socket is closed after `timeout` at the latest, by default ``FeedServerConfiguration/closeTimeout``.
     public func close(code: UInt16, reason: String, status: StatusMessage? = nil, timeout: Duration? = nil) {

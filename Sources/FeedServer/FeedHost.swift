@@ -1,10 +1,10 @@
 public import MarketData
 
-/// Decides for a server who may log in and what may be subscribed to, and is told what its clients do.
+/// Decides for a server who may log in and what may be subscribed to, and is notified of what its clients do.
 ///
 /// Called on the clients' event loops; nothing here may block.
 public protocol FeedHost: AnyObject, Sendable {
-    /// Returns the answer to an HTTP request that is refused outright, `nil` to accept it; upgrades are checked too.
+    /// Returns the response to an HTTP request that is refused outright, `nil` to accept it; upgrades are checked too.
     func refusal(of request: PlainRequest) -> PlainAnswer?
 
     /// Called when a client has connected and was greeted.
@@ -40,7 +40,7 @@ public protocol FeedHost: AnyObject, Sendable {
     /// Whether a client's ping is answered.
     func answersPing(of client: FeedClient) -> Bool
 
-    /// Returns the answer to a plain HTTP request, or `nil` if it isn't served. It runs off the event loop and may take
+    /// Returns the response to a plain HTTP request, or `nil` if it isn't served. It runs off the event loop and may take
     /// its time.
     func answer(_ request: PlainRequest) async -> PlainAnswer?
 }

@@ -74,6 +74,6 @@ extension FeedServer {
     private func tlsError(_ underlying: String) -> FeedServerError {
         FeedServerError(
             reason: .tlsFiles, operation: "setting up TLS", underlying: underlying,
-            advice: "name readable PEM files of a certificate and the key that belongs to it")
+            advice: "name two readable PEM files: a certificate, and the private key that belongs to it")
     }
 }

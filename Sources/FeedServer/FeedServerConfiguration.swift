@@ -36,16 +36,16 @@ public struct FeedServerConfiguration: Sendable {
     public var tls: TLSFiles?
     /// How long a client has for its login before it gets `auth_timeout`.
     public var loginTimeout: Duration = .seconds(30)
-    /// The delay before a refused login is answered, so that a program that retries at once does little harm; `nil`
-    /// answers at once.
+    /// The delay before a login is refused, so that a program that retries at once does little harm; `nil`
+    /// refuses it at once.
     public var refusalDelay: Duration?
     /// How often the server pings its clients.
     public var pingInterval: Duration = .seconds(20)
-    /// How long a client may take to answer a close message before its socket is closed.
+    /// How long a client may take to reply to a close message before its socket is closed.
     public var closeTimeout: Duration = .seconds(5)
     /// The longest message that a client may send, in bytes, in one frame or in fragments.
     var maximumRequestBytes = 1 << 20
-    /// The maximum number of bytes that may wait for a client; a client with more is reset when the server answers or
+    /// The maximum number of bytes queued for a client; a client with more is reset when the server answers or
     /// pings it.
     public var maximumBacklogBytes = 32 << 20
     /// How much a client may request; beyond that, the server reads from it only as fast as the allowance grows again.
@@ -63,6 +63,6 @@ public struct FeedServerConfiguration: Sendable {
     /// Whether a subscription may request past events (`from`, `to`); otherwise these are ignored, as by the feed.
     public var offersReplays = false
 
-    /// Makes the configuration of a server on a free port of the loopback.
+    /// Makes the configuration of a server on a free port of the loopback interface.
     public init() {}
 }

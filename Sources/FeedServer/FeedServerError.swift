@@ -1,4 +1,4 @@
-/// An error in opening a feed server; its one-line description says what failed and what to do, and holds no secrets.
+/// An error in opening a feed server; its one-line description says what failed and what to do, and contains no secrets.
 public struct FeedServerError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable {

@@ -57,7 +57,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         self.isTLS = isTLS
     }
 
-    func handlerAdded(context: ChannelHandlerContext) { closes(after: .seconds(10), context) }
+    func handlerAdded(context: ChannelHandlerContext) { scheduleClose(after: .seconds(10), context) }
 
     func handlerRemoved(context: ChannelHandlerContext) { timer?.cancel() }
 
@@ -107,13 +107,13 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             "Connection": keepsAlive ? "keep-alive" : "close",
         ]
         if let seconds = answer.retryAfter { headers.add(name: "Retry-After", value: "\(seconds)") }
-        // Time for the client to read the answer and to make its next request.
-        closes(after: .seconds(30), context)
+        // Time for the client to read the response and to make its next request.
+        scheduleClose(after: .seconds(30), context)
         let status = HTTPResponseStatus(statusCode: answer.status)
         return send(status, headers, ByteBuffer(bytes: answer.body), keepsAlive: keepsAlive, context)
     }
 
-    private func closes(after delay: TimeAmount, _ context: ChannelHandlerContext) {
+    private func scheduleClose(after delay: TimeAmount, _ context: ChannelHandlerContext) {
         let channel = context.channel
         timer?.cancel()
         timer = context.eventLoop.scheduleTask(in: delay) { channel.close(promise: nil) }

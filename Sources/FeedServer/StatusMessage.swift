@@ -2,7 +2,7 @@ import MarketData
 
 /// A status that the server sends.
 public struct StatusMessage: Sendable, Equatable {
-    /// The word that says what kind of status it is (`status`).
+    /// The kind of status, as one word (`status`).
     var status: String
     /// The explanation (`message`).
     var message: String
@@ -23,7 +23,7 @@ public struct StatusMessage: Sendable, Equatable {
     public static let tooManyConnections = StatusMessage("max_connections", "maximum number of connections exceeded")
     /// The client doesn't read fast enough.
     public static let tooSlow = StatusMessage("slow_consumer", "the client reads too slowly")
-    /// The key doesn't include the channel.
+    /// The key doesn't give access to the channel.
     public static let notAuthorized = StatusMessage("error", "not authorized")
 
     static func subscribed(_ channel: FeedChannel) -> StatusMessage {

@@ -10,7 +10,7 @@ public enum WireFrame {
         case text = 0x1
         /// The last frame of a connection.
         case close = 0x8
-        /// A request for a pong, to see whether the other side is alive.
+        /// A request for a pong, to check that the other side is alive.
         case ping = 0x9
         /// The answer to a ping.
         case pong = 0xA

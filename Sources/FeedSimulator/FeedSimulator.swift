@@ -21,7 +21,7 @@ public final class FeedSimulator: Service, Sendable {
         registry = ClientRegistry(configuration)
     }
 
-    /// What has been done so far; read from memory.
+    /// The counts so far; read from memory.
     public var statistics: SimulatorStatistics { registry.statistics }
 
     /// Waits until the statistics satisfy a condition, and returns them; throws when the task is cancelled.
@@ -85,7 +85,7 @@ public final class FeedSimulator: Service, Sendable {
         await opened.server.close(code: 1000, reason: "the replay is done", timeout: Self.drainTimeout)
     }
 
-    /// How long a client has, at the replay's end, to read what is left and to answer the close.
+    /// How long a client has, at the replay's end, to read what is left and to reply to the close.
     private static let drainTimeout: Duration = .seconds(60)
 
     private func makeSource() throws(SimulatorError) -> any FrameSource {

@@ -31,9 +31,9 @@ public struct SimulatorConfiguration: Sendable {
 
     /// What happens to the replay while no client is receiving.
     public enum Absence: Sendable, Equatable {
-        /// It goes on, and the frames are missed, as on a live feed.
+        /// It continues, and the frames are missed, as on a live feed.
         case misses
-        /// It pauses, and goes on with the first frame that was not sent.
+        /// It pauses, and continues with the first frame that was not sent.
         ///
         /// A frame counts as sent once it was handed to the client's socket. If a *client* breaks the connection, or
         /// the fault `reset-every` does, data in flight is lost. After the fault `drop-every`, a stall or a close code,
@@ -78,7 +78,7 @@ public struct SimulatorConfiguration: Sendable {
     /// The faults that the feed shows.
     public var faults: [Fault] = []
 
-    /// Makes the configuration of a feed that sends `source` on a free port of the loopback.
+    /// Makes the configuration of a feed that sends `source` on a free port of the loopback interface.
     public init(source: Source) { self.source = source }
 
     /// What happens while no client is receiving, with the default filled in.

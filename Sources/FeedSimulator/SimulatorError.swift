@@ -1,4 +1,4 @@
-/// An error of the simulator; its one-line description says what failed and what to do, and holds no secrets.
+/// An error of the simulator; its one-line description says what failed and what to do, and contains no secrets.
 public struct SimulatorError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of failure.
     public enum Reason: String, Sendable, Equatable {

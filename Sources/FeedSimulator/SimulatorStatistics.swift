@@ -1,6 +1,6 @@
 public import MarketData
 
-/// What the simulator has done so far.
+/// The simulator's counts so far.
 public struct SimulatorStatistics: Sendable, Equatable {
     /// Where the replay is.
     public enum Phase: String, Sendable, Equatable {
@@ -51,4 +51,19 @@ public struct SimulatorStatistics: Sendable, Equatable {
 
     /// The number of events sent, of all kinds.
     public var eventsSent: Int { events.values.reduce(otherEvents, +) }
+
+    /// What else was counted, a line each; without what did not happen.
+    public var remarks: [String] {
+        let counts = [
+            ("frames taken from the source", passedFrames),
+            ("frames passed while no client was receiving", missedFrames),
+            ("status messages of captures left out", skippedStatuses),
+            ("logins refused", loginsRefused),
+            ("logins ended by the connection limit", pushedOut),
+            ("clients closed because they read too slowly", slowConsumers),
+            ("REST requests answered", aggregateRequests),
+        ]
+        let all = counts + faults.sorted { $0.key < $1.key }.map { ("fault \($0.key)", $0.value) }
+        return all.filter { $0.1 > 0 }.map { "\($0.0): \($0.1)" }
+    }
 }

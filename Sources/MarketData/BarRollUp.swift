@@ -2,8 +2,8 @@
 ///
 /// Pure. Windows of minutes and hours are counted from midnight in New York, so that those of 5, 10, 15 and 30 minutes
 /// begin with the regular session. A day is the New York date, including the hours before and after the regular
-/// session. VWAP is sum(vwap·volume) / sum(volume) over the bars that have one. What the feed counts from the start of
-/// the day is left out.
+/// session. VWAP is sum(vwap·volume) / sum(volume) over the bars that have one. The day's totals so far, which the feed
+/// sends with each bar, are left out.
 public struct BarRollUp: Sendable, Equatable {
     /// The length of the longer bars.
     public enum Length: Sendable, Equatable {
@@ -54,7 +54,7 @@ public struct BarRollUp: Sendable, Equatable {
         public var count: Int
     }
 
-    /// How long the longer bars are.
+    /// The length of the longer bars.
     public let length: Length
 
     /// A roll-up to a length.

@@ -1,4 +1,4 @@
-/// A row that the database will never take.
+/// A row that the database refused, kept in the file until a person retries or discards it.
 public struct DeadLetter: Sendable, Equatable {
     /// The row's stream.
     public var stream: EventStream

@@ -1,4 +1,4 @@
-/// Where a feed connection hands its events: a bounded queue that returns at once.
+/// The receiver of a feed connection's events: a bounded queue that never blocks.
 public protocol EventSink: AnyObject, Sendable {
     /// Takes a batch without blocking; called on the connection's event loop.
     func offer(_ batch: EventBatch) -> Admission
@@ -6,10 +6,10 @@ public protocol EventSink: AnyObject, Sendable {
     /// Calls `resume` once, on any thread, when the queue has room again; at once when it has room now.
     func whenRoom(_ resume: @escaping @Sendable () -> Void)
 
-    /// The kinds whose batches must also hold the events as the feed sent them; read at each socket read.
+    /// The kinds whose batches must also contain the events as the feed sent them; asked at each socket read.
     var wantedText: KindSet { get }
 
-    /// Records which gaps began and which are over, all or nothing; does not block.
+    /// Records gaps that began and gaps that are over, all or none of them; does not block.
     func record(_ change: GapChange)
 
     /// Records an incident; does not block.
@@ -32,7 +32,7 @@ public enum Admission: Sendable, Equatable {
     case acceptedStopReading
     /// The queue is full and the batch was not taken: close the connection and record a gap.
     case refused
-    /// The batch came too late to tell new events from another connection's, and was not taken: connect again and
-    /// record a gap.
+    /// The batch came too late to distinguish its new events from those of another connection, and was not taken:
+    /// reconnect and record a gap.
     case outdated
 }

@@ -62,11 +62,11 @@ extension Gap {
     public static let eventLateness: Int64 = 5000
 }
 
-/// What becomes known about gaps at one moment.
+/// The changes of gaps that become known at one moment.
 public struct GapChange: Sendable, Equatable {
     /// Gaps that were recorded as open and are replaced by ``gaps``.
     public var ended: [Gap]
-    /// What holds now: gaps that are over, and gaps that began.
+    /// The present state: gaps that are over, and gaps that began.
     public var gaps: [Gap]
 
     /// Makes a change; see the properties for meaning.

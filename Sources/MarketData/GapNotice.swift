@@ -1,4 +1,4 @@
-/// A relay's notice of events that it missed itself: a status `gap`, whose message names the time and the channels,
+/// A relay's notice of events that the relay itself missed: a status `gap`, whose message has the time and the channels,
 /// such as `from 1704205800000 to 1704205860000, disconnected: T.AAPL,T.MSFT`.
 public struct GapNotice: Sendable, Equatable {
     /// The status word.
@@ -17,7 +17,7 @@ public struct GapNotice: Sendable, Equatable {
 
     /// Makes the notice of a gap for a reader of these channels; `nil` when the gap concerns none of them.
     ///
-    /// When the gap names symbols, a reader of the wildcard is told those symbols.
+    /// When the gap names symbols, a reader of the wildcard is sent those symbols.
     public init?(_ gap: Gap, of channels: Set<FeedChannel>) {
         (self.channels, from, to, cause) = ([], gap.from, gap.to, gap.cause)
         for kind in gap.events {
@@ -35,15 +35,20 @@ public struct GapNotice: Sendable, Equatable {
     /// The messages; several when there are many channels.
     public var messages: [String] {
         let head = "from \(from)\(to.map { " to \($0)" } ?? ""), \(cause.rawValue): "
+        return Self.lists(of: channels).map { head + $0 }
+    }
+
+    /// Returns channels as lists that are short enough for a message, sorted.
+    public static func lists(of channels: [FeedChannel]) -> [String] {
         var lists: [String] = []
         for name in channels.map(\.description).sorted() {
-            if let last = lists.last, last.utf8.count + name.utf8.count < Self.listBytes {
+            if let last = lists.last, last.utf8.count + name.utf8.count < listBytes {
                 lists[lists.count - 1] = "\(last),\(name)"
             } else {
                 lists.append(name)
             }
         }
-        return lists.map { head + $0 }
+        return lists
     }
 
     /// Reads a message; `nil` when it is not a gap notice.

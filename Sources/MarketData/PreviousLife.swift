@@ -1,4 +1,4 @@
-/// How far a buffer's file came before this process started. Events after that were missed.
+/// The state in which the previous process left a buffer's file. Events after its end were missed.
 public struct PreviousLife: Sendable, Equatable {
     /// The latest time in the file, in milliseconds since the Unix epoch: of an event, of a row's receipt, or of the
     /// collector's last sign of life.
@@ -28,7 +28,7 @@ public struct PreviousLife: Sendable, Equatable {
         self.isUncertain = isUncertain
     }
 
-    /// Returns since when events of each symbol and kind are missed; prepared for many calls.
+    /// Looks up since when events of a symbol and kind are missed; prepared for many calls.
     public struct Ends: Sendable {
         private let life: PreviousLife
         private let delay: Int64
@@ -49,7 +49,7 @@ public struct PreviousLife: Sendable, Equatable {
             self.life = life
             self.delay = delay
             for gap in life.told {
-                // When the clock was wrong, a gap's end says nothing about the events.
+                // If the clock was wrong, a gap's end proves nothing about the events.
                 guard let to = gap.to, gap.from <= to, !gap.isUncertain else { continue }
                 for kind in gap.events where to > life.newestTime(of: kind, delay: delay) {
                     for symbol in gap.symbols.isEmpty ? [nil] : gap.symbols.map(Optional.some) {

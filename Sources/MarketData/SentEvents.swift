@@ -1,6 +1,6 @@
 /// The JSON of a batch's events as the feed sent it: where each object is in the frames that brought them.
 ///
-/// Only the kinds that somebody wants are kept (``EventSink/wantedText``), because a frame must be copied to keep them.
+/// Only the kinds that the sink wants are kept (``EventSink/wantedText``), because keeping them means copying the frame.
 public struct SentEvents: Sendable, Equatable {
     /// The kinds whose objects are kept; the ranges of other kinds are empty.
     public let kinds: KindSet
@@ -72,7 +72,7 @@ extension EventBatch {
         return kinds.contains(kind)
     }
 
-    /// Whether the batch may hold events of some kinds. Minute and second bars are not told apart.
+    /// Whether the batch may hold events of some kinds. Minute and second bars are not distinguished.
     public func mayHold(_ kinds: KindSet) -> Bool {
         !bars.isEmpty && !kinds.isDisjoint(with: .bars) || !trades.isEmpty && kinds.contains(.trade)
             || !quotes.isEmpty && kinds.contains(.quote) || !limitBands.isEmpty && kinds.contains(.limitBand)

@@ -41,7 +41,7 @@ public struct TextArena: Sendable, Equatable {
         return copy.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    /// Has `write` append a text's bytes to the arena's end and returns where they are.
+    /// Calls `write`, which appends a text's bytes to the arena's end, and returns where they are.
     public mutating func append(writing write: (inout [UInt8]) -> Void) -> TextRange {
         let start = storage.count
         write(&storage)
@@ -51,10 +51,10 @@ public struct TextArena: Sendable, Equatable {
     /// Reserves memory for this many bytes in all.
     mutating func reserve(_ count: Int) { storage.reserveCapacity(count) }
 
-    /// Forgets all texts and keeps the memory.
+    /// Removes all texts and keeps the memory.
     public mutating func removeAll() { storage.removeAll(keepingCapacity: true) }
 
-    /// Forgets the texts from an offset on: those that were appended after the arena had that length.
+    /// Removes the texts from an offset on: those that were appended after the arena had that length.
     public mutating func removeAll(from offset: Int) { storage.removeSubrange(offset...) }
 
     /// The text at `range`.

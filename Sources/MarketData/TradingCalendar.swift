@@ -1,5 +1,5 @@
-/// The trading hours of the New York Stock Exchange, which other US markets share: 2024 to 2030, with holidays and half
-/// days.
+/// The trading hours of the New York Stock Exchange, which other US markets share, with the holidays and half days of
+/// 2024 to 2030.
 ///
 /// Trading here is 4:00 to 20:00 New York time: it includes the hours before and after the regular session, because
 /// bars come then too. On a half day it ends at 17:00. In other years, every weekday counts as a full day.
@@ -152,6 +152,17 @@ public struct TradingDay: Sendable, Hashable, Strideable, CustomStringConvertibl
     /// Whether this day had trading and its bars no longer change at a time, in milliseconds since the Unix epoch.
     public func isFinal(at milliseconds: Int64) -> Bool {
         session.map { milliseconds >= $0.close + 15 * 60_000 } ?? false
+    }
+
+    /// Returns the first moment at a time of day in New York at which this day's bars no longer change, in milliseconds
+    /// since the Unix epoch; `nil` if it has no trading.
+    ///
+    /// - Parameter delay: how late events may arrive, in milliseconds.
+    public func firstFinal(atMinute minute: Int, delay: Int64) -> Int64? {
+        guard session != nil else { return nil }
+        var last = self
+        while !isFinal(at: last.moment(minuteOfDay: minute) - delay) { last = last.after }
+        return last.moment(minuteOfDay: minute)
     }
 
     /// The number of days from this day to another.

@@ -1,4 +1,4 @@
-/// What a user writes to choose symbols: the name of a group (`nasdaq100`), or several joined by colons
+/// A user's choice of symbols: the name of a group (`nasdaq100`), or several names joined by colons
 /// (`sp500:nasdaq100:dow30`) for the union of their members.
 ///
 /// A key only says what to look for. Whether the whole text names one group (older set-ups have names with colons

@@ -1,5 +1,5 @@
-/// The buffer file that rows come from, as the ledger's protocol needs it: what it knows of its uploads, and the rows
-/// that it still has. See docs/design/ledger.md.
+/// The buffer file as the ledger's protocol sees it: its records of its own uploads, and the rows that it still has. See
+/// docs/design/ledger.md.
 public protocol UploadFile: Sendable {
     /// The identifiers and transactions of the file.
     var line: UploadLine { get }
@@ -16,6 +16,9 @@ public protocol UploadFile: Sendable {
     /// The rows after one sequence and through another that upstream refused.
     func refusedRows(of stream: EventStream, after: Int64, through: Int64) async throws -> [ClosedRange<Int64>]
 
+    /// Rows after one sequence and through another that upstream may have refused; it is no longer known which.
+    func possiblyRefusedRows(of stream: EventStream, after: Int64, through: Int64) async throws -> Set<Int64>
+
     /// The rows that the file counts as lost upstream, from the first through the last; `nil` if there are none.
     func lostRows(of stream: EventStream) async throws -> ClosedRange<Int64>?
 
@@ -25,8 +28,8 @@ public protocol UploadFile: Sendable {
     /// Notes that rows are upstream; a sequence that is no greater than the last one changes nothing.
     func acknowledge(_ stream: EventStream, through sequence: Int64) async throws
 
-    /// Makes rows wait again that are after what the ledger says is upstream, by stream, and counts those that the file
-    /// no longer has; durable on return.
+    /// Makes each stream's rows after the sequence that the ledger has wait for upload again, and counts those that the
+    /// file no longer has; durable on return.
     func agree(withLedger uploaded: [EventStream: Int64]) async throws
 
     /// Forgets earlier identifiers.

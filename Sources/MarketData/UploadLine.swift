@@ -1,5 +1,5 @@
-/// What a buffer file knows about its own uploads: the identifiers that it had, and the transactions that it made or
-/// tried under them. See docs/design/ledger.md.
+/// A buffer file's records of its own uploads: the identifiers that it had, and the transactions that it made or tried
+/// under them. See docs/design/ledger.md.
 public struct UploadLine: Sendable, Equatable {
     /// An earlier identifier of the file.
     public struct Predecessor: Sendable, Equatable {
@@ -100,7 +100,7 @@ public struct UploadMove: Sendable, Equatable {
     }
 }
 
-/// How far a stream of a buffer file and its upload have come.
+/// The progress of a stream of a buffer file and of its upload, as sequences.
 public struct UploadMarks: Sendable, Equatable {
     /// Rows through this sequence are upstream.
     public var acknowledged: Int64
@@ -108,9 +108,12 @@ public struct UploadMarks: Sendable, Equatable {
     public var deleted: Int64
     /// The last sequence that was given out; 0 when there never was one.
     public var last: Int64
-    /// Waiting rows through this sequence may be upstream, because a person has them sent again: each is looked up
-    /// before it is sent.
+    /// Waiting rows through this sequence may be upstream already, because a person asked for them to be sent again: each
+    /// is looked up before it is sent.
     public var sentAgain: Int64
+    /// Uploaded rows through this sequence were found to be gone upstream, and no person has decided about them; 0 if
+    /// there are none.
+    public var gone: Int64
 
     /// Rows through this sequence do not wait for upload: they are upstream, or no longer in the file.
     public var settled: Int64 { max(acknowledged, deleted) }
@@ -119,10 +122,13 @@ public struct UploadMarks: Sendable, Equatable {
     public var pending: Int64 { max(0, last - settled) }
 
     /// Makes marks; see the properties for meaning.
-    public init(acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0, sentAgain: Int64 = 0) {
+    public init(
+        acknowledged: Int64 = 0, deleted: Int64 = 0, last: Int64 = 0, sentAgain: Int64 = 0, gone: Int64 = 0
+    ) {
         self.acknowledged = acknowledged
         self.deleted = deleted
         self.last = last
         self.sentAgain = sentAgain
+        self.gone = gone
     }
 }

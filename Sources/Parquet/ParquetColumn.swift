@@ -1,6 +1,6 @@
 /// A column of a Parquet file. Every column may hold nulls.
 public struct ParquetColumn: Sendable, Equatable {
-    /// What a column holds.
+    /// The type of a column's values.
     public enum Kind: Sendable, Equatable {
         /// Yes or no; appended as 1 or 0.
         case flag

@@ -51,7 +51,7 @@ public struct ParquetWriter {
         held += 1
     }
 
-    /// Ends a row, in which every column has got a value or a null.
+    /// Ends a row, in which every column must have a value or a null.
     public mutating func endRow() {
         rows += 1
         if rows == Self.groupRows { endGroup() }
@@ -85,7 +85,7 @@ public struct ParquetWriter {
         return next
     }
 
-    /// Ends the file; ``takeBytes()`` then gives its last bytes.
+    /// Ends the file; ``takeBytes()`` then returns its last bytes.
     public mutating func finish() {
         endGroup()
         var root = CompactStruct()

@@ -1,7 +1,7 @@
 import Collector
 import Synchronization
 
-/// What is shown of the relay. Safe on any thread.
+/// The relay's state as it is shown. Safe on any thread.
 final class RelayBoard: Sendable {
     private let state: Mutex<RelayState>
 

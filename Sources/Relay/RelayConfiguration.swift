@@ -7,31 +7,31 @@ public struct RelayConfiguration: Sendable {
     public var server = FeedServerConfiguration()
     /// The keys accepted at the start; without any, every key is accepted.
     public var keys: [Secret] = []
-    /// The most readers at once; one more gets `max_connections`.
+    /// The maximum number of readers at once; one more gets `max_connections`.
     public var maximumClients = 64
-    /// How many bytes may wait for one reader; beyond that it gets `slow_consumer`.
+    /// How many bytes may be queued for one reader; beyond that it gets `slow_consumer`.
     public var clientBufferBytes = 16 << 20
-    /// How many bytes may wait for all readers together; beyond that, the readers with the most waiting are closed.
+    /// How many bytes may be queued for all readers together; beyond that, the readers with the most queued are closed.
     var allClientsBufferBytes = 256 << 20
     /// The kinds of events that are collected.
     public var kinds: Set<EventKind> = Set(EventKind.allCases)
-    /// How long readers have at the end to read what waits for them.
+    /// How long readers have at the end to read what is queued for them.
     var goodbye: Duration = .seconds(2)
-    /// How many bytes of events may wait for the relay's own thread; beyond that, its readers are closed.
+    /// How many bytes of events may be queued for the relay's own thread; beyond that, its readers are closed.
     public var queueBytes = 64 << 20
     /// How many symbols may be collected because readers ask for them; `nil` if none may be.
     public var maximumOnDemand: Int?
-    /// The most channels of one reader.
+    /// The maximum number of channels of one reader.
     var maximumChannels = 100_000
 
-    /// Makes the configuration of a relay on a free port of the loopback.
+    /// Makes the configuration of a relay on a free port of the loopback interface.
     public init() {
         server.loginTimeout = .seconds(10)
         server.refusalDelay = .seconds(1)
-        // At once, enough for all the channels that a reader may have; then the rate of an ordinary program.
+        // The burst is enough for all the channels that a reader may have; the rate is that of an ordinary program.
         server.requestAllowance = .init(burstBytes: 1 << 20, bytesPerSecond: 64 << 10)
         server.offersReplays = true
-        // An answer may hold 50,000 bars in memory.
+        // A response may hold 50,000 bars in memory.
         server.maximumAnswers = 4
     }
 

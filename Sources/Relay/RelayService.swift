@@ -8,7 +8,7 @@ public import ServiceLifecycle
 public import Store
 import Synchronization
 
-/// Serves what is collected to other programs, in the feed's own protocol: live events byte for byte as the feed sent
+/// Serves collected events to other programs, in the feed's own protocol: live events byte for byte as the feed sent
 /// them and, on request, what the buffer holds before them.
 ///
 /// Readers are served on one thread of the relay's own, behind a bounded queue.
@@ -24,7 +24,7 @@ public final class RelayService: Service, Sendable {
 
     /// Makes a relay of what passes through `tap`; opens nothing yet.
     ///
-    /// - Parameter symbols: Knows what is collected, and may have more collected for readers.
+    /// - Parameter symbols: Knows which symbols are collected, and may start to collect more for readers.
     public init(
         configuration: RelayConfiguration, tap: RelayTap, buffer: TickBuffer, symbols: any RelayedSymbols,
         logger: Logger
@@ -42,7 +42,7 @@ public final class RelayService: Service, Sendable {
                 maximumOnDemand: configuration.maximumOnDemand))
     }
 
-    /// Who reads, and what was sent; from memory.
+    /// The readers, and what was sent to them; from memory.
     public var state: RelayState { board.current }
 
     /// Accepts other keys from now on, and closes the readers that logged in with a key that is not among them. Whether
@@ -90,7 +90,8 @@ public final class RelayService: Service, Sendable {
             }
             board.update { $0.port = port }
             opened.withLock { $0 = (group, hub, server, port) }
-            logger.notice("the relay listens", metadata: ["host": "\(configuration.server.host)", "port": "\(port)"])
+            logger.notice(
+                "the relay is listening", metadata: ["host": "\(configuration.server.host)", "port": "\(port)"])
             return port
         } catch {
             try? await group.shutdownGracefully()
@@ -105,7 +106,7 @@ public final class RelayService: Service, Sendable {
         guard let opened = opened.withLock({ $0 }) else { return }
         tap.listen([])
         // "Service restart": after 1000 or 1001, the official clients do not reconnect.
-        await opened.server.close(code: 1012, reason: "the collector stops", timeout: configuration.goodbye)
+        await opened.server.close(code: 1012, reason: "the collector is stopping", timeout: configuration.goodbye)
         tap.attach {}
         try? await opened.group.shutdownGracefully()
     }

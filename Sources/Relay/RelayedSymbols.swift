@@ -8,9 +8,12 @@ public protocol RelayedSymbols: Sendable {
     func admit(_ channels: [FeedChannel]) -> [FeedChannel: String]
 
     /// Returns since when a symbol's events of a kind have been collected, in milliseconds since the Unix epoch and in
-    /// the events' own time: `Int64.min` if they were wanted from the start, `nil` if they are not collected. What was
-    /// missed since then is recorded as gaps. Does not start collecting them.
+    /// the events' own time: `Int64.min` if no time before is known in which they were not, `nil` if they are not
+    /// collected. What was missed since then is recorded as gaps. Does not start collecting them.
     func collectedSince(_ kind: EventKind, of symbol: Symbol) -> Int64?
+
+    /// Returns the same for many channels in one step, without those that are not collected and those of every symbol.
+    func collectedSince(_ channels: [FeedChannel]) -> [FeedChannel: Int64]
 
     /// Gives up what was collected for readers but is no longer read, and returns what continues.
     func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview

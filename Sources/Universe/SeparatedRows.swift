@@ -1,7 +1,7 @@
 /// Reads rows of separated values (RFC 4180, with LF or CRLF), each with the line on which it began.
 ///
 /// Implemented here because SwiftCSV needs all of Foundation, gives no line numbers, and gives up a whole file at the
-/// first misplaced quote. This reader reports such a row and goes on with the line after the row's first. It works on
+/// first misplaced quote. This reader reports such a row and continues with the line after the row's first. It works on
 /// bytes, so that a name column in another encoding does not harm the symbols.
 struct SeparatedRows: Sequence, IteratorProtocol {
     enum Row: Equatable {
@@ -190,7 +190,7 @@ struct SeparatedRows: Sequence, IteratorProtocol {
         }
     }
 
-    /// What may separate columns, the likeliest first.
+    /// The characters that may separate columns, the likeliest first.
     static let separators = Array(",;\t|".utf8)
 
     /// The separator that a first line such as `sep=;` names; spreadsheets write and read it.

@@ -7,7 +7,7 @@ package struct BackfillJSON: WireObject {
     package var unreadable: Int
 
     package static let meanings = [
-        "added": "Bars that were missing", "present": "Bars that were there",
+        "added": "Bars that were missing", "present": "Bars that were already there",
         "unreadable": "Bars of the REST server that can't be read, and were left out",
     ]
 

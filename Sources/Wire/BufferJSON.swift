@@ -49,7 +49,7 @@ package struct BufferJSON: WireObject {
     package static let meanings = [
         "reason": "Why commits fail and what to do; null while they don't",
         "pending": "Rows of all streams that upstream does not have",
-        "streams": "By name: bars, trades, quotes",
+        "streams": "By name: \(EventStream.names)",
         "queued_events": "In memory, on their way to the file",
         "queued_bytes": "In memory, on their way to the file",
         "oldest_pending_seconds": "The age of the oldest row that upstream does not have; null when it has all",
@@ -60,7 +60,7 @@ package struct BufferJSON: WireObject {
         "refused_batches": "Batches that did not fit into the queue; their events are in drops",
         "gaps": "Gaps recorded",
         "dead_letters": "Rows that upstream refused, kept aside",
-        "set_aside": "Paths of damaged files that were set aside and still lie there",
+        "set_aside": "Paths of damaged files that were set aside and are still there",
     ]
 
     init(_ snapshot: CollectorSnapshot) {

@@ -7,7 +7,9 @@ package struct SubscriptionRequestJSON: WireObject {
     package var symbols: [String]
     package var connection: String?
 
-    package static let meanings = ["connection": "Where; left out, the strategy decides, or whoever has them"]
+    package static let meanings = [
+        "connection": "An id; if left out, the strategy chooses one, and a removal applies to all that have the symbols"
+    ]
     package static let bounds = ["symbols": Bounds(minimum: 1)]
 }
 
@@ -19,9 +21,11 @@ package struct ConnectionRequestJSON: WireObject {
     package var priority: Int?
 
     package static let meanings = [
-        "name": "The id when left out", "symbols": "Count where no key is given", "priority": "1 comes first",
+        "name": "The id if left out", "symbols": "Used if no key is given", "priority": "1 comes first",
     ]
-    package static let bounds = ["name": Bounds(1...64)]
+    package static let bounds = [
+        "name": Bounds(1...CollectorName.maximumLength), "priority": Bounds(ConnectionRequest.priorities),
+    ]
 }
 
 /// The result of a change of subscriptions.
@@ -29,15 +33,18 @@ package struct SubscriptionChangeJSON: WireObject {
     package var changed_count: Int
     package var changed: [String: [String]]
     package var unchanged: [String]
+    package var without_room: [String]
 
     package static let meanings = [
-        "changed": "Symbols by connection id", "unchanged": "Symbols that were as asked for already",
+        "changed": "Symbols by connection id", "unchanged": "Symbols that already were as requested",
+        "without_room": "Symbols that were not added, because no connection has room for them",
     ]
 
     package init(_ change: SubscriptionChange) {
         changed_count = change.changed.values.reduce(0) { $0 + $1.count }
         changed = change.changed.mapValues { $0.map(\.description) }
         unchanged = change.unchanged.map(\.description)
+        without_room = change.withoutRoom.map(\.description)
     }
 }
 
@@ -47,7 +54,7 @@ package struct RemovedConnectionJSON: WireObject {
     package var released_count: Int
     package var released: [String]
 
-    package static let meanings = ["released": "Symbols that nobody brings any more"]
+    package static let meanings = ["released": "Symbols that no connection collects any more"]
 
     package init(id: String, released: [Symbol]) {
         self.id = id
@@ -96,7 +103,7 @@ package struct PlacementJSON: WireObject {
 
         package static let meanings = [
             "origin": "Who asked", "connection": "An id, or a removed connection's name; null where any would do",
-            "key": "The universe key, where one names it",
+            "key": "The universe key, if one names it",
         ]
 
         init(_ reason: SymbolPlacement.Reason) {

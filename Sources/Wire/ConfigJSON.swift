@@ -35,7 +35,7 @@ package struct ConfigJSON: WireObject {
         package var text: String
 
         package static let meanings = ConfigJSON.places.merging(
-            ["severity": "A fault refuses the start", "text": "What is the matter, and what is allowed"]
+            ["severity": "A fault prevents the start", "text": "What is wrong, and what is allowed"]
         ) { $1 }
 
         package init(severity: Severity, key: String, origin: Origin, file: String?, line: Int?, text: String) {
@@ -72,7 +72,7 @@ package struct DoctorFindingJSON: WireObject {
 
     package static let meanings = [
         "subject": "configuration, files, disk and so on",
-        "text": "What is so, and where something is wrong what to do",
+        "text": "What was found and, if something is wrong, what to do",
     ]
 
     package init(subject: String, level: Level, text: String) {
@@ -91,7 +91,7 @@ package struct CacheEntryJSON: WireObject {
     package var environment: String
     package var updated_ms: Int64?
 
-    package static let meanings = ["value": "The text in the table, a JSON document as a rule"]
+    package static let meanings = ["value": "The text in the table, usually a JSON document"]
 
     package init(_ entry: CacheEntryRecord) {
         type = entry.type

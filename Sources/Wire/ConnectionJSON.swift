@@ -54,11 +54,11 @@ package struct ConnectionJSON: WireObject {
         "confirmed_tickers": "Symbols whose subscription is confirmed",
         "refused_tickers": "Symbols that the feed's plan does not cover",
         "universe_key": "The key of its settings, as written",
-        "symbols": "What names its symbols",
+        "symbols": "Where its symbols come from",
         "priority": "1 comes first",
         "is_failed_over": "Whether it was down for too long and the others have its symbols until it is trusted again",
         "message_count": "Events of all kinds since the start",
-        "messages": "Events since the start, by kind: AM, A, T, Q",
+        "messages": "Events since the start, by kind: \(EventKind.names)",
         "messages_per_second": "Events a second over five seconds",
         "rates": "Events a second",
         "frame_count": "Text messages read",
@@ -69,11 +69,11 @@ package struct ConnectionJSON: WireObject {
         "decode_error_count": "Events that can't be decoded",
         "decode_errors": "Events that can't be decoded, by kind",
         "left_out_fields": "Fields left out of events because of their form, by the event's kind",
-        "decode_samples": "What such events look like, by kind, with secrets masked",
+        "decode_samples": "An example of such an event, by kind, with secrets masked",
         "error_rate": "Errors among errors and events of about the last minute, 0 to 1",
         "last_message_ms": "When anything was last read",
         "last_event_ms": "When events were last taken",
-        "connected_since_ms": "Since when it is subscribed; null while it is not",
+        "connected_since_ms": "When its subscription was confirmed; null while it is not",
         "reconnects": "How often it was opened again",
         "is_paused": "Whether reading waits for the buffer",
     ]
@@ -132,7 +132,7 @@ package struct LatencyJSON: WireObject {
     package var p99_seconds: Double?
 
     package static let meanings = [
-        "last_seconds": "The newest event's; null where several connections are meant",
+        "last_seconds": "The newest event's; null for several connections",
         "p50_seconds": "Half of the events of the last minute stayed below; null without events",
         "p99_seconds": "99 of 100 events of the last minute stayed below; null without events",
     ]
@@ -157,11 +157,11 @@ package struct SymbolSourceJSON: WireObject {
     package var problem: String?
 
     package static let meanings = [
-        "origin": "Who asked: the settings or the API",
-        "from": "What names the symbols in force",
-        "key": "The universe key in force, where one is",
-        "is_as_asked": "Whether what is in force is what was asked for",
-        "problem": "Why it is not",
+        "origin": "Who requested them: the settings, the API or a client of the relay",
+        "from": "Where the symbols in force come from",
+        "key": "The universe key in force, if there is one",
+        "is_as_asked": "Whether the symbols in force are those that were requested",
+        "problem": "Why they are not",
     ]
 
     package init(_ assignment: SymbolAssignment?) {
@@ -191,8 +191,8 @@ package struct ConnectionsJSON: WireObject {
 
     package static let meanings = [
         "connections": "In the event stream, those that changed",
-        "removed": "Ids that are no connections any more, in the event stream",
-        "timestamp_ms": "When this was so",
+        "removed": "Ids of connections that no longer exist, in the event stream",
+        "timestamp_ms": "The time of this state",
     ]
 
     /// - Parameter connections: The connections to include; all if `nil`.
@@ -259,7 +259,7 @@ package struct SymbolsJSON: WireObject {
 
     package static let meanings = [
         "count": "How many there are in all", "symbols": "With since_ms, those that had an event at that time or later",
-        "timestamp_ms": "When this was so",
+        "timestamp_ms": "The time of this state",
     ]
 
     /// - Parameters:

@@ -21,7 +21,7 @@ package struct CoverageJSON: WireObject {
                 "closed: no trading; complete: every symbol was reconciled on each day of trading and nothing is missing; "
                 + "gaps: bars are known to be missing; unchecked: nothing is known to be missing, and not everything was "
                 + "checked",
-            "symbols": "The most of one day",
+            "symbols": "The largest number on one day",
             "symbol_days": "Symbols and trading days, each pair once",
             "reconciled_symbol_days": "Those that were compared with the tape and have nothing open",
             "minutes": "Minutes of the regular session by the legend's letters, over all symbols",
@@ -48,8 +48,8 @@ package struct CoverageJSON: WireObject {
         package static let meanings = [
             "is_reconciled": "Whether the day was compared with the tape and nothing stayed open",
             "minutes":
-                "Runs of equal minutes from the session's begin: a letter of the legend, and how often where that is "
-                + "not once: b120n1b269 or b120nb269",
+                "Runs of equal minutes from the start of the session: a letter of the legend, and the run's length "
+                + "unless that is 1, as in b120nb269",
         ]
         package static let bounds = ["symbol": Bounds.symbol]
 
@@ -90,7 +90,7 @@ package struct CoverageJSON: WireObject {
     package static let meanings = [
         "legend": "What a minute's letter means",
         "sources": "Where bars were looked for",
-        "problem": "Why one of the sources could not be asked, or not about all days",
+        "problem": "Why one of the sources could not be read, or not for all days",
         "is_complete": "Whether the sources were read as far as needed",
         "session_start_ms": "Of one day: its regular session; null for several days and for a closed one",
         "session_end_ms": "The regular session's end; 13:00 in New York on a half day",

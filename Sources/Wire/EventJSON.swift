@@ -109,7 +109,7 @@ package struct RecentEventsJSON: WireObject {
 
     package static let meanings = [
         "symbol": "The one asked for",
-        "source": "memory, or the buffer's file with what memory holds beyond it",
+        "source": "memory, or the buffer's file with the newer events in memory",
         "is_complete": "Whether the file was read as far as needed to be sure that none is missing",
         "events": "Newest first",
     ]
@@ -132,7 +132,7 @@ package struct TickUpdateJSON: WireObject {
 
     package static let meanings = [
         "events": "The newest of each connection, oldest first",
-        "seen": "How many came since the message before, shown or not",
+        "seen": "How many came since the previous message, shown or not",
     ]
 
     package init(_ events: [StoredEvent], seen: UInt64, ids: [String: String]) {

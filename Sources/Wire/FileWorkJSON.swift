@@ -11,7 +11,7 @@ package struct VerificationJSON: WireObject {
         package var deleted_through: Int64
 
         package static let meanings = [
-            "first": "The least sequence in the file", "last": "The greatest",
+            "first": "The smallest sequence in the file", "last": "The greatest",
             "acknowledged": "Upstream through this sequence", "deleted_through": "Deleted through this sequence",
         ]
     }
@@ -24,7 +24,7 @@ package struct VerificationJSON: WireObject {
         package var advice: String
 
         package static let meanings = [
-            "severity": "fault, warning or note", "check": "What was looked at", "place": "Where in the file",
+            "severity": "fault, warning or note", "check": "What was checked", "place": "Where in the file",
             "advice": "What to do; may be empty",
         ]
     }
@@ -42,9 +42,9 @@ package struct VerificationJSON: WireObject {
 
     package static let meanings = [
         "file": "Which file it is: ticks or universe", "is_sound": "Whether there is no fault",
-        "id": "The file's own identifier", "collector": "Who made the file",
+        "id": "The file's own identifier", "collector": "The collector that made the file",
         "collector_process": "The process that holds the file; null when none does, 0 when it is not known",
-        "rows": "Rows read", "streams": "By name: bars, trades, quotes",
+        "rows": "Rows read", "streams": "By name: \(EventStream.names)",
     ]
 
     package init(_ result: FileVerification) {
@@ -93,7 +93,7 @@ package struct RepairJSON: WireObject {
 
         package static let meanings = [
             "first": "The first sequence", "last": "The last sequence", "from_ms": "The time of the row before",
-            "to_ms": "The time of the row behind", "symbols_around": "Of the rows near by",
+            "to_ms": "The time of the row after", "symbols_around": "Symbols of the rows nearby",
         ]
     }
 

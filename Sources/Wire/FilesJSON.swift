@@ -52,16 +52,16 @@ package struct FilesJSON: WireObject {
 
     package static let meanings = [
         "id": "The file's own identifier",
-        "collector": "Who made the file",
+        "collector": "The collector that made the file",
         "collector_process": "The collector that holds the file; null when none runs, 0 when it is not known",
         "command_process": "Another command that holds the file, such as backfill; null when none does",
-        "streams": "By name: bars, trades, quotes",
+        "streams": "By name: \(EventStream.names)",
         "drops": "Events given up, by stream and reason",
         "incidents": "What happened to the file itself, newest first",
-        "set_aside": "Paths of damaged files that were set aside and still lie there",
+        "set_aside": "Paths of damaged files that were set aside and are still there",
         "gaps": "Gaps recorded",
         "dead_letters": "Rows that upstream refused, kept aside",
-        "instance": "The answer of /api/status; null when no collector runs or it does not answer",
+        "instance": "The response of /api/status; null when no collector runs or it does not respond",
     ]
 
     /// - Parameter instance: What the running collector reports about itself.

@@ -33,13 +33,13 @@ package struct FleetJSON: WireObject {
         package static let meanings = [
             "id": "COLLECTOR_ID",
             "group": "COLLECTOR_GROUP",
-            "status": "How it is, with what the database knows of it",
+            "status": "Its health, with what the database knows about it",
             "standing":
                 "live; gone: its connection has ended; stale: not seen for 60 s; stopped: it has shut down cleanly",
-            "state": "What it said of itself when it was last seen",
+            "state": "What it reported about itself when it was last seen",
             "detail": "What is wrong and what to do; null when nothing is",
             "started_ms": "By the server's clock, as seen_ms is",
-            "symbols": "How many it is to collect; 0 where it collects all or none: see takes_all",
+            "symbols": "How many it should collect; 0 if it collects all or none: see takes_all",
             "takes_all": "Whether it collects all symbols of the market",
             "events_per_second": "Over about the last minute",
             "oldest_pending_seconds": "The age of the oldest row that is not upstream",
@@ -91,10 +91,10 @@ package struct FleetJSON: WireObject {
     package static let meanings = [
         "status": "The worst of the boxes",
         "headline": "What is wrong in one line; null when nothing is",
-        "remarks": "What concerns several boxes together",
+        "remarks": "Problems of several boxes together",
         "boxes": "The worst first",
-        "collector": "The box that says this; null from the command",
-        "age_seconds": "How long ago the database was read; null when it was not read yet",
+        "collector": "The box that read this; null from the command",
+        "age_seconds": "How long ago the database was read; null before the first time",
         "problem": "Why the database can't be read now; null when it can",
     ]
 

@@ -45,7 +45,7 @@ package struct MemberJSON: WireObject {
     package var sector: String?
 
     package static let meanings = [
-        "weight": "Its share in percent, where known", "sector": "The sector that has it, where one does",
+        "weight": "Its share in percent, where known", "sector": "The sector that it is in, if any",
     ]
 
     init(_ member: GroupMember, sector: String?) {

@@ -149,7 +149,7 @@ package struct RestoredJSON: WireObject {
 
     package static let meanings = [
         "settings": "Rows of cache_entries", "replaced": "Groups that were there before",
-        "unchanged": "Whether everything was there already",
+        "unchanged": "Whether everything was already there",
     ]
 
     package init(_ contents: MirrorContents, over held: MirrorContents, isDryRun: Bool) {
@@ -222,7 +222,7 @@ package struct PushJSON: WireObject {
     package static let meanings = [
         "action": "create, update or unchanged", "added": "Symbols", "removed": "Symbols",
         "reweighted": "Symbols with another weight", "redescribed": "Symbols with other metadata",
-        "written_as": "The type upstream, where the database does not take the group's own",
+        "written_as": "The type upstream, if the database does not accept the group's own",
         "failure": "Why it was not written",
     ]
 
@@ -302,7 +302,7 @@ package struct LegacyListJSON: WireObject {
     package var reason: String?
 
     package static let meanings = [
-        "source": "The row of cache_entries", "symbols": "How many", "refused": "Entries that are no symbols",
+        "source": "The row of cache_entries", "symbols": "How many", "refused": "Entries that are not symbols",
         "reason": "Why it was not read",
     ]
 
@@ -325,7 +325,7 @@ package struct ValidationJSON: WireObject {
         package var fixable: Bool
 
         package static let meanings = [
-            "severity": "fault, warning or note", "check": "What was looked at",
+            "severity": "fault, warning or note", "check": "What was checked",
             "fixable": "Whether universe validate --fix fixes it",
         ]
     }

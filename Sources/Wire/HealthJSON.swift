@@ -6,7 +6,9 @@ package struct HealthJSON: WireObject {
         package var status: Health.Level
         package var detail: String?
 
-        package static let meanings = ["detail": "What is wrong and what to do, or what is so; null without HTTP_TOKEN"]
+        package static let meanings = [
+            "detail": "What is wrong and what to do, or the current state; null if a token is set and not sent"
+        ]
     }
 
     package var status: Health.Level
@@ -22,7 +24,7 @@ package struct HealthJSON: WireObject {
         "is_ready": "Whether the collector collects",
         "headline": "The worst problem in one line and how many more there are; null when nothing is wrong",
         "checks": "By name",
-        "timestamp_ms": "When this was so",
+        "timestamp_ms": "The time of this state",
     ]
 
     /// - Parameters:

@@ -29,7 +29,7 @@ package struct GapsJSON: WireObject {
                 + "missed nothing then, and their rows are upstream",
             "detail": "Why, in words",
             "to_ms": "null while events are missed",
-            "is_uncertain": "Whether the ends may be off: the clock was wrong, or the file of then can't be read",
+            "is_uncertain": "Whether the ends may be off: the clock was wrong, or the file of that time can't be read",
             "events": "The kinds missed",
             "symbol_count": "0 means all",
             "symbols": "The first hundred in the API, all on the command line",
@@ -62,13 +62,13 @@ package struct GapsJSON: WireObject {
 
     package static let meanings = [
         "total": "All that are recorded",
-        "is_complete": "false where older ones that fit are left out, or may be",
+        "is_complete": "false if older ones that match are left out, or may be",
         "gaps": "Newest first",
     ]
 
     /// - Parameters:
     ///   - isComplete: Whether these are certainly all that were asked for, and not only the newest of them.
-    ///   - symbolLimit: The most symbols that one gap lists; the count is always complete.
+    ///   - symbolLimit: The maximum number of symbols that one gap lists; the count is always complete.
     package init(_ records: some Sequence<GapRecord>, total: Int64, isComplete: Bool, symbolLimit: Int = .max) {
         self.total = total
         is_complete = isComplete
@@ -89,9 +89,9 @@ package struct DeadLettersJSON: WireObject {
         package var refused_ms: Int64
 
         package static let meanings = [
-            "letter": "What dead-letters retry and discard call it: bars:4711",
+            "letter": "Its name for dead-letters retry and discard: bars:4711",
             "sequence": "The row's number in its stream",
-            "reason": "The database's words",
+            "reason": "The database's message",
             "row": "The row as a JSON text",
         ]
 
@@ -120,7 +120,7 @@ package struct DeadLettersJSON: WireObject {
         package static let meanings = [
             "constraint": "The one that the database names; null where it names none",
             "first_ms": "When the first of them was refused", "last_ms": "When the last of them was refused",
-            "reason": "The database's words about the last of them",
+            "reason": "The database's message about the last of them",
         ]
 
         init(_ group: DeadLetterGroup) {
@@ -139,7 +139,7 @@ package struct DeadLettersJSON: WireObject {
     package var dead_letters: [Letter]
 
     package static let meanings = [
-        "total": "All that are kept", "groups": "All of them by why they were refused, the last refused first",
+        "total": "All that are kept", "groups": "All of them by the reason for the refusal, the most recent first",
         "dead_letters": "Newest first",
     ]
 
@@ -188,9 +188,9 @@ package struct DeadLetterRequeueJSON: WireObject {
 
     package static let meanings = [
         "requeued_count": "Rows that are back in the queue; those refused again become dead letters again",
-        "superseded": "Bars of which a newer version is there; they stay dead letters",
+        "superseded": "Bars that have a newer version; they stay dead letters",
         "unreadable": "Letters whose row can't be read as an event; they stay dead letters",
-        "failure": "What stopped the part of a second database, whose letters stay; null when nothing did",
+        "failure": "Why the letters of a second database were left as they are; null when they were not",
     ]
 
     package init(_ retry: DeadLetterRetry) {
@@ -211,7 +211,7 @@ package struct DeadLetterDiscardJSON: WireObject {
     package static let meanings = [
         "waiting_count": "Rows that still wait for upload: they stay in the queue, and only their letters are gone",
         "rows": "The rows that are gone from the file, as JSON texts",
-        "failure": "What stopped the part of a second database, whose letters stay; null when nothing did",
+        "failure": "Why the letters of a second database were left as they are; null when they were not",
     ]
 
     package init(_ discard: DeadLetterDiscard) {

@@ -18,11 +18,11 @@ package struct ReconcileJSON: WireObject {
         package var unreadable_bars: Int
 
         package static let meanings = [
-            "is_complete": "Whether every bar of the tape is here as it is there",
+            "is_complete": "Whether every bar of the tape is here with the same values",
             "regular_minutes": "Minutes of the regular session",
             "present_minutes": "Of these, minutes with a bar as the tape has it",
             "halted_minutes": "Of these, minutes without a bar in a trading halt",
-            "untraded_minutes": "Of these, minutes of which neither the tape nor anybody here has a bar, halts apart",
+            "untraded_minutes": "Of these, minutes without a bar on the tape or here, except in halts",
             "tape_bars": "Bars of the tape, those outside the regular session too",
             "added_ms": "Starts of the bars that were missing",
             "corrected_ms": "Starts of the bars that were different",
@@ -70,7 +70,7 @@ package struct ReconcileJSON: WireObject {
     fileprivate static let ofDay = [
         "day": "The New York date, such as 2026-11-24",
         "is_complete": "Whether every symbol was compared and is complete",
-        "percent": "The share of the tape's bars that are here as they are there, rounded down",
+        "percent": "The share of the tape's bars that are here with the same values, rounded down",
         "open_bars": "Bars of the tape that are still missing or different, or that can't be read",
     ]
 
@@ -136,7 +136,7 @@ package struct ReconcileStateJSON: WireObject {
     package static let meanings = [
         "at": "The time of day in New York (RECONCILE_AT)",
         "day_under_way": "The day that is being compared",
-        "days": "What became of the last days, the newest first; those that are not complete are tried again",
+        "days": "The outcomes of the last days, the newest first; days that are not complete are tried again",
         "next_ms": "When a day is compared next",
     ]
 

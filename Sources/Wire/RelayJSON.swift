@@ -37,7 +37,7 @@ package struct RelayJSON: WireObject {
 
         package static let meanings = [
             "maximum": "RELAY_ON_DEMAND_MAX",
-            "symbols": "Those that nobody else asks for; each until nobody has read it for a minute",
+            "symbols": "Those collected only for clients; each until nobody has read it for a minute",
             "refused_channels": "Channels of theirs that the account's plan does not cover",
         ]
     }
@@ -63,7 +63,7 @@ package struct RelayJSON: WireObject {
     package var queued_bytes: Int
 
     package static let meanings = [
-        "is_encrypted": "Whether clients come over TLS",
+        "is_encrypted": "Whether clients connect over TLS",
         "clients": "Those connected now",
         "on_demand": "What is collected because clients ask for it; null without RELAY_ON_DEMAND",
         "refused_channels": "Channels that a client asked for and was refused since the start",

@@ -98,16 +98,16 @@ package struct StatusJSON: WireObject {
 
     package static let meanings = [
         "collector": "COLLECTOR_ID",
-        "environment": "Whose groups are used",
-        "market": "New York's market at this moment",
+        "environment": "The environment whose groups are used",
+        "market": "The state of New York's market",
         "connections": "In the order of their numbers",
-        "relay": "Who reads over the relay; null without RELAY_PORT",
+        "relay": "The relay and its clients; null without RELAY_PORT",
         "reconcile": "The daily comparison with the tape; null without RECONCILE_AT",
-        "fleet": "The place of the box in the fleet; null without DATABASE_URI",
-        "shard": "How much of the symbols it takes; null without SHARD",
+        "fleet": "The box's own state in the fleet; null without DATABASE_URI",
+        "shard": "The box's share of the symbols; null without SHARD",
         "latency": "Of all connections",
         "point": "The newest point of the last hour, in the event stream's five-second messages only",
-        "timestamp_ms": "When this was so",
+        "timestamp_ms": "The time of this state",
     ]
 
     /// - Parameter clients: The number of readers of the event stream.
@@ -146,7 +146,7 @@ package struct MarketHoursJSON: WireObject {
 
     package static let meanings = [
         "session": "The part of the day; holiday is a weekday without trading",
-        "until_ms": "When it ends; of closed and holiday, when trading begins, which is at 4:00",
+        "until_ms": "When it ends; for closed and holiday, when trading begins, at 4:00 in New York",
     ]
 
     init(_ hours: MarketHours) {
@@ -178,10 +178,11 @@ package struct PointJSON: WireObject {
     package var latency_p99_seconds: Double?
 
     package static let meanings = [
-        "rates": "Events a second since the point before, by connection id",
+        "rates": "Events a second since the previous point, by connection id",
         "pending": "Rows that upstream does not have",
         "lag_seconds": "The age of the oldest such row; 0 when there is none",
-        "latency_p50_seconds": "Half of the events since the point before were younger when read; null without events",
+        "latency_p50_seconds":
+            "Half of the events since the previous point were younger when read; null without events",
         "latency_p99_seconds": "99 of 100 of them were younger when read; null without events",
     ]
 

@@ -21,7 +21,7 @@ package struct SyncJSON: WireObject {
 
         package static let meanings = [
             "rows_kept_out": "Discarded or redirected by a trigger on the table, since the start",
-            "failure": "What keeps this stream, and no other, from going on",
+            "failure": "What stops this stream alone",
             "needs_person": "Whether a person must fix it",
         ]
     }
@@ -43,7 +43,7 @@ package struct SyncJSON: WireObject {
 
         package static let meanings = SyncJSON.shared.merging([
             "name": "main: DATABASE_URI; ticks: DATABASE_URI_TICKS",
-            "streams": "Those that go there",
+            "streams": "The streams that go there",
             "lag_seconds": "How far the database is behind; 0 when it has everything",
             "last_success_age_seconds": "Since a pass last found everything there; null before the first",
         ]) { $1 }
@@ -87,15 +87,15 @@ package struct SyncJSON: WireObject {
         "lag_seconds": "How far upstream is behind; 0 when it has everything",
         "last_success_age_seconds": "Since a pass last found everything upstream; null before the first",
         "next_pass_ms": "When the next pass begins by itself; null while one is under way, and without an upstream",
-        "streams": "By name: bars, trades, quotes",
-        "databases": "One, or two with DATABASE_URI_TICKS; the other members are of both together",
+        "streams": "By name: \(EventStream.names)",
+        "databases": "One, or two with DATABASE_URI_TICKS; the other members cover both",
     ]) { $1 }
 
     private static let shared = [
         "rows_uploaded": "Since the start", "rows_refused": "Since the start",
         "rows_kept_out": "Discarded or redirected by a trigger on their table, since the start",
         "stalled_seconds": "Time without a row settled while rows wait",
-        "failure": "What went wrong and what to do; null while nothing does",
+        "failure": "What is wrong and what to do; null while nothing is",
         "needs_person": "Whether a person must fix it",
     ]
 

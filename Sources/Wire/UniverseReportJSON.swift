@@ -4,7 +4,7 @@ extension UniverseReport: WireObject {
     package static let meanings = [
         "symbols": "How many different symbols there are", "entries": "How many cache entries there are",
         "groups": "The universes and ETFs, the largest first",
-        "overlaps": "The pairs of universes and ETFs that share most",
+        "overlaps": "The pairs of universes and ETFs that share the most symbols",
         "sector_coverage": "The share of the stocks that has a sector, 0 to 1",
         "source": "Where the pulled groups came from; null when there was no pull",
     ]

@@ -13,7 +13,7 @@ package struct UploadJSON: WireObject {
         package static let meanings = [
             "uploaded": "Rows", "refused": "Rows that became dead letters",
             "kept_out": "Rows that a trigger on the table discarded or redirected",
-            "failure": "What the stream's upload stopped with",
+            "failure": "What stopped the stream's upload",
         ]
     }
 
@@ -25,7 +25,7 @@ package struct UploadJSON: WireObject {
     package static let meanings = [
         "rows": "Uploaded, of all streams", "refused": "Rows that became dead letters",
         "kept_out": "Rows that a trigger on their table discarded or redirected",
-        "streams": "By name: bars, trades, quotes",
+        "streams": "By name: \(EventStream.names)",
     ]
 
     package init(_ report: UploadReport) {
@@ -60,8 +60,9 @@ package struct DeadLetterRetryJSON: WireObject {
     package var unreadable: [String]
 
     package static let meanings = [
-        "sent": "Rows that upstream took", "refused_again": "Under their new names",
-        "superseded": "Bars of which a newer version is there; they stay", "unreadable": "Without a row; they stay",
+        "sent": "Rows that upstream accepted", "refused_again": "Under their new names",
+        "superseded": "Bars that have a newer version; they stay",
+        "unreadable": "Letters without a readable row; they stay",
     ]
 
     package init(_ result: DeadLetterRetry) {

@@ -33,7 +33,7 @@ package struct WebsocketStatusJSON: WireObject {
         package static let meanings = ConnectionJSON.meanings.merging([
             "last_message_time": "When anything was last read, in Unix seconds",
             "last_event_time": "When events were last taken, in Unix seconds",
-            "connected_since": "Since when it is subscribed, in Unix seconds",
+            "connected_since": "When its subscription was confirmed, in Unix seconds",
             "last_error_time": "When the newest failure happened, in Unix seconds",
         ]) { _, new in new }
 
@@ -63,7 +63,7 @@ package struct WebsocketStatusJSON: WireObject {
     package var data: Totals
     package var timestamp: Double
 
-    package static let meanings = ["status": "Always success", "timestamp": "When this was so, in Unix seconds"]
+    package static let meanings = ["status": "Always success", "timestamp": "The time of this state, in Unix seconds"]
 
     package init(_ sample: StatusBoard.Sample) {
         let connections = sample.snapshot.connections

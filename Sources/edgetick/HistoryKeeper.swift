@@ -33,7 +33,7 @@ struct HistoryKeeper: Service {
                 let failure = await write()
                 if let failure, !isFailing {
                     logger.warning(
-                        "the charts' last hour can't be written and will not survive a restart; the rest goes on",
+                        "the file with the charts' last hour can't be written, so they will not survive a restart",
                         metadata: ["file": "\(path)", "error": "\(failure)"])
                 }
                 isFailing = failure != nil

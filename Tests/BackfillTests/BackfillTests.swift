@@ -31,7 +31,8 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `a server that asks for patience makes every request wait`() {
         var pacer = RequestPacer(requestsPerMinute: 600)
         _ = pacer.turn(now: .zero)
-        let next = pacer.failed(.tooManyRequests, tried: 1, retryAfter: .seconds(7), jitter: 0.5, now: .seconds(1))
+        let next = pacer.failed(
+            .tooManyRequests, tried: 1, of: 6, retryAfter: .seconds(7), jitter: 0.5, now: .seconds(1))
         #expect(next == .zero)
         #expect(turn(&pacer, .seconds(1)) == .seconds(7))
     }
@@ -40,9 +41,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     func `no server has the collector wait for longer than two minutes`(asked: Duration?) {
         #expect(asked == .seconds(120))
         var pacer = RequestPacer(requestsPerMinute: 0)
-        let next = pacer.failed(.serverProblem, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
+        let next = pacer.failed(.serverProblem, tried: 1, of: 6, retryAfter: asked, jitter: 0, now: .zero)
         #expect(next == .seconds(120))
-        _ = pacer.failed(.tooManyRequests, tried: 1, retryAfter: asked, jitter: 0, now: .zero)
+        _ = pacer.failed(.tooManyRequests, tried: 1, of: 6, retryAfter: asked, jitter: 0, now: .zero)
         #expect(turn(&pacer, .zero) == .seconds(120))
     }
 
@@ -57,9 +58,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     }
 
     @Test func `a server's problem is tried again with growing waits, a refusal is not`() {
-        var pacer = RequestPacer(requestsPerMinute: 0, tries: 4)
+        var pacer = RequestPacer(requestsPerMinute: 0)
         func failed(_ reason: BackfillError.Reason, _ tried: Int) -> Duration? {
-            pacer.failed(reason, tried: tried, retryAfter: nil, jitter: 1, now: .zero)
+            pacer.failed(reason, tried: tried, of: 4, retryAfter: nil, jitter: 1, now: .zero)
         }
         #expect(failed(.serverProblem, 1) == .seconds(1))
         #expect(failed(.unreachable, 3) == .seconds(4))
@@ -137,6 +138,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             FillPlan(record(["A"], [.limitBand], from: noon, to: noon + 1), everything: []).verdict?.state
                 == .unfillable)
         #expect(
+            FillPlan(record(["A"], [.limitBand], from: saturday, to: saturday + 1), everything: []).verdict?.state
+                == .empty)
+        #expect(
             FillPlan(record([], [.minuteBar], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
         let all = FillPlan(
             record([], [.minuteBar, .secondBar, .trade], from: noon, to: noon + 120_000),
@@ -191,7 +195,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
 
     private func client(_ port: Int, key: String = "a-key") throws -> AggregatesClient {
         var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret(key))
-        configuration.requestsPerMinute = 0
+        configuration.limit = RequestLimit(requestsPerMinute: 0)
         configuration.tries = 4
         return try AggregatesClient(configuration: configuration, logger: quiet)
     }
@@ -324,9 +328,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(again.rows == 0 && again.present == 300)
             let rows = try await Self.bars(buffer)
             #expect(rows.count == 301)
-            #expect(rows.filter { $0.source == .backfill }.count == 203)
+            #expect(rows.filter { $0.source == .backfill }.count == 202)
             let first = rows.filter { $0.event.symbol == Self.symbols[0] && $0.event.start == Self.plan.start }
-            #expect(first.map(\.source) == [.stream, .backfill])
+            #expect(first.map(\.source) == [.stream, .reconcile])
             #expect(first.last?.event.volume == Self.plan.event(0).bar?.volume)
             #expect(rows.filter { $0.source == .stream }.allSatisfy { $0.event.volume == 7 })
             await client.shutdown()
@@ -465,6 +469,17 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    @Test func `an error of the file keeps its reason, by which a command ends`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(directory: workspace.path, options: .init(collector: "tests"), logger: quiet)
+        let damage = StoreError(.damaged, operation: "read", path: workspace.path)
+        let error = #expect(throws: BackfillError.self) {
+            _ = try buffer.reading { () throws -> Int in throw damage }
+        }
+        #expect(error?.reason == .buffer && error?.file == damage && error?.message == damage.description)
+        await buffer.close()
+    }
+
     /// A Tuesday, 12:00 in New York.
     private static let noon: Int64 = 1_704_214_800_000
 
@@ -522,6 +537,51 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         }
     }
 
+    /// A row of a fill never replaces one of the stream in the database, so the file and the database would differ.
+    @Test func `a correction that a gap missed is stored as one from the tape, what the gap missed as a fill`()
+        async throws
+    {
+        let (symbol, noon) = (Self.symbols[0], Self.noon)
+        try await scripted { _ in
+            let bars = [(noon, 9), (noon + 60_000, 5), (noon + 120_000, 7)].map {
+                #"{"t":\#($0.0),"o":1,"h":1,"l":1,"c":1,"v":\#($0.1)}"#
+            }
+            return (200, #"{"status":"OK","results":[\#(bars.joined(separator: ","))]}"#)
+        } test: { _, workspace, buffer, filler in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: (noon + 121_000) * 1000)
+            batch.bars = [noon, noon + 60_000].map {
+                Bar(
+                    symbol: symbol, interval: .minute, start: $0, end: $0 + 60_000, open: 1, high: 1, low: 1, close: 1,
+                    volume: 5)
+            }
+            #expect(buffer.offer(batch) == .accepted)
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [symbol], events: [.minuteBar], from: noon + 120_000,
+                    to: noon + 180_000, cause: .disconnected))
+            try await buffer.flush()
+            var filler = filler
+            let record = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+            #expect(try await filler.fill(record) == .filled)
+            let rows = try await Self.bars(buffer)
+            #expect(rows.map(\.source) == [.stream, .stream, .backfill, .reconcile])
+            #expect(rows.map(\.event.start) == [noon, noon + 60_000, noon + 120_000, noon])
+            #expect(rows.map(\.event.volume) == [5, 5, 7, 9])
+        }
+    }
+
+    @Test func `clients with the same key share its limit on requests`() async throws {
+        let server = try ScriptedREST { _ in ScriptedREST.page([Int64]()) }
+        let limit = RequestLimit(requestsPerMinute: 1)
+        var configuration = AggregatesClient.Configuration(
+            url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
+        configuration.limit = limit
+        let client = try AggregatesClient(configuration: configuration, logger: quiet)
+        _ = try await client.all(of: Self.symbols[0], starts: span)
+        #expect(server.requests.count == 1 && limit.withPacer { $0.turn(now: .zero) } > .zero)
+        await client.shutdown()
+    }
+
     @Test func `of a span up to now no bar is asked for that may not be over`() async throws {
         let (noon, now) = (Self.noon, Self.noon + 90_500)
         try await scripted { _ in
@@ -557,6 +617,35 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             running.cancel()
             try await running.value
             #expect(try await Self.bars(buffer).count == 300)
+        }
+    }
+
+    @Test func `an old gap is filled, however many newer ones stay open`() async throws {
+        try await rig { _, port, workspace, buffer in
+            let start = Self.plan.start
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: Self.symbols, events: [.minuteBar], from: start + 60_000,
+                    to: start + 100 * 60_000, cause: .disconnected))
+            for number in 0..<Int64(1000) {
+                buffer.record(
+                    Gap(
+                        connection: "secondary", symbols: [], events: [.minuteBar], from: start + number, to: nil,
+                        cause: .disconnected))
+            }
+            try await buffer.flush()
+            #expect(try GapLog.count(directory: workspace.path, states: [.open]) == 1001)
+            var configuration = BackfillService.Configuration()
+            configuration.settleTime = .zero
+            configuration.reach = .seconds(1_000_000_000)
+            let service = BackfillService(
+                configuration: configuration, client: try client(port), buffer: buffer, logger: quiet)
+            let running = Task { try await service.run() }
+            try await Waiting.until {
+                try GapLog.read(directory: workspace.path, states: [.filled]).map(\.gap.connection) == ["primary"]
+            }
+            running.cancel()
+            try await running.value
         }
     }
 

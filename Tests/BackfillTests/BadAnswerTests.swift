@@ -28,7 +28,7 @@ import Testing
                 logger: Logger(label: "buffer") { _ in SwiftLogNoOpLogHandler() })
             var configuration = AggregatesClient.Configuration(
                 url: "http://127.0.0.1:\(server.port)\(path)", apiKey: Secret("a-key"))
-            configuration.requestsPerMinute = 0
+            configuration.limit = RequestLimit(requestsPerMinute: 0)
             configuration.tries = tries
             client = try AggregatesClient(configuration: configuration, logger: log.logger)
         }
@@ -185,6 +185,26 @@ import Testing
         await rig.close()
     }
 
+    /// A relay names what it lacks on each page.
+    @Test func `the pages after one that names missing parts are read too`() async throws {
+        let server = try ScriptedREST { target in
+            let isSecond = target.contains("cursor=a")
+            let bar = #"{"t":\#(Self.noon + (isSecond ? Self.minute : 0)),"o":1,"h":1,"l":1,"c":1,"v":5}"#
+            let next = isSecond ? "" : #","next_url":"/v2/aggs/ticker/AAPL?cursor=a""#
+            return (200, #"{"status":"OK","results":[\#(bar)],"missing":[\#(Self.part(5, 6))]\#(next)}"#)
+        }
+        let rig = try Rig(server)
+        rig.record([Self.symbols[0]])
+        try await rig.buffer.flush()
+        let gap = try #require(try rig.gaps.first)
+        var filler = rig.filler
+        let error = await #expect(throws: BackfillError.self) { try await filler.fill(gap) }
+        #expect(error?.reason == .incomplete)
+        #expect(try rig.gaps.map(\.state) == [.open])
+        #expect(try await rig.starts() == [Self.noon, Self.noon + Self.minute])
+        await rig.close()
+    }
+
     @Test func `a next page that was read before ends the reading, and what was read is kept`() async throws {
         let server = try ScriptedREST { target in
             let number: Int64 = target.contains("cursor=b") ? 2 : target.contains("cursor=a") ? 1 : 0
@@ -197,7 +217,7 @@ import Testing
         let gap = try #require(try rig.gaps.first)
         var filler = rig.filler
         let error = await #expect(throws: BackfillError.self) { try await filler.fill(gap) }
-        #expect(error?.reason == .badAnswer && error?.message.contains("have no end") == true)
+        #expect(error?.reason == .badAnswer && error?.message.contains("do not end") == true)
         #expect(server.requests.count == 3)
         #expect(try await rig.starts() == (0...2).map { Self.noon + $0 * Self.minute })
         #expect(try rig.gaps.first?.state == .open)

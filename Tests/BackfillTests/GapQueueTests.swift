@@ -27,7 +27,7 @@ import Testing
     }
 
     private func due(_ queue: inout GapQueue, _ gaps: [GapRecord], now: Duration) -> Due {
-        let (due, next) = queue.due(gaps, wall: wall, now: now)
+        let (due, next) = queue.due(gaps.compactMap { WaitingGap($0) }, wall: wall, now: now)
         return Due(now: due.map(\.id), next: next)
     }
 

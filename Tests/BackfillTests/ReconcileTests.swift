@@ -394,7 +394,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
                 .contains("line 3: the line has no end") == true)
         #expect(
             try await refusal([Self.header, line("AAPL", 1, volume: -5), ""].joined(separator: "\n"))?.message
-                .contains("line 2: it is no bar") == true)
+                .contains("line 2: not a bar") == true)
         #expect(try await refusal("time,price\n1,2\n")?.message.contains("minute_aggs_v1") == true)
         #expect(try await refusal(Self.header + "\nAAPL,x,1,1,1,1,1,1\n")?.message.contains("line 2") == true)
         let many = ([Self.header] + (0..<2000).map { line("AAPL", $0 % 390) }).joined(separator: "\n")
@@ -420,7 +420,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
             server = try ScriptedREST(answer)
             var configuration = AggregatesClient.Configuration(
                 url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
-            configuration.requestsPerMinute = 0
+            configuration.limit = RequestLimit(requestsPerMinute: 0)
             configuration.tries = 1
             client = try AggregatesClient(configuration: configuration, logger: quiet)
         }
@@ -497,7 +497,9 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let rig = try Rig { _ in (200, #"{"status":"OK","resultsCount":0}"#) }
         let symbols = (0..<count).compactMap { Symbol("S\($0)") }
         let error = await #expect(throws: BackfillError.self) { try await rig.reconciler().run(day, symbols) }
-        #expect(error?.reason == .badAnswer && error?.message.contains("has no bar of 2024-01-02") == true)
+        #expect(
+            error?.reason == .badAnswer
+                && error?.message.contains("has no bar of any of these symbols on 2024-01-02") == true)
         #expect(rig.server.requests.count == count)
         #expect(try DayLog.reconciled(directory: rig.workspace.path).isEmpty)
         await rig.close()
@@ -558,7 +560,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
             return (200, #"{"status":"OK","results":[],"next_url":"/v2/aggs/ticker/AAPL?cursor=\#(next)"}"#)
         }
         let report = try await rig.reconciler().run(day, [Symbol("AAPL")!])
-        #expect(report.failures[Symbol("AAPL")!]?.message.contains("have no end") == true)
+        #expect(report.failures[Symbol("AAPL")!]?.message.contains("do not end") == true)
         #expect(rig.server.requests.count == 20)
         await rig.close()
     }
@@ -642,7 +644,7 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         let buffer = try open()
         var configuration = AggregatesClient.Configuration(
             url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
-        configuration.requestsPerMinute = 0
+        configuration.limit = RequestLimit(requestsPerMinute: 0)
         configuration.tries = 1
         let symbols = names.compactMap { Symbol($0) }
         let service = ReconcileService(

@@ -49,6 +49,15 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(access(damaged, identified: [.trades, .quotes]).kinds == [.trade, .quote])
     }
 
+    @Test func `where rows went upstream that the file never had, only a database that recognises events will do`() {
+        let behind = FileEnd(hasForgotten: false, oldest: gap.from - 3_600_000, isBehind: true)
+        let refused = access(behind)
+        #expect(refused.kinds.isEmpty && refused.refusals.count == 2)
+        #expect(refused.refusals[.trade]?.contains("uploaded after it was backed up or copied") == true)
+        #expect(refused.refusals[.trade]?.contains("--tick-identity") == true)
+        #expect(access(behind, identified: [.trades, .quotes]).kinds == [.trade, .quote])
+    }
+
     @Test func `a kind that the plan lacks is not asked for again`() {
         let access = access(FileEnd(hasForgotten: false, oldest: nil), uncovered: [.quote])
         #expect(access.kinds == [.trade] && access.refusals[.quote]?.contains("refuses quotes") == true)
@@ -128,7 +137,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
             logger: quiet)
         var settings = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret("key"))
-        settings.requestsPerMinute = 0
+        settings.limit = RequestLimit(requestsPerMinute: 0)
         settings.tries = 1
         let client = try AggregatesClient(configuration: settings, logger: quiet)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -250,6 +259,42 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(server.requests.isEmpty)
         await client.shutdown()
         await second.close()
+    }
+
+    @Test func `whether rows that the file never had went upstream is asked about gaps from before it was opened`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        let client = try AggregatesClient(
+            configuration: .init(url: "http://127.0.0.1:9", apiKey: Secret("key")), logger: quiet)
+        let filler = GapFiller(client: client, buffer: buffer)
+        let asked = Mutex<[Int64]>([])
+        func access(_ gap: Gap, identified: Set<EventStream> = []) async throws -> TickAccess {
+            try await filler.access(gap, identified: { identified }) { moment in
+                asked.withLock { $0.append(moment) }
+                return [.trades]
+            }
+        }
+        var older = gap([.trade, .quote])
+        #expect(try await access(older).kinds == [.quote])
+        #expect(try await access(older, identified: [.trades]).kinds == [.trade, .quote])
+        older.isUncertain = true
+        #expect(try await access(older).kinds == [.quote])
+        // Nobody else can have sent what comes while this process has the file.
+        var newer = gap([.trade, .quote])
+        newer.from = buffer.opened
+        newer.to = newer.from + 1000
+        #expect(try await access(newer).kinds == [.trade, .quote])
+        newer.cause = .down
+        #expect(try await access(newer).kinds == [.quote])
+        let hour: Int64 = 3_600_000
+        let moments = [older.from - hour, older.from - hour, older.from - 24 * hour, newer.from - hour]
+        #expect(asked.withLock { $0 } == moments)
+        await client.shutdown()
+        await buffer.close()
     }
 
     /// Half past one in New York.
@@ -408,7 +453,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             try await expectAll(buffer)
             let after = try GapLog.read(directory: directory).sorted { $0.gap.connection < $1.gap.connection }
             #expect(after.map(\.ticks) == [21, 129, 19, 0, 29].map { $0 * 4 })
-            #expect(after[3].detail == "everything had come")
+            #expect(after[3].detail == "every event was received")
         }
     }
 

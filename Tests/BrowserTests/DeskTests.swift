@@ -290,7 +290,7 @@ struct DeskTests {
                     reason: "new row for relation \"trades\" violates check constraint \"\(name)\": "
                         + String(repeating: "a long row ", count: 60), row: "{\"seq\":\(number)}", time: Self.start)
             }
-            state.snapshot.buffer.deadLetters = 60
+            state.snapshot.buffer[.trades].deadLetters = 60
             state.lettersWaiting = 2
         }
         try await RunningServer.run(collector: collector) { server in
@@ -486,7 +486,7 @@ struct DeskTests {
                     row: "{}",
                     time: Self.start)
             }
-            state.snapshot.buffer.deadLetters = 50
+            state.snapshot.buffer[.trades].deadLetters = 50
         }
         for index in 0..<200 {
             collector.record(
@@ -541,7 +541,7 @@ struct DeskTests {
                 DeadLetter(
                     stream: .bars, sequence: 1, sqlState: "22003", reason: "overflow", row: "{}", time: Self.start)
             ]
-            state.snapshot.buffer.deadLetters = 1
+            state.snapshot.buffer[.trades].deadLetters = 1
             state.snapshot.uploads[0].status.failed(nil, "the server is away", needsPerson: false, at: .now)
         }
         collector.record(

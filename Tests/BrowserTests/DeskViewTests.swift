@@ -293,7 +293,7 @@ extension DeskTests {
         @Sendable func put(_ letters: [DeadLetter]) {
             collector.change { state in
                 state.deadLetters = letters
-                state.snapshot.buffer.deadLetters = Int64(letters.count)
+                state.snapshot.buffer[.trades].deadLetters = Int64(letters.count)
             }
         }
         put([letter(1, "few"), letter(2, "many"), letter(3, "many")])

@@ -28,7 +28,7 @@ extension DeskTests {
                     reason: "new row for relation \"trades\" violates check constraint \"at_\(width)\"", row: "{}",
                     time: Self.start)
             }
-            state.snapshot.buffer.deadLetters = Int64(Self.widths.count)
+            state.snapshot.buffer[.trades].deadLetters = Int64(Self.widths.count)
         }
         try await RunningServer.run(collector: collector) { server in
             var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.start * 1000)
@@ -190,7 +190,7 @@ extension DeskTests {
                     reason: "new row for relation \"trades\" violates check constraint \"sane\"", row: "{}",
                     time: Self.start)
             }
-            state.snapshot.buffer.deadLetters = 3
+            state.snapshot.buffer[.trades].deadLetters = 3
         }
         for kind in [EventKind.trade, .quote, .minuteBar] {
             collector.record(
@@ -372,7 +372,7 @@ extension DeskTests {
     @Test func `what was not read yet is not said to be well`() async throws {
         let collector = StagedCollector.market()
         collector.change { state in
-            state.snapshot.buffer.deadLetters = 7
+            state.snapshot.buffer[.trades].deadLetters = 7
             state.snapshot.buffer.gaps = 5
         }
         try await RunningServer.run(collector: collector) { server in

@@ -127,7 +127,7 @@ struct PageTests {
                 DeadLetter(stream: .bars, sequence: 1, sqlState: "22001", reason: name, row: name, time: 1)
             ]
             state.snapshot.buffer.gaps = 1
-            state.snapshot.buffer.deadLetters = 1
+            state.snapshot.buffer[.trades].deadLetters = 1
         }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in

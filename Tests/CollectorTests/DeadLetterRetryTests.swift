@@ -11,6 +11,8 @@ import Upstream
 /// Refused rows are sent again without being lost or duplicated, and are given up only when a person says so.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct DeadLetterRetryTests {
     private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+    /// A retention longer than the age of the rows, which were received some years ago.
+    private static let ever = Duration.seconds(1_000_000_000)
     private let workspace: Workspace
     private let cluster: PostgresCluster
     private let database: String
@@ -84,7 +86,7 @@ import Upstream
     }
 
     @Test func `rows whose cause is fixed go upstream once and leave the file's letters`() async throws {
-        let (buffer, uploader) = try await refuse()
+        let (buffer, uploader) = try await refuse(retention: Self.ever)
         _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
         let result = try await retry(try letters(), buffer, uploader)
         #expect(result.sent == 5 && result.refusedAgain == [] && result.superseded == [])
@@ -97,9 +99,26 @@ import Upstream
             connection, sequence - (extract(epoch FROM time) * 1000 - 1380000000000))) FROM trades
             """
         #expect(try sql(others) == "1")
+        // Each is in the file once too.
+        let rows = try TickHistory(directory: workspace.path).events(of: .trades, after: 0, limit: 100).events
+        #expect(rows.count == 50)
         await uploader.disconnect()
         await buffer.close()
         #expect(try FileVerifier.verify(workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+    }
+
+    @Test func `rows that were refused and then sent go up once more when the database is emptied`() async throws {
+        let (buffer, uploader) = try await refuse(retention: Self.ever)
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        let result = try await retry(try letters(), buffer, uploader)
+        #expect(result.sent == 5)
+        _ = try sql("TRUNCATE trades, edgetick_uploads")
+        await uploader.disconnect()
+        _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 20).run()
+        #expect(buffer.statistics.pending == 0)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "50|50")
+        await uploader.disconnect()
+        await buffer.close()
     }
 
     @Test
@@ -168,6 +187,21 @@ import Upstream
         #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "60|60")
         await uploader.disconnect()
         await buffer.close()
+    }
+
+    @Test func `what is refused again raises no question when the ledger alone is lost`() async throws {
+        let (buffer, uploader) = try await refuse(retention: Self.ever)
+        let result = try await retry(try letters(), buffer, uploader)
+        #expect(result.sent == 0 && result.refusedAgain.count == 5)
+        await uploader.disconnect()
+        await buffer.close()
+        _ = try sql("DELETE FROM edgetick_uploads")
+        let (again, second) = try open(retention: Self.ever)
+        let report = await UploadPass(buffer: again, uploader: second, batchRows: 20).report()
+        #expect(report.failures.isEmpty && report.problem == nil)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "45|45")
+        await second.disconnect()
+        await again.close()
     }
 
     @Test func `what is refused again is a letter again with the new reason`() async throws {

@@ -73,6 +73,68 @@ struct IdentityTests {
         await restored.stop()
     }
 
+    /// The streams of which rows that a box's file never had were uploaded at a moment or later.
+    private func elsewhere(than box: UploadBox, since moment: Int64) async throws -> Set<EventStream> {
+        try await box.uploader.streamsUploadedElsewhere(than: box.buffer, since: moment)
+    }
+
+    @Test(arguments: [false, true])
+    func `what the lost box uploaded after it was backed up is known, also after the backup has settled and restarted`(
+        isRunning: Bool
+    ) async throws {
+        let start = WallClock.milliseconds() - 60_000
+        let first = try box("one")
+        try await first.collect(1...100)
+        try await first.upload()
+        if isRunning {
+            try FileManager.default.createDirectory(atPath: workspace.file("two"), withIntermediateDirectories: false)
+            _ = try Command.run([
+                "/usr/bin/sqlite3", "\(first.directory)/ticks.sqlite", ".backup \(workspace.file("two/ticks.sqlite"))",
+            ])
+            try await first.collect(101...200)
+            try await first.upload()
+            await first.stop()
+        } else {
+            await first.stop()
+            try copy(workspace.file("one"), to: "two")
+            let again = try box("one")
+            try await again.collect(101...200)
+            try await again.upload()
+            #expect(try await elsewhere(than: again, since: start).isEmpty)
+            await again.stop()
+        }
+        for round in 0..<2 {
+            let restored = try box("two")
+            #expect(try await elsewhere(than: restored, since: start) == [.trades])
+            try await restored.collect(1000 * (round + 1)...1000 * (round + 1) + 50)
+            try await restored.upload()
+            #expect(try await elsewhere(than: restored, since: start) == [.trades])
+            // What it misses from now on, nobody else has sent.
+            #expect(try await elsewhere(than: restored, since: WallClock.milliseconds() + 60_000).isEmpty)
+            await restored.stop()
+        }
+    }
+
+    @Test func `a process that was killed leaves no doubt about what was uploaded`() async throws {
+        let start = WallClock.milliseconds() - 60_000
+        let first = try box("one")
+        try await first.collect(1...100)
+        try await first.upload()
+        try await first.collect(101...150)
+        // The files as a kill leaves them.
+        try copy(first.directory, to: "killed")
+        await first.stop()
+        for round in 0..<2 {
+            let next = try box("killed")
+            #expect(try await elsewhere(than: next, since: start).isEmpty)
+            try await next.collect(201 + round...201 + round)
+            try await next.upload()
+            #expect(try await elsewhere(than: next, since: start).isEmpty)
+            await next.stop()
+        }
+        #expect(try upstream() == Set(1...150).union([201, 202]))
+    }
+
     @Test(arguments: [false, true])
     func `both copies of a stopped directory go on, with and without rows that wait, over restarts`(
         waits: Bool
@@ -146,6 +208,38 @@ struct IdentityTests {
         await second.stop()
     }
 
+    @Test func `a person can take the upload back from a copy also where the file has kept its identifier`()
+        async throws
+    {
+        let first = try box("one")
+        try await first.collect(1...100)
+        await first.stop()
+        try copy(first.directory, to: "two")
+        // A file whose list is full keeps an identifier under which it uploaded nothing.
+        _ = try Command.run([
+            "/usr/bin/sqlite3", "\(first.directory)/ticks.sqlite",
+            """
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < \(UploadLine.mostPredecessors))
+            INSERT INTO predecessors (id, stream, through, place)
+            SELECT printf('00000000-0000-4000-8000-%012d', i), 'bars', 0, i - 1000 FROM n
+            """,
+        ])
+        let second = try box("two")
+        try await second.collect(501...510)
+        try await second.upload()
+        await second.stop()
+        let again = try box("one")
+        #expect(again.buffer.id == first.buffer.id)
+        try await again.collect(101...150)
+        let failure = await again.failure()
+        #expect(failure?.reason == .ledger && failure?.description.contains("another copy of this file") == true)
+        try await again.pass.sendAgain(.trades, from: 1)
+        try await again.upload()
+        #expect(try upstream() == Set(1...150).union(501...510))
+        #expect(again.buffer.statistics.pending == 0)
+        await again.stop()
+    }
+
     /// A file as in a snapshot of a machine: what the process knew, and the rows.
     private struct Snapshot: UploadFile {
         let line: UploadLine
@@ -172,6 +266,7 @@ struct IdentityTests {
             try await file.rows(of: stream, after: after, through: through, limit: limit)
         }
         func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+        func possiblyRefusedRows(of stream: EventStream, after: Int64, through: Int64) -> Set<Int64> { [] }
         func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
         func prepare(_ move: UploadMove) {}
         func acknowledge(_ stream: EventStream, through sequence: Int64) {}
@@ -716,6 +811,34 @@ struct IdentityTests {
         await second.stop()
     }
 
+    @Test func `refused rows whose letters had to make room raise no question when the ledger alone is lost`()
+        async throws
+    {
+        let first = try box("one")
+        try await first.collect(1...500)
+        try await first.upload()
+        await first.stop()
+        // As if the table had refused two of the rows from 200 through 210.
+        _ = try cluster.psql(
+            "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id IN ('200', '210')", database: database)
+        _ = try Command.run([
+            "/usr/bin/sqlite3", "\(first.directory)/ticks.sqlite",
+            """
+            INSERT INTO drops (episode, stream, symbol, reason, first_seq, last_seq, count, at_us)
+            VALUES (1, 'trades', 'IBM', 'letter_dropped', 200, 210, 2, 1)
+            """,
+        ])
+        let second = try box("one")
+        let report = await second.pass.report()
+        #expect(report.failures.isEmpty && report.problem == nil)
+        #expect(try upstream() == Set(1...500).subtracting([200, 210]))
+        await second.stop()
+        #expect(try await findings(of: second).isEmpty)
+        // What is gone elsewhere is still missed.
+        _ = try cluster.psql("DELETE FROM trades WHERE trade_id = '300'", database: database)
+        #expect(try await findings(of: second).contains { $0.contains("1 of 498 uploaded rows are not upstream") })
+    }
+
     @Test func `when some rows are gone with the ledger, a person decides`() async throws {
         let first = try box("one")
         try await first.collect(1...500)
@@ -758,6 +881,53 @@ struct IdentityTests {
         try await second.upload()
         #expect(try upstream() == Set(1...2200))
         await second.stop()
+    }
+
+    @Test(arguments: [true, false])
+    func `rows that wait are never passed over when later ones are sent again, unless they are upstream`(
+        hasReceipt: Bool
+    ) async throws {
+        if !hasReceipt { _ = try cluster.psql("ALTER TABLE trades DROP COLUMN received_at", database: database) }
+        let first = try box("one")
+        try await first.collect(1...100)
+        try copy(first.directory, to: "two")
+        // A copy of the file has sent the first hundred.
+        try await first.upload()
+        await first.stop()
+        let second = try box("two")
+        try await second.collect(501...600)
+        let pass = second.pass
+        let error = await #expect(throws: UpstreamError.self) { try await pass.sendAgain(.trades, from: 151) }
+        #expect(error?.reason == .ledger)
+        #expect(error?.description.contains("50 rows from 101 on wait before row 151") == true)
+        #expect(second.buffer.statistics[.trades].pending == 200)
+        try await pass.sendAgain(.trades, from: 101)
+        try await second.upload()
+        #expect(try upstream() == Set(1...100).union(501...600))
+        #expect(second.buffer.statistics.pending == 0)
+        await second.stop()
+    }
+
+    @Test func `bars that wait go up as well when later ones are sent again`() async throws {
+        let box = try box("one")
+        for start in Int64(0)...1 {
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+            for second in start * 100..<start * 100 + 100 {
+                let time = 1_700_000_000_000 + second * 1000
+                batch.bars.append(
+                    Bar(
+                        symbol: Symbol("AAPL")!, interval: .second, start: time, end: time + 1000, open: 1, high: 1,
+                        low: 1, close: 1, volume: 1))
+            }
+            #expect(box.buffer.offer(batch) == .accepted)
+            try await box.buffer.flush()
+        }
+        try await box.pass.sendAgain(.bars, from: 151)
+        try await box.upload()
+        let count = try cluster.psql("SELECT count(*) FROM ohlcv_1sec", database: database)
+        #expect(count.trimmingCharacters(in: .whitespacesAndNewlines) == "200")
+        #expect(box.buffer.statistics.pending == 0)
+        await box.stop()
     }
 
     @Test func `a table that is emptied is noticed, nothing goes up by itself, and a person can have it sent again`()
@@ -837,6 +1007,100 @@ struct IdentityTests {
         #expect(found.count == 2)
     }
 
+    @Test func `where the table can't tell collectors apart, another's rows don't make waiting ones count as uploaded`()
+        async throws
+    {
+        _ = try cluster.psql(
+            "ALTER TABLE trades DROP COLUMN trade_id, DROP COLUMN sequence, DROP COLUMN received_at",
+            database: database)
+        func count() throws -> String {
+            try cluster.psql("SELECT count(*) FROM trades", database: database)
+                .trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        // The trades of the second file have the same times, prices and sizes, and more that nobody has sent follow.
+        for (name, last, total) in [("one", 100, "100"), ("two", 150, "250")] {
+            let box = try box(name)
+            try await box.collect(1...last)
+            #expect(await box.failure() == nil)
+            #expect(box.buffer.statistics.pending == 0)
+            #expect(try count() == total)
+            await box.stop()
+        }
+        // A trade that is like the last one uploaded is another trade.
+        let again = try box("one")
+        try await again.collect(100...100)
+        #expect(await again.failure() == nil)
+        #expect(try count() == "251")
+        await again.stop()
+        // Nor do they make those count as uploaded that the ledger no longer proves.
+        _ = try cluster.psql("DELETE FROM edgetick_uploads", database: database)
+        let third = try box("two")
+        try await third.collect(151...160)
+        let failure = await third.failure()
+        #expect(failure?.reason == .ledger)
+        #expect(failure?.description.contains("rows of another collector that look the same") == true)
+        #expect(try count() == "251")
+        // A person who knows that they are there has the rest sent.
+        try await third.pass.sendAgain(.trades, from: 151)
+        try await third.upload()
+        #expect(third.buffer.statistics.pending == 0)
+        #expect(try count() == "261")
+        await third.stop()
+    }
+
+    @Test(arguments: ["sequence bigint", "trade_id text", "exchange integer"])
+    func `rows that were sent before the table had a column are there, and are not doubled`(
+        column: String
+    ) async throws {
+        let name = String(column.prefix { $0 != " " })
+        _ = try cluster.psql("ALTER TABLE trades DROP COLUMN \(name)", database: database)
+        let first = try box("one")
+        try await first.collect(1...100)
+        try await first.upload()
+        await first.stop()
+        _ = try cluster.psql("ALTER TABLE trades ADD COLUMN \(column)", database: database)
+        let second = try box("one")
+        try await second.collect(101...150)
+        let report = await second.pass.report()
+        #expect(report.failures.isEmpty && report.problem == nil && report.missing.isEmpty)
+        try await second.pass.sendAgain(.trades, from: 1)
+        try await second.upload()
+        await second.stop()
+        #expect(try await findings(of: second).isEmpty)
+        // The ledger's loss alone sends nothing again either.
+        _ = try cluster.psql("DELETE FROM edgetick_uploads", database: database)
+        let third = try box("one")
+        let last = await third.pass.report()
+        #expect(last.failures.isEmpty && last.problem == nil)
+        #expect(third.buffer.statistics.pending == 0)
+        await third.stop()
+        #expect(
+            try cluster.psql("SELECT count(*), count(DISTINCT price) FROM trades", database: database)
+                .trimmingCharacters(in: .whitespacesAndNewlines) == "150|150")
+        // What is gone is still missed.
+        _ = try cluster.psql("DELETE FROM trades WHERE price = 0.4", database: database)
+        #expect(try await findings(of: third).contains { $0.contains("1 of 150 uploaded rows are not upstream") })
+    }
+
+    @Test func `rows without a time of receipt, which the table lacked when they were sent, are for a person to judge`()
+        async throws
+    {
+        _ = try cluster.psql("ALTER TABLE trades DROP COLUMN received_at", database: database)
+        let first = try box("one")
+        try await first.collect(1...100)
+        try await first.upload()
+        await first.stop()
+        _ = try cluster.psql("ALTER TABLE trades ADD COLUMN received_at timestamptz", database: database)
+        let second = try box("one")
+        #expect(await second.pass.report().missing.isEmpty)
+        await second.stop()
+        _ = try cluster.psql("DELETE FROM edgetick_uploads", database: database)
+        let third = try box("one")
+        #expect(await third.failure()?.reason == .ledger)
+        #expect(try upstream() == Set(1...100))
+        await third.stop()
+    }
+
     /// Has a trigger on the table change when rows were received.
     private func changeReceipt(to value: String) throws {
         _ = try cluster.psql(
@@ -878,6 +1142,56 @@ struct IdentityTests {
         let back = try await looks.look([.trades], at: start + UploadLooks.interval * 2)
         #expect(back.isEmpty)
         await box.stop()
+    }
+
+    @Test func `rows that are gone are told after a restart too, until a person has them sent again`() async throws {
+        let first = try box("one")
+        try await first.collect(1...300)
+        try await first.upload()
+        _ = try cluster.psql("TRUNCATE trades", database: database)
+        let looks = UploadLooks(buffer: first.buffer, uploader: first.uploader)
+        #expect(try await looks.look([.trades])[.trades] != nil)
+        // What is uploaded after them shows nothing of them.
+        try await first.collect(301...400)
+        try await first.upload()
+        await first.stop()
+
+        let second = try box("one")
+        let report = await second.pass.report()
+        #expect(report.failures.isEmpty && Array(report.missing.keys) == [.trades])
+        #expect(report.missing[.trades]?.contains("edgetick sync --again --stream trades") == true)
+        #expect(try upstream() == Set(301...400))
+        try await second.pass.sendAgain(.trades, from: 1)
+        try await second.upload()
+        #expect(try upstream() == Set(1...400))
+        await second.stop()
+
+        let third = try box("one")
+        #expect(await third.pass.report().missing.isEmpty)
+        await third.stop()
+        // It is one incident, however often the rows were looked up.
+        #expect(
+            try Command.run([
+                "/usr/bin/sqlite3", "-readonly", "\(third.directory)/ticks.sqlite",
+                "SELECT count(*) FROM incidents WHERE what = 'rows are gone upstream'",
+            ]).trimmingCharacters(in: .whitespacesAndNewlines) == "1")
+    }
+
+    @Test func `rows that are gone and back are no longer told after a restart`() async throws {
+        let first = try box("one")
+        try await first.collect(1...300)
+        try await first.upload()
+        _ = try cluster.psql("CREATE TABLE kept AS TABLE trades; TRUNCATE trades", database: database)
+        let looks = UploadLooks(buffer: first.buffer, uploader: first.uploader)
+        let start = ContinuousClock.now
+        #expect(try await looks.look([.trades], at: start)[.trades] != nil)
+        #expect(first.buffer.marks(of: .trades).gone == 300)
+        _ = try cluster.psql("INSERT INTO trades TABLE kept", database: database)
+        #expect(try await looks.look([.trades], at: start + UploadLooks.interval).isEmpty)
+        await first.stop()
+        let second = try box("one")
+        #expect(second.buffer.marks(of: .trades).gone == 0)
+        await second.stop()
     }
 
     @Test func `rows that are gone are told also when the file has deleted them, whatever came after them`()

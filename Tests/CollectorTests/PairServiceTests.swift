@@ -315,6 +315,35 @@ struct PairServiceTests {
         await buffer.close()
     }
 
+    @Test func `a box whose group's table can't be read shows why, until it can`() async throws {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
+        let configuration = try UpstreamConfiguration(
+            uri: cluster.uri(database), collector: "nyc-a", connectTimeout: .seconds(60))
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
+            logger: quiet)
+        buffer.record(gap(0, 10))
+        try await buffer.flush()
+        try cluster.psql("ALTER TABLE edgetick_stretches RENAME TO hidden", database: database)
+        let board = FleetBoard(isSharing: false)
+        var pair = PairService(
+            buffer: buffer, symbols: { [] }, collectedSince: { _ in nil }, kinds: [.trade],
+            feedDelay: WallClock.milliseconds() - Self.start,
+            tables: [StretchTable(configuration: configuration, group: "nyc")], board: board, logger: quiet)
+        pair.interval = .milliseconds(20)
+        pair.recheck = .seconds(3600)
+        let running = Task { [pair] in try await pair.run() }
+        try await Waiting.until { board.status.exchangeFailure != nil }
+        #expect(board.status.exchangeFailure?.description.contains("edgetick_stretches") == true)
+        try cluster.psql("ALTER TABLE hidden RENAME TO edgetick_stretches", database: database)
+        try await Waiting.until { board.status.exchangeFailure == nil }
+        running.cancel()
+        try await running.value
+        await buffer.close()
+    }
+
     @Test func `a database that was restored covers no gap with rows that it lost, until they are there again`()
         async throws
     {

@@ -21,7 +21,7 @@ struct StretchLogTests {
         buffer[.trades].marks.last = rows
         buffer[.trades].marks.acknowledged = upstream
         buffer.drops = drops
-        buffer.deadLetters = letters
+        buffer[.trades].deadLetters = letters
         return StretchLog.Sight(
             newest: [.trade: newest], buffer: buffer, gaps: gaps, symbols: symbols ?? [a, b], collectedSince: since,
             now: .seconds(seconds), time: time)

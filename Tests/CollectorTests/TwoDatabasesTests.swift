@@ -235,7 +235,7 @@ struct TwoDatabasesTests {
         for uploader in pair.uploaders {
             _ = try await UploadPass(buffer: pair.rig.buffer, uploader: uploader, batchRows: 70).run()
         }
-        #expect(pair.rig.buffer.statistics.deadLetters == 2)
+        #expect(pair.rig.buffer.statistics.deadLetters == 2 && pair.rig.buffer.statistics[.trades].deadLetters == 2)
         try cluster.psql("ALTER TABLE trades DROP CONSTRAINT odd", database: ticks)
         let letters = try TickHistory(directory: pair.rig.workspace.path).deadLetters(limit: 10)
         let result = try await DeadLetterRetry.run(

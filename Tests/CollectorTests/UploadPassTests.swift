@@ -133,6 +133,27 @@ import Upstream
         await rig.end()
     }
 
+    @Test func `rows that were counted as lost are not counted again when the server loses more`() async throws {
+        let rig = try await UploadRig(retention: .zero)
+        let rounds: [(count: Int64, end: Int64, last: Int, drops: Int64)] = [
+            (1000, 1000, 600, 399), (200, 1200, 300, 899),
+        ]
+        for (count, end, last, drops) in rounds {
+            try await rig.append(count)
+            _ = try await rig.pass.run()
+            try await Waiting.until { [buffer = rig.buffer] in buffer.statistics[.trades].marks.deleted == end - 1 }
+            try await goBack(rig, to: last)
+            for rows in [1, 0] { #expect(try await rig.pass.run().rows == rows) }
+            #expect(rig.buffer.statistics.drops == drops && rig.buffer.statistics.pending == 0)
+        }
+        await rig.buffer.close()
+        #expect(
+            try rig.sqlite("SELECT first_seq, last_seq, count FROM drops ORDER BY first_seq")
+                == "301|600|300\n601|999|399\n1000|1199|200")
+        #expect(try FileVerifier.verify(rig.workspace.file("ticks.sqlite"), as: .ticks).findings == [])
+        await rig.end()
+    }
+
     @Test func `of a row that is taken after all no dead letter stays`() async throws {
         let rig = try await UploadRig()
         try await rig.append(10)

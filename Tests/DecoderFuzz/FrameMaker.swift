@@ -1,5 +1,4 @@
-import MarketData
-public import TestSupport
+public import MarketData
 
 /// Frames like the feed's, and changes to them.
 public enum FrameMaker {

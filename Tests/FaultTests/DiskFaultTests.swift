@@ -109,14 +109,8 @@ struct DiskFaultTests {
     }
 
     private func state(_ port: Int, _ isWanted: @Sendable (String) -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(90)
-        while true {
-            let metrics = try await RawHTTP(port: port).send("GET", "/metrics").text
-            if isWanted(metrics) { return }
-            guard ContinuousClock.now < deadline else {
-                throw Waiting.TimedOut("metrics stay as they are")
-            }
-            try await Task.sleep(for: .milliseconds(50))
+        try await Waiting.until("the metrics", within: .seconds(90)) {
+            isWanted(try await RawHTTP(port: port).send("GET", "/metrics").text)
         }
     }
 }

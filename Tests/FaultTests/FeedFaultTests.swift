@@ -59,7 +59,7 @@ struct FeedFaultTests {
         try await rig.collected(more: 200)
         line.set(.blackhole)
         // The collector tolerates silence for a minute.
-        try await collector.line(containing: "nothing came", within: .seconds(150))
+        try await collector.line(containing: "nothing was received", within: .seconds(150))
         line.set(.pass)
         try await rig.freshEvent(port)
         let findings = try await rig.settle(collector)

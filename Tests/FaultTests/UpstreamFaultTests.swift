@@ -95,15 +95,11 @@ struct UpstreamFaultTests {
     private func http(
         _ port: Int, _ what: String, _ isWanted: @Sendable ([String: Any]) -> Bool
     ) async throws {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while true {
-            let sync = try await RawHTTP(port: port).send("GET", "/api/sync")
-            if isWanted(sync.json) { return }
-            guard ContinuousClock.now < deadline else {
-                throw Waiting.TimedOut("for \(what): \(sync.text)")
-            }
-            _ = try? await RawHTTP(port: port).send("POST", "/api/sync")
-            try await Task.sleep(for: .milliseconds(100))
+        let http = RawHTTP(port: port)
+        _ = try await Waiting.value(what, within: .seconds(60), until: { isWanted($0.json) }) { () -> RawHTTP.Reply in
+            let sync = try await http.send("GET", "/api/sync")
+            if !isWanted(sync.json) { _ = try? await http.send("POST", "/api/sync") }
+            return sync
         }
     }
 }

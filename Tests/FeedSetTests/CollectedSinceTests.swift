@@ -57,4 +57,71 @@ import Testing
         since.note([first], takesAll: true, time: 2000) { _ in false }
         #expect(since[first] == Int64.min && since[later] == Int64.min)
     }
+
+    @Test func `a symbol goes on from the previous collector, and one that this did not have from the feed's answer`() {
+        var before = CollectedSince()
+        before.note([first], takesAll: false, time: 1000) { _ in true }
+        let third = Symbol("C")!
+        before.note([first, third], takesAll: false, time: 2000) { _ in true }
+        before.note([first, later, third], takesAll: false, time: 3000) { $0 != later }
+        var since = CollectedSince(previous: before.times)
+        since.note([first, later, third], takesAll: false, time: 9000) { _ in false }
+        #expect(since[first] == Int64.min && since[later] == nil && since[third] == 2000)
+        #expect([first, later, third].allSatisfy { since.isFromStart($0) })
+        since.note([first, later, third], takesAll: false, time: 9500) { _ in true }
+        #expect(since[later] == 9500)
+        // What is taken up again after the start does not go on.
+        since.note([later], takesAll: false, time: 9600) { _ in true }
+        since.note([first, later], takesAll: false, time: 9700) { _ in true }
+        #expect(since[first] == 9700 && !since.isFromStart(first) && since.isFromStart(later))
+    }
+
+    @Test func `what the previous collector took by a wildcard goes on by name, and everything goes on`() {
+        var before = CollectedSince()
+        before.note([first], takesAll: false, time: 1000) { _ in true }
+        before.note([first], takesAll: true, time: 2000) { _ in true }
+        var named = CollectedSince(previous: before.times)
+        named.note([first, later], takesAll: false, time: 9000) { _ in false }
+        #expect(named[first] == Int64.min && named[later] == 2000)
+        var all = CollectedSince(previous: before.times)
+        all.note([], takesAll: true, time: 9000) { _ in false }
+        #expect(all[later] == 2000 && all.latest(of: nil) == 2000)
+        var other = CollectedSince(previous: named.times)
+        other.note([], takesAll: true, time: 9000) { _ in false }
+        #expect(other[first] == nil && other.isFromStart(first))
+    }
+
+    @Test func `a time of a clock that was ahead is not later than the start`() {
+        var before = CollectedSince()
+        before.note([], takesAll: false, time: 1000) { _ in true }
+        before.note([first], takesAll: false, time: 900_000) { _ in true }
+        var since = CollectedSince(previous: before.times)
+        since.note([first], takesAll: false, time: 2000) { _ in false }
+        #expect(since[first] == 2000)
+    }
+
+    @Test func `the times say when they have changed`() {
+        var since = CollectedSince()
+        #expect(since.note([first], takesAll: false, time: 1000) { _ in false })
+        #expect(!since.note([first, later], takesAll: false, time: 2000) { _ in false })
+        #expect(since.note([first, later], takesAll: false, time: 3000) { _ in true })
+        #expect(!since.note([first, later], takesAll: false, time: 4000) { _ in true })
+        #expect(since.note([first], takesAll: false, time: 5000) { _ in true })
+        #expect(since.note([first], takesAll: true, time: 6000) { _ in true })
+        #expect(since.note([first], takesAll: false, time: 7000) { _ in true })
+    }
+
+    @Test func `the times are read as they were written, and not at all if a part is missing`() {
+        var since = CollectedSince()
+        since.note([first], takesAll: false, time: 1000) { _ in true }
+        since.note([first, later], takesAll: false, time: 2000) { _ in true }
+        let text = since.times.text
+        #expect(text == "collected 2\nA -9223372036854775808\nB 2000\n")
+        #expect(CollectedTimes(text) == since.times)
+        since.note([first, later], takesAll: true, time: 3000) { _ in true }
+        #expect(CollectedTimes(since.times.text) == since.times && since.times[nil] == 3000)
+        #expect(CollectedTimes(CollectedSince().times.text) == CollectedSince().times)
+        let bad = ["", "A 1", "collected 2\nA 1", "collected 1\nA 1\nB 2", "collected 1\nA", "collected 1\nA x"]
+        for text in bad { #expect(CollectedTimes(text) == nil, "\(text)") }
+    }
 }

@@ -444,6 +444,30 @@ import Testing
         #expect(try set.subscribe([all[1]], waiting: false) == ["connection_1": [all[1]]])
     }
 
+    @Test func `a set goes on from what the previous one kept, and a symbol that was not in it is not collected yet`()
+        throws
+    {
+        let all = symbols(2)
+        let rig = SetRig(port: 1)
+        let kept = Mutex<[CollectedTimes]>([])
+        func set(_ symbols: [Symbol]) throws -> ConnectionSet {
+            try ConnectionSet(
+                configuration: SetConfiguration(), members: [try rig.member(1, symbols)], sink: rig.sink,
+                previously: kept.withLock { $0.last }, keep: { times in kept.withLock { $0.append(times) } },
+                logger: SetRig.quiet)
+        }
+        func last(_ symbol: Symbol) -> Int64? { kept.withLock { $0.last }.flatMap { $0[symbol] } }
+        let first = try set([all[0]])
+        #expect(first.collectedSince(all[0]) == Int64.min && last(all[0]) == Int64.min)
+        let second = try set(all)
+        #expect(second.collectedSince(all[0]) == Int64.min && second.collectedSince(all[1]) == nil)
+        // An added wish changes nothing until the feed has answered.
+        try first.subscribe([all[1]])
+        #expect(last(all[0]) == Int64.min && last(all[1]) == nil)
+        try first.unsubscribe([all[0]])
+        #expect(last(all[0]) == nil)
+    }
+
     @Test func `symbols that find no room, and no symbols, cost no new decision about all others`() async throws {
         let all = symbols(3)
         let rig = SetRig(port: 1)

@@ -139,6 +139,10 @@ struct `Replaying a capture` {
             let statistics = try await simulator.statistics { $0.phase == .done }
             #expect(statistics.missedFrames == 40)
             #expect(statistics.frames == 0)
+            #expect(
+                statistics.remarks == [
+                    "frames taken from the source: 40", "frames passed while no client was receiving: 40",
+                ])
         }
     }
 

@@ -1,7 +1,7 @@
 import DecoderFuzz
 import Foundation
+import MarketData
 import Synchronization
-import TestSupport
 
 /// Threads that check frames until the time or the number is reached, and one that sees whether any hangs.
 final class FuzzRun: Sendable {

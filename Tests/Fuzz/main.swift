@@ -6,7 +6,6 @@
 import DecoderFuzz
 import Foundation
 import Synchronization
-import TestSupport
 
 var frames = Int.max
 var minutes = 10.0

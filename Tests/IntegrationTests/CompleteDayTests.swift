@@ -135,6 +135,54 @@ struct CompleteDayTests {
         #expect(try database.value("select count(*) from ohlcv_1min where source = 'reconcile'") == "70")
     }
 
+    @Test func `a backup that is put back doubles no trade or quote that the lost box had uploaded meanwhile`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let capture = try MadeDay.write(in: workspace)
+        let sent = try SentDay([capture])
+        let database = try Database(in: .shared())
+        let speed = (Double(sent.lastMinute - sent.firstMinute) / 20_000).rounded()
+        let feed = try await SimulatedFeed(captures: [capture], options: ["--speed", "\(speed)", "--aggregates"])
+        let rest = feed.url.replacing("ws://", with: "http://").replacing("/stocks", with: "")
+        let box = try Box(
+            feed: feed.url, events: "T,Q", database: database.uri,
+            more: [
+                "MASSIVE_REST_URL": rest, "BACKFILL_REQUESTS_PER_MINUTE": "0", "BACKFILL_ENABLED": "false",
+            ])
+        try #require(try await box.edgetick("migrate").0 == 0)
+        let lost = try box.start("run")
+        try await sent.passed(0.3, at: rest)
+        let backup = workspace.file("backup.sqlite")
+        try Command.run(["/usr/bin/sqlite3", box.ticks, ".backup \(backup)"])
+        let kept = try Command.run(["/usr/bin/sqlite3", backup, "select count(*) from trades"])
+        let count = try #require(Int(kept.trimmingCharacters(in: .whitespacesAndNewlines)))
+        try await Waiting.until("trades that the backup lacks") {
+            Int(try database.value("select count(*) from trades")) ?? 0 > count + 100
+        }
+        lost.send(SIGKILL)
+        _ = try await lost.exit()
+        let data = box.workspace.file("data")
+        try FileManager.default.removeItem(atPath: data)
+        try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: false)
+        try FileManager.default.copyItem(atPath: backup, toPath: box.ticks)
+        let restored = try box.start("run")
+        try await sent.passed(1, at: rest)
+        restored.send(SIGTERM)
+        #expect(try await restored.exit(within: .seconds(20)) == 0)
+
+        let filled = try await box.edgetick("backfill")
+        #expect(filled.0 == 0, "\(filled.1)")
+        let pushed = try await box.edgetick("sync")
+        #expect(pushed.0 == 0, "\(pushed.1)")
+        for table in ["trades", "quotes"] {
+            #expect(
+                try database.value("select count(*) - count(distinct (symbol, time, sequence)) from \(table)") == "0")
+        }
+        let details = try await box.sqlite("select detail from gaps")
+        #expect(details.contains { $0.contains("uploaded after it was backed up or copied") }, "\(details)")
+    }
+
     private struct Answer: Decodable {
         struct Symbol: Decodable {
             var symbol: String

@@ -39,7 +39,7 @@ import Testing
         let first = try await box.edgetick("backfill", "--from", from, "--symbols", symbols.joined(separator: ","))
         #expect(first.0 == 0, "\(first.1)")
         let second = try await box.edgetick("backfill", "--from", from, "--symbols", symbols.joined(separator: ","))
-        #expect(second.0 == 0 && second.1.contains { $0.contains("were there") }, "\(second.1)")
+        #expect(second.0 == 0 && second.1.contains { $0.contains("were already there") }, "\(second.1)")
         let third = try await box.edgetick(
             "backfill", "--from", from, "--symbols", symbols.joined(separator: ","), "--json")
         #expect(third.0 == 0 && third.1.contains { $0.contains(#""present":"#) }, "\(third.1)")

@@ -108,6 +108,55 @@ import WebAPISupport
         #expect(try await second.exit(within: .seconds(20)) == 0)
     }
 
+    @Test func `export --watch waits for a day's open gap, and after six hours writes the day with a warning`()
+        async throws
+    {
+        let box = try Box.known()
+        try Command.run(["/usr/bin/sqlite3", box.ticks, "update gaps set state = 'open'"])
+        let clock = try ClockShim()
+        let over = Date(timeIntervalSince1970: 1_380_068_100)
+        let path = box.workspace.file("out/bars/day=2013-09-24/bars.csv")
+        func watch(_ more: [String: String] = [:]) throws -> ChildProcess {
+            let rest = ["MASSIVE_REST_URL": "http://127.0.0.1:9"]
+            return try box.start(
+                "export", "--watch", "--format", "csv", "--output", "out",
+                environment: clock.settings.merging(rest) { $1 }.merging(more) { $1 })
+        }
+        try clock.step(to: over + 60)
+        let waiting = try watch()
+        try await waiting.line(containing: "1 gap of 2013-09-24 is still open")
+        waiting.send(SIGTERM)
+        #expect(try await waiting.exit(within: .seconds(20)) == 0)
+        #expect(!FileManager.default.fileExists(atPath: path))
+
+        try clock.step(to: over + 6 * 3600)
+        let late = try watch()
+        try await late.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
+        try await late.line(containing: "1 gap of 2013-09-24 is still open (edgetick gaps); once that has changed")
+        late.send(SIGTERM)
+        #expect(try await late.exit(within: .seconds(20)) == 0)
+
+        // Once the gap is closed, or while nobody fills gaps, there is nothing to wait for, except for the tape.
+        try FileManager.default.removeItem(atPath: box.workspace.file("out"))
+        try clock.step(to: over + 60)
+        let unfilled = try watch(["BACKFILL_ENABLED": "false"])
+        try await unfilled.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
+        unfilled.send(SIGTERM)
+        #expect(try await unfilled.exit(within: .seconds(20)) == 0)
+        try Command.run(["/usr/bin/sqlite3", box.ticks, "update gaps set state = 'filled'"])
+        try FileManager.default.removeItem(atPath: box.workspace.file("out"))
+        try clock.step(to: over + 60)
+        let compared = try watch(["RECONCILE_AT": "21:00"])
+        try await compared.line(containing: "2013-09-24 has not been compared with the tape yet")
+        compared.send(SIGTERM)
+        #expect(try await compared.exit(within: .seconds(20)) == 0)
+        let filled = try watch()
+        try await filled.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
+        filled.send(SIGTERM)
+        #expect(try await filled.exit(within: .seconds(20)) == 0)
+        #expect(!filled.output.contains { $0.contains("still open") })
+    }
+
     @Test func `export --watch writes a day once, when it is over, and goes on after it when started again`()
         async throws
     {

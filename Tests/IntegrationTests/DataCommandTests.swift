@@ -93,6 +93,13 @@ import WebAPISupport
         let forced = try await box.edgetick(
             "export", "--date", "2013-09-24", "--format", "csv", "--output", "out", "--force")
         #expect(forced.0 == 0 && forced.1.contains { $0.contains("quotes of 2013-09-24 were deleted") }, "\(forced.1)")
+        let reported = try await box.edgetick(
+            "export", "--date", "2013-09-24", "--format", "csv", "--output", "out", "--force", "--json")
+        let report = reported.1.compactMap {
+            try? JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+        }.first
+        #expect((report?["files"] as? [[String: Any]])?.first?["path"] as? String == "out/bars/day=2013-09-24/bars.csv")
+        #expect((report?["partial_days"] as? [String: [String]])?["quotes"] == ["2013-09-24"], "\(reported.1)")
         let empty = try await box.edgetick("export", "--date", "2013-09-25", "--stream", "trades", "--output", "out")
         #expect(empty.0 == 0 && empty.1.contains { $0.contains("no such events") })
         let parquet = try await box.edgetick("export", "--date", "2013-09-24", "--stream", "bars", "--output", "out")
@@ -227,7 +234,7 @@ import WebAPISupport
         // day without trades.
         let early = try await box.edgetick("reconcile", "--date", "2026-01-05")
         #expect(early.0 == 65, "\(early.1)")
-        #expect(early.1.contains { $0.contains("has no bar of 2026-01-05 of any of these symbols") }, "\(early.1)")
+        #expect(early.1.contains { $0.contains("has no bar of any of these symbols on 2026-01-05") }, "\(early.1)")
         let nothing = try Box(feed: feed.url, more: ["MASSIVE_REST_URL": rest, "SYMBOLS": "*"])
         let nobody = try await nothing.edgetick("reconcile", "--date", "2026-01-05", "--resume")
         #expect(nobody.0 == 78 && nobody.1.contains { $0.contains("nobody knows which symbols") }, "\(nobody.1)")

@@ -213,6 +213,8 @@ import Testing
         #expect(try await box.run("dead-letters", "retry").status == 64)
         let discarded = try await box.run("dead-letters", "discard", names[0], "--yes")
         #expect(discarded.status == 0 && discarded.output.contains { $0.contains("\"symbol\":\"AAPL\"") })
+        let second = try await box.run("dead-letters", "discard", names[2], "--yes", "--json")
+        #expect(second.output.contains { $0.hasPrefix("{\"discarded_count\":1,\"waiting_count\":0,\"rows\":[") })
         let again = try await box.run("dead-letters", "retry", names[1])
         #expect(again.status == 65 && again.output.contains { $0.contains("refused again") })
         _ = try cluster.psql("ALTER TABLE trades DROP CONSTRAINT no_aapl", database: database)

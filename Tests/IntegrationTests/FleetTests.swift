@@ -229,7 +229,7 @@ struct FleetTests {
             box("d", settings)
         )
         let (a, b, c) = (try await boxes.0.collect(), try await boxes.1.collect(), try await boxes.2.collect())
-        let line = try await a.process.line(containing: "the relay listens")
+        let line = try await a.process.line(containing: "the relay is listening")
         let relay = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
         // A collector that reads everything that box a relays.
         let behind = try CollectorBox(
@@ -338,7 +338,7 @@ struct FleetTests {
         try cluster.freeze()
         defer { try? cluster.thaw() }
         let second = try await one.collect()
-        try await second.process.line(containing: "the last assignment stays")
+        try await second.process.line(containing: "the last known shares are kept")
         try await Waiting.until { try await Self.isSettled([second.port], replicas: 1) }
         second.process.send(SIGTERM)
         #expect(try await second.process.exit(within: .seconds(12)) == 0)

@@ -116,7 +116,7 @@ import WebAPISupport
                 ("DELETE", Self.connections + "/connection_1", "", 409, "last connection"),
                 ("DELETE", Self.connections + "/connection_7", "", 404, "connection_1"),
                 ("DELETE", Self.subscriptions, #"{"symbols":["AAPL","NVDA"]}"#, 409, "No symbol would be left"),
-                ("POST", Self.connections + "/connection_1", #"{"symbols":["IBM"]}"#, 409, "exists already"),
+                ("POST", Self.connections + "/connection_1", #"{"symbols":["IBM"]}"#, 409, "already exists"),
                 (
                     "POST", Self.connections + "/connection_2", #"{"symbols":["IBM"],"name":"primary"}"#, 422,
                     "name is taken"

@@ -75,7 +75,7 @@ import Testing
         #expect(pushed.0 == 65, "\(pushed.1)")
         for words in [
             ["FAILED", "ghosts", "2 of its symbols are not in symbols", "GHOST, SPOOK"],
-            ["FAILED", "long", "ABCDE.WS.ABC", "takes 10"], ["create", "mine", "written as CUSTOM"],
+            ["FAILED", "long", "ABCDE.WS.ABC", "holds only 10"], ["create", "mine", "written as CUSTOM"],
             ["1 of 3 groups written"], ["takes no UNIVERSE", "don't find"],
         ] {
             #expect(pushed.1.contains { line in words.allSatisfy(line.contains) }, "\(words): \(pushed.1)")

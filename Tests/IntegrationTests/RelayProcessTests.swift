@@ -16,7 +16,7 @@ import Testing
     }
 
     private func port(of process: ChildProcess) async throws -> Int {
-        let line = try await process.line(containing: "the relay listens", within: .seconds(60))
+        let line = try await process.line(containing: "the relay is listening", within: .seconds(60))
         let match = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/))
         return try #require(Int(match.1))
     }

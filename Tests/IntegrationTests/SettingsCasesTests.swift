@@ -65,7 +65,7 @@ import Testing
             WEBSOCKET_CONNECTION_2_ENABLED=true
             WEBSOCKET_CONNECTION_2_NAME=My Watch List
             WEBSOCKET_CONNECTION_2_SYMBOLS=AAA,AAB
-            """, ["My Watch List brings nothing, as all that it names (2 symbols) comes on first already"]
+            """, ["My Watch List delivers nothing: all that it names (2 symbols) is already on first"]
         ),
         (
             "USE_MULTI_CONNECTION=true\nWEBSOCKET_CONNECTION_1_UNIVERSE_KEY=tech:top_20",

@@ -110,7 +110,7 @@ import WebAPISupport
         disk.fill()
         let process = try box.start("run")
         let line = try await process.line(containing: "HTTP is ready", within: .seconds(60))
-        try await process.line(containing: "can't be left for the other commands")
+        try await process.line(containing: "can't be written for other edgetick commands")
         #expect(!FileManager.default.fileExists(atPath: address))
         disk.empty()
         try await Waiting.until { FileManager.default.fileExists(atPath: address) }
@@ -289,13 +289,8 @@ extension CollectorBox {
         _ arguments: String..., settings: [String: String] = [:],
         _ isWanted: @Sendable (_ status: Int32, _ output: [String]) -> Bool
     ) async throws -> (status: Int32, output: [String]) {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while true {
-            let (status, output) = try await run(arguments, settings: settings)
-            if isWanted(status, output) { return (status, output) }
-            guard ContinuousClock.now < deadline else {
-                throw Waiting.TimedOut("\(arguments) still ends with \(status) and says \(output)")
-            }
+        try await Waiting.value("\(arguments)", within: .seconds(60), until: { isWanted($0.status, $0.output) }) {
+            try await run(arguments, settings: settings)
         }
     }
 }
@@ -306,12 +301,8 @@ extension RawHTTP {
     func until(
         _ target: String, headers: [String: String] = [:], _ isWanted: @Sendable (Reply) -> Bool
     ) async throws -> Reply {
-        let deadline = ContinuousClock.now + .seconds(60)
-        while true {
-            let reply = try await send("GET", target, headers: headers)
-            if isWanted(reply) { return reply }
-            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(target) stays \(reply.text)") }
-            try await Task.sleep(for: .milliseconds(50))
+        try await Waiting.value(target, within: .seconds(60), until: isWanted) {
+            try await send("GET", target, headers: headers)
         }
     }
 }

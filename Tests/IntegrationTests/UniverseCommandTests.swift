@@ -204,13 +204,37 @@ import WebAPISupport
         }
         _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\nBUFFER_SYNCHRONOUS=maybe\n", to: ".env")
         collector.send(SIGHUP)
-        try await collector.line(containing: "those in effect stay", within: .seconds(60))
+        try await collector.line(containing: "the current ones stay in effect", within: .seconds(60))
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(20)) == 0)
         #expect(collector.output.count { $0.contains("feed connected") } == 1, "\(collector.output)")
         // A pause of the machine makes a gap of its own, and is noted.
         let pauses = "cause in ('paused', 'stalled') and exists (select 1 from incidents where what = 'suspended')"
         #expect(try await box.sqlite("select count(*) from gaps where not (\(pauses))") == ["0"])
+    }
+
+    /// A start may wait for files and the database for minutes.
+    @Test func `a SIGHUP during the start takes effect after it`() async throws {
+        let feed = try await SimulatedMarket(symbols: "AAPL,MSFT", key: "integration-test-key")
+        let database = try LoopbackListener()
+        let asked = Atomic(false)
+        let box = try Box(
+            feed: feed.url, events: "A", database: "postgres://edge@127.0.0.1:\(database.port)/market",
+            more: ["SYMBOLS": "", "SHARD": "auto", "COLLECTOR_GROUP": "nyc"])
+        _ = try box.workspace.write("symbol\nAAPL\n", to: "a.csv")
+        _ = try box.workspace.write("symbol\nMSFT\n", to: "b.csv")
+        #expect(try await box.edgetick("universe", "import", "a.csv", "b.csv").0 == 0)
+        _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=a\n", to: ".env")
+        // The start asks for the other boxes. The connection is accepted and never answered.
+        database.accept { _ in asked.store(true, ordering: .relaxed) }
+        let collector = try box.start("run")
+        try await Waiting.until(within: .seconds(60)) { asked.load(ordering: .relaxed) }
+        _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\n", to: ".env")
+        collector.send(SIGHUP)
+        #expect(!collector.output.contains { $0.contains("collecting  ") }, "\(collector.output)")
+        try await collector.line(containing: "the settings name other symbols", within: .seconds(60))
+        collector.send(SIGTERM)
+        #expect(try await collector.exit(within: .seconds(20)) == 0)
     }
 
     @Test func `old lists become groups, and asking for them names the command to use`() async throws {

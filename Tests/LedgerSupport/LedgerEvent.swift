@@ -110,5 +110,5 @@ public struct LedgerEvent: Sendable, Equatable {
     }
 
     /// A pseudo-random sequence that depends only on the event's number and the plan's seed.
-    var random: SplitMix64 { SplitMix64(seed: SplitMix64.mixed(id &+ 1) ^ plan.seed) }
+    var random: SeededRandom { SeededRandom(seed: SeededRandom.mixed(id &+ 1) ^ plan.seed) }
 }

@@ -1,4 +1,5 @@
 import FeedSimulator
+import MarketData
 
 /// A decimal as a whole number and a number of decimal places: the text that is sent, and exactly the value it parses
 /// to.
@@ -24,13 +25,13 @@ struct ExactDecimal: Equatable {
     var hasFraction: Bool { double != Double(whole) }
 
     /// Returns a price with 2 to 4 decimals.
-    static func price(_ random: inout SplitMix64) -> ExactDecimal {
+    static func price(_ random: inout SeededRandom) -> ExactDecimal {
         let places = 2 + random.below(3)
         return ExactDecimal(mantissa: Int64(100 + random.below(9_999_900)), places: places)
     }
 
     /// Returns a number of shares; about one in four is fractional.
-    static func shares(_ random: inout SplitMix64, below bound: Int) -> ExactDecimal {
+    static func shares(_ random: inout SeededRandom, below bound: Int) -> ExactDecimal {
         let places = random.below(4) == 0 ? 1 + random.below(6) : 0
         return ExactDecimal(mantissa: Int64(1 + random.below(bound)), places: places)
     }

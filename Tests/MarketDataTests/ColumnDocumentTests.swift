@@ -20,11 +20,12 @@ import Testing
         var text = """
             # The columns of each stream
 
-            A stream is a table of `ticks.sqlite` and of the database upstream. Times that end in `_ms` are milliseconds,
-            in `_us` microseconds and in `_ns` nanoseconds since the Unix epoch, in UTC; upstream the first two are
-            `timestamptz`. `feed` is the field of the
-            feed's message, the exact one first. Upstream every table also has `collector`, the name of the box that
-            uploaded the row. Bars go to `ohlcv_1min` and `ohlcv_1sec`, the other streams to tables of their own name.
+            A stream is a table of `ticks.sqlite` and of the database upstream. Columns whose names end in `_ms`, `_us`
+            and `_ns` are times in milliseconds, microseconds and nanoseconds since the Unix epoch, in UTC. So are upstream
+            columns with these endings; all other times upstream are `timestamptz`. `feed` is the field of the feed's
+            message; if there are two, the first has the exact value. Upstream, every table also has `collector`, the name of
+            the box that uploaded the row. Bars go to `ohlcv_1min` and `ohlcv_1sec`, the other streams to tables of the same
+            name.
 
             """
         for stream in EventStream.allCases {

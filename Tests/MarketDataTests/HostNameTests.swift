@@ -18,11 +18,20 @@ import Testing
         #expect(HostName(text) == nil)
     }
 
-    @Test func `only this machine's names are loopback`() {
-        for name in ["localhost", "127.0.0.1", "127.8.8.8", "::1", "[::1]"] { #expect(HostName.isLoopback(name)) }
-        for name in ["0.0.0.0", "::", "192.168.1.2", "127.evil.com", "localhost.evil.com"] {
-            #expect(!HostName.isLoopback(name))
-        }
+    @Test(arguments: [
+        "localhost", "LocalHost", "127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "::FFFF:127.8.9.1",
+    ])
+    func `this machine's own names and addresses are loopback`(host: String) {
+        #expect(HostName.isLoopback(host))
+    }
+
+    @Test(arguments: [
+        "", "0.0.0.0", "::", "10.0.0.1", "192.168.1.2", "::ffff:10.0.0.1", "::2", "127.evil.com", "localhost.evil.com",
+        "127.0.0.1.example.com", "127.0.0", "127.0.0.256", "127.0.0.01", "127.-0.0.1", "localhost:80", "127.0.0.1:80",
+        "localhost.",
+    ])
+    func `everything else is not loopback`(host: String) {
+        #expect(!HostName.isLoopback(host))
     }
 
     @Test func `addresses are told from names`() throws {

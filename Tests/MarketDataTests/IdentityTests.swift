@@ -14,7 +14,7 @@ struct IdentityTests {
             ]
         ),
         (.luld, ["symbol", "time_ms", "high_band", "low_band", "indicators", "sequence"]),
-        (.imbalances, ["symbol", "time_ms", "auction_time", "auction_type", "sequence"]),
+        (.imbalances, ["symbol", "time_ms", "auction_time", "auction_type", "sequence", "exchange"]),
         (.fairValues, ["symbol", "time_ms", "fair_value"]),
     ])
     func `an event is told from others by what the feed says of it, never by who received it or when`(

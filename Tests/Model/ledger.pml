@@ -412,7 +412,7 @@ inline noteLost(h, x) {
 inline place(h) {
     tokens[f_id[h]]++;
     if :: forgets -> f_known[h] = MASK(m_tok[h]) :: else fi;
-    l_tok[f_id[h]] = tokens[f_id[h]]; l_last[f_id[h]] = m_ack[h];
+    l_tok[f_id[h]] = tokens[f_id[h]]; l_last[f_id[h]] = m_ack[h]; l_succ[f_id[h]] = 0;
     noteLost(h, f_id[h]);
     f_known[h] = f_known[h] | MASK(l_tok[f_id[h]]);
     f_made[h] = 1

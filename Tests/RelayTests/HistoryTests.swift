@@ -226,7 +226,7 @@ import Testing
         try await RelayRig.run(configured { $0.kinds = [.minuteBar] }) { rig in
             for kind in ["trades", "quotes"] {
                 let (status, answer) = try await ask(rig, "/v3/\(kind)/AAPL?limit=1")
-                #expect(status == 403 && answer.error == "a relay has bars only")
+                #expect(status == 403 && answer.error == "a relay serves only bars, not trades or quotes")
             }
             // A Tuesday, 10:00 in New York.
             let start: Int64 = 1_704_207_600_000

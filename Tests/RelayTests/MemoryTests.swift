@@ -43,7 +43,7 @@ import Testing
                 "RELAY_CLIENT_BUFFER": "2MiB",
             ])
         let (collector, api) = try await box.collect()
-        let line = try await collector.line(containing: "the relay listens", within: .seconds(60))
+        let line = try await collector.line(containing: "the relay is listening", within: .seconds(60))
         let port = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/).flatMap { Int($0.1) })
         var clients: [TestClient] = []
         for symbol in symbols {

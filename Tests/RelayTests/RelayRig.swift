@@ -62,6 +62,8 @@ final class RelayRig: Sendable {
         var collected: Set<Symbol>?
         /// Since when they are collected, in milliseconds since the Unix epoch.
         var since = Int64.min
+        /// Symbols that are wanted but not collected yet.
+        var unanswered: Set<Symbol> = []
         /// Called when that is asked, which is after the bars are read.
         var whenAsked: @Sendable () -> Void = {}
 
@@ -78,6 +80,15 @@ final class RelayRig: Sendable {
             whenAsked()
             guard let collected, !collected.contains(symbol) else { return since }
             return nil
+        }
+
+        func collectedSince(_ channels: [FeedChannel]) -> [FeedChannel: Int64] {
+            var times: [FeedChannel: Int64] = [:]
+            for channel in channels {
+                guard let symbol = channel.symbol, !unanswered.contains(symbol) else { continue }
+                times[channel] = collectedSince(channel.kind, of: symbol)
+            }
+            return times
         }
 
         func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview { DemandReview() }

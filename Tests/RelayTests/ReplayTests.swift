@@ -97,6 +97,36 @@ import Testing
         }
     }
 
+    @Test func `says from when a symbol has been collected that joined after the replay's beginning`() async throws {
+        let since = WallClock.milliseconds() - 1000
+        let cases: [(Int64, [String])] = [(since, ["collected from \(since): Q.AAPL,T.AAPL,T.MSFT"]), (Int64.min, [])]
+        for (collected, expected) in cases {
+            try await RelayRig.run(symbols: { _ in RelayRig.Fixed(since: collected) }) { rig in
+                try rig.take(plan(["AAPL"], kinds: [.trade, .quote]), 0..<10)
+                let client = try await rig.client()
+                try await client.send(#"{"action":"subscribe","params":"T.MSFT,T.AAPL,Q.AAPL","from":"-2h"}"#)
+                let received = try await client.wait { $0.replaysDone > 0 }
+                #expect(received.messages("replay_from").filter { $0.hasPrefix("collected") } == expected)
+                // A replay that begins then is told nothing.
+                try await client.send(#"{"action":"unsubscribe","params":"T.MSFT"}"#)
+                try await client.send(#"{"action":"subscribe","params":"T.MSFT","from":\#(since)}"#)
+                let again = try await client.wait { $0.replaysDone == 2 }
+                #expect(again.messages("replay_from").filter { $0.hasPrefix("collected") } == expected)
+            }
+        }
+    }
+
+    @Test func `says that a symbol is not collected yet while the feed has not answered for it`() async throws {
+        let msft = try #require(Symbol("MSFT"))
+        try await RelayRig.run(symbols: { _ in RelayRig.Fixed(unanswered: [msft]) }) { rig in
+            try rig.take(plan(["AAPL"], kinds: [.trade]), 0..<10)
+            let client = try await rig.client()
+            try await client.send(#"{"action":"subscribe","params":"T.MSFT,T.AAPL","from":"-2h"}"#)
+            let received = try await client.wait { $0.replaysDone > 0 }
+            #expect(received.messages("replay_from").contains("not collected yet: T.MSFT"))
+        }
+    }
+
     @Test func `of an empty buffer says that it holds nothing, and goes live`() async throws {
         try await RelayRig.run { rig in
             let client = try await rig.client()
@@ -163,7 +193,7 @@ import Testing
             try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":0}"#)
             let received = try await client.wait { $0.replaysDone > 0 }
             #expect(received.objects.map(number) == Array(0..<40) + Array(50..<100))
-            #expect(received.messages("replay_gap") == ["10 trades are not in the buffer any more"])
+            #expect(received.messages("replay_gap") == ["10 trades are no longer in the buffer"])
         }
     }
 

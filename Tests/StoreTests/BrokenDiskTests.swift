@@ -2,10 +2,11 @@ import Foundation
 import Glibc
 import Logging
 import MarketData
-import Store
 import Synchronization
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// A disk that syncs slowly, fails to sync, or takes no writes: the connections are never held up, and what was
 /// reported durable is there, once.
@@ -181,6 +182,69 @@ struct BrokenDiskTests {
         #expect(try scratch.number("SELECT count(*) FROM bars") == 200)
         #expect(try scratch.number("SELECT count(*) FROM dead_letters") == 1)
         #expect(try scratch.number("SELECT count(*) FROM moves") == 1)
+    }
+
+    @Test func `what a full disk keeps out of the file is not taken for stored when a deletion after it fails`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            let buffer = try BrokenDiskTests.open(path)
+            _ = buffer.offer(.bars(1000))
+            try await buffer.flush()
+            await buffer.close()
+
+            let writer = try BrokenDiskTests.writer(path)
+            let gap = Gap(
+                connection: "primary", symbols: [], events: [.minuteBar], from: 1000, to: 2000, cause: .stalled)
+            writer.carried.gaps = [gap]
+            writer.carried.incidents = [Incident("file changed", detail: "tests")]
+            // The upkeep opens the file again and has to store them.
+            writer.closeAfterFailure()
+            DiskFault.writeError.store(ENOSPC, ordering: .relaxed)
+            _ = writer.keepUp()
+            guard DiskFault.hits.load(ordering: .relaxed) > 0 else { exit(90) }
+            guard writer.board.current.state == .diskFull else { exit(91) }
+            DiskFault.writeError.store(0, ordering: .relaxed)
+
+            // It begins the log, so that the deletion needs one sync.
+            try writer.signLife()
+            // The second one fails as the connection closes, so that the log stays and the deletion is found in it.
+            DiskFault.failingSyncs.store(2, ordering: .relaxed)
+            do throws(StoreError) {
+                _ = try writer.deleteStep(50)
+                exit(92)
+            } catch {
+                guard error.reason == .inputOutput else { exit(93) }
+            }
+            writer.closeAfterFailure()
+            guard DiskFault.failingSyncs.load(ordering: .relaxed) == 0 else { exit(94) }
+            _ = try writer.reopen()
+            guard writer.board.current[.bars].marks.deleted == 50 else { exit(95) }
+            guard writer.carried.gaps == [gap], writer.carried.incidents.count == 1 else { exit(96) }
+            try writer.storeCarried()
+            writer.closeAfterFailure()
+            exit(0)
+        }
+        #expect(try scratch.number("SELECT count(*) FROM gaps") == 1)
+        #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'file changed'") == 1)
+        #expect(try scratch.number("SELECT sum(count) FROM drops") == 50)
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 950)
+    }
+
+    /// The writer of a buffer without its thread: a test takes each of its steps.
+    private static func writer(_ path: String) throws -> TickWriter {
+        var options = TickBuffer.Options(collector: "child")
+        options.isCollecting = false
+        let logger = Logger(label: "child")
+        let file = StoreFile(.ticks, in: path)
+        let lock = try FileLock.acquire(file.path + ".lock", locksDirectory: true, isCollecting: false)
+        let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
+        return TickWriter(
+            file: file, lock: lock, options: options, opened: opened,
+            handOver: HandOver(limit: 1 << 20, interval: .fixed(.seconds(60))), board: Board(opened, setAside: []),
+            logger: logger)
     }
 
     private static func open(

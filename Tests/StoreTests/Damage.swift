@@ -1,5 +1,5 @@
 import Foundation
-import TestSupport
+import MarketData
 
 /// Ways to damage a copy of a file; the seed decides where.
 enum Damage: String, CaseIterable, Sendable {

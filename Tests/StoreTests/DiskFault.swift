@@ -95,7 +95,8 @@ enum DiskFault {
         if error != 0 {
             hits.add(1, ordering: .relaxed)
             errno = error
-            return SQLITE_IOERR | 3 << 8
+            // As the usual VFS returns it.
+            return error == ENOSPC ? SQLITE_FULL : SQLITE_IOERR | 3 << 8
         }
         return original(file)?.pointee.xWrite(file, bytes, count, offset) ?? SQLITE_IOERR
     }

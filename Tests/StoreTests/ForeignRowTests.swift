@@ -218,6 +218,20 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `the statistics say how far ahead rows are dated, and do so from the start on`() async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        for received: Int64 in [4_102_444_800_000_000, 1_000_000] {
+            #expect(first.offer(.trades(1, received: received)) == .accepted)
+        }
+        try await first.flush()
+        #expect(first.statistics.latestReceipt == 4_102_444_800_000)
+        await first.close()
+        let buffer = try scratch.open()
+        #expect(buffer.statistics.latestReceipt == 4_102_444_800_000)
+        await buffer.close()
+    }
+
     @Test func `a time of receipt that is none doesn't date the rows after it`() async throws {
         let scratch = try Scratch()
         let first = try scratch.open()

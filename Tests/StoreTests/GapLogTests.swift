@@ -36,6 +36,28 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `the gaps that wait to be filled are those that are open and over, and they are read as they are now`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let buffer = try scratch.open()
+        var underWay = gap(["MSFT"], from: 20_000)
+        underWay.to = nil
+        buffer.record(gap(["AAPL"]))
+        buffer.record(gap(["IBM"], [.limitBand]))
+        buffer.record(underWay)
+        buffer.record(gap([], from: 9000))
+        try await buffer.flush()
+        let waiting = try await buffer.waitingGaps()
+        #expect(waiting.map(\.id) == [1, 4] && waiting.map(\.end) == [6000, 14_000])
+        let records = try await buffer.gaps(waiting, fills: .none)
+        #expect(records.map(\.gap) == [gap(["AAPL"]), gap([], from: 9000)])
+        #expect(records.compactMap { WaitingGap($0) } == waiting)
+        try await buffer.settle([GapFill(of: records[0], state: .filled)])
+        #expect(try await buffer.gaps(waiting, fills: .none).map(\.id) == [4])
+        await buffer.close()
+    }
+
     @Test func `what the file lost to damage is known by stream and time, apart from what the feed sent damaged`()
         async throws
     {
@@ -297,7 +319,7 @@ import Testing
             DROP TABLE gap_fills; DROP TABLE predecessors; DROP TABLE moves; DROP TABLE reconciled;
             DROP TABLE luld; DROP TABLE imbalances; DROP TABLE fair_values;
             DELETE FROM streams WHERE stream IN ('luld', 'imbalances', 'fair_values');
-            ALTER TABLE streams DROP COLUMN sent_again_through;
+            ALTER TABLE streams DROP COLUMN gone_through; ALTER TABLE streams DROP COLUMN sent_again_through;
             ALTER TABLE gaps DROP COLUMN uncertain; ALTER TABLE gaps DROP COLUMN state; ALTER TABLE gaps DROP COLUMN detail;
             ALTER TABLE gaps DROP COLUMN settled_us;
             ALTER TABLE trades DROP COLUMN participant_time_ms; ALTER TABLE quotes DROP COLUMN participant_time_ms;

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import Logging
 import MarketData
+import Synchronization
 import TestSupport
 import Testing
 
@@ -95,12 +96,8 @@ import Testing
         let scratch = try Scratch()
         let path = scratch.path + "/some.lock"
         let lock = try FileLock.acquire(path, locksDirectory: true)
-        let held = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter { name in
-            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
-            return place == path || place == scratch.path
-        }
         // As in a forked child that has not called exec yet.
-        let copies = held.compactMap { Int32($0) }.map { dup($0) }
+        let copies = try Self.descriptors(of: [path, scratch.path]).map { dup($0) }
         defer { for copy in copies { close(copy) } }
         #expect(copies.count == 2)
         lock.release()
@@ -150,11 +147,20 @@ import Testing
         let scratch = try Scratch()
         let lock = scratch.path + "/looked-at.lock"
         try FileLock.acquire(lock).release()
+        let met = Atomic(false)
         let looking = Task.detached {
-            while !Task.isCancelled { _ = FileLock.holder(of: lock) }
+            while !Task.isCancelled {
+                if FileLock.holder(of: lock) != nil { met.store(true, ordering: .relaxed) }
+                await Task.yield()
+            }
         }
         defer { looking.cancel() }
-        for _ in 0..<200 { try FileLock.acquire(lock).release() }
+        var rounds = 0
+        while rounds < 200 || !met.load(ordering: .relaxed) {
+            try FileLock.acquire(lock).release()
+            rounds += 1
+            await Task.yield()
+        }
     }
 
     @Test func `one who is held up while looking at the holder does not keep a collector from starting either`()
@@ -166,9 +172,24 @@ import Testing
         let looking = open(lock, O_RDONLY | O_CLOEXEC)
         defer { close(looking) }
         #expect(flock(looking, LOCK_SH | LOCK_NB) == 0)
-        let starting = Task.detached { try FileLock.acquire(lock, patience: .zero).release() }
-        try await Task.sleep(for: .milliseconds(100))
-        flock(looking, LOCK_UN)
-        try await starting.value
+        let thread = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+        let ending = Task.detached {
+            // One that found the lock taken sleeps between its tries, with the file open.
+            try await Waiting.until("a collector that waits for the lock") {
+                guard try Self.descriptors(of: [lock]).count == 2 else { return false }
+                return try String(contentsOfFile: "/proc/\(thread)/stat", encoding: .utf8).contains(") S ")
+            }
+            flock(looking, LOCK_UN)
+        }
+        try FileLock.acquire(lock, patience: .zero).release()
+        try await ending.value
+    }
+
+    /// Returns this process's descriptors of files and directories.
+    private static func descriptors(of paths: [String]) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { name in
+            let place = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(name)")
+            return place.flatMap { paths.contains($0) ? Int32(name) : nil }
+        }
     }
 }

@@ -222,6 +222,33 @@ import Testing
         await buffer.close()
     }
 
+    @Test(arguments: [GapState.partial, .unfillable])
+    func `when a gap was given up, or a part of one, is known, also after a restart, until it is filled`(
+        state: GapState
+    ) async throws {
+        let scratch = try Scratch()
+        let first = try scratch.open()
+        first.record(gap(from: 1000, to: 2000))
+        var rare = gap(from: 3000, to: 4000)
+        rare.events = [.limitBand]
+        first.record(rare)
+        try await first.flush()
+        // A kind that is never fetched was not given up.
+        #expect(try GapLog.read(directory: scratch.path).last?.state == .unfillable)
+        try await Waiting.until { first.statistics.openGaps == 1 }
+        #expect(first.statistics.lastGivenUpGap == nil)
+        let before = now() / 1000
+        let record = try #require(try GapLog.read(directory: scratch.path).first)
+        try await first.settle([GapFill(of: record, state: state, detail: "the plan")])
+        try await Waiting.until { first.statistics.lastGivenUpGap.map { $0 >= before } ?? false }
+        await first.close()
+        let buffer = try scratch.open()
+        #expect(buffer.statistics.lastGivenUpGap.map { $0 >= before } == true)
+        try await buffer.settle([GapFill(of: record, state: .filled)])
+        try await Waiting.until { buffer.statistics.lastGivenUpGap == nil }
+        await buffer.close()
+    }
+
     @Test func `what happened is kept`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()

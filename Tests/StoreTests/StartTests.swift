@@ -115,6 +115,31 @@ import Testing
         await buffer.close()
     }
 
+    @Test func `rows that are gone upstream are known as such after a restart and a repair, until a person decides`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let column = "SELECT gone_through FROM streams WHERE stream = 'trades'"
+        var buffer = try scratch.open()
+        #expect(buffer.offer(.trades(10)) == .accepted)
+        try await buffer.flush()
+        _ = try await buffer.nextBatch(of: .trades, limit: 10)
+        try await buffer.acknowledge(.trades, through: 10)
+        try await buffer.note(gone: 7, of: .trades, incident: Incident("rows are gone upstream", detail: "trades"))
+        #expect(buffer.marks(of: .trades).gone == 7)
+        await buffer.close()
+        var options = FileRepair.Options()
+        options.isForced = true
+        #expect(try FileRepair.repair(scratch.ticks, as: .ticks, options: options).outcome == .repaired)
+        #expect(try scratch.number(column) == 7)
+        buffer = try scratch.open()
+        #expect(buffer.marks(of: .trades).gone == 7 && buffer.marks(of: .bars).gone == 0)
+        try await buffer.sendAgain(.trades, from: 5)
+        #expect(buffer.marks(of: .trades).gone == 0)
+        await buffer.close()
+        #expect(try scratch.number(column) == 0)
+    }
+
     @Test func `at every open the file goes on under another identifier, and knows the old one`() async throws {
         let scratch = try Scratch()
         let killed = try Scratch()
@@ -180,6 +205,37 @@ import Testing
             #expect(again.line.predecessors.map(\.id) == [buffer.id])
             await again.close()
         }
+    }
+
+    @Test(arguments: [true, false])
+    func `restarts while one stream is uploaded make the file remember no more of another that rests or waits`(
+        waits: Bool
+    ) async throws {
+        let scratch = try Scratch()
+        var ids: [String] = []
+        let rounds = UploadLine.mostPredecessors + 3
+        for round in 1...rounds {
+            let buffer = try scratch.open()
+            ids.append(buffer.id)
+            if waits || round == 1 { #expect(buffer.offer(.bars(1)) == .accepted) }
+            #expect(buffer.offer(.trades(1)) == .accepted)
+            try await buffer.flush()
+            for stream in [EventStream.bars, .trades] where stream == .trades || !waits && round == 1 {
+                let last = buffer.marks(of: stream).last
+                _ = try await buffer.nextBatch(of: stream, limit: 100)
+                let move = UploadMove(stream: stream, token: "\(stream) \(round)", through: last, settled: nil)
+                try await buffer.prepare(move)
+                try await buffer.acknowledge(stream, through: last)
+            }
+            await buffer.close()
+        }
+        let last = try scratch.open()
+        let known = last.line.predecessors(of: .bars)
+        #expect(known.map(\.id) == Array(ids.prefix(waits ? UploadLine.mostPredecessors : 1)))
+        #expect(known.last?.through == (waits ? Int64(rounds) : 1))
+        #expect(last.line.predecessors(of: .trades).map(\.id) == ids)
+        #expect(last.statistics[.bars].pending == (waits ? Int64(rounds) : 0))
+        await last.close()
     }
 
     @Test func `restarts while nothing can be uploaded make the file remember no more than it may`() async throws {

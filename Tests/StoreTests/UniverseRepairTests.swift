@@ -186,6 +186,45 @@ import Testing
         #expect(try scratch.files(beginning: "universe-bad").isEmpty)
     }
 
+    @Test func `a database with less than half of the groups replaces nothing of a damaged mirror, unless forced`()
+        throws
+    {
+        let scratch = try Scratch()
+        _ = try pull(scratch)
+        try damage("group_memberships", [Self.pulledLeaf], in: scratch)
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        let few = UniverseRecords(groups: Array(Self.pulled.groups.prefix(10)))
+        var thin = Self.pulled
+        for place in thin.groups.indices { thin.groups[place].members = Array(thin.groups[place].members.prefix(30)) }
+        for records in [few, thin] {
+            let outcome = try mirror.replacePulled(with: records, source: "db")
+            guard case .refused(let text) = outcome else { return #expect(Bool(false), "\(outcome)") }
+            #expect(text.contains("damaged") && text.contains("more than half would be removed"))
+        }
+        #expect(try scratch.files(beginning: "universe-bad").isEmpty)
+        #expect(try scratch.files(beginning: "universe-renewing").isEmpty)
+        guard case .replaced(let changes) = try mirror.replacePulled(with: few, source: "db", force: true) else {
+            return #expect(Bool(false), "forced")
+        }
+        #expect(changes.setAside != nil && changes.added.count == 10)
+    }
+
+    @Test func `what was read before a damaged mirror changed is not written into a fresh one`() throws {
+        let scratch = try Scratch()
+        _ = try pull(scratch)
+        try damage("group_memberships", [Self.pulledLeaf], in: scratch)
+        let mirror = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        let mark = try mirror.changeCounter()
+        let other = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
+        try other.apply([GroupChange(definition: .init(name: "mine", type: .universe), members: [.init(symbol: "M")])])
+        #expect(try mirror.replacePulled(with: Self.pulled, source: "db", unlessChangedSince: mark) == .outdated)
+        #expect(try scratch.files(beginning: "universe-bad").isEmpty)
+        let now = try mirror.changeCounter()
+        let outcome = try mirror.replacePulled(with: Self.pulled, source: "db", unlessChangedSince: now)
+        guard case .replaced = outcome else { return #expect(Bool(false), "\(outcome)") }
+        #expect(try mirror.groups(environment: nil).contains { $0.name == "mine" && $0.origin == .local })
+    }
+
     @Test func `a mirror is not replaced under a running collector`() async throws {
         let scratch = try Scratch()
         _ = try make(scratch)

@@ -13,6 +13,7 @@ package struct NoFile: UploadFile {
         (BufferedBatch(stream: stream), through, false)
     }
     package func refusedRows(of stream: EventStream, after: Int64, through: Int64) -> [ClosedRange<Int64>] { [] }
+    package func possiblyRefusedRows(of stream: EventStream, after: Int64, through: Int64) -> Set<Int64> { [] }
     package func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
     package func prepare(_ move: UploadMove) {}
     package func acknowledge(_ stream: EventStream, through sequence: Int64) {}

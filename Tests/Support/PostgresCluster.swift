@@ -161,6 +161,27 @@ public final class PostgresCluster: Sendable {
             ], input: sql)
     }
 
+    /// Starts a session that runs SQL in a transaction, and returns once it holds its locks. Once another session waits
+    /// for them, it goes on for some seconds and commits; if none does within a minute, it exits with an error.
+    public func holder(of database: String, _ sql: String, seconds: Int = 0) async throws -> ChildProcess {
+        let untilAwaited = """
+            DO $$ BEGIN
+                FOR look IN 1..6000 LOOP
+                    IF EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))
+                    THEN RETURN; END IF;
+                    PERFORM pg_sleep(0.01);
+                END LOOP;
+                RAISE 'no session waits';
+            END $$
+            """
+        let commands = ["BEGIN", sql, "SELECT 'held'", untilAwaited, "SELECT pg_sleep(\(seconds))", "COMMIT"]
+        let holder = try ChildProcess(
+            binaries + "/psql",
+            ["-X", "-q", "-t", "-v", "ON_ERROR_STOP=1", uri(database)] + commands.flatMap { ["-c", $0] })
+        try await holder.line(containing: "held")
+        return holder
+    }
+
     // MARK: - Faults
 
     /// Starts the server (again) and waits until it accepts connections.

@@ -19,13 +19,24 @@ public enum Waiting {
         _ what: String = "the state", within limit: Duration = .seconds(45), file: String = #fileID, line: Int = #line,
         _ condition: @Sendable () async throws -> Bool
     ) async throws {
+        _ = try await value(what, within: limit, file: file, line: line, until: { $0 }, condition)
+    }
+
+    /// Polls like ``until(_:within:file:line:_:)`` until what `look` returns is as wanted, and returns that. If the time
+    /// is over, the error shows what was seen last.
+    public static func value<Value>(
+        _ what: String, within limit: Duration = .seconds(45), file: String = #fileID, line: Int = #line,
+        until isWanted: (Value) -> Bool, _ look: () async throws -> Value
+    ) async throws -> Value {
         let deadline = ContinuousClock.now + limit
         while true {
             let asked = ContinuousClock.now
-            if try await condition() { return }
+            let value = try await look()
+            if isWanted(value) { return value }
             let now = ContinuousClock.now
             guard now < deadline else {
-                throw TimedOut("\(what) did not come within \(limit), awaited at \(file):\(line)")
+                let seen = value is Bool ? "" : ", at last: \(value)"
+                throw TimedOut("\(what) did not come within \(limit), awaited at \(file):\(line)\(seen)")
             }
             try await Task.sleep(for: min(max(.milliseconds(5), (now - asked) * 2), .milliseconds(100)))
         }

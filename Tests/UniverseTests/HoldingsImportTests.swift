@@ -1,3 +1,4 @@
+import MarketData
 import TestSupport
 import Testing
 

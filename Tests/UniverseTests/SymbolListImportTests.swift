@@ -192,17 +192,17 @@ import Testing
         {
             #expect(symbols(try SymbolListImport(csv: order)) == ["A", "B"])
         }
-        #expect(failure([0x41, 0x00, 0x0A, 0x00])?.description.contains("no UTF-8 text") == true)
+        #expect(failure([0x41, 0x00, 0x0A, 0x00])?.description.contains("not UTF-8 text") == true)
         #expect(failure([0xD0, 0xCF, 0x11, 0xE0, 0xA1])?.description.contains(".xlsx") == true)
-        #expect(failure(Array("<html>".utf8))?.description.contains("a page") == true)
-        #expect(failure(Array("\n\n  <html>\n".utf8))?.description.contains("a page") == true)
+        #expect(failure(Array("<html>".utf8))?.description.contains("a web page") == true)
+        #expect(failure(Array("\n\n  <html>\n".utf8))?.description.contains("a web page") == true)
         #expect(failure(Array("%PDF-1.7\nAAPL\n".utf8))?.description.contains("PDF") == true)
         #expect(failure([0x1F, 0x8B, 0x08, 0x01])?.description.contains("gzip") == true)
         for bytes in [
             Array("symbol\n".utf8) + [UInt8](repeating: 0x41, count: 100) + [0x00],
             [0xFF, 0xFE, 0x00, 0x00, 0x41, 0x00, 0x00, 0x00],
         ] as [[UInt8]] {
-            #expect(failure(bytes)?.description.contains("no UTF-8 text") == true)
+            #expect(failure(bytes)?.description.contains("not UTF-8 text") == true)
         }
     }
 

@@ -174,6 +174,10 @@ import Universe
     @Test func `what is not as the key says is told as a problem, whatever is collected in its place`() throws {
         #expect(try select(key: "tech").problem == nil)
         #expect(try select(list: "X").problem == nil)
+        for list in ["X,A*B", "A*B"] { #expect(try select(list: list).problem?.hasSuffix("\"A*B\"") == true) }
+        #expect(try select(list: "*,A*B").problem == nil)
+        let both = try select(key: "tehc", list: "X,A*B").problem ?? ""
+        #expect(both.contains("\"tehc\"") && both.hasSuffix("\"A*B\""), "\(both)")
         #expect(try select(key: "tech:nothing_like_it").problem?.contains("\"nothing_like_it\"") == true)
         for fallback in [SymbolSelection.Fallback.nothing, .defaultList] {
             #expect(try select(key: "tehc", fallback: fallback).problem?.contains("\"tehc\"") == true)

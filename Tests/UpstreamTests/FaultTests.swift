@@ -33,12 +33,7 @@ import Testing
 
     private func waitForStandstill(_ sandbox: Sandbox) async throws {
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        let deadline = ContinuousClock.now + .seconds(60)
-        while try sandbox.run(waiting) != "1" {
-            try #require(ContinuousClock.now < deadline, "the COPY never came to its standstill")
-            // The upload needs one of Swift's threads to begin.
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        try await Waiting.until("the COPY's standstill", within: .seconds(60)) { try sandbox.run(waiting) == "1" }
     }
 
     private let whole = "SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int) FROM trades"

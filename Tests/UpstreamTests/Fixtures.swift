@@ -131,7 +131,8 @@ extension Uploader {
     ) async throws -> UploadOutcome {
         let source = BatchList([batch], deadLetters: deadLetters)
         try await drain(source)
-        return await source.settled.first?.outcome ?? UploadOutcome()
+        // A batch with which the connection was lost before goes up in parts.
+        return await source.settled.reduce(into: UploadOutcome()) { $0.add($1.outcome) }
     }
 }
 

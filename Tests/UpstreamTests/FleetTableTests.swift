@@ -234,3 +234,25 @@ struct FleetTableTests {
         #expect(try await table.rows().count == 1)
     }
 }
+
+/// How far a clock counts as wrong, by one question to another. Times are in seconds.
+@Suite(.timeLimit(.minutes(1))) struct ClockOffsetTests {
+    private func offset(_ asked: Double, _ shown: Double, _ answered: Double) -> Double {
+        func micro(_ seconds: Double) -> Int64 { Int64(seconds * 1_000_000) }
+        return Double(FleetTable.offset(asked: micro(asked), shown: micro(shown), answered: micro(answered)))
+            / 1_000_000
+    }
+
+    @Test func `the offset is that of the middle between question and answer`() {
+        #expect(offset(100, 100.5, 101) == 0)
+        #expect(offset(100, 97.5, 101) == 3)
+        #expect(offset(100, 103.5, 101) == -3)
+    }
+
+    @Test func `after a slow answer only the offset that is certain counts`() {
+        #expect(offset(100, 100, 3700) == 0)
+        #expect(offset(100, 109, 110) == 0)
+        #expect(offset(100, 95, 110) == 5)
+        #expect(offset(100, 113, 110) == -3)
+    }
+}

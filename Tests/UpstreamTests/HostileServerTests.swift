@@ -143,7 +143,7 @@ import Testing
             try PostgresConnection.connect(configuration(listener), interrupt: Wakeup())
         }
         #expect(error?.reason == .configuration)
-        #expect(error?.text == "PostgreSQL 15 or later is needed, this is \(told)")
+        #expect(error?.text == "PostgreSQL 15 or later is needed, and this is \(told)")
         #expect(error?.description.hasSuffix("; upgrade the server, or name another one in DATABASE_URI") == true)
     }
 }

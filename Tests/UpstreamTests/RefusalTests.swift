@@ -66,11 +66,55 @@ import Testing
         let sandbox = try await refusing()
         let uploader = try sandbox.uploader()
         let box = DeadLetterBox()
-        for round in 0..<6 {
-            _ = try await uploader.upload(rows(60, from: Int64(round) * 60 + 1) { $0 % 3 == 0 }) { await box.add($0) }
+        for round in 0..<20 {
+            let batch = rows(1000, from: Int64(round) * 1000 + 1) { $0 % 200 == 0 || $0 == 501 }
+            _ = try await uploader.upload(batch) { await box.add($0) }
         }
         #expect(await box.rows.count == 120)
-        #expect(try sandbox.run("SELECT count(*) FROM trades") == "240")
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "19880")
+    }
+
+    @Test func `rows that come a few at a time are too many as well when a few others go through`() async throws {
+        let sandbox = try await refusing()
+        let uploader = try sandbox.uploader()
+        let box = DeadLetterBox()
+        for round in 0..<3 {
+            let batch = rows(35, from: Int64(round) * 35 + 1) { $0 % 7 > 0 }
+            let outcome = try await uploader.upload(batch) { await box.add($0) }
+            #expect(outcome.inserted == 5)
+        }
+        #expect(await box.rows.count == 90)
+        let batch = rows(35, from: 106) { $0 % 7 > 0 }
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(batch) }
+        #expect(error?.reason == .refused && error?.text.contains("100 rows of 2 symbols") == true)
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "15")
+        // Once the table is corrected, counting begins again.
+        try sandbox.run("ALTER TABLE trades DROP CONSTRAINT no_bad")
+        #expect(try await uploader.upload(batch).inserted == 35)
+        try sandbox.run("ALTER TABLE trades ADD CONSTRAINT no_bad CHECK (trade_id NOT LIKE 'bad%') NOT VALID")
+        try await uploader.connect(readsTables: true)
+        let later = try await uploader.upload(rows(35, from: 141) { $0 % 7 > 0 }) { await box.add($0) }
+        #expect(later.refused == 30)
+    }
+
+    @Test func `a pause ends when nearly all rows go through, also if one of them is bad itself`() async throws {
+        let sandbox = try await refusing()
+        let uploader = try sandbox.uploader()
+        let box = DeadLetterBox()
+        for round in 0..<3 {
+            _ = try await uploader.upload(rows(33, from: Int64(round) * 33 + 1)) { await box.add($0) }
+        }
+        #expect(await box.rows.count == 99)
+        // One of fifty that is refused doesn't show yet that the table takes rows.
+        for batch in [rows(33, from: 100), rows(50, from: 100) { $0 == 4 }] {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(batch) }
+            #expect(error?.reason == .refused && error?.text.contains("100 rows of 2 symbols") == true)
+        }
+        let outcome = try await uploader.upload(rows(200, from: 100) { $0 == 4 }) { await box.add($0) }
+        #expect(outcome.refused == 1 && outcome.inserted == 199)
+        // Counting begins again.
+        let later = try await uploader.upload(rows(99, from: 300)) { await box.add($0) }
+        #expect(later.refused == 99)
     }
 
     @Test func `a partition that is missing is named, and one row is enough`() async throws {
@@ -84,7 +128,7 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(trades(1)) }
         #expect(error?.reason == .refused && error?.sqlState == "23514")
         let text = error.map { "\($0)" } ?? ""
-        #expect(text.contains("no partition of relation \"trades\"") && text.contains("make the partition"))
+        #expect(text.contains("no partition of relation \"trades\"") && text.contains("create the partition"))
         try sandbox.run("CREATE TABLE trades_2013 PARTITION OF trades FOR VALUES FROM ('2013-01-01') TO ('2014-01-01')")
         #expect(try await uploader.upload(trades(500)).inserted == 500)
     }

@@ -103,7 +103,7 @@ import Testing
         let configuration = try sandbox.configuration(user: user)
         let changes = try await UpstreamSchema.migrate(configuration)
         #expect(changes.allSatisfy { $0.stopsUpload == $0.isNeeded })
-        #expect(changes[0].description.contains("\(user) may not make it"))
+        #expect(changes[0].description.contains("\(user) may not create it"))
         #expect(SchemaChange.recipe(changes) == ["GRANT CREATE ON SCHEMA public TO \(user);"])
         #expect(try sandbox.run("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == "0")
         try sandbox.run("ALTER SCHEMA public OWNER TO \(user)")

@@ -128,6 +128,90 @@ import Testing
         #expect(try sandbox.run(whole) == "400|400|1|400")
     }
 
+    /// Makes the rows that are marked end the session that sends them.
+    private func endSession(in sandbox: Sandbox) throws {
+        try sandbox.run(
+            """
+            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.trade_id LIKE 'bad%' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+            RETURN NEW; END $$;
+            CREATE TRIGGER fail BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION fail()
+            """)
+    }
+
+    @Test func `a row that fails in another way is found also after the connection was lost with it twice`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        try endSession(in: sandbox)
+        let rows = batch(trades: (0..<60).map { ("MSFT", 33, $0 == 0 ? "bad" : "\($0)") })
+        let uploader = try sandbox.uploader()
+        for _ in 0..<Stumble.triesAtOnce {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            #expect(error?.reason == .connectionLost)
+        }
+        try fail("0A000", in: sandbox, only: true)
+        let box = DeadLetterBox()
+        var outcome = UploadOutcome()
+        for _ in 0..<8 where outcome.refused == 0 {
+            do {
+                outcome = try await uploader.upload(rows) { await box.add($0) }
+            } catch let error as UpstreamError {
+                #expect(error.sqlState == "0A000")
+            }
+        }
+        #expect(outcome.refused == 1 && outcome.inserted == 59)
+        #expect(await box.rows.map(\.sequence) == [1])
+    }
+
+    @Test func `a row that waits for somebody's lock doesn't wait long where it may be the one that ends the session`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        try endSession(in: sandbox)
+        let rows = batch(trades: [("MSFT", 33, "bad"), ("MSFT", 33, "good")])
+        let uploader = try sandbox.uploader()
+        for _ in 0...Stumble.triesAtOnce {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            #expect(error?.reason == .connectionLost)
+        }
+        try sandbox.run(
+            """
+            CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.trade_id LIKE 'bad%' THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NEW; END $$
+            """)
+        let holder = try await sandbox.cluster.holder(
+            of: sandbox.database, "SELECT pg_advisory_xact_lock(1)", seconds: 10)
+        let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+        #expect(error?.sqlState == "55P03")
+        #expect(try await holder.exit() == 0, "\(holder.output)")
+        #expect(try await uploader.upload(rows).inserted == 2)
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "2|2")
+    }
+
+    @Test func `rows for another server that is away wait for it, though those beside them go elsewhere and pass`()
+        async throws
+    {
+        let sandbox = try await Sandbox.prepared(
+            """
+            CREATE EXTENSION postgres_fdw;
+            CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '127.0.0.1', port '1');
+            CREATE USER MAPPING FOR CURRENT_USER SERVER far;
+            CREATE TABLE trades (symbol text NOT NULL, time timestamptz NOT NULL, price numeric NOT NULL,
+                size numeric NOT NULL, trade_id text, received_at timestamptz) PARTITION BY LIST (symbol);
+            CREATE TABLE near PARTITION OF trades FOR VALUES IN ('MSFT');
+            CREATE FOREIGN TABLE far PARTITION OF trades FOR VALUES IN ('AAPL') SERVER far
+            """)
+        let uploader = try sandbox.uploader()
+        let rows = batch(trades: [("AAPL", 33, "1"), ("MSFT", 33, "2"), ("MSFT", 33, "3")])
+        for _ in 0..<12 {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(rows) }
+            #expect(error?.reason == .connectionLost && error?.sqlState == "08001")
+        }
+        try sandbox.run("DROP FOREIGN TABLE far; CREATE TABLE far PARTITION OF trades FOR VALUES IN ('AAPL')")
+        #expect(try await uploader.upload(rows).inserted == 3)
+    }
+
     @Test(arguments: ["53100", "53200", "55P03"])
     func `what the server lacks is no row's fault, also when only some rows meet it`(code: String) async throws {
         let sandbox = try await Sandbox.migrated()
@@ -216,6 +300,72 @@ import Testing
         let slow = Stumble(first: 7, error: error("57014", .tooSlow))
         let again = slow.followed(by: slow)
         #expect(!again.narrows(7, rows: Stumble.fewRows + 1) && again.narrows(7, rows: Stumble.fewRows))
+    }
+
+    /// The parts of a batch of these trades, as ranges of sequences, and the trial's.
+    private func parts(
+        _ sequences: ClosedRange<Int64>, without fatal: Set<Int64> = [], after loss: ConnectionLoss?
+    ) -> [String]? {
+        let batch = trades(sequences.count, from: sequences.lowerBound)
+        let errors = Dictionary(uniqueKeysWithValues: fatal.map { ($0, error("57P01", .connectionLost)) })
+        return BatchPart.parts(of: batch, without: errors, after: loss)?.map { part in
+            let rows = part.rows.compactMap { batch.sequence(at: $0) }
+            let trial = part.trial.flatMap { batch.sequence(at: $0) }.map { " after \($0)" } ?? ""
+            return "\(rows.first ?? 0)…\(rows.last ?? 0)\(trial)"
+        }
+    }
+
+    @Test func `rows with which the connection is lost again and again go up in parts, until one is alone`() {
+        var loss = ConnectionLoss(rows: 101...140)
+        #expect(parts(101...200, after: loss) == nil && parts(101...200, after: nil) == nil)
+        loss = loss.followed(by: 101...200)
+        #expect(loss.rows == 101...140 && loss.tries == 2)
+        #expect(parts(102...200, after: loss) == nil)
+        let found = parts(101...200, after: loss) ?? []
+        #expect(found.count == 15 && found.first == "101…103" && found[13] == "140…140" && found.last == "141…200")
+        loss = loss.followed(by: 104...106)
+        #expect(parts(104...200, after: loss) == ["104…104", "105…105", "106…106", "107…200"])
+        loss = loss.followed(by: 105...105)
+        #expect(parts(105...200, after: loss) == ["105…105 after 106", "106…200"])
+        #expect(parts(105...105, after: loss) == ["105…105"])
+        #expect(loss.followed(by: 300...310) == ConnectionLoss(rows: 300...310))
+    }
+
+    @Test func `a row is at fault when others pass right before it, and is left out with some that do`() {
+        var loss = ConnectionLoss(rows: 5...5).followed(by: 5...5)
+        loss.triedInVain()
+        #expect(parts(5...7, after: loss) == ["5…5 after 7", "6…7"])
+        for _ in 0..<ConnectionLoss.proofsNeeded {
+            #expect(!loss.isProved)
+            loss = loss.followed(by: 5...5)
+            loss.proved()
+        }
+        #expect(loss.isProved)
+        #expect(parts(5...7, without: [5], after: nil) == ["5…7"])
+        #expect(parts(5...7, without: [5, 6, 7], after: nil) == nil)
+        let next = ConnectionLoss(rows: 6...7).followed(by: 6...7)
+        #expect(parts(5...9, without: [5, 9], after: next) == ["5…6", "7…7", "8…9"])
+    }
+
+    @Test
+    func `a row is not at fault where the server stops responding, and is found otherwise where the session lasts`() {
+        let memory = UploadMemory(setsAside: false)
+        let silent = error("", .deadline)
+        let trials: [Bool?] = [nil, nil, true, true, true, true]
+        #expect(trials.count > 2 + ConnectionLoss.proofsNeeded)
+        for trial in trials {
+            memory.lostConnection(with: 5...5, of: .trades, because: silent, trial: trial)
+        }
+        #expect(memory.fatalRows(of: .trades).isEmpty)
+        let rows = trades(3, from: 5)
+        #expect(memory.parts(of: rows)?.first?.trial == 1)
+        // Another row is tried next where the first doesn't pass.
+        memory.triedInVain(.trades)
+        #expect(memory.parts(of: rows)?.first?.trial == 2)
+        memory.stumbled(rows, because: error("0A000", .schema))
+        #expect(memory.hasLostConnection(.trades))
+        memory.stumbled(rows, because: error("0A000", .schema))
+        #expect(!memory.hasLostConnection(.trades))
     }
 
     @Test func `the search ends when nothing goes through, by number and by time`() {

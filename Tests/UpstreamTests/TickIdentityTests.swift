@@ -145,6 +145,59 @@ struct TickIdentityTests {
         #expect(await letters.rows.first?.sqlState == "23505")
     }
 
+    /// Two imbalances, and a third that differs from the first in its exchange alone.
+    private func imbalancesOfTwoExchanges() -> BufferedBatch {
+        var rows = BufferedBatch(EventStream.imbalances.fullAndBareEvents(), of: .imbalances)
+        rows.imbalances[0].event.exchange = 1
+        var other = rows.imbalances[0]
+        other.sequence = 3
+        other.event.exchange = 2
+        rows.imbalances.append(other)
+        return rows
+    }
+
+    @Test func `imbalances of two exchanges are two events, though all else is equal`() async throws {
+        let sandbox = try await identified()
+        let rows = imbalancesOfTwoExchanges()
+        let first = try await box(sandbox, "nyc-a").upload(rows)
+        #expect((first.inserted, first.unchanged, first.refused) == (3, 0, 0))
+        #expect(try await box(sandbox, "nyc-b").upload(rows).unchanged == 3)
+    }
+
+    @Test func `an identity of imbalances that lacks the exchange goes on, loses no event, and is reported`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        // As earlier versions made it.
+        try sandbox.run(
+            """
+            CREATE UNIQUE INDEX imbalances_identity ON imbalances (symbol, time, auction_time, auction_type, sequence)
+            NULLS NOT DISTINCT
+            """)
+        let letters = DeadLetterBox()
+        let outcome = try await box(sandbox, "nyc-a", needsIdentity: true).upload(imbalancesOfTwoExchanges()) {
+            await letters.add($0)
+        }
+        #expect((outcome.inserted, outcome.unchanged, outcome.refused) == (2, 0, 1))
+        #expect(await letters.rows.map(\.sqlState) == ["23505"])
+        func look() async throws -> [IdentityFinding.State] {
+            try await IdentityMaker.look(sandbox.configuration(), for: [.imbalance]).map(\.state)
+        }
+        #expect(try await look() == [.present])
+        let table = try await UpstreamSchema.check(sandbox.configuration()).first { $0.table == "imbalances" }
+        #expect(table?.stopsUpload == false)
+        #expect(table?.warnings.contains { $0.hasPrefix("a unique key lacks exchange") } == true)
+
+        // What the warning says to do.
+        try sandbox.run("DROP INDEX imbalances_identity")
+        let finding = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.imbalance]).first)
+        #expect(try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: false) == 0)
+        #expect(try await look() == [.present])
+        #expect(try await box(sandbox, "nyc-b").upload(imbalancesOfTwoExchanges()).inserted == 1)
+        let whole = try await UpstreamSchema.check(sandbox.configuration()).first { $0.table == "imbalances" }
+        #expect(whole?.warnings == [])
+    }
+
     /// Trades as the REST API brings them for a gap: their times are cut off where the stream rounds.
     private func backfilled(_ count: Int) -> BufferedBatch {
         var rows = trades(count)
@@ -268,14 +321,10 @@ struct TickIdentityTests {
         try sandbox.run(
             "ALTER ROLE \(user) SET statement_timeout = '500ms'; ALTER ROLE \(user) SET lock_timeout = '500ms'")
         // The index waits until all who have written to the table are done.
-        let holder = try ChildProcess(
-            "/usr/bin/env",
-            [
-                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "BEGIN", "-c",
-                "DELETE FROM trades WHERE false", "-c", "SELECT 'held'", "-c", "SELECT pg_sleep(2)", "-c", "COMMIT",
-            ])
-        try await holder.line(containing: "held")
+        let holder = try await sandbox.cluster.holder(
+            of: sandbox.database, "DELETE FROM trades WHERE false", seconds: 1)
         #expect(try await IdentityMaker.make(finding, configuration, removingDoubles: false) == 0)
+        #expect(try await holder.exit() == 0, "\(holder.output)")
         #expect(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).map(\.state) == [.present])
     }
 
@@ -299,21 +348,48 @@ struct TickIdentityTests {
         #expect(try sandbox.run(invalid) == "0")
     }
 
-    @Test func `an index that somebody makes part by part is left to them`() async throws {
+    @Test func `an index that somebody makes part by part is left to them, and they are told before any work is done`()
+        async throws
+    {
         let sandbox = try await Sandbox.prepared(
             """
             CREATE TABLE trades (symbol text, time timestamptz, price numeric, size numeric, exchange integer,
                 trade_id text, sequence bigint) PARTITION BY RANGE (time);
             CREATE TABLE trades_rest PARTITION OF trades DEFAULT;
             CREATE UNIQUE INDEX trades_identity ON ONLY trades (symbol, time, exchange, trade_id, sequence)
+                NULLS NOT DISTINCT
             """)
         let finding = try #require(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first)
-        #expect(finding.state == .missing && finding.locks)
-        let error = await #expect(throws: UpstreamError.self) {
-            try await IdentityMaker.make(finding, sandbox.configuration(), removingDoubles: false)
+        guard case .unusable(let why) = finding.state else {
+            Issue.record("\(finding.state)")
+            return
         }
-        #expect(error?.sqlState == "42P07")
+        #expect(why.hasPrefix("the index public.trades_identity is incomplete") && why.contains("ATTACH PARTITION"))
         #expect(try sandbox.run("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1")
+        // One of the two things that it says to do.
+        try sandbox.run(
+            """
+            CREATE UNIQUE INDEX trades_rest_identity ON trades_rest (symbol, time, exchange, trade_id, sequence)
+                NULLS NOT DISTINCT;
+            ALTER INDEX trades_identity ATTACH PARTITION trades_rest_identity
+            """)
+        #expect(try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).map(\.state) == [.present])
+    }
+
+    @Test(arguments: [
+        "CREATE INDEX trades_identity ON trades (symbol)",
+        "CREATE UNIQUE INDEX trades_identity ON trades (symbol, time, exchange, trade_id, sequence) WHERE sequence > 0",
+        "CREATE TABLE trades_identity (a integer)",
+    ])
+    func `what has the name of the index and identifies nothing is named before any work is done`(
+        sql: String
+    ) async throws {
+        let sandbox = try await Sandbox.migrated()
+        try sandbox.run(sql)
+        let state = try await IdentityMaker.look(sandbox.configuration(), for: [.trade]).first?.state
+        let why =
+            "public.trades_identity exists and does not identify every event: drop or rename it, and run this again"
+        #expect(state == .unusable(why))
     }
 
     @Test func `an index that a session is making is not taken for one that was left, though the role can't see it`()
@@ -339,9 +415,12 @@ struct TickIdentityTests {
             try sandbox.run("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == "1"
         }
         for role in ["", "SET ROLE \(user); "] { #expect(try sandbox.run(role + sql.invalidSQL(isOwn: false)) == "f") }
+        // The index's session first: it would finish the index once the other is gone.
+        try sandbox.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE INDEX%'")
+        try await maker.exit()
         try await sandbox.endSessions()
         try await holder.exit()
-        try await maker.exit()
         #expect(try sandbox.run(sql.invalidSQL(isOwn: false)) == "t")
     }
 

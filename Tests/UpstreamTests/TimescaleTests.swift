@@ -74,7 +74,7 @@ struct TimescaleTests {
         #expect(try await UpstreamEngines.plan(.policies(wishes), configuration).steps == [])
         let lines = try await UpstreamEngines.look(configuration).map(\.text)
         #expect(lines.contains("quotes: hypertable, columnstore after 7 days, deleted after 30 days"))
-        #expect(lines.contains("trades: hypertable, columnstore after 7 days, kept for ever"))
+        #expect(lines.contains("trades: hypertable, columnstore after 7 days, kept forever"))
         #expect(lines.contains("ohlcv_1day: continuous aggregate, real-time, refreshed over the last 400 days"))
         wishes.retention["ohlcv_1min"] = 500
         try await setUp(sandbox, wishes)

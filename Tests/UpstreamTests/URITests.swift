@@ -51,7 +51,7 @@ import Testing
             ("mysql://u:canary4711@h/db", "must begin with postgresql://"),
             ("jdbc:postgresql://h/db?user=u&password=canary4711", "leave out jdbc:"),
             ("host=h user=u password=canary4711 dbname=db", "list of key=value"),
-            ("postgresql://u:canary4711@h/db?sslmode=no-verify", "sslmode=require encrypts without proving"),
+            ("postgresql://u:canary4711@h/db?sslmode=no-verify", "use sslmode=require to encrypt"),
             ("postgresql://u:canary4711@h/db?sslmode=sure", "sslmode must be one of"),
             ("postgresql://u:canary4711@h/db?ssl=1", "use sslmode instead"),
             ("postgresql://u:canary4711@h/db?gssencmode=require", "Kerberos"),

@@ -394,7 +394,7 @@ import Testing
         let error = await #expect(throws: UpstreamError.self) { try await source.read() }
         #expect(error?.reason == .data)
         #expect(
-            error?.description.contains("together take more than the 256 MiB of memory that a mirror takes") == true,
+            error?.description.contains("together take more than the 256 MiB of memory that a mirror may take") == true,
             "\(String(describing: error))")
         #expect(error?.description.contains(table) == true)
         guard table == "cache_entries" else { return }

@@ -103,19 +103,13 @@ import Testing
         let sandbox = try await Sandbox.migrated()
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(trades(40))
-        let holder = try ChildProcess(
-            "/usr/bin/env",
-            [
-                "psql", "-X", "-q", "-t", sandbox.cluster.uri(sandbox.database), "-c", "BEGIN", "-c",
-                "ALTER TABLE trades ALTER COLUMN sequence TYPE numeric", "-c", "SELECT 'held'", "-c",
-                "SELECT pg_sleep(1)", "-c", "COMMIT",
-            ])
-        try await holder.line(containing: "held")
+        let holder = try await sandbox.cluster.holder(
+            of: sandbox.database, "ALTER TABLE trades ALTER COLUMN sequence TYPE numeric")
         var rows = trades(40, from: 41)
         for place in rows.trades.indices { rows.trades[place].event.sequence = Int64(place + 1) }
-        var inserted = 0
-        for _ in 0..<6 where inserted == 0 { inserted = (try? await uploader.upload(rows).inserted) ?? 0 }
-        #expect(inserted == 40)
+        let outcome = try await despiteStalls { [rows] in try await uploader.upload(rows) }
+        #expect(outcome.inserted == 40)
+        #expect(try await holder.exit() == 0, "\(holder.output)")
         #expect(try sandbox.run("SELECT min(sequence) > 0, count(DISTINCT sequence) FROM trades") == "t|80")
     }
 

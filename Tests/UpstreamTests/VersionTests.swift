@@ -290,7 +290,7 @@ import Testing
         let keeping = try UpstreamConfiguration(
             uri: plain.cluster.uri(plain.database), collector: "box", barConflict: .keep)
         let changes = try await UpstreamSchema.migrate(keeping)
-        #expect(changes.first?.description.hasSuffix("a bar that is there stays (BAR_CONFLICT=keep)") == true)
+        #expect(changes.first?.description.hasSuffix("an existing bar stays (BAR_CONFLICT=keep)") == true)
         let found = try await UpstreamSchema.check(try plain.configuration())
         #expect(found.first?.description.contains("(BAR_CONFLICT=replace)") == true)
     }

@@ -15,7 +15,7 @@ public struct RawHTTP: Sendable {
     }
 
     /// A server's answer.
-    public struct Reply: Sendable {
+    public struct Reply: Sendable, CustomStringConvertible {
         /// The status code.
         public var status: Int
         /// The header fields, by lower-case name.
@@ -25,6 +25,9 @@ public struct RawHTTP: Sendable {
 
         /// The body as text.
         public var text: String { String(decoding: body, as: UTF8.self) }
+
+        /// The status and the body.
+        public var description: String { "\(status) \(text)" }
 
         /// The body as a JSON object; empty when it isn't one.
         public var json: [String: Any] {

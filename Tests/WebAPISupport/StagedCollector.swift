@@ -146,6 +146,7 @@ public final class StagedCollector: SampledSource, EventSink {
                 let id = (state.gaps.map(\.id).max() ?? 0) + 1
                 state.gaps.insert(GapRecord(gap, id: id), at: 0)
                 state.snapshot.buffer.gaps += 1
+                state.snapshot.buffer.recordedGaps += 1
             }
         }
     }
@@ -357,7 +358,10 @@ public final class StagedCollector: SampledSource, EventSink {
         }
         change { state in
             state.deadLetters.removeAll(where: letters.contains)
-            state.snapshot.buffer.deadLetters = Int64(state.deadLetters.count)
+            for stream in EventStream.allCases {
+                let left = state.deadLetters.count { $0.stream == stream }
+                state.snapshot.buffer[stream].deadLetters = Int64(left)
+            }
         }
         return letters
     }

@@ -117,6 +117,12 @@ import WebAPISupport
         #expect(try Self.expression(of: "EdgeTickLogTooLong").contains("> 64 * 1024 * 1024"))
     }
 
+    @Test func `a kind of events that stops, or has a new name, is an alert`() throws {
+        #expect(try Self.expression(of: "EdgeTickKindSilent").contains("edgetick_feed_silent_kinds > 0"))
+        let errors = try Self.expression(of: "EdgeTickDecodeErrors")
+        #expect(errors.contains("(increase(edgetick_feed_decode_errors_total[15m])) > 10"), "whatever the reason")
+    }
+
     /// What an earlier version doesn't have must leave no alert without a value. The metrics that are matched with it
     /// have the labels of their box alone.
     @Test func `alerts also fire for boxes of an earlier version`() async throws {
@@ -151,7 +157,7 @@ import WebAPISupport
             state.snapshot.buffer.drops = 7
             state.snapshot.buffer.noRoom = 2
             state.snapshot.buffer.openGaps = 3
-            state.snapshot.buffer.gaps = 9
+            state.snapshot.buffer.recordedGaps = 9
             // As old ones are forgotten.
             state.snapshot.buffer.gaps = 4
         }

@@ -121,6 +121,32 @@ import WebAPISupport
         }
     }
 
+    @Test func `a connection's name and priority have the settings' limits, and the document states them`() async throws
+    {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            let path = "/api/websocket/connections/connection_3"
+            for (body, parameter) in [
+                (#"{"name":"\#(String(repeating: "a", count: 64))"}"#, "name"), (#"{"priority":0}"#, "priority"),
+                (#"{"priority":101}"#, "priority"),
+            ] {
+                let refused = try await http.send("POST", path, body: body)
+                #expect(refused.status == 400 && refused.text.contains(parameter), "\(refused.text)")
+            }
+            let properties = [
+                "paths", "/api/websocket/connections/{id}", "post", "requestBody", "content", "application/json",
+                "schema",
+                "properties",
+            ].reduce(try await http.send("GET", "/api/openapi.json").json as [String: Any]?) {
+                $0?[$1] as? [String: Any]
+            }
+            #expect((properties?["name"] as? [String: Any])?["maxLength"] as? Int == 63)
+            #expect((properties?["priority"] as? [String: Any])?["maximum"] as? Int == 100)
+            let longest = #"{"name":"\#(String(repeating: "a", count: 63))","priority":100}"#
+            #expect(try await http.send("POST", path, body: longest).status == 201)
+        }
+    }
+
     @Test func `rebalancing says what moved`() async throws {
         try await RunningServer.run { server in
             let more = (0..<7).compactMap { Symbol("N\($0)") }
@@ -502,13 +528,7 @@ extension RunningServer {
 
     /// Polls a route until its answer is as wanted, and returns that.
     func reply(_ target: String, until isWanted: ([String: Any]) -> Bool) async throws -> [String: Any] {
-        let deadline = ContinuousClock.now + .seconds(45)
-        while true {
-            let json = try await RawHTTP(port: port).send("GET", target).json
-            if isWanted(json) { return json }
-            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(target) stays \(json)") }
-            try await Task.sleep(for: .milliseconds(20))
-        }
+        try await Waiting.value(target, until: isWanted) { try await RawHTTP(port: port).send("GET", target).json }
     }
 }
 
@@ -519,19 +539,14 @@ extension RawHTTP {
     func untilStatus(
         _ status: Int, of target: String, _ method: String = "GET", headers: [String: String] = [:]
     ) async throws -> Reply {
-        let deadline = ContinuousClock.now + .seconds(45)
-        while true {
-            let reply = try await send(method, target, headers: headers)
-            if reply.status == status { return reply }
-            guard Set([reply.status, status]).isSubset(of: [200, 503]) else {
-                Issue.record("\(target) answers \(reply.status), not \(status)")
-                return reply
-            }
-            guard ContinuousClock.now < deadline else {
-                throw Waiting.TimedOut("\(status) of \(target), which answers \(reply.status) \(reply.text)")
-            }
-            try await Task.sleep(for: .milliseconds(20))
+        let isOver = { (reply: Reply) in
+            reply.status == status || !Set([reply.status, status]).isSubset(of: [200, 503])
         }
+        let reply = try await Waiting.value("\(status) of \(target)", until: isOver) {
+            try await send(method, target, headers: headers)
+        }
+        if reply.status != status { Issue.record("\(target) answers \(reply.status), not \(status)") }
+        return reply
     }
 }
 

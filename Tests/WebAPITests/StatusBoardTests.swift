@@ -14,7 +14,7 @@ import WebAPISupport
         let board = StatusBoard(collector: { collector.snapshot() }, latency: { [:] })
         collector.keepNext()
         let early = Task { try await Blocking.run { board.refresh().snapshot.buffer.gaps } }
-        while !collector.isKeeping { try await Task.sleep(for: .milliseconds(1)) }
+        try await Waiting.until("a sample that is kept") { collector.isKeeping }
 
         staged.change { $0.snapshot.buffer.gaps = 2 }
         #expect(board.refresh().snapshot.buffer.gaps == 2)

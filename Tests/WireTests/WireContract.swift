@@ -50,10 +50,13 @@ enum WireContract {
         Answer(type: RepairJSON.self, places: ["edgetick repair --json, a list of"]),
         Answer(type: ReconcileJSON.self, places: ["edgetick reconcile --json"]),
         Answer(type: CoverageJSON.self, places: ["GET /api/coverage", "edgetick coverage --json"]),
+        Answer(type: ExportJSON.self, places: ["edgetick export --json"]),
         Answer(type: DeadLettersJSON.self, places: ["GET /api/dead-letters", "edgetick dead-letters list --json"]),
         Answer(type: DeadLetterRetryJSON.self, places: ["edgetick dead-letters retry --json"]),
         Answer(type: DeadLetterRequeueJSON.self, places: ["POST /api/dead-letters/retry"]),
-        Answer(type: DeadLetterDiscardJSON.self, places: ["POST /api/dead-letters/discard"]),
+        Answer(
+            type: DeadLetterDiscardJSON.self,
+            places: ["POST /api/dead-letters/discard", "edgetick dead-letters discard --json"]),
         Answer(
             type: GroupsJSON.self,
             places: ["GET /api/groups", "GET /api/universes", "edgetick universe list --json"]),
@@ -87,16 +90,17 @@ enum WireContract {
         var text = """
             # JSON
 
-            What the API returns, the event stream sends and the commands print with `--json`. One type of the module
-            `Wire` is behind each answer: the server encodes it, the command prints the same text, `/api/openapi.json`
-            is made from it, and so is this page (a test compares it).
+            This page lists the JSON that the API returns, the event stream sends and the commands print with `--json`.
+            Each response is one type of the module `Wire`: the server encodes it, the command prints the same text, and
+            `/api/openapi.json` and this page are generated from it.
 
-            Names are in snake_case. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations
-            are numbers of seconds and end in `_seconds`. Only `/api/admin/websocket-status` also has times in Unix
-            seconds, under the names that other programs read there. Every member is always there: what is not known
-            is `null`. Members may be added, so a reader skips those that it does not know.
+            Names are in snake_case. The names of times end in `_ms`: they are integers in milliseconds since the Unix
+            epoch. The names of durations end in `_seconds`: they are numbers of seconds. Only
+            `/api/admin/websocket-status` also has times in Unix seconds, under the names that other programs expect
+            there. Every member is always present; a value that is not known is `null`. Members may be added, so a reader
+            should ignore those that it does not know.
 
-            `edgetick tail --json` and `edgetick query --format json` of events print rows instead: the columns of
+            For events, `edgetick tail --json` and `edgetick query --format json` print rows instead: the columns of
             [columns.md](columns.md) that have a value, with `kind`, `connection`, `received_us` and `seq`.
 
             """

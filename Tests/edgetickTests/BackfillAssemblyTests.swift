@@ -1,4 +1,5 @@
 import Backfill
+import Logging
 import MarketData
 import Store
 import TestSupport
@@ -20,6 +21,18 @@ import Upstream
         let error = await #expect(throws: BackfillError.self) { try await identified() }
         #expect(error?.reason == .database)
         #expect(error?.description.contains("can't be asked whether it recognises trades and quotes") == true)
+    }
+
+    @Test func `a database that can't be asked what another copy of the file uploaded may have more`() async throws {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.open(
+            directory: workspace.path, options: .init(collector: "tests"),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let upstream = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/none", collector: "tests")
+        let elsewhere = Settings.uploadedElsewhere([upstream], buffer)
+        let error = await #expect(throws: BackfillError.self) { try await elsewhere(0) }
+        #expect(error?.reason == .database)
+        await buffer.close()
     }
 
     @Test func `no command sends the key to a REST server that is neither the feed's own nor named`() async throws {

@@ -10,7 +10,7 @@ public final class BackfillService: Service {
     public struct Configuration: Sendable {
         /// How long after a gap's end its last bars may still come from the stream.
         public var settleTime: Duration = .seconds(30)
-        /// How far back to reach; what is older is left to `edgetick backfill`.
+        /// How far back to reach; older gaps are left to `edgetick backfill`.
         public var reach: Duration = .seconds(7 * 86_400)
         /// How long to leave the server alone after a failure that waiting does not fix.
         var refusedPause: Duration = .seconds(3600)
@@ -23,18 +23,25 @@ public final class BackfillService: Service {
     private let client: AggregatesClient
     private let buffer: TickBuffer
     private let identified: @Sendable () async throws(BackfillError) -> Set<EventStream>
+    private let elsewhere: @Sendable (Int64) async throws(BackfillError) -> Set<EventStream>
     private let logger: Logger
     private let lasting = Mutex<LastingFailure?>(nil)
 
     /// Makes a service, which calls ``AggregatesClient/shutdown()`` when it ends. One that is never run must be closed.
     ///
-    /// - Parameter identified: returns the streams in which the database recognises events that it already has; none
-    ///   without a database. While it throws, the gaps that depend on it stay open.
+    /// - Parameters:
+    ///   - identified: returns the streams in which the database recognises events that it already has; none without a
+    ///     database. While it throws, the gaps that depend on it stay open.
+    ///   - elsewhere: returns the streams of which rows that the file never had were uploaded at a moment or later, in
+    ///     milliseconds since the Unix epoch; none without a database. The same happens while it throws.
     public init(
         configuration: Configuration, client: AggregatesClient, buffer: TickBuffer,
-        identified: @escaping @Sendable () async throws(BackfillError) -> Set<EventStream> = { [] }, logger: Logger
+        identified: @escaping @Sendable () async throws(BackfillError) -> Set<EventStream> = { [] },
+        elsewhere: @escaping @Sendable (Int64) async throws(BackfillError) -> Set<EventStream> = { _ in [] },
+        logger: Logger
     ) {
         self.identified = identified
+        self.elsewhere = elsewhere
         self.configuration = configuration
         self.client = client
         self.buffer = buffer
@@ -50,7 +57,7 @@ public final class BackfillService: Service {
         await close()
     }
 
-    /// Releases what a service that was never run holds.
+    /// Closes the connections; needed only for a service that was never run.
     public func close() async { await client.shutdown() }
 
     private func work() async {
@@ -68,6 +75,9 @@ public final class BackfillService: Service {
         }
     }
 
+    /// The most gaps that are loaded at once. Each may name the symbols of a whole market.
+    private static let mostGaps = 1000
+
     /// Fills the gaps that are due now.
     ///
     /// - Returns: how long until another gap is due; `nil` when none will be without a new note.
@@ -75,29 +85,64 @@ public final class BackfillService: Service {
         _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
         _ failures: inout LogThrottle<String, ContinuousClock.Instant>
     ) async -> Duration? {
-        let open: [GapRecord]
-        do {
-            open = try await buffer.gaps(states: [.open], limit: 1000, fills: .all)
+        guard let open = await reading(&failures, { () async throws(StoreError) in try await buffer.waitingGaps() })
+        else { return .seconds(5) }
+        var settled: Set<Int64> = []
+        let due = queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
+        for start in stride(from: 0, to: due.count, by: Self.mostGaps) where !queue.isResting(now: Self.now) {
+            let some = due[start..<min(start + Self.mostGaps, due.count)]
+            let records = await reading(&failures) { () async throws(StoreError) in
+                try await buffer.gaps(some, fills: .all)
+            }
+            guard let records else { return .seconds(5) }
+            await fill(records, &queue, &uncovered, &settled)
+            guard !Task.isCancelled else { return nil }
+        }
+        let rest = open.filter { !settled.contains($0.id) }
+        let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
+        let failure = queue.failure.map { found in
+            LastingFailure(description: found.message, since: Self.start.advanced(by: found.since))
+        }
+        lasting.withLock { $0 = failure }
+        return again.now.isEmpty ? again.next : .zero
+    }
+
+    /// Returns the result of reading about the gaps; `nil` if that failed, which is logged.
+    private func reading<Value>(
+        _ failures: inout LogThrottle<String, ContinuousClock.Instant>,
+        _ read: () async throws(StoreError) -> Value
+    ) async -> Value? {
+        do throws(StoreError) {
+            let value = try await read()
+            if failures.ended("") { logger.notice("the gaps can be read again") }
+            return value
         } catch {
             if let count = failures.occurred("", "\(error)", now: .now) {
                 logger.warning(
-                    "the gaps can't be read, so that none is filled; it is tried again",
+                    "the gaps can't be read, so none is filled; this is retried",
                     metadata: ["error": "\(error)", "occurrences": "\(count)"])
             }
             let problem = LastingFailure(description: "the gaps can't be read: \(error)", since: .now)
             lasting.withLock { $0 = $0 ?? problem }
-            return .seconds(5)
+            return nil
         }
-        if failures.ended("") { logger.notice("the gaps are read again") }
-        var rest = open
-        let due = queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
-        var filler = GapFiller(client: client, buffer: buffer, gaps: due)
-        for record in due where !queue.isResting(now: Self.now) {
+    }
+
+    /// Fills gaps, one after another, until the server has to be left alone.
+    ///
+    /// - Parameter settled: receives the numbers of those that are no longer open.
+    private func fill(
+        _ records: [GapRecord], _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
+        _ settled: inout Set<Int64>
+    ) async {
+        var filler = GapFiller(client: client, buffer: buffer, gaps: records)
+        for record in records where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
                 let access: TickAccess
                 do throws(BackfillError) {
-                    access = try await filler.access(record.gap, uncovered: uncovered, identified: identified)
+                    access = try await filler.access(
+                        record.gap, uncovered: uncovered, identified: identified, elsewhere: elsewhere)
                 } catch {
                     // Bars need no database.
                     if error.reason == .database { try await filler.fillBars(record, earliest: earliest) }
@@ -111,22 +156,16 @@ public final class BackfillService: Service {
                 }
                 queue.filled(record, state)
                 tell(record, state)
-                if state != .open { rest.removeAll { $0.id == record.id } }
+                if state != .open { settled.insert(record.id) }
             } catch {
-                guard !Task.isCancelled else { return nil }
+                guard !Task.isCancelled else { return }
                 let isNew = queue.failed(record, error, now: Self.now)
                 logger.log(
                     level: isNew ? .warning : .debug, "a gap could not be filled and stays open",
                     metadata: ["gap": "\(record.id)", "error": "\(error)"])
             }
-            guard !Task.isCancelled else { return nil }
+            guard !Task.isCancelled else { return }
         }
-        let again = queue.due(rest, wall: WallClock.milliseconds(), now: Self.now)
-        let failure = queue.failure.map { found in
-            LastingFailure(description: found.message, since: Self.start.advanced(by: found.since))
-        }
-        lasting.withLock { $0 = failure }
-        return again.now.isEmpty ? again.next : .zero
     }
 
     private func tell(_ record: GapRecord, _ state: GapState) {
@@ -136,10 +175,13 @@ public final class BackfillService: Service {
         switch state {
         case .open:
             logger.notice(
-                "a gap was filled as far as BACKFILL_REACH goes; 'edgetick backfill' fills the rest", metadata: metadata
+                "a gap was filled only as far back as BACKFILL_REACH; 'edgetick backfill' fills the rest",
+                metadata: metadata
             )
         case .partial:
-            logger.notice("a gap was filled in part; 'edgetick gaps' says what is missing", metadata: metadata)
+            logger.notice("a gap was partly filled; 'edgetick gaps' shows what is missing", metadata: metadata)
+        case .unfillable:
+            logger.notice("a gap can't be filled; 'edgetick gaps' shows why", metadata: metadata)
         default: logger.info("a gap was settled", metadata: metadata)
         }
     }

@@ -1,7 +1,7 @@
 import MarketData
 import Store
 
-/// Decides what to ask for to fill a gap. Reads no clock and uses no network.
+/// Decides which requests fill a gap. Reads no clock and uses no network.
 struct FillPlan: Sendable {
     /// Bars, trades or quotes of one symbol that may be missing.
     struct Request: Sendable, Equatable {
@@ -40,6 +40,10 @@ struct FillPlan: Sendable {
         }
         let kinds = gap.events.filter { $0.stream == .bars } + gap.events.filter(ticks.kinds.contains)
         guard !kinds.isEmpty else {
+            guard TradingCalendar.isOpen(from: min(gap.from + 1, to), to: to) else {
+                verdict = (.empty, "the market was closed")
+                return
+            }
             let why = gap.events.compactMap { ticks.refusals[$0] }
             verdict = (
                 .unfillable, why.isEmpty ? "only bars, trades and quotes can be fetched" : why.joined(separator: "; ")

@@ -16,7 +16,7 @@ public struct GapFiller: Sendable {
         public var total: Int
         /// Bars added.
         public var rows: Int
-        /// Bars that were there already.
+        /// Bars that the buffer already had.
         public var present: Int
         /// Results of the REST server that are not valid bars. They were left out.
         public var leftOut = 0
@@ -108,18 +108,27 @@ public struct GapFiller: Sendable {
 
     /// Returns which ticks of a gap may be fetched without a request by a person.
     ///
-    /// - Parameter identified: returns the streams in which the database recognises events that it already has. It is
-    ///   called only if the file can't recognise them.
-    /// - Throws: what reading the file and `identified` throw. The gap stays open.
+    /// - Parameters:
+    ///   - identified: returns the streams in which the database recognises events that it already has. It is called
+    ///     only if the file can't recognise them.
+    ///   - elsewhere: returns the streams of which rows that the file never had were uploaded at a moment or later, in
+    ///     milliseconds since the Unix epoch. It is called only for gaps from before this process opened the file.
+    /// - Throws: what reading the file, `identified` and `elsewhere` throw. The gap stays open.
     public func access(
         _ gap: Gap, uncovered: Set<EventKind> = [],
-        identified: () async throws(BackfillError) -> Set<EventStream>
+        identified: () async throws(BackfillError) -> Set<EventStream>,
+        elsewhere: (Int64) async throws(BackfillError) -> Set<EventStream> = { _ in [] }
     ) async throws(BackfillError) -> TickAccess {
         let streams = Set(gap.events.filter(TickAccess.possible.contains).map(\.stream))
         guard !streams.isEmpty else { return TickAccess(kinds: []) }
         var ends: [EventStream: FileEnd] = [:]
         for stream in streams {
             ends[stream] = try buffer.reading { try FileEnd(of: stream, around: gap, directory: directory) }
+        }
+        // What a file has says nothing of what went upstream after it was copied.
+        let isOlder = gap.from < buffer.opened || gap.cause == .down
+        if isOlder, ends.values.contains(where: { $0.holds(gap.from) }) {
+            for stream in try await elsewhere(FileEnd.earliestUpload(of: gap)) { ends[stream]?.isBehind = true }
         }
         let isInFile = streams.allSatisfy { ends[$0]?.holds(gap.from) == true }
         let recognised: Set<EventStream> = isInFile ? [] : try await identified()
@@ -202,7 +211,7 @@ public struct GapFiller: Sendable {
                 if error.blamesServer { failures += 1 }
                 failure = failure ?? error
                 guard error.concernsRequestAlone, failures < BackfillError.mostInARow else {
-                    // What was fetched so far is kept.
+                    // Keep the bars that were fetched so far.
                     try await store(&haul, received, gap, &progress)
                     throw error
                 }
@@ -241,17 +250,27 @@ public struct GapFiller: Sendable {
                     directory: directory, symbols: symbols, interval: first.interval, starts: starts,
                     received: received)
             }
-            let bars = haul.bars.compactMap { bar -> Bar? in
-                guard let known = present[bar.symbol]?[bar.start] else { return bar }
+            var (missing, corrections): ([Bar], [Bar]) = ([], [])
+            for bar in haul.bars {
+                guard let known = present[bar.symbol]?[bar.start] else {
+                    missing.append(bar)
+                    continue
+                }
                 // The stream sends its own bars again. What was fetched before may have been fetched too early.
                 let missedCorrections = gap.map { bar.start < $0.gap.from } ?? false
-                return known.source == .backfill || missedCorrections ? known.bar.corrected(by: bar) : nil
+                guard known.source == .backfill || missedCorrections, let newer = known.bar.corrected(by: bar) else {
+                    continue
+                }
+                if known.source == .backfill { missing.append(newer) } else { corrections.append(newer) }
             }
+            let bars = missing + corrections
             for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += bars.count
             progress.present += haul.bars.count - bars.count
             let turnedAway = buffer.turnedAway
-            try await buffer.take(bars, as: .backfill)
+            try await buffer.take(missing, as: .backfill)
+            // In the database, a fill never replaces a bar of the stream; a bar from the tape does.
+            try await buffer.take(corrections, as: .reconcile)
             try await buffer.durable(since: turnedAway)
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
@@ -274,7 +293,8 @@ enum FillVerdict {
         if rows.bars > 0 { parts.append(rows.bars.counted("bar")) }
         if rows.ticks > 0 { parts.append(rows.ticks.counted("trade or quote", "trades and quotes")) }
         if parts.isEmpty, cameBefore {
-            parts.append(kinds.isDisjoint(with: TickAccess.possible) ? "every bar had come" : "everything had come")
+            parts.append(
+                kinds.isDisjoint(with: TickAccess.possible) ? "every bar was received" : "every event was received")
         }
         if ticks.withdrawn > 0 { parts.append("\(ticks.withdrawn.counted("cancelled or wrong trade")) left out") }
         let asked =

@@ -22,17 +22,18 @@ struct GapQueue: Sendable {
         }
     }
 
-    /// A gap, apart from one to which a fresh file gives its number.
+    /// Identifies a gap. The time of recording distinguishes it from a gap with the same number in a fresh file.
     private struct Key: Hashable {
         let id: Int64
         let recorded: Int64
 
         init(_ record: GapRecord) { (id, recorded) = (record.id, record.recorded) }
+        init(_ gap: WaitingGap) { (id, recorded) = (gap.id, gap.recorded) }
     }
 
     let rules: BackfillService.Configuration
     private var pauses: [Key: Pause] = [:]
-    /// Gaps that are filled as far back as the reach goes. They stay open for `edgetick backfill`.
+    /// Gaps that were filled as far back as the reach allows. They stay open for `edgetick backfill`.
     private var left: Set<Key> = []
     private var server = Pause()
     private var streak = 0
@@ -43,20 +44,20 @@ struct GapQueue: Sendable {
     func isResting(now: Duration) -> Bool { now < server.until }
 
     /// Returns the gaps to fill now, in their order, and how long until another is due; `nil` when none will be.
-    mutating func due(_ open: [GapRecord], wall: Int64, now: Duration) -> (now: [GapRecord], next: Duration?) {
-        var due: [GapRecord] = []
+    ///
+    /// - Parameter open: every open gap that is over. One that is not is due once it ends, which is recorded as a note.
+    mutating func due(_ open: [WaitingGap], wall: Int64, now: Duration) -> (now: [WaitingGap], next: Duration?) {
+        var due: [WaitingGap] = []
         var next: Duration?
         var waiting: Set<Key> = []
-        left.formIntersection(open.map(Key.init))
-        for record in open where !left.contains(Key(record)) {
-            // A gap that has not ended is due once it ends, which is recorded as a note.
-            guard let end = record.gap.to else { continue }
+        left.formIntersection(open.map { Key($0) })
+        for gap in open where !left.contains(Key(gap)) {
             // An end in the future, after the clock was set back, is treated as now.
-            let age = Duration.milliseconds(max(0, wall - end))
+            let age = Duration.milliseconds(max(0, wall - gap.end))
             guard age <= rules.reach else { continue }
-            waiting.insert(Key(record))
-            let wait = max(.zero, rules.settleTime - age, (pauses[Key(record)]?.until ?? now) - now, server.until - now)
-            if wait <= .zero { due.append(record) } else { next = min(next ?? wait, wait) }
+            waiting.insert(Key(gap))
+            let wait = max(.zero, rules.settleTime - age, (pauses[Key(gap)]?.until ?? now) - now, server.until - now)
+            if wait <= .zero { due.append(gap) } else { next = min(next ?? wait, wait) }
         }
         pauses = pauses.filter { waiting.contains($0.key) }
         if waiting.isEmpty {

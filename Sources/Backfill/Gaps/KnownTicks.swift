@@ -1,8 +1,8 @@
 import MarketData
 import Store
 
-/// What distinguishes a trade or quote from others: its symbol, its time, and a hash of the other columns of its
-/// stream's identity (``Column/isIdentity``).
+/// The identity of a trade or quote: its symbol, its time, and a hash of the other columns of its stream's identity
+/// (``Column/isIdentity``).
 struct TickKey: Hashable, Sendable {
     let symbol: Symbol
     /// Its own time, in milliseconds since the Unix epoch.
@@ -53,8 +53,8 @@ extension Column {
 /// The events that the file has in some spans. Times may differ by a millisecond: the stream rounds them, and those of
 /// the REST API are truncated from nanoseconds.
 ///
-/// Holds 16 bytes of each event instead of the event itself. Two events of one symbol and millisecond are mistaken for
-/// one another once in a million million million times.
+/// Holds 16 bytes of each event instead of the event itself. Two different events of one symbol and millisecond are
+/// mistaken for one another with a probability of about 2⁻⁶⁴.
 struct KnownTicks: Sendable {
     private struct Print: Hashable {
         let time: Int64

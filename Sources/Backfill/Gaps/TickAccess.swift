@@ -5,7 +5,7 @@ public import Store
 ///
 /// A bar has a key, but a trade or quote does not: a tick that the stream delivered around the edges of a gap is
 /// recognised by the rows of the file, or by a unique index upstream. Without either it would be stored twice. So would
-/// one that was uploaded before damage took its row from the file.
+/// one that was uploaded before damage took its row from the file, or by the file of which this one is a backup.
 public struct TickAccess: Sendable, Equatable {
     /// The most to fetch for one gap.
     public struct Budget: Sendable, Equatable {
@@ -20,11 +20,11 @@ public struct TickAccess: Sendable, Equatable {
 
     /// The kinds that may be asked for.
     var kinds: Set<EventKind>
-    /// Those of them of which only the rows of the file show what the stream brought around the gap.
+    /// Those of which the events around the gap can be recognised only by the rows of the file.
     var needingFile: Set<EventKind> = []
     /// Why other kinds may not.
     var refusals: [EventKind: String] = [:]
-    /// The most to fetch; `nil` sets no limit.
+    /// The limits for one gap; `nil` sets none.
     public var budget: Budget?
 
     /// Everything, for a request by a person.
@@ -47,10 +47,15 @@ extension TickAccess {
                 kinds.insert(kind)
                 needingFile.insert(kind)
             } else {
+                let end = ends[kind.stream]
                 let why =
-                    ends[kind.stream]?.isDamaged == true
-                    ? "rows that the file lost to damage may have been uploaded"
-                    : "the rows around the gap are no longer in the file"
+                    if end?.isDamaged == true {
+                        "rows that the file lost to damage may have been uploaded"
+                    } else if end?.isBehind == true {
+                        "rows that this file never had were uploaded after it was backed up or copied"
+                    } else {
+                        "the rows around the gap are no longer in the file"
+                    }
                 refusals[kind] =
                     "\(kind.plural) are left to 'edgetick backfill --ticks': \(why), and the database can't tell them "
                     + "apart (edgetick migrate --tick-identity)"
@@ -75,10 +80,14 @@ extension GapRecord {
     }
 }
 
-/// What the file still has of a stream around a gap.
+/// How much of a stream the file still has around a gap.
 struct FileEnd: Sendable, Equatable {
     /// How far a row's time may be from those of the rows received with it, in milliseconds.
     static let margin: Int64 = 60_000
+    /// How far the database's clock may be behind, in milliseconds.
+    private static let clockMargin: Int64 = 3_600_000
+    /// The same for a gap whose ends may be off.
+    private static let uncertainMargin: Int64 = 86_400_000
 
     /// Whether rows were deleted.
     var hasForgotten: Bool
@@ -86,14 +95,20 @@ struct FileEnd: Sendable, Equatable {
     var oldest: Int64?
     /// Whether rows around the gap may have been lost to damage.
     var isDamaged = false
+    /// Whether rows that the file never had were uploaded after the gap began.
+    var isBehind = false
 
     /// Whether the file still has the rows of a time, and those received up to a minute before.
     func holds(_ time: Int64) -> Bool {
-        !isDamaged && (!hasForgotten || oldest.map { $0 <= time - Self.margin } ?? false)
+        !isDamaged && !isBehind && (!hasForgotten || oldest.map { $0 <= time - Self.margin } ?? false)
     }
 }
 
 extension FileEnd {
+    /// The earliest moment at which rows of a gap's time can have been uploaded, by the database's clock, in
+    /// milliseconds since the Unix epoch.
+    static func earliestUpload(of gap: Gap) -> Int64 { gap.from - (gap.isUncertain ? uncertainMargin : clockMargin) }
+
     /// Reads what the file in a directory has. Blocks on the disk.
     init(of stream: EventStream, around gap: Gap, directory: String) throws(StoreError) {
         let beginning = try GapLog.beginning(of: stream, directory: directory)

@@ -9,7 +9,7 @@ struct TickFiller: Sendable {
     /// The result of filling a gap's ticks.
     struct Outcome: Sendable {
         var rows = 0
-        /// Events that were there.
+        /// Events that the file already had.
         var present = 0
         /// Whether some of them were fetched with an earlier gap.
         var isShared = false
@@ -60,7 +60,7 @@ struct TickFiller: Sendable {
     private var asked: [EventKind: SymbolSpans] = [:]
     /// The part of `asked` for which the server sent events that can't be read.
     private var unreadable: [EventKind: SymbolSpans] = [:]
-    /// What the file has of the events to ask for next.
+    /// The events to ask for next that the file already has.
     private var known: [EventKind: KnownTicks] = [:]
     /// The kinds that may be asked for only while the file has the rows around the gap.
     private var needingFile: Set<EventKind> = []
@@ -227,8 +227,8 @@ struct TickFiller: Sendable {
         guard end.holds(gap.from) else {
             throw BackfillError(
                 .forgotten,
-                "the rows around the gap were deleted from the file while it was being filled; the next attempt does "
-                    + "without them")
+                "the rows around the gap were deleted from the file while it was being filled; the next attempt works without "
+                    + "them")
         }
     }
 

@@ -29,12 +29,12 @@ struct AggregateScan {
     /// Reads the array's objects and stops at its closing bracket; `nil` for another form.
     private mutating func results() -> [RESTBar]? {
         var results: [RESTBar] = []
-        guard !stands(at: "]") else { return results }
+        guard !isAt("]") else { return results }
         repeat {
             guard let result = result() else { return nil }
             results.append(result)
         } while takes(",")
-        return stands(at: "]") ? results : nil
+        return isAt("]") ? results : nil
     }
 
     private mutating func result() -> RESTBar? {
@@ -139,13 +139,13 @@ struct AggregateScan {
         return nil
     }
 
-    private mutating func stands(at byte: Unicode.Scalar) -> Bool {
+    private mutating func isAt(_ byte: Unicode.Scalar) -> Bool {
         while place < end, [0x20, 0x0A, 0x0D, 0x09].contains(place.pointee) { place += 1 }
         return place < end && place.pointee == UInt8(ascii: byte)
     }
 
     private mutating func takes(_ byte: Unicode.Scalar) -> Bool {
-        guard stands(at: byte) else { return false }
+        guard isAt(byte) else { return false }
         place += 1
         return true
     }

@@ -8,7 +8,7 @@ import NIOHTTP1
 import NIOSSL
 import Synchronization
 
-/// Asks the REST API for bars, trades and quotes over verified TLS, with a limit on requests per minute.
+/// A client of the REST API for bars, trades and quotes: over verified TLS, with a limit on requests per minute.
 public final class AggregatesClient: Sendable {
     /// Where and how to ask.
     public struct Configuration: Sendable {
@@ -20,8 +20,8 @@ public final class AggregatesClient: Sendable {
         var caFile: String?
         /// The proxy to ask through; `nil` connects directly.
         public var proxy: HTTPProxy?
-        /// The most requests a minute; 0 sets no limit.
-        public var requestsPerMinute = 300
+        /// The limit on requests, shared by the copies of this configuration.
+        public var limit = RequestLimit(requestsPerMinute: 300)
         /// How long an answer may take.
         var timeout: Duration = .seconds(30)
         /// How many times one request is tried.
@@ -39,7 +39,6 @@ public final class AggregatesClient: Sendable {
     private let origin: URL
     private let client: HTTPClient
     private let logger: Logger
-    private let pacer: Mutex<RequestPacer>
     private let remarks = Mutex(LogThrottle<String, ContinuousClock.Instant>())
     private let isAsked = Atomic(false)
     private static let connectSeconds: Int64 = 10
@@ -48,7 +47,7 @@ public final class AggregatesClient: Sendable {
     /// The longest answer that is read: 50,000 bars take about 6 MB.
     private static let maximumBytes = 64 << 20
 
-    /// Makes a client; nothing is asked yet. Call ``shutdown()`` when done.
+    /// Makes a client, which sends nothing yet. Call ``shutdown()`` when done.
     ///
     /// - Parameter logger: logs each wait, so that the program does not seem to hang.
     public init(configuration: Configuration, logger: Logger) throws(BackfillError) {
@@ -61,7 +60,6 @@ public final class AggregatesClient: Sendable {
         self.configuration = configuration
         self.logger = logger
         origin = url
-        pacer = Mutex(RequestPacer(requestsPerMinute: configuration.requestsPerMinute, tries: configuration.tries))
         var options = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
             timeout: .init(
@@ -77,7 +75,8 @@ public final class AggregatesClient: Sendable {
             }
             guard let certificates = bytes.flatMap({ try? NIOSSLCertificate.fromPEMBytes($0) }), !certificates.isEmpty
             else {
-                throw BackfillError(.invalidConfiguration, "\(caFile) holds no certificate that can be read")
+                throw BackfillError(
+                    .invalidConfiguration, "\(caFile) has no readable certificate in it; it must be a PEM file")
             }
             tls.additionalTrustRoots = [.certificates(certificates)]
         }
@@ -112,7 +111,7 @@ public final class AggregatesClient: Sendable {
     /// Asks for the bars of a symbol that start within a span, oldest first, and hands on each page as it comes.
     ///
     /// - Parameters:
-    ///   - needed: the first start that must not be missing. What the server says is missing before it is no failure.
+    ///   - needed: the first start that must not be missing. If the server lacks bars before it, that is no failure.
     ///   - page: receives the bars of a page, and the number of its results that are not valid bars.
     /// - Throws: `.keyRefused`, `.notAuthorized` or `.badAnswer` at once, others when all tries failed, and what `page`
     ///   throws. Pages that were handed on before remain valid.
@@ -157,7 +156,7 @@ public final class AggregatesClient: Sendable {
     private func tell(leftOut: Int, of count: Int?, _ symbol: Symbol, _ what: String) {
         guard leftOut > 0, let answers = remarks.withLock({ $0.occurred(what, "\(symbol)", now: .now) }) else { return }
         logger.warning(
-            "the REST server sent \(what) with impossible or unreadable fields; they are left out, and count as missing",
+            "the REST server sent \(what) with impossible or unreadable fields; they are left out and count as missing",
             metadata: [
                 "symbol": "\(symbol)", "left_out": "\(leftOut)", "of": "\(count ?? leftOut)",
                 "answers": "\(answers)",
@@ -175,10 +174,13 @@ public final class AggregatesClient: Sendable {
         var next: String? = "\(base)\(prefix)\(question)"
         var asked: Set<String> = []
         var empty = 0
+        var isIncomplete = false
         while let url = next {
             guard asked.insert(url).inserted, asked.count < 10_000, empty < Self.mostEmptyPages else {
                 throw BackfillError(
-                    .badAnswer, "the REST server's pages for \(symbol) have no end; what was read is kept")
+                    .badAnswer,
+                    "the REST server's pages for \(symbol) repeat or do not end; what was read is kept: check MASSIVE_REST_URL"
+                )
             }
             let bytes = try await get(url, what)
             let answer: PagedAnswer<Value>
@@ -191,11 +193,8 @@ public final class AggregatesClient: Sendable {
             }
             empty = answer.count ?? 0 == 0 ? empty + 1 : 0
             let goesOn = try await page(answer)
-            if let needed, let end = answer.missing?.through, end >= needed {
-                throw BackfillError(
-                    .incomplete, "the REST server lacks a part of what was asked of \(symbol); what was read is kept")
-            }
-            guard goesOn, let link = answer.next_url else { return }
+            if let needed, let end = answer.missing?.through, end >= needed { isIncomplete = true }
+            guard goesOn, let link = answer.next_url else { break }
             next = PageLink.address(link, base: base, prefix: prefix)
             guard next != nil else {
                 throw BackfillError(
@@ -203,6 +202,11 @@ public final class AggregatesClient: Sendable {
                     "the REST server's link to the next page of \(symbol) is not a valid address; "
                         + "what was read is kept")
             }
+        }
+        // Only now, since the following pages may have bars that are not in the file yet.
+        if isIncomplete {
+            throw BackfillError(
+                .incomplete, "the REST server lacks a part of the bars of \(symbol); what was read is kept")
         }
     }
 
@@ -251,9 +255,9 @@ public final class AggregatesClient: Sendable {
         var tried = 0
         while true {
             tried += 1
-            let wait = pacer.withLock { $0.turn(now: Self.now) }
+            let wait = configuration.limit.withPacer { $0.turn(now: Self.now) }
             if tried > 1, wait >= .seconds(2) {
-                tell("waiting before the next try, to keep to the request limit", tried, next: wait)
+                tell("waiting before the next try, to stay within the request limit", tried, next: wait)
             }
             try await pause(wait)
             let failure: BackfillError
@@ -267,9 +271,10 @@ public final class AggregatesClient: Sendable {
                 failure = error
                 retryAfter = nil
             }
-            let next = pacer.withLock {
+            let next = configuration.limit.withPacer {
                 $0.failed(
-                    failure.reason, tried: tried, retryAfter: retryAfter, jitter: .random(in: 0...1), now: Self.now)
+                    failure.reason, tried: tried, of: configuration.tries, retryAfter: retryAfter,
+                    jitter: .random(in: 0...1), now: Self.now)
             }
             guard let pause = next else { throw failure }
             if pause > .zero { tell(failure.message, tried, next: pause) }
@@ -302,8 +307,8 @@ public final class AggregatesClient: Sendable {
         request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
         request.headers.add(name: "Accept", value: "application/json")
         do {
-            let seconds = Int64(configuration.timeout / .milliseconds(1))
-            let response = try await client.execute(request, timeout: .milliseconds(seconds))
+            let timeout = Int64(configuration.timeout / .milliseconds(1))
+            let response = try await client.execute(request, timeout: .milliseconds(timeout))
             let body = try await response.body.collect(upTo: Self.maximumBytes)
             let retryAfter = response.headers.first(name: "retry-after").flatMap {
                 RequestPacer.pause($0, now: WallClock.milliseconds())
@@ -320,7 +325,9 @@ public final class AggregatesClient: Sendable {
                 "\(base) is not trusted: its certificate has no subjectAltName, and a common name alone is not "
                     + "accepted; the server's operator must reissue it")
         } catch is NIOTooManyBytesError {
-            throw BackfillError(.badAnswer, "\(base) sent an answer that is too long")
+            throw BackfillError(
+                .badAnswer, "\(base) sent an answer of more than \(Self.maximumBytes >> 20) MiB; check MASSIVE_REST_URL"
+            )
         } catch {
             throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }

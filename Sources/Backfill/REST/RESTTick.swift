@@ -9,7 +9,7 @@ protocol RESTTick: Decodable, Sendable {
     var isWithdrawn: Bool { get }
     /// The event that the stream delivers for it.
     associatedtype Event: MarketEvent
-    /// Returns it as the stream delivers it; its texts are added to `texts`.
+    /// Returns the event as the stream would deliver it; its texts are added to `texts`.
     func event(of symbol: Symbol, texts: inout TextArena) -> Event
 }
 

@@ -1,11 +1,26 @@
 import MarketData
+import Synchronization
+
+/// The limit on requests per minute, which applies to a key: clients that ask with the same key share it.
+public final class RequestLimit: Sendable {
+    /// The most requests a minute; 0 for no limit.
+    public let requestsPerMinute: Int
+    private let pacer: Mutex<RequestPacer>
+
+    /// - Parameter requestsPerMinute: the most requests a minute; 0 sets no limit.
+    public init(requestsPerMinute: Int) {
+        self.requestsPerMinute = requestsPerMinute
+        pacer = Mutex(RequestPacer(requestsPerMinute: requestsPerMinute))
+    }
+
+    func withPacer<Value: Sendable>(_ body: (inout RequestPacer) -> Value) -> Value { pacer.withLock { body(&$0) } }
+}
 
 /// Decides when the next request may go out and how a failed one is retried. Reads no clock and draws no random
 /// numbers.
 struct RequestPacer: Sendable {
     /// The shortest time between two requests.
     let interval: Duration
-    let tries: Int
     private var nextRequest: Duration?
 
     /// The longest pause that a server may ask for.
@@ -19,9 +34,8 @@ struct RequestPacer: Sendable {
         return (Int(header).map { .seconds($0) } ?? date).map { min(max(.zero, $0), longestPause) }
     }
 
-    init(requestsPerMinute: Int, tries: Int = 6) {
+    init(requestsPerMinute: Int) {
         interval = requestsPerMinute > 0 ? .seconds(60) / requestsPerMinute : .zero
-        self.tries = tries
     }
 
     /// Takes the next request's turn and returns how long to wait for it.
@@ -35,10 +49,11 @@ struct RequestPacer: Sendable {
     ///
     /// - Parameters:
     ///   - tried: how many times the request was tried, including this time.
+    ///   - tries: how many times it may be tried.
     ///   - retryAfter: the pause that the server asked for.
     ///   - jitter: a random number, uniform from 0 to 1.
     mutating func failed(
-        _ reason: BackfillError.Reason, tried: Int, retryAfter: Duration?, jitter: Double, now: Duration
+        _ reason: BackfillError.Reason, tried: Int, of tries: Int, retryAfter: Duration?, jitter: Double, now: Duration
     ) -> Duration? {
         guard tried < tries else { return nil }
         switch reason {

@@ -18,8 +18,8 @@ struct DayComparison: Sendable {
     private(set) var changes: [Change] = []
     /// Starts of bars that the tape lacks, in order; empty when a part of the tape can't be read.
     private(set) var extra: [Int64] = []
-    /// Whether the tape has no bar at all although there are some here. Then it may not be loaded yet, or know the
-    /// symbol by another name, and shows nothing.
+    /// Whether the tape has no bar at all although there are some here. Then it proves nothing: it may not be loaded yet,
+    /// or know the symbol by another name.
     var lacksTape: Bool { tape.isEmpty && !extra.isEmpty }
     let symbol: Symbol
     private let day: TradingDay
@@ -71,7 +71,7 @@ struct DayComparison: Sendable {
             tape.lazy.filter { stored.bar(at: $0.start)?.differs(from: $0, rounding: rounding) ?? true }.map(\.start))
     }
 
-    /// Returns what was found, after the changes were made.
+    /// Returns the result, after the changes were made.
     ///
     /// - Parameter open: starts of bars of the tape that are still missing or different.
     func finding(open: Set<Int64>, at: Int64) -> DayFinding {

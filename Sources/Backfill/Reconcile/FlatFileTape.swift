@@ -87,7 +87,7 @@ actor FlatFileTape: Tape {
             }
             guard let row = columns.bar(in: line) else {
                 guard line.isEmpty else {
-                    throw BackfillError(.badFile, "\(path), line \(lines.number): it is no bar; get the file again")
+                    throw BackfillError(.badFile, "\(path), line \(lines.number): not a bar; download the file again")
                 }
                 continue
             }
@@ -189,7 +189,7 @@ private struct FlatFileLines {
         // A gzipped file has a checksum that shows whether it is whole; a plain one has none.
         guard line == nil || !lines.isAtEnd || lines.isGzipped else {
             throw BackfillError(
-                .badFile, "\(path), line \(number): the line has no end: the file is cut short; get it again")
+                .badFile, "\(path), line \(number): the line has no end: the file is cut short; download it again")
         }
         return line
     }
@@ -200,9 +200,9 @@ extension BackfillError {
         switch fault {
         case .unopened(let words, _): self.init(.unreadableFile, "\(path) can't be opened: \(words)")
         case .unreadable(let words): self.init(.unreadableFile, "\(path) can't be read: \(words)")
-        case .damaged: self.init(.badFile, "\(path) is damaged or cut short; get the file again")
+        case .damaged: self.init(.badFile, "\(path) is damaged or cut short; download it again")
         case .lineTooLong(let number):
-            self.init(.badFile, "\(path), line \(number): it is too long; it is no table of bars")
+            self.init(.badFile, "\(path), line \(number): the line is too long; use a minute_aggs_v1 file")
         }
     }
 }

@@ -27,7 +27,7 @@ struct ReconcileSchedule: Sendable, Equatable {
     /// - Parameters:
     ///   - since: days that were due before this are left alone, in milliseconds since the Unix epoch. It is the time
     ///     at which the file was made.
-    ///   - delay: how long events may take to come, in milliseconds.
+    ///   - delay: how late events may arrive, in milliseconds.
     init(minute: Int, since: Int64, delay: Int64 = 0) {
         self.minute = minute
         self.since = since
@@ -88,20 +88,13 @@ struct ReconcileSchedule: Sendable, Equatable {
         var days: [TradingDay] = []
         var day = TradingDay(at: now)
         while days.count < Self.reach {
-            if day.session != nil {
-                let due = dueTime(of: day)
+            if let due = day.firstFinal(atMinute: minute, delay: delay) {
                 guard due > since else { break }
                 if due <= now { days.append(day) }
             }
             day = day.before
         }
         return days
-    }
-
-    private func dueTime(of day: TradingDay) -> Int64 {
-        var last = day
-        while !day.isFinal(at: last.moment(minuteOfDay: minute) - delay) { last = last.after }
-        return last.moment(minuteOfDay: minute)
     }
 
     private func next(after now: Int64) -> Int64 {

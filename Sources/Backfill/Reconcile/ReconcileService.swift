@@ -20,7 +20,7 @@ public final class ReconcileService: Service {
     ///
     /// - Parameters:
     ///   - minute: the time of day in New York, in minutes since midnight.
-    ///   - delay: how long events may take to come, and the tape to have them, in milliseconds.
+    ///   - delay: how late events may arrive, and be on the tape, in milliseconds.
     ///   - symbols: returns what is collected now; `nil` when that is everything.
     public init(
         client: AggregatesClient, buffer: TickBuffer, target: Reconciler.Target?, minute: Int, delay: Int64 = 0,
@@ -44,7 +44,7 @@ public final class ReconcileService: Service {
         await close()
     }
 
-    /// Releases what a service that was never run holds.
+    /// Closes the connections; needed only for a service that was never run.
     public func close() async { await client.shutdown() }
 
     private func work() async {
@@ -63,7 +63,7 @@ public final class ReconcileService: Service {
                 if outcome.isComplete { schedule.finished(day, of: named) } else { schedule.failed(day, at: now) }
                 for day in schedule.forgetPast(at: now) {
                     logger.warning(
-                        "a day is still incomplete and is no longer tried; run edgetick reconcile --date for it",
+                        "a day is still incomplete and is no longer retried; run edgetick reconcile --date for it",
                         metadata: ["day": "\(day)"])
                 }
                 current.withLock { $0.note(outcome, atMost: ReconcileSchedule.reach) }
@@ -123,7 +123,7 @@ public final class ReconcileService: Service {
             "added": "\(totals.added)", "corrected": "\(totals.corrected)", "not_on_tape": "\(totals.extra)",
         ]
         guard !outcome.isComplete else {
-            return logger.notice("a day is complete, as the tape has it", metadata: metadata)
+            return logger.notice("a day matches the tape", metadata: metadata)
         }
         metadata["open"] = "\(totals.missing)"
         metadata["not_compared"] = "\(outcome.failures)"

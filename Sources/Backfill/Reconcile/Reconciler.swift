@@ -77,8 +77,8 @@ public struct Reconciler: Sendable {
         guard !symbols.isEmpty else {
             throw BackfillError(
                 .invalidConfiguration,
-                "everything is collected, and there is no bar of \(day), so nobody knows which symbols to compare: "
-                    + "edgetick reconcile --date \(day) with --symbols or a --universe")
+                "everything is collected, and there is no bar of \(day), so nobody knows which symbols to compare: run "
+                    + "edgetick reconcile --date \(day) with --symbols or --universe")
         }
         return symbols.sorted()
     }
@@ -153,7 +153,7 @@ public struct Reconciler: Sendable {
         var open: [Symbol: Set<Int64>] = [:]
         if let target, !changed.isEmpty {
             try await target.push()
-            // What the database has now decides, not what was sent.
+            // The database's bars decide, not the ones that were sent.
             let after = try await upstream(changed.map(\.symbol), starts)
             for comparison in changed {
                 open[comparison.symbol] = comparison.open(
@@ -162,7 +162,7 @@ public struct Reconciler: Sendable {
         }
         let time = now()
         let findings = comparisons.map { $0.finding(open: open[$0.symbol] ?? [], at: time) }
-        do { try await buffer.record(findings.map(\.day)) } catch { throw BackfillError(.buffer, "\(error)") }
+        do throws(StoreError) { try await buffer.record(findings.map(\.day)) } catch { throw BackfillError(error) }
         return (findings, Dictionary(uniqueKeysWithValues: failures))
     }
 

@@ -79,8 +79,8 @@ actor AggregateTape: Tape {
     private var noBars: BackfillError {
         BackfillError(
             .badAnswer,
-            "the REST server has no bar of \(TradingDay(at: starts.lowerBound)) of any of these symbols, as of a day that it "
-                + "hasn't loaded: nothing was compared; if they had no trades, name one that had, such as SPY, with them"
+            "the REST server has no bar of any of these symbols on \(TradingDay(at: starts.lowerBound)); it may not have "
+                + "loaded the day, so nothing was compared: if they had no trades, add a symbol that had, such as SPY"
         )
     }
 

@@ -2,7 +2,7 @@ public import MarketData
 public import Store
 public import Upstream
 
-/// What the file, and the database if it is asked, show about the minute bars of some days.
+/// The evidence that the file, and the database if it is asked, give about the minute bars of some days.
 public struct CoverageEvidence: Sendable {
     private var days: [TradingDay: DayCoverage.Evidence] = [:]
     private let sessions: [(day: TradingDay, session: Range<Int64>)]
@@ -14,10 +14,10 @@ public struct CoverageEvidence: Sendable {
     /// Reads the evidence in a buffer's file. Blocks on the disk.
     ///
     /// - Parameters:
-    ///   - collected: symbols for which every day since the file was made should have evidence.
+    ///   - collected: symbols that are reported on each day since the file was made, even without a bar.
     ///   - pace: called between two steps of reading. If it returns `false`, reading ends and the report is marked
     ///     incomplete.
-    /// - Throws: `.missing` when there is no file, and what reading throws.
+    /// - Throws: `.missing` if there is no file, and the errors of reading.
     public init(
         directory: String, days span: ClosedRange<TradingDay>, collected: Set<Symbol> = [],
         pace: TickHistory.Pace = { _, _ in true }
@@ -88,7 +88,7 @@ public struct CoverageEvidence: Sendable {
                         guard let (place, minute) = finder.find(start) else { continue }
                         let day = sessions[place].day
                         days[day]?.bars[symbol, default: BitSet()].insert(minute)
-                        // A day of which the database has nothing may have been deleted by its retention.
+                        // A day without any rows in the database proves nothing: its retention may have deleted them.
                         if isComplete { days[day]?.isWhole = true }
                     }
                 }

@@ -15,7 +15,7 @@ public struct DayCoverage: Sendable, Equatable {
         case noTrade = "n"
         /// The bar is missing, because of a recorded gap or drop.
         case gap = "g"
-        /// Nobody checked.
+        /// It was never checked.
         case unknown = "u"
         /// It isn't over yet.
         case ahead = "a"
@@ -35,9 +35,9 @@ public struct DayCoverage: Sendable, Equatable {
         public var meaning: String {
             switch self {
             case .bar: "a bar"
-            case .noTrade: "no trade, as the REST aggregates said"
+            case .noTrade: "no trade, according to the REST aggregates"
             case .gap: "missing: a gap or a drop"
-            case .unknown: "unknown: nobody checked"
+            case .unknown: "unknown: never checked"
             case .ahead: "not over yet"
             }
         }
@@ -161,7 +161,7 @@ public struct DayCoverage: Sendable, Equatable {
             return Row(
                 symbol: symbol, isReconciled: compared != nil, bars: bars, checked: checked[symbol] ?? BitSet(),
                 missing: missing[symbol] ?? BitSet(), everyone: everyone,
-                // Bars that were there when the day was compared, but aren't found now, must be somewhere else.
+                // If fewer bars are found than when the day was compared, the rest must be somewhere else.
                 isWhole: evidence.isWhole && bars.count >= compared ?? 0, count: count, over: over)
         }
     }

@@ -13,7 +13,7 @@ public struct Fleet: Sendable, Equatable {
         case gone
         /// It was not seen for ``Fleet/staleLimit``.
         case stale
-        /// It reported that it stops.
+        /// It reported that it was stopping.
         case stopped
     }
 
@@ -33,8 +33,6 @@ public struct Fleet: Sendable, Equatable {
     static let staleLimit = 60.0
     /// How many seconds a box whose connection has ended has to come back before it counts as gone.
     static let goneLimit = 2.0
-    /// The offset from which a box's clock counts as wrong, in milliseconds.
-    static let clockTolerance: Int64 = 2000
 
     /// The boxes, the worst first.
     public var boxes: [Box]
@@ -65,6 +63,16 @@ public struct Fleet: Sendable, Equatable {
         boxes.first { $0.row.report.id == id }.flatMap { Self.groupProblem(of: $0, among: boxes) }
     }
 
+    /// What is wrong with a box's clock, in one line; `nil` when nothing is, or before it was measured.
+    ///
+    /// - Parameter offset: how far it is ahead of the database's, in milliseconds.
+    static func clockProblem(offset: Int64?) -> String? {
+        guard let offset, offset.magnitude >= WallClock.tolerance else { return nil }
+        return
+            "the box's clock is \(offset.magnitude) ms \(offset > 0 ? "ahead of" : "behind") the database's: set it right, "
+            + "for instance with timedatectl set-ntp true"
+    }
+
     /// Detects a box that is alone in its group, beside boxes without a group that collect as many symbols: the group
     /// was set on only one of them.
     private static func groupProblem(of box: Box, among boxes: [Box]) -> String? {
@@ -83,7 +91,7 @@ public struct Fleet: Sendable, Equatable {
             + "or none of them"
     }
 
-    /// Describes boxes of one group that push each other off the account's connections.
+    /// Describes boxes of one group that disconnect each other, since the account allows fewer connections.
     private static func rivals(_ boxes: [Box]) -> [String] {
         let pushed = boxes.filter { $0.standing == .live && $0.row.report.isPushedOut }
         return Dictionary(grouping: pushed) { $0.row.report.group ?? "" }
@@ -111,7 +119,7 @@ extension Fleet.Box {
             (standing, level) = (.stale, .failing)
             detail =
                 "not seen for \(age): it is off, or does not reach the database"
-                + (report.reason.map { "; last it said: \($0)" } ?? "")
+                + (report.reason.map { "; its last report: \($0)" } ?? "")
         } else if row.isConnected == false, row.age > Fleet.goneLimit {
             (standing, level) = (.gone, .failing)
             detail = "its connection to the database has ended; seen \(age) ago"
@@ -119,15 +127,12 @@ extension Fleet.Box {
             standing = .live
             switch report.state {
             case .ok, .stopped: (level, detail) = (.ok, nil)
-            case .starting: (level, detail) = (.degraded, report.reason ?? "it starts")
+            case .starting: (level, detail) = (.degraded, report.reason ?? "it is starting")
             case .degraded: (level, detail) = (.degraded, report.reason)
             case .failing: (level, detail) = (.failing, report.reason)
             }
-            if level == .ok, let offset = report.clockOffset, offset.magnitude >= Fleet.clockTolerance {
-                level = .degraded
-                detail =
-                    "its clock is \(offset.magnitude) ms \(offset > 0 ? "ahead of" : "behind") the database's: set it right, "
-                    + "for instance with timedatectl set-ntp true"
+            if level == .ok, let problem = Fleet.clockProblem(offset: report.clockOffset) {
+                (level, detail) = (.degraded, problem)
             }
         }
     }

@@ -2,7 +2,7 @@ import MarketData
 import Synchronization
 import Upstream
 
-/// What is known about the fleet, from memory, so that readers never wait.
+/// The fleet as this box knows it, kept in memory, so that readers never wait.
 ///
 /// ``FleetService`` updates it. It reads the whole fleet while somebody looks, and every few minutes if the box is in a
 /// group.
@@ -11,7 +11,7 @@ public final class FleetBoard: Sendable {
     public struct Status: Sendable, Equatable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
-        /// Why the database can't be asked who else shares the symbols; `nil` while it can, or before the first try.
+        /// Why the database can't be asked which boxes share the symbols; `nil` while it can, or before the first try.
         var askingProblem: String?
         /// Since when that has been so, whether or not the row can be written.
         var unaskedSince: ContinuousClock.Instant?
@@ -21,6 +21,8 @@ public final class FleetBoard: Sendable {
         public var hasNamesake = false
         /// What is wrong with its group, in one line; `nil` while nothing is, or before the fleet was read.
         var groupProblem: String?
+        /// Why the boxes of its group can't exchange which gaps they cover; `nil` while they can, or without a group.
+        var exchangeFailure: LastingFailure?
         /// Whether the box takes its share of the symbols from the database (`SHARD=auto`).
         var isSharing = false
     }
@@ -77,7 +79,7 @@ public final class FleetBoard: Sendable {
         }
     }
 
-    /// Notes that the row can't be written, and so nothing was asked either.
+    /// Notes that the row can't be written, so that the other boxes could not be asked about either.
     func couldNotWrite(_ problem: String, at now: ContinuousClock.Instant = .now) {
         state.withLock { $0.status.problem = problem }
         couldNotRead(problem, at: now)
@@ -92,11 +94,19 @@ public final class FleetBoard: Sendable {
         }
     }
 
-    /// Notes that the database said who else shares the symbols.
+    /// Notes that the database has been asked which boxes share the symbols.
     func asked() {
         state.withLock { state in
             state.status.askingProblem = nil
             state.status.unaskedSince = nil
+        }
+    }
+
+    /// Notes whether the boxes of the group could exchange which gaps they cover, and if not, why.
+    func exchanged(problem: String?, at now: ContinuousClock.Instant = .now) {
+        state.withLock { state in
+            let since = state.status.exchangeFailure?.since ?? now
+            state.status.exchangeFailure = problem.map { LastingFailure(description: $0, since: since) }
         }
     }
 

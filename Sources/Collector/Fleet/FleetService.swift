@@ -11,9 +11,9 @@ public import Upstream
 /// If the database can't be reached, or refuses the row, nothing else changes: the upload has its own connection, and
 /// the share stays as it is.
 public final class FleetService: Service {
-    /// How often things are done.
+    /// The intervals and time limits of the service.
     private enum Pace {
-        /// Between two reports while nothing changes. At most thirty seconds are promised.
+        /// Between two reports while nothing changes; the documentation promises at most thirty seconds.
         static let report: Duration = .seconds(10)
         /// Between two checks for changes, from memory.
         static let look: Duration = .seconds(1)
@@ -30,19 +30,19 @@ public final class FleetService: Service {
         var keeper: ShardKeeper
         let symbols: Symbols
         let record: @Sendable (GapChange) -> Void
-        let keep: @Sendable ([String]) -> Void
+        let keep: @Sendable (ShardRecord) -> Void
         let events: [EventKind]
         let feedDelay: Int64
 
         /// - Parameters:
-        ///   - keeper: decides the share, from what the box takes at its start on.
+        ///   - keeper: decides the share; holds the one with which the box starts.
         ///   - record: stores gaps in the file.
-        ///   - keep: stores the members for the next start.
+        ///   - keep: stores the assignment for the next start.
         ///   - events: the kinds that are collected.
         ///   - feedDelay: how late the feed's events are, in milliseconds.
         public init(
             _ keeper: ShardKeeper, symbols: Symbols, events: Set<EventKind>, feedDelay: Int64,
-            record: @escaping @Sendable (GapChange) -> Void, keep: @escaping @Sendable ([String]) -> Void
+            record: @escaping @Sendable (GapChange) -> Void, keep: @escaping @Sendable (ShardRecord) -> Void
         ) {
             self.keeper = keeper
             self.symbols = symbols
@@ -82,8 +82,8 @@ public final class FleetService: Service {
         self.logger = logger
     }
 
-    /// Has the stop of the box reported as soon as it begins, so that the other boxes need not wait until its last row
-    /// is uploaded.
+    /// Reports that the box is stopping, as soon as it begins to, so that the other boxes don't wait until its last row is
+    /// uploaded.
     public func reportStop() {
         status.refresh()
         board.bell.ring()
@@ -104,8 +104,8 @@ public final class FleetService: Service {
     private func reports() async {
         var round = Round(sharing: sharing)
         if let sharing {
-            sharing.keep(sharing.keeper.map.members)
             noteLosses(of: sharing, nil)
+            sharing.keep(sharing.keeper.kept)
         }
         while !Task.isCancelled {
             let isBusy = round.sharing?.keeper.isHandingOver == true || board.isLookedAt
@@ -118,16 +118,16 @@ public final class FleetService: Service {
         }
     }
 
-    /// What one loop remembers from one report to the next.
+    /// The state that the loop keeps from one report to the next.
     private struct Round {
         var sharing: Sharing?
-        /// What was reported last, and when.
+        /// The last report, and when it was sent.
         var last: (time: ContinuousClock.Instant, level: Health.Level, isStopping: Bool, sharesWith: [String]?)?
         /// Whether this process wrote the row, so that another file in it is another box's.
         var hasWritten = false
         var namesakeAt: ContinuousClock.Instant?
-        /// The failures of writing and of reading that the log has.
-        var told: (writing: String?, reading: String?) = (nil, nil)
+        /// The failures of writing and of reading that were logged last, so that each is logged once.
+        var logged: (writing: String?, reading: String?) = (nil, nil)
 
         func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
             guard let last else { return true }
@@ -143,14 +143,14 @@ public final class FleetService: Service {
             let written = try await table.write(report(sample, sharesWith: sharesWith))
             noteNamesake(written, &round)
             board.wrote(written, hasNamesake: round.namesakeAt != nil)
-            if Self.isNews(nil, &round.told.writing) { logger.notice("the fleet's table can be written again") }
+            if Self.isNews(nil, &round.logged.writing) { logger.notice("the fleet's table can be written again") }
             await ask(sample, offset: written.clockOffset, &round)
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotWrite(error.description)
-            guard Self.isNews(error.description, &round.told.writing) else { return }
+            guard Self.isNews(error.description, &round.logged.writing) else { return }
             logger.warning(
-                "the box's row in the fleet's table can't be written; collecting and the upload go on",
+                "the box's row in the fleet's table can't be written; collection and upload continue",
                 metadata: ["error": "\(error)"])
         }
     }
@@ -168,21 +168,21 @@ public final class FleetService: Service {
                 board.asked()
             }
             if isShown { board.read(try await table.rows(), by: identity.id) }
-            if Self.isNews(nil, &round.told.reading) { logger.notice("the fleet's table can be read again") }
+            if Self.isNews(nil, &round.logged.reading) { logger.notice("the fleet's table can be read again") }
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotRead(error.description)
-            guard Self.isNews(error.description, &round.told.reading) else { return }
+            guard Self.isNews(error.description, &round.logged.reading) else { return }
             logger.warning(
-                "the fleet's table can't be read; collecting and the upload go on, and a share of the symbols stays",
+                "the fleet's table can't be read; collection and upload continue, and this box keeps its share of the symbols",
                 metadata: ["error": "\(error)"])
         }
     }
 
-    /// Notes that the log is told of a failure, or of its end, unless it has been already.
-    private static func isNews(_ failure: String?, _ told: inout String?) -> Bool {
-        defer { told = failure }
-        return failure != told
+    /// Whether a failure, or its end (`nil`), is to be logged: it differs from the one logged last.
+    private static func isNews(_ failure: String?, _ logged: inout String?) -> Bool {
+        defer { logged = failure }
+        return failure != logged
     }
 
     private func report(_ sample: StatusBoard.Sample, sharesWith: [String]?) -> FleetReport {
@@ -193,7 +193,7 @@ public final class FleetService: Service {
         return report
     }
 
-    /// Notes whether the row that this process wrote now has another file in it: another box has the same name.
+    /// Detects another box of the same name: the row that this process wrote then names another file.
     private func noteNamesake(_ written: FleetTable.Written, _ round: inout Round) {
         if round.hasWritten, let file = written.fileBefore, file.lowercased() != identity.fileID.lowercased() {
             if round.namesakeAt == nil {
@@ -241,11 +241,15 @@ extension FleetService {
         let before = sharing.keeper
         let isChanged = sharing.keeper.heard(rows, now: .now, time: WallClock.milliseconds(), offset: offset)
         round.sharing = sharing
+        let isMoved = sharing.keeper.map != before.map
+        // A kill must forget neither a lapse nor a loss, so the one is stored before the symbols are given up, and a new
+        // assignment only once its losses are recorded.
+        if !isMoved, sharing.keeper.kept != before.kept { sharing.keep(sharing.keeper.kept) }
         guard isChanged else { return }
         sharing.symbols.take(sharing.keeper.share, because: "the boxes that share the symbols changed")
-        guard sharing.keeper.map != before.map else { return }
+        guard isMoved else { return }
         noteLosses(of: sharing, before.share)
-        sharing.keep(sharing.keeper.map.members)
+        sharing.keep(sharing.keeper.kept)
     }
 
     /// Records gaps for symbols that nobody collects until this box does, and remembers those that may be given up too
@@ -259,11 +263,11 @@ extension FleetService {
         }
         guard !lost.isEmpty else { return }
         logger.warning(
-            "symbols of a box that is gone are taken over; a gap is recorded until they are subscribed",
+            "taking over symbols of a box that is gone; a gap is recorded until they are subscribed",
             metadata: ["symbols": "\(lost.reduce(0) { $0 + $1.symbols.count })"])
     }
 
-    /// Records in time what becomes of the gaps, so that a kill forgets none.
+    /// Records each change of the gaps within a second, so that a kill loses none.
     private func watchGaps(of sharing: Sharing) async {
         while !Task.isCancelled {
             shardGaps.withLock { gaps in

@@ -1,13 +1,13 @@
 import MarketData
 public import Upstream
 
-/// Decides with whom a box shares the symbols, and when it may give up those that others take now. Pure.
+/// Decides which boxes share the symbols, and when this box may give up those that others have taken. Pure.
 ///
 /// The members are the live rows of the group, by the server's clock. The box subscribes at once to symbols that it
 /// newly takes, and reports that in its row. It keeps symbols that it gives up until every other member has reported
 /// the same, or for ``handOver``.
 public struct ShardKeeper: Sendable, Equatable {
-    /// How many seconds before its row says so a box may have stopped collecting.
+    /// How many seconds a box may have stopped collecting before its row reports the stop.
     private static let stopping = 30.0
 
     let member: String
@@ -22,7 +22,7 @@ public struct ShardKeeper: Sendable, Equatable {
     /// When ``map`` took effect.
     private var since: ContinuousClock.Instant
     private var sinceTime: Int64
-    /// What the rows of the boxes said last, including boxes whose row has been removed.
+    /// The last word of each box, including boxes whose row has been removed.
     private var heardOf: [String: Word] = [:]
     /// The same when ``map`` took effect.
     private var heardBefore: [String: Word] = [:]
@@ -31,34 +31,40 @@ public struct ShardKeeper: Sendable, Equatable {
     private var askedSince: ContinuousClock.Instant
     private var askedAt: ContinuousClock.Instant
 
-    /// What was last heard of a box.
+    /// The last information about a box.
     private struct Word: Sendable, Equatable {
         /// When it was last seen, in milliseconds since the Unix epoch. If it is gone, the gap of its symbols begins
         /// there.
         var seen: Int64
-        /// By which map it last said that it had its share; `nil` if it has not since it came.
+        /// The map by which it last reported that it had its share; `nil` if it has not reported that since it came.
         var map: ShardMap?
-        /// Since when nobody may have had what the others gave up for it, in milliseconds since the Unix epoch; `nil`
-        /// if they wait for it, or it has said that it has its share.
+        /// The time since which nobody may have had the symbols that the others gave up for it, in milliseconds since the
+        /// Unix epoch; `nil` if they wait for it, or it has reported that it has its share.
         var lapsed: Int64?
     }
 
-    /// What the box takes at a start.
+    /// Decides the share with which the box starts.
     ///
     /// - Parameters:
-    ///   - kept: the members of the last assignment, if there was one.
+    ///   - kept: the last assignment, if there was one.
     ///   - rows: the group's rows; `nil` when the database can't be asked. Then the last assignment stays, and a box
     ///     without one takes all symbols, since it knows of nobody else.
     ///   - time: the same moment as `now`, in milliseconds since the Unix epoch.
     ///   - offset: how far this clock is ahead of the server's, in milliseconds.
     init(
-        member: String, replicas: Int, handOver: Duration = .seconds(60), kept: [String]?, rows: [FleetRow]?,
+        member: String, replicas: Int, handOver: Duration = .seconds(60), kept: ShardRecord?, rows: [FleetRow]?,
         now: ContinuousClock.Instant, time: Int64, offset: Int64
     ) {
         self.member = member
         self.handOver = handOver
         (since, sinceTime, askedSince, askedAt) = (now, time, now, now)
-        let last = (kept?.contains(member) == true ? kept : nil).map { ShardMap($0, replicas: replicas) }
+        let kept = kept?.members.contains(member) == true ? kept : nil
+        let last = kept.map { ShardMap($0.members, replicas: replicas) }
+        for (id, lapsed) in kept?.lapsed ?? [:] {
+            // A later time is of a clock that was ahead.
+            let lapsed = min(lapsed, time)
+            heardOf[id] = Word(seen: lapsed, lapsed: lapsed)
+        }
         guard let rows else {
             map = last ?? ShardMap([member], replicas: replicas)
             return
@@ -75,8 +81,14 @@ public struct ShardKeeper: Sendable, Equatable {
         heardBefore = heardOf
     }
 
-    /// What the box takes now.
+    /// The symbols that the box takes now.
     public var share: SymbolShare { SymbolShare(of: member, in: map, older: older, isAutomatic: true) }
+
+    /// What the box stores for its next start.
+    var kept: ShardRecord {
+        let lapsed = heardOf.compactMapValues(\.lapsed).filter { map.members.contains($0.key) }
+        return ShardRecord(members: map.members, lapsed: lapsed)
+    }
 
     /// The members to report in the box's row, among which it has taken its share; none until it has.
     var sharesWith: [String] { isTaken ? map.members : [] }
@@ -88,7 +100,7 @@ public struct ShardKeeper: Sendable, Equatable {
         if now - askedAt > .seconds(Fleet.staleLimit / 2) { askedSince = now }
         askedAt = now
         let members = members(rows, now)
-        // What a box said before it left says nothing about what it has when it comes back.
+        // A box's reports from before it left don't tell what it has when it comes back.
         for id in members where !map.members.contains(id) { heardOf[id] = nil }
         hear(rows, offset)
         if members != map.members {
@@ -114,8 +126,8 @@ public struct ShardKeeper: Sendable, Equatable {
 
     /// Notes that symbols are given up for boxes that have not said that they have their share.
     private mutating func lapse(_ silent: [String], at time: Int64) {
-        // What such a box should have taken from a box that is gone, or from another such box, nobody has had for
-        // longer. A gap that begins too early is harmless.
+        // Symbols that such a box should have taken from a box that is gone, or from another such box, have been with
+        // nobody for longer. A gap that begins too early is harmless.
         let gone = older.flatMap(\.members).filter { !map.members.contains($0) }.compactMap { heardBefore[$0]?.seen }
         let lapsed = map.members.compactMap { heardOf[$0]?.lapsed }
         let since = min(time, (gone + lapsed).min() ?? time)
@@ -155,7 +167,7 @@ public struct ShardKeeper: Sendable, Equatable {
     private mutating func hear(_ rows: [FleetRow], _ offset: Int64) {
         for row in rows {
             let id = row.report.id
-            // A box that is first heard of after its stop had said before that it had its share.
+            // A box that is first seen when it has stopped must have had its share before.
             var word = heardOf[id] ?? Word(seen: 0, map: row.report.state == .stopped ? before : nil)
             let seen = row.seen + offset
             word.seen = row.report.state == .stopped ? max(word.seen, seen - Int64(Self.stopping * 1000)) : seen
@@ -178,6 +190,21 @@ public struct ShardKeeper: Sendable, Equatable {
     }
 }
 
+/// What a box stores about the sharing for its next start.
+public struct ShardRecord: Sendable, Equatable {
+    /// The members of the last assignment.
+    public var members: [String]
+    /// Since when nobody may have had the symbols that were given up for a member which has not reported that it has its
+    /// share, in milliseconds since the Unix epoch; by member.
+    public var lapsed: [String: Int64]
+
+    /// Makes a record.
+    public init(members: [String], lapsed: [String: Int64] = [:]) {
+        self.members = members
+        self.lapsed = lapsed
+    }
+}
+
 extension ShardKeeper {
     /// How long a start waits for the database.
     private static let patience: Duration = .seconds(3)
@@ -186,10 +213,10 @@ extension ShardKeeper {
     ///
     /// - Parameters:
     ///   - identity: the box.
-    ///   - kept: the members of the last assignment, if there was one.
+    ///   - kept: the last assignment, if there was one.
     /// - Returns: the keeper of the box's share, and why the database can't be asked, if it can't.
     public static func start(
-        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: [String]?
+        _ identity: FleetReport, in table: FleetTable, replicas: Int, kept: ShardRecord?
     ) async -> (keeper: ShardKeeper, problem: String?) {
         var answer: (rows: [FleetRow], offset: Int64)?
         var problem: String?
@@ -202,7 +229,7 @@ extension ShardKeeper {
         do {
             answer = try await asking.value(within: patience)
         } catch let error as UpstreamError where error.reason == .cancelled {
-            problem = "the database gave no answer within \(patience)"
+            problem = "the database did not answer within \(patience)"
         } catch {
             problem = String(describing: error)
         }

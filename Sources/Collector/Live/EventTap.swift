@@ -5,8 +5,8 @@ import Synchronization
 /// Samples what passes from the feed to the buffer, for the pages: the newest events and how old they were.
 ///
 /// The tap is in front of the real sink and never delays it: a batch is passed on first, and then costs one short lock,
-/// one count and one note by symbol for each event, and a copy of at most ``perBatch`` events of each kind. Events that
-/// are not kept are only not shown; the sink has them.
+/// one count and one note by symbol for each event, and a copy of at most ``perBatch`` events of each kind. An event that
+/// is not kept here is merely not shown; the sink has it.
 public final class EventTap: EventSink {
     /// What passed, for one reader.
     public struct View: Sendable {

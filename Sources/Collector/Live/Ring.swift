@@ -1,4 +1,4 @@
-/// The newest elements, each with a number that only grows; the oldest make room.
+/// The newest elements, numbered consecutively; a new one replaces the oldest when the ring is full.
 struct Ring<Element: Sendable>: Sendable {
     private var held: [Element] = []
     private let capacity: Int

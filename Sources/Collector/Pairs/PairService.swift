@@ -16,6 +16,7 @@ public struct PairService: Service {
     private let kinds: Set<EventKind>
     private let feedDelay: Int64
     private let tables: [StretchTable]
+    private let board: FleetBoard?
     private let logger: Logger
     /// How often recent gaps are looked up.
     var interval: Duration = .seconds(10)
@@ -32,10 +33,11 @@ public struct PairService: Service {
     ///   - kinds: The kinds that are collected.
     ///   - feedDelay: How late the feed's events are, in milliseconds.
     ///   - tables: One for each database.
+    ///   - board: Shows whether the exchange works.
     public init(
         buffer: TickBuffer, symbols: @escaping @Sendable () -> Set<Symbol>?,
         collectedSince: @escaping @Sendable (Set<Symbol>?) -> Int64?, kinds: Set<EventKind>, feedDelay: Int64,
-        tables: [StretchTable], logger: Logger
+        tables: [StretchTable], board: FleetBoard? = nil, logger: Logger
     ) {
         self.buffer = buffer
         self.symbols = symbols
@@ -43,39 +45,47 @@ public struct PairService: Service {
         self.kinds = kinds
         self.feedDelay = feedDelay
         self.tables = tables
+        self.board = board
         self.logger = logger
     }
 
-    /// Runs until graceful shutdown. Never throws: a failure is logged and retried.
+    /// Runs until graceful shutdown. Never throws: a failure is logged, shown on the board and retried.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var log = StretchLog(patience: patience)
             var unsaid: [StretchClaim] = []
             var checked: ContinuousClock.Instant?
             var failures = Failures()
+            var problems: (recent: String?, all: String?) = (nil, nil)
             while !Task.isCancelled {
-                await attempt("recent", &failures) { try await look(&log, &unsaid) }
+                problems.recent = await attempt("recent", &failures) { try await look(&log, &unsaid) }
                 if checked.map({ .now - $0 >= recheck }) ?? true {
                     // A failure is no reason to read it all again at once.
                     checked = .now
-                    await attempt("all", &failures) { try await lookAgain() }
+                    problems.all = await attempt("all", &failures) { try await lookAgain() }
                 }
+                board?.exchanged(problem: problems.recent ?? problems.all)
                 try? await Task.sleep(for: interval)
             }
         }
     }
 
-    private func attempt(_ gaps: String, _ failures: inout Failures, _ body: () async throws -> Void) async {
+    /// Returns why it failed; `nil` if it did not.
+    private func attempt(_ gaps: String, _ failures: inout Failures, _ body: () async throws -> Void) async -> String? {
         do {
             try await body()
-            guard failures.ended(gaps) else { return }
+            guard failures.ended(gaps) else { return nil }
             logger.notice(
                 "gaps that other boxes of the group cover can be looked up again", metadata: ["gaps": "\(gaps)"])
+            return nil
         } catch {
-            guard !Task.isCancelled, let count = failures.occurred(gaps, "\(error)", now: .now) else { return }
-            logger.warning(
-                "gaps that other boxes of the group cover can't be looked up; it is tried again",
-                metadata: ["gaps": "\(gaps)", "error": "\(error)", "occurrences": "\(count)"])
+            guard !Task.isCancelled else { return nil }
+            if let count = failures.occurred(gaps, "\(error)", now: .now) {
+                logger.warning(
+                    "gaps that other boxes of the group cover can't be looked up; this is retried",
+                    metadata: ["gaps": "\(gaps)", "error": "\(error)", "occurrences": "\(count)"])
+            }
+            return "\(error)"
         }
     }
 
@@ -147,7 +157,7 @@ public struct PairService: Service {
         }
     }
 
-    /// Returns what all databases say of spans, over one connection to each.
+    /// Returns the stretches in all databases that reach into some spans, over one connection to each.
     private func stretches(
         reaching spans: [ClosedRange<Int64>], ofAnyGroup anyGroup: Bool
     ) async throws -> [String: [Stretch]] {

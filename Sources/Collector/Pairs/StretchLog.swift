@@ -8,7 +8,7 @@ import Upstream
 /// the newest event before the silence. So an event that was the newest is claimed only ``patience`` later, if no loss
 /// has become known meanwhile and the database has acknowledged all rows up to it.
 struct StretchLog {
-    /// What the box knows at one moment.
+    /// The box's knowledge at one moment.
     struct Sight {
         /// The time of the newest event of each kind in the file, in milliseconds since the Unix epoch; read before the
         /// rest.
@@ -35,8 +35,8 @@ struct StretchLog {
 
     private struct Course {
         var stretch: Stretch
-        /// The counts of what did not come upstream when the stretch began. They are kept apart, because a letter that
-        /// is retried makes up for no drop.
+        /// The numbers of drops and dead letters when the stretch began. They are kept apart, because retrying a letter
+        /// doesn't make up for a drop.
         var drops: Int64
         var deadLetters: Int64
         /// ``Sight/collectedSince`` when the stretch began. Another time says that a symbol was given up and taken

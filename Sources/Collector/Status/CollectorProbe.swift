@@ -7,11 +7,12 @@ import Upstream
 
 /// Takes the snapshots of a running collector: reads every part's own state from memory, and waits for nothing.
 public final class CollectorProbe: Sendable {
-    /// What must be remembered between two snapshots.
+    /// The state that is kept between two snapshots.
     private struct Watches {
         var commits = ProgressWatch()
         var uploads: [UpstreamRole: ProgressWatch] = [:]
         var decoding = DecodeWatch()
+        var kinds = KindWatch()
     }
 
     /// How many seconds without a commit, while events wait, count as a failure of the buffer.
@@ -32,7 +33,7 @@ public final class CollectorProbe: Sendable {
     private let watches = Mutex(Watches())
     private let stopping = Atomic<Bool>(false)
 
-    /// A probe of these parts; what is no part is shown as it is. See ``CollectorSnapshot`` for meaning and units.
+    /// A probe of these parts. See ``CollectorSnapshot`` for the meaning and units of the rest.
     ///
     /// - Parameter others: Adds the state of the parts that this module doesn't know, from memory.
     public init(
@@ -59,7 +60,9 @@ public final class CollectorProbe: Sendable {
     public func snapshot() -> CollectorSnapshot {
         let statistics = buffer.statistics
         let uploads = uploads.map {
-            UploadState(role: $0.role, streams: $0.streams, status: $0.status, interval: $0.interval.inSeconds)
+            UploadState(
+                role: $0.role, streams: $0.streams, status: $0.status, interval: $0.interval.inSeconds,
+                keepsOutOnPurpose: $0.keepsOutOnPurpose)
         }
         var snapshot = CollectorSnapshot(collector: collector, version: version, environment: universes.environment)
         let now = snapshot.instant
@@ -78,8 +81,10 @@ public final class CollectorProbe: Sendable {
         if universes.isPulling { snapshot.mirror = universes.status }
         snapshot.unreadableMirror = universes.status.unreadable
 
+        let isTrading = MarketHours(at: snapshot.time - Int64(feedDelay * 1000)).session == .regular
         let commitAge = watches.withLock { watches in
             snapshot.decoding = watches.decoding.problems(snapshot.connections, now: now)
+            watches.kinds.look(at: &snapshot.connections, isTrading: isTrading, now: now)
             snapshot.uploads = uploads.map { upload in
                 var upload = upload
                 upload.stalledFor = watches.uploads[upload.role, default: ProgressWatch()].age(
@@ -91,7 +96,7 @@ public final class CollectorProbe: Sendable {
         }
         if commitAge >= Self.commitLimit, statistics.state == .writing {
             snapshot.buffer.state = .failing(
-                message: "nothing became durable for \(Int(commitAge)) s while events wait: the disk does not answer; "
+                message: "nothing was committed for \(Int(commitAge)) s while events wait: the disk does not respond; "
                     + "check it and the kernel's log")
         }
         snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]

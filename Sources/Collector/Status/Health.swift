@@ -87,8 +87,8 @@ public struct Health: Sendable, Equatable {
         return "\(worst.check) \(level.rawValue): \(worst.problem.text)\(more)"
     }
 
-    /// The health in short, for those who watch the process from outside: whether all loops make progress, and in one
-    /// line the state, with the worst problem and what to do.
+    /// The health for a supervisor: whether all loops make progress, and in one line the state, with the worst problem and
+    /// what to do about it.
     public var verdict: (isLive: Bool, text: String) {
         (isLive, (isReady ? "collecting" : "not collecting") + (headline.map { "; \($0)" } ?? ""))
     }

@@ -2,7 +2,7 @@
 /// metrics, and fine ones are for quantiles.
 public struct LatencyHistogram: Sendable, Equatable {
     /// The coarse buckets' upper bounds, in seconds; one more bucket counts older events. Those from 900 on are for feeds
-    /// that are delayed by a quarter of an hour: 930 tells events that come as they should from late ones.
+    /// that are delayed by a quarter of an hour: 930 separates events that arrive on time from late ones.
     public static let bounds: [Double] = [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 930, 960, 1200, 3600, 21_600,
         86_400,

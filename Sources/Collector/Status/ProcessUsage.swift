@@ -29,7 +29,7 @@ public struct ProcessUsage: Sendable, Equatable {
 
     private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
 
-    /// Returns the number in the second place of a file's line that begins with `label`; of its first line without one.
+    /// Returns the second word, a number, of a file's line that begins with `label`, or of its first line if that is `nil`.
     private static func secondWord(of path: String, after label: String? = nil) -> Int64? {
         guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }

@@ -3,7 +3,7 @@ public import ServiceLifecycle
 import Store
 import Synchronization
 
-/// The newest sample of the collector, taken on a beat, so that nobody who asks waits for the collector itself.
+/// The newest sample of the collector, taken twice a second, so that no reader waits for the collector itself.
 ///
 /// Whatever is read "from memory" is read here. If the collector's snapshot ever blocks, the board keeps the last
 /// sample, and ``Sample/age`` shows how old it is.
@@ -86,7 +86,7 @@ public final class StatusBoard: Service {
     /// The last hour.
     public var history: History { state.withLock { $0.history } }
 
-    /// Puts the points of an earlier life of the collector before the points of this one.
+    /// Puts the points of an earlier process before the points of this one.
     public func recall(_ before: History) {
         state.withLock { state in
             let own = state.history.points

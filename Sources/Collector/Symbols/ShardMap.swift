@@ -25,9 +25,16 @@ public struct ShardMap: Sendable, Equatable {
     /// Returns the members that take a symbol, heaviest first.
     func owners(of symbol: Symbol) -> [String] {
         let name = Self.hash(symbol.description.utf8)
-        let weights = hashes.map { Self.mixed($0 ^ name) }
-        // If weights are equal, the first name comes first: the sort is stable.
-        return zip(members, weights).sorted { $0.1 > $1.1 }.prefix(replicas).map(\.0)
+        var heaviest: [(weight: UInt64, place: Int)] = []
+        for (place, hash) in hashes.enumerated() {
+            let weight = Self.mixed(hash ^ name)
+            // If weights are equal, the first name comes first.
+            let rank = heaviest.firstIndex { $0.weight < weight } ?? heaviest.count
+            guard rank < replicas else { continue }
+            if heaviest.count == replicas { heaviest.removeLast() }
+            heaviest.insert((weight, place), at: rank)
+        }
+        return heaviest.map { members[$0.place] }
     }
 
     func gives(_ symbol: Symbol, to member: String) -> Bool { owners(of: symbol).contains(member) }

@@ -12,6 +12,8 @@ public struct SymbolAssignment: Sendable, Equatable {
     public var source: SymbolSelection.Origin
     /// Why the symbols in force differ from what was asked for, in one line; `nil` when they don't.
     public var problem: String?
+    /// The members of the key in force that the feed has no symbol for, in one line; `nil` if there are none.
+    var leftOut: String?
 
     /// The symbols in force; none if it is every symbol.
     var named: [Symbol] { if case .symbols(let symbols) = interest { symbols } else { [] } }

@@ -69,7 +69,8 @@ public struct SymbolPlan: Sendable {
 
     /// What was decided, in the order of the connections. `interest` is what the wish gives by itself; see ``inForce``.
     private var decided: [SymbolAssignment] = []
-    private(set) var singles: [Symbol: SingleWish] = [:]
+    /// The wishes for each symbol by itself, at most one for each connection and one without.
+    private(set) var singles: [Symbol: [SingleWish]] = [:]
     /// Which of the symbols that the wishes name this box takes; `nil` = all. Symbols that were asked for by themselves
     /// are taken whatever the share.
     private(set) var share: SymbolShare?
@@ -162,7 +163,7 @@ public struct SymbolPlan: Sendable {
         decided.append(
             SymbolAssignment(
                 wish: wish, interest: Self.interest(selection) ?? .symbols([]), source: selection.origin,
-                problem: selection.problem))
+                problem: Self.problem(wish, selection.problem), leftOut: selection.leftOut))
         bringInForce()
         return selection
     }
@@ -174,11 +175,13 @@ public struct SymbolPlan: Sendable {
             guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return }
             let gone = plan.decided.remove(at: index)
             plan.unresolved[connection] = nil
-            for (symbol, single) in plan.singles where single.connection == connection {
-                plan.singles[symbol] = stillWanted(symbol) ? SingleWish(origin: single.origin) : nil
+            for (symbol, singles) in plan.singles {
+                guard let single = singles.first(where: { $0.connection == connection }) else { continue }
+                plan.end(symbol) { $0.connection == connection }
+                if stillWanted(symbol) { plan.want([symbol], on: nil, origin: single.origin) }
             }
             for symbol in gone.named where plan.singles[symbol] == nil && stillWanted(symbol) {
-                plan.singles[symbol] = SingleWish(origin: gone.wish.origin, leftBy: gone.wish.name)
+                plan.singles[symbol] = [SingleWish(origin: gone.wish.origin, leftBy: gone.wish.name)]
             }
         }
     }
@@ -227,14 +230,24 @@ public struct SymbolPlan: Sendable {
 
     /// Notes that symbols were asked for by themselves.
     mutating func want(_ symbols: [Symbol], on connection: String?, origin: SymbolWish.Origin) {
-        for symbol in symbols { singles[symbol] = SingleWish(origin: origin, connection: connection) }
+        for symbol in symbols {
+            end(symbol) { $0.connection == connection }
+            singles[symbol, default: []].append(SingleWish(origin: origin, connection: connection))
+        }
     }
 
-    /// Notes that symbols are no longer wanted by themselves, on one connection or at all.
-    mutating func unwant(_ symbols: [Symbol], on connection: String?) {
-        for symbol in symbols where connection == nil || singles[symbol]?.connection ?? connection == connection {
-            singles[symbol] = nil
+    /// Notes that symbols are no longer wanted by themselves, on one connection or at all. On one, the other wishes for
+    /// a symbol remain, unless the set gave it up altogether.
+    mutating func unwant(_ symbols: [Symbol], on connection: String?, stillWanted: (Symbol) -> Bool) {
+        for symbol in symbols {
+            let isOver = connection == nil || !stillWanted(symbol)
+            end(symbol) { isOver || $0.connection == connection }
         }
+    }
+
+    private mutating func end(_ symbol: Symbol, where isOver: (SingleWish) -> Bool) {
+        singles[symbol]?.removeAll(where: isOver)
+        if singles[symbol]?.isEmpty == true { singles[symbol] = nil }
     }
 
     /// Returns the wish of the connection that collects every symbol, if it is the one named, or any when none is
@@ -292,18 +305,21 @@ public struct SymbolPlan: Sendable {
             let fallback: SymbolSelection.Fallback =
                 before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
             let selection = try select(before.wish, fallback: fallback, resolutions)
-            after.problem = selection.problem
+            after.problem = problem(before.wish, selection.problem)
             if let interest = interest(selection) {
                 after.interest = interest
                 after.source = selection.origin
+                after.leftOut = selection.leftOut
                 if after.interest != before.interest || after.problem != before.problem {
                     remarks += selection.remarks.map { Remark(name: before.wish.name, level: $0.level, text: $0.text) }
                 }
                 return after
             }
-            if after.problem == nil, before.hasSymbols { after.problem = "no symbols are named any more" }
+            if selection.problem == nil, before.hasSymbols {
+                after.problem = problem(before.wish, "no symbols are named any more")
+            }
         } catch {
-            after.problem = error.description
+            after.problem = problem(before.wish, error.description)
         }
         if let problem = after.problem {
             if before.hasSymbols { after.problem = "\(problem); the symbols in force stay" }
@@ -325,6 +341,12 @@ public struct SymbolPlan: Sendable {
         try SymbolSelection(
             universeKey: wish.universeKey, list: wish.list, fallback: fallback,
             resolution: key(wish).flatMap { resolutions[$0] })
+    }
+
+    /// Why what is collected is not what was asked for: the wish replaces others, or can't be met.
+    private static func problem(_ wish: SymbolWish, _ unmet: String?) -> String? {
+        let problems = [wish.replacesBecause, unmet].compactMap(\.self)
+        return problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
 
     private static func interest(_ selection: SymbolSelection) -> Interest? {

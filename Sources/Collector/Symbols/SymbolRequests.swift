@@ -6,10 +6,14 @@ public struct SubscriptionChange: Sendable, Equatable {
     public var changed: [String: [Symbol]]
     /// The symbols that already were as asked for.
     public var unchanged: [Symbol] = []
+    /// The symbols that were not subscribed to, since no connection has room for them.
+    public var withoutRoom: [Symbol] = []
 }
 
 /// What a new connection should be.
 public struct ConnectionRequest: Sendable, Equatable {
+    /// The possible priorities of a connection.
+    public static let priorities = 1...100
     /// The connection's name; `nil` for the id.
     public var name: String?
     /// The universe key that chooses its symbols.

@@ -42,7 +42,7 @@ public struct ShardState: Sendable, Equatable {
         let others = share.map.members.filter { $0 != share.member }
         return "shard \(number) of \(share.map.members.count): \(symbols) of \(total.counted("symbol"))"
             + (share.isAutomatic
-                ? others.isEmpty ? ", no other box takes part" : ", shared with \(DisplayText.list(others))" : "")
+                ? others.isEmpty ? ", no other box shares them" : ", shared with \(DisplayText.list(others))" : "")
             + (share.older.isEmpty ? "" : "; some are kept until the others have them")
     }
 }

@@ -1,6 +1,6 @@
 public import Universe
 
-/// What names a connection's symbols, and who asked for it. ``SymbolPlan`` decides the result.
+/// The universe key or list that names a connection's symbols, and who asked for it. ``SymbolPlan`` decides the result.
 public struct SymbolWish: Sendable, Equatable {
     /// Who asked.
     public enum Origin: String, Sendable, CaseIterable, Codable {
@@ -24,11 +24,13 @@ public struct SymbolWish: Sendable, Equatable {
     var fallback: SymbolSelection.Fallback
     /// Who asked.
     public var origin: Origin
+    /// Why it replaces the wishes of several connections, in one line; `nil` if it doesn't.
+    public var replacesBecause: String?
 
     /// Makes a wish; see the properties for meaning.
     public init(
         connection: String, name: String, universeKey: String?, list: String?, fallback: SymbolSelection.Fallback,
-        origin: Origin = .settings
+        origin: Origin = .settings, replacesBecause: String? = nil
     ) {
         self.connection = connection
         self.name = name
@@ -36,5 +38,6 @@ public struct SymbolWish: Sendable, Equatable {
         self.list = list
         self.fallback = fallback
         self.origin = origin
+        self.replacesBecause = replacesBecause
     }
 }

@@ -81,10 +81,9 @@ public final class Symbols: Sendable {
                     ? .assignment(assignment) : nil
             }
         }
-        if let single = plan.singles[symbol] {
-            reasons.append(
-                single.leftBy.map { .left(by: $0, origin: single.origin) }
-                    ?? .single(origin: single.origin, connection: single.connection))
+        reasons += (plan.singles[symbol] ?? []).map { single -> SymbolPlacement.Reason in
+            single.leftBy.map { .left(by: $0, origin: single.origin) }
+                ?? .single(origin: single.origin, connection: single.connection)
         }
         if isDemanded { reasons.append(.single(origin: .relay, connection: nil)) }
         guard wanting != nil || !reasons.isEmpty else { return nil }
@@ -239,6 +238,16 @@ public final class Symbols: Sendable {
         return connections.collectedSince(symbol)
     }
 
+    /// Returns the same for many channels in one step, without those that are not collected and those of every symbol.
+    public func collectedSince(_ channels: [FeedChannel]) -> [FeedChannel: Int64] {
+        let refused = connections.refused(channels)
+        var times: [FeedChannel: Int64] = [:]
+        for channel in channels where !refused.contains(channel) {
+            if let symbol = channel.symbol { times[channel] = connections.collectedSince(symbol) }
+        }
+        return times
+    }
+
     /// Starts to collect symbols that nobody asked for before. Returns those that can't be collected, each with the
     /// reason.
     private func demand(_ symbols: [Symbol], _ book: inout Book) -> [Symbol: String] {
@@ -281,7 +290,7 @@ public final class Symbols: Sendable {
         }
         if !over.isEmpty {
             logger.notice(
-                "symbols on demand are given up: nobody reads them",
+                "symbols on demand are no longer collected, since nobody reads them",
                 metadata: ["symbols": "\(DisplayText.list(over.map(\.description)))", "count": "\(over.count)"])
         }
         guard !symbols.isEmpty else { return DemandReview() }
@@ -321,12 +330,13 @@ public final class Symbols: Sendable {
     ) throws(CollectorProblem) -> SymbolSelection {
         let wishes = plan.wishes
         guard !wishes.contains(where: { $0.connection == wish.connection }) else {
-            throw CollectorProblem(.conflict, "\(wish.connection) exists already.")
+            throw CollectorProblem(.conflict, "\(wish.connection) already exists.")
         }
         guard wishes.count < rules.maximum else {
             throw CollectorProblem(
                 .conflict,
-                "WEBSOCKET_CONNECTIONS_MAX allows \(wishes.count.counted("connection")), and there are as many.")
+                "WEBSOCKET_CONNECTIONS_MAX allows \(wishes.count.counted("connection")), and there are that many already."
+            )
         }
         guard CollectorName.isConnectionName(wish.name), !wishes.contains(where: { $0.name == wish.name }) else {
             throw CollectorProblem(
@@ -369,10 +379,10 @@ public final class Symbols: Sendable {
 
     /// Subscribes to symbols: on the named connection, or where the strategy places them.
     public func subscribe(_ symbols: [Symbol], to id: String?) throws(CollectorProblem) -> SubscriptionChange {
-        try book.withLock { book throws(CollectorProblem) in
+        let change = try book.withLock { book throws(CollectorProblem) -> SubscriptionChange in
             try check(id, book.plan)
             if let all = book.plan.taker(of: id) {
-                throw CollectorProblem(.conflict, "\(all.connection) (\(all.name)) subscribes to every symbol already.")
+                throw CollectorProblem(.conflict, "\(all.connection) (\(all.name)) already subscribes to every symbol.")
             }
             let held = Set(
                 symbols.filter { symbol in
@@ -390,8 +400,16 @@ public final class Symbols: Sendable {
             // A symbol that was collected for readers of the relay now stays when they have gone.
             let adopted = held.filter(book.demand.contains)
             book.plan.want(changed.values.flatMap { $0 } + adopted, on: id, origin: .api)
-            return SubscriptionChange(changed: changed, unchanged: symbols.filter(held.contains))
+            return SubscriptionChange(
+                changed: changed, unchanged: symbols.filter(held.contains), withoutRoom: homeless)
         }
+        if !change.withoutRoom.isEmpty {
+            let names = DisplayText.list(change.withoutRoom.map(\.description))
+            logger.warning(
+                "no connection has room for some symbols of a subscription over the API: they are not collected",
+                metadata: ["symbols": "\(names)", "count": "\(change.withoutRoom.count)"])
+        }
+        return change
     }
 
     /// Unsubscribes from symbols: on the named connection, or wherever they are subscribed.
@@ -401,7 +419,7 @@ public final class Symbols: Sendable {
             if let all = book.plan.taker(of: id) {
                 throw CollectorProblem(
                     .conflict,
-                    "\(all.connection) (\(all.name)) subscribes to every symbol; single ones can't be taken away.")
+                    "\(all.connection) (\(all.name)) subscribes to every symbol; single ones can't be removed.")
             }
             let leaving = Set(symbols)
             let left = connections.snapshot.members.contains { member in
@@ -413,7 +431,7 @@ public final class Symbols: Sendable {
             }
             let changed = try asking { () throws(FeedError) in try connections.unsubscribe(symbols, from: id) }
             let gone = Set(changed.values.flatMap { $0 })
-            book.plan.unwant(symbols, on: id)
+            book.plan.unwant(symbols, on: id) { connections.wanting($0) != nil }
             book.demand.keep { connections.wanting($0) != nil }
             return SubscriptionChange(changed: changed, unchanged: symbols.filter { !gone.contains($0) })
         }
@@ -424,15 +442,15 @@ public final class Symbols: Sendable {
         guard book.withLock({ $0.plan.wishes.count }) > 1 else {
             throw CollectorProblem(
                 .conflict,
-                "There is one connection, so no symbol can move; USE_MULTI_CONNECTION=true allows several.")
+                "There is only one connection, so no symbol can move; USE_MULTI_CONNECTION=true allows several.")
         }
         switch rules.strategy {
         case .manual, .loadBalanced: return connections.rebalance()
         case .roundRobin, .priority:
             throw CollectorProblem(
                 .conflict,
-                "WEBSOCKET_ROUTING_STRATEGY=\(rules.strategy.rawValue) says where a symbol belongs; "
-                    + "load-balanced and manual let symbols move.")
+                "WEBSOCKET_ROUTING_STRATEGY=\(rules.strategy.rawValue) decides where each symbol belongs; "
+                    + "with load-balanced and manual, symbols can move.")
         }
     }
 

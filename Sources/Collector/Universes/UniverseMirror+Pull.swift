@@ -5,7 +5,7 @@ import Universe
 public import Upstream
 
 extension UniverseMirror {
-    /// How often what changes meanwhile may make a pull read the database again.
+    /// How often a pull reads the database, if the mirror is changed meanwhile each time.
     private static let tries = 3
 
     /// Reads the database and makes the pulled part of the mirror equal to it.
@@ -17,7 +17,7 @@ extension UniverseMirror {
     ///   - force: Whether the mirror may be emptied or more than halved, and is compared row by row.
     ///   - givenBack: Local groups that become the database's with this pull.
     /// - Throws: what `read` throws; the errors of ``replacePulled(with:source:force:givingBack:unlessChangedSince:)``;
-    ///   `.changing` if the mirror never rests.
+    ///   `.changing` if the mirror was changed during every try.
     public func pull(
         force: Bool = false, givingBack givenBack: [GroupRecord.Identity] = [],
         _ read: @Sendable () async throws -> UniverseSnapshot
@@ -56,7 +56,7 @@ extension UniverseMirror {
             if case .replaced(let changes) = outcome, let warning = changes.warning { logger.error("\(warning)") }
             return nil
         } catch let error as UpstreamError where error.reason == .cancelled {
-            return ("the database gave no answer within \(Self.patience)", nil)
+            return ("the database did not answer within \(Self.patience)", nil)
         } catch {
             return (String(describing: error), error)
         }

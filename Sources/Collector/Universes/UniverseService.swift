@@ -20,7 +20,7 @@ public final class UniverseService: Service {
         var cacheTimeToLive: Duration
         /// How often the mirror is pulled; `nil` pulls only by hand.
         var pullInterval: Duration?
-        /// What names each connection's symbols.
+        /// The wish that names each connection's symbols.
         var wishes: [SymbolWish]
 
         /// Makes settings.
@@ -96,7 +96,7 @@ public final class UniverseService: Service {
         watchBell.ring()
     }
 
-    /// Drops what the cache knows and has the connections' symbols follow the file; returns how many answers it dropped.
+    /// Drops the cache's answers and has the connections' symbols follow the file; returns how many answers it dropped.
     @discardableResult
     public func invalidate(_ scope: RelationshipCache.Scope) -> Int {
         let dropped = cache.invalidate(scope)
@@ -140,7 +140,7 @@ public final class UniverseService: Service {
                     let due = ContinuousClock.now + interval
                     return min(next ?? due, due)
                 }
-                // Nobody tries again then, and the mirror's age is shown anyway.
+                // Pulls are by hand now, so the failure would never end; the mirror's age is shown anyway.
                 if known == nil { shared.withLock { $0.status.failure = nil } }
             }
             if let due = next, due <= .now {
@@ -232,7 +232,7 @@ public final class UniverseService: Service {
         for remark in remarks.prefix(3) { logger.warning("universe pull: \(remark)") }
         guard remarks.count > 3 else { return }
         logger.warning(
-            "universe pull: there are more such remarks; edgetick universe pull prints all of them",
+            "universe pull: more remarks were left out; edgetick universe pull prints all of them",
             metadata: ["more": "\(remarks.count - 3)"])
     }
 
@@ -278,7 +278,7 @@ public final class UniverseService: Service {
             await symbols.follow(because: "the universes have changed")
             giveBackMemory()
         } else if isAsked || now != nil && symbols.isBehind {
-            // What could not be read when the counter moved is due until it is read: the counter need not move again.
+            // Keys that could not be read when the counter moved are due until they are read, without another change.
             await symbols.follow(because: "the universes were read again")
         }
     }
@@ -310,7 +310,8 @@ public final class UniverseService: Service {
         do {
             new = try reread()
         } catch {
-            logger.error("the settings can't be read again; those in effect stay", metadata: ["error": "\(error)"])
+            logger.error(
+                "the settings can't be read again; the current ones stay in effect", metadata: ["error": "\(error)"])
             return false
         }
         cache.reconfigure(environment: new.environment, timeToLive: new.cacheTimeToLive)

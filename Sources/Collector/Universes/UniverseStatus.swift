@@ -3,7 +3,7 @@ public import MarketData
 /// The state of the mirror.
 public struct UniverseStatus: Sendable, Equatable {
     /// The number of successful pulls since the process started, including those that found nothing new.
-    var pulls = 0
+    public var pulls = 0
     /// When any process last found the mirror to match the database, in milliseconds since the Unix epoch; `nil` before
     /// the first pull.
     public var mirrorPulledAt: Int64?

@@ -6,7 +6,7 @@ import Upstream
 /// Retries and discards dead letters while the uploads run: each letter in the upload to the database that holds its
 /// stream.
 ///
-/// With two databases, one may have done its part when the other fails. Then the result says both.
+/// With two databases, one may have done its part when the other fails. Then the result reports both.
 public struct DeadLetterDesk: Sendable {
     private let uploads: [SyncService]
     private let buffer: TickBuffer
@@ -47,10 +47,10 @@ public struct DeadLetterDesk: Sendable {
             letters: done.flatMap(\.letters), waiting: done.reduce(0) { $0 + $1.waiting }, failure: failure)
     }
 
-    /// Has the uploads that hold chosen letters do their parts, one after the other.
+    /// Runs the work in each upload that holds chosen letters, one after the other.
     ///
-    /// - Returns: The parts that are done, and what stopped the next one, if anything did.
-    /// - Throws: What stopped the first one.
+    /// - Returns: The results, and the error that stopped the second upload, if one did.
+    /// - Throws: The error that stopped the first upload.
     private func parts<Part: Sendable>(
         of choice: DeadLetterChoice, _ work: @escaping @Sendable (SyncService) async throws -> Part
     ) async throws -> (done: [Part], failure: String?) {
@@ -86,7 +86,7 @@ public struct DeadLetterDiscard: Sendable {
     public var failure: String?
 }
 
-/// The error of letters whose turn did not come, or for which the database was asked for too long.
+/// The error of letters whose turn did not come in time, or for which the database did not answer in time.
 struct UploadBusy: Error, CustomStringConvertible {
     var description: String {
         "the upload was busy for too long, its database did not answer in time, or it is stopping; try again"

@@ -2,7 +2,7 @@ public import MarketData
 public import Store
 public import Upstream
 
-/// The error that some named dead letters do not exist, or no longer do.
+/// Some named dead letters do not exist, or no longer exist.
 public struct DeadLettersMissing: Error, CustomStringConvertible {
     /// Their names.
     public let names: [DeadLetterChoice.Name]
@@ -22,15 +22,15 @@ extension DeadLetterChoice {
     }
 }
 
-/// The error that the database did not say yet whether the rows of some dead letters were settled or still wait.
+/// It is not known yet whether the rows of some dead letters were settled or still wait, and no database can be asked.
 public struct DeadLettersInDoubt: Error, CustomStringConvertible {
     /// The letters' names.
     public let names: [String]
 
     /// The description, in one line.
     public var description: String {
-        "dead letter \(DisplayText.list(names)): its upload was interrupted, and no database is set that could say "
-            + "whether the row still waits; upload first"
+        "dead letter \(DisplayText.list(names)): its upload was interrupted, and without a database it is unknown whether "
+            + "the row still waits; set DATABASE_URI and upload first"
     }
 }
 
@@ -138,7 +138,7 @@ public struct DeadLetterRetry: Sendable {
         guard unknown.isEmpty else { throw DeadLettersInDoubt(names: unknown.map(\.name)) }
         let waiting = Set(inDoubt().map(\.name))
         let settled = letters.filter { !waiting.contains($0.name) }
-        // Whoever has given up was told that nothing changed.
+        // A caller that has given up was told that nothing changed.
         try Task.checkCancellation()
         try await buffer.discard(settled)
         return DeadLetterDiscard(letters: settled, waiting: waiting.count)

@@ -71,7 +71,7 @@ final class Interludes: Sendable {
         }
     }
 
-    /// Begins the next work, in a task of its own, which whoever waits for the result can cancel.
+    /// Begins the next work, in its own task, so that the caller that waits for the result can cancel it.
     private func begin() -> Task<Void, Never>? {
         state.withLock { state in
             guard !state.waiting.isEmpty else { return nil }

@@ -6,7 +6,7 @@ struct SyncPolicy: Sendable {
     public enum Outcome: Sendable, Equatable {
         /// Everything that was buffered is upstream.
         case drained
-        /// A fault that passes by itself: the connection, a lock, a full server.
+        /// A temporary fault: the connection, a lock, a full server.
         case failedForNow
         /// A fault that a person must fix: schema, rights, password, a read-only server.
         case paused

@@ -7,11 +7,11 @@ public import Upstream
 
 /// The upload of `run`: a pass every interval, on request, and once more at shutdown.
 ///
-/// Failures never end it: collection goes on, and so do the other streams and the tries, at the pace that
+/// A failure never ends it: collection and the other streams continue, and what failed is retried at the pace that
 /// ``SyncSchedule`` sets.
 public final class SyncService: Service {
-    /// How long a shutdown waits for a pass under way and the last one together. What is not upstream by then goes up
-    /// after the next start.
+    /// How long a shutdown waits for a pass under way and the last one together. Rows that are not upstream by then are
+    /// uploaded after the next start.
     static let shutdownLimit: Duration = .seconds(5)
 
     private let pass: UploadPass
@@ -21,6 +21,8 @@ public final class SyncService: Service {
     public let interval: Duration
     /// The longest that a pass spends on a backlog. A stream that failed is reported and retried only after the pass ends.
     private let longestPass: Duration
+    /// Whether triggers that keep rows out of their tables are no problem (`SYNC_KEPT_OUT_INTENDED`).
+    let keepsOutOnPurpose: Bool
     private let logger: Logger
     private let doorbell = Doorbell()
     private let work = Mutex(Work())
@@ -50,12 +52,13 @@ public final class SyncService: Service {
     /// rows per transaction see ``UploadPass``.
     public init(
         buffer: TickBuffer, uploader: Uploader, interval: Duration, batchRows: Int, mostRows: Int? = nil,
-        longestPass: Duration = .seconds(10), logger: Logger
+        longestPass: Duration = .seconds(10), keepsOutOnPurpose: Bool = false, logger: Logger
     ) {
         self.buffer = buffer
         self.uploader = uploader
         self.interval = interval
         self.longestPass = longestPass
+        self.keepsOutOnPurpose = keepsOutOnPurpose
         self.logger = logger
         pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows, mostRows: mostRows)
     }
@@ -163,7 +166,7 @@ public final class SyncService: Service {
         let left = pass.streams.reduce(0) { $0 + statistics[$1].pending }
         if left > 0 {
             logger.warning(
-                "not everything is uploaded; the rest goes up after the next start", metadata: ["rows": "\(left)"])
+                "not everything is uploaded; the rest is uploaded after the next start", metadata: ["rows": "\(left)"])
         }
         await uploader.disconnect()
         work.withLock { $0.hasEnded = true }
@@ -257,10 +260,10 @@ public final class SyncService: Service {
         if let occurrences = failures.occurred(stream, description, now: .now) {
             var metadata: Logger.Metadata = ["error": "\(description)", "occurrences": "\(occurrences)"]
             if let stream { metadata["stream"] = "\(stream.rawValue)" }
-            let others = stream == nil ? "collection goes on" : "collection and the other streams go on"
+            let others = stream == nil ? "collection continues" : "collection and the other streams continue"
             let news =
                 needsPerson
-                ? "the upload can't go on until a person fixes this; it is tried again at least once a minute"
+                ? "the upload can't continue until a person fixes this; it is tried again at least once a minute"
                 : "the upload failed and is tried again"
             logger.error("\(news); \(others)", metadata: metadata)
         }

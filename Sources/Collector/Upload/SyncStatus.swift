@@ -1,9 +1,9 @@
 public import MarketData
 import Upstream
 
-/// The state of the upload: what was uploaded, and what stops each stream, or all of them.
+/// The state of the upload: the rows that were uploaded, and the failures that stop a stream, or all of them.
 public struct SyncStatus: Sendable, Equatable {
-    /// What was uploaded since the process started.
+    /// The counts since the process started.
     public private(set) var totals = UploadTotals()
     /// When a pass last ended with everything upstream.
     public private(set) var lastSuccess: ContinuousClock.Instant?
@@ -35,6 +35,7 @@ public struct SyncStatus: Sendable, Equatable {
         var sum = self
         sum.totals = totals + other.totals
         sum.lastSuccess = lastSuccess.flatMap { mine in other.lastSuccess.map { min(mine, $0) } }
+        sum.nextPass = nextPass.flatMap { mine in other.nextPass.map { min(mine, $0) } }
         sum.failures.merge(other.failures) { $1 }
         sum.missing.merge(other.missing) { $1 }
         sum.missingSince = [missingSince, other.missingSince].compactMap(\.self).min()

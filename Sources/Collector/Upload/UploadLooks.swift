@@ -22,8 +22,11 @@ final class UploadLooks: Sendable {
         var next: ContinuousClock.Instant?
         /// Rows up to these sequences were uploaded before the last check. Rows uploaded since then would not show that
         /// the table was emptied in between.
-        var seen: [EventStream: Int64]
+        var seen: [EventStream: Int64] = [:]
         var missing: [EventStream: String] = [:]
+
+        /// Through which sequence a stream's rows are gone; 0 if they are not.
+        func gone(_ stream: EventStream) -> Int64 { missing[stream] == nil ? 0 : seen[stream] ?? 0 }
 
         /// Takes what a check has shown, and returns the description of what is missing if that is news.
         ///
@@ -43,7 +46,7 @@ final class UploadLooks: Sendable {
         }
     }
 
-    /// What a check of one stream has shown.
+    /// The result of checking one stream.
     private enum Finding {
         /// Some of the rows are there.
         case there
@@ -57,8 +60,19 @@ final class UploadLooks: Sendable {
         self.buffer = buffer
         self.uploader = uploader
         let statistics = buffer.statistics
-        let seen = EventStream.allCases.map { ($0, statistics[$0].marks.acknowledged) }
-        state = Mutex(State(seen: Dictionary(uniqueKeysWithValues: seen)))
+        var state = State()
+        for stream in uploader.configuration.streams {
+            let marks = statistics[stream].marks
+            // A process before this one may have found that they are gone. About rows that the file no longer has, a person
+            // can decide nothing.
+            let isMissing = marks.gone > marks.deleted
+            state.seen[stream] = isMissing ? marks.gone : marks.acknowledged
+            if isMissing {
+                state.missing[stream] = Self.text(
+                    stream, "of those through sequence \(marks.gone), none was found when they were last checked")
+            }
+        }
+        self.state = Mutex(state)
     }
 
     /// Has the ledger checked as well if a check is due, since somebody may have deleted its rows. Called before the
@@ -71,7 +85,7 @@ final class UploadLooks: Sendable {
     /// Checks if a check is due.
     ///
     /// Rows that were found missing count as missing until one of them is there or ``forget(_:)`` is called, even if
-    /// they can't be looked up any more.
+    /// they can't be looked up any more; after a restart, as long as the file has them.
     ///
     /// - Parameter cutoff: Rows that were received until then, in microseconds since the Unix epoch, are left out.
     /// - Returns: The description of what is missing, by stream.
@@ -90,8 +104,14 @@ final class UploadLooks: Sendable {
             do {
                 let finding = try await check(stream, receivedAfter: cutoff)
                 let uploaded = buffer.statistics[stream].marks.acknowledged
-                let news = state.withLock { $0.note(finding, of: stream, uploaded: uploaded) }
-                if let news { try await buffer.note(incident: "rows are gone upstream", detail: news) }
+                let (news, gone) = state.withLock { state -> (String?, Int64) in
+                    let news = state.note(finding, of: stream, uploaded: uploaded)
+                    return (news, state.gone(stream))
+                }
+                if news != nil || gone != buffer.marks(of: stream).gone {
+                    let incident = news.map { Incident("rows are gone upstream", detail: $0) }
+                    try await buffer.note(gone: gone, of: stream, incident: incident)
+                }
             } catch let error as UpstreamError {
                 // Nothing can be checked if the table is missing, may not be read, or can't be read in the time
                 // allowed.
@@ -116,20 +136,28 @@ final class UploadLooks: Sendable {
         guard first < end else { return .nothing }
         let batch = try await buffer.read(stream, after: max(0, first), through: end, limit: Int(Self.rows)).batch
         let refused = try await buffer.refusedRows(of: stream, after: max(0, first), through: end)
+        let doubtful = try await buffer.possiblyRefusedRows(of: stream, after: max(0, first), through: end)
         let recent = (0..<batch.count).compactMap { index -> Int64? in
             guard let sequence = batch.sequence(at: index), let received = batch.received(at: index) else { return nil }
             // Rows that were found missing show by themselves that they are back.
             let counts = received > cutoff || isMissing
-            return counts && !refused.contains { $0.contains(sequence) } ? sequence : nil
+            let mayBeRefused = doubtful.contains(sequence) || refused.contains { $0.contains(sequence) }
+            return counts && !mayBeRefused ? sequence : nil
         }
         guard let oldest = recent.first else { return .nothing }
         let there = try await uploader.lookUp(batch).present
         guard recent.allSatisfy({ !there.contains($0) }) else { return .there }
+        return .gone(
+            through: end,
+            text: Self.text(
+                stream, "of \(recent.count.counted("row")) checked from sequence \(oldest) on, none was found"))
+    }
+
+    /// The description of rows that are gone, and what to do.
+    private static func text(_ stream: EventStream, _ evidence: String) -> String {
         let name = stream.rawValue
-        let text =
-            "\(name): uploaded rows are gone from the table: of \(recent.count.counted("row")) checked from "
-            + "sequence \(oldest) on, none was found; if they were not deleted on purpose, send them again: "
-            + "edgetick sync --again --stream \(name) --from …"
-        return .gone(through: end, text: text)
+        return
+            "\(name): uploaded rows are gone from the table: \(evidence); if they were not deleted on purpose, send them "
+            + "again: edgetick sync --again --stream \(name) --from …"
     }
 }

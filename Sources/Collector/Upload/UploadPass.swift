@@ -31,8 +31,8 @@ public struct UploadPass: Sendable {
 
     /// Uploads every row that the buffer holds now.
     ///
-    /// - Throws: `StoreError` and `UpstreamError`, once everything that can be uploaded is upstream. What was
-    ///   acknowledged by then stays acknowledged.
+    /// - Throws: `StoreError` and `UpstreamError`, after everything that can be uploaded is upstream. Rows that were
+    ///   acknowledged by then stay acknowledged.
     func run() async throws -> UploadTotals { try await report().get() }
 
     /// Uploads every row of these streams that the buffer holds now, or runs until each of them has failed. Rows that
@@ -113,11 +113,13 @@ public struct UploadPass: Sendable {
         var tries = 1
         while result.problem == nil, !Task.isCancelled {
             let again = EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true }
-            // Each retry of a batch that is too slow halves it.
-            let isSlow = again.contains { result.failures[$0]?.isSlow == true }
-            guard !again.isEmpty, tries < (isSlow ? Self.mostTries : Uploader.triesUntilNarrowed) else { break }
+            // Each retry of a batch that is too slow, or that ends the session, makes it smaller.
+            let shrinks = again.contains { stream in
+                result.failures[stream].map { $0.isSlow || $0.isLostConnection } ?? false
+            }
+            guard !again.isEmpty, tries < (shrinks ? Self.mostTries : Uploader.triesUntilNarrowed) else { break }
             tries += 1
-            // A fault that passes by itself gets a moment to do so.
+            // Give a temporary fault a moment to pass.
             try? await Task.sleep(for: .milliseconds(300))
             let before = result.totals
             let next = await report(of: again) { progress(before + $0) }
@@ -131,8 +133,8 @@ public struct UploadPass: Sendable {
     /// Enough to halve the largest batch to a few rows and find the one at fault.
     private static let mostTries = 25
 
-    /// Makes the buffer agree with what the ledger says is upstream. After a pass that ended between COMMIT and
-    /// acknowledgement, only the ledger has that knowledge; a database that was restored knows less than the buffer.
+    /// Makes the buffer agree with the ledger about which rows are upstream. After a pass that ended between COMMIT and
+    /// acknowledgement, only the ledger knows; a database that was restored knows less than the buffer.
     ///
     /// - Parameter readsTables: Whether the tables' descriptions are read again first.
     /// - Returns: The streams that can't be settled now, and why.
@@ -158,11 +160,18 @@ public struct UploadPass: Sendable {
     /// Makes a stream's rows from a sequence on wait for upload again, whatever the ledger says, and takes back what
     /// another copy of the file took over. The next pass leaves out rows that it recognises upstream.
     ///
-    /// - Throws: `StoreError` and `UpstreamError`.
+    /// - Throws: `StoreError` and `UpstreamError`; reason `ledger` if it would pass over waiting rows, and nothing is
+    ///   changed then.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws {
         try await uploader.connect()
-        try await buffer.sendAgain(stream, from: sequence)
+        let first = try await firstToSend(of: stream, from: sequence)
+        try await buffer.sendAgain(stream, from: first)
         try await uploader.settle(stream, with: buffer, isTakeover: true)
         looks.forget(stream)
+    }
+
+    /// The row from which ``sendAgain(_:from:)`` sends a stream; throws what it would throw.
+    public func firstToSend(of stream: EventStream, from sequence: Int64) async throws -> Int64 {
+        try await uploader.firstToSend(of: stream, from: sequence, with: buffer)
     }
 }

@@ -31,7 +31,7 @@ final class BatchSizes: Sendable {
 /// The buffer's head, as a pass reads it: which stream is next, how far each was read, and what failed.
 actor UploadQueue: UploadSource {
     private(set) var failures: [EventStream: UpstreamError] = [:]
-    /// Whether it ended with rows left, because the pass had to end.
+    /// Whether it ended with rows left, because the pass reached its time limit or was asked to end.
     private(set) var isCutShort = false
     private let buffer: TickBuffer
     private let sizes: BatchSizes

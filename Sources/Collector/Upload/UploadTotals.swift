@@ -1,7 +1,7 @@
 public import MarketData
 public import Upstream
 
-/// What an upload has done so far.
+/// The counts of an upload's rows so far.
 public struct UploadTotals: Sendable, Equatable {
     /// The counts of one stream's rows.
     public struct Counts: Sendable, Equatable {
@@ -58,11 +58,11 @@ public struct UploadTotals: Sendable, Equatable {
 public struct UploadReport: Sendable {
     /// What the pass did.
     public internal(set) var totals = UploadTotals()
-    /// What stopped single streams; the other streams were finished.
+    /// The failures that stopped single streams; they don't stop the other streams.
     public internal(set) var failures: [EventStream: UpstreamError] = [:]
     /// The description of uploaded rows that are gone, by stream.
     public internal(set) var missing: [EventStream: String] = [:]
-    /// Whether the pass ended early so that something else could be done.
+    /// Whether the pass ended with rows left, at its time limit or so that other work could run.
     var isCutShort = false
     /// What ended the pass for all streams, if anything did.
     public internal(set) var problem: (any Error)?

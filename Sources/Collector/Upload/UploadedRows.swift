@@ -37,6 +37,7 @@ public struct UploadedRows: Sendable {
             let batch = try rows.rows(of: stream, after: after, through: marks.acknowledged, limit: 1000)
             guard let last = batch.lastSequence else { return result }
             let found = try await uploader.lookUp(batch)
+            let doubtful = try rows.possiblyRefusedRows(of: stream, after: after, through: last)
             result.isCertain = result.isCertain && found.isCertain
             result.areChanged = result.areChanged || found.areChanged
             let recent = Set(
@@ -44,7 +45,9 @@ public struct UploadedRows: Sendable {
                     (batch.received(at: index) ?? 0) > cutoff ? batch.sequence(at: index) : nil
                 })
             for row in found.rows.sorted(by: { $0.sequence < $1.sequence })
-            where !refused.contains(where: { $0.contains(row.sequence) }) {
+            where !refused.contains(where: { $0.contains(row.sequence) })
+                && (row.upstream > 0 || !doubtful.contains(row.sequence))
+            {
                 result.add(
                     row, isEdge: row.sequence == batch.firstSequence || row.sequence == last,
                     isRecent: recent.contains(row.sequence))
@@ -83,15 +86,15 @@ public struct UploadedRows: Sendable {
                 isOldest ? .warning : .fault, .ledger, at: "\(name) \(missing.first)…\(missing.last)",
                 "\(missing.count) of \(count) uploaded rows are not upstream",
                 advice: isOldest
-                    ? "the database's own retention deletes its oldest rows; if it has none, \(again)"
-                    : "somebody deleted them, a trigger keeps them out, or a backup took the database's place: "
+                    ? "the database's own retention may have deleted its oldest rows; if it has none, \(again)"
+                    : "somebody deleted them, a trigger keeps them out, or the database was restored from a backup: "
                         + again)
         }
         if let doubled {
             result.find(
                 .fault, .ledger, at: "\(name) from \(doubled.first)",
                 "\(doubled.count.counted("row is", "rows are")) upstream more than once",
-                advice: "delete all but one of each there")
+                advice: "delete all but one copy of each in the database")
         }
         if areChanged {
             result.find(
@@ -102,8 +105,9 @@ public struct UploadedRows: Sendable {
         if !isCertain, count > 0 {
             result.find(
                 .note, .ledger, at: name,
-                "the table has no received_at, or no collector where a trigger changes received_at: a row that another "
-                    + "collector sent counts as this one's, and whether rows are doubled was not checked")
+                "the table or some of its rows have no received_at, or no collector where a trigger changes "
+                    + "received_at: a row that another collector sent counts as this one's, and whether rows are "
+                    + "doubled was not checked")
         }
     }
 }

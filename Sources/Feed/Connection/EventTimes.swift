@@ -2,7 +2,7 @@ import MarketData
 
 /// How far the events of a connection have come in their own time, by kind.
 ///
-/// Bytes in a queue, the feed's or this machine's, are read late. If the queue is discarded, what is missing begins
+/// Bytes may wait long in a queue, the feed's or this machine's. If the queue is discarded, what is missing begins
 /// where the events had come to, not when bytes were last read.
 struct EventTimes: Sendable {
     struct Mark: Sendable, Equatable {
@@ -12,13 +12,15 @@ struct EventTimes: Sendable {
         var received: FeedMoment
 
         /// How far the events had come, but no later than the clock when they were read, so that an event from the
-        /// future does not move it ahead. A clock that is more than a day behind the events is not believed.
+        /// future does not move it ahead. A clock that is more than a day behind the events is not trusted.
         var reached: Int64 { event - received.wall > EventTimes.clockDisbelief ? event : min(event, received.wall) }
     }
 
     /// How late the feed's events are, in milliseconds.
     let delay: Int64
     private var marks: [EventKind: Mark] = [:]
+    /// Whether the last event that was not late was ahead of the clock, so that the clock may be behind.
+    private var wasAhead = true
 
     init(delay: Int64) { self.delay = delay }
 
@@ -46,7 +48,7 @@ struct EventTimes: Sendable {
     /// Returns when a loss ended, in the events' own time, if its channel was confirmed at `stood` by the clock.
     ///
     /// The clock may have been set since the loss was noted. The time that passed on a clock that can't be set, and the
-    /// times of the events, limit how far it is believed.
+    /// times of the events, limit how far it is trusted.
     func end(of loss: LossLedger.Loss, noted: FeedMoment, stood: Int64, _ now: FeedMoment) -> LossLedger.End {
         let step = now.wall - noted.wall - now.elapsed(since: noted)
         var end = LossLedger.End(
@@ -64,19 +66,34 @@ struct EventTimes: Sendable {
     func needsEvent(toEnd loss: LossLedger.Loss, noted: FeedMoment, _ now: FeedMoment) -> Bool {
         let shown = max(now.wall, noted.wall + now.elapsed(since: noted))
         let length = shown - delay - loss.from
-        return length < 0 || length > Self.longestBelieved
+        return length < 0 || length > Self.longestTrusted
     }
 
     /// How far the clock may be off without a gap's ends being called uncertain, in milliseconds.
     static let clockTolerance: Int64 = 5000
-    /// How far the clock may be from the events before it is no longer believed, in milliseconds.
+    /// How far the clock may be from the events before it is no longer trusted, in milliseconds.
     static let clockDisbelief: Int64 = 86_400_000
-    /// The longest gap that is believed on the clock's word alone, in milliseconds.
-    private static let longestBelieved: Int64 = 7 * 86_400_000
+    /// The longest gap that is accepted by the clock alone, in milliseconds.
+    private static let longestTrusted: Int64 = 7 * 86_400_000
+
+    /// An event whose age is more than this, in milliseconds, does not show whether the clock is right.
+    private static let longestAge: Int64 = 60_000
 
     mutating func took(_ batch: EventBatch, _ now: FeedMoment) {
         for head in batch.lastHeads {
-            marks[head.kind] = Mark(event: max(marks[head.kind]?.event ?? head.end, head.end), received: now)
+            let before = marks[head.kind]
+            var event = head.end
+            let lead = event + delay - now.wall
+            if lead > Self.clockTolerance {
+                // A single event from the future must not move the mark ahead of all later events.
+                if !wasAhead {
+                    event = min(event, before.map { $0.event + now.elapsed(since: $0.received) } ?? now.wall - delay)
+                }
+                wasAhead = true
+            } else if lead > -Self.longestAge {
+                wasAhead = false
+            }
+            marks[head.kind] = Mark(event: max(before?.event ?? event, event), received: now)
         }
     }
 }

@@ -14,7 +14,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var isReading = false
     /// Set when further input no longer counts, because the connection is closing, failed or abandoned.
-    private var isDeaf = false
+    private var ignoresInput = false
     private var hasSentClose = false
     private var socketError: (any Error)?
 
@@ -30,7 +30,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isDeaf else { return }
+        guard !ignoresInput else { return }
         let frame = unwrapInboundIn(data)
         if !isReading {
             isReading = true
@@ -51,13 +51,13 @@ final class FeedChannelHandler: ChannelInboundHandler {
         case .skipBinary: owner.intake.skipBinary()
         case .drop, .pong: break
         case .ping:
-            // A peer that sends pings without reading the answers must not fill this side's memory.
+            // A peer that sends pings without reading the pongs must not fill this side's memory.
             if context.channel.isWritable { write(.pong, data) }
         case .close:
             endRead()
             switch WebSocketFrameAssembler.readClose(data.readableBytesView) {
             case .success(let notice):
-                isDeaf = true
+                ignoresInput = true
                 owner.peerClosed(notice)
             case .failure(let violation): fail(violation)
             }
@@ -67,19 +67,19 @@ final class FeedChannelHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         // A long frame may take several reads; its bytes are a sign of life too.
-        if isReading { endRead() } else if !isDeaf { owner.bytesSeen() }
+        if isReading { endRead() } else if !ignoresInput { owner.bytesSeen() }
         context.fireChannelReadComplete()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         endRead()
-        isDeaf = true
+        ignoresInput = true
         owner.closed(self, socketError.map { FeedEnding.lost($0, owner.configuration.endpoint) })
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard !isDeaf else { return }
+        guard !ignoresInput else { return }
         switch error {
         case NIOWebSocketError.invalidFrameLength:
             fail(.tooLong(maximumBytes: assembler.maximumBytes))
@@ -116,7 +116,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
 
     private func fail(_ violation: WebSocketFrameAssembler.Violation) {
         endRead()
-        isDeaf = true
+        ignoresInput = true
         fragments = nil
         owner.violated(violation)
     }
@@ -137,7 +137,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
 
     /// Drops the socket; nothing more is reported.
     func abandon() {
-        isDeaf = true
+        ignoresInput = true
         context?.close(promise: nil)
     }
 

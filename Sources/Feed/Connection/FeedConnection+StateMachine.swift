@@ -53,7 +53,7 @@ extension FeedConnection {
         private var stall: StallWatch
         /// When the subscription was confirmed; `nil` while it is not.
         private(set) var connectedSince: FeedMoment?
-        /// Whether the last ending needs a person; cleared when the subscription is confirmed again.
+        /// Whether the last ending requires attention; cleared when the subscription is confirmed again.
         private var isFailing = false
         /// Why the last try ended; `nil` during the first try, and once logged in.
         private var outage: Gap.Cause?
@@ -96,7 +96,7 @@ extension FeedConnection {
             }
         }
 
-        /// Whether the feed has answered for every wanted channel, or the unanswered ones were reported.
+        /// Whether the feed has confirmed or refused every wanted channel, or the unanswered ones were reported.
         var isSettled: Bool {
             guard case .subscribed = state else { return false }
             return subscription.isSettled
@@ -154,9 +154,9 @@ extension FeedConnection {
                     .connectTimeout, "connect",
                     "no connection to \(configuration.endpoint) within \(waited); check the network and the URL", now)
             case .greeting:
-                return loginTimedOut("the feed did not say that it is ready", now)
+                return loginTimedOut("the feed sent no greeting", now)
             case .loggingIn:
-                return loginTimedOut("the feed did not answer the login", now)
+                return loginTimedOut("the feed sent no reply to the login", now)
             case .closing, .stopping: return [.abandon]
             case .waiting: return connect(now)
             case .subscribed: return tickSubscribed(now)
@@ -169,7 +169,7 @@ extension FeedConnection {
             guard case .subscribed = state else { return [] }
             return abandon(
                 .overflow, "read",
-                "the buffer takes no more events; reconnecting when it has room: check the disk's free space and load",
+                "the buffer is full; reconnecting when it has room: check the disk's free space and load",
                 now)
         }
 
@@ -201,7 +201,7 @@ extension FeedConnection {
             }
         }
 
-        /// Handles the loss of the socket, or the failure to open one. An ending known already takes precedence.
+        /// Handles the loss of the socket, or the failure to open one. An ending that is already known takes precedence.
         mutating func closed(_ ending: FeedEnding?, _ now: FeedMoment, jitter: Double) -> [Action] {
             switch state {
             case .idle, .waiting, .stopped: return []
@@ -248,7 +248,7 @@ extension FeedConnection {
         }
 
         private mutating func loginTimedOut(_ what: String, _ now: FeedMoment) -> [Action] {
-            let message = "\(what) within \(configuration.loginTimeout.spoken); check that the URL is a feed's"
+            let message = "\(what) within \(configuration.loginTimeout.spoken); check that the URL leads to a feed"
             return close(.loginTimeout, "login", message, now)
         }
 
@@ -274,7 +274,7 @@ extension FeedConnection {
             case ("auth_timeout", _) where isOpen:
                 return close(
                     .loginTimeout, "login",
-                    "the login reached the feed too late: \(detail); the network is slow, or the feed busy", now)
+                    "the login reached the feed too late: \(detail); the network is slow or the feed is busy", now)
             case ("max_connections", _) where isOpen:
                 return close(
                     .connectionLimit, "read",
@@ -282,8 +282,8 @@ extension FeedConnection {
             case ("slow_consumer", _) where isOpen:
                 return close(
                     .slowConsumer, "read",
-                    "the feed gave up because its events were read too slowly: \(detail); subscribe to fewer symbols or "
-                        + "kinds of events, or use a faster machine", now)
+                    "the feed closed the connection because its events were read too slowly: \(detail); subscribe to fewer "
+                        + "symbols or kinds of events, or use a faster machine", now)
             case ("slow_consumer", .stopping):
                 // Events that the feed discarded will not arrive before the connection closes.
                 losses.lostAll(.disconnected, of: subscription, now)
@@ -312,10 +312,10 @@ extension FeedConnection {
         private var limitAdvice: String {
             let key = configuration.apiKeyName
             guard configuration.companions > 1 else {
-                return "another client uses the key of \(key): stop it, or have the limit raised"
+                return "another client uses the key in \(key): stop it, or have the limit raised"
             }
             return
-                "this collector opens \(configuration.companions) connections with the key of \(key): enable only as "
+                "this collector opens \(configuration.companions) connections with the key in \(key): enable only as "
                 + "many as the account allows, or have the limit raised; if another client uses the key too, stop it"
         }
 
@@ -331,7 +331,7 @@ extension FeedConnection {
             losses.took(batch, now)
             guard case .subscribed = state else { return [] }
             var actions: [Action] = []
-            if subscription.awaitsEvents { actions += stands(subscription.shown(by: batch), now) }
+            if subscription.awaitsEvents { actions += confirm(subscription.shown(by: batch), now) }
             if losses.awaitsEvents { actions += settle(now) }
             return actions
         }
@@ -423,8 +423,8 @@ extension FeedConnection {
                 return actions
                     + abandon(
                         .stalled, "read",
-                        "nothing came for \(configuration.stallTimeout.spoken), not even an answer to a ping; "
-                            + "connecting again", now)
+                        "nothing was received for \(configuration.stallTimeout.spoken), not even a reply to a ping; "
+                            + "reconnecting", now)
             }
         }
 
@@ -451,7 +451,7 @@ extension FeedConnection {
             func channels(after count: Int) -> [FeedChannel] {
                 message.dropFirst(count).split { $0 == "," || $0 == " " }.compactMap { FeedChannel($0) }
             }
-            if message.hasPrefix(prefix) { return stands(channels(after: prefix.count), now) }
+            if message.hasPrefix(prefix) { return confirm(channels(after: prefix.count), now) }
             guard message.hasPrefix("un" + prefix) else {
                 return [
                     .note(
@@ -462,7 +462,7 @@ extension FeedConnection {
             return []
         }
 
-        private mutating func stands(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> [Action] {
+        private mutating func confirm(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> [Action] {
             var isNew = false
             for channel in channels where subscription.confirmed(channel, now: now.monotonic, wall: now.wall) {
                 isNew = true
@@ -500,7 +500,7 @@ extension FeedConnection {
             return record(losses.told(notice, of: subscription, now))
         }
 
-        /// Acts on the answers once all are there: reports refusals, ends losses, and updates the status.
+        /// Acts on the answers once there is one for every channel: reports refusals, ends losses, and updates the status.
         private mutating func settle(_ now: FeedMoment) -> [Action] {
             guard case .subscribed = state, subscription.isSettled else { return [] }
             var actions: [Action] = []
@@ -534,7 +534,7 @@ extension FeedConnection {
             return FeedError(
                 .notAuthorized, operation: "subscribe",
                 message: "the account's plan does not cover \(refusalsToReport.count) of \(subscription.wanted.count) "
-                    + "channels: \(names); \(others); remove the refused ones, or upgrade the plan of "
+                    + "channels: \(names); \(others); remove the refused ones, or upgrade the plan of the key in "
                     + "\(configuration.apiKeyName)")
         }
 
@@ -584,7 +584,7 @@ extension FeedConnection {
             return record(over) + [.note(.stopped), .finish]
         }
 
-        /// Brings the record of gaps up to date.
+        /// Records the gaps that have begun or ended.
         private mutating func record(_ ended: [Gap]) -> [Action] { losses.change(ended).map { [.record($0)] } ?? [] }
     }
 }

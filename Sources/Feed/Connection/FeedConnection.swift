@@ -75,8 +75,8 @@ public final class FeedConnection: Service, Sendable {
     ///
     /// Before ``run()`` it replaces the initial interest; after the connection has ended it does nothing.
     ///
-    /// - Parameter missed: new symbols that are missed since the previous collector. Before ``run()`` it says nothing,
-    ///   because everything that is wanted at the start is.
+    /// - Parameter missed: new symbols that are missed since the previous collector. It has no effect before ``run()``,
+    ///   because everything that is wanted at the start counts as missed since then anyway.
     func setInterest(_ interest: Interest, missed: MissedSymbols? = nil) {
         let number = state.assign(interest)
         let isRunning = stage.withLock { stage in
@@ -104,7 +104,7 @@ public final class FeedConnection: Service, Sendable {
     /// Calls `body` on the connection's event loop after each change of the status or of the confirmed channels.
     func onChange(_ body: @escaping @Sendable () -> Void) { state.listen(body) }
 
-    /// What the connection knows about itself, from memory; never blocks on the network.
+    /// The connection's state and counters, from memory; never blocks on the network.
     public var snapshot: FeedSnapshot { state.snapshot }
 
     private func start(_ ended: EventLoopPromise<Void>) throws {

@@ -39,7 +39,7 @@ extension FeedConnectionLoop {
         }
     }
 
-    /// Logs a failure with what to do about it and when the next try comes.
+    /// Logs a failure, what to do about it, and when the next try is.
     func log(_ error: FeedError, retry: Duration?, count: Int) {
         var metadata: Logger.Metadata = [
             "reason": "\(error.reason.rawValue)", "error": "\(error)", "status": "\(machine.status.rawValue)",

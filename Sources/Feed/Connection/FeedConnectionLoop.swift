@@ -13,9 +13,9 @@ final class FeedConnectionLoop {
     var intake: FeedIntake
     private let ended: EventLoopPromise<Void>
     private var dialler: FeedDialler
-    /// Counts attempts and endings, so that what an earlier connection waited for is recognised.
+    /// Counts attempts and endings, so that a callback for an earlier connection is recognised.
     private var attempt = 0
-    /// The attempt under way. Anything that another one still does is ignored.
+    /// The attempt under way. Results of any other attempt are ignored.
     private var dial: FeedDial?
     private var handler: FeedChannelHandler?
     private var isPaused = false
@@ -85,8 +85,8 @@ final class FeedConnectionLoop {
 
     /// A read burst begins.
     func readBegan() {
-        intake.begin()
         let now = now
+        intake.begin(now)
         let actions = machine.alive(now)
         if !actions.isEmpty { perform(actions) }
         machine.seen(now)
@@ -159,7 +159,7 @@ final class FeedConnectionLoop {
         }
         let latency = batch.newestEnd.map { batch.receivedMicroseconds / 1000 - $0 }
         state.update { snapshot in
-            batch.forEachCount { snapshot.add($0, $1, at: batch.receivedMicroseconds / 1000) }
+            batch.forEachCount { if $1 > 0 { snapshot.events[$0, default: 0] += Int64($1) } }
             snapshot.latency = latency
             snapshot.lastEvent = batch.receivedMicroseconds / 1000
         }
@@ -219,7 +219,7 @@ final class FeedConnectionLoop {
         case .ping: handler?.ping()
         case .close(let code):
             handler?.sendClose(code: code)
-            // While reading is paused, the answer to the close frame would not be read.
+            // While reading is paused, the reply to the close frame would not be read.
             if isPaused { abandon() }
         case .abandon: abandon()
         case .awaitRoom: onRoom { loop in loop.perform(loop.machine.room(loop.now)) }
@@ -314,22 +314,15 @@ final class FeedConnectionLoop {
             guard isNew else { return }
             if isCurrent { snapshot.assigned = subscription.wanted.symbols }
             snapshot.confirmed = subscription.confirmedSymbols
+            snapshot.confirmedKinds = subscription.confirmedKinds
             let refused = subscription.wanted.filter(subscription.refused.contains)
             snapshot.refusedChannels = refused.map(\.description).sorted()
             snapshot.refused = refused.symbols
         }
         let version = machine.isSettled ? subscription.version : -1
-        let told = (status: machine.status, version: version, isQuiet: subscription.leaving.isEmpty)
-        guard shown.map({ $0 != told }) ?? true else { return }
-        shown = told
+        let current = (status: machine.status, version: version, isQuiet: subscription.leaving.isEmpty)
+        guard shown.map({ $0 != current }) ?? true else { return }
+        shown = current
         state.notify()
-    }
-}
-
-extension FeedSnapshot {
-    fileprivate mutating func add(_ kind: EventKind, _ count: Int, at time: Int64) {
-        guard count > 0 else { return }
-        events[kind, default: 0] += Int64(count)
-        lastEvents[kind] = time
     }
 }

@@ -121,7 +121,7 @@ struct FeedDialler {
                 FeedEnding(
                     .handshakeRefused, "connect",
                     "\(configuration.endpoint) chose a WebSocket extension or protocol that was not offered; "
-                        + "a proxy may stand between"))
+                        + "there may be a proxy in between"))
         }
         let handler = FeedChannelHandler(owner: dial.owner, maximumBytes: configuration.maximumFrameBytes)
         try channel.pipeline.syncOperations.addHandler(handler)

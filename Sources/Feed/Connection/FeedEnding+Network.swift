@@ -18,7 +18,7 @@ extension FeedEnding {
                 "no address was found for \(host); check \(advice), the network and DNS")
         }
         let causes = failure?.connectionErrors.map(\.error) ?? [error]
-        let cause = causes.first.map(text(of:)) ?? "no address answered"
+        let cause = causes.first.map(text(of:)) ?? "no address responded"
         return FeedEnding(
             .unreachable, "connect",
             "\(place) cannot be reached: \(cause); check \(advice), the network and the feed")
@@ -31,7 +31,7 @@ extension FeedEnding {
         return FeedEnding(.closed, "read", message)
     }
 
-    /// TLS could not be set up or failed. `certificate` is what the server presented, if known.
+    /// TLS could not be set up or failed. `certificate` is the one that the server presented, if known.
     static func tls(
         _ error: any Error, _ certificate: NIOSSLCertificate?, _ configuration: FeedConfiguration
     ) -> FeedEnding {
@@ -63,7 +63,7 @@ extension FeedEnding {
     static func certificateFile(_ path: String, _ detail: String) -> FeedEnding {
         FeedEnding(
             .certificateFile, "connect",
-            "the certificate file \(DisplayText.escaped(path)) \(detail); it must be readable and hold PEM "
+            "the certificate file \(DisplayText.escaped(path)) \(detail); it must be readable and contain PEM "
                 + "certificates")
     }
 
@@ -77,15 +77,16 @@ extension FeedEnding {
             }
         }
         let file = configuration.caFile.map { "\(DisplayText.escaped($0)) and the system" } ?? "the system"
-        return "its certificate is from an authority that \(file) does not know; if that authority is right, add it to "
-            + "the CA file"
+        return
+            "its certificate is from an authority that is not trusted by \(file); if you trust it, add its certificate "
+            + "to the file that MASSIVE_WEBSOCKET_CA_FILE names"
     }
 
     private static func text(of error: any Error) -> String {
         if let error = error as? IOError {
             return String(cString: strerror(error.errnoCode)).lowercased()
         }
-        if let error = error as? ChannelError, case .connectTimeout = error { return "no answer in time" }
+        if let error = error as? ChannelError, case .connectTimeout = error { return "no response in time" }
         if let error = error as? NIOSSLError, case .uncleanShutdown = error {
             return "closed without a TLS close_notify"
         }

@@ -20,19 +20,19 @@ struct FeedEnding: Error, Equatable, Sendable {
         var pace = FeedClose.ordinary
         switch status {
         case 401, 403:
-            advice = "the server does not let this client in; check \(configuration.apiKeyName), the plan and the URL"
+            advice = "the server refuses this client; check \(configuration.apiKeyName), the plan and the URL"
             pace = .keyRefused
         case 404: advice = "there is no feed at this path; check the URL"
         case 429:
-            advice = "too many tries; waiting longer"
+            advice = "too many attempts; waiting longer"
             pace = .tooManyRequests(retryAfter.map { .seconds($0) })
-        case 300..<400: advice = "the feed moved; set its new URL"
-        case 500...: advice = "the server has an error; trying again"
+        case 300..<400: advice = "the feed has moved; set its new URL"
+        case 500...: advice = "the server failed; trying again"
         default: advice = "the server does not speak WebSocket here; check the URL"
         }
         var ending = FeedEnding(
             .handshakeRefused, "connect",
-            "\(configuration.endpoint) answered with HTTP \(status) instead of opening a WebSocket: \(advice)")
+            "\(configuration.endpoint) responded with HTTP \(status) instead of opening a WebSocket: \(advice)")
         ending.pace = pace
         return ending
     }
@@ -46,7 +46,7 @@ struct FeedEnding: Error, Equatable, Sendable {
         }
     }
 
-    /// Whether a person should look, although tries continue.
+    /// Whether someone must look into it, although tries continue.
     var needsAttention: Bool {
         switch error.reason {
         case .keyRefused, .connectionLimit, .certificate, .certificateFile, .invalidConfiguration, .plaintextRefused:

@@ -3,7 +3,7 @@ import NIOCore
 
 /// Where a feed is: a checked WebSocket URL.
 ///
-/// A query may hold a token, so no description shows it.
+/// A query may contain a token, so no description shows it.
 public struct FeedEndpoint: Sendable, Equatable {
     /// The host name or address, without the brackets of an IPv6 address.
     let host: String
@@ -46,10 +46,7 @@ public struct FeedEndpoint: Sendable, Equatable {
     }
 
     /// Whether the host is this machine by name or address.
-    var isLoopback: Bool {
-        if host.lowercased() == "localhost" { return true }
-        return (try? SocketAddress(ipAddress: host, port: port))?.isLoopback ?? false
-    }
+    var isLoopback: Bool { HostName.isLoopback(host) }
 
     /// Whether the host is an address, which TLS server name indication does not allow (RFC 6066, section 3).
     var hostIsAddress: Bool { (try? SocketAddress(ipAddress: host, port: port)) != nil }
@@ -66,18 +63,18 @@ public struct FeedEndpoint: Sendable, Equatable {
 
     private static func parse(authority: Substring, defaultPort: Int) throws(FeedError) -> (String, Int) {
         guard !authority.contains("@") else {
-            throw invalid("the feed URL holds a user name or password; the feed takes only the API key")
+            throw invalid("the feed URL contains a user name or password; the feed accepts only the API key")
         }
         let host: Substring
         let portText: Substring
         if authority.first == "[" {
             guard let end = authority.firstIndex(of: "]") else {
-                throw invalid("the feed URL's IPv6 address lacks its closing bracket")
+                throw invalid("the feed URL's IPv6 address has no closing bracket")
             }
             host = authority[authority.index(after: authority.startIndex)..<end]
             portText = authority[authority.index(after: end)...]
             guard host.contains(":"), (try? SocketAddress(ipAddress: String(host), port: 1)) != nil else {
-                throw invalid("the feed URL's IPv6 address is not one")
+                throw invalid("the feed URL's IPv6 address is not valid")
             }
         } else {
             let end = authority.firstIndex(of: ":") ?? authority.endIndex
@@ -85,7 +82,7 @@ public struct FeedEndpoint: Sendable, Equatable {
             portText = authority[end...]
         }
         guard HostName.isPossible(host) else {
-            throw invalid("the feed URL's host is empty or holds characters that host names do not have")
+            throw invalid("the feed URL's host is empty or contains characters that host names cannot have")
         }
         guard !portText.isEmpty else { return (String(host), defaultPort) }
         guard portText.first == ":", let port = Int(portText.dropFirst()), (1...65535).contains(port),
@@ -98,7 +95,7 @@ public struct FeedEndpoint: Sendable, Equatable {
 
     private static func parse(target: Substring) throws(FeedError) -> String {
         guard target.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }) else {
-            throw invalid("the feed URL's path holds spaces, a fragment or characters that need percent-encoding")
+            throw invalid("the feed URL's path contains spaces, a fragment or characters that need percent-encoding")
         }
         return target.first == "/" ? String(target) : "/" + target
     }
@@ -121,9 +118,6 @@ extension FeedEndpoint: CustomDebugStringConvertible, CustomReflectable {
 }
 
 extension SocketAddress {
-    /// Whether the address is this machine's own: 127.0.0.0/8, the same mapped to IPv6, or `::1`.
-    var isLoopback: Bool {
-        guard let text = ipAddress else { return false }
-        return text == "::1" || text.hasPrefix("127.") || text.hasPrefix("::ffff:127.")
-    }
+    /// Whether the address is this machine's own.
+    var isLoopback: Bool { ipAddress.map { HostName.isLoopback($0) } ?? false }
 }

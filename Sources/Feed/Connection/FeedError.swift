@@ -1,4 +1,4 @@
-/// What went wrong on a feed connection, in one line that says what to do and holds no secret.
+/// An error of a feed connection, described in one line that says what to do and contains no secret.
 public struct FeedError: Error, Sendable, Equatable {
     /// The kinds of failure; bounded, fit for a metric's label.
     public enum Reason: String, Sendable, Equatable, CaseIterable {
@@ -16,15 +16,15 @@ public struct FeedError: Error, Sendable, Equatable {
         case connectTimeout
         /// The server's certificate is not trusted, expired or for another host; or TLS failed otherwise.
         case certificate
-        /// The server answered the WebSocket handshake with something else.
+        /// The server responded to the handshake without opening a WebSocket.
         case handshakeRefused
-        /// The feed greeted or answered the login too late.
+        /// The feed's greeting, or its reply to the login, came too late.
         case loginTimeout
         /// The feed refused the API key.
         case keyRefused
         /// Another client took the account's last connection.
         case connectionLimit
-        /// The feed gave up because this side reads too slowly.
+        /// The feed closed the connection because this side reads too slowly.
         case slowConsumer
         /// The account's plan does not cover a channel.
         case notAuthorized
@@ -40,7 +40,7 @@ public struct FeedError: Error, Sendable, Equatable {
         case protocolViolation
         /// The buffer had no room and the connection was dropped.
         case overflow
-        /// The events came so long after another connection's that copies can't be told from new ones.
+        /// The events came so long after another connection's that duplicates can't be told from new ones.
         case fellBehind
         /// The connection object was used in a way that it does not allow.
         case misuse

@@ -15,11 +15,17 @@ struct FeedIntake {
     private var statuses: [FeedStatus] = []
     private(set) var counts = Counts()
     private let tap: (any FrameTap)?
-    /// The time of the newest event, in milliseconds since the Unix epoch.
-    private var newestTime: Int64
+    /// A time that was reached, in milliseconds since the Unix epoch, and when that was noted; `nil` before the first
+    /// read.
+    private var reached: Int64
+    private var noted: FeedMoment?
+    /// When the last read began, and the present then, by the clock or the times before.
+    private var read: (began: FeedMoment, present: Int64)?
 
+    /// - Parameter newestTime: The time of the newest event of the previous collector, in milliseconds since the Unix
+    ///   epoch.
     init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0) {
-        self.newestTime = newestTime
+        reached = newestTime
         self.name = name
         self.tap = tap
         batch = EventBatch(connection: name, receivedMicroseconds: 0)
@@ -32,10 +38,13 @@ struct FeedIntake {
     mutating func keep(_ kinds: KindSet) { batch.sent = kinds.isEmpty ? nil : SentEvents(kinds) }
 
     /// Begins a read, just after its bytes were taken from the socket.
-    mutating func begin() {
+    mutating func begin(_ now: FeedMoment) {
         batch.receivedMicroseconds = WallClock.microseconds()
         // If the clock was set back, the feed's times are still right.
-        decoder.times = FrameDecoder.believableTimes(now: max(batch.receivedMicroseconds / 1000, newestTime))
+        let present = max(now.wall, reached + (noted.map { now.elapsed(since: $0) } ?? 0))
+        if noted == nil { noted = now }
+        read = (now, present)
+        decoder.times = FrameDecoder.believableTimes(now: present)
     }
 
     /// Decodes one text message.
@@ -53,7 +62,11 @@ struct FeedIntake {
         var next = EventBatch(connection: name, receivedMicroseconds: batch.receivedMicroseconds)
         next.reserve(asIn: batch, most: 4096)
         swap(&next, &batch)
-        newestTime = max(newestTime, next.newestEnd ?? 0)
+        // An event from the future proves nothing; otherwise, the range of valid times would move with each.
+        if let read, let noted, let newest = next.newestEnd {
+            let time = min(newest, read.present)
+            if time > reached + read.began.elapsed(since: noted) { (self.reached, self.noted) = (time, read.began) }
+        }
         return next
     }
 

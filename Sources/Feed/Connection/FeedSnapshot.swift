@@ -8,11 +8,11 @@ public enum FeedConnectionStatus: String, Sendable, Equatable, CaseIterable, Cod
     case connecting
     /// Logged in and subscribed.
     case connected
-    /// Something needs a person: the key, the account's limit, the certificate, too many failures. Tries go on.
+    /// Something requires attention: the key, the account's limit, the certificate, too many failures. Tries continue.
     case error
 }
 
-/// What a feed connection knows about itself: a copy from memory, at most one socket read old.
+/// The state and counters of a feed connection: a copy from memory, at most one socket read old.
 public struct FeedSnapshot: Sendable, Equatable {
     /// The connection's name.
     public var name: String
@@ -30,7 +30,9 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var channels = 0
     /// The number of confirmed channels; always up to date.
     public var confirmedChannels = 0
-    /// Whether the feed has answered for every channel of the present symbols, or the unanswered ones were reported.
+    /// The number of confirmed channels of each kind; updated when a round of subscriptions ends.
+    public var confirmedKinds: [EventKind: Int] = [:]
+    /// Whether the feed has confirmed or refused every channel of the current symbols, or the unanswered ones were reported.
     public var isSettled = false
     /// Whether the feed has confirmed the end of every subscription that was given up, so that no such events come.
     var isQuiet = true
@@ -47,7 +49,7 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var overflowed: Int64 = 0
     /// Binary messages that were skipped; the feed does not use them.
     public var binaryFrames: Int64 = 0
-    /// What could not be decoded, since the start.
+    /// Events and fields that could not be decoded since the start.
     public var rejects = DecodeRejects()
     /// How often a connection was opened again after one ended.
     public var reconnects: Int64 = 0
@@ -58,8 +60,6 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var lastMessage: Int64?
     /// When the newest events were read, in milliseconds since the Unix epoch.
     public var lastEvent: Int64?
-    /// When the newest events of each kind that came were read, in milliseconds since the Unix epoch.
-    public var lastEvents: [EventKind: Int64] = [:]
     /// When the subscription was confirmed, in milliseconds since the Unix epoch; `nil` while it is not.
     public var connectedSince: Int64?
     /// The newest failure.
@@ -71,6 +71,6 @@ public struct FeedSnapshot: Sendable, Equatable {
     /// Whether reading is paused because the buffer is nearly full.
     public var isPaused = false
 
-    /// Makes the snapshot of a connection that did nothing yet.
+    /// Makes the snapshot of a connection that has done nothing yet.
     public init(name: String) { self.name = name }
 }

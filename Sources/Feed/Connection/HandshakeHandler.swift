@@ -2,7 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 
-/// Sends the WebSocket handshake request and explains any answer other than 101.
+/// Sends the WebSocket handshake request and explains any response other than 101.
 final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
 
@@ -43,7 +43,7 @@ final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHandler {
             fail(
                 FeedEnding(
                     .handshakeRefused, "connect",
-                    "\(configuration.endpoint) did not answer as a WebSocket server; check the URL"))
+                    "\(configuration.endpoint) did not respond as a WebSocket server; check the URL"))
         } else if error is NIOSSLError || error is NIOSSLExtraError || error is BoringSSLError {
             let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
             fail(.tls(error, handler?.peerCertificate, configuration))

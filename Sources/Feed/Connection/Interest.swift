@@ -18,7 +18,7 @@ public enum Interest: Sendable, Equatable {
 /// Symbols that were missed before they were wanted: since the previous collector of the file.
 struct MissedSymbols: Sendable {
     var symbols: Set<Symbol>
-    /// How far that collector came.
+    /// How far that collector got.
     var life: PreviousLife
 
     func contains(_ channel: FeedChannel) -> Bool { channel.symbol.map(symbols.contains) ?? false }

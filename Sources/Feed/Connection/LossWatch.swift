@@ -11,7 +11,7 @@ struct LossWatch: Sendable {
     private var ledger = LossLedger()
     /// The lost channels that are nevertheless confirmed: the feed is a relay with a gap of its own, or their events
     /// can't be decoded.
-    private var amidst: Set<FeedChannel> = []
+    private var confirmedLosses: Set<FeedChannel> = []
     private var spells = UnreadableSpells()
     /// How far the events have come.
     private var times: EventTimes
@@ -19,7 +19,7 @@ struct LossWatch: Sendable {
     private var hasEvents = false
     /// Gaps from before this process whose end is known only from the clock.
     private var unproven = UnprovenGaps()
-    /// Whether losses wait for an event to show when they ended, because the clock can't.
+    /// Whether losses wait for an event to show when they ended, because the clock can't show it.
     private(set) var awaitsEvents = false
     /// What is watched after a pause.
     private(set) var jumps = JumpWatch()
@@ -80,16 +80,16 @@ struct LossWatch: Sendable {
             guard let extent = lost[kind], !spells.goesOn(kind, extent, version: version, now: now.monotonic) else {
                 continue
             }
-            let standing = subscription.wanted.filter { $0.kind == kind && subscription.mayFlowSince($0) != nil }
-            guard let from = standing.map({ start(of: $0, of: subscription) }).min() else { continue }
+            let flowing = subscription.wanted.filter { $0.kind == kind && subscription.mayFlowSince($0) != nil }
+            guard let from = flowing.map({ start(of: $0, of: subscription) }).min() else { continue }
             let all = spells.came(kind, extent, from: from, version: version, now: now.monotonic)
             let channels =
                 all.extent.isWhole
-                ? standing
+                ? flowing
                 : all.extent.symbols.map { FeedChannel(kind: kind, symbol: $0) }.filter(subscription.covers)
             for channel in channels where !ledger.contains(channel) {
                 ledger.lost(channel, from: all.from, cause: .damaged, now)
-                amidst.insert(channel)
+                confirmedLosses.insert(channel)
             }
         }
     }
@@ -98,11 +98,11 @@ struct LossWatch: Sendable {
     mutating func told(_ notice: GapNotice, of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         // A channel that is lost for another reason stays lost until it is confirmed.
         let channels = notice.channels.filter {
-            subscription.covers($0) && (amidst.contains($0) || !ledger.contains($0))
+            subscription.covers($0) && (confirmedLosses.contains($0) || !ledger.contains($0))
         }
         for channel in channels { ledger.lost(channel, from: notice.from, cause: notice.cause, now) }
         guard let to = notice.to else {
-            amidst.formUnion(channels)
+            confirmedLosses.formUnion(channels)
             return []
         }
         return end(channels) { _, _, _ in LossLedger.End(time: to) }
@@ -153,13 +153,13 @@ struct LossWatch: Sendable {
         _ batch: EventBatch, of subscription: Subscription, _ now: FeedMoment
     ) -> [Gap] {
         jumps.took(batch).compactMap { jump in
-            gap(over: jump, of: standing(over: jump, in: subscription), isUncertain: times.showClockBehind(now))
+            gap(over: jump, of: affected(by: jump, in: subscription), isUncertain: times.showClockBehind(now))
         }
     }
 
     /// The channels of which the feed may have discarded events in a pause: those that are asked for and not lost
     /// already, and those that were given up before the watch began.
-    private func standing(over jump: JumpWatch.Jump, in subscription: Subscription) -> [FeedChannel] {
+    private func affected(by jump: JumpWatch.Jump, in subscription: Subscription) -> [FeedChannel] {
         subscription.wanted.filter { subscription.mayFlowSince($0) != nil && !ledger.contains($0) }
             + subscription.leaving.filter { $0.value.until < jump.watchedSince }.keys
     }
@@ -185,7 +185,7 @@ struct LossWatch: Sendable {
         awaitsEvents = false
         var over: [FeedChannel] = []
         for channel in subscription.wanted where subscription.standsSince(channel) != nil {
-            guard ledger.contains(channel), !amidst.contains(channel) else { continue }
+            guard ledger.contains(channel), !confirmedLosses.contains(channel) else { continue }
             if !hasEvents, ledger.contains(channel, where: { times.needsEvent(toEnd: $0, noted: $1, now) }) {
                 awaitsEvents = true
             } else {
@@ -204,7 +204,7 @@ struct LossWatch: Sendable {
         spells.reached(reached(now))
         let over = spells.takeEnded(now: now.monotonic)
         guard !over.isEmpty else { return [] }
-        let channels = amidst.filter { channel in
+        let channels = confirmedLosses.filter { channel in
             over[channel.kind] != nil && ledger.contains(channel) { loss, _ in loss.cause == .damaged }
         }
         return end(channels) { channel, loss, _ in LossLedger.End(time: over[channel.kind] ?? loss.from) }
@@ -228,21 +228,21 @@ struct LossWatch: Sendable {
     /// event can show it.
     mutating func gaveUp(_ channels: [FeedChannel], of subscription: Subscription, _ now: FeedMoment) -> [Gap] {
         open { _ in channels.filter { subscription.leaving[$0] != nil && !ledger.contains($0) } }
-            + end(channels + amidst.filter { !subscription.covers($0) }, at: clockEnd(now))
+            + end(channels + confirmedLosses.filter { !subscription.covers($0) }, at: clockEnd(now))
     }
 
     /// Ends the losses of confirmed channels, because the connection has ended.
-    mutating func endStanding(_ now: FeedMoment) -> [Gap] { end(amidst, at: clockEnd(now)) }
+    mutating func endStanding(_ now: FeedMoment) -> [Gap] { end(confirmedLosses, at: clockEnd(now)) }
 
     /// Ends every loss, because the connection is stopped.
     mutating func stopped(_ subscription: Subscription, _ now: FeedMoment) -> [Gap] {
-        open { standing(over: $0, in: subscription) } + end(ledger.channels, at: clockEnd(now))
+        open { affected(by: $0, in: subscription) } + end(ledger.channels, at: clockEnd(now))
     }
 
     private mutating func end(
         _ channels: some Sequence<FeedChannel>, at end: (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End
     ) -> [Gap] {
-        amidst.subtract(channels)
+        confirmedLosses.subtract(channels)
         return ledger.ended(channels, connection: connection, at: end)
     }
 
@@ -269,7 +269,7 @@ struct LossWatch: Sendable {
     /// How far the feed has come in its events' time; by the clock if no event has come.
     private func reached(_ now: FeedMoment) -> Int64 { (times.feedTime(now) ?? now.wall - delay) + Gap.endMargin }
 
-    /// Ends a loss by the clock, as far as the clock is believed: when its channel was confirmed, or now.
+    /// Ends a loss by the clock, as far as the clock is trusted: when its channel was confirmed, or now.
     private func clockEnd(
         _ now: FeedMoment, stood: @escaping (FeedChannel) -> Int64? = { _ in nil }
     ) -> (FeedChannel, LossLedger.Loss, FeedMoment) -> LossLedger.End {

@@ -57,7 +57,7 @@ struct JumpWatch: Sendable {
         /// Whether ``newest`` and ``until`` are the clock's, not an event's.
         var isGuess: Bool
 
-        /// Corrects a guess by an event. If the clock is more than a day off, only the length of the span is right.
+        /// Corrects a guess by an event's time. If the clock is more than a day off, only the length of the span is right.
         mutating func believe(_ time: Int64) {
             if isGuess, abs(time - until) > EventTimes.clockDisbelief {
                 newest += time - until

@@ -8,7 +8,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// The longest answer that is read, in bytes.
+    /// The longest response that is read, in bytes.
     private static let maximumBytes = 16 << 10
 
     private let proxy: HTTPProxy
@@ -40,18 +40,18 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         var bytes = unwrapInboundIn(data)
         received.writeBuffer(&bytes)
         guard let end = Self.endOfHead(received.readableBytesView) else {
-            if received.readableBytes > Self.maximumBytes { refuse("it did not answer as an HTTP proxy") }
+            if received.readableBytes > Self.maximumBytes { refuse("it did not respond as an HTTP proxy") }
             return
         }
         let head = received.readSlice(length: end) ?? ByteBuffer()
         let line = head.readableBytesView.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }
         let words = line.split(separator: UInt8(ascii: " "), maxSplits: 2).map { String(decoding: $0, as: UTF8.self) }
         guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else {
-            return refuse("it did not answer as an HTTP proxy")
+            return refuse("it did not respond as an HTTP proxy")
         }
         switch status {
         case 200..<300: finish(context)
-        case 407: refuse("it asks for a user and a password: write http://user:password@\(proxy)")
+        case 407: refuse("it asks for a user name and a password: write http://user:password@\(proxy)")
         default:
             let words = words.count > 2 ? " \(DisplayText.escaped(words[2], limit: 60))" : ""
             refuse("it refused a tunnel to \(endpoint.hostHeader): \(status)\(words)")
@@ -95,7 +95,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         report?(ending)
     }
 
-    /// The length of the answer's head in bytes, including its empty line; `nil` if the head is incomplete.
+    /// The length of the response's head in bytes, including its empty line; `nil` if the head is incomplete.
     private static func endOfHead(_ bytes: ByteBufferView) -> Int? {
         var line = 0
         for (offset, byte) in bytes.enumerated() {

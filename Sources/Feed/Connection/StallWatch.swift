@@ -1,4 +1,4 @@
-/// Decides when a quiet connection is pinged and when a silent one is given up.
+/// Decides when a quiet connection is pinged and when a silent one counts as lost.
 ///
 /// Any frame counts as a sign of life, so pings may stay unanswered while data flows. Times are durations since any
 /// fixed point of a monotonic clock.

@@ -121,7 +121,7 @@ struct Subscription: Sendable {
         return (added, removed)
     }
 
-    /// Forgets all answers, because a new connection starts without any.
+    /// Forgets all confirmations and refusals, because a new connection starts without any.
     mutating func reset() {
         version += 1
         for channel in wanted { entries[channel]?.progress = .unasked }
@@ -164,7 +164,7 @@ struct Subscription: Sendable {
         entries[channel]?.progress = .confirmed(at: wall, asked: asked)
         confirmedCount += 1
         refused.remove(channel)
-        // The answers for the other channels of the request may be on their way.
+        // The answers for the request's other channels may be on their way.
         if let ask = asks.firstIndex(where: { $0.channels.contains(channel) }), !asks[ask].isReported {
             asks[ask].deadline = now + confirmTimeout
         }
@@ -232,6 +232,11 @@ struct Subscription: Sendable {
     var confirmedSymbols: [Symbol] {
         let missing = Set(wanted.filter { standsSince($0) == nil }.compactMap(\.symbol))
         return wanted.symbols.filter { !missing.contains($0) }
+    }
+
+    /// The number of confirmed channels of each kind.
+    var confirmedKinds: [EventKind: Int] {
+        wanted.reduce(into: [:]) { if standsSince($1) != nil { $0[$1.kind, default: 0] += 1 } }
     }
 
     /// Stops waiting for an answer for a channel.

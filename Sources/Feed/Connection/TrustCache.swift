@@ -40,10 +40,10 @@ final class TrustCache: Sendable {
             guard let text = try? Data(contentsOf: URL(fileURLWithPath: caFile)),
                 let certificates = try? NIOSSLCertificate.fromPEMBytes(Array(ByteOrderMark.dropped(from: Array(text))))
             else { throw FeedEnding.certificateFile(caFile, "cannot be read") }
-            guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "holds no certificate") }
+            guard !certificates.isEmpty else { throw FeedEnding.certificateFile(caFile, "contains no certificate") }
             tls.additionalTrustRoots = [.certificates(certificates)]
         }
-        // A peer that does not answer must not delay the next try.
+        // A peer that does not respond must not delay the next try.
         tls.shutdownTimeout = TimeAmount(closeTimeout)
         return try NIOSSLContext(configuration: tls)
     }

@@ -15,17 +15,17 @@ struct UnprovenGaps: Sendable {
         guard let feed = times.feedTime(now) else { return [] }
         var missing: [Gap] = []
         gaps.removeAll { gap, ended in
-            guard let told = gap.to else { return true }
-            let stood = feed - now.elapsed(since: ended)
-            if stood > told {
+            guard let clockEnd = gap.to else { return true }
+            let reached = feed - now.elapsed(since: ended)
+            if reached > clockEnd {
                 var rest = gap
-                rest.from = told
+                rest.from = clockEnd
                 rest.to = feed + Gap.endMargin
                 rest.isUncertain = true
                 missing.append(rest)
             }
             // An event that comes late proves nothing yet.
-            return told - stood <= EventTimes.clockTolerance
+            return clockEnd - reached <= EventTimes.clockTolerance
         }
         return missing
     }

@@ -36,11 +36,11 @@ struct WebSocketFrameAssembler: Sendable {
     struct Violation: Equatable {
         /// The close code (RFC 6455, section 7.4.1).
         var code: UInt16
-        /// What was wrong and what it may mean.
+        /// What was wrong, and its likely cause.
         var explanation: String
     }
 
-    /// What a close frame said.
+    /// The content of a close frame.
     struct CloseNotice: Equatable {
         /// The code; `nil` when the frame was empty.
         var code: UInt16?
@@ -64,7 +64,7 @@ struct WebSocketFrameAssembler: Sendable {
             return .protocolError("the feed sent a frame with reserved bits set")
         }
         if header.isMasked {
-            return .protocolError("the feed sent a masked frame, which only clients may")
+            return .protocolError("the feed sent a masked frame, which only clients may send")
         }
         switch header.opcode {
         case 0x0, 0x1, 0x2: return content(header)
@@ -83,7 +83,7 @@ struct WebSocketFrameAssembler: Sendable {
         guard isFirst == (open == nil) else {
             return .protocolError(
                 isFirst
-                    ? "the feed began a message before it had ended the one in fragments"
+                    ? "the feed began a message before it had ended a fragmented one"
                     : "the feed continued a message that it had not begun")
         }
         let (isText, length) = open ?? (isText: header.opcode == 0x1, length: 0)
@@ -108,7 +108,7 @@ struct WebSocketFrameAssembler: Sendable {
         case 1000...1003, 1007...1014, 3000...4999: break
         default:
             return .failure(
-                Violation(code: 1002, explanation: "the feed sent the close code \(code), which may not be sent"))
+                Violation(code: 1002, explanation: "the feed sent the close code \(code), which must never be sent"))
         }
         guard let reason = String(validating: payload.dropFirst(2), as: UTF8.self) else {
             return .failure(Violation(code: 1007, explanation: "the feed sent a close reason that is not UTF-8"))
@@ -129,8 +129,8 @@ extension WebSocketFrameAssembler.Violation: Error {
         Self(
             code: 1009,
             explanation:
-                "the feed sent a message longer than the limit of \(maximumBytes) bytes; check that the URL is a "
-                + "feed's")
+                "the feed sent a message longer than the limit of \(maximumBytes) bytes; check that the URL leads to "
+                + "a feed")
     }
 
     /// A text message that is not UTF-8 (RFC 6455, section 8.1).

@@ -9,7 +9,7 @@ struct DecimalNumber {
     private let text: UnsafeRawBufferPointer
 
     /// 10^19 is the largest power of ten below 2^64.
-    private static let mostDigits = 19
+    private static let maximumDigits = 19
     /// Larger written exponents are clamped to this. They overflow or underflow anyway, and the sum with the length of
     /// any text stays within `Int`.
     private static let exponentCap = 1 << 50
@@ -29,7 +29,7 @@ struct DecimalNumber {
                 let digit = UInt64(byte &- UInt8(ascii: "0"))
                 if count == 0, digit == 0 {
                     if inFraction { exponent -= 1 }
-                } else if count < DecimalNumber.mostDigits {
+                } else if count < DecimalNumber.maximumDigits {
                     digits = digits &* 10 &+ digit
                     count += 1
                     if inFraction { exponent -= 1 }
@@ -64,13 +64,13 @@ struct DecimalNumber {
         guard !isCut else { return nil }
         var magnitude = digits
         if exponent < 0 {
-            guard exponent >= -DecimalNumber.mostDigits else { return nil }
+            guard exponent >= -DecimalNumber.maximumDigits else { return nil }
             let (quotient, remainder) = magnitude.quotientAndRemainder(
                 dividingBy: DecimalNumber.powerOfTen(-exponent))
             guard remainder == 0 else { return nil }
             magnitude = quotient
         } else if exponent > 0 {
-            guard exponent < DecimalNumber.mostDigits else { return nil }
+            guard exponent < DecimalNumber.maximumDigits else { return nil }
             let (product, overflow) = magnitude.multipliedReportingOverflow(
                 by: DecimalNumber.powerOfTen(exponent))
             guard !overflow else { return nil }
@@ -85,7 +85,7 @@ struct DecimalNumber {
     /// The nearest `Double`, ties to even (IEEE 754); `nil` when that is infinite.
     var double: Double? {
         guard digits != 0 else { return isNegative ? -0.0 : 0.0 }
-        guard !isCut, exponent.magnitude <= UInt(DecimalNumber.mostDigits) else {
+        guard !isCut, exponent.magnitude <= UInt(DecimalNumber.maximumDigits) else {
             // Rounds correctly too, but takes longer.
             guard let value = Double(String(decoding: text, as: UTF8.self)), value.isFinite else { return nil }
             return value

@@ -28,7 +28,7 @@ public struct DecodeRejects: Sendable, Equatable {
         /// A time is not an integer or is outside its range. An event's own time must be between 1990 and tomorrow by
         /// this machine's clock.
         case badTime = "bad_time"
-        /// A text to keep is not valid UTF-8 or has half a surrogate pair.
+        /// A text that should be kept is not valid UTF-8 or has half a surrogate pair.
         case badText = "bad_text"
         /// The batch has as much text as 32-bit offsets can address.
         case textOverflow = "text_overflow"
@@ -87,7 +87,7 @@ public struct DecodeRejects: Sendable, Equatable {
         private static func index(_ kind: EventKind?) -> Int { kind?.index ?? kinds.count - 1 }
     }
 
-    /// What one rejected piece looked like.
+    /// The start of one rejected piece, and why it was rejected.
     public struct Sample: Sendable, Equatable, CustomStringConvertible {
         /// Why the piece, or a field of it, was left out.
         var reason: Reason

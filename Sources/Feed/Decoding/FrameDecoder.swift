@@ -189,7 +189,8 @@ public struct FrameDecoder: Sendable {
         reader.fields.forgetLeftOut()
         let piece = reader.bytes.slice(start, end)
         rejects.record(rejection.reason, field: rejection.field, kind: try? reader.kind(), piece: piece)
-        // Nobody can have subscribed to an unknown kind of event or an impossible symbol, so nobody misses it.
+        // Which events an unknown kind or an impossible symbol stands for is not known, so there is no gap. Health
+        // reports unknown kinds.
         guard rejection.reason != .unknownEvent else { return }
         let kind: EventKind
         do throws(Rejection) {

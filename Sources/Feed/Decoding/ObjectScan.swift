@@ -80,11 +80,11 @@ struct ObjectScan {
             }
             fields.numbers = numbers
             fields.others = others
-            let (behind, isLast) = try field(from: place, isFirst: place == start)
-            if isLast { return behind }
+            let (fieldEnd, isLast) = try field(from: place, isFirst: place == start)
+            if isLast { return fieldEnd }
             numbers = fields.numbers
             others = fields.others
-            place = behind
+            place = fieldEnd
         }
     }
 
@@ -170,7 +170,7 @@ struct ObjectScan {
 
     /// Reads one field of any shape and the comma or bracket after it.
     @inline(never)
-    private mutating func field(from start: Int, isFirst: Bool) throws(JSONFault) -> (behind: Int, isLast: Bool) {
+    private mutating func field(from start: Int, isFirst: Bool) throws(JSONFault) -> (end: Int, isLast: Bool) {
         let name = JSONScan.skipSpace(bytes, start)
         guard name < bytes.count else { throw .malformed }
         if isFirst, bytes[name] == UInt8(ascii: "}") { return (name &+ 1, true) }

@@ -1,7 +1,7 @@
 import MarketData
 import Synchronization
 
-/// Joins the events of a set's connections into one stream for the sink, with one copy of each.
+/// Joins the events of a set's connections into one stream for the sink, without duplicates.
 ///
 /// While no symbol comes from two connections, a batch passes at the cost of one atomic load. Otherwise batches pass
 /// one at a time, so that an event that is left out as a copy is already in the sink.

@@ -21,6 +21,7 @@ public final class ConnectionSet: Service, Sendable {
     private let bell = Doorbell()
     private let isRunning = Atomic(false)
     private let isStopping = Atomic(false)
+    private let keep: @Sendable (CollectedTimes) -> Void
     private let logger: Logger
 
     /// Makes a set that does nothing until ``run()``.
@@ -28,18 +29,23 @@ public final class ConnectionSet: Service, Sendable {
     /// - Parameters:
     ///   - sink: receives the events of all connections; called on their event loops.
     ///   - isFixed: whether the set never changes; events are then not counted by symbol.
+    ///   - previously: since when the previous collector had collected each symbol at its end; `nil` if that is not
+    ///     known.
+    ///   - keep: stores that of this one whenever it changes. Must not wait.
     /// - Throws: ``FeedError/Reason/misuse`` if two members have the same id, or there are more members than slots.
     public init(
         configuration: SetConfiguration, members: [SetMember], sink: any EventSink, isFixed: Bool = false,
+        previously: CollectedTimes? = nil, keep: @escaping @Sendable (CollectedTimes) -> Void = { _ in },
         logger: Logger
     ) throws(FeedError) {
         self.configuration = configuration
+        self.keep = keep
         self.logger = logger
         sharesLoad = !isFixed
         confluence = Confluence(
             sink: sink, memory: configuration.memory, limit: configuration.memoryLimit)
         eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        core = Mutex(SetCore(machine: SetMachine(configuration), logger: logger))
+        core = Mutex(SetCore(machine: SetMachine(configuration), previously: previously, logger: logger))
         routes = Mutex(SetRoutes())
         for member in members { try insert(member) }
         settle()
@@ -101,7 +107,7 @@ public final class ConnectionSet: Service, Sendable {
 
     // MARK: Changes
 
-    /// What a connection is configured to deliver from now on.
+    /// The symbols that a connection is configured to deliver from now on.
     public struct NewInterest: Sendable {
         /// The connection's id.
         public var connection: String
@@ -111,7 +117,7 @@ public final class ConnectionSet: Service, Sendable {
         /// are. Those that were not wanted from the start are then recorded as missed since the previous collector.
         public var isOverdue: Bool
 
-        /// Creates what a connection is configured to deliver.
+        /// Makes a connection's new interest; see the properties for meaning.
         public init(_ interest: Interest, of connection: String, isOverdue: Bool = false) {
             self.connection = connection
             self.interest = interest
@@ -124,7 +130,7 @@ public final class ConnectionSet: Service, Sendable {
     /// All is decided in one step: a symbol that goes from one connection's list to another's is given up where it was
     /// only when the other one delivers it.
     ///
-    /// - Throws: ``FeedError/Reason/misuse`` if one of them doesn't exist. The others have their symbols then.
+    /// - Throws: ``FeedError/Reason/misuse`` if one of them doesn't exist. The others still get their symbols.
     public func setInterests(_ new: [NewInterest]) throws(FeedError) {
         let missing = core.withLock { core in
             new.filter { change in
@@ -139,8 +145,8 @@ public final class ConnectionSet: Service, Sendable {
 
     /// Subscribes to symbols while running: on the given connection, bound to it, or else where the strategy puts them.
     ///
-    /// - Parameter waiting: whether symbols that no connection has room for wait for room; otherwise it is as if nobody
-    ///   had asked for them.
+    /// - Parameter waiting: whether symbols that no connection has room for wait for room; otherwise they are treated as
+    ///   if nobody had asked for them.
     /// - Returns: the symbols that are new, by the id of the connection that should deliver them; under an empty id
     ///   those that no connection has room for.
     /// - Throws: ``FeedError/Reason/misuse`` if there is no such connection.
@@ -242,8 +248,8 @@ public final class ConnectionSet: Service, Sendable {
     /// Since when a symbol has been collected, in milliseconds since the Unix epoch and in the events' own time, from
     /// memory. What was missed since then is recorded as gaps.
     ///
-    /// - Returns: `Int64.min` if it was wanted from the start; `nil` if nobody wants it, or if the feed has not answered
-    ///   for it yet.
+    /// - Returns: `Int64.min` if no time before is known in which it was not collected; `nil` if nobody wants it, or if
+    ///   the feed has not answered for it yet.
     public func collectedSince(_ symbol: Symbol) -> Int64? { core.withLock { $0.collected[symbol] } }
 
     /// The latest ``collectedSince(_:)`` of some symbols; with `nil`, that of everything. It changes whenever one of
@@ -252,7 +258,7 @@ public final class ConnectionSet: Service, Sendable {
         core.withLock { $0.collected.latest(of: symbols) }
     }
 
-    /// Returns the channels that the account's plan does not cover, as the feed told every connection that should
+    /// Returns the channels that the account's plan does not cover: the feed refused them to every connection that should
     /// deliver them.
     public func refused(_ channels: [FeedChannel]) -> Set<FeedChannel> {
         let connections = core.withLock { $0.entries.mapValues(\.connection) }
@@ -279,7 +285,7 @@ public final class ConnectionSet: Service, Sendable {
         core.withLock { core in core.slot(of: id).flatMap { core.entries[$0]?.inlet } }
     }
 
-    /// What the set knows about itself, from memory.
+    /// The set's state and counters, from memory.
     public var snapshot: SetSnapshot {
         let counts = confluence.counts
         return core.withLock { core in
@@ -325,10 +331,10 @@ public final class ConnectionSet: Service, Sendable {
             guard core.slot(of: member.id) == nil else {
                 throw FeedError(
                     .misuse, operation: "add",
-                    message: "there is a connection \(DisplayText.escaped(member.id)) already; remove it first")
+                    message: "there is already a connection \(DisplayText.escaped(member.id)); remove it first")
             }
             guard let slot = core.freeSlot else {
-                throw FeedError(.misuse, operation: "add", message: "there are \(SlotSet.capacity) connections already")
+                throw FeedError(.misuse, operation: "add", message: "there are already \(SlotSet.capacity) connections")
             }
             let inlet = Inlet(confluence, slot: slot, cover: cover, isTallying: sharesLoad)
             let connection = FeedConnection(
@@ -358,7 +364,7 @@ public final class ConnectionSet: Service, Sendable {
             core.advance(now: now, confluence: confluence, cover: cover)
             core.logFailures(before: failed)
             if let change = core.noteUnplaced(now) { confluence.sink.record(change) }
-            core.noteCollected(now)
+            if core.noteCollected(now) { keep(core.collected.times) }
             let fresh = core.routes
             routes.withLock { $0 = fresh }
             return core.machine.deadline

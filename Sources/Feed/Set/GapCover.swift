@@ -1,7 +1,7 @@
 import MarketData
 import Synchronization
 
-/// Leaves out of gaps what another connection delivered. It knows since when each connection has delivered the
+/// Removes from gaps what another connection delivered. It knows since when each connection has delivered the
 /// redundant symbols.
 final class GapCover: Sendable {
     private struct State {

@@ -15,7 +15,7 @@ struct Rebalance: Sendable {
 
     /// Rates that differ by less are left alone.
     var factor = 1.5
-    /// The most symbols moved at once.
+    /// The maximum number of symbols moved at once.
     var mostMoves = 500
 
     /// Returns the moves; none if the rates are close enough.

@@ -6,7 +6,7 @@ public enum RoutingStrategy: String, Sendable, Equatable, CaseIterable {
     case manual
     /// The union of all symbols, split evenly by number.
     case roundRobin = "round-robin"
-    /// The union of all symbols, split evenly by the messages that they bring.
+    /// The union of all symbols, split evenly by the number of messages that they bring.
     case loadBalanced = "load-balanced"
     /// The most important symbols on the connection of the first priority, as many as it takes, and so on.
     case priority
@@ -41,7 +41,7 @@ struct Router: Sendable {
         var slot: Int
         /// 1 comes first.
         var priority: Int
-        /// The most symbols that the connection takes; `nil` sets no limit.
+        /// The maximum number of symbols that the connection takes; `nil` sets no limit.
         var capacity: Int?
     }
 
@@ -114,7 +114,7 @@ struct Router: Sendable {
         return homes
     }
 
-    /// Returns where the wishes should be delivered from while some connections are down.
+    /// Returns which connections should deliver the wanted symbols while some are down.
     ///
     /// Symbols whose home is down go to the other connections as far as those have room, the most important first. A
     /// symbol that finds no room stays on its home.

@@ -23,12 +23,12 @@ public struct SetConfiguration: Sendable {
     var calm: Duration = .seconds(5)
     /// The longest wait for the feed to confirm that a place was given up.
     var patience: Duration = .seconds(30)
-    /// The most connections to have open to the feed at once. A connection that is added while another is leaving waits
+    /// The maximum number of connections to the feed at once. A connection that is added while another is leaving waits
     /// for that to end. `nil` sets no limit.
     public var limit: Int?
     /// How long to remember events that a second connection may deliver again.
     public var memory: Duration = .seconds(120)
-    /// The most events to remember; a connection that owes more is opened again.
+    /// The maximum number of events to remember; a connection that owes more is reopened.
     var memoryLimit = 1 << 19
 
     /// Makes a configuration with the defaults.
@@ -45,7 +45,7 @@ public struct SetMember: Sendable {
     public var interest: Interest
     /// 1 comes first.
     public var priority: Int
-    /// The most symbols that it takes; `nil` sets no limit.
+    /// The maximum number of symbols that it takes; `nil` sets no limit.
     var capacity: Int?
 
     /// Makes a member; see the properties for meaning.
@@ -60,13 +60,13 @@ public struct SetMember: Sendable {
     }
 }
 
-/// What a set of connections knows about itself, from memory.
+/// The state and counters of a set of connections, from memory.
 public struct SetSnapshot: Sendable, Equatable {
     /// One connection.
     public struct Member: Sendable, Equatable {
         /// The member's id.
         public var id: String
-        /// What the connection knows about itself.
+        /// The connection's own state and counters.
         public var feed: FeedSnapshot
         /// 1 comes first.
         public var priority = 1

@@ -23,19 +23,20 @@ struct SetCore: Sendable {
     private var running = 0
     var isEnded = false
     private var unplaced = UnplacedLedger()
-    /// How far the previous collector of the file came.
+    /// How far the previous collector of the file got.
     private var previousLife: PreviousLife?
     /// Symbols that should have been delivered from the start, but nobody could name them until now. Each is kept until
-    /// a gap tells what was missed of it.
+    /// a gap records what was missed of it.
     private var overdue: Set<Symbol> = []
-    private(set) var collected = CollectedSince()
+    private(set) var collected: CollectedSince
     /// Whether the machine's weights are observed rates, not guesses.
     var hasRates = false
     private let logger: Logger
 
-    init(machine: SetMachine, logger: Logger) {
+    init(machine: SetMachine, previously: CollectedTimes? = nil, logger: Logger) {
         self.machine = machine
         self.logger = logger
+        collected = CollectedSince(previous: previously)
     }
 
     /// The slot of a member, unless it is being removed.
@@ -90,7 +91,7 @@ struct SetCore: Sendable {
             if isOverdue, previousLife != nil {
                 overdue.formUnion(
                     symbols.filter {
-                        collected[$0] != Int64.min && machine.wishes[$0]?.named.contains(slot) != true
+                        !collected.isFromStart($0) && machine.wishes[$0]?.named.contains(slot) != true
                     })
             }
             machine.configure(slot, symbols)
@@ -127,14 +128,14 @@ struct SetCore: Sendable {
     /// Brings the machine up to date with the connections, and performs what it decides.
     mutating func advance(now: FeedMoment, confluence: Confluence, cover: GapCover) {
         for (slot, entry) in entries { observe(slot, entry, now, confluence, cover) }
-        var told: Set<Symbol> = []
+        var recorded: Set<Symbol> = []
         for action in machine.advance(now: now.monotonic) {
             switch action {
             case .share(let sharings): confluence.share(sharings)
             case .interest(let slot, let interest):
                 let missed = missed(of: interest)
                 entries[slot]?.connection.setInterest(interest, missed: missed)
-                told.formUnion(missed?.symbols ?? [])
+                recorded.formUnion(missed?.symbols ?? [])
             case .stop(let slot):
                 cover.remove(slot)
                 confluence.observe(slot, line: nil)
@@ -143,7 +144,7 @@ struct SetCore: Sendable {
                 ending.append(entry.connection)
             }
         }
-        overdue.subtract(told)
+        overdue.subtract(recorded)
     }
 
     /// The overdue symbols of an interest, for the connection that now subscribes to them to record.
@@ -219,8 +220,8 @@ struct SetCore: Sendable {
         return change
     }
 
-    /// Records since when symbols have been collected.
-    mutating func noteCollected(_ now: FeedMoment) {
+    /// Records since when symbols have been collected; returns whether that has changed.
+    mutating func noteCollected(_ now: FeedMoment) -> Bool {
         let stations = machine.stations
         let placed = machine.placed
         let feeds = entries.mapValues { $0.connection.snapshot }
@@ -235,7 +236,7 @@ struct SetCore: Sendable {
             guard placed[symbol]?.contains(slot) == true, !station.fresh.contains(symbol) else { return false }
             return station.standing.contains(symbol) || feed.refused.contains(symbol)
         }
-        collected.note(
+        return collected.note(
             machine.wishes.keys, takesAll: stations.values.contains(where: \.asksAll),
             time: now.wall - delay + Gap.endMargin
         ) { symbol in

@@ -24,7 +24,7 @@ struct SetMachine: Sendable {
         case stop(Int)
     }
 
-    /// What a connection knows about itself.
+    /// The state of a connection, as the connection reports it.
     struct Observation: Sendable {
         /// Whether it is logged in and subscribed.
         var isUp: Bool
@@ -383,7 +383,7 @@ struct SetMachine: Sendable {
         for symbol in placed.keys where goals[symbol] == nil { unsettled.insert(symbol) }
     }
 
-    // MARK: From place to place: joined before it is left, and shared while both bring it
+    // MARK: Moving symbols: joined before they are left, and shared while both places deliver them
 
     /// Takes every step towards the goals that is possible now. Returns whether a place was given up.
     private mutating func move(_ now: Duration, _ changed: inout SlotSet, _ sharings: inout [Symbol: Sharing]) -> Bool {
@@ -544,7 +544,7 @@ struct SetMachine: Sendable {
         sharings[symbol] = slots.count > 1 ? sharing : Sharing(symbol: symbol, slots: here)
     }
 
-    // MARK: Connections that bring everything, and give it back
+    // MARK: Connections that deliver everything
 
     /// The connections that should deliver everything.
     private var wildcards: SlotSet {

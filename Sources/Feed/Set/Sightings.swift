@@ -37,7 +37,7 @@ struct Sightings: Sendable {
 
     /// How long to remember an event that not all connections have delivered.
     let memory: Duration
-    /// The most events to remember that not all connections have delivered.
+    /// The maximum number of events to remember that not all connections have delivered.
     let limit: Int
     /// The connections whose copies can no longer be told from new events.
     private(set) var behind: SlotSet = []

@@ -1,4 +1,4 @@
-/// One column of a stream's table: its name, what it holds, where the feed has the value, and where it goes upstream.
+/// One column of a stream's table: its name and content, the feed's field with the value, and its columns upstream.
 ///
 /// The columns of a stream are described once, in ``MarketEvent/columns``. Checks of a file's rows, the recognition of
 /// rows in a damaged file, SELECT lists, JSON, dead letters and the tables upstream are loops over them. Decoding, the
@@ -35,7 +35,7 @@ public struct Column: Sendable, Equatable {
         case list
         /// A name, never empty.
         case name
-        /// What brought the row: ``EventSource``.
+        /// The source of the row: ``EventSource``.
         case source
 
         /// Whether it is stored as a binary floating-point number. SQLite has no NaN and stores NULL for it.
@@ -75,7 +75,7 @@ public struct Column: Sendable, Equatable {
             public static let compared = Role(rawValue: 8)
             /// The REST aggregates don't have it.
             public static let streamOnly = Role(rawValue: 16)
-            /// It tells rows with the same identity apart when they are looked up.
+            /// It distinguishes rows with the same identity when they are looked up.
             public static let lookedUp = Role(rawValue: 32)
         }
 
@@ -106,7 +106,8 @@ public struct Column: Sendable, Equatable {
     /// What it means, for people.
     public let meaning: String
 
-    /// Whether it identifies events, wherever they come from and however often; for bars, the key does.
+    /// Whether it is part of what identifies an event, from whatever source and however often it arrives; for bars, that
+    /// is the key.
     public var isIdentity: Bool { targets.contains { !$0.roles.isDisjoint(with: [.key, .identity]) } }
 
     /// The first column of every row.
@@ -121,12 +122,12 @@ public struct Column: Sendable, Equatable {
             meaning: "when it was read from the socket")
     }
 
-    /// Which connection brought a row.
+    /// The connection that delivered a row.
     static let connection = Column(
         name: "connection", content: .name, targets: [Target(name: "connection", content: .name, roles: [])],
         meaning: "the connection that brought it; backfill or reconcile where none did")
 
-    /// What brought a row.
+    /// The source of a row.
     static let source = Column(
         name: "source", content: .source, targets: [Target(name: "source", content: .source, roles: [])],
         meaning: "stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape")
@@ -148,7 +149,8 @@ extension EventStream {
     /// The columns of each stream, by its index.
     private static let tables: [[Column]] = allCases.map { table(of: $0.event) }
 
-    /// Ticks have no key, so the time of receipt tells their rows from another collector's. Later columns come last.
+    /// Ticks have no key, so the time of receipt distinguishes their rows from another collector's. Columns that were
+    /// added later come last.
     private static func table<Event: MarketEvent>(of event: Event.Type) -> [Column] {
         let all = Event.columns.map(\.column)
         if event == Bar.self { return [.sequence] + all + [.received([]), .connection, .source] }

@@ -1,4 +1,4 @@
-/// What one column of one row holds.
+/// The value of one column of one row.
 public enum ColumnValue: Sendable, Hashable {
     /// A whole number.
     case integer(Int64)

@@ -1,6 +1,6 @@
 /// A column of a stream, and where its value is in an event.
 public struct EventColumn<Event: Sendable>: Sendable {
-    /// Where an event has the value, which also says what the column holds and whether a row may lack it.
+    /// Where an event has the value. The case also decides the column's content and whether a row may lack it.
     enum Place: Sendable {
         case symbol(any WritableKeyPath<Event, Symbol> & Sendable)
         case interval(any WritableKeyPath<Event, Bar.Interval> & Sendable)

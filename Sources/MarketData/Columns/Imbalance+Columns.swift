@@ -15,7 +15,7 @@ extension Imbalance: MarketEvent {
             "the kind of auction: O early opening, M core opening, H reopening, C closing, P and R closing imbalances"),
         EventColumn(
             "sequence", .whole(\.sequence), feed: "i", upstream: [.to(.identity)], "the order of events of one ticker"),
-        EventColumn("exchange", .small(\.exchange), feed: "x", upstream: [.to()], "the exchange's number"),
+        EventColumn("exchange", .small(\.exchange), feed: "x", upstream: [.to(.identity)], "the exchange's number"),
         EventColumn(
             "imbalance", .optionalQuantity(\.imbalance), isBrief: true, feed: "o", upstream: [.to(.required)],
             "shares without a counterpart"),

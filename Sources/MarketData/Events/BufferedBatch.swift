@@ -1,4 +1,4 @@
-/// An event as the buffer holds it: with its place in the stream and how it came.
+/// An event as the buffer stores it: with its place in the stream, its time of receipt and its source.
 public struct Buffered<Event: MarketEvent>: Sendable {
     /// The row's number in its stream; grows, never restarts.
     public var sequence: Int64
@@ -8,7 +8,7 @@ public struct Buffered<Event: MarketEvent>: Sendable {
     public var receivedMicroseconds: Int64
     /// The connection's place in ``BufferedBatch/connections``.
     public var connection: Int32
-    /// What brought the row's value.
+    /// The source of the row's value.
     public var source: EventSource
 
     /// Makes a row.
@@ -21,7 +21,7 @@ public struct Buffered<Event: MarketEvent>: Sendable {
     }
 }
 
-/// What brought an event.
+/// The source of an event.
 public enum EventSource: String, CaseIterable, Sendable, Hashable, BitwiseCopyable {
     /// The WebSocket stream.
     case stream

@@ -2,11 +2,11 @@
 ///
 /// The unit that the feed hands to the buffer: one hand-over per socket read, never one per event.
 public struct EventBatch: Sendable, Equatable {
-    /// The name of the connection that brought the events.
+    /// The name of the connection that delivered the events.
     public var connection: String
     /// When the bytes were read from the socket, in microseconds since the Unix epoch.
     public var receivedMicroseconds: Int64
-    /// What brought the events.
+    /// The source of the events.
     public var source = EventSource.stream
     /// Minute and second bars.
     public var bars: [Bar] = []
@@ -22,7 +22,7 @@ public struct EventBatch: Sendable, Equatable {
     public var fairValues: [FairValue] = []
     /// The texts that events refer to.
     public var text = TextArena()
-    /// The events as the feed sent them; `nil` unless somebody wants them.
+    /// The events as the feed sent them; `nil` unless the sink wants them (``EventSink/wantedText``).
     public var sent: SentEvents?
 
     /// Makes an empty batch.
@@ -151,7 +151,7 @@ public struct EventBatch: Sendable, Equatable {
         sent = other.sent.map { SentEvents(asIn: $0, most: most) }
     }
 
-    /// Forgets the events and keeps the memory.
+    /// Removes the events and keeps the memory.
     public mutating func removeAll() {
         bars.removeAll(keepingCapacity: true)
         trades.removeAll(keepingCapacity: true)

@@ -40,7 +40,7 @@ public enum EventKind: String, CaseIterable, Sendable, Hashable, Codable {
         }
     }
 
-    /// What events of the kind are called, for people: `minute bars`.
+    /// The name of such events, for people: `minute bars`.
     public var plural: String {
         switch self {
         case .minuteBar: "minute bars"

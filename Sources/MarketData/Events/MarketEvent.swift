@@ -1,4 +1,4 @@
-/// What the feed says about one symbol at one time, such as a bar, a trade or a quote.
+/// An event of one symbol at one time, such as a bar, a trade or a quote.
 public protocol MarketEvent: Sendable, Equatable, BitwiseCopyable {
     /// The columns of the events' table in the order of a row, without those that every stream's rows have.
     static var columns: [EventColumn<Self>] { get }
@@ -63,7 +63,7 @@ public enum AnyMarketEvent: Sendable, Equatable {
     /// The provider's estimate of a fair value.
     case fairValue(FairValue)
 
-    /// What all events have.
+    /// The properties that all events have.
     public var head: EventHead {
         switch self {
         case .bar(let event): EventHead(event)
@@ -104,7 +104,7 @@ public enum AnyMarketEvent: Sendable, Equatable {
     }
 }
 
-/// What events of all streams have.
+/// The properties that events of all streams have.
 @frozen
 public struct EventHead: Sendable, Equatable {
     /// The kind.

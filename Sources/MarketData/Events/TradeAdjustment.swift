@@ -1,4 +1,4 @@
-/// What a trade's conditions say when it is not an ordinary trade.
+/// The role of a trade that is not an ordinary one, according to its conditions.
 ///
 /// A bar's volume is never recomputed from it: the provider's bars are stored as they are, and `edgetick reconcile`
 /// fetches those that the tape has changed.

@@ -1,6 +1,6 @@
 /// Detects whether content has changed: SHA-256 (FIPS 180-4), fed piece by piece.
 ///
-/// Implemented here because nothing else needs a cryptography package. It does not resist attackers.
+/// Implemented here because nothing else needs a cryptography package. Don't use it where an attacker matters.
 public struct ContentDigest: Sendable {
     private var state: [UInt32] = [
         0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,

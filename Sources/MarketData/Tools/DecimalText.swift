@@ -60,7 +60,7 @@ public enum DecimalText {
         return (UInt64(digits), decimals)
     }
 
-    /// Finds a decimal with so many places.
+    /// Finds a decimal with as many places as the range allows.
     @usableFromInline
     static func firstDecimal(of value: Double, decimals: ClosedRange<Int>) -> (digits: UInt64, decimals: Int)? {
         var power = 1.0

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Lets one task sleep until a time has passed or somebody rings.
+/// Lets one task sleep until a time has passed or another task rings.
 ///
 /// A ring while nobody sleeps is kept and ends the next sleep at once.
 public final class Doorbell: Sendable {

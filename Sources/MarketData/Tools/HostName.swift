@@ -44,18 +44,23 @@ public struct HostName: Equatable, Sendable {
         }
     }
 
-    /// Whether the name is an IP address, which no page can have made lead here as it can its own name.
+    /// Whether the name is an IP address. Unlike a name, a hostile page can't make it point to this machine.
     public var isAddress: Bool {
-        if name.contains(":") { return true }
-        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && $0.first != "+" }
+        name.contains(":") || Self.isIPv4(Substring(name))
     }
 
-    /// Whether a name or address refers to this machine only.
+    /// Whether a name or address, without a port, refers to this machine only: `localhost`, 127.0.0.0/8, the same
+    /// mapped to IPv6, or `::1`. Other ways to write these are not recognised: a resolver may read them differently.
     public static func isLoopback(_ text: String) -> Bool {
-        guard let host = HostName(text) else { return false }
-        if host.name == "localhost" || host.name == "::1" { return true }
-        return host.isAddress && host.name.hasPrefix("127.")
+        guard let host = HostName(text), host.port == nil, !text.hasSuffix(".") else { return false }
+        let mapped = "::ffff:"
+        let address = host.name.hasPrefix(mapped) ? host.name.dropFirst(mapped.count) : Substring(host.name)
+        return ["localhost", "::1"].contains(host.name) || (address.hasPrefix("127.") && isIPv4(address))
+    }
+
+    private static func isIPv4(_ text: Substring) -> Bool {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts.allSatisfy { part in UInt8(part).map { String($0) == part } ?? false }
     }
 }
 

@@ -2,10 +2,10 @@ import Glibc
 
 /// A moment of a clock that only moves forward (CLOCK_MONOTONIC); setting the time of day doesn't change it.
 ///
-/// It is for what only this process times, because it stops while the machine is suspended. What people or other
-/// machines can notice is timed with `ContinuousClock`.
+/// Use it for delays within this process alone, because it stops while the machine is suspended. For delays that people
+/// or other machines can notice, use `ContinuousClock`.
 public struct MonotonicTime: InstantProtocol {
-    /// Nanoseconds since the machine was started.
+    /// Nanoseconds since the machine was started, not counting those during which it was suspended.
     public var nanoseconds: UInt64
 
     /// Makes the moment that is this many nanoseconds after the machine was started.
@@ -26,7 +26,7 @@ public struct MonotonicTime: InstantProtocol {
     /// The current moment to a few milliseconds, at a quarter of the cost.
     public static func coarse() -> MonotonicTime { MonotonicTime(clock: CLOCK_MONOTONIC_COARSE) }
 
-    /// The time since the machine was started.
+    /// The time since the machine was started, without the time during which it was suspended.
     public var sinceBoot: Duration { .nanoseconds(Int64(clamping: nanoseconds)) }
 
     /// Returns a later moment, or an earlier one for a negative duration, but none before the machine was started.

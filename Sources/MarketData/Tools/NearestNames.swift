@@ -1,4 +1,4 @@
-/// Finds the names that somebody who mistyped one may have meant.
+/// Finds the names that a mistyped one may stand for.
 public enum NearestNames {
     /// Returns the candidates nearest to a name, best first: those equal except for case, then by ``distance(_:_:)``,
     /// then by name. A candidate counts when few letters differ for the name's length, or when one begins with the

@@ -1,6 +1,6 @@
-/// How bad something is that was found in a file, in groups or in settings.
+/// The severity of a finding in a file, in groups or in settings.
 public enum Severity: String, Sendable, Codable, CaseIterable, Comparable {
-    /// Right, and worth knowing.
+    /// Correct, but worth knowing.
     case note
     /// Probably not what somebody intended.
     case warning

@@ -1,4 +1,4 @@
-/// Which times are accepted.
+/// The range of times that are accepted.
 public enum UnixTime {
     /// The years 1970 to 9999, in milliseconds since the Unix epoch: arithmetic with them does not overflow. A row that
     /// another program wrote, or a request, may hold any number.

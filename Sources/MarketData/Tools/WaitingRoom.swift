@@ -1,5 +1,5 @@
 /// Admits a limited number of guests, yet always has room for one more: the guest that has waited longest must leave.
-/// So nobody keeps others out by waiting.
+/// That way, idle guests can't keep others out.
 public struct WaitingRoom<ID: Hashable, Guest> {
     private struct Place {
         let guest: Guest

@@ -1,7 +1,10 @@
 import Glibc
 
-/// The time of day (CLOCK_REALTIME), which may jump: for what people read and rows carry, never for measuring.
+/// The time of day (CLOCK_REALTIME), which may jump: for display and for times in rows, never for measuring.
 public enum WallClock {
+    /// The offset from another clock, in milliseconds, from which this machine's counts as wrong.
+    public static let tolerance: Int64 = 2000
+
     /// Microseconds since the Unix epoch.
     public static func microseconds() -> Int64 {
         var time = timespec()

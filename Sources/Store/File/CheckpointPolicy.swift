@@ -1,6 +1,6 @@
 import MarketData
 
-/// Decides when the write-ahead log is moved into the file. Reads no clock.
+/// Decides when the write-ahead log is checkpointed, that is, moved into the file. Reads no clock.
 ///
 /// SQLite's own automatic checkpoint would run inside a commit. Here the writer does it between commits, a few
 /// megabytes at a time, so that an append waits for one small step at most.
@@ -8,7 +8,7 @@ struct CheckpointPolicy: Sendable {
     /// What to do with the log.
     enum Step: Equatable {
         case none
-        /// Move what no reader needs any more; don't disturb readers or shorten the log file.
+        /// Move what readers allow; don't wait for them, and don't shorten the log file.
         case passive
         /// Move everything and truncate the log file to nothing.
         case truncate
@@ -17,7 +17,7 @@ struct CheckpointPolicy: Sendable {
     /// The size up to which an emptied log file is kept, in bytes.
     static let keptBytes: Int64 = 16 << 20
 
-    /// How many unmoved bytes of log are worth a step when nothing waits to be written.
+    /// How many unmoved bytes of log are worth a step while nothing waits to be written.
     var quietBytes: Int64 = 1 << 20
     /// How many unmoved bytes of log are moved even though events wait.
     var busyBytes: Int64 = 8 << 20

@@ -9,7 +9,7 @@ struct DiskReserve {
     private(set) var isHeld = false
     var path: String { "\(directory)/ticks.reserve" }
 
-    /// Takes the room when the disk has plenty: 8 MiB, or an eighth of a small file system.
+    /// Reserves the space if four times as much is free: 8 MiB, or an eighth of a file system smaller than 64 MiB.
     mutating func hold() {
         guard !isHeld, let space = DiskReserve.space(in: directory) else { return }
         let size = min(8 << 20, space.total / 8) & ~4095

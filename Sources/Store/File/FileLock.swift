@@ -17,7 +17,8 @@ public final class FileLock: Sendable {
         let since: Int64
         /// Whether it collects; `false` for another command that works on the files.
         public let isCollecting: Bool
-        /// When a collector is known to have held the lock: since then, or, under a command, before. 0 if none is known.
+        /// When a collector is known to have held the lock, in seconds since the Unix epoch: when this one took it, or,
+        /// for a command, when an earlier one held it. 0 if none is known.
         let collected: Int64
     }
 
@@ -59,8 +60,8 @@ public final class FileLock: Sendable {
     ///
     /// - Parameters:
     ///   - path: The lock file; created with mode 0600.
-    ///   - patience: How long to wait for a holder. Those that only look, with ``holder(of:)``, are waited for longer,
-    ///     since a loaded machine may hold them up while they look.
+    ///   - patience: How long to wait for a holder. Processes that only ask, with ``holder(of:)``, get more time,
+    ///     because a loaded machine may suspend them while they ask.
     ///   - locksDirectory: Whether to lock the directory too, so that the lock holds even if the lock file is removed.
     ///   - isCollecting: Whether it is taken by a collector, for those who ask who holds it.
     public static func acquire(
@@ -82,8 +83,8 @@ public final class FileLock: Sendable {
         return lock
     }
 
-    /// How often to try again after the deadline while others only look: for five seconds. Tries are counted, since a
-    /// machine that stands still stops those who look, but not the clock.
+    /// How many more tries to make after the deadline, 5 ms apart, while others only look at the lock. Tries are counted
+    /// instead of time: a machine that is suspended also suspends those who look, but the clock runs on.
     private static let mostLooks = 1000
 
     /// Opens and locks the file; if it is removed meanwhile, creates it again.
@@ -113,7 +114,7 @@ public final class FileLock: Sendable {
         }
     }
 
-    /// Whether everybody who has the file locked shares it, as those who look at the holder do.
+    /// Whether all locks on the file are shared ones, such as those who ask for the holder take.
     private static func isOnlyLookedAt(_ descriptor: Int32) -> Bool {
         guard flock(descriptor, LOCK_SH | LOCK_NB) == 0 else { return false }
         flock(descriptor, LOCK_UN)
@@ -151,12 +152,12 @@ public final class FileLock: Sendable {
     /// - Throws: `.inUse` if another process was quicker, and whatever keeps the directory from being created.
     func renew() throws(StoreError) {
         let deadline = MonotonicTime.now().advanced(by: .milliseconds(60))
-        let place = PrivateFile.parent(path)
-        try StoreFile.makeDirectory(place)
+        let directory = PrivateFile.parent(path)
+        try StoreFile.makeDirectory(directory)
         var renewed = Descriptors(file: try FileLock.lock(path, until: deadline))
         do throws(StoreError) {
             let held = descriptors.withLock { $0?.directory }
-            if let held, !FileLock.isSame(held, place) {
+            if let held, !FileLock.isSame(held, directory) {
                 renewed.directory = try FileLock.lockDirectory(of: path, until: deadline)
             }
             try writeHolder(renewed.file)
@@ -186,12 +187,12 @@ public final class FileLock: Sendable {
         return readHolder(descriptor) ?? Holder(processID: 0, since: 0, isCollecting: true, collected: 0)
     }
 
-    /// Gives the lock up; a second call does nothing.
+    /// Releases the lock; a second call does nothing.
     public func release() {
         descriptors.withLock { descriptors in
             guard let held = descriptors else { return }
             ftruncate(held.file, 0)
-            // The date says until when a collector held it.
+            // The file's date records until when a collector held the lock; a command keeps it.
             if !isCollecting {
                 let time = timespec(tv_sec: Int(lastHeld ?? 0), tv_nsec: 0)
                 futimens(held.file, [time, time])

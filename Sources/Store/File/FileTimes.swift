@@ -1,7 +1,7 @@
 import GRDB
 import MarketData
 
-/// What the newest rows of a file show about how far it came. Reads no clock.
+/// How far a file got, judged by its newest rows. Reads no clock.
 ///
 /// The feed's times come from a good clock; this machine's clock may have been wrong. So a gap begins at the newest
 /// event of its kind. A single event from the future has no effect: it happened at its receipt at the latest. If most
@@ -14,7 +14,7 @@ struct FileTimes: Sendable, Equatable {
         var received: Int64
 
         /// Returns the latest time at which the event can have happened, given a clock that was `behind` milliseconds
-        /// behind. If the event is still more than a day ahead of its receipt, the clock is not believed and the
+        /// behind. If the event is still more than a day ahead of its receipt, the clock is not trusted and the
         /// event's own time counts.
         func known(behind: Int64) -> Int64 {
             let latest = received + behind
@@ -39,7 +39,7 @@ struct FileTimes: Sendable, Equatable {
     /// not delivered is missing from its last event on; one that was silent for longer had nothing to deliver.
     private static let longestLag: Int64 = 60_000
 
-    /// Returns how far the file came, as seen at `now`; `nil` if nothing in it shows that.
+    /// Returns how far the file got, as seen at `now`; `nil` if nothing in it shows that.
     func life(now: Int64, told: [Gap] = []) -> PreviousLife? {
         var newest: [EventKind: Int64] = [:]
         var isUncertain = false
@@ -77,7 +77,7 @@ struct FileTimes: Sendable, Equatable {
         }
     }
 
-    /// Returns how far the slowest of the connections that recently delivered events of a kind had come.
+    /// Returns how far the slowest of the connections that recently delivered events of a kind had got.
     private func slowest(_ kind: EventKind, newest: Int64, behind: Int64) -> Int64 {
         let lasts = lasts[kind] ?? []
         let recent = (lasts.map(\.received).max() ?? 0) - Self.longestLag
@@ -102,11 +102,11 @@ struct FileTimes: Sendable, Equatable {
 }
 
 extension PreviousLife {
-    /// Where losses that were under way end in the file, in milliseconds since the Unix epoch and in the events' own
-    /// time; what comes after belongs to the downtime. A clock that is days ahead of the events may be wrong.
+    /// When losses that had not ended are considered to end, in milliseconds since the Unix epoch and in the events' own
+    /// time; what follows belongs to the downtime. A clock that is days ahead of the events may be wrong.
     var lossesEnd: Int64 { min(end - lateness, newest.values.max().map { $0 + FileTimes.day } ?? end) }
 
-    /// How far the events had come, in milliseconds since the Unix epoch.
+    /// How far the events had got, in milliseconds since the Unix epoch.
     var missedSince: Int64 { min(end, newest.values.max() ?? end) }
 }
 
@@ -120,7 +120,7 @@ extension FileTimes {
 
     /// Reads the times of a file, over any connection.
     ///
-    /// - Parameter guesses: Whether a kind without rows is taken to have come shortly before the rows that are here.
+    /// - Parameter guesses: Whether events of a kind without rows are assumed to precede the first row by a little.
     init(_ database: Database, guesses: Bool = true) throws {
         self.init()
         // If a collector was killed before its first row, the file's creation is all that is known of it.

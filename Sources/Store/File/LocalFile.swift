@@ -21,7 +21,7 @@ public enum LocalFile: String, Sendable, CaseIterable {
         }
     }
 
-    /// The migrations that lead to the newest schema, oldest first.
+    /// The migrations up to the newest schema, oldest first.
     var migrations: [Migration] {
         switch self {
         case .ticks: LocalMigrations.ticks

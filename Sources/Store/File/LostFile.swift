@@ -1,20 +1,20 @@
 import GRDB
 import MarketData
 
-/// What is known of a buffer's file that turned out at a start to be unusable.
+/// What is known about a buffer's file that was found to be unusable at startup.
 struct LostFile: Sendable, Equatable {
-    /// How far the file came; `nil` if no collector used it before.
+    /// How far the file got; `nil` if no collector used it before.
     var life: PreviousLife?
     /// The rows of each stream that waited for upload, with the times of the first and the last if they can be read.
     var waiting: [EventStream: DropTally.Entry] = [:]
-    /// How far its streams were, and what it knew of its uploads; `nil` if it is not known how many rows waited.
+    /// How far its streams had got, and what it knew of its uploads; `nil` if it is not known how many rows waited.
     private var contents: TickConnection.Contents?
-    /// What it said of the files before it, and of rows that upstream lost.
+    /// What it recorded about the files before it, and about rows that upstream lost.
     private var prior = PriorLosses()
     /// The gaps that its successor has to fill.
     var gaps = UnfilledGaps.unknown
 
-    /// Makes the value for a file of which nothing can be read.
+    /// Makes the value for a file from which nothing can be read.
     ///
     /// - Parameters:
     ///   - lastUsed: When a collector last used the file, judged from outside it, in milliseconds since the Unix epoch.
@@ -72,8 +72,8 @@ struct LostFile: Sendable, Equatable {
         return seed
     }
 
-    /// The rows that waited, as drops without sequences: only the ledger knows which of them are upstream after all. And
-    /// those that upstream lost before, if the successor counts on.
+    /// The rows that waited, as drops without sequences: only the ledger knows which of them are upstream after all. If
+    /// the successor continues the numbering, also the rows that upstream had lost before.
     var drops: DropTally {
         var tally = DropTally()
         for (stream, waiting) in waiting {
@@ -83,7 +83,7 @@ struct LostFile: Sendable, Equatable {
         return tally
     }
 
-    /// What its successor has to tell of earlier files.
+    /// The incidents of earlier files that its successor takes over.
     var incidents: [Incident] { prior.incidents }
 
     /// The text for the log and the incident.
@@ -91,7 +91,7 @@ struct LostFile: Sendable, Equatable {
         let count = waiting.values.reduce(0) { $0 + $1.count }
         let rows =
             switch (contents != nil, count) {
-            case (false, _): "how many rows waited for upload in it is not known"
+            case (false, _): "it is not known how many rows in it waited for upload"
             case (true, 0): "no row waited for upload in it"
             case (true, _): "\(count.counted("row")) waited for upload in it"
             }
@@ -103,7 +103,7 @@ struct LostFile: Sendable, Equatable {
         guard let life, life.newest.isEmpty else { return "" }
         let since = WallClock.text(milliseconds: life.end)
         return
-            "; the file's newest event is not known; the gap begins at \(since), the last time the file is known "
+            "; the file's newest event is not known, so the gap begins at \(since), the last time the file is known "
             + "to have been used"
     }
 }

@@ -1,8 +1,8 @@
 import GRDB
 import MarketData
 
-/// What a buffer's file says of the files before it, and of rows that upstream lost. A successor that counts on from its
-/// numbers says it too: `edgetick repair` and the ledger ask for it.
+/// What a buffer's file records about the files before it, and about rows that upstream lost. A successor that continues
+/// its numbering records the same, because `edgetick repair` and the comparison with the ledger need it.
 struct PriorLosses: Sendable, Equatable {
     private(set) var drops = DropTally()
     private(set) var incidents: [Incident] = []
@@ -10,7 +10,7 @@ struct PriorLosses: Sendable, Equatable {
     /// How many of each are taken over at most; the newest are preferred.
     private static let most = 1000
 
-    /// The value for a file of which nothing can be read.
+    /// The value for a file from which nothing can be read.
     init() {}
 
     /// Reads a file without changing it, as far as it can be read.

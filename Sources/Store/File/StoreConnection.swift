@@ -7,7 +7,7 @@ import GRDB
 enum StoreConnection {
     /// Opens the one connection that writes.
     ///
-    /// Memory-mapped reading stays off, since an error of the disk would arrive as a signal. `secure_delete` is on in
+    /// Memory-mapped reading stays off, since a disk error would arrive as a signal. `secure_delete` is on in
     /// Debian's build and would write every freed page a second time.
     static func openWriter(_ path: String, synchronous: String) throws(StoreError) -> DatabaseQueue {
         var configuration = Configuration()

@@ -3,7 +3,7 @@ import GRDB
 import Glibc
 import MarketData
 
-/// A local SQLite file on disk: what it is before it is opened, and how a bad one is set aside.
+/// A local SQLite file on disk: checks what it is before it is opened, and sets a bad one aside.
 struct StoreFile: Sendable {
     let path: String
     let kind: LocalFile
@@ -53,10 +53,10 @@ struct StoreFile: Sendable {
         StoreError(why == StoreFile.foreign ? .foreign : .damaged, operation: operation, path: path, underlying: why)
     }
 
-    /// Whether another path leads to this file too: one file may have many.
+    /// Whether another path leads to this file too: one file may have several.
     func isSame(as other: StoreFile) -> Bool { StoreFile.areSame(path, other.path) }
 
-    /// Whether there is a log under this file's name that is not the one of another name.
+    /// Whether this file's name has a log that is not also the log of the other file's name.
     func hasLog(besides other: StoreFile) -> Bool {
         StoreFile.size(of: path + "-wal") > 0 && !StoreFile.areSame(path + "-wal", other.path + "-wal")
     }
@@ -67,7 +67,7 @@ struct StoreFile: Sendable {
             && one.st_dev == other.st_dev
     }
 
-    /// Creates an empty file for its owner alone, unless there is one; SQLite gives its companions the same rights.
+    /// Creates an empty file that only its owner may use, unless there is one; SQLite gives its companions the same mode.
     func create() throws(StoreError) {
         let descriptor = PrivateFile.open(path, O_RDWR | O_EXCL)
         guard descriptor >= 0 else {
@@ -78,7 +78,7 @@ struct StoreFile: Sendable {
         syncDirectory()
     }
 
-    /// What the names of all files set aside contain, after that of their kind.
+    /// The part of a set-aside file's name that follows the name of its kind.
     private static let badMark = "-bad-"
 
     /// Returns the paths of the files set aside that are still there, sorted; none if the directory can't be read.
@@ -108,7 +108,7 @@ struct StoreFile: Sendable {
         guard rename(fresh, path) == 0 else {
             let code = errno
             try undoReplacement()
-            throw StoreError(systemError: code, operation: "put the fresh file in the place of", path: path)
+            throw StoreError(systemError: code, operation: "replace", path: path)
         }
         syncDirectory()
         return target
@@ -123,7 +123,7 @@ struct StoreFile: Sendable {
         let suffixes = ["", "-wal"].filter { access(path + $0, F_OK) == 0 }
         do throws(StoreError) {
             for suffix in suffixes {
-                try StoreError.check(link(path + suffix, target + suffix), "keep", path + suffix)
+                try StoreError.check(link(path + suffix, target + suffix), "set aside", path + suffix)
             }
             syncDirectory()
             if suffixes.contains("-wal") { try StoreError.check(unlink(path + "-wal"), "set aside", path + "-wal") }
@@ -132,7 +132,7 @@ struct StoreFile: Sendable {
                 for suffix in suffixes { unlink(target + suffix) }
                 throw error
             }
-            // A file system may give a file one name alone. Then the log comes last: if it is left alone, the next start
+            // Some file systems allow a file only one name. Then the log comes last: if it is left alone, the next start
             // notices it; a file without its log looks whole.
             for suffix in suffixes {
                 try StoreError.check(rename(path + suffix, target + suffix), "set aside", path + suffix)
@@ -150,14 +150,14 @@ struct StoreFile: Sendable {
         for name in filesSetAside() where StoreFile.areNames(path, name) {
             let kept = name + "-wal"
             if access(kept, F_OK) == 0 {
-                // Who opens a file to read it makes an empty log.
+                // Opening a file to read it creates an empty log.
                 if StoreFile.size(of: log) == 0 {
-                    // What was written to the file since then, without its log, does not go with it.
+                    // The log no longer fits a file that was written since then without it.
                     guard isUnchanged(since: kept) else { continue }
                     unlink(log)
-                    // Whoever reads the file at this moment has made an index of the empty log: SQLite would believe it.
+                    // A reader at this moment has made an index of the empty log, which SQLite would trust.
                     unlink(path + "-shm")
-                    try StoreError.check(link(kept, log), "give back", log)
+                    try StoreError.check(link(kept, log), "restore", log)
                     syncDirectory()
                 }
                 guard StoreFile.areNames(log, kept) else { continue }
@@ -168,14 +168,14 @@ struct StoreFile: Sendable {
         }
     }
 
-    /// Whether two paths are names of one file, and not links to it.
+    /// Whether two paths are hard links to one file, rather than symbolic links.
     private static func areNames(_ first: String, _ second: String) -> Bool {
         var (one, other) = (stat(), stat())
         return lstat(first, &one) == 0 && lstat(second, &other) == 0 && one.st_ino == other.st_ino
             && one.st_dev == other.st_dev && one.st_nlink > 1
     }
 
-    /// Whether the file was last written before another one got or lost a name.
+    /// Whether the file was last written before another file last got or lost a name.
     private func isUnchanged(since other: String) -> Bool {
         var (own, others) = (stat(), stat())
         return lstat(path, &own) == 0 && lstat(other, &others) == 0
@@ -265,7 +265,7 @@ struct StoreFile: Sendable {
         }
         guard access(path, R_OK) == 0 else { throw StoreError(.notReadable, operation: "open", path: path) }
         guard information.st_mode & S_IFMT == S_IFREG else {
-            throw StoreError(.notWritable, operation: "open", path: path, underlying: "it is not a plain file")
+            throw StoreError(.notWritable, operation: "open", path: path, underlying: "it is not a regular file")
         }
         return Int64(information.st_size)
     }

@@ -13,7 +13,7 @@ struct UnfilledGaps: Sendable, Equatable {
     /// The number of gaps that are taken over at most; the newest are preferred.
     static let most = 1000
 
-    /// The value for a file of which nothing can be read.
+    /// The value for a file from which nothing can be read.
     static let unknown = UnfilledGaps(isPart: true)
 
     private init(isPart: Bool) { self.isPart = isPart }

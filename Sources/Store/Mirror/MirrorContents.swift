@@ -85,7 +85,7 @@ public struct PullNote: Sendable, Equatable, Codable {
     }
 }
 
-/// A group's new state, as ``UniverseMirror/apply(_:)`` writes it.
+/// The new state of a group, which ``UniverseMirror/apply(_:)`` writes.
 public struct GroupChange: Sendable, Equatable {
     /// What the group is; without a description, the stored one stays.
     public var definition: UniverseGroup.Definition

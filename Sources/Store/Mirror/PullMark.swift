@@ -1,4 +1,4 @@
-/// When a pull last succeeded, in a small file beside the mirror: a pull that finds nothing new leaves that alone.
+/// When a pull last succeeded, in a small file beside the mirror: a pull that finds nothing new doesn't write the mirror.
 enum PullMark {
     private static func path(besides mirror: String) -> String { mirror + ".pulled" }
 

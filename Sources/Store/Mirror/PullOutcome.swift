@@ -4,7 +4,7 @@ public import MarketData
 public enum PullOutcome: Sendable, Equatable {
     /// The database has what it had at the last pull, and the mirror still has all of it; nothing was written.
     case unchanged
-    /// The database offers so little that something must be wrong there; nothing was written. One line says what.
+    /// The database offers so little that something must be wrong there; nothing was written. The text says what, in one line.
     case refused(String)
     /// The mirror was changed after the records were read, so that they may be older; nothing was written.
     case outdated
@@ -39,11 +39,11 @@ public struct PullChanges: Sendable, Equatable {
     /// The new path of the mirror's file, if it was damaged and a fresh one took its place; all groups are new then.
     public var setAside: String?
 
-    /// What to tell of a damaged file; `nil` if there was none.
+    /// The warning about a damaged file; `nil` if there was none.
     public var warning: String? {
         setAside.map {
             "universe.sqlite was damaged and is kept as \($0); a fresh one took its place, without the local groups "
-                + "that could not be read: import these again"
+                + "that could not be read: import them again"
         }
     }
 }
@@ -61,15 +61,26 @@ struct PullGuard {
         }
     }
 
-    var held: [String: Amount] = [:]
-    var offered: [String: Amount] = [:]
+    /// What the mirror has of the last pull.
+    private let held: [String: Amount]
+    private let offered: [String: Amount]
+
+    init(held: [String: Amount], offered groups: [GroupRecord]) {
+        self.held = held
+        offered = groups.reduce(into: [:]) { offered, group in
+            offered[group.identity.environment, default: .init()] +=
+                .init(groups: 1, memberships: group.members.count)
+        }
+    }
 
     /// Why the pull is refused; `nil` when it may go on.
     var refusal: String? {
         let before = held.values.reduce(into: Amount()) { $0 += $1 }
         let after = offered.values.reduce(into: Amount()) { $0 += $1 }
         guard before.groups > 0 else { return nil }
-        if after.groups == 0 { return "the database has no groups, the mirror \(before.groups): it would be emptied" }
+        if after.groups == 0 {
+            return "the database has no groups and the mirror has \(before.groups): it would be emptied"
+        }
         if after.groups * 2 < before.groups {
             return
                 "the database has \(after.groups.counted("group")) and the mirror has \(before.groups): "
@@ -82,7 +93,8 @@ struct PullGuard {
         }
         for (environment, amount) in held.sorted(by: { $0.key < $1.key }) where amount.memberships > 0 {
             if offered[environment, default: Amount()].memberships == 0 {
-                return "the database has no members in environment \(environment), the mirror \(amount.memberships): "
+                return
+                    "environment \(environment) has no members in the database and \(amount.memberships) in the mirror: "
                     + "it would be emptied"
             }
         }

@@ -74,6 +74,12 @@ extension UniverseMirror.Snapshot {
         return Dictionary(counts) { $1 }
     }
 
+    /// Returns the number of a group's members.
+    func memberCount(of groupID: Int64) throws(StoreError) -> Int {
+        try rows("SELECT count(*) FROM group_memberships WHERE group_id = ?", [groupID]) { Int($0.integer(0) ?? 0) }
+            .first ?? 0
+    }
+
     /// Counts the rows of the last pull, and reads every page of their tables to notice damage; 0.1 s for a million.
     func pulledRows() throws(StoreError) -> (groups: Int, memberships: Int, entries: Int) {
         // The last column only serves to read the index.

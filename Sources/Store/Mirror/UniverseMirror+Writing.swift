@@ -43,7 +43,7 @@ extension UniverseMirror {
     /// Records that the database now has these local groups: from now on a pull keeps them up to date.
     public func markPulled(_ identities: [GroupRecord.Identity]) throws(StoreError) {
         guard !identities.isEmpty else { return }
-        try write("hand groups over in") { database in try Self.markPulled(identities, in: database) }
+        try write("mark groups as pulled in") { database in try Self.markPulled(identities, in: database) }
     }
 
     /// Like ``markPulled(_:)``, but only for groups that are still as they were pushed. Those that were changed since,
@@ -52,7 +52,7 @@ extension UniverseMirror {
     /// - Returns: The groups that stay local.
     public func handOver(_ pushed: [GroupRecord]) throws(StoreError) -> [GroupRecord.Identity] {
         guard !pushed.isEmpty else { return [] }
-        return try write("hand groups over in") { database in
+        return try write("mark groups as pulled in") { database in
             let snapshot = Snapshot(database: database, path: file.path)
             var same: [GroupRecord.Identity] = []
             var changed: [GroupRecord.Identity] = []
@@ -105,13 +105,15 @@ extension UniverseMirror {
     /// Local groups stay; a group of the database with the name, type and environment of a local one stays hidden. If
     /// the checksum shows that nothing changed since the last pull, and all rows of that pull can still be read,
     /// nothing is written. If the file turns out to be damaged, a fresh one takes its place, with the local groups that
-    /// can be read whole: see ``PullChanges/setAside``.
+    /// can be read whole: see ``PullChanges/setAside``. What can be read of the last pull decides whether that would
+    /// remove too much.
     ///
     /// - Parameters:
     ///   - source: The database, without secrets.
     ///   - force: Whether the mirror may be emptied or more than halved, and is compared row by row whatever the
     ///     checksum.
-    ///   - givenBack: Local groups that become the database's with this pull, even if it is refused.
+    ///   - givenBack: Local groups that become the database's with this pull, even if it is refused; not if
+    ///     the file is damaged and the pull is refused.
     ///   - mark: The ``changeCounter()`` from before the records were read. If the file was written since then, the
     ///     pull is `.outdated`; `nil` writes it in any case.
     /// - Throws: The errors of ``apply(_:)``; the mirror is then unchanged.
@@ -143,7 +145,15 @@ extension UniverseMirror {
         } catch {
             // A database without groups has nothing to put in the place of those that can't be read.
             guard error.reason == .damaged, access == .readWrite, !records.groups.isEmpty else { throw error }
-            let written = try writeAfresh(operation, because: error, replace)
+            let written = try writeAfresh(
+                operation, because: error,
+                unless: { pulled -> PullOutcome? in
+                    if let mark, (try? changeCounter()) != mark { return .outdated }
+                    guard !force, let refusal = PullGuard(held: pulled, offered: records.groups).refusal else {
+                        return nil
+                    }
+                    return .refused("universe.sqlite is damaged, and \(refusal)")
+                }, replace)
             outcome = written.result
             if case .replaced(var changes) = outcome {
                 changes.setAside = written.setAside
@@ -345,19 +355,15 @@ struct PulledReplacement {
 
     /// Reads what the mirror has and returns why the pull is refused; `nil` if it may go on.
     mutating func plan(_ records: UniverseRecords) throws -> String? {
-        var pullGuard = PullGuard()
+        var pulled: [String: PullGuard.Amount] = [:]
         let counts = try writer.snapshot.memberCounts()
         for found in try writer.snapshot.groupsWithoutMembers() {
             held[found.group.record.identity] = found
             guard found.group.origin == .pulled else { continue }
             let environment = found.group.record.identity.environment
-            pullGuard.held[environment, default: .init()] += .init(groups: 1, memberships: counts[found.id] ?? 0)
+            pulled[environment, default: .init()] += .init(groups: 1, memberships: counts[found.id] ?? 0)
         }
-        for group in records.groups {
-            pullGuard.offered[group.identity.environment, default: .init()] +=
-                .init(groups: 1, memberships: group.members.count)
-        }
-        return pullGuard.refusal
+        return PullGuard(held: pulled, offered: records.groups).refusal
     }
 
     /// Notes the pull, with the number of rows that the mirror has of it.

@@ -76,7 +76,7 @@ public final class UniverseMirror: Sendable {
     public func changeCounter() throws(StoreError) -> Int64 {
         try follow()
         let generation = reader.withLock { $0.generation }
-        return try read("look for changes of") { database in
+        return try read("look for changes in") { database in
             // `data_version` has 32 bits and counts for this connection only.
             generation << 32 | (try Int64.fetchOne(database, sql: "PRAGMA data_version") ?? 0)
         }
@@ -107,7 +107,7 @@ public final class UniverseMirror: Sendable {
     /// Writes in one transaction; rolled back when `body` throws.
     func write<Result>(_ operation: String, _ body: (Database) throws -> Result) throws(StoreError) -> Result {
         guard access == .readWrite else {
-            throw StoreError(.notWritable, operation: operation, path: file.path, underlying: "opened for reading")
+            throw StoreError(.notWritable, operation: operation, path: file.path, underlying: "it was opened read-only")
         }
         return try UniverseMirror.locked(file) { () throws(StoreError) in
             try UniverseMirror.commit(operation, to: file, body)

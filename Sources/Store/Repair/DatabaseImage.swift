@@ -60,8 +60,8 @@ final class DatabaseImage {
         if logFile >= 0 { close(logFile) }
     }
 
-    /// Returns a page's content; `nil` if it lies beyond the file or the disk can't read it. Of a truncated page only
-    /// what is there: padding it with zeros would make up values.
+    /// Returns a page's content; `nil` if it lies beyond the file or the disk can't read it. A truncated page is returned
+    /// as it is: padding it with zeros would make up values.
     func page(_ number: UInt32) -> [UInt8]? {
         guard number > 0, number <= pageCount else { return nil }
         var bytes = [UInt8](repeating: 0, count: pageSize)

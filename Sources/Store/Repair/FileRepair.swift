@@ -14,7 +14,7 @@ public import MarketData
 public enum FileRepair {
     /// How to repair.
     public struct Options: Sendable {
-        /// Find out what would be done, in a temporary file.
+        /// Only find out what would be done, in a temporary file.
         public var isDryRun = false
         /// Repair a file that has no fault, such as an older copy.
         public var isForced = false
@@ -36,13 +36,13 @@ public enum FileRepair {
     /// symbolic link. Blocks on the disk; needs room for the fresh file beside the old one.
     ///
     /// - Throws: `.inUse` with the process that holds the file; `.missing`, `.foreign`, `.schemaTooNew`, `.diskFull`,
-    ///   `.notWritable`, `.inputOutput`. The file is then unchanged.
+    ///   `.notReadable`, `.notWritable`, `.inputOutput`. The file is then unchanged.
     public static func repair(
         _ named: String, as kind: LocalFile, options: Options = Options(), progress: @escaping Progress = { _, _ in }
     ) throws(StoreError) -> RepairReport {
         var given = StoreFile(path: named, kind: kind)
         guard given.inode != nil else { throw StoreError(.missing, operation: "repair", path: named) }
-        // Also under another name it is the file that a collector uses, with its lock and its log.
+        // Under another name it is still the file that a collector uses, with its lock and its log.
         var live = StoreFile(kind, in: given.directory)
         if !live.isSame(as: given), let whole = wholePath(named) {
             given = StoreFile(path: whole, kind: kind)
@@ -57,7 +57,7 @@ public enum FileRepair {
             ? try FileLock.acquire("\(live.directory)/\(TickBuffer.fileName).lock", locksDirectory: true) : nil
         defer { buffer?.release() }
         if isLive, !options.isDryRun { try live.undoReplacement() }
-        // A log that a replacement cut short has left beside the other name has commits that the file in use lacks.
+        // If a replacement was cut short, the log beside the other name has commits that the file in use lacks.
         let isInPlace = isLive && !given.hasLog(besides: live)
         let file = isInPlace ? live : given
         let path = file.path
@@ -68,7 +68,7 @@ public enum FileRepair {
         guard options.isForced || !found.isSound || !isInPlace else { return report }
         let now = WallClock.microseconds()
         let place: String? = isInPlace ? nil : try makeDirectory(beside: file, now: now / 1_000_000)
-        // Goes only if no copy came into it.
+        // Removes it only if it is empty, that is, if no copy was made.
         defer { if let place { rmdir(place) } }
         let copy = options.isDryRun ? nil : place
         let target = place.map { StoreFile(kind, in: $0) } ?? file
@@ -144,9 +144,9 @@ public enum FileRepair {
 
     /// Checks that the fresh file has no fault before it takes the old one's place.
     private static func check(_ database: Database) throws {
-        let answer = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
-        guard answer == ["ok"] else {
-            throw StoreError(.inputOutput, operation: "repair", underlying: answer.joined(separator: "; "))
+        let messages = try String.fetchAll(database, sql: "PRAGMA integrity_check(5)")
+        guard messages == ["ok"] else {
+            throw StoreError(.inputOutput, operation: "repair", underlying: messages.joined(separator: "; "))
         }
     }
 
@@ -166,7 +166,7 @@ public enum FileRepair {
         var attempt = 1
         while PrivateFile.makeDirectory(directory) != 0 {
             guard errno == EEXIST, attempt < 1000 else {
-                throw StoreError(systemError: errno, operation: "make", path: directory)
+                throw StoreError(systemError: errno, operation: "create the directory", path: directory)
             }
             attempt += 1
             directory = "\(stem)-\(attempt)"

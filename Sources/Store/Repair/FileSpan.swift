@@ -86,8 +86,8 @@ struct FileSpan {
         connection = connections.first { !$0.isEmpty } ?? ""
     }
 
-    /// Returns since when rows of a stream may be missing before the first that is left; its own time if nothing shows
-    /// that.
+    /// Returns since when rows of a stream may be missing before the first that is left, or that row's own time if
+    /// nothing shows it.
     ///
     /// - Parameter hasDeleted: Whether earlier rows had been deleted before the damage. Rows of all streams are kept
     ///   for the same time, so the first ones of the others show it approximately.
@@ -104,7 +104,7 @@ struct FileSpan {
         return Bound(time: time, isUncertain: hasDeleted || self.made == nil)
     }
 
-    /// Until when rows may be missing after the last that is left: the file shows it to within half a minute at best.
+    /// Until when rows may be missing after the last that is left; accurate to half a minute at best.
     var end: Bound? { last.map { Bound(time: $0, isUncertain: true) } }
 
     /// Returns the gap for a hole between two times, either of which may be unknown.

@@ -60,7 +60,7 @@ struct LiveSuccessor {
 
     /// Returns the last sequence that was upstream when a file whose rows end at `last` was set aside.
     func uploaded(_ stream: EventStream, through last: Int64) -> Int64 {
-        // Rows through `last` that were not written down as waiting were upstream.
+        // Rows through `last` that were not recorded as waiting were upstream.
         let spans = (waiting[stream] ?? []).filter { $0.lowerBound <= last && $0.upperBound >= last }
         return spans.map { $0.lowerBound - 1 }.min() ?? last
     }

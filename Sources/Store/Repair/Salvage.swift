@@ -83,12 +83,14 @@ struct Salvage {
                 let stream = EventStream(rawValue: String(decoding: name, as: UTF8.self))
             else { return }
             var marks = UploadMarks(acknowledged: up, deleted: gone)
-            // A row that was written before the column was added lacks it.
-            if row.values.count > 3, case .integer(let again) = row.values[3],
-                TickConnection.possibleSequences.contains(again)
-            {
-                marks.sentAgain = again
+            // A row that was written before a column was added lacks it.
+            func later(_ place: Int) -> Int64 {
+                guard row.values.count > place, case .integer(let number) = row.values[place],
+                    TickConnection.possibleSequences.contains(number)
+                else { return 0 }
+                return number
             }
+            (marks.sentAgain, marks.gone) = (later(3), later(4))
             found[stream] = marks
         }
         marks = found
@@ -132,7 +134,8 @@ struct Salvage {
     /// Copies rows from leaves that no tree leads to any more.
     ///
     /// A freed page still holds its old rows. Those were deleted from the head, so they are not beyond the mark and are
-    /// left out. Rows never change, so any copy of a row is the row.
+    /// left out; only a row that a retry moved may come back under its old number as well. Rows never change, so any copy
+    /// of a row is the row.
     private mutating func copyStrays(into targets: [EventStream: SalvageTarget]) throws {
         markFree()
         for number in 2...max(2, image.pageCount) where Int(number) < walk.reached.count && !walk.reached[Int(number)] {

@@ -33,7 +33,7 @@ final class SalvageTarget {
         do throws(StoreError) {
             kept += try statement.run(values)
         } catch {
-            // The table's rules forbid a value; an error of the disk ends the repair.
+            // The table's constraints reject a value. Any other error, such as the disk's, ends the repair.
             guard error.reason == .statement else { throw error }
             refused += 1
         }

@@ -3,9 +3,9 @@ import GRDB
 import GRDBSQLite
 import MarketData
 
-/// Fills a fresh `ticks.sqlite` from a damaged one, and writes down what is lost.
+/// Fills a fresh `ticks.sqlite` from a damaged one, and records what is lost.
 struct TicksRepair {
-    /// The number of losses that are kept apart; further ones are merged into the last one.
+    /// The number of losses that are recorded separately; further ones are merged into the last one.
     static let mostLosses = 500
     /// The number of rows on each side of a loss whose symbols are reported.
     static let rowsAround = 200
@@ -15,7 +15,7 @@ struct TicksRepair {
     let database: Database
     let path: String
     let options: FileRepair.Options
-    /// The directory that the fresh file will be in, if that is one of its own and it is made.
+    /// The directory made for the fresh file; `nil` if the file replaces the damaged one, or in a dry run.
     let copy: String?
     let now: Int64
 
@@ -82,8 +82,8 @@ struct TicksRepair {
                 successor?.isTold == true
                     ? "a collector continued under the same identifier; only the rows that it recorded as lost with this "
                         + "file will be uploaded"
-                    : "a collector continued under the same identifier, and which rows waited in this file is not known "
-                        + "any more")
+                    : "a collector continued under the same identifier, and it is no longer known which rows waited in "
+                        + "this file")
         }
         for stream in EventStream.allCases {
             let table = stream.rawValue
@@ -94,18 +94,18 @@ struct TicksRepair {
                 .map { min($0, TickConnection.possibleSequences.upperBound - 1) }
             var marks = salvage.marks[stream] ?? UploadMarks(deleted: first.map { max(0, $0 - 1) } ?? given ?? 0)
             if salvage.marks[stream] == nil, salvage.streams.contains(stream) {
-                report.remarks.append("\(table): the marks are lost; the ledger upstream says what was uploaded")
+                report.remarks.append("\(table): the marks are lost; the ledger upstream shows what was uploaded")
             }
             let greatest = max(last ?? 0, marks.settled)
             if let first, let lost = successor?.lost[stream], lost <= greatest {
                 let start = max(first, lost)
                 report.remarks.append(
-                    "\(table): the database lost rows that were uploaded, from \(start) on; those that the copy has are "
-                        + "sent again with: \(sendAgain(stream, from: start))")
+                    "\(table): the database lost uploaded rows, from \(start) on; to send those that the copy has again, "
+                        + "run: \(sendAgain(stream, from: start))")
             }
             if let successor, !successor.isTold, marks.acknowledged < greatest {
                 report.remarks.append(
-                    "\(table): no row is uploaded by itself; those that are not upstream are sent with: "
+                    "\(table): no row is uploaded automatically; to send those that are not upstream, run: "
                         + sendAgain(stream, from: marks.settled + 1))
             }
             if let successor {
@@ -124,9 +124,10 @@ struct TicksRepair {
             }
             try database.execute(
                 sql: """
-                    UPDATE streams SET acknowledged = ?, deleted_through = ?, sent_again_through = ? WHERE stream = ?
+                    UPDATE streams SET acknowledged = ?, deleted_through = ?, sent_again_through = ?, gone_through = ?
+                    WHERE stream = ?
                     """,
-                arguments: [marks.acknowledged, marks.deleted, marks.sentAgain, table])
+                arguments: [marks.acknowledged, marks.deleted, marks.sentAgain, marks.gone, table])
             result[stream] = marks
         }
         return result

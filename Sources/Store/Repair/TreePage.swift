@@ -57,7 +57,7 @@ struct TreePage {
 
 /// Reads records strictly: bytes that don't add up exactly are not a record.
 enum RecordReading {
-    /// The greatest payload that is believed, in bytes.
+    /// The largest payload that is plausible, in bytes.
     static let mostBytes = 16 << 20
 
     static func values(_ payload: [UInt8]) -> [RecordValue]? {

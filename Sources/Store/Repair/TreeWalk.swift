@@ -15,7 +15,7 @@ struct TreeWalk {
     private(set) var reached: [Bool]
     /// The ranges of row numbers in the current tree that can't be reached.
     private(set) var damaged: [ClosedRange<Int64>] = []
-    /// The number of pages, cells or links that were given up since ``begin()``.
+    /// The number of pages, cells or links that could not be followed since ``begin()``.
     private(set) var faults = 0
 
     init(_ image: DatabaseImage) {
@@ -23,7 +23,7 @@ struct TreeWalk {
         reached = [Bool](repeating: false, count: Int(image.pageCount) + 1)
     }
 
-    /// Forgets the damage of the tree before.
+    /// Forgets the damage of the previous tree.
     mutating func begin() {
         damaged = []
         faults = 0

@@ -14,7 +14,7 @@ enum UniverseRepair {
         let orphans = database.changesCount
         try database.execute(sql: "DELETE FROM group_imports WHERE group_id NOT IN (SELECT id FROM definition_groups)")
         if orphans > 0 {
-            report.remarks.append("\(orphans.counted("member")) of groups that can't be read left out")
+            report.remarks.append("\(orphans.counted("member")) left out, because their groups can't be read")
             if let place = report.tables.firstIndex(where: { $0.name == "group_memberships" }) {
                 report.tables[place].kept -= Int64(orphans)
                 report.tables[place].unreadable += Int64(orphans)

@@ -1,11 +1,11 @@
 public import MarketData
 
-/// The state of the filling of gaps soon after they ended (`BACKFILL_ENABLED`).
+/// Whether gaps are filled soon after they end (`BACKFILL_ENABLED`).
 public enum BackfillState: Sendable, Equatable {
-    /// Gaps are filled; the failure that keeps one from it, if there is any.
+    /// Gaps are filled; with the failure that keeps one from being filled, if there is any.
     case filling(LastingFailure?)
-    /// The settings leave gaps to `edgetick backfill`, for this reason.
+    /// The settings leave gaps to `edgetick backfill`; the text is the reason.
     case off(String)
-    /// No server can be asked, for want of a setting.
+    /// No server can be asked, because a setting is missing; the text says which.
     case lacking(String)
 }

@@ -7,7 +7,7 @@ struct BatchRun {
     var unreadable = DropTally()
     /// The last row's sequence; `nil` when there was no row.
     var end: Int64?
-    /// The number of rows, with those that are not valid events.
+    /// The number of rows, including those that are not valid events.
     private(set) var count = 0
     /// Whether the reading ended before a damaged page.
     var isCut = false

@@ -13,6 +13,9 @@ final class Board: Sendable {
     init(_ opened: OpenedTicks, setAside: [String]) {
         var statistics = opened.totals
         statistics.setAside = setAside
+        statistics.latestReceipt = opened.greatestReceipt / 1000
+        // When they are stored, they are not counted again.
+        statistics.recordedGaps += Int64(opened.carried.gaps.count)
         for (stream, marks) in opened.contents.streams { statistics[stream].marks = marks }
         self.statistics = Mutex(statistics)
         handedOut = Mutex(statistics.lastSequences)

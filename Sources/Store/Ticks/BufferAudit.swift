@@ -1,7 +1,7 @@
 import GRDB
 public import MarketData
 
-/// What a file holds of a feed that numbers its events without a break, as the synthetic market does: trades by their
+/// Checks a file against a feed that numbers its events without a break, as the synthetic market does: trades by their
 /// id, trades and quotes together by their sequence, bars by their start. Shows which events are missing and which are
 /// there twice.
 ///

@@ -57,7 +57,7 @@ public struct BufferReport: Sendable, Equatable {
     public var fileBytes: Int64
     /// The size of the write-ahead log's file on disk, in bytes.
     public var walBytes: Int64
-    /// What happened to the file itself, newest first: time, and what in words.
+    /// What happened to the file itself, newest first: the time and a description.
     public var incidents: [String]
     /// Paths of damaged or foreign files that were set aside and are still in the data directory.
     public var setAside: [String]
@@ -102,7 +102,7 @@ public struct BufferReport: Sendable, Equatable {
             sql: """
                 SELECT stream, reason, \(DropTally.sum) AS count, count(DISTINCT symbol) AS symbols, min(from_ms) AS first,
                     max(to_ms) AS last
-                FROM drops GROUP BY stream, reason ORDER BY stream, reason
+                FROM drops WHERE count <> 0 GROUP BY stream, reason ORDER BY stream, reason
                 """
         ).map(Cells.init).compactMap { row in
             guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }) else { return nil }
@@ -121,7 +121,7 @@ public struct BufferReport: Sendable, Equatable {
     }
 
     /// Reads a stream's numbers from its table's first and last rows instead of counting: rows are contiguous. After a
-    /// repair some may be missing, and ``Stream/rows`` includes those.
+    /// repair, or after dead letters were retried, some may be missing, and ``Stream/rows`` includes those.
     private static func stream(
         _ stream: EventStream, _ contents: TickConnection.Contents, _ database: Database
     ) throws -> Stream {

@@ -22,6 +22,8 @@ public struct BufferStatistics: Sendable, Equatable {
         public var marks = UploadMarks()
         /// When the first row that waits for upload was received, in milliseconds since the Unix epoch.
         public var oldestPendingMilliseconds: Int64?
+        /// Its rows in `dead_letters`.
+        public var deadLetters: Int64 = 0
 
         /// Rows that wait for upload.
         public var pending: Int64 { marks.pending }
@@ -49,22 +51,23 @@ public struct BufferStatistics: Sendable, Equatable {
     public var noRoom: Int64 = 0
     /// Batches that did not fit into the queue since the process started; their events are in ``drops``.
     public var refusedBatches: Int64 = 0
-    /// Rows in `dead_letters`.
-    public var deadLetters: Int64 = 0
     /// Rows in `gaps`.
-    public var gaps: Int64 = 0 {
-        didSet { removedGaps += max(0, oldValue - gaps) }
-    }
-    private var removedGaps: Int64 = 0
-    /// Gaps recorded, with those that are no longer in `gaps`: withdrawn, forgotten with time, or in a file that was set
-    /// aside. Never decreases while the process runs.
-    public var recordedGaps: Int64 { gaps + removedGaps }
+    public var gaps: Int64 = 0
+    /// Gaps that were there when the process started or were recorded since, with those that are no longer in `gaps`:
+    /// withdrawn, forgotten with time, or in a file that was set aside. Never decreases while the process runs.
+    public var recordedGaps: Int64 = 0
     /// Gaps that are over and not filled yet; counted once a second.
     public var openGaps: Int64 = 0
+    /// When the backfill last gave up a gap, or a part of one, in milliseconds since the Unix epoch; `nil` if none is
+    /// given up. Looked up when ``openGaps`` is.
+    public var lastGivenUpGap: Int64?
     /// Commits since the process started.
     public var commits: Int64 = 0
     /// How long the last commit took, from the first insert until the sync returned.
     public var lastCommit: Duration = .zero
+    /// The latest time at which a row was received, in milliseconds since the Unix epoch. While the clock is before it,
+    /// new rows are dated just after it.
+    public var latestReceipt: Int64 = 0
     /// Whether events reach the file.
     public var state: State = .writing
     /// Why the write-ahead log can't be emptied and what to do, while a reader keeps it from that; `nil` otherwise. Events
@@ -97,6 +100,15 @@ public struct BufferStatistics: Sendable, Equatable {
 
     /// Rows of all streams that wait for upload.
     public var pending: Int64 { streams.values.reduce(0) { $0 + $1.pending } }
+
+    /// Rows in `dead_letters`.
+    public var deadLetters: Int64 { streams.values.reduce(0) { $0 + $1.deadLetters } }
+
+    /// Rows in `dead_letters`, by stream.
+    var letters: [EventStream: Int64] {
+        get { streams.mapValues(\.deadLetters) }
+        set { for stream in EventStream.allCases { self[stream].deadLetters = newValue[stream] ?? 0 } }
+    }
 
     /// When the first row of any stream that waits for upload was received, in milliseconds since the Unix epoch.
     public var oldestPendingMilliseconds: Int64? { streams.values.compactMap(\.oldestPendingMilliseconds).min() }

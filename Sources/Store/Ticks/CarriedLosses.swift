@@ -33,7 +33,7 @@ struct CarriedLosses {
 extension Incident {
     /// A bad file was renamed while a collector ran, and a fresh one with the same identifier was started.
     static let setAside = "set aside"
-    /// A bad file was renamed at a start, and a fresh one was started.
+    /// A bad file was renamed at startup, and a fresh one was started.
     static let setAsideAtStart = "set aside at the start"
     /// A file that had been used had no bytes.
     static let foundEmpty = "found empty"

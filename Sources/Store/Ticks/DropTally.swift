@@ -18,14 +18,29 @@ enum DropReason: String, Sendable, CaseIterable {
     case closed
     /// A person took the dead letter out of the file.
     case discarded
-    /// The oldest dead letters made room: for newer ones, or for rows that wait.
+    /// The oldest dead letters were deleted to make room for newer ones, or for rows that wait.
     case letterDropped = "letter_dropped"
     /// Upstream lost rows that it had confirmed, and the file no longer has them.
     case upstreamLost = "upstream_lost"
+    /// A dead letter was put back into the queue, and its row has moved there. Nothing is lost, and nothing is counted:
+    /// this only says that no row has the number any more.
+    case requeued
 
     /// SQL that selects the rows of `drops` whose numbers are exactly those of rows that upstream refused. A span that
     /// counts fewer rows than it has numbers comes from a version that joined them.
     static let namesRefused = "reason = '\(discarded.rawValue)' AND count = last_seq - first_seq + 1"
+
+    /// SQL that selects the rows of a stream after ?1 and through ?2 that upstream may have refused: their dead letters
+    /// had to make room, and it is known only between which rows of a symbol those were.
+    static func mayBeRefused(_ stream: EventStream) -> String {
+        // Without such drops, no row of the stream is read.
+        """
+        SELECT event.seq FROM drops CROSS JOIN \(stream.rawValue) AS event
+        WHERE drops.stream = '\(stream.rawValue)' AND drops.reason = '\(letterDropped.rawValue)'
+        AND event.seq BETWEEN max(drops.first_seq, ?1 + 1) AND min(drops.last_seq, ?2)
+        AND drops.symbol IN ('*', event.symbol)
+        """
+    }
 
     /// SQL that selects the rows of `drops` that explain why the file lacks the rows between their numbers. After some
     /// drops the rows are still there.
@@ -60,7 +75,7 @@ struct DropTally: Sendable, Equatable {
         var lastSequence: Int64?
     }
 
-    /// How many keys are kept apart.
+    /// How many keys are counted separately.
     static let maximumEntries = 50_000
 
     /// The SQL for the number of events in rows of `drops`: bounded, since a sum that is too large would be an error.
@@ -90,7 +105,7 @@ struct DropTally: Sendable, Equatable {
 
     /// Adds to one key's count.
     mutating func add(_ key: Key, _ addition: Entry) {
-        guard addition.count > 0 else { return }
+        guard addition.count > 0 || key.reason == .requeued else { return }
         var key = key
         if entries.count >= DropTally.maximumEntries, entries[key] == nil { key.symbol = nil }
         entries[key, default: Entry()].merge(addition)
@@ -108,22 +123,28 @@ struct DropTally: Sendable, Equatable {
 }
 
 extension DropTally {
-    /// Counts discarded letters, given in the order of their rows: each run of rows by itself.
-    init(discarding letters: [SettledLetter]) {
+    /// Counts letters that were discarded, and notes the numbers of rows that moved: each run of rows by itself. The
+    /// letters are given in the order of their rows.
+    init(settling letters: [SettledLetter]) {
         self.init()
         var last: (key: Key, sequence: Int64)?
         for letter in letters {
-            var key = Key(stream: letter.stream, symbol: letter.symbol, reason: .discarded, run: letter.sequence)
+            let isLost = letter.batch == nil
+            // Rows that moved need no symbol, so that rows of several symbols are one run.
+            var key = Key(
+                stream: letter.stream, symbol: isLost ? letter.symbol : nil, reason: isLost ? .discarded : .requeued,
+                run: letter.sequence)
             if let last, last.sequence + 1 == letter.sequence, last.key.stream == key.stream,
-                last.key.symbol == key.symbol
+                last.key.symbol == key.symbol, last.key.reason == key.reason
             {
                 key.run = last.key.run
             }
             last = (key, letter.sequence)
+            let time = isLost ? letter.time : nil
             add(
                 key,
                 Entry(
-                    count: 1, from: letter.time, to: letter.time, firstSequence: letter.sequence,
+                    count: isLost ? 1 : 0, from: time, to: time, firstSequence: letter.sequence,
                     lastSequence: letter.sequence))
         }
     }

@@ -19,9 +19,11 @@ public enum GapState: String, Sendable, Hashable, CaseIterable, Codable {
     /// The states in which missing events may still come: from the REST API when it is asked again, or from another
     /// box.
     public static let unsettled: Set<GapState> = [.open, .partial]
+    /// The states in which events are missing, and won't come unless a person removes the reason.
+    static let givenUp: Set<GapState> = [.partial, .unfillable]
     /// The states in which events are missing in the buffer's file, whether they may still come or are elsewhere.
     public static let lacking: Set<GapState> = [.open, .partial, .unfillable, .covered]
-    /// The states in which none is missing.
+    /// The states in which no event is missing.
     static let whole = Set(allCases).subtracting(lacking)
 }
 
@@ -56,6 +58,32 @@ public enum GapFills: Sendable, Hashable {
 
     /// Everything, which ``GapRecord/settled`` must have for a gap that is to be filled.
     public static let all = GapFills.symbols(Set(EventKind.allCases))
+}
+
+/// An open gap that is over, and so waits to be filled.
+public struct WaitingGap: Sendable, Hashable {
+    /// The row's number.
+    public let id: Int64
+    /// When the gap ended, in milliseconds since the Unix epoch.
+    public let end: Int64
+    /// When it was recorded, in milliseconds since the Unix epoch.
+    public let recorded: Int64
+
+    /// Makes the value of a gap that was read; `nil` if the gap doesn't wait.
+    public init?(_ record: GapRecord) {
+        guard record.state == .open, let end = record.gap.to else { return nil }
+        (self.id, self.end, self.recorded) = (record.id, end, record.recorded)
+    }
+
+    /// Reads a row of `gaps` as ``GapRecord`` has it.
+    fileprivate init?(_ row: Row) throws(StoreError) {
+        let cells = Cells(row)
+        guard let to: Int64 = cells["to_ms"] else { return nil }
+        let microseconds: Int64 = cells["recorded_us"] ?? 0
+        id = try cells.required("id")
+        end = max(UnixTime.bounded(cells["from_ms"] ?? 0), UnixTime.bounded(to))
+        recorded = microseconds / 1000
+    }
 }
 
 /// A step of filling a gap: symbols that were asked for, or what became of the whole.
@@ -121,14 +149,44 @@ public enum GapLog {
             let rows = try Row.fetchAll(
                 database,
                 sql: """
-                    SELECT id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail,
-                        uncertain
+                    SELECT \(columns)
                     FROM gaps WHERE state IN (\(states.map(\.rawValue).sqlList)) AND id < ?1 AND \(isWithin)
                     ORDER BY id DESC LIMIT ?4
                     """, arguments: [id, span?.upperBound, span?.lowerBound, limit])
             return try rows.reversed().map { row in try record(row, fills, database) }
         }
     }
+
+    /// Returns every open gap that is over, in the order in which they were recorded. Many may wait, and each may have
+    /// the symbols of a whole market, so only their times are read.
+    static func waiting(directory: String) throws(StoreError) -> [WaitingGap] {
+        try reading(directory) { database in
+            let rows = try Row.fetchCursor(
+                database,
+                sql: """
+                    SELECT id, from_ms, to_ms, recorded_us FROM gaps
+                    WHERE state = '\(GapState.open.rawValue)' AND to_ms IS NOT NULL ORDER BY id
+                    """)
+            var waiting: [WaitingGap] = []
+            while let row = try rows.next() {
+                if let gap = try WaitingGap(row) { waiting.append(gap) }
+            }
+            return waiting
+        }
+    }
+
+    /// Returns the gaps with these numbers that are in the file, in the order in which they were recorded.
+    static func read(directory: String, numbers: [Int64], fills: GapFills) throws(StoreError) -> [GapRecord] {
+        try reading(directory) { database in
+            let list = numbers.map { "\($0)" }.joined(separator: ", ")
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT \(columns) FROM gaps WHERE id IN (\(list)) ORDER BY id")
+            return try rows.map { row in try record(row, fills, database) }
+        }
+    }
+
+    private static let columns =
+        "id, connection, symbols, events, from_ms, to_ms, cause, recorded_us, state, detail, uncertain"
 
     /// Passes to `each` the gaps in which the file lacks a symbol's events of a kind, in the order in which they were
     /// recorded, each as a gap of these events alone. Gaps for which the symbol was asked for are left out.

@@ -6,7 +6,7 @@ import Synchronization
 /// Offering takes a lock for a few instructions and never waits. What the writer has taken counts until it is durable,
 /// so the bound covers the memory of both.
 final class HandOver: Sendable {
-    /// Damage that a reader came upon, and in which generation of the file (see ``Board/generation``): another reader may
+    /// Damage that a reader found, and in which generation of the file (see ``Board/generation``): another reader may
     /// have reported it already, and a sound file may be in its place.
     struct Damage: Sendable {
         var error: StoreError
@@ -21,12 +21,12 @@ final class HandOver: Sendable {
         var notes = Notes()
         /// Whether the upload's acknowledged sequences have moved.
         var acknowledged = false
-        /// Damage that a reader came upon.
+        /// Damage that a reader found.
         var damage: Damage?
         /// Everything up to this ticket is in this work or was in earlier work.
         var ticket: UInt64 = 0
 
-        /// Splits the work into pieces of about `most` events; the first piece carries everything else.
+        /// Splits the work into pieces of about `most` events; everything else is in the first piece.
         func split(most: Int) -> [Work] {
             var pieces: [Work] = []
             var piece = self
@@ -196,7 +196,7 @@ final class HandOver: Sendable {
     /// Makes the next commit store the acknowledged sequences.
     func noteAcknowledged() { leave { $0.acknowledged = true } }
 
-    /// Tells the writer that the file can't be read any more.
+    /// Reports to the writer that the file can no longer be read.
     func report(_ damage: Damage) { leave(urgent: true) { $0.damage = damage } }
 
     /// Waits until everything handed over before the call, and what `add` adds, is durable.
@@ -205,7 +205,7 @@ final class HandOver: Sendable {
     ///   request that is repeated may be written twice and must have the effect of one.
     func flush(adding add: @Sendable (inout Notes) -> Void = { _ in }) async throws(StoreError) {
         let failure: StoreError? = await withCheckedContinuation { continuation in
-            let answer = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
+            let outcome = state.withLock { state -> (isDone: Bool, error: StoreError?, wakes: Bool) in
                 guard !state.isClosed else {
                     return (true, StoreError(.closed, operation: "flush the buffer"), false)
                 }
@@ -215,8 +215,8 @@ final class HandOver: Sendable {
                 state.waiters.append(Waiter(ticket: state.tickets) { continuation.resume(returning: $0) })
                 return (false, nil, wakes)
             }
-            if answer.wakes { wake.signal() }
-            if answer.isDone { continuation.resume(returning: answer.error) }
+            if outcome.wakes { wake.signal() }
+            if outcome.isDone { continuation.resume(returning: outcome.error) }
         }
         if let failure { throw failure }
     }
@@ -424,7 +424,7 @@ final class HandOver: Sendable {
         return rest
     }
 
-    /// Notes that the writer's thread touches nothing any more.
+    /// Records that the writer's thread no longer touches anything.
     func writerEnded() {
         let waiters = state.withLock { state in
             state.hasEnded = true

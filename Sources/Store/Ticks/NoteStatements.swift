@@ -45,9 +45,19 @@ final class NoteStatements {
         try self[.sentAgain, stream].run([sequence])
     }
 
+    /// Records that a stream's uploaded rows through a sequence are gone upstream; 0 for none.
+    func note(gone sequence: Int64, of stream: EventStream) throws(StoreError) {
+        try self[.gone, stream].run([sequence])
+    }
+
     /// Deletes a stream's rows up to a sequence; the caller raises the mark in the same transaction.
     func delete(_ stream: EventStream, through sequence: Int64) throws(StoreError) {
         try self[.delete, stream].run([sequence])
+    }
+
+    /// Deletes one row; returns whether it was there.
+    func remove(_ stream: EventStream, _ sequence: Int64) throws(StoreError) -> Bool {
+        try self[.removedRow, stream].run([sequence]) == 1
     }
 
     /// Returns when a stream's first row from a sequence on was received, in microseconds since the Unix epoch.
@@ -166,11 +176,20 @@ final class NoteStatements {
         try self[.removal].run([stream.rawValue, sequence]) == 1
     }
 
-    /// The number of dead letters.
-    func letterCount() throws(StoreError) -> Int64 { try self[.letters].number() ?? 0 }
+    /// The number of each stream's dead letters.
+    func letterCounts() throws(StoreError) -> [EventStream: Int64] {
+        var counts: [EventStream: Int64] = [:]
+        try self[.letters].forEach { row in
+            if let stream = EventStream(rawValue: row.text(0)) { counts[stream] = row.integer(1) }
+        }
+        return counts
+    }
 
     /// The number of gaps that are over and not filled yet.
     func openGapCount() throws(StoreError) -> Int64 { try self[.openGaps].number() ?? 0 }
+
+    /// When the backfill last gave up a gap or a part of one, in milliseconds since the Unix epoch.
+    func lastGivenUpGap() throws(StoreError) -> Int64? { try self[.lastGivenUpGap].number().map { $0 / 1000 } }
 
     /// Deletes the oldest dead letters of rows that no longer wait, and counts them in `tally`.
     ///
@@ -226,7 +245,7 @@ final class NoteStatements {
 
 /// The statements for the file as a whole.
 private enum Note: CaseIterable {
-    case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, openGaps, fill, settle
+    case gap, sameGap, gapEnd, gapCut, gapRemoval, gapGoesOn, openGaps, lastGivenUpGap, fill, settle
     case drop, letter, letters, removal, oldestLetters, incident, counted, reconciled, alive
     case move, oldMoves, predecessors, moves
     case oldGap, gapFills, wholeGap, oldIncidents
@@ -258,6 +277,7 @@ private enum Note: CaseIterable {
                 AND NOT EXISTS (SELECT 1 FROM gap_fills WHERE gap = gaps.id))
             """
         case .openGaps: TickConnection.openGaps
+        case .lastGivenUpGap: TickConnection.lastGivenUpGap
         case .fill:
             """
             INSERT INTO gap_fills (gap, symbol, event, rows, at_us)
@@ -287,7 +307,7 @@ private enum Note: CaseIterable {
             ON CONFLICT (stream, seq) DO UPDATE SET
                 sql_state = excluded.sql_state, reason = excluded.reason, row_json = excluded.row_json
             """
-        case .letters: "SELECT count(*) FROM dead_letters"
+        case .letters: TickConnection.letters
         case .removal: "DELETE FROM dead_letters WHERE stream = ? AND seq = ?"
         case .oldestLetters:
             """
@@ -345,7 +365,7 @@ private enum Note: CaseIterable {
 
 /// The statements for a stream.
 private enum StreamNote: CaseIterable {
-    case marks, lowering, sentAgain, unsettledLetters, delete, received, receipt, summary
+    case marks, lowering, sentAgain, gone, unsettledLetters, delete, removedRow, received, receipt, summary
 
     func sql(_ stream: EventStream) -> String {
         let table = stream.rawValue
@@ -357,12 +377,14 @@ private enum StreamNote: CaseIterable {
             """
         case .lowering: "UPDATE streams SET acknowledged = ?1, sent_again_through = ?2 WHERE stream = '\(table)'"
         case .sentAgain: "UPDATE streams SET sent_again_through = ?1 WHERE stream = '\(table)'"
+        case .gone: "UPDATE streams SET gone_through = ?1 WHERE stream = '\(table)'"
         case .unsettledLetters:
             """
             DELETE FROM dead_letters WHERE stream = '\(table)' AND seq > ?1
             AND EXISTS (SELECT 1 FROM \(table) WHERE \(table).seq = dead_letters.seq)
             """
         case .delete: "DELETE FROM \(table) WHERE seq <= ?1"
+        case .removedRow: "DELETE FROM \(table) WHERE seq = ?1"
         case .received: "SELECT received_us FROM \(table) WHERE seq >= ?1 ORDER BY seq LIMIT 1"
         case .receipt: ReceiptOrder.query(stream)
         case .summary: "SELECT seq, symbol, \(stream.timeColumn) FROM \(table) WHERE seq > ?1 AND seq <= ?2"

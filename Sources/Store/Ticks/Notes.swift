@@ -23,6 +23,8 @@ struct Notes: Sendable {
     private(set) var ledger: [EventStream: Int64]?
     /// See `UploadMarks.sentAgain`.
     var sentAgain: [EventStream: Int64] = [:]
+    /// See `UploadMarks.gone`.
+    var gone: [EventStream: Int64] = [:]
     /// Transactions of the upload whose COMMIT comes next.
     var moves: [UploadMove] = []
     /// Earlier identifiers of streams that no longer matter.
@@ -30,8 +32,8 @@ struct Notes: Sendable {
 
     var isEmpty: Bool {
         gaps.isEmpty && incidents.isEmpty && lettersByRow.isEmpty && fills.isEmpty && settledByRow.isEmpty
-            && reconciled.isEmpty && drops.isEmpty && ledger == nil && sentAgain.isEmpty && moves.isEmpty
-            && forgotten.isEmpty
+            && reconciled.isEmpty && drops.isEmpty && ledger == nil && sentAgain.isEmpty && gone.isEmpty
+            && moves.isEmpty && forgotten.isEmpty
     }
 
     /// The dead letters, in the order of their rows.

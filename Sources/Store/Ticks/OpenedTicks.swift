@@ -9,7 +9,7 @@ struct OpenedTicks {
     let contents: TickConnection.Contents
     /// See ``TickConnection/totals(_:)``.
     let totals: BufferStatistics
-    /// How far the file, or the bad file that it replaced, came before; `nil` if that is not known.
+    /// How far the file, or the bad file that it replaced, got before; `nil` if that is not known.
     let previousLife: PreviousLife?
     /// See ``TickConnection/greatestReceipt()``.
     let greatestReceipt: Int64
@@ -42,7 +42,7 @@ struct OpenedTicks {
             carried.gaps += found.gaps.gaps
             carried.incidents += found.incidents
             carried.incidents.append(Incident(Incident.setAsideAtStart, detail: "\(name): \(why); \(found.text)"))
-            // The bad file may have got the other one before it was found to be bad.
+            // The bad file may have been given the other identity before it was found to be bad.
             identity = newIdentity()
             try replace(file, by: identity, found.seed(for: identity.id), &carried, options, now: now)
             lost = found
@@ -93,8 +93,8 @@ struct OpenedTicks {
         }
     }
 
-    /// Sets a bad file aside, and puts one that knows all that it leaves in its place. The bad file keeps its place
-    /// until the other one is complete, so that a crash forgets nothing.
+    /// Sets a bad file aside and replaces it with one that takes over what has to be remembered. The bad file keeps its
+    /// place until the other one is complete, so that a crash forgets nothing.
     static func replace(
         _ file: StoreFile, by identity: TickConnection.Identity, _ seed: TickConnection.Contents,
         _ carried: inout CarriedLosses, _ options: TickBuffer.Options, now: Int64

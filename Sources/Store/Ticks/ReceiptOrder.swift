@@ -38,7 +38,7 @@ enum ReceiptOrder {
         in bounds: ClosedRange<Int64>, receivedFrom microseconds: Int64,
         _ receipt: (_ through: Int64) throws(Failure) -> Int64?
     ) throws(Failure) -> Int64 {
-        // A common question, answered faster than by binary search: everything.
+        // The common case, everything, needs no binary search.
         if try receipt(bounds.lowerBound) ?? .min >= microseconds { return bounds.lowerBound }
         return try (bounds.lowerBound..<bounds.upperBound + 1).partitioningIndex { place throws(Failure) in
             try receipt(place) ?? .min >= microseconds

@@ -40,8 +40,8 @@ public struct ReconciledDay: Sendable, Equatable {
     /// Minutes of the regular session with a bar, even one that the tape lacks; correct only for a complete day.
     public var withBar: Int { regular - halted - untraded }
 
-    /// Whether every bar of the tape is here and the same. A tape without any bar shows nothing if there are bars here,
-    /// unless it stayed so for a day.
+    /// Whether every bar of the tape is here and the same. A tape without any bar proves nothing if there are bars here,
+    /// unless it is still empty a day later.
     public var isComplete: Bool { missing == 0 && (tape > 0 || extra == 0 || at >= Self.tapeIsFinal(day)) }
 
     /// When a day's tape has all that it will have, in milliseconds since the Unix epoch.

@@ -7,11 +7,11 @@ struct RoomState {
     /// How long to wait before a full disk is tried again, with the policy reject-new.
     static let refusalPause: Duration = .seconds(1)
 
-    /// Whether what comes finds no room, or found some only because other rows had to go.
+    /// Whether new events find no room, or found some only because other rows were deleted.
     private(set) var isFull = false
     /// Whether ``isFull`` is due to the disk rather than the file's limit.
     private var isDiskFull = false
-    /// Whether the disk has less than ``tight``.
+    /// Whether the disk has less than ``tight`` left.
     private(set) var isDiskTight = false
     private var isDiskLow = false
     private var refusedUntil: MonotonicTime?

@@ -19,7 +19,7 @@ extension TickBuffer {
 
     /// Reads the rows after one sequence and through another, at most `limit`, uploaded or not.
     ///
-    /// - Returns: The rows, the sequence through which they are all there is, and whether a damaged page follows.
+    /// - Returns: The rows, the sequence through which they are complete, and whether a damaged page follows.
     /// - Throws: Also `.damaged` if a row is missing that was neither deleted nor counted as lost.
     public func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
@@ -28,7 +28,7 @@ extension TickBuffer {
     }
 
     /// Returns which rows after one sequence and through another upstream refused: dead letters, and those that were
-    /// discarded. They are not there, and need not be.
+    /// discarded. They are not upstream, and need not be.
     public func refusedRows(
         of stream: EventStream, after: Int64, through: Int64
     ) async throws(StoreError) -> [ClosedRange<Int64>] {
@@ -42,6 +42,16 @@ extension TickBuffer {
                     WHERE stream = ?1 AND last_seq > ?2 AND first_seq <= ?3 AND \(DropReason.namesRefused)
                     """, arguments: [stream.rawValue, after, through]
             ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+        }
+    }
+
+    /// Returns which rows after one sequence and through another upstream may have refused: their dead letters had to
+    /// make room. Among them are rows of the same symbols that it accepted.
+    public func possiblyRefusedRows(
+        of stream: EventStream, after: Int64, through: Int64
+    ) async throws(StoreError) -> Set<Int64> {
+        try await whileOpen(reader).ask { database in
+            try Set(Int64.fetchAll(database, sql: DropReason.mayBeRefused(stream), arguments: [after, through]))
         }
     }
 
@@ -119,6 +129,25 @@ extension TickBuffer {
         try await whileOpen(visitors).reading { [directory] () throws(StoreError) in
             try GapLog.read(directory: directory, states: states, before: id, limit: limit, fills: fills)
         }
+    }
+
+    /// Returns every open gap that is over, in the order in which they were recorded.
+    public func waitingGaps() async throws(StoreError) -> [WaitingGap] {
+        try await whileOpen(visitors).reading { [directory] () throws(StoreError) in
+            try GapLog.waiting(directory: directory)
+        }
+    }
+
+    /// Returns the gaps that some waiting gaps stand for, without those that have changed since.
+    public func gaps(
+        _ waiting: some Collection<WaitingGap>, fills: GapFills
+    ) async throws(StoreError) -> [GapRecord] {
+        let numbers = waiting.map(\.id)
+        let records = try await whileOpen(visitors).reading { [directory] () throws(StoreError) in
+            try GapLog.read(directory: directory, numbers: numbers, fills: fills)
+        }
+        let known = Set(waiting)
+        return records.filter { record in WaitingGap(record).map(known.contains) ?? false }
     }
 
     /// Checks whether the rows that were added since the last check are newer versions of some refused bars.

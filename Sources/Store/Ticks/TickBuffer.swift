@@ -78,10 +78,13 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     /// from the numbers of the bad file that it replaces.
     public let id: String
 
-    /// How far the file, or the bad file that it replaced, came before this collector; `nil` if that is not known.
+    /// How far the file, or the bad file that it replaced, got before this collector; `nil` if that is not known.
     ///
     /// Whatever happened since then was missed, because no collector ran.
     public let previousLife: PreviousLife?
+
+    /// When it was opened, in milliseconds since the Unix epoch. What is received from then on is in this file.
+    public let opened = WallClock.milliseconds()
 
     let file: StoreFile
     let board: Board
@@ -112,7 +115,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     ///
     /// Creates the directory (0700) and the file (0600) if they are missing, migrates an older schema, and renames a
     /// file that is damaged or belongs to another program before starting a fresh one: see
-    /// ``BufferStatistics/setAside``. Who collects nothing gets an error for such a file, and for a missing one if
+    /// ``BufferStatistics/setAside``. A process that collects nothing gets an error for such a file, and for a missing one if
     /// ``Options/makesFile`` is off. After a crash, SQLite's recovery runs here by itself. Blocks on the disk.
     ///
     /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, `.damaged`, `.foreign` and `.missing`,
@@ -199,7 +202,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     /// The buffer's statistics at this moment, from memory alone.
     public var statistics: BufferStatistics { handOver.statistics { board.current } }
 
-    /// How far a stream's uploads are.
+    /// How far a stream and its upload have come.
     public func marks(of stream: EventStream) -> UploadMarks { board.current[stream].marks }
 
     /// Records that a stream's rows are upstream, up to a sequence; one that is not greater than before is ignored.
@@ -240,16 +243,20 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
         unsettledLetters.withLock { $0.subtract(uploaded.keys) }
     }
 
-    /// Makes a stream's rows from a sequence on wait again because a person has them sent again, and records that they
-    /// may be upstream although they wait: nothing else keeps them from being doubled, also after a restart. Durable on
-    /// return.
+    /// Makes a stream's rows from a sequence on wait again because a person wants them sent again, and records that they
+    /// may be upstream although they wait: nothing else keeps them from being doubled, also after a restart. Rows before
+    /// it that wait count as upstream, so the caller has looked them up. Durable on return.
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws(StoreError) {
         let marks = board.current[stream].marks
         try await handOver.flush { notes in
             notes.sentAgain[stream] = marks.last
+            notes.gone[stream] = 0
             if sequence <= marks.acknowledged { notes.agree(with: [stream: sequence - 1]) }
         }
-        board.update { $0[stream].marks.sentAgain = marks.last }
+        board.update { statistics in
+            statistics[stream].marks.sentAgain = marks.last
+            statistics[stream].marks.gone = 0
+        }
         if sequence - 1 > marks.acknowledged { try await acknowledge(stream, through: sequence - 1) }
     }
 
@@ -270,9 +277,21 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
         try await handOver.flush { $0.forgotten += ids.map { ($0, stream) } }
     }
 
-    /// Stores what happened to the file, such as rows that are gone upstream; durable on return.
+    /// Stores what happened to the file, such as damage that was found; durable on return.
     public func note(incident what: String, detail: String) async throws(StoreError) {
         try await handOver.flush { $0.incidents.append(Incident(what, detail: detail)) }
+    }
+
+    /// Stores through which sequence a stream's uploaded rows are gone upstream, 0 for none, and, if that is news, the
+    /// incident; durable on return. ``sendAgain(_:from:)`` sets it back.
+    public func note(
+        gone sequence: Int64, of stream: EventStream, incident: Incident? = nil
+    ) async throws(StoreError) {
+        try await handOver.flush { notes in
+            notes.gone[stream] = sequence
+            if let incident { notes.incidents.append(incident) }
+        }
+        board.update { $0[stream].marks.gone = sequence }
     }
 
     /// Stores rows that the database will never take; on the disk on return, whatever ``Synchronous`` is. If a row has
@@ -285,9 +304,9 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
 
     /// Puts dead letters back into the queue, under new numbers at its end; durable on return.
     ///
-    /// A letter is replaced by its row in one transaction, and the upload sends that row like any other, so it is never
-    /// lost and never sent twice. A request that failed is carried out as soon as the file can be written. Repeating it
-    /// puts nothing back twice, because letters that are no longer in the file are left out.
+    /// A letter leaves the file and its row moves to the end in one transaction, and the upload sends that row like any
+    /// other, so it is never lost and never sent twice. A request that failed is carried out as soon as the file can be
+    /// written. Repeating it puts nothing back twice, because letters that are no longer in the file are left out.
     ///
     /// A letter stays if its row can't be read, or if it is a bar of which the file holds a newer version. The oldest
     /// is put back first, so that of two versions of a bar the newer one gets the greater number. A row keeps its time

@@ -43,8 +43,8 @@ extension TickConnection {
     ///
     /// This happens at every open. What is in a file may also be in a copy of it, and after a kill the log may be
     /// shorter than it was. So numbers that are given from now on must not be taken for rows that were uploaded under
-    /// the old identifier. An identifier under which nothing was uploaded and nothing waits leaves no trace. A file
-    /// that has the most predecessors allowed, and uploaded nothing under its identifier, keeps it.
+    /// the old identifier. For a stream of which nothing was uploaded under an identifier and nothing waits, it leaves
+    /// no trace. A file that has the most predecessors allowed, and uploaded nothing under its identifier, keeps it.
     func renamed(_ contents: Contents, to id: String) throws(StoreError) -> Contents {
         let isRenamed = try changeIfPossible { try TickConnection.rename(contents, to: id, $0) }
         var renamed = contents
@@ -60,14 +60,24 @@ extension TickConnection {
         let known = try number("SELECT count(DISTINCT id) FROM predecessors")
         if known >= UploadLine.mostPredecessors, !isKnownUpstream { return false }
         // A file of a version that did not record moves may have uploaded rows all the same.
-        let mayBeKnown = try isKnownUpstream || number("SELECT count(*) FROM moves") == 0
-        let waits = EventStream.allCases.contains { contents[$0].acknowledged < contents[$0].last }
-        if mayBeKnown || waits {
-            let place = try number("SELECT coalesce(max(place), 0) + 1 FROM predecessors")
-            for stream in EventStream.allCases where contents[stream].last > 0 {
+        let recordsMoves = try number("SELECT count(*) FROM moves") > 0
+        let place = try number("SELECT coalesce(max(place), 0) + 1 FROM predecessors")
+        for stream in EventStream.allCases where contents[stream].last > 0 {
+            let (marks, name) = (contents[stream], stream.rawValue)
+            let uses = try number("SELECT count(*) FROM moves WHERE id = ? AND stream = ?", [contents.id, name])
+            guard uses > 0 || !recordsMoves || marks.acknowledged < marks.last else { continue }
+            let known = try number("SELECT count(*) FROM predecessors WHERE stream = ?", [name])
+            if uses == 0, known >= UploadLine.mostPredecessors {
+                // Only other streams go up: rows that wait count as given out under the newest identifier that is known.
+                try database.execute(
+                    sql: """
+                        UPDATE predecessors SET through = max(through, ?1) WHERE stream = ?2
+                        AND place = (SELECT max(place) FROM predecessors WHERE stream = ?2)
+                        """, arguments: [marks.last, name])
+            } else {
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO predecessors (id, stream, through, place) VALUES (?, ?, ?, ?)",
-                    arguments: [contents.id, stream.rawValue, contents[stream].last, place])
+                    arguments: [contents.id, name, marks.last, place])
             }
         }
         try database.execute(sql: "UPDATE buffer SET id = ?", arguments: [id])

@@ -5,7 +5,7 @@ extension TickConnection {
     /// How many gaps are read at most, the newest first.
     private static let recentGaps = 2000
 
-    /// Returns how far the file came before `now`, in milliseconds since the Unix epoch. Ends the gaps that were under
+    /// Returns how far the file got before `now`, in milliseconds since the Unix epoch. Ends the gaps that were under
     /// way then, at ``PreviousLife/lossesEnd``.
     ///
     /// - Returns: `nil` if nothing in the file shows it.
@@ -29,7 +29,7 @@ extension TickConnection {
         return times.life(now: now, told: told)
     }
 
-    /// Ends the gaps that are under way; if the disk is full, the next start does.
+    /// Ends the gaps that are under way; if the disk is full, that is left to the next start.
     private func endGaps(of life: PreviousLife) throws(StoreError) {
         let end = life.lossesEnd
         let isUncertain = life.isUncertain || end < life.end

@@ -6,10 +6,11 @@ import MarketData
 /// The one connection that writes `ticks.sqlite`, with its prepared statements. Belongs to the writer's thread.
 ///
 /// ## Sequences
-/// The writer numbers rows, counting on from the greatest of a table's last `seq`, the stream's `acknowledged` and its
-/// `deleted_through`. Whatever deletes rows raises `deleted_through` in the same transaction, so the greatest of the
-/// three is always the last number ever given, even if a table is empty. A commit need not write a counter: an append
-/// touches only the table's pages. AUTOINCREMENT would update `sqlite_sequence` each time.
+/// The writer numbers rows, continuing from the greatest of a table's last `seq`, the stream's `acknowledged` and its
+/// `deleted_through`. Whatever deletes rows raises `deleted_through` in the same transaction, or adds a row with a greater
+/// number as a retry does, so the greatest of the three is always the last number ever given, even if a table is empty. A
+/// commit need not write a counter: an append touches only the table's pages. AUTOINCREMENT would update
+/// `sqlite_sequence` each time.
 final class TickConnection {
     /// What identifies a buffer file.
     struct Identity: Sendable, Equatable {
@@ -233,12 +234,14 @@ final class TickConnection {
         let notes: Int64 = try Cells(row).required("notes_seq")
         contents.notes = possibleSequences.contains(notes) ? notes : 0
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        let marks = "acknowledged, deleted_through, \(version >= 10 ? "" : "0 AS ")sent_again_through"
+        let sentAgain = version >= 10 ? "sent_again_through" : "0 AS sent_again_through"
+        let gone = version >= 11 ? "gone_through" : "0 AS gone_through"
+        let marks = "acknowledged, deleted_through, \(sentAgain), \(gone)"
         for row in try Row.fetchAll(database, sql: "SELECT stream, \(marks) FROM streams").map(Cells.init) {
             guard let stream = EventStream(rawValue: try row.required("stream")) else { continue }
             contents.streams[stream] = UploadMarks(
                 acknowledged: try row.required("acknowledged"), deleted: try row.required("deleted_through"),
-                sentAgain: try row.required("sent_again_through"))
+                sentAgain: try row.required("sent_again_through"), gone: try row.required("gone_through"))
         }
         for stream in EventStream.inFile(ofVersion: version) {
             let greatest = try Int64.fetchOne(database, sql: "SELECT max(seq) FROM \(stream.rawValue)") ?? 0
@@ -251,18 +254,33 @@ final class TickConnection {
 
     static func neverGiven(_ stream: EventStream) -> StoreError {
         StoreError(
-            .damaged, operation: "read", underlying: "\(stream.rawValue) has a row number or mark that was never given")
+            .damaged, operation: "read", underlying: "\(stream.rawValue) has a row number or mark that is out of range")
     }
 
     /// SQL that counts the gaps that are over and not filled yet.
     static let openGaps = "SELECT count(*) FROM gaps WHERE state = '\(GapState.open.rawValue)' AND to_ms IS NOT NULL"
 
+    /// SQL for when the backfill last gave up a gap or a part of one, in microseconds since the Unix epoch. Gaps of
+    /// kinds that are never fetched have no such time, and an impossible one was written by another program.
+    static let lastGivenUpGap = """
+        SELECT max(settled_us) FROM gaps WHERE state IN (\(GapState.givenUp.map(\.rawValue).sqlList))
+        AND settled_us BETWEEN 0 AND \(UnixTime.possible.upperBound)999
+        """
+
+    /// SQL that counts the dead letters of each stream.
+    static let letters = "SELECT stream, count(*) AS letters FROM dead_letters GROUP BY stream"
+
     /// Reads the sums that statistics begin with.
     static func totals(_ database: Database) throws -> BufferStatistics {
         var statistics = BufferStatistics()
         statistics.gaps = try Int64.fetchOne(database, sql: "SELECT count(*) FROM gaps") ?? 0
+        statistics.recordedGaps = statistics.gaps
         statistics.openGaps = try Int64.fetchOne(database, sql: openGaps) ?? 0
-        statistics.deadLetters = try Int64.fetchOne(database, sql: "SELECT count(*) FROM dead_letters") ?? 0
+        statistics.lastGivenUpGap = try Int64.fetchOne(database, sql: lastGivenUpGap).map { $0 / 1000 }
+        for row in try Row.fetchAll(database, sql: letters).map(Cells.init) {
+            guard let stream = (row["stream"] as String?).flatMap({ EventStream(rawValue: $0) }) else { continue }
+            statistics[stream].deadLetters = row["letters"] ?? 0
+        }
         statistics.drops = try Int64.fetchOne(database, sql: "SELECT \(DropTally.sum) FROM drops") ?? 0
         return statistics
     }

@@ -3,7 +3,7 @@ public import MarketData
 
 /// Finds out which minute bars a file has, and which it knows to be missing.
 extension TickHistory {
-    /// How far ``minuteBars(starts:pace:each:)`` came.
+    /// How far ``minuteBars(starts:pace:each:)`` got.
     public struct MinuteReading: Sendable, Equatable {
         /// Whether all rows that may hold such a bar were read.
         public var isComplete = true

@@ -6,7 +6,7 @@ public import MarketData
 ///
 /// It costs the collector nothing: every query opens a read-only connection, and reads the tables backwards from their
 /// newest row in short snapshots, so that no query holds the write-ahead log for long. There is no index by symbol,
-/// because one would slow every append: a query scans the rows and reports how far it came. All calls block on the
+/// because one would slow every append: a query scans the rows and reports how far it got. All calls block on the
 /// disk, and throw `.missing` when there is no file, and what reading a file throws.
 public struct TickHistory: Sendable {
     /// Which bars are asked for.

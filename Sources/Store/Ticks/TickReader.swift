@@ -72,7 +72,7 @@ final class TickReader: Sendable {
         return try await reading { [self] () throws(StoreError) in
             var run = try readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
             if run.isCut {
-                // As for other damage, it is believed over a new connection.
+                // As with other damage, only a second read, over a new connection, counts.
                 drop()
                 run = try readRun(stream, after: after, through: through, limit: limit, mayBeEmpty: true)
             }
@@ -184,7 +184,7 @@ final class TickReader: Sendable {
         guard let hole = holes.first(where: { !accounted.cover($0) }) else { return }
         throw StoreError(
             .damaged, operation: "read", path: file.path,
-            underlying: "the rows \(hole.lowerBound) to \(hole.upperBound) of \(stream.rawValue) are not there")
+            underlying: "rows \(hole.lowerBound) to \(hole.upperBound) of \(stream.rawValue) are missing")
     }
 
     private func open() throws(StoreError) -> Connection {
@@ -196,7 +196,8 @@ final class TickReader: Sendable {
             try queue.unsafeRead { database in
                 guard try String.fetchOne(database, sql: "SELECT id FROM buffer") == self.board.line.id else {
                     throw StoreError(
-                        .foreign, operation: "read", path: self.file.path, underlying: "another buffer took its place")
+                        .foreign, operation: "read", path: self.file.path,
+                        underlying: "the file of another buffer took its place")
                 }
                 var statements: [EventStream: PreparedStatement] = [:]
                 for stream in EventStream.allCases {

@@ -124,7 +124,7 @@ extension TickWriter {
         if contents.id != identity.id {
             try TickConnection.close(&opened)
             let error = StoreError(
-                .foreign, operation: "use", path: file.path, underlying: "another buffer took its place")
+                .foreign, operation: "use", path: file.path, underlying: "the file of another buffer took its place")
             guard options.isCollecting else { throw error }
             setAside(because: error)
             opened = try open()
@@ -143,7 +143,8 @@ extension TickWriter {
             statistics.drops = totals.drops
             statistics.gaps = totals.gaps
             statistics.openGaps = totals.openGaps
-            statistics.deadLetters = totals.deadLetters
+            statistics.lastGivenUpGap = totals.lastGivenUpGap
+            statistics.letters = totals.letters
         }
         connection = opened
         places = FilePlaces(file)
@@ -224,7 +225,8 @@ extension TickWriter {
                 statistics[stream].marks.acknowledged = uploaded
             }
             let gone = max(uploaded, min(marks.acknowledged, marks.deleted))
-            if gone > uploaded { carried.drops.addUnknown(stream, .upstreamLost, sequences: uploaded + 1...gone) }
+            let lost = gone > uploaded ? lostSoFar(of: stream).missing(in: uploaded + 1...gone) : []
+            for span in lost { carried.drops.addUnknown(stream, .upstreamLost, sequences: span) }
             let detail =
                 "\(stream.rawValue): upstream now has only the rows through \(uploaded), but had confirmed those "
                 + "through \(marks.acknowledged)"
@@ -234,9 +236,21 @@ extension TickWriter {
                 metadata: [
                     "stream": "\(stream.rawValue)", "upstream": "\(uploaded)",
                     "confirmed": "\(marks.acknowledged)", "sent_again": "\(marks.acknowledged - gone)",
-                    "lost": "\(gone - uploaded)",
+                    "lost": "\(lost.reduce(0) { $0 + $1.count })",
                 ])
         }
+    }
+
+    /// The rows of a stream that are counted as lost upstream: a database that loses rows again has not lost these again.
+    private func lostSoFar(of stream: EventStream) -> SequenceSpans {
+        let waiting = carried.drops.entries.compactMap { key, entry -> ClosedRange<Int64>? in
+            guard key.stream == stream, key.reason == .upstreamLost, let first = entry.firstSequence,
+                let last = entry.lastSequence
+            else { return nil }
+            return first...last
+        }
+        let stored = try? connection?.read { try SequenceSpans.lostUpstream(of: stream, $0) }
+        return SequenceSpans(waiting + (stored ?? []))
     }
 
     private func waitingRows(_ reason: DropReason) -> DropTally {
@@ -299,7 +313,7 @@ extension TickWriter {
         }
         carried = stored
         forgetRows(waiting, .fileSetAside)
-        // The old file's total holds what it said of earlier files.
+        // The old file's total already includes the losses of earlier files.
         showDrops { $0.drops += max(0, left.drops.total - stored.drops.total - prior.drops.total) }
         if stored.isEmpty { board.notesChanged() }
         noteFilesSetAside()

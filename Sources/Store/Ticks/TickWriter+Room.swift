@@ -116,13 +116,15 @@ extension TickWriter {
         guard let connection else { return 0 }
         let statistics = board.current
         var tally = carried.drops
+        var left: [EventStream: Int64] = [:]
         try connection.transaction { () throws(StoreError) in
             try connection.notes.deleteOldestLetters(rows, settled: statistics, into: &tally)
             try store(tally)
+            left = try connection.notes.letterCounts()
         }
         let deleted = tally.total - carried.drops.total
         stored(tally)
-        board.update { $0.deadLetters -= deleted }
+        board.update { $0.letters = left }
         if deleted > 0 { logLettersDropped(deleted) }
         return deleted
     }

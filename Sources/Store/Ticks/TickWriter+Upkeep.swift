@@ -5,8 +5,8 @@ import MarketData
 
 /// What the writer does between commits: the log, old rows, the disk. One small step per call.
 extension TickWriter {
-    /// How long it is kept what filled a gap that lacks nothing any more, and what happened to the file. What is missing,
-    /// and what was compared, is kept for good: people ask for the coverage of any day.
+    /// How long incidents, and gaps that lack nothing, are kept, in microseconds. What is missing, and what was compared, is
+    /// kept for good: people ask for the coverage of any day.
     private static let notesKept: Int64 = 400 * 86_400_000_000
 
     /// Does what is due.
@@ -81,7 +81,11 @@ extension TickWriter {
         guard openGapsMayDiffer, let connection else { return }
         // Reads all gaps: not in each commit.
         let open = try connection.perform(connection.notes.openGapCount)
-        board.update { $0.openGaps = open }
+        let lastGivenUp = try connection.perform(connection.notes.lastGivenUpGap)
+        board.update { statistics in
+            statistics.openGaps = open
+            statistics.lastGivenUpGap = lastGivenUp
+        }
         openGapsMayDiffer = false
     }
 
@@ -98,9 +102,9 @@ extension TickWriter {
             "free": "\(space.free)", "size": "\(space.total)", "directory": "\(file.directory)",
         ]
         if isLow {
-            logger.warning("the disk of the buffer has little room left; make room", metadata: metadata)
+            logger.warning("the buffer's disk is nearly full; free some space", metadata: metadata)
         } else {
-            logger.notice("the disk of the buffer has room again", metadata: metadata)
+            logger.notice("the buffer's disk has enough free space again", metadata: metadata)
         }
     }
 
@@ -235,7 +239,7 @@ extension TickWriter {
 }
 
 extension FilePlaces {
-    /// Takes what is there when a connection has just been opened.
+    /// The files that a connection has just opened.
     init(_ file: StoreFile) {
         self.init(file: Entry(file.path), log: Entry(file.path + "-wal"))
     }

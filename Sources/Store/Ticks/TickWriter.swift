@@ -18,17 +18,20 @@ final class TickWriter {
         var last: StreamSequences
         var hasEvents: Bool
         var notes: Int64
-        /// Whether it stores what the upkeep found, and no work.
+        /// Whether it comes from the upkeep and holds no work of the queue.
         var isUpkeep: Bool
         /// The dead letters that were replaced by a row, with the row's number.
         var placed: [(letter: SettledLetter, number: Int64)] = []
-        var deadLetters: Int64?
+        /// The file's dead letters by stream; `nil` if the transaction doesn't change them.
+        var letters: [EventStream: Int64]?
         /// Dead letters that were given up.
         var discarded: Int64 = 0
         /// Dead letters that made room for newer ones.
         var lettersDropped: Int64 = 0
         /// How many rows the transaction adds to `gaps`.
         var gaps: Int64 = 0
+        /// How many of them are not taken over from a lost file: those were counted when they were recorded.
+        var newGaps: Int64 = 0
     }
 
     let file: StoreFile
@@ -141,7 +144,7 @@ final class TickWriter {
                 if room.isRefused { publishState() } else { recovered() }
                 return
             } catch {
-                // The state is published first: whoever is told of a failure must see it there.
+                // The state is published first: whoever learns of a failure must see it there.
                 publishFailure(error)
                 handOver.failed(error)
                 if error.reason == .diskFull, connection != nil, work.batches.count > 1, work.events > 1000 {
@@ -208,11 +211,11 @@ final class TickWriter {
             }
             // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
             // number.
-            let discarded = try settle(settled, after: &position, statistics)
+            let left = try settle(settled, after: &position, statistics)
             for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
             attempt?.last = position
             attempt?.hasEvents = position != start
-            attempt?.discarded = discarded.total
+            attempt?.discarded = left.total
             if work.acknowledged {
                 for stream in EventStream.allCases {
                     try connection.notes.mark(
@@ -224,43 +227,48 @@ final class TickWriter {
             for (stream, sequence) in work.notes.sentAgain {
                 try connection.notes.sendAgain(stream, through: sequence)
             }
+            for (stream, sequence) in work.notes.gone { try connection.notes.note(gone: sequence, of: stream) }
             for move in work.notes.moves { try connection.notes.add(move, under: identity.id) }
             for (id, stream) in work.notes.forgotten { try connection.notes.forget(id, stream) }
             // Gaps taken over from a lost file come first: what follows may end some of them.
             var losses = carried
-            losses.drops.add(discarded)
+            losses.drops.add(left)
             let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
-            attempt?.gaps = try connection.notes.add(work.notes.gaps, now: now) + taken
+            let newGaps = try connection.notes.add(work.notes.gaps, now: now)
+            attempt?.newGaps = newGaps
+            attempt?.gaps = newGaps + taken
             for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
             let settlesGaps = work.notes.fills.contains { $0.state != nil }
             if !work.notes.gaps.isEmpty || settlesGaps || !losses.gaps.isEmpty { openGapsMayDiffer = true }
             for day in work.notes.reconciled { try connection.notes.add(day) }
-            if work.notes.changesLetters { attempt?.deadLetters = try connection.notes.letterCount() }
+            if work.notes.changesLetters { attempt?.letters = try connection.notes.letterCounts() }
             try boundLetters(statistics, now: now)
             try connection.notes.count(notes: noteCount)
         }
     }
 
-    /// Takes dead letters out of the file, in the transaction under way, and appends the rows of those that are put
-    /// back. A letter that is no longer there has been settled before, or its row waits again.
+    /// Takes dead letters out of the file, in the transaction under way, and moves the rows of those that are put back
+    /// to the end. A letter that is no longer there has been settled before, or its row waits again.
     ///
-    /// - Returns: The counts of those that were discarded. One whose row waits is not lost, and one whose row was deleted
-    ///   before it was upstream was counted then.
+    /// - Returns: The counts of those that were discarded, and the numbers of the rows that moved. A letter whose row
+    ///   waits is not lost, and one whose row was deleted before it was upstream was counted then.
     private func settle(
         _ letters: [SettledLetter], after position: inout StreamSequences, _ statistics: BufferStatistics
     ) throws(StoreError) -> DropTally {
         guard let connection else { return DropTally() }
-        var discarded: [SettledLetter] = []
+        var settled: [SettledLetter] = []
         for letter in letters {
             guard try connection.notes.removeLetter(letter.stream, letter.sequence) else { continue }
             if let batch = letter.batch {
                 try connection.inserter.insert(batch, last: &position)
                 attempt?.placed.append((letter, position[letter.stream]))
+                // Otherwise the event would be there twice, and go up twice if the database went back.
+                if try connection.notes.remove(letter.stream, letter.sequence) { settled.append(letter) }
             } else if letter.sequence <= statistics[letter.stream].marks.acknowledged {
-                discarded.append(letter)
+                settled.append(letter)
             }
         }
-        return DropTally(discarding: discarded)
+        return DropTally(settling: settled)
     }
 
     /// Stores carried losses without waiting for events.
@@ -274,13 +282,13 @@ final class TickWriter {
 
     /// Drops the oldest dead letters beyond the limit, in the transaction under way.
     private func boundLetters(_ statistics: BufferStatistics, now: Int64) throws(StoreError) {
-        guard let connection, let letters = attempt?.deadLetters, letters > options.maximumLetters else { return }
+        let excess = (attempt?.letters?.values.reduce(0, +) ?? 0) - options.maximumLetters
+        guard let connection, excess > 0 else { return }
         var tally = DropTally()
-        try connection.notes.deleteOldestLetters(
-            letters - options.maximumLetters, settled: statistics, into: &tally)
+        try connection.notes.deleteOldestLetters(excess, settled: statistics, into: &tally)
         guard !tally.isEmpty else { return }
         try connection.notes.add(tally, episode: currentEpisode(), now: now)
-        attempt?.deadLetters = letters - tally.total
+        attempt?.letters = try connection.notes.letterCounts()
         attempt?.lettersDropped = tally.total
     }
 
@@ -301,10 +309,12 @@ final class TickWriter {
             }
             statistics.commits += 1
             statistics.lastCommit = duration
+            statistics.latestReceipt = greatestReceipt / 1000
+            if hadNotes { statistics.recordedGaps += max(0, attempt.newGaps) }
             if hadNotes, !isCounted {
                 statistics.drops += drops + attempt.discarded + attempt.lettersDropped
                 statistics.gaps += attempt.gaps
-                if let letters = attempt.deadLetters { statistics.deadLetters = letters }
+                if let letters = attempt.letters { statistics.letters = letters }
             }
         }
         if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }

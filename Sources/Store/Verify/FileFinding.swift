@@ -18,7 +18,7 @@ public struct FileFinding: Sendable, Equatable {
         case ledger
     }
 
-    /// How bad it is; a fault if rows are lost, altered or in danger.
+    /// How serious it is: a fault if rows are lost, altered or in danger.
     public var severity: Severity
     /// What was checked.
     public var check: Check

@@ -92,7 +92,7 @@ public struct FileVerification: Sendable, Equatable {
             if own > lastGiven {
                 find(
                     .fault, .ledger, at: name,
-                    "the ledger has \(own), and the file gave numbers up to \(lastGiven): it is an older copy",
+                    "the ledger is at \(own), but the file's numbers end at \(lastGiven): the file is an older copy",
                     advice: "stop the collector, run edgetick repair --force (it gives the file a new identifier), "
                         + "then start the collector")
             } else if marks.acknowledged > settled {
@@ -100,7 +100,9 @@ public struct FileVerification: Sendable, Equatable {
                     .fault, .ledger, at: name,
                     "the file counts rows through \(marks.acknowledged) as uploaded, but the ledger has only those "
                         + "through \(settled)",
-                    advice: "the database is another one, or one that was restored from an older backup")
+                    advice:
+                        "check that this is the right database; if it was restored from an older backup, the next upload "
+                        + "sends again what the buffer still has")
             } else if settled > marks.acknowledged {
                 find(
                     .note, .ledger, at: name,

@@ -22,7 +22,7 @@ public enum FileVerifier {
     /// Verifies a file. Blocks on the disk, and reads the file about three times; `isQuick` skips the individual events
     /// and the check of every page.
     ///
-    /// - Throws: `.missing`, `.notWritable` if this user may not read it, `.inputOutput`. Damage is not an error but a
+    /// - Throws: `.missing`, `.notReadable` if this user may not read it, `.inputOutput`. Damage is not an error but a
     ///   finding.
     public static func verify(
         _ path: String, as kind: LocalFile, isQuick: Bool = false,
@@ -39,7 +39,7 @@ public enum FileVerifier {
                     .fault, .structure, at: "the file", "it is empty, and a write-ahead log lies beside it",
                     advice: repairAdvice)
             } else {
-                result.find(.note, .structure, at: "the file", "it is empty: a collector makes it again")
+                result.find(.note, .structure, at: "the file", "it is empty: a collector will recreate it")
             }
             return result
         }
@@ -50,9 +50,9 @@ public enum FileVerifier {
             guard error.reason == .damaged || error.reason == .statement else { throw error }
             result.find(.fault, .structure, at: "the file", error.underlying ?? "damaged", advice: repairAdvice)
         }
-        // What was read without locks is worthless if somebody began to write meanwhile.
-        let hasStirred = FileLock.holder(of: path + ".lock") != nil || StoreFile.size(of: path + "-wal") > 0
-        if isAtRest, hasStirred { return try verify(path, as: kind, isQuick: isQuick, progress: progress) }
+        // What was read without locks can't be trusted if somebody began to write meanwhile.
+        let mayHaveChanged = FileLock.holder(of: path + ".lock") != nil || StoreFile.size(of: path + "-wal") > 0
+        if isAtRest, mayHaveChanged { return try verify(path, as: kind, isQuick: isQuick, progress: progress) }
         return result
     }
 
@@ -83,13 +83,13 @@ public enum FileVerifier {
         let version = Int(try handle.number("PRAGMA user_version") ?? 0)
         let objects = try handle.number("SELECT count(*) FROM sqlite_master") ?? 0
         if application == 0, version == 0, objects == 0 {
-            result.find(.note, .schema, at: "the file", "it has no tables: a collector makes them")
+            result.find(.note, .schema, at: "the file", "it has no tables: a collector will create them")
             return false
         }
         guard application == Int64(kind.applicationID) else {
             result.find(
                 .fault, .schema, at: "the file's header", "it belongs to another program",
-                advice: "move it away; a collector sets it aside")
+                advice: "move it away, or let a collector set it aside")
             return false
         }
         result.schemaVersion = version
@@ -97,7 +97,7 @@ public enum FileVerifier {
             result.find(
                 .fault, .schema, at: "the file's header",
                 "its schema is version \(version), and this EdgeTick knows versions up to \(kind.newest)",
-                advice: "use that EdgeTick version or newer")
+                advice: "use the EdgeTick version that wrote it, or a newer one")
             return false
         }
         if version < kind.newest {

@@ -1,4 +1,5 @@
 import GRDBSQLite
+import Glibc
 import MarketData
 
 /// A read-only connection, used through SQLite's own functions: verification has to continue after a damaged page.
@@ -11,6 +12,8 @@ final class ReadHandle {
     /// - Parameter isAtRest: Whether nobody writes the file and it has no log. If so, it is read without locks, and no
     ///   file is created beside it.
     init(path: String, isAtRest: Bool) throws(StoreError) {
+        // SQLite reports a file that this user may not read like one that can't be written.
+        if access(path, R_OK) != 0, errno == EACCES { throw StoreError(.notReadable, operation: "open", path: path) }
         let name = "file:" + path.percentEncoded(keeping: "-._~/") + (isAtRest ? "?immutable=1" : "")
         var handle: OpaquePointer?
         let code = sqlite3_open_v2(name, &handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nil)

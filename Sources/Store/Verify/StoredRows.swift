@@ -45,4 +45,18 @@ public final class StoredRows {
             return first...last
         }.compactMap(\.self)
     }
+
+    /// Returns which rows of a stream after one sequence and through another upstream may have refused: see
+    /// ``TickBuffer/possiblyRefusedRows(of:after:through:)``.
+    ///
+    /// - Throws: `.damaged`, `.inputOutput`.
+    public func possiblyRefusedRows(
+        of stream: EventStream, after: Int64, through: Int64
+    ) throws(StoreError) -> Set<Int64> {
+        var found: Set<Int64> = []
+        try handle.statement(DropReason.mayBeRefused(stream)).forEach([after, through]) { row in
+            if let sequence = row.integer(0) { found.insert(sequence) }
+        }
+        return found
+    }
 }

@@ -6,8 +6,14 @@ extension TicksChecks {
     /// Checks that drops are sane and that missing numbers are accounted for.
     mutating func checkDrops() throws(StoreError) {
         var spans: [EventStream: [ClosedRange<Int64>]] = [:]
+        // Rows that a retry moved are not missing.
+        var moved: [EventStream: [ClosedRange<Int64>]] = [:]
+        func account(_ stream: EventStream, _ rows: ClosedRange<Int64>, isHole: Bool, isMoved: Bool) {
+            if isHole { spans[stream, default: []].append(rows) }
+            if isMoved { moved[stream, default: []].append(rows) }
+        }
         var faults: [(String, String)] = []
-        var newer: [EventStream: [(place: String, rows: ClosedRange<Int64>, isHole: Bool)]] = [:]
+        var newer: [EventStream: [(place: String, rows: ClosedRange<Int64>, isHole: Bool, isMoved: Bool)]] = [:]
         do throws(StoreError) {
             try handle.rows(
                 """
@@ -19,7 +25,8 @@ extension TicksChecks {
                 guard let stream = EventStream(rawValue: row.text(0)) else {
                     return faults.append((place, "the stream \(row.text(0)) is unknown"))
                 }
-                if (row.integer(3) ?? 0) < 1 { faults.append((place, "it counts no event")) }
+                let isMoved = row.text(2) == DropReason.requeued.rawValue
+                if !isMoved, (row.integer(3) ?? 0) < 1 { faults.append((place, "it counts no event")) }
                 if let from = row.integer(6), let to = row.integer(7), from > to {
                     faults.append((place, "its span of time ends before it begins"))
                 }
@@ -27,32 +34,36 @@ extension TicksChecks {
                 guard first >= 1, first <= last else { return faults.append((place, Self.neverGiven(first, last))) }
                 let isHole = row.integer(8) == 1
                 guard last <= result.streams[stream]?.lastGiven ?? 0 else {
-                    return newer[stream, default: []].append((place, first...last, isHole))
+                    return newer[stream, default: []].append((place, first...last, isHole, isMoved))
                 }
-                if isHole { spans[stream, default: []].append(first...last) }
+                account(stream, first...last, isHole: isHole, isMoved: isMoved)
             }
         } catch {
             try result.noteDamage(error, at: "drops")
         }
         for (stream, drops) in newer {
             let given = try lastGivenNow(in: stream)
-            for (place, rows, isHole) in drops {
+            for (place, rows, isHole, isMoved) in drops {
                 if rows.upperBound > given {
                     faults.append((place, Self.neverGiven(rows.lowerBound, rows.upperBound)))
-                } else if isHole {
-                    spans[stream, default: []].append(rows)
+                } else {
+                    account(stream, rows, isHole: isHole, isMoved: isMoved)
                 }
             }
         }
         for (place, text) in faults.prefix(Self.mostTold) { result.find(.fault, .accounts, at: place, text) }
-        for stream in EventStream.allCases { judgeHoles(stream, SequenceSpans(spans[stream] ?? [])) }
+        for stream in EventStream.allCases {
+            let ofMoved = SequenceSpans(moved[stream] ?? [])
+            holes[stream]?.removeAll(where: ofMoved.cover)
+            judgeHoles(stream, SequenceSpans(spans[stream] ?? []))
+        }
     }
 
     private static func neverGiven(_ first: Int64, _ last: Int64) -> String {
-        "its sequences \(first)…\(last) were never given"
+        "its sequences \(first)…\(last) were never assigned"
     }
 
-    /// Returns the last sequence that was given by now: a running collector goes on after the marks were read.
+    /// Returns the last sequence assigned so far: a running collector continues after the marks were read.
     private mutating func lastGivenNow(in stream: EventStream) throws(StoreError) -> Int64 {
         if streams.contains(stream) { try refreshMarks(of: stream) }
         return result.streams[stream]?.lastGiven ?? 0
@@ -65,7 +76,7 @@ extension TicksChecks {
                 isExplained ? .note : .fault, .sequences,
                 at: "\(stream.rawValue) \(hole.lowerBound)…\(hole.upperBound)",
                 "\(hole.count.counted("row is", "rows are")) missing, "
-                    + (isExplained ? "as the table drops says" : "and no recorded drop explains it"),
+                    + (isExplained ? "as the table drops records" : "and no recorded drop explains it"),
                 advice: isExplained
                     ? ""
                     : "another program may have deleted them; use edgetick backfill --from to fetch missing bars again")
@@ -80,7 +91,7 @@ extension TicksChecks {
     mutating func checkLetters() throws(StoreError) {
         var found: [(String, String)] = []
         var newer: [EventStream: [(place: String, sequence: Int64)]] = [:]
-        let neverGiven = "a row of this number was never given"
+        let neverGiven = "this number was never assigned to a row"
         do throws(StoreError) {
             try handle.rows(
                 """
@@ -98,7 +109,7 @@ extension TicksChecks {
                 } else if sequence > result.streams[stream]?.lastGiven ?? 0 {
                     newer[stream, default: []].append((place, sequence))
                 }
-                if row.integer(2) != 5 { found.append((place, "its SQLSTATE has not five characters")) }
+                if row.integer(2) != 5 { found.append((place, "its SQLSTATE doesn't have five characters")) }
                 if row.integer(3) != 1 {
                     found.append((place, "its row is not JSON"))
                 } else if row.integer(4) != sequence {
@@ -114,7 +125,8 @@ extension TicksChecks {
         }
         for (place, text) in found.prefix(Self.mostTold) {
             result.find(
-                .fault, .accounts, at: place, text, advice: "edgetick dead-letters discard takes it out of the file")
+                .fault, .accounts, at: place, text,
+                advice: "run edgetick dead-letters discard to remove it from the file")
         }
     }
 
@@ -176,8 +188,29 @@ struct SequenceSpans {
         ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
     }
 
+    /// Reads which of a stream's rows are counted as lost upstream.
+    static func lostUpstream(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try Row.fetchAll(
+            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND reason = ?",
+            arguments: [stream.rawValue, DropReason.upstreamLost.rawValue]
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+    }
+
+    /// The parts of a range that are not in the spans.
+    func missing(in range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
+        var parts: [ClosedRange<Int64>] = []
+        var next = range.lowerBound
+        for span in spans where span.overlaps(range) {
+            if span.lowerBound > next { parts.append(next...span.lowerBound - 1) }
+            next = span.upperBound + 1
+        }
+        if next <= range.upperBound { parts.append(next...range.upperBound) }
+        return parts
+    }
+
     /// Whether every sequence of a range is in the spans.
     func cover(_ range: ClosedRange<Int64>) -> Bool {
-        spans.contains { $0.lowerBound <= range.lowerBound && $0.upperBound >= range.upperBound }
+        let place = spans.partitioningIndex { $0.upperBound >= range.upperBound }
+        return place < spans.endIndex && spans[place].lowerBound <= range.lowerBound
     }
 }

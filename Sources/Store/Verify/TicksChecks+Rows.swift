@@ -12,7 +12,7 @@ extension TicksChecks {
             SELECT count(*), min(seq), max(seq), sum((\(rules.all)) IS NOT TRUE)
             FROM (SELECT * FROM \(name) WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT \(Self.step))
             """)
-        var told = 0
+        var reported = 0
         // Numbers below 1 are reported with the marks.
         var after = max(first, 1) - 1
         while after < last {
@@ -25,7 +25,7 @@ extension TicksChecks {
                 guard step.rows > 0, let end = step.last, let start = step.first else { break }
                 if start > after + 1 { holes[stream, default: []].append(after + 1...start - 1) }
                 if end - start + 1 != step.rows { try findHoles(stream, from: start, through: end) }
-                if step.broken > 0 { try tellBroken(stream, rules, from: start, through: end, &told) }
+                if step.broken > 0 { try reportBroken(stream, rules, from: start, through: end, &reported) }
                 result.streams[stream]?.rows += step.rows
                 result.rows += step.rows
                 after = end
@@ -102,8 +102,8 @@ extension TicksChecks {
         holes[stream, default: []] += found
     }
 
-    private mutating func tellBroken(
-        _ stream: EventStream, _ rules: RowRules, from: Int64, through: Int64, _ told: inout Int
+    private mutating func reportBroken(
+        _ stream: EventStream, _ rules: RowRules, from: Int64, through: Int64, _ reported: inout Int
     ) throws(StoreError) {
         let rows = try handle.rows(
             """
@@ -112,13 +112,13 @@ extension TicksChecks {
             """
         ) { (sequence: $0.integer(0) ?? 0, rule: $0.text(1)) }
         for (sequence, rule) in rows {
-            told += 1
-            guard told <= Self.mostTold else { break }
+            reported += 1
+            guard reported <= Self.mostTold else { break }
             result.find(
                 .fault, .values, at: "\(stream.rawValue) \(sequence)", rule,
                 advice: "the upload leaves out a row that is not an event; it counts as unreadable in drops")
         }
-        if told - rows.count < Self.mostTold, told > Self.mostTold {
+        if reported - rows.count < Self.mostTold, reported > Self.mostTold {
             result.find(.note, .values, at: stream.rawValue, "there are more such rows than are listed here")
         }
     }

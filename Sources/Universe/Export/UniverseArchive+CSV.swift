@@ -151,7 +151,7 @@ private struct ArchiveRow {
     }
 
     func text(_ column: Int) throws(UniverseArchiveError) -> String {
-        guard let text = fields[column] else { throw fault("column \(column + 1) is missing") }
+        guard let text = fields[column] else { throw fault("column \(column + 1) has no value") }
         return text
     }
 

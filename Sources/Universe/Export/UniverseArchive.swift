@@ -55,7 +55,7 @@ public enum UniverseArchive {
         }
     }
 
-    /// Checks for what SQLite would refuse later.
+    /// Checks for everything that SQLite would refuse later.
     static func checked(_ contents: MirrorContents) throws(UniverseArchiveError) -> MirrorContents {
         var known: Set<GroupRecord.Identity> = []
         for group in contents.groups {
@@ -135,7 +135,7 @@ extension DecodingError {
         let (context, what): (Context, String) =
             switch self {
             case .keyNotFound(let key, let context): (context, "\(key.stringValue) is missing")
-            case .typeMismatch(_, let context): (context, "a value of another kind")
+            case .typeMismatch(_, let context): (context, "a value has the wrong type")
             case .valueNotFound(_, let context): (context, "a value is missing")
             case .dataCorrupted(let context): (context, "it can't be read")
             @unknown default: (Context(codingPath: [], debugDescription: ""), "it can't be read")

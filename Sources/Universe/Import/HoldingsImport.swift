@@ -95,7 +95,7 @@ public struct HoldingsImport: Sendable, Equatable {
 
     /// Reads a file: a plain list, or the holdings of one fund or several.
     ///
-    /// - Parameter strict: Whether one wrong row refuses the whole file.
+    /// - Parameter strict: Whether one wrong row makes the whole file invalid.
     /// - Returns: the funds in the order of the file, at least one. Those without any share are left out, with a remark
     ///   on the first.
     /// - Throws: ``SymbolListError`` when the bytes are not text, no symbol is found, most rows lack one where it is
@@ -203,7 +203,7 @@ public struct HoldingsImport: Sendable, Equatable {
         let weight = preamble.weight(in: fields, line, of: symbol, &problems)
         if let place = places[symbol] {
             let first = entries[place]
-            problems.add(line, .repeated, "\(symbol) is on line \(first.line) already; the weights are added")
+            problems.add(line, .repeated, "\(symbol) is already on line \(first.line); the weights are added")
             if let weight { entries[place].weight = (first.weight ?? 0) + weight }
             return
         }

@@ -8,10 +8,10 @@ struct HoldingsPreamble {
     let format: HoldingsImport.Format
     let fund: String?
     let title: String?
-    private let speaksOfFund: Bool
+    private let mentionsFund: Bool
 
     /// Whether the rows below are a fund's holdings.
-    var isFund: Bool { speaksOfFund || columns.areHoldings }
+    var isFund: Bool { mentionsFund || columns.areHoldings }
 
     /// Whether a comma is the decimal point, as it is when it does not separate the columns.
     var hasDecimalCommas: Bool { separator != UInt8(ascii: ",") }
@@ -21,7 +21,7 @@ struct HoldingsPreamble {
         "in the column \(quoted(columns.titles[columns.symbol])), which the header on line \(headerLine) names"
     }
 
-    /// A header is within this many rows, or there is none.
+    /// The number of rows in which a header is looked for.
     private static let limit = 60
 
     /// Looks for a header; `nil` when there is none, and the file is a plain list.
@@ -67,7 +67,7 @@ struct HoldingsPreamble {
             value("ticker symbol", "fund ticker", "ticker", "fund ticker symbol")
             ?? title.flatMap(Self.tickerInParentheses)
         fund = ticker.flatMap { Symbol(spelled: $0)?.description }
-        speaksOfFund = fund != nil || ["fund", "holding", "etf", "trust"].contains(where: text.contains)
+        mentionsFund = fund != nil || ["fund", "holding", "etf", "trust"].contains(where: text.contains)
         if text.contains("ishares") || text.contains("fund holdings as of")
             || columns.has("asset class") && columns.has("notional value", "market currency", "fx rate")
                 && !columns.has("identifier (figi)")

@@ -5,7 +5,7 @@ public import Store
 ///
 /// Such a row has the type `stock_universe`, `etf_universe` or `stock_etf_combo`. Its value is a JSON array of tickers,
 /// or of objects that name one. Every list becomes a universe under the keys by which it was found, so that a setting
-/// with such a key means the same as before. The key's beginning tells what else a list of stocks is: `index_`,
+/// with such a key means the same as before. The key's prefix says what else a list of stocks is: `index_`,
 /// `sector_`, `theme_`. Rows with the same key make one universe, with the members of all.
 public struct LegacyMigration: Sendable {
     /// A group that rows become.
@@ -128,7 +128,7 @@ public struct LegacyMigration: Sendable {
         return ["\(entry.name):\(entry.key)", entry.key]
     }
 
-    /// The groups that a legacy row becomes: universes under its keys, and what the beginning of its key says.
+    /// The groups that a legacy row becomes: universes under its keys, and the group that its key's prefix indicates.
     static func groups(of entry: CacheEntryRecord) -> [UniverseGroup.Definition] {
         func group(_ name: String, _ type: GroupType) -> UniverseGroup.Definition {
             UniverseGroup.Definition(
@@ -159,7 +159,7 @@ struct LegacyList {
     init(_ value: String) throws(Fault) {
         guard !value.isEmpty else { throw Fault(text: "it has no value") }
         guard var document = JSONValue(parsing: value) else {
-            throw Fault(text: "its value is no JSON: \(quoted(value))")
+            throw Fault(text: "its value is not JSON: \(quoted(value))")
         }
         // Some writers encoded the list twice.
         if case .string(let inner) = document, let parsed = JSONValue(parsing: inner) { document = parsed }
@@ -170,7 +170,7 @@ struct LegacyList {
             else { throw Fault(text: "its value is an object without a list of stocks") }
             document = list
         }
-        guard case .array(let items) = document else { throw Fault(text: "its value is no list") }
+        guard case .array(let items) = document else { throw Fault(text: "its value is not a list") }
         var seen: Set<String> = []
         for item in items {
             var weight: Double?

@@ -23,18 +23,18 @@ enum ListText {
         }
         if bytes.first(where: { !blanks.contains($0) }) == UInt8(ascii: "<") {
             throw SymbolListError(
-                "the file is a page or an XML document, no list: save it as .xlsx or as CSV in UTF-8")
+                "the file is a web page or an XML document, not a list: save it as .xlsx or as CSV in UTF-8")
         }
         guard bytes.count <= maximumBytes else {
             throw SymbolListError(
-                "the file has \(bytes.count >> 20) MiB, more than any list of symbols: it is something else, or import "
-                    + "it in parts")
+                "the file has \(bytes.count >> 20) MiB, more than any list of symbols: check that it is the right one, "
+                    + "or import it in parts")
         }
         let text = utf16(bytes) ?? bytes
         // White space and the old mark of a text's end (0x1A) may be in a text. Other control characters mean that it
         // is not one.
         guard !text.contains(where: { $0 < 0x20 && !(0x09...0x0D).contains($0) && $0 != 0x1A }) else {
-            throw SymbolListError("the file is no UTF-8 text: save it as CSV in UTF-8")
+            throw SymbolListError("the file is not UTF-8 text: save it as CSV in UTF-8")
         }
         return array(text) ?? text
     }
@@ -46,7 +46,7 @@ enum ListText {
     private static let others: [(mark: [UInt8], what: String)] = [
         (
             [0xD0, 0xCF, 0x11, 0xE0],
-            "a workbook of the old form (.xls), or one with a password: save it as .xlsx without one, or as CSV in UTF-8"
+            "a workbook in the old format (.xls) or with a password: save it as .xlsx without one, or as CSV in UTF-8"
         ),
         (Array("%PDF-".utf8), "a PDF document: save its table as .xlsx or as CSV in UTF-8"),
         ([0x1F, 0x8B], "compressed (gzip): unpack it first"),

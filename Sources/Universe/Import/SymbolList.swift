@@ -43,7 +43,7 @@ public struct SymbolList: Sendable, Equatable {
             }
         }
         if isWildcard, !symbols.isEmpty {
-            remarks.append("* means every symbol, so the others in the list say nothing more")
+            remarks.append("* means every symbol, so the other entries have no effect")
         }
     }
 

@@ -78,7 +78,7 @@ struct SymbolListImport {
 
     // MARK: - Without one
 
-    /// Reads rows that no header explains; returns what to say about the first row when most rows are wrong.
+    /// Reads rows that no header explains; returns the text about the first row for when most rows are wrong.
     private mutating func readPlainRows(_ text: [UInt8]) throws(SymbolListError) -> String {
         let hasDecimalCommas = SeparatedRows.separator(of: text) != UInt8(ascii: ",")
         let rows = Array(SeparatedRows(text))
@@ -204,7 +204,7 @@ struct SymbolListImport {
             if let remark { problems.add(line, .init(reading: text), remark) }
         }
         if let first = firstLines[symbol] {
-            problems.add(line, .repeated, "\(symbol) is on line \(first) already; the first row counts")
+            problems.add(line, .repeated, "\(symbol) is already on line \(first); the first row counts")
             return nil
         }
         firstLines[symbol] = line

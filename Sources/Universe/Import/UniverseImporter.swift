@@ -45,7 +45,7 @@ public struct UniverseImporter: Sendable {
         public var environment: String
         /// How files that were imported before are treated.
         public var mode = Mode.full
-        /// Whether one wrong row refuses its file.
+        /// Whether one wrong row makes its file invalid.
         public var isStrict = false
         /// Whether a group may change by more than half.
         public var force = false
@@ -298,8 +298,8 @@ private struct GroupGuess {
                 && !Self.words.contains(word.lowercased()) && ListWord.canNameFund(word.uppercased())
         }
         let before = words[..<place].last { !Self.words.contains($0.lowercased()) }
-        let behind = words[words.index(after: place)...].first(where: isTicker)
-        return (before.flatMap { isTicker($0) ? $0 : nil } ?? behind)?.uppercased()
+        let after = words[words.index(after: place)...].first(where: isTicker)
+        return (before.flatMap { isTicker($0) ? $0 : nil } ?? after)?.uppercased()
     }
 }
 

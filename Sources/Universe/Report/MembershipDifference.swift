@@ -2,7 +2,7 @@ public import MarketData
 
 /// How a group's new members differ from those before. Pure.
 public struct MembershipDifference: Sendable, Equatable {
-    /// A member that gets another weight.
+    /// A member whose weight changes.
     public struct Reweighting: Sendable, Equatable {
         /// The symbol.
         public var symbol: String

@@ -28,7 +28,7 @@ public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
         case type
     }
 
-    /// How bad it is.
+    /// How serious it is.
     public var severity: Severity
     /// What was checked.
     public var check: Check

@@ -25,7 +25,7 @@ public struct UniverseReport: Sendable, Equatable, Codable {
         public var type: String
         /// How many members it has.
         public var members: Int
-        /// The sum of its weights in percent; absent when it has none.
+        /// The sum of its weights in percent; `nil` when it has none.
         public var weightSum: Double?
         /// Its three heaviest members.
         public var heaviest: [String]
@@ -84,7 +84,7 @@ public struct UniverseReport: Sendable, Equatable, Codable {
     public var sectors: [SectorRow]
     /// The share of stocks that have a sector, from 0 to 1.
     public var sectorCoverage: Double
-    /// Where the pulled groups came from; absent when there was no pull.
+    /// Where the pulled groups came from; `nil` when there was no pull.
     public var source: String?
     /// How old the last pull is, in seconds.
     public var pullAgeSeconds: Int64?

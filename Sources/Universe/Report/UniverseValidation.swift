@@ -94,7 +94,7 @@ public struct UniverseValidation: Sendable {
             } else if group.origin == .local {
                 "; import it again with a known type"
             } else {
-                "; correct it in the database, the next pull brings it"
+                "; correct it in the database, and the next pull brings the correction"
             }
         let pairs = respelled.sorted { $0.key < $1.key }.map { "\(quoted($0.key)) for \($0.value)" }
         add(
@@ -105,7 +105,7 @@ public struct UniverseValidation: Sendable {
         if !doubled.isEmpty {
             let texts = doubled.map { $0.value.map(quoted).joined(separator: " and ") }
             add(
-                .warning, .duplicate, identity, "one symbol is there twice: \(DisplayText.list(texts))\(advice)",
+                .warning, .duplicate, identity, "one symbol appears twice: \(DisplayText.list(texts))\(advice)",
                 isFixable: isFixable)
         }
         if isFixable, let type, !respelled.isEmpty { fixes.append(fix(record, type, respelled, group.imported)) }
@@ -221,7 +221,7 @@ public struct UniverseValidation: Sendable {
                 .note, .sector, nil,
                 "\(coverage.missing.count) of \(coverage.stocks.counted("stock")) without a sector: "
                     + DisplayText.list(coverage.missing)
-                    + "; edgetick universe import FILE --sectors, or --sector-etfs")
+                    + "; derive them with edgetick universe import FILE --sectors, or --sector-etfs")
         }
     }
 
@@ -262,7 +262,7 @@ public struct UniverseValidation: Sendable {
 
     // MARK: - Words
 
-    /// Says of how many items something is so, and names the first of them.
+    /// Adds a finding that counts items and names the first of them.
     private mutating func add(
         _ severity: Severity, _ check: UniverseFinding.Check, _ group: GroupRecord.Identity?,
         _ items: [String], _ one: String, _ many: String, _ what: String, advice: String = "", isFixable: Bool = false

@@ -100,8 +100,8 @@ struct GroupCatalogue {
     ) {
         if names.count > 1 {
             warnings.append(
-                "\(quoted(part)) fits \(names.map(quoted).joined(separator: ", ")), which differ in case only; "
-                    + "\(quoted(names[0])) is taken, write it exactly to choose")
+                "\(quoted(part)) matches \(names.map(quoted).joined(separator: ", ")), which differ in case only; "
+                    + "\(quoted(names[0])) is taken: write a name exactly to choose")
         }
         if groups.count > 1 {
             warnings.append("\(quoted(part)) is the name of a UNIVERSE and of an ETF; the members of both are taken")

@@ -65,8 +65,8 @@ public final class RelationshipCache: Sendable {
     }
 
     /// - Parameters:
-    ///   - maximumEntries: The most answers held; those that were not read lately go first.
-    ///   - maximumBytes: About the most memory that answers may take.
+    ///   - maximumEntries: The maximum number of answers; those that were not read lately are dropped first.
+    ///   - maximumBytes: About how much memory the answers may take, in bytes.
     ///   - clock: Returns nanoseconds that never go back.
     init(
         mirror: UniverseMirror, environment: String, timeToLive: Duration, maximumEntries: Int = 32_768,

@@ -31,4 +31,6 @@ public struct Resolution: Sendable, Equatable {
     public var unknown: [Unknown] = []
     /// What the user should be told, each fit for a log line.
     public var warnings: [String] = []
+    /// The one of the warnings that names members that the feed has no symbol for; `nil` if there are none.
+    var leftOut: String?
 }

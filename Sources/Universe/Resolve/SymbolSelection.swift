@@ -65,9 +65,11 @@ public struct SymbolSelection: Sendable, Equatable {
     private var parts: [Resolution.Part] = []
     /// What to log, in order.
     public private(set) var remarks: [Remark] = []
-    /// Why the target is not all that the universe key means, or why the default list is used without a key, in one
-    /// line; `nil` otherwise.
+    /// Why the target is not all that the universe key or the list means, or why the default list is used without a
+    /// key, in one line; `nil` otherwise.
     public var problem: String?
+    /// The key's members that the feed has no symbol for, in one line; `nil` if there are none.
+    public private(set) var leftOut: String?
 
     /// Decides what a connection collects.
     ///
@@ -92,7 +94,7 @@ public struct SymbolSelection: Sendable, Equatable {
                 return
             }
             problem = "neither a universe key nor symbols are set"
-            takeDefaultList(because: "as neither a universe key nor symbols are set")
+            takeDefaultList(because: "because neither a universe key nor symbols are set")
             return
         }
         switch resolution {
@@ -147,6 +149,7 @@ public struct SymbolSelection: Sendable, Equatable {
         target = .symbols(resolution.symbols)
         origin = .universeKey(key.text)
         parts = resolution.parts
+        leftOut = resolution.leftOut
         for warning in resolution.warnings { add(.warning, warning) }
         if !resolution.unknown.isEmpty {
             let names = resolution.unknown.map { quoted($0.part) }.joined(separator: ", ")
@@ -159,6 +162,11 @@ public struct SymbolSelection: Sendable, Equatable {
         guard let list, hasEntries(list) else { return false }
         let parsed = SymbolList(list)
         for remark in parsed.remarks { add(.warning, remark) }
+        if !parsed.isWildcard, !parsed.refused.isEmpty {
+            let names = DisplayText.list(parsed.refused.map(quoted))
+            let text = "the list of symbols has entries that are no symbols of the feed: \(names)"
+            problem = problem.map { "\($0); \(text)" } ?? text
+        }
         if parsed.isWildcard {
             target = .everything
         } else if parsed.symbols.isEmpty {

@@ -33,15 +33,20 @@ public enum UniverseResolver {
                 }
             }
         }
+        var leftOut: String?
         if !refused.isEmpty {
-            warnings.append(
+            let text =
                 "left out \(refused.count.counted("member")) that the feed has no symbol for: "
-                    + DisplayText.list(refused))
+                + DisplayText.list(refused)
+            warnings.append(text)
+            leftOut = text
         }
         guard !symbols.isEmpty else {
             return .failure(failure(key, choice, catalogue, environment: environment, warnings: warnings))
         }
-        return .success(Resolution(symbols: symbols, parts: parts, unknown: choice.unknown, warnings: warnings))
+        return .success(
+            Resolution(
+                symbols: symbols, parts: parts, unknown: choice.unknown, warnings: warnings, leftOut: leftOut))
     }
 
     static func nameless(_ key: String) -> UniverseError {
@@ -53,7 +58,8 @@ public enum UniverseResolver {
     static func unreadable(_ key: String, _ error: StoreError) -> UniverseError {
         UniverseError(
             .mirror(error),
-            text: "universe key \(quoted(UniverseKey(key)?.text ?? key)) cannot be resolved, the mirror cannot be "
+            text:
+                "universe key \(quoted(UniverseKey(key)?.text ?? key)) cannot be resolved, because the mirror cannot be "
                 + "read: \(error)")
     }
 

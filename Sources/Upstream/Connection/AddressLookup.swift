@@ -11,23 +11,23 @@ enum AddressLookup {
     ) throws(UpstreamError) -> [String] {
         let operation = "look up \(name)"
         let done = Wakeup()
-        let box = AnswerBox()
+        let box = ResultBox()
         DispatchQueue.global(qos: .utility).async {
             let found = lookUp(name, operation)
-            box.answer.withLock { $0 = found }
+            box.result.withLock { $0 = found }
             done.signal()
         }
         switch wait(for: Int16(POLLIN), on: done.descriptor, until: deadline, interrupt: interrupt) {
         case .interrupted: throw UpstreamError(.cancelled, operation, "cancelled")
-        case .deadline: throw UpstreamError(.deadline, operation, "the name server gave no answer in time")
+        case .deadline: throw UpstreamError(.deadline, operation, "the name server didn't respond in time")
         case .ready: break
         }
-        let answer = box.answer.withLock { $0 } ?? .failure(UpstreamError(.connectionLost, operation, "no answer"))
-        return try answer.get()
+        let result = box.result.withLock { $0 } ?? .failure(UpstreamError(.connectionLost, operation, "no response"))
+        return try result.get()
     }
 
-    private final class AnswerBox: Sendable {
-        let answer = Mutex<Result<[String], UpstreamError>?>(nil)
+    private final class ResultBox: Sendable {
+        let result = Mutex<Result<[String], UpstreamError>?>(nil)
     }
 
     private static func lookUp(_ name: String, _ operation: String) -> Result<[String], UpstreamError> {
@@ -52,6 +52,6 @@ enum AddressLookup {
             }
             next = entry.pointee.ai_next
         }
-        return addresses.isEmpty ? failure("no address") : .success(addresses)
+        return addresses.isEmpty ? failure("the name has no address") : .success(addresses)
     }
 }

@@ -22,7 +22,7 @@ struct AnswerBounds {
     /// - Parameter remaining: the time left until the deadline; negative after it.
     mutating func fault(received: UInt64, remaining: Duration) -> String? {
         guard received <= begun + mostBytes else {
-            return "the answer is longer than \(mostBytes >> 20) MiB: is this PostgreSQL?"
+            return "the response is longer than \(mostBytes >> 20) MiB: is this PostgreSQL?"
         }
         guard remaining <= .zero else { return nil }
         // The first check after the deadline may come long after it, so the overtime counts from that check.

@@ -14,18 +14,13 @@ struct ConnectionSettings: Sendable {
         /// Whether traffic to it stays on this machine.
         var isLocal: Bool {
             guard let place = address ?? host, !place.isEmpty else { return true }
-            return isSocket || place == "localhost" || place == "::1" || Self.isLoopback4(place)
+            return isSocket || HostName.isLoopback(place)
         }
 
         /// Whether it is reached through a Unix socket.
         var isSocket: Bool {
             guard address == nil, let host, !host.isEmpty else { return address == nil }
             return host.hasPrefix("/") || host.hasPrefix("@")
-        }
-
-        private static func isLoopback4(_ text: String) -> Bool {
-            var parsed = in_addr()
-            return inet_pton(AF_INET, text, &parsed) == 1 && UInt32(bigEndian: parsed.s_addr) >> 24 == 127
         }
     }
 
@@ -65,7 +60,7 @@ struct ConnectionSettings: Sendable {
         if mode.hasPrefix("verify-") { options["sslrootcert"] = try Self.rootCertificates(value("sslrootcert")) }
         warnings =
             isRemote && mode != "verify-full"
-            ? ["sslmode=\(mode) doesn't prove who the server is; without it verify-full is used"] : []
+            ? ["sslmode=\(mode) doesn't verify the server's identity; remove it to use verify-full"] : []
 
         // libpq would try Kerberos encryption first if a ticket is available; here a connection uses TLS or is local.
         options["gssencmode"] = "disable"
@@ -144,7 +139,7 @@ struct ConnectionSettings: Sendable {
         if let bundle = bundles.first(where: { access($0, R_OK) == 0 }) { return bundle }
         throw UpstreamError(
             .tls, "look for certificate authorities",
-            "no sslrootcert is given and the system has none (Debian: install ca-certificates)")
+            "sslrootcert isn't set, and the system has no list of them (on Debian, install ca-certificates)")
     }
 
     private static func homeDirectory() -> String? {

@@ -25,9 +25,9 @@ enum ConnectionURI {
     private static let foreign: [String: String] = {
         let pooling = "sets up that client's own pool"
         let search = "chooses the schema, as options=-csearch_path%3DNAME does here"
-        let prepared = "is about prepared statements, and none are used here"
-        let limit = "limits answers, as SYNC_STATEMENT_TIMEOUT does here"
-        let certificates = "is about certificates, as sslmode and sslrootcert are here"
+        let prepared = "concerns prepared statements, which are not used here"
+        let limit = "limits the wait for a response, as SYNC_STATEMENT_TIMEOUT does here"
+        let certificates = "concerns certificates, as sslmode and sslrootcert do here"
         return [
             "pgbouncer": prepared, "prepareThreshold": prepared, "prepared_statements": prepared,
             "prepared_statement_cache_size": prepared, "statement_cache_size": prepared,
@@ -42,9 +42,10 @@ enum ConnectionURI {
             "targetServerType": "is what target_session_attrs is here",
             "sslaccept": certificates, "sslfactory": certificates, "ssl_check_hostname": certificates,
             "sslidentity": "is what sslcert and sslkey are here",
-            "uselibpqcompat": "has sslmode read as it is read here",
-            "reWriteBatchedInserts": "is about that client alone",
-            "server_settings": "sets what only that client sends", "async_fallback": "is about that client alone",
+            "uselibpqcompat": "gives sslmode the meaning that it has here",
+            "reWriteBatchedInserts": "concerns only that client",
+            "server_settings": "lists settings that only that client sends",
+            "async_fallback": "concerns only that client",
         ]
     }()
 
@@ -58,7 +59,7 @@ enum ConnectionURI {
         try checkScheme(uri)
         let (uri, foreignFaults) = withoutForeignOptions(uri)
         guard getenv("PGSERVICE") == nil else {
-            throw error("the environment variable PGSERVICE is set, which would change the server unseen; unset it")
+            throw error("the environment variable PGSERVICE is set, which could silently change the server; unset it")
         }
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(uri, &message) else {
@@ -88,11 +89,11 @@ enum ConnectionURI {
         let example = "as in postgresql://user:password@host:5432/database"
         if scheme == "jdbc" { throw error("leave out jdbc: and write user and password before the host, \(example)") }
         if !uri.contains("://"), uri.contains("=") {
-            throw error("it is a list of key=value: write a URI in its place, \(example)")
+            throw error("it is a list of key=value pairs: write a URI instead, \(example)")
         }
         throw error(
             scheme.hasPrefix("postgresql+") || scheme.hasPrefix("postgres+")
-                ? "leave out the driver's name: write postgresql:// in place of \(scheme)://"
+                ? "leave out the driver's name: write postgresql:// instead of \(scheme)://"
                 : "it must begin with postgresql://, \(example)")
     }
 
@@ -108,8 +109,8 @@ enum ConnectionURI {
             }
             if name == "sslmode", option.hasSuffix("=no-verify") {
                 faults.append(
-                    "sslmode=no-verify belongs to another client: sslmode=require encrypts without proving who the "
-                        + "server is, and without sslmode that is proved")
+                    "sslmode=no-verify belongs to another client: use sslmode=require to encrypt without verifying the "
+                        + "server, or leave sslmode out to verify it")
                 return false
             }
             if name == "ssl", option != "ssl=true" {
@@ -140,7 +141,7 @@ enum ConnectionURI {
             faults.append("gssencmode=require can't be met: Kerberos encryption is never used here; leave it out")
         }
         if let attributes = given["target_session_attrs"], !["any", "read-write", "primary"].contains(attributes) {
-            faults.append("target_session_attrs=\(attributes) finds servers that take no writes; use read-write")
+            faults.append("target_session_attrs=\(attributes) finds servers that accept no writes; use read-write")
         }
         if let options = given["options"], !areAllowed(options: options) {
             faults.append(
@@ -167,7 +168,7 @@ enum ConnectionURI {
             }
             if option == "hostaddr", given["host"] != nil, given["hostaddr"] == nil {
                 throw error(
-                    "\(named) would lead the connection to another server than the URI names; unset it, or write "
+                    "\(named) would send the connection to a server other than the one in the URI; unset it, or write "
                         + "hostaddr into the URI")
             }
             guard given[option] == nil else { continue }
@@ -189,7 +190,7 @@ enum ConnectionURI {
         return true
     }
 
-    /// Whether a word tells a provider with one address for many databases which of them is meant.
+    /// Whether a word selects the database at a provider that has one address for many.
     static func isPlace(_ word: some StringProtocol) -> Bool {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, ["endpoint", "project", "reference"].contains(parts[0]), !parts[1].isEmpty else {

@@ -1,6 +1,6 @@
 import MarketData
 
-/// The logins at one server that go on computing past their deadlines, and when the next one may be tried. Pure.
+/// The logins at one server that are still computing past their deadlines, and when the next one may be tried. Pure.
 ///
 /// Another login is worth a try because the server's round count may have been lowered. Each further held login doubles
 /// the pause, so that their threads stay few: at an hour of work each there are six.

@@ -80,12 +80,12 @@ extension PostgresConnection {
         return connection
     }
 
-    /// Why a server of this version, in libpq's form, can't be used; `nil` if it can, or if it doesn't tell its version.
+    /// Why a server of this version, in libpq's form, can't be used; `nil` if it can, or if it doesn't report its version.
     private static func fault(inVersion version: Int) -> String? {
         guard (1..<150_000).contains(version) else { return nil }
         // Until 9.6, a version has three parts.
         let minor = version < 100_000 ? version / 100 % 100 : version % 10_000
-        return "\(UpstreamError.oldServer), this is \(version / 10_000).\(minor)"
+        return "\(UpstreamError.oldServer), and this is \(version / 10_000).\(minor)"
     }
 
     private static func start(_ options: [String: String]) -> OpaquePointer? {
@@ -113,7 +113,7 @@ extension PostgresConnection {
             case .interrupted: throw discarded(.cancelled, operation, "cancelled")
             case .deadline:
                 let limit = configuration.connectTimeout
-                throw discarded(.deadline, operation, "not connected in time (of \(limit) for all servers)")
+                throw discarded(.deadline, operation, "not connected in time (the limit for all servers is \(limit))")
             }
             switch try step(until: deadline, operation) {
             case PGRES_POLLING_OK: return
@@ -143,7 +143,7 @@ extension PostgresConnection {
                 throw UpstreamError(.deadline, operation, "the login was given up. \(Self.loginTooLong)")
             }
             throw UpstreamError(.cancelled, operation, "cancelled")
-        case nil: throw discarded(.busy, operation, "no thread can be started: raise the limit of the service's tasks")
+        case nil: throw discarded(.busy, operation, "no thread can be started: raise the service's task limit")
         }
     }
 

@@ -10,7 +10,7 @@ protocol CopySource {
 extension PostgresConnection {
     /// Runs statements of which the last is COPY … FROM STDIN, and sends the rows.
     ///
-    /// `answer` is called with the result of each statement; if it throws before the COPY begins, no rows are sent. A
+    /// `onResult` is called with the result of each statement; if it throws before the COPY begins, no rows are sent. A
     /// chunk is encoded only after the previous one was handed to the kernel, so memory is bounded by one chunk, and
     /// encoding overlaps with the server's work as far as the socket buffers allow.
     ///
@@ -18,7 +18,7 @@ extension PostgresConnection {
     /// - Throws: the first error, after the exchange is over.
     func copy(
         _ sql: String, from source: some CopySource, _ operation: String,
-        _ answer: (StatementResult) throws(UpstreamError) -> Void = { _ in }
+        _ onResult: (StatementResult) throws(UpstreamError) -> Void = { _ in }
     ) throws(UpstreamError) -> (bytes: Int, stored: Int) {
         var deadline = Deadline(after: configuration.responseLimit)
         try send(sql, until: deadline, operation)
@@ -33,7 +33,7 @@ extension PostgresConnection {
                 guard failure == nil else { break }
                 let result = StatementResult(result)
                 if copied { stored = result.affected }
-                do throws(UpstreamError) { try answer(result) } catch { failure = error }
+                do throws(UpstreamError) { try onResult(result) } catch { failure = error }
             case PGRES_COPY_IN where !copied:
                 copied = true
                 // The earlier statements are done; the rows get the full time limit.
@@ -47,7 +47,7 @@ extension PostgresConnection {
             }
         }
         if let failure { throw settled(failure) }
-        guard copied else { throw discarded(.connectionLost, operation, "the server took no rows") }
+        guard copied else { throw discarded(.connectionLost, operation, "the server didn't ask for the rows") }
         return (sent, stored)
     }
 

@@ -11,7 +11,7 @@ public enum BarTimestamp: String, Sendable, CaseIterable {
     var shift: Int64 { self == .end ? 60_000 : 0 }
 }
 
-/// Where the upstream database is, and how long it may take to answer.
+/// Where the upstream database is, and how long it may take to respond.
 public struct UpstreamConfiguration: Sendable {
     /// The collector's name, as rows and the ledger carry it.
     public let collector: String

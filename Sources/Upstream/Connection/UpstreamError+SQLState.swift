@@ -39,4 +39,6 @@ extension UpstreamError {
     /// The server cancelled a statement: at our own limit, or because a person asked for it.
     public static let canceled = "57014"
     static let undefinedTable = "42P01"
+    /// What a dead letter names if the session ended without a code.
+    static let connectionFailure = "08006"
 }

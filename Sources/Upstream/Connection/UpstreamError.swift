@@ -5,7 +5,7 @@
 public struct UpstreamError: Error, Sendable, Equatable {
     /// The kind of problem.
     public enum Reason: String, Sendable, CaseIterable {
-        /// The connection was refused, lost or ended by the server (08xxx, 57P01–57P05, no SQLSTATE at all).
+        /// The connection was refused, lost or ended by the server (08xxx, 25P03, 57P01–57P05, no SQLSTATE at all).
         case connectionLost
         /// The server didn't answer in time, or ended a transaction at its own limit (25P04); the connection is gone.
         case deadline
@@ -97,7 +97,8 @@ public struct UpstreamError: Error, Sendable, Equatable {
 
     /// Whether one row may cause it, or the size of the batch, so that it may help to look more closely.
     public var mayBeOfRows: Bool {
-        reason == .tooSlow || reason != .refused && reason != .data && Stumble.mayBeRows(self)
+        reason == .tooSlow || reason == .connectionLost
+            || reason != .refused && reason != .data && Stumble.mayBeRows(self)
     }
 
     /// The same error as one of the database with this role, whose setting the advice then names.
@@ -124,7 +125,7 @@ extension UpstreamError: CustomStringConvertible {
         case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
         case .deadline: line(Self.whySilent)
         case .busy, .file: line("run it again")
-        case .limit: line("raise the limit named above")
+        case .limit: line("raise that limit")
         case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
         case .schema, .login, .readOnly, .data, .refused, .ledger, .tls, .configuration, .cancelled: description
         }
@@ -141,34 +142,34 @@ extension UpstreamError: CustomStringConvertible {
     private var advice: String {
         switch reason {
         case .connectionLost where sqlState == Self.idleTimeout:
-            "EdgeTick will retry and no rows are lost; this machine stood still for longer than the server waits"
+            "EdgeTick will retry and no rows are lost; this machine stalled or slept for longer than the server waits"
         case .connectionLost: "EdgeTick will retry and no rows are lost; \(Self.checkServer)"
         case .deadline where sqlState == Self.transactionTimeout:
             "EdgeTick will retry in smaller batches; raise the server's transaction_timeout if this persists"
-        case .deadline: "the connection was given up and is made again; \(Self.whySilent)"
+        case .deadline: "EdgeTick closed the connection and will reconnect; \(Self.whySilent)"
         case .busy where sqlState == Self.lockTimeout:
             "EdgeTick will retry with the same rows; pg_stat_activity and pg_locks show who holds the lock"
         case .busy, .file: "EdgeTick will retry with the same rows"
-        case .limit: "EdgeTick will retry in smaller batches; raise the limit named above if this persists"
+        case .limit: "EdgeTick will retry in smaller batches; raise that limit if this persists"
         case .tooSlow: "EdgeTick will retry in smaller batches; raise SYNC_STATEMENT_TIMEOUT if this persists"
         case .schema: schemaAdvice
         case .login: "check user, password and database in \(role.setting), and the server's pg_hba.conf"
         case .readOnly:
             object == Self.readOnlySetting
-                ? "somebody set it for the server, the database or the role, as where the disk is full: ALTER ROLE … or "
-                    + "DATABASE … SET default_transaction_read_only = off"
+                ? "somebody set it for the server, the database or the role, perhaps because the disk was full; to undo it: "
+                    + "ALTER ROLE … or ALTER DATABASE … SET default_transaction_read_only = off"
                 : "point \(role.setting) at the primary, or list all servers with target_session_attrs=read-write"
         case .data:
             sqlState == nil
                 ? "nothing was changed" : "the row can't be stored as it is; look at the target's constraints"
         case .refused:
-            (isWithoutPartition ? "make the partition" : "correct the table, its constraints or triggers")
-                + ", and the rows, which wait in the queue, go up; or set them aside with `edgetick sync --set-aside`"
+            (isWithoutPartition ? "create the partition" : "correct the table, its constraints or triggers")
+                + ", and the waiting rows are uploaded; or set them aside with `edgetick sync --set-aside`"
         case .ledger:
             "rows are kept and collection goes on; see Backups and copies in docs/operations.md: `edgetick sync --again --from …` "
                 + "sends rows again, and takes the upload over from another copy"
         case .tls where text.contains("does not support SSL"):
-            "turn on TLS at the server (ssl = on); or, on a line that nobody else can read, write sslmode=disable in "
+            "turn on TLS at the server (ssl = on); or, on a network that nobody else can read, write sslmode=disable in "
                 + "\(role.setting)"
         case .tls: "check the server's certificate, or sslrootcert and sslmode in \(role.setting)"
         case .configuration where text.hasPrefix(Self.oldServer):
@@ -179,7 +180,7 @@ extension UpstreamError: CustomStringConvertible {
     }
 
     private static let checkServer = "check that the server is up and reachable"
-    private static let whySilent = "is the server overloaded, a synchronous standby away or the network cut?"
+    private static let whySilent = "is the server overloaded, a synchronous standby down or the network cut?"
 
     /// How the `text` begins where the server's version is too old.
     static let oldServer = "PostgreSQL 15 or later is needed"
@@ -191,7 +192,7 @@ extension UpstreamError: CustomStringConvertible {
         switch sqlState {
         case nil where object == Ledger.object: "run `edgetick migrate`"
         case nil where object == nil: "nothing was changed"
-        case "42501": "grant the right named above to the user in \(role.setting)"
+        case "42501": "grant that right to the user in \(role.setting)"
         case Self.undefinedTable, "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"
         }

@@ -97,8 +97,8 @@ extension CitusFacts {
         if let cachedConnections {
             lines.append(
                 .note(
-                    "citus.max_cached_conns_per_worker is \(cachedConnections): a COPY opens a connection for each shard "
-                        + "beyond it; as many as a worker has shards of a table is right for few collectors"))
+                    "citus.max_cached_conns_per_worker is \(cachedConnections): a COPY opens a new connection for each "
+                        + "shard beyond that; with few collectors, set it to a table's shards per worker"))
         }
         return lines
     }

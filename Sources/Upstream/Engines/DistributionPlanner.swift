@@ -16,13 +16,13 @@ struct DistributionPlanner {
             throw refusal(.schema, "this server is a worker; the URI has to name the coordinator")
         }
         guard catalog.timescale == nil else {
-            throw refusal(.schema, "Citus does not spread TimescaleDB's hypertables: use a database of its own")
+            throw refusal(.schema, "Citus does not spread TimescaleDB's hypertables: use a separate database")
         }
         guard !catalog.tables.isEmpty else {
             throw refusal(.schema, "there are no tables yet: run `edgetick migrate` first, which makes them")
         }
         for name in named.sorted() where catalog.tables[name] == nil {
-            throw refusal(.data, "there is no table \(name); edgetick migrate makes those that are missing")
+            throw refusal(.data, "there is no table \(name); edgetick migrate creates the missing ones")
         }
         var plan = StatementPlan()
         if facts.workers == 0 {
@@ -40,7 +40,7 @@ struct DistributionPlanner {
                     "\(name): a copy on each worker",
                     ["SELECT create_reference_table(\(SQLText.literal(table.namedBySQL)))"])
             } else {
-                plan.notes.append("\(name): is with Citus already")
+                plan.notes.append("\(name): already managed by Citus")
             }
         }
         spread(named, facts, &plan)
@@ -69,7 +69,7 @@ struct DistributionPlanner {
         for shape in TableShape.events {
             guard let table = catalog.tables[shape.name], let symbol = table.column("symbol") else { continue }
             guard facts.placements[shape.name] == nil else {
-                plan.notes.append("\(shape.name): is with Citus already")
+                plan.notes.append("\(shape.name): already managed by Citus")
                 continue
             }
             guard isMeant(shape.name, named, &plan) else { continue }

@@ -40,7 +40,7 @@ struct PolicyPlanner {
     /// - Throws: reason `schema` if the database can't do it; reason `data` if a wish makes no sense.
     func plan(_ wishes: PolicyWishes) throws(UpstreamError) -> StatementPlan {
         guard let facts else {
-            throw refusal(.schema, "the database has no TimescaleDB extension, whose policies these are")
+            throw refusal(.schema, "these are policies of TimescaleDB, and the database lacks that extension")
         }
         guard facts.isLicensed else {
             throw refusal(
@@ -71,13 +71,13 @@ struct PolicyPlanner {
     private func check(_ wishes: PolicyWishes, _ facts: TimescaleFacts) throws(UpstreamError) {
         for name in wishes.tables.union(wishes.retention.keys).sorted() where facts.hypertables[name] == nil {
             let known = facts.hypertables.keys.sorted().joined(separator: ", ")
-            throw refusal(.data, "\(name) is no hypertable here; there are: \(known)")
+            throw refusal(.data, "\(name) is not a hypertable here; the hypertables are: \(known)")
         }
         for (name, days) in wishes.retention where days < Self.shortestRetention {
             throw refusal(
                 .data,
                 "\(name)=\(days): rows of the last \(Self.shortestRetention) days may still be corrected or filled; keep "
-                    + "them at least so long")
+                    + "them at least that long")
         }
         for name in wishes.retention.keys where !isMeant(name, wishes) {
             throw refusal(.data, "\(name) is another program's table: name it with --table \(name) as well")
@@ -95,7 +95,7 @@ struct PolicyPlanner {
         let literal = SQLText.literal(table.namedBySQL)
         let retention = wishes.retention[name]
         if let after = hypertable.columnstoreAfter {
-            plan.notes.append("\(name): goes into the columnstore after \(after) already")
+            plan.notes.append("\(name): already goes into the columnstore after \(after)")
         } else if retention.map({ $0 <= Self.columnstoreAfter }) == true {
             plan.notes.append("\(name): is deleted before it would go into the columnstore")
         } else {
@@ -117,7 +117,7 @@ struct PolicyPlanner {
         guard let retention else { return }
         let wished = "\(retention) days"
         guard hypertable.retention != wished else {
-            plan.notes.append("\(name): is deleted after \(wished) already")
+            plan.notes.append("\(name): is already deleted after \(wished)")
             return
         }
         let remove = "SELECT \(facts.function("remove_retention_policy"))(\(literal))"
@@ -134,7 +134,7 @@ struct PolicyPlanner {
         if present == nil {
             plan.add("\(aggregate.name): bars of \(aggregate.width), real-time", [create(aggregate, view, bars, facts)])
         } else {
-            plan.notes.append("\(aggregate.name): is there already")
+            plan.notes.append("\(aggregate.name): already exists")
         }
         // Without retention, all changes are refreshed, since rows may be weeks late. With retention, the refresh must
         // stop where rows are deleted, or it would delete their aggregates too.

@@ -93,13 +93,13 @@ extension TimescaleFacts {
         var lines = [EngineRemark.note("TimescaleDB \(version)")]
         for (name, table) in hypertables.sorted(by: { $0.key < $1.key }) {
             let columnstore = table.columnstoreAfter.map { "columnstore after \($0)" } ?? "no columnstore"
-            let retention = table.retention.map { "deleted after \($0)" } ?? "kept for ever"
+            let retention = table.retention.map { "deleted after \($0)" } ?? "kept forever"
             lines.append(.note("\(name): hypertable, \(columnstore), \(retention)"))
         }
         for (name, aggregate) in aggregates.sorted(by: { $0.key < $1.key }) {
             let refresh =
                 aggregate.isRefreshed
-                ? "refreshed \(aggregate.refreshedFrom.map { "over the last \($0)" } ?? "from the beginning on")"
+                ? "refreshed \(aggregate.refreshedFrom.map { "over the last \($0)" } ?? "from the beginning")"
                 : "never refreshed"
             let kind = aggregate.isRealTime ? "real-time" : "not real-time"
             lines.append(.note("\(name): continuous aggregate, \(kind), \(refresh)"))

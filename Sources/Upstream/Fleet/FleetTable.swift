@@ -121,7 +121,7 @@ public actor FleetTable {
 
     private static func make(over connection: PostgresConnection) throws(UpstreamError) {
         guard let step = UpstreamMigrations.all.first(where: { $0.table == TableShape.fleet.name }) else { return }
-        try connection.begin("", "begin to make the fleet's table")
+        try connection.begin("", "begin creating the fleet's table")
         try connection.run(UpstreamSchema.lockSQL, "lock the schema")
         // Another box may have made it meanwhile.
         if try connection.readCatalog(of: [step.table]).tables[step.table] == nil {
@@ -130,23 +130,33 @@ public actor FleetTable {
         try connection.run("COMMIT", "commit the fleet's table")
     }
 
-    /// How far this machine's clock is ahead of the server's, in milliseconds, assuming that request and reply take
-    /// equally long; and the server's process id.
+    /// How far this machine's clock is ahead of the server's, in milliseconds; and the server's process id.
     private static func clock(over connection: PostgresConnection) throws(UpstreamError) -> (offset: Int64, Int?) {
         let asked = WallClock.microseconds()
         let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, pg_backend_pid()"
         let row = try connection.run(sql, "ask for the time").rows.first
         let answered = WallClock.microseconds()
-        guard let row, row.count == 2, let shown: Int64 = row.number(0) else {
-            throw UpstreamError(.schema, "ask for the time", "the server's answer is no time")
+        guard let row, row.count == 2, let shown: Int64 = row.number(0), shown.magnitude < 1 << 60 else {
+            throw UpstreamError(.schema, "ask for the time", "the server's response is not a time")
         }
-        return ((asked + (answered - asked) / 2 - shown) / 1000, row.number(1))
+        return (Self.offset(asked: asked, shown: shown, answered: answered) / 1000, row.number(1))
+    }
+
+    /// Returns how far a clock that showed `asked` and `answered` is ahead of one that showed `shown` between the two.
+    /// All are microseconds.
+    ///
+    /// Request and reply are assumed to take equally long. If they took too long for that, only the least offset that is
+    /// certain counts: a busy server, or a machine that was suspended, doesn't make a clock wrong.
+    static func offset(asked: Int64, shown: Int64, answered: Int64) -> Int64 {
+        let took = answered - asked
+        if took < WallClock.tolerance * 1000 { return asked + took / 2 - shown }
+        return max(asked - shown, min(0, answered - shown))
     }
 
     private static func writeSQL(_ report: FleetReport, backend: Int?, into table: String) -> String {
         let id = SQLText.literal(report.id)
         let now = "clock_timestamp()"
-        // Earlier versions write 0 for all, and hardly ever have none.
+        // Earlier versions write 0 for a box that collects everything, so having no symbols is written as -1.
         let symbols = report.symbols == 0 && !report.takesAll ? -1 : report.symbols
         let values: [(column: String, value: String)] = [
             ("id", id), ("\"group\"", text(report.group)), ("host", text(report.host)),

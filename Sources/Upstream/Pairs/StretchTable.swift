@@ -51,7 +51,7 @@ public struct StretchTable: Sendable {
         try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             if !own.isEmpty {
                 try inTransaction(connection) { () throws(UpstreamError) in
-                    for claim in own { try say(claim, of: line, over: connection) }
+                    for claim in own { try write(claim, of: line, over: connection) }
                 }
             }
             guard !spans.isEmpty else { return [:] }
@@ -86,7 +86,7 @@ public struct StretchTable: Sendable {
         return value
     }
 
-    private func say(
+    private func write(
         _ claim: StretchClaim, of line: UploadLine, over connection: PostgresConnection
     ) throws(UpstreamError) {
         let stretch = claim.stretch

@@ -55,7 +55,7 @@ public actor UpstreamReader {
                 }
                 let minutes = cells[1].split(separator: UInt8(ascii: ",")).compactMap {
                     Int64(String(decoding: $0, as: UTF8.self))
-                }
+                }.filter { 0...(starts.upperBound - starts.lowerBound) / 60_000 ~= $0 }
                 found.append((symbol, minutes.map { starts.lowerBound + $0 * 60_000 }))
             }
             try connection.run("COMMIT", operation)

@@ -66,7 +66,7 @@ extension PostgresConnection {
                    (SELECT count(*) FROM bars WHERE local::time = '20:00')
             """
         do throws(UpstreamError) {
-            let row = try ask(sql, "look at the bars that are there").last?.rows.first ?? []
+            let row = try ask(sql, "look at the existing bars").last?.rows.first ?? []
             let counts = row.compactMap { $0.flatMap { Int($0) } }
             guard counts.count == 4 else { return nil }
             return BarTimestampEvidence(

@@ -54,7 +54,7 @@ public enum IdentityMaker {
                 } catch {
                     // What is wrong with one table says nothing about the others.
                     guard error.reason == .schema, connection.isUsable else { throw error }
-                    try connection.run("ROLLBACK", "look for doubled events")
+                    try connection.run("ROLLBACK", "look for duplicate events")
                     findings.append(IdentityFinding(table: shape.name, state: .unusable(error.text)))
                 }
             }
@@ -85,7 +85,7 @@ public enum IdentityMaker {
         _ finding: IdentityFinding, _ configuration: UpstreamConfiguration, removingDoubles: Bool
     ) async throws(UpstreamError) -> Int64 {
         try await PostgresVisit().run(configuration.unhurried) { connection throws(UpstreamError) in
-            let operation = "make the identity of \(finding.table)"
+            let operation = "create the identity of \(finding.table)"
             guard let shape = TableShape.targets.first(where: { $0.name == finding.table }) else { return 0 }
             let catalog = try connection.readCatalog(of: [finding.table])
             let sql = try IdentitySQL(shape, in: catalog)
@@ -135,7 +135,7 @@ public enum IdentityMaker {
         do throws(UpstreamError) {
             try connection.run(sql.indexSQL(isConcurrent: true), operation)
         } catch {
-            // One that somebody else has made meanwhile stays.
+            // An index that somebody else created meanwhile stays.
             let isOwn = error.sqlState != "42P07"
             if connection.isUsable {
                 try? dropInvalid(sql, isConcurrent: true, isOwn: isOwn, over: connection, operation)
@@ -144,7 +144,7 @@ public enum IdentityMaker {
         }
     }
 
-    /// Drops the invalid index that an attempt leaves which was broken off: it would block the next one.
+    /// Drops the invalid index that an interrupted attempt left: it would block the next one.
     ///
     /// - Parameter isOwn: Whether no other session can be making it.
     private static func dropInvalid(
@@ -166,7 +166,7 @@ struct IdentitySQL {
     /// - Throws: reason `schema`; its text says what the table lacks.
     init(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) {
         func fault(_ text: String) -> UpstreamError {
-            UpstreamError(.schema, "make the identity of \(shape.name)", text, object: "table \(shape.name)")
+            UpstreamError(.schema, "create the identity of \(shape.name)", text, object: "table \(shape.name)")
         }
         guard let table = catalog.tables[shape.name], table.kind == "r" || table.kind == "p" else {
             throw fault("the table is missing: run `edgetick migrate`")
@@ -210,9 +210,9 @@ struct IdentitySQL {
         """
     }
 
-    /// Returns whether there is such an index. One that is being made counts as valid: of a partitioned table because
-    /// that happens part by part, and of any other, unless it is this session's own, if a session may be making it. The
-    /// server hides from the user what other roles' sessions make, and shows the index only some time after it has begun.
+    /// Returns whether there is an invalid index that nobody is creating. On a partitioned table an index is invalid
+    /// until all parts have one, so those never count; on any other table, unless `isOwn`, one that a session may be
+    /// creating doesn't count. The server hides what other roles' sessions create, and shows an index only after a while.
     func invalidSQL(isOwn: Bool) -> String {
         """
         SELECT EXISTS (
@@ -224,6 +224,27 @@ struct IdentitySQL {
                     WHERE p.datname = current_database() AND coalesce(p.relid, i.indrelid) = i.indrelid
                         AND coalesce(nullif(p.index_relid, 0::oid), i.indexrelid) = i.indexrelid)))
         """
+    }
+
+    /// Returns what has the index's name and is in its way: `parts` for an index of a partitioned table that somebody makes
+    /// part by part, or `other`; no row if there is nothing. An invalid index that an attempt left is no obstacle.
+    var holderSQL: String {
+        let isOfTable = "NOT i.indisvalid AND i.indrelid = \(SQLText.literal(table.sqlName))::regclass"
+        return """
+            SELECT CASE WHEN c.relkind = 'I' AND \(isOfTable) THEN 'parts' ELSE 'other' END
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indexrelid = c.oid
+            WHERE n.nspname = \(SQLText.literal(table.schema)) AND c.relname = \(SQLText.literal(indexName))
+                AND NOT (c.relkind = 'i' AND \(isOfTable))
+            """
+    }
+
+    /// Why the index can't be made, and what to do.
+    func taken(by holder: String) -> String {
+        let index = "\(SQLText.name(table.schema)).\(SQLText.name(indexName))"
+        return holder == "parts"
+            ? "the index \(index) is incomplete: it was made with ON ONLY, and not every partition has its part; attach the "
+                + "missing parts (ALTER INDEX … ATTACH PARTITION), or drop it and run this again"
+            : "\(index) exists and does not identify every event: drop or rename it, and run this again"
     }
 
     var findSQL: String {
@@ -244,7 +265,7 @@ struct IdentitySQL {
     /// Deletes all rows of duplicate events and inserts each event once, as it was first received. Deleting only the
     /// surplus rows isn't possible: rows in compressed chunks have no ctid to distinguish two equal ones.
     var removeSQL: [String] {
-        let told = columns.map { name in
+        let isSameEvent = columns.map { name in
             let sign = ["symbol", "time"].contains(name) ? "=" : "IS NOT DISTINCT FROM"
             return "t.\(SQLText.name(name)) \(sign) d.\(SQLText.name(name))"
         }.joined(separator: " AND ")
@@ -255,9 +276,9 @@ struct IdentitySQL {
         return [
             """
             CREATE TEMPORARY TABLE edgetick_kept ON COMMIT DROP AS SELECT DISTINCT ON (\(own)) t.*
-            FROM \(table.sqlName) t JOIN \(Self.doubles) d ON \(told) ORDER BY \(own)\(first)
+            FROM \(table.sqlName) t JOIN \(Self.doubles) d ON \(isSameEvent) ORDER BY \(own)\(first)
             """,
-            "DELETE FROM \(table.sqlName) t USING \(Self.doubles) d WHERE \(told)",
+            "DELETE FROM \(table.sqlName) t USING \(Self.doubles) d WHERE \(isSameEvent)",
             "INSERT INTO \(table.sqlName) (\(all)) SELECT \(all) FROM pg_temp.edgetick_kept",
         ]
     }
@@ -290,17 +311,21 @@ extension IdentityMaker {
         } catch {
             return IdentityFinding(table: shape.name, state: .unusable(error.text))
         }
+        // The index would be refused at the end of all the work.
+        if let holder = try connection.run(sql.holderSQL, "look for the index of \(shape.name)").value {
+            return IdentityFinding(table: shape.name, state: .unusable(sql.taken(by: holder)))
+        }
         var finding = IdentityFinding(table: shape.name, state: .missing)
         let began = ContinuousClock.now
-        try connection.begin("ISOLATION LEVEL READ COMMITTED", "look for doubled events")
+        try connection.begin("ISOLATION LEVEL READ COMMITTED", "look for duplicate events")
         let results = try connection.run(
-            "\(sql.findSQL); \(IdentitySQL.countSQL(limit: sampled))", "look for doubled events in \(shape.name)")
+            "\(sql.findSQL); \(IdentitySQL.countSQL(limit: sampled))", "look for duplicate events in \(shape.name)")
         finding.looked = .now - began
         finding.doubledRows = results[1].value.flatMap { Int64($0) } ?? 0
         finding.sample = results[2].rows.map { IdentityFinding.Double(identity: $0[1] ?? "", count: $0.number(0) ?? 0) }
         let isInParts = try isInParts(sql, catalog, connection)
         let isPooled = try isPooled(connection)
-        try connection.run("ROLLBACK", "look for doubled events")
+        try connection.run("ROLLBACK", "look for duplicate events")
         finding.locks = isInParts || isPooled || finding.doubledRows > 0
         finding.sql = sql.indexSQL(isConcurrent: !finding.locks)
         return finding

@@ -88,7 +88,7 @@ struct TableDescription: Sendable, Equatable {
     func textSQL(_ name: String) -> String { quoted(name) + (column(name)?.typeName == "bpchar" ? "::text" : "") }
 }
 
-/// What the server has of the tables.
+/// What the server's catalog says about the tables.
 struct Catalog: Sendable, Equatable {
     /// The tables found, by the name asked for.
     var tables: [String: TableDescription] = [:]
@@ -139,7 +139,7 @@ extension PostgresConnection {
         let operation = "read the tables' columns"
         let results = try ask(Self.catalogSQL(of: tables.isEmpty ? [""] : tables), operation)
         guard results.count == 6 else {
-            throw discarded(.connectionLost, operation, "the server's answer is cut short")
+            throw discarded(.connectionLost, operation, "the server's response is incomplete")
         }
         var catalog = Catalog(needsIdentity: configuration.needsIdentity)
         if let row = results[0].rows.first {

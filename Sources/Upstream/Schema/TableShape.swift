@@ -51,10 +51,10 @@ struct TableShape: Sendable {
                 ? "" : ", who \(Self.lacksRight) USAGE on it (GRANT USAGE ON SCHEMA \(schema) TO \(SQLText.name(user)))"
             return ["the table is in the schema \(place.schema), off the search_path of \(user)\(right)"]
         }
-        guard table.kind == "r" || table.kind == "p" else { return ["it is not a table but a view or the like"] }
+        guard table.kind == "r" || table.kind == "p" else { return ["it is a view or something else, not a table"] }
         var faults: [String] = []
         if table.hasRowSecurity {
-            faults.append("row-level security applies to \(user), and COPY can't go through it (\(bypass(catalog)))")
+            faults.append("row-level security applies to \(user), and COPY doesn't support it (\(bypass(catalog)))")
         }
         for column in columns {
             guard let existing = table.column(column.name) else {
@@ -64,11 +64,11 @@ struct TableShape: Sendable {
             if column.isRequired, existing.isGenerated {
                 faults.append("column \(column.name) is generated and takes no values")
             } else if form(of: column, in: table) == nil, column.isRequired || existing.isRequired {
-                faults.append("column \(column.name) has the type \(existing.typeText)")
+                faults.append("column \(column.name) has the type \(existing.typeText), which can't hold its values")
             }
         }
         for column in strangers(in: table) where column.isRequired {
-            faults.append("column \(column.name) is NOT NULL without a default, and nothing is known to put there")
+            faults.append("column \(column.name) is NOT NULL without a default, and EdgeTick has no value for it")
         }
         if !key.isEmpty, !table.hasKey(on: key) {
             faults.append("it has no unique key on (\(key.joined(separator: ", ")))")
@@ -180,7 +180,7 @@ struct TableShape: Sendable {
                 if existing.isGenerated {
                     return column.isRequired ? nil : "column \(column.name) is generated: not sent"
                 }
-                return existing.typeName == "float4" ? "column \(column.name) keeps 6 digits only" : nil
+                return existing.typeName == "float4" ? "column \(column.name) keeps only 6 digits" : nil
             } + warnings(in: catalog)
     }
 
@@ -210,6 +210,12 @@ struct TableShape: Sendable {
             warnings.append(
                 "no index begins with symbol or time, so the table is read whole to look for events "
                     + "(CREATE INDEX ON \(table.namedBySQL) (\(columns.joined(separator: ", "))))")
+        }
+        if let uncovered = identity(in: table)?.uncovered, !uncovered.isEmpty {
+            let columns = uncovered.map { table.column($0)?.ownName ?? $0 }.joined(separator: ", ")
+            warnings.append(
+                "a unique key lacks \(columns), so that the second of two events that differ only there becomes a dead letter: "
+                    + "drop the key, then run `edgetick migrate --tick-identity`")
         }
         if name == Self.ledger.name, !table.canDelete {
             warnings.append(

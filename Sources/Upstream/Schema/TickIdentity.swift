@@ -5,11 +5,13 @@ import MarketData
 /// A key over any other column, such as a number of the table's own or the time of receipt, distinguishes rows, not
 /// events.
 struct TickIdentity: Sendable, Equatable {
-    /// Whether no event can be stored twice; else those with NULLs can, or all if the server fills a column of the key.
+    /// Whether no event can be stored twice. If not, events with NULLs can, or all if the server fills a column of the key.
     let isWhole: Bool
     /// Whether a key may mistake one event for another, because it lacks columns that distinguish them, or their values
     /// are not sent.
     let isNarrow: Bool
+    /// The columns of the identity that are sent and that a key lacks.
+    let uncovered: [String]
     /// The columns of the key; `nil` if there are several keys.
     let key: Set<String>?
 }
@@ -39,6 +41,7 @@ extension TableShape {
         return TickIdentity(
             isWhole: keys.contains { $0.holdsForNulls && $0.columns.isSubset(of: sent) },
             isNarrow: keys.contains { !$0.columns.intersection(sent).isSuperset(of: identity) },
+            uncovered: identity.filter { name in sent.contains(name) && keys.contains { !$0.columns.contains(name) } },
             key: keys.count == 1 ? keys.first?.columns : nil)
     }
 

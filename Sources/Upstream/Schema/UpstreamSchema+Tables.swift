@@ -48,7 +48,7 @@ extension UpstreamSchema {
         if let newer = done.max(), newer > newest {
             throw UpstreamError(
                 .schema, "read the schema's version",
-                "the schema is at version \(newer), this program knows \(newest): use a newer edgetick",
+                "the schema is at version \(newer), and this program knows versions up to \(newest): use a newer edgetick",
                 object: "table edgetick_schema")
         }
         return done
@@ -95,7 +95,7 @@ extension TableShape {
             }
             guard !catalog.allowsCreating else { return SchemaChange(table: name, state: .missing) }
             let text =
-                "the table is missing, and the user \(catalog.user) may not make it: run `edgetick migrate --print` as "
+                "the table is missing, and the user \(catalog.user) may not create it: run `edgetick migrate --print` as "
             return SchemaChange(table: name, state: .unusable([text + "somebody who may, or grant the right"]))
         }
         let faults = faults(in: catalog) + furtherFaults(in: catalog)

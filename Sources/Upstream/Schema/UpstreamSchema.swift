@@ -23,7 +23,7 @@ public struct SchemaChange: Sendable, Equatable {
     public let state: State
     /// Whether the collector needs the table.
     var isNeeded = true
-    /// What becomes of a row that is there already, in words; `nil` unless it is a table of events that exists.
+    /// What happens to a row that already exists, in words; `nil` unless it is a table of events that exists.
     var rule: String?
     /// The command that creates the table if it is missing.
     public internal(set) var maker = "edgetick migrate"
@@ -90,7 +90,7 @@ public enum UpstreamSchema {
         let remark = """
 
                 elsif to_regclass(\(name)) is null then
-                    raise notice 'the table % is not made: a schema off the search_path has one of this name', \(name);
+                    raise notice 'the table % is not created: a schema off the search_path has one of this name', \(name);
             """
         return """
             do $edgetick$

@@ -85,8 +85,8 @@ public struct UniversePush: Sendable {
                 throw UpstreamError(
                     .data, "push universes",
                     "\(plan.drastic.count.counted("group")) would change by more than half, such as \(drastic.identity.name) "
-                        + "(+\(drastic.added.count), -\(drastic.removed.count) of \(drastic.before)); look at "
-                        + "--dry-run and add --force", object: "group \(drastic.identity.name)")
+                        + "(+\(drastic.added.count), -\(drastic.removed.count) of \(drastic.before)); check with "
+                        + "--dry-run, then add --force", object: "group \(drastic.identity.name)")
             }
             for (index, group) in groups.enumerated() {
                 if plan.groups[index].failure == nil, plan.groups[index].action != .unchanged {

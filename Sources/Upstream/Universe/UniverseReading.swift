@@ -32,7 +32,7 @@ final class UniverseReading {
     /// Reads the rows of a query part by part, so that no answer grows with the table.
     ///
     /// - Parameters:
-    ///   - most: the most rows of a part.
+    ///   - most: the maximum number of rows in a part.
     ///   - advice: what to do if all that was read takes too much memory.
     ///   - each: receives a row, and returns the memory that it takes.
     ///   - progress: receives the number of rows read.
@@ -50,8 +50,8 @@ final class UniverseReading {
             guard bytes <= UniverseSource.maximumBytes else {
                 throw UpstreamError(
                     .data, operation,
-                    "with its rows, groups, members and settings together take more than the "
-                        + "\(UniverseSource.maximumBytes >> 20) MiB of memory that a mirror takes; \(advice)",
+                    "including its rows, groups, members and settings together take more than the "
+                        + "\(UniverseSource.maximumBytes >> 20) MiB of memory that a mirror may take; \(advice)",
                     object: "table \(table.displayName)")
             }
             progress(done)
@@ -115,7 +115,7 @@ final class UniverseReading {
         var symbols = 0
         try fetch(
             "SELECT \(columns.joined(separator: ", ")) FROM \(table.sqlName) m", of: table, most: Self.chunk, operation,
-            advice: "shorten the documents in metadata, or name fewer members"
+            advice: "shorten the documents in metadata, or remove members"
         ) { row in
             guard let id = row[0], let place = places[id] else {
                 strays += 1
@@ -158,7 +158,7 @@ final class UniverseReading {
         guard count <= UniverseSource.maximumMemberships else {
             throw UpstreamError(
                 .data, operation,
-                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a mirror takes",
+                "it has \(count) rows, more than the \(UniverseSource.maximumMemberships) that a mirror can hold",
                 object: "table \(table.displayName)")
         }
         for (place, members) in room { groups[place].members.reserveCapacity(members) }

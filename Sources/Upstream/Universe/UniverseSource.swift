@@ -30,7 +30,7 @@ public struct UniverseSource: Sendable {
     /// Creates a source, which connects for each reading and keeps no connection open in between.
     public init(configuration: UpstreamConfiguration) { self.configuration = configuration }
 
-    /// Reads everything as it is there, in one REPEATABLE READ, READ ONLY transaction.
+    /// Reads everything as the tables have it, in one REPEATABLE READ, READ ONLY transaction.
     ///
     /// - Parameters:
     ///   - withLegacy: whether the legacy lists of stocks are read, and not only counted.

@@ -46,7 +46,7 @@ struct UniverseWriting {
         func fits(_ text: String, _ column: String, _ table: TableDescription, _ what: String) throws(UpstreamError) {
             guard let limit = table.column(column)?.characterLimit, text.unicodeScalars.count > limit else { return }
             throw Self.refusal(
-                "\(what) has \(text.unicodeScalars.count) characters, the column \(column) takes \(limit)",
+                "\(what) has \(text.unicodeScalars.count) characters, but the column \(column) holds only \(limit)",
                 sqlState: "22001", about: "table \(table.displayName), column \(column)")
         }
         try fits(group.identity.name, "name", tables.groups, "the name \(group.identity.name)")
@@ -63,8 +63,8 @@ struct UniverseWriting {
         try checkReferences(group)
         if tables.groups.column("environment") == nil, group.identity.environment != "DEFAULT" {
             throw Self.refusal(
-                "group \(group.identity.name) belongs to \(group.identity.environment), and the table knows no "
-                    + "environments", about: "table \(tables.groups.displayName)")
+                "group \(group.identity.name) belongs to \(group.identity.environment), but the table has no column "
+                    + "environment", about: "table \(tables.groups.displayName)")
         }
     }
 
@@ -150,7 +150,7 @@ struct UniverseWriting {
         guard let allowedTypes, !allowedTypes.contains(identity.type) else { return identity.type }
         guard allowedTypes.contains("CUSTOM"), tables.groups.column("metadata") != nil else {
             throw Self.refusal(
-                "the check of the column type takes \(allowedTypes.joined(separator: ", ")) and not \(identity.type)",
+                "the check on the column type accepts \(allowedTypes.joined(separator: ", ")), but not \(identity.type)",
                 about: "table \(tables.groups.displayName), column type")
         }
         return "CUSTOM"
@@ -173,7 +173,7 @@ struct UniverseWriting {
         guard let row = rows.first, let id = row[0] else { return nil }
         if stored != identity.type, TypeMark.type(in: row[2]) != identity.type {
             throw Self.refusal(
-                "the database has a CUSTOM group of this name that is no \(identity.type); rename one of the two",
+                "the database has a CUSTOM group of this name that is not of type \(identity.type); rename one of the two",
                 about: "group \(identity.name)")
         }
         let memberships = tables.memberships

@@ -9,7 +9,7 @@ struct WeightColumn: Sendable {
     let typeText: String
     let isFraction: Bool
     /// The numbers of digits before and after the decimal point; `nil` if neither is limited.
-    private let digits: (before: Int, behind: Int)?
+    private let digits: (before: Int, after: Int)?
 
     /// Examines a table's column; `nil` if there is none.
     init?(of table: TableDescription, _ connection: PostgresConnection) throws(UpstreamError) {
@@ -65,7 +65,7 @@ struct WeightColumn: Sendable {
         guard let digits else { return isFraction ? Self.shifted("\(weight)", by: -2) : "\(weight)" }
         guard var value = Decimal(string: "\(weight)") else { return nil }
         if isFraction { value /= 100 }
-        let rounded = value.rounded(behind: digits.behind)
+        let rounded = value.rounded(toDecimals: digits.after)
         let limit = Decimal(sign: .plus, exponent: digits.before, significand: 1)
         return rounded.magnitude < limit ? "\(rounded)" : nil
     }
@@ -86,7 +86,7 @@ struct WeightColumn: Sendable {
 
 extension Decimal {
     /// The value rounded to at most `digits` decimals, halves away from zero.
-    fileprivate func rounded(behind digits: Int) -> Decimal {
+    fileprivate func rounded(toDecimals digits: Int) -> Decimal {
         let unit = Decimal(sign: .plus, exponent: -digits, significand: 1)
         let units = self / unit
         guard let whole = Double("\(units)")?.rounded(.toNearestOrAwayFromZero), whole.magnitude < 1e15,

@@ -105,7 +105,7 @@ struct BarVersions: Sendable, Equatable {
     var summary: String {
         guard hasReceived else {
             return conflict == .keep
-                ? "a bar that is there stays (BAR_CONFLICT=keep)"
+                ? "an existing bar stays (BAR_CONFLICT=keep)"
                 : "without received_at, EdgeTick can't tell which version of a bar is older, so the last one sent wins "
                     + "(BAR_CONFLICT=\(conflict.rawValue))"
         }

@@ -72,6 +72,7 @@ final class Drain<Source: UploadSource> {
     /// known. If not, the loaded batch is committed alone first.
     private func mayFollow(_ next: Result<UploadParcel?, any Error>) -> Bool {
         guard case .success(let parcel?) = next, failures[parcel.batch.stream] == nil,
+            !memory.hasLostConnection(parcel.batch.stream),
             session.places.position(of: parcel.batch.stream) != nil, let (_, catalog) = try? session.connected()
         else { return false }
         return (try? UploadPlan(parcel, in: catalog)) != nil
@@ -149,6 +150,7 @@ final class Drain<Source: UploadSource> {
         let stream = parcel.batch.stream
         let (connection, catalog) = try session.connected()
         if before == nil { ahead.readOn(after: []) }
+        if let parts = memory.parts(of: parcel.batch) { return try await load(parcel, in: parts, over: connection) }
         let plan: UploadPlan
         let start: LedgerPosition
         do throws(UpstreamError) {
@@ -186,15 +188,18 @@ final class Drain<Source: UploadSource> {
                 }
                 return try await load(parcel, after: nil)
             }
-            let stands = session.standing === transaction.connection
-            if stands, transaction.isElsewhere {
+            let isConnected = session.standing === transaction.connection
+            if isConnected, transaction.isElsewhere {
                 try await giveUp(parcel.batch, because: await reason(for: error, stream), connection)
                 return nil
             }
-            guard stands, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
+            guard isConnected, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
                 // Until its row is locked, a transaction has used only the ledger, which all streams share, so all
                 // would fail.
-                guard !stands || transaction.settledSequence != nil || error.reason == .busy else { throw error }
+                guard !isConnected || transaction.settledSequence != nil || error.reason == .busy else { throw error }
+                if let first = parcel.batch.firstSequence, let last = parcel.batch.lastSequence {
+                    noteLoss(error, transaction, with: first...last)
+                }
                 try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection)
                 return nil
             }
@@ -213,7 +218,7 @@ final class Drain<Source: UploadSource> {
         let acknowledged = file.marks(of: stream).acknowledged
         try await Settlement(stream: stream, file: file, session: session, needsRow: true).run()
         guard let position = session.places.position(of: stream) else {
-            throw UpstreamError(.ledger, "settle with the ledger", "it has no place for \(stream.rawValue)")
+            throw UpstreamError(.ledger, "settle with the ledger", "it has no row for \(stream.rawValue)")
         }
         guard file.marks(of: stream).acknowledged >= acknowledged else {
             throw UpstreamError(
@@ -257,6 +262,61 @@ final class Drain<Source: UploadSource> {
         return nil
     }
 
+    /// Loads a batch with whose rows the connection was lost again and again in parts, each with its position in the
+    /// ledger.
+    private nonisolated(nonsending) func load(
+        _ parcel: UploadParcel, in parts: [BatchPart], over connection: PostgresConnection
+    ) async throws -> UploadTransaction? {
+        let stream = parcel.batch.stream
+        var (outcome, refusals) = (UploadOutcome(), Refusals())
+        for part in parts {
+            let transaction: UploadTransaction
+            var loading: UploadTransaction?
+            do throws(UpstreamError) {
+                transaction = try makeTransaction(parcel.batch, from: try await position(of: stream))
+                transaction.fatal = memory.fatalRows(of: stream)
+                memory.prepare(transaction, within: configuration.statementTimeout)
+                loading = transaction
+                try await loadRest(parcel, part.rows, after: part.trial, in: transaction)
+                // No row is to blame for what happens to a COMMIT.
+                loading = nil
+                if transaction.rows > 0 {
+                    try transaction.commit()
+                    session.places.move(stream, to: transaction.end, isOnDisk: true)
+                }
+            } catch {
+                if let loading {
+                    let trial = part.trial.map { _ in loading.hasPassedTrial }
+                    if trial == false, session.standing === connection { memory.triedInVain(stream) }
+                    noteLoss(error, loading, with: part.sent, trial: trial)
+                }
+                session.places.forget([stream])
+                try await giveUp(parcel.batch, because: error, connection)
+                return nil
+            }
+            outcome.add(transaction.outcome)
+            refusals.add(transaction.refusals)
+            let settled = SettledBatch(
+                stream: stream, last: transaction.last, rows: part.rows.count, outcome: transaction.outcome,
+                took: .zero)
+            try await settle(settled, by: transaction.ledger)
+        }
+        memory.wentUp(stream, outcome, refusals)
+        return nil
+    }
+
+    /// Remembers that the connection was lost while rows were loaded, if the server had begun their transaction.
+    private func noteLoss(
+        _ error: UpstreamError, _ transaction: UploadTransaction, with rows: ClosedRange<Int64>, trial: Bool? = nil
+    ) {
+        guard error.isLostConnection, session.standing !== transaction.connection, transaction.settledSequence != nil
+        else { return }
+        // With such a code, a distributed database reports that one of its other servers is away, and the rows that go
+        // elsewhere pass.
+        guard error.sqlState == nil || !transaction.catalog.isDistributed else { return }
+        memory.lostConnection(with: rows, of: transaction.batch.stream, because: error, trial: trial)
+    }
+
     /// The error; as ``UpstreamError/Reason/tooSlow`` if the server cancelled the statement at our own limit.
     private func timed(_ error: UpstreamError, since began: ContinuousClock.Instant) -> UpstreamError {
         let isOurs = error.sqlState == UpstreamError.canceled && .now - began >= configuration.statementTimeout * 0.9
@@ -268,6 +328,16 @@ final class Drain<Source: UploadSource> {
         _ parcel: UploadParcel, _ rows: Range<Int>
     ) async throws(UpstreamError) -> UploadTransaction {
         let transaction = try makeTransaction(parcel.batch, from: try await position(of: parcel.batch.stream))
+        try await loadRest(parcel, rows, in: transaction)
+        return transaction
+    }
+
+    /// The same in a transaction that has not begun.
+    ///
+    /// - Parameter trial: The place of a row that is loaded first, and taken back.
+    private nonisolated(nonsending) func loadRest(
+        _ parcel: UploadParcel, _ rows: Range<Int>, after trial: Int? = nil, in transaction: UploadTransaction
+    ) async throws(UpstreamError) {
         let fresh = parcel.batch.rows(in: rows, after: try transaction.begin())
         transaction.outcome.skipped = rows.count - fresh.count
         transaction.rows = fresh.count
@@ -275,11 +345,17 @@ final class Drain<Source: UploadSource> {
         guard !fresh.isEmpty else {
             // Committed, not rolled back: the COMMIT waits until what the ledger said is on disk.
             try transaction.connection.run("COMMIT", "end the transaction")
-            return transaction
+            return
+        }
+        if let trial {
+            // A pooler may end a session that waits for long, and whoever holds a lock is not the row's fault.
+            transaction.waitForLocks(min(.seconds(1), configuration.statementTimeout / 2))
+            let other = parcel.part(trial..<trial + 1)
+            let plan = try UploadPlan(other, in: transaction.catalog)
+            try transaction.tryOut { () throws(UpstreamError) in try send(other, plan, in: transaction) }
         }
         let part = parcel.part(fresh)
         try await load(part, try UploadPlan(part, in: transaction.catalog), in: transaction)
-        return transaction
     }
 
     /// Loads and commits the two halves, splitting them further if necessary, each with its position in the ledger.
@@ -321,8 +397,8 @@ final class Drain<Source: UploadSource> {
         return transaction
     }
 
-    /// The places of the parcel's rows, except those that are upstream although the ledger doesn't say so. If they
-    /// can't be distinguished from another collector's, all places.
+    /// The places of the parcel's rows, except those that are upstream although the ledger doesn't say so. Rows that
+    /// can't be distinguished from another collector's are sent.
     private func missing(
         of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) -> [Int32] {
@@ -331,8 +407,7 @@ final class Drain<Source: UploadSource> {
         guard batch.stream != .bars, batch.firstSequence ?? .max <= end, catalog.allowsReading(batch.stream)
         else { return parcel.ticks }
         let found = try RowsUpstream(batch, by: configuration, over: connection, in: catalog)
-        guard found.isCertain else { return parcel.ticks }
-        let there = Set(found.rows.lazy.filter { $0.upstream >= $0.alike }.map(\.sequence))
+        let there = Set(found.rows.lazy.filter { $0.isCertain && $0.upstream >= $0.alike }.map(\.sequence))
         return parcel.ticks.filter { place in
             batch.sequence(at: Int(place)).map { $0 > end || !there.contains($0) } ?? true
         }
@@ -344,6 +419,25 @@ final class Drain<Source: UploadSource> {
         // The file records the transaction while the server loads its rows.
         let (file, move) = (file, session.places.prepare(parcel.batch.stream, to: transaction.end))
         async let written: Void = file.prepare(move)
+        try send(parcel, plan, in: transaction)
+        try transaction.confirmRefusals()
+        do {
+            try await written
+        } catch {
+            throw UpstreamError(.file, "record the upload in the file", String(describing: error))
+        }
+        guard !transaction.refused.isEmpty else { return }
+        do {
+            try await source.keep(transaction.refused)
+        } catch {
+            throw UpstreamError(.file, "keep \(transaction.refused.count) refused rows", String(describing: error))
+        }
+    }
+
+    /// Sends a parcel's rows that are not upstream.
+    private func send(
+        _ parcel: UploadParcel, _ plan: UploadPlan, in transaction: UploadTransaction
+    ) throws(UpstreamError) {
         let ticks = try missing(of: parcel, over: transaction.connection, in: transaction.catalog)
         transaction.outcome.skipped += parcel.ticks.count - ticks.count
         switch plan {
@@ -360,18 +454,6 @@ final class Drain<Source: UploadSource> {
         case .luld(let rows): try transaction.load(rows.at(ticks[...]))
         case .imbalances(let rows): try transaction.load(rows.at(ticks[...]))
         case .fairValues(let rows): try transaction.load(rows.at(ticks[...]))
-        }
-        try transaction.confirmRefusals()
-        do {
-            try await written
-        } catch {
-            throw UpstreamError(.file, "write the upload down", String(describing: error))
-        }
-        guard !transaction.refused.isEmpty else { return }
-        do {
-            try await source.keep(transaction.refused)
-        } catch {
-            throw UpstreamError(.file, "keep \(transaction.refused.count) refused rows", String(describing: error))
         }
     }
 }

@@ -19,8 +19,8 @@ extension LedgerRow {
     init?(_ row: ArraySlice<String?>) {
         let row = Array(row)
         guard row.count == 5, let sequence: Int64 = row.number(0) else { return nil }
-        self.init(sequence: sequence, token: row[1], successor: row[2])
-        // Rows are numbered from 1.
+        // Rows are numbered from 1, and the table may hold anything.
+        self.init(sequence: max(0, sequence), token: row[1], successor: row[2])
         if let first: Int64 = row.number(3), let last: Int64 = row.number(4), max(first, 1) <= last {
             lost = max(first, 1)...last
         }
@@ -76,6 +76,18 @@ struct Ledger: Sendable {
         """
         SELECT buffer_id, \(columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
         AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
+        """
+    }
+
+    /// Returns what was uploaded of some streams under some identifiers, and since a moment under any; the times are in
+    /// milliseconds since the Unix epoch.
+    func uploadsSQL(of streams: [EventStream], under ids: [String], since moment: Int64) -> String {
+        """
+        SELECT stream, buffer_id, collector, last_sequence, rows, (extract(epoch FROM updated_at) * 1000)::bigint
+        FROM \(table.sqlName) WHERE last_sequence > 0
+        AND stream IN (\(streams.map { SQLText.literal($0.rawValue) }.joined(separator: ", ")))
+        AND (updated_at >= to_timestamp(\(moment) / 1000.0)
+        OR buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", "))))
         """
     }
 
@@ -140,12 +152,12 @@ struct Ledger: Sendable {
     }
 
     /// Sets the stream's row to the position where the file's uploads begin, under a new token, and records what the
-    /// file counts as lost.
+    /// file counts as lost. A successor that a person took the upload back from is no longer one.
     func placeSQL(_ stream: EventStream, at position: LedgerPosition, lost: ClosedRange<Int64>? = nil) -> String {
         """
         WITH moved AS (
         UPDATE \(table.sqlName) SET last_sequence = \(position.sequence), token = \(SQLText.literal(position.token)),
-        \(lostSQL(lost))updated_at = now() WHERE \(condition(stream)) RETURNING 1)
+        successor = NULL, \(lostSQL(lost))updated_at = now() WHERE \(condition(stream)) RETURNING 1)
         SELECT 1 / count(*) AS placed FROM moved
         """
     }

@@ -49,25 +49,25 @@ struct LedgerEvidence {
         }
         guard acknowledged > proof.through else { return .sound }
         guard isTicks else { return .rowsLost(after: proof.through) }
-        var found: [Bool] = []
+        var found = Tally()
         var position = proof.through
         while position < acknowledged {
             let part = try await lookUpPart(after: position, through: acknowledged, limit: 1000)
-            found += part.found.map(\.isThere)
+            found.add(part.found)
             position = part.through
             guard part.isCut else { continue }
             // Rows that can't be read prove nothing. They wait again, and when they are read for the upload, the file
             // is set aside.
-            if found.allSatisfy({ $0 }) { return .rowsLost(after: position) }
+            if found.areAllOurs { return .rowsLost(after: position) }
             break
         }
-        let there = found.count { $0 }
-        if there == 0 { return .rowsLost(after: proof.through) }
-        guard there < found.count else { return .ledgerLost }
+        if found.there == 0 { return .rowsLost(after: proof.through) }
+        if found.areAllOurs { return .ledgerLost }
         guard mayDouble else { return .rowsLost(after: proof.through) }
+        let doubt = found.there == found.ours ? "" : ", or rows of another collector that look the same"
         throw needsPerson(
             "rows through \(acknowledged) are recorded as uploaded, but the ledger proves only those through "
-                + "\(proof.through); of the \(found.count) rows in between, \(there) are upstream")
+                + "\(proof.through); of the \(found.count) rows in between, \(found.there) are upstream\(doubt)")
     }
 
     /// The sequence after which bars are missing; `nil` if the newest are there. The last bar alone proves nothing,
@@ -75,14 +75,13 @@ struct LedgerEvidence {
     private nonisolated(nonsending) func barsLost(through end: Int64) async throws(UpstreamError) -> Int64? {
         var (page, lost, isAnyThere) = (end, Int64?.none, false)
         var whole = 0
-        while page > 0, whole < Self.wholeParts {
+        while page > view.marks.deleted, whole < Self.wholeParts {
             let start = max(0, page - 1000)
             let part = try await lookUpPart(after: start, through: page, limit: 1000)
-            guard !part.isEmpty else { break }
             // Those that can't be read may be missing too.
             if part.isCut { lost = part.through }
             page = start
-            // Refused bars prove nothing either way.
+            // Refused bars prove nothing either way, nor do numbers without a row.
             guard !part.found.isEmpty else { continue }
             isAnyThere = isAnyThere || part.found.contains { $0.isThere }
             if let first = part.found.first(where: { !$0.isThere }) {
@@ -105,7 +104,7 @@ struct LedgerEvidence {
         let found = try await lookUp(after: start, through: sequence, of: .own)
         // Rows that the file counts as lost are no longer there to look up.
         let isLost = view.lost.map { $0.lowerBound <= start + 1 && $0.upperBound >= sequence } ?? false
-        return (isLost || !found.isEmpty) && found.allSatisfy { $0 }
+        return (isLost || found.count > 0) && found.areAllOurs
     }
 
     /// How far the rows of earlier identifiers are upstream, and the identifiers from which this file takes over.
@@ -117,12 +116,13 @@ struct LedgerEvidence {
         // Bars that two copies send are the same bars.
         guard isTicks else { return (view.marks.acknowledged, []) }
         let found = try await lookUp(after: view.marks.acknowledged, through: end)
-        guard found.allSatisfy({ $0 }) else { throw try rivalry(with: rival) }
+        guard found.areAllOurs else { throw try rivalry(with: rival) }
         return (end, [])
     }
 
     /// The sequence through which waiting rows are upstream after all, sent by a copy that the ledger no longer knows.
-    /// Rows go up in order: unless some were lost, if the first ones aren't there, none is.
+    /// Rows go up in order: unless some were lost, if the first ones aren't there, none is. Rows that may be another
+    /// collector's are sent.
     nonisolated(nonsending) func waiting(after start: Int64) async throws(UpstreamError) -> Int64 {
         let last = view.marks.last
         let looksAtAll = view.lossEnd > start
@@ -136,11 +136,11 @@ struct LedgerEvidence {
             let limit = position == start && !looksAtAll ? 100 : 1000
             let part = try await lookUpPart(after: position, through: last, limit: limit)
             for row in part.found {
-                guard !row.isThere || !isMissing else {
+                guard !row.isOurs || !isMissing else {
                     throw needsPerson("some waiting rows are already upstream, but rows before them are missing")
                 }
-                isMissing = isMissing || !row.isThere
-                if row.isThere { end = row.sequence }
+                isMissing = isMissing || !row.isOurs
+                if row.isOurs { end = row.sequence }
             }
             position = part.through
             if !isMissing { end = position }
@@ -159,17 +159,17 @@ struct LedgerEvidence {
             "another copy of this file has taken over its upload: \(name)identifier \(id)", object: Ledger.object)
     }
 
-    /// Whether each row is there, in order; refused rows are left out.
+    /// How many rows are there; refused rows are left out.
     ///
     /// - Throws: any ``UpstreamError/Reason``; `ledger` if a row can't be read.
     private nonisolated(nonsending) func lookUp(
         after start: Int64, through end: Int64, of whose: RowOwner = .anybody
-    ) async throws(UpstreamError) -> [Bool] {
-        var all: [Bool] = []
+    ) async throws(UpstreamError) -> Tally {
+        var all = Tally()
         var position = max(0, start)
         while position < end {
             let part = try await lookUpPart(after: position, through: end, limit: 1000, of: whose)
-            all += part.found.map(\.isThere)
+            all.add(part.found)
             position = part.through
             guard !part.isCut else {
                 throw needsPerson(
@@ -180,14 +180,42 @@ struct LedgerEvidence {
         return all
     }
 
+    /// A row that was looked up.
+    private struct Found {
+        var sequence: Int64
+        /// Whether an equal row is upstream.
+        var isThere: Bool
+        /// Whether that one counts as this file's: it can't be another collector's, or a key tells events apart.
+        var isOurs: Bool
+        /// Whether it may have been refused, so that it proves nothing if it isn't there.
+        var mayBeRefused: Bool
+    }
+
+    /// How many rows were looked up, and found. There may be millions.
+    private struct Tally {
+        var count = 0
+        var there = 0
+        var ours = 0
+        /// Whether the last one is there; `nil` if there was none.
+        var last: Bool?
+
+        var areAllOurs: Bool { ours == count }
+
+        mutating func add(_ found: [Found]) {
+            let found = found.filter { $0.isThere || !$0.mayBeRefused }
+            count += found.count
+            there += found.count(where: \.isThere)
+            ours += found.count(where: \.isOurs)
+            last = found.last?.isThere ?? last
+        }
+    }
+
     /// The result of looking up some rows.
     private struct Part {
         /// Those that were not refused, in order.
-        var found: [(sequence: Int64, isThere: Bool)] = []
+        var found: [Found] = []
         /// The last sequence covered.
         var through: Int64
-        /// Whether the file has no rows in the range.
-        var isEmpty = false
         /// Whether what follows can't be read.
         var isCut = false
     }
@@ -197,17 +225,25 @@ struct LedgerEvidence {
     ) async throws(UpstreamError) -> Part {
         let (batch, through, isCut): (BufferedBatch, Int64, Bool)
         let refused: [ClosedRange<Int64>]
+        let doubtful: Set<Int64>
         do {
             (batch, through, isCut) = try await file.rows(of: stream, after: start, through: end, limit: limit)
             refused = try await file.refusedRows(of: stream, after: start, through: end)
+            doubtful = try await file.possiblyRefusedRows(of: stream, after: start, through: through)
         } catch {
             throw UpstreamError(.file, "read rows to look up", String(describing: error))
         }
-        guard batch.count > 0 else { return Part(through: through, isEmpty: !isCut, isCut: isCut) }
-        let present = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog).present
+        guard batch.count > 0 else { return Part(through: through, isCut: isCut) }
+        let upstream = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog)
+        let (present, certain) = (upstream.present, upstream.certain)
         let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
         let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
-        return Part(found: found.map { ($0, present.contains($0)) }, through: through, isCut: isCut)
+        return Part(
+            found: found.map {
+                Found(
+                    sequence: $0, isThere: present.contains($0), isOurs: certain.contains($0),
+                    mayBeRefused: doubtful.contains($0))
+            }, through: through, isCut: isCut)
     }
 
     private func needsPerson(_ text: String) -> UpstreamError {

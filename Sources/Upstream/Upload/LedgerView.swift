@@ -47,8 +47,8 @@ struct LedgerView {
     /// Whether the file's own row records all that the file counts as lost.
     var tellsLost: Bool {
         guard let lost else { return true }
-        guard let told = rows[line.id]?.lost else { return false }
-        return told.lowerBound <= lost.lowerBound && told.upperBound >= lost.upperBound
+        guard let recorded = rows[line.id]?.lost else { return false }
+        return recorded.lowerBound <= lost.lowerBound && recorded.upperBound >= lost.upperBound
     }
 
     /// The sequence after which another file of this line counts rows as lost that count as uploaded in this one. Taken

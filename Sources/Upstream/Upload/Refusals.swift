@@ -7,33 +7,50 @@ import MarketData
 struct Refusals: Sendable, Equatable {
     /// The number of rows of several symbols from which refused rows are no longer set aside.
     static let limit = 100
+    /// While this many rows go through, refused ones add up, whatever the size of the batches.
+    static let window = 10_000
+    /// If this many rows go through for each that is refused, the table takes rows, and those that it refuses are at fault.
+    static let ratio = window / limit
 
     private struct Count: Sendable, Equatable {
         var rows = 0
-        /// The symbols of the first ``limit`` rows.
+        /// Their symbols, ``limit`` at most.
         var symbols: Set<Symbol> = []
 
         mutating func add(_ other: Count) {
             rows += other.rows
-            symbols.formUnion(other.symbols)
+            symbols.formUnion(other.symbols.prefix(max(0, Refusals.limit - symbols.count)))
         }
     }
 
     private var counts: [String: Count] = [:]
+    /// The rows that went through since counting began.
+    private var rowsPassed = 0
 
     mutating func add(_ symbol: Symbol, _ sqlState: String) {
         counts[sqlState, default: Count()].rows += 1
-        if counts[sqlState]?.rows ?? 0 <= Self.limit { counts[sqlState]?.symbols.insert(symbol) }
+        if counts[sqlState]?.symbols.count ?? 0 < Self.limit { counts[sqlState]?.symbols.insert(symbol) }
     }
 
     mutating func add(_ other: Refusals) {
         for (sqlState, count) in other.counts { counts[sqlState, default: Count()].add(count) }
     }
 
+    /// Counts rows that went through, and begins again after ``window`` of them.
+    mutating func passed(_ rows: Int) {
+        rowsPassed += rows
+        if rowsPassed >= Self.window { self = Refusals() }
+    }
+
     /// Whether so many rows were refused with a code that the rows are hardly at fault.
     func areTooMany(_ sqlState: String) -> Bool {
         guard let count = counts[sqlState] else { return false }
         return count.rows >= Self.limit && count.symbols.count >= 2
+    }
+
+    /// Whether so few rows were refused with a code, among those that were loaded, that they are at fault themselves.
+    func areFew(_ sqlState: String, among loaded: Int) -> Bool {
+        (counts[sqlState]?.rows ?? 0) * Self.ratio <= loaded
     }
 
     /// The error that makes a stream wait for a person: `error`, with the number of rows that were refused alike.

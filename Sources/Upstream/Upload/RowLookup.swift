@@ -9,21 +9,46 @@ struct RowLookup<Field: RowField> {
     /// subquery would read the whole table.
     private let joins: Bool
     /// Whether a row can't be mistaken for another collector's, or need not be distinguished from it.
-    let isCertain: Bool
+    private let isCertain: Bool
+    /// The places of the columns in which a row may have nothing.
+    private let younger: Set<Int>
 
     /// - Parameter whose: whose rows count; anybody's do only if a key distinguishes their events.
     /// - Throws: reason `schema` if the table can't be read.
     init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
         let isOnce = whose == .anybody && target.identity?.isWhole == true
-        let columns =
-            isOnce ? target.told : target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
-        let isCertain = isOnce || Field.self == BarField.self || columns.contains { $0.field.rawValue == "received_at" }
+        let columns = isOnce ? target.told : Self.columns(of: target)
+        let isCertain = isOnce || Field.self == BarField.self || columns.contains(where: Self.isReceipt)
         try self.init(target, by: columns, isCertain: isCertain, in: catalog)
+    }
+
+    /// Looks for rows that were sent before the table had all its columns: these have nothing in the younger ones.
+    /// `nil` if no row can be without a value, or if the user may not read all columns.
+    ///
+    /// - Parameter withoutReceipt: whether the time of receipt may be missing too. What is found only then may be
+    ///   another collector's.
+    /// - Throws: reason `schema` if the table can't be read.
+    init?(
+        olderThanColumnsOf target: UploadTarget<Field>, of whose: RowOwner, withoutReceipt: Bool, in catalog: Catalog
+    ) throws(UpstreamError) {
+        let columns = Self.columns(of: target)
+        let found = columns.map { target.table.column($0.field.rawValue) }
+        // The table could never be used without the required ones.
+        let younger = columns.indices.filter { place in
+            !columns[place].roles.contains(.required) && found[place]?.isRequired == false
+                && (withoutReceipt || !Self.isReceipt(columns[place]))
+        }
+        guard withoutReceipt ? younger.contains(where: { Self.isReceipt(columns[$0]) }) : !younger.isEmpty,
+            found.allSatisfy({ $0?.canSelect == true })
+        else { return nil }
+        let isOnce = whose == .anybody && target.identity?.isWhole == true
+        let isCertain = isOnce || !withoutReceipt && columns.contains(where: Self.isReceipt)
+        try self.init(target, by: columns, isCertain: isCertain, younger: Set(younger), in: catalog)
     }
 
     /// Looks ticks up by what identifies their events and by their collector alone, since a trigger may change other
     /// values; `nil` if no trigger can, if anybody's rows count by their identity anyway, or if the table lacks columns
-    /// of the identity: what is left would be found in other events too.
+    /// of the identity: the remaining ones would match other events too.
     ///
     /// - Throws: reason `schema` if the table can't be read.
     init?(despiteTriggersOf target: UploadTarget<Field>, in catalog: Catalog) throws(UpstreamError) {
@@ -35,12 +60,14 @@ struct RowLookup<Field: RowField> {
     }
 
     private init(
-        _ target: UploadTarget<Field>, by columns: [PlannedColumn<Field>], isCertain: Bool, in catalog: Catalog
+        _ target: UploadTarget<Field>, by columns: [PlannedColumn<Field>], isCertain: Bool, younger: Set<Int> = [],
+        in catalog: Catalog
     ) throws(UpstreamError) {
         table = target.table
         joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
         self.columns = columns
         self.isCertain = isCertain
+        self.younger = younger
         let found = columns.compactMap { target.table.column($0.field.rawValue) }
         guard found.count == columns.count, found.allSatisfy(\.canSelect) else {
             throw UpstreamError(
@@ -51,12 +78,21 @@ struct RowLookup<Field: RowField> {
         types = found.map(\.typeText)
     }
 
+    /// The columns by which rows are looked up where no key tells their events apart.
+    private static func columns(of target: UploadTarget<Field>) -> [PlannedColumn<Field>] {
+        target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
+    }
+
+    private static func isReceipt(_ column: PlannedColumn<Field>) -> Bool { column.field.rawValue == "received_at" }
+
     func copies(
         _ rows: [Buffered<Field.Event>], _ context: RowContext, over connection: PostgresConnection
     ) throws(UpstreamError) -> [RowCopies] {
         let fields = rows.map { row in columns.map { literal($0, row, context) }.joined(separator: ", ") }
         let alike = Dictionary(grouping: fields, by: \.self).mapValues(\.count)
-        var found = zip(rows, fields).map { RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1) }
+        var found = zip(rows, fields).map {
+            RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1, isCertain: isCertain)
+        }
         for part in fields.indices.parts(of: 1000) { try count(fields, part, &found, over: connection) }
         return found
     }
@@ -80,7 +116,7 @@ struct RowLookup<Field: RowField> {
         } catch {
             if error.sqlState == UpstreamError.canceled, !TableShape.isFound(by: table.indexed) {
                 throw UpstreamError(
-                    error.reason, operation, "\(error.text), and no index begins with symbol or time: make one",
+                    error.reason, operation, "\(error.text), and no index begins with symbol or time: create one",
                     sqlState: error.sqlState, object: "table \(table.name)")
             }
             // Class 22: a data exception.
@@ -101,7 +137,8 @@ struct RowLookup<Field: RowField> {
             // Symbol and time come first; = lets the server use their index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
             let text = table.column(columns[index].field.rawValue)?.comparedAs ?? ""
-            return "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
+            let condition = "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
+            return younger.contains(index) ? "(\(condition) OR t.\(name) IS NULL)" : condition
         }
         let condition = conditions.joined(separator: " AND ")
         let asked = "(VALUES \(values.joined(separator: ", "))) AS v(place, \(names))"
@@ -140,19 +177,25 @@ public struct RowCopies: Sendable, Equatable {
     public let alike: Int
     /// The number of equal rows upstream.
     public internal(set) var upstream = 0
+    /// Whether these can't be another collector's: the time of receipt tells rows apart, or a key tells events apart.
+    public internal(set) var isCertain = true
 }
 
 /// The result of looking up a batch's rows upstream.
 public struct RowsUpstream: Sendable {
     /// The rows, each with its copies.
     public internal(set) var rows: [RowCopies] = []
-    /// Whether the result is certain: the time of receipt tells collectors' rows apart, or a key tells events apart.
-    public internal(set) var isCertain = true
     /// Whether a trigger has changed values of rows, which were found by what identifies their events.
     public internal(set) var areChanged = false
 
+    /// Whether no row can be mistaken for another collector's.
+    public var isCertain: Bool { rows.allSatisfy(\.isCertain) }
+
     /// The sequences of the rows that are upstream.
     public var present: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 }.map(\.sequence)) }
+
+    /// Those of them that can't be another collector's.
+    var certain: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 && $0.isCertain }.map(\.sequence)) }
 }
 
 extension RowsUpstream {
@@ -171,7 +214,18 @@ extension RowsUpstream {
             let target = try UploadTarget<Field>(shape, in: catalog)
             let lookup = try RowLookup(target, of: whose, in: catalog)
             var found = try lookup.copies(rows, context, over: connection)
-            isCertain = isCertain && lookup.isCertain
+            for withoutReceipt in [false, true] {
+                let absent = found.indices.filter { found[$0].upstream == 0 }
+                guard !absent.isEmpty,
+                    let older = try RowLookup(
+                        olderThanColumnsOf: target, of: whose, withoutReceipt: withoutReceipt, in: catalog)
+                else { continue }
+                let copies = try older.copies(absent.map { rows[$0] }, context, over: connection)
+                for (place, copy) in zip(absent, copies) where copy.upstream >= copy.alike {
+                    found[place].upstream = found[place].alike
+                    found[place].isCertain = found[place].isCertain && copy.isCertain
+                }
+            }
             if whose == .anybody, found.contains(where: { $0.upstream == 0 }),
                 let other = try RowLookup(despiteTriggersOf: target, in: catalog)
             {
@@ -180,9 +234,9 @@ extension RowsUpstream {
                 where found[place].upstream == 0 && copies[place].upstream >= copies[place].alike {
                     // Rows of events that came more than once look alike here, so copies prove nothing.
                     found[place].upstream = found[place].alike
+                    found[place].isCertain = found[place].isCertain && copies[place].isCertain
                     areChanged = true
                 }
-                isCertain = isCertain && (other.isCertain || !areChanged)
             }
             self.rows += found
         }

@@ -1,7 +1,7 @@
 import FoundationEssentials
 import MarketData
 
-/// Finds out how far a stream's uploads are, before its first row goes over a connection: docs/design/ledger.md,
+/// Finds out how far a stream has been uploaded, before its first row goes over a connection: docs/design/ledger.md,
 /// "Settling".
 struct Settlement {
     let stream: EventStream
@@ -27,7 +27,7 @@ struct Settlement {
                 throw error
             }
         }
-        throw UpstreamError(.busy, "settle with the ledger", "it changes while it is read")
+        throw UpstreamError(.busy, "settle with the ledger", "it changed each time it was read")
     }
 
     /// - Returns: whether all is settled; `false` if rows were taken back and wait again.
@@ -145,7 +145,7 @@ struct Settlement {
     }
 
     private nonisolated(nonsending) func withFile<Value: Sendable>(
-        _ operation: String = "write down what is uploaded", _ body: (any UploadFile) async throws -> Value
+        _ operation: String = "record what is uploaded", _ body: (any UploadFile) async throws -> Value
     ) async throws(UpstreamError) -> Value {
         do {
             return try await body(file)

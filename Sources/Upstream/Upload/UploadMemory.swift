@@ -8,28 +8,81 @@ final class UploadMemory {
     var choices: [BarGroup: UploadPathChoice] = [:]
     /// Batches at the head of their streams that failed.
     private var stumbles: [EventStream: Stumble] = [:]
-    /// The rows of each stream that were refused since one last succeeded.
+    /// The rows of each stream that were refused lately.
     private var refusals: [EventStream: Refusals] = [:]
+    /// The streams that wait for a person since too many rows were refused.
+    private var paused: Set<EventStream> = []
+    /// Rows at the heads of streams with which the connection was lost.
+    private var losses: [EventStream: ConnectionLoss] = [:]
+    /// Rows that end the session whenever they are sent, by sequence, and how they did.
+    private var fatal: [EventStream: [Int64: UpstreamError]] = [:]
 
     init(setsAside: Bool) { self.setsAside = setsAside }
 
     /// Whether the batch at the stream's head failed before.
     func hasStumbled(_ stream: EventStream) -> Bool { stumbles[stream] != nil }
 
-    /// The rows of a stream that were refused since one last succeeded; `nil` if any number of them is set aside.
+    /// The rows of a stream that were refused lately; `nil` if any number of them is set aside.
     func earlierRefusals(of stream: EventStream) -> Refusals? { setsAside ? nil : refusals[stream] ?? Refusals() }
 
     /// Records that the batch at its stream's head failed.
     func stumbled(_ batch: BufferedBatch, because error: UpstreamError) {
-        let stumble = Stumble(first: batch.firstSequence ?? 0, error: error)
-        stumbles[batch.stream] = stumbles[batch.stream]?.followed(by: stumble) ?? stumble
+        let next = Stumble(first: batch.firstSequence ?? 0, error: error)
+        let stumble = stumbles[batch.stream]?.followed(by: next) ?? next
+        stumbles[batch.stream] = stumble
+        // The connection outlasts the rows now, so it's this error whose cause must be found.
+        if stumble.tries >= Stumble.triesAtOnce { losses[batch.stream] = nil }
+        guard error.reason == .refused else { return }
+        paused.insert(batch.stream)
+        fatal[batch.stream] = nil
     }
 
-    /// Forgets earlier failures of a stream's head, and keeps count of its refused rows until one succeeds.
+    /// Forgets earlier failures of a stream's head, and counts its refused rows. After a pause, a batch with few
+    /// or none shows that a person has corrected the table.
     func wentUp(_ stream: EventStream, _ outcome: UploadOutcome, _ refused: Refusals) {
         stumbles[stream] = nil
-        if outcome.hasLoaded { refusals[stream] = nil } else { refusals[stream, default: Refusals()].add(refused) }
+        losses[stream] = nil
+        fatal[stream] = nil
+        refusals[stream, default: Refusals()].passed(outcome.loaded)
+        refusals[stream, default: Refusals()].add(refused)
+        if outcome.refused * Refusals.ratio <= outcome.loaded, paused.remove(stream) != nil { refusals[stream] = nil }
     }
+
+    // MARK: Lost connections
+
+    /// Whether the connection was lost with rows at the stream's head.
+    func hasLostConnection(_ stream: EventStream) -> Bool { losses[stream] != nil || fatal[stream] != nil }
+
+    /// The rows of a stream that end the session whenever they are sent.
+    func fatalRows(of stream: EventStream) -> [Int64: UpstreamError] { fatal[stream] ?? [:] }
+
+    /// How to load a batch with whose rows the connection was lost; `nil` if at once, as usual.
+    func parts(of batch: BufferedBatch) -> [BatchPart]? {
+        guard hasLostConnection(batch.stream) else { return nil }
+        return BatchPart.parts(of: batch, without: fatalRows(of: batch.stream), after: losses[batch.stream])
+    }
+
+    /// Records that the connection was lost while rows of a stream were loaded, in a transaction that the server had
+    /// begun.
+    ///
+    /// - Parameter trial: whether another row had passed right before; `nil` if none was tried.
+    func lostConnection(
+        with rows: ClosedRange<Int64>, of stream: EventStream, because error: UpstreamError, trial: Bool? = nil
+    ) {
+        guard trial != false else { return triedInVain(stream) }
+        var loss = losses[stream]?.followed(by: rows) ?? ConnectionLoss(rows: rows)
+        // A server that stops responding may do so with any row.
+        if trial == true, error.reason == .connectionLost { loss.proved() }
+        losses[stream] = loss
+        guard loss.isProved else { return }
+        losses[stream] = nil
+        fatal[stream, default: [:]][rows.lowerBound] = error
+        // So many that it is hardly their fault: they are tried again.
+        if fatal[stream]?.count ?? 0 > Refusals.limit { fatal[stream] = nil }
+    }
+
+    /// Records that the row that was tried first did not pass; another one is taken next.
+    func triedInVain(_ stream: EventStream) { losses[stream]?.triedInVain() }
 
     /// Searches rows that failed before more closely, and shortens the wait for a lock after a wait in vain, since the
     /// other streams wait as well.

@@ -28,8 +28,11 @@ public struct UploadOutcome: Sendable, Equatable {
     /// The path of the rows; `nil` if none was loaded.
     public internal(set) var path: Path?
 
+    /// The number of rows that the server took.
+    var loaded: Int { inserted + updated + unchanged + keptOut }
+
     /// Whether any row went into its table.
-    var hasLoaded: Bool { inserted + updated + unchanged + keptOut > 0 }
+    var hasLoaded: Bool { loaded > 0 }
 
     mutating func add(_ other: UploadOutcome) {
         inserted += other.inserted

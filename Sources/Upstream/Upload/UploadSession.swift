@@ -18,9 +18,9 @@ final class UploadSession {
     /// Whether the bars of other programs were examined, which is done once per process.
     private var hasLooked = false
     /// The streams for which the trigger that keeps rows out was already reported.
-    private var saidKeptOut: Set<EventStream> = []
+    private var reportedKeptOut: Set<EventStream> = []
     /// The streams for which the trigger that changes values was already reported.
-    private var saidChanged: Set<EventStream> = []
+    private var reportedChanged: Set<EventStream> = []
 
     init(configuration: UpstreamConfiguration, bufferID: String, logger: Logger) {
         self.configuration = configuration
@@ -49,7 +49,7 @@ final class UploadSession {
         return (connection, catalog)
     }
 
-    /// Reports what altered tables no longer accept, or no longer store fully; `doctor` shows what was so at the start.
+    /// Reports what altered tables no longer accept or no longer store fully; `doctor` shows what was so from the start.
     private func reportChanges(_ catalog: Catalog) {
         var found: Set<String> = []
         for shape in TableShape.targets {
@@ -103,7 +103,7 @@ final class UploadSession {
 
     /// Reports, once per stream, that rows which the server accepted are not in their table.
     func note(_ outcome: UploadOutcome, of stream: EventStream) {
-        guard outcome.keptOut > 0, saidKeptOut.insert(stream).inserted else { return }
+        guard outcome.keptOut > 0, reportedKeptOut.insert(stream).inserted else { return }
         logger.warning(
             "a trigger on the upstream table discards or redirects rows; they are counted as kept out, not as uploaded",
             metadata: ["stream": "\(stream.rawValue)", "rows": "\(outcome.keptOut)"])
@@ -111,7 +111,7 @@ final class UploadSession {
 
     /// Reports, once per stream, that rows in the table have other values than were sent.
     func noteChanges(of stream: EventStream) {
-        guard saidChanged.insert(stream).inserted else { return }
+        guard reportedChanged.insert(stream).inserted else { return }
         logger.warning(
             "a trigger on the upstream table changes values; rows that are not found otherwise are looked up by what identifies their events",
             metadata: ["stream": "\(stream.rawValue)"])
@@ -135,8 +135,8 @@ final class UploadSession {
         do throws(UpstreamError) {
             let row = ledger.readSQL(stream, of: bufferID) + " FOR UPDATE"
             let sql = [ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
-            let answers = try connection.run(sql, "read the ledger")
-            return answers.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
+            let results = try connection.run(sql, "read the ledger")
+            return results.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
         } catch {
             abandon()
             throw error

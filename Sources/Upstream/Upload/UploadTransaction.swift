@@ -1,9 +1,9 @@
 import FoundationEssentials
 import MarketData
 
-/// One transaction: lock the ledger's row, load rows, move the ledger on.
+/// One transaction: it locks the ledger's row, loads rows and moves the ledger on.
 ///
-/// Statements that need no answer at once travel with the next exchange: the COMMIT of the previous transaction, the
+/// Statements whose result can wait travel with the next exchange: the COMMIT of the previous transaction, the
 /// beginning of this one and its first COPY are one exchange. Every attempt to load rows runs behind a savepoint. If
 /// the server refuses a row, the rows are halved until the refused ones are alone, so k refused rows of n cost about
 /// 2k·log2(n/k) attempts. Rows that failed several times alike are halved too, whatever the error: see ``Stumble``.
@@ -22,7 +22,8 @@ final class UploadTransaction {
     private var narrowing: (sqlState: String?, budget: NarrowingBudget)?
     /// The first error that made a row count as refused although the server may be at fault.
     private var doubtful: UpstreamError?
-    private var lastRefusal: UpstreamError?
+    /// The code of which too many rows were refused together with those of earlier batches, and the error.
+    private var excess: (sqlState: String, error: UpstreamError)?
     private var hasComparedTables = false
     /// The transaction whose COMMIT travels with this one's beginning, and what to do when it is answered.
     private var before: UploadTransaction?
@@ -52,8 +53,12 @@ final class UploadTransaction {
     var rows = 0
     private(set) var refused: [DeadLetter] = []
     private(set) var refusals = Refusals()
-    /// The rows of the stream refused since one last succeeded; `nil` if any number of refused rows is set aside.
+    /// The rows of the stream refused lately; `nil` if any number of refused rows is set aside.
     var earlierRefusals: Refusals? = Refusals()
+    /// Rows that end the session whenever they are sent, by sequence: they become dead letters unsent.
+    var fatal: [Int64: UpstreamError] = [:]
+    /// Whether the server took another row before those that may end the session; it was taken back.
+    private(set) var hasPassedTrial = false
 
     init(
         on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch,
@@ -77,14 +82,11 @@ final class UploadTransaction {
 
     /// Checks, after all rows were tried, that those refused are really at fault.
     ///
-    /// - Throws: the first doubtful error, if no row succeeded and the server is as likely to be at fault; reason
-    ///   `refused` if too many rows were refused and none succeeded.
+    /// - Throws: the first doubtful error, if no row succeeded and the server is as likely to be at fault; reason `refused`
+    ///   if too many rows were refused lately, and not nearly all rows of this batch succeeded.
     func confirmRefusals() throws(UpstreamError) {
-        guard !outcome.hasLoaded, let lastRefusal else { return }
-        if let doubtful { throw doubtful }
-        guard var all = earlierRefusals, let sqlState = lastRefusal.sqlState else { return }
-        all.add(refusals)
-        if all.areTooMany(sqlState) { throw all.pause(because: lastRefusal) }
+        if !outcome.hasLoaded, let doubtful { throw doubtful }
+        if let excess, !refusals.areFew(excess.sqlState, among: outcome.loaded) { throw excess.error }
     }
 
     /// The position of the ledger's row once this is committed.
@@ -131,10 +133,10 @@ final class UploadTransaction {
             + ledger.commitSQL(batch.stream, from: start, to: end, rows: rows - outcome.refused, isLazy: isLazy)
     }
 
-    /// Handles the answer to one of the statements that travelled with a COPY.
-    private func take(_ answer: StatementResult) throws(UpstreamError) {
+    /// Handles the result of one of the statements that travelled with a COPY.
+    private func take(_ result: StatementResult) throws(UpstreamError) {
         if let before, !before.isCommitted {
-            try before.committed(answer)
+            try before.committed(result)
             guard before.isCommitted else { return }
             onCommit(before)
             // Otherwise each transaction would keep the one before it, and so all batches.
@@ -142,15 +144,15 @@ final class UploadTransaction {
             onCommit = { _ in }
         } else {
             let isLocked = settledSequence != nil
-            try lock(answer)
+            try lock(result)
             guard !isLocked, let settledSequence, settledSequence >= batch.firstSequence ?? .max else { return }
             overlaps = true
-            throw UpstreamError(.busy, "lock the ledger", "a part of the batch is upstream already")
+            throw UpstreamError(.busy, "lock the ledger", "part of the batch is already upstream")
         }
     }
 
-    private func committed(_ answer: StatementResult) throws(UpstreamError) {
-        switch answer.tag {
+    private func committed(_ result: StatementResult) throws(UpstreamError) {
+        switch result.tag {
         case "SELECT 1": isMoved = true
         case "COMMIT": isCommitted = true
         // Rolling back to a savepoint has the same tag, but comes earlier.
@@ -159,15 +161,15 @@ final class UploadTransaction {
         }
     }
 
-    private func lock(_ answer: StatementResult) throws(UpstreamError) {
+    private func lock(_ result: StatementResult) throws(UpstreamError) {
         guard settledSequence == nil else {
-            if answer.tag == "SELECT 1", let row = answer.rows.first, row.count == 2 {
+            if result.tag == "SELECT 1", let row = result.rows.first, row.count == 2 {
                 (othersUntil, serverTime) = (row[0], row[1])
             }
             return
         }
-        guard answer.tag.hasPrefix("INSERT") else { return }
-        guard let row = answer.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
+        guard result.tag.hasPrefix("INSERT") else { return }
+        guard let row = result.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
         guard row.sequence == start.sequence, row.token == start.token, row.successor == nil else {
             isElsewhere = true
             throw UpstreamError(
@@ -180,9 +182,36 @@ final class UploadTransaction {
         UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: Ledger.object)
     }
 
+    /// Loads rows to see whether the server takes them, and takes them back.
+    func tryOut(_ load: () throws(UpstreamError) -> Void) throws(UpstreamError) {
+        let before = (outcome, refused, refusals, doubtful, excess)
+        try connection.run(takePending() + "SAVEPOINT edgetick_trial", "try a row out")
+        outcome = UploadOutcome()
+        try load()
+        hasPassedTrial = outcome.hasLoaded
+        (outcome, refused, refusals, doubtful, excess) = before
+        pending = "ROLLBACK TO SAVEPOINT edgetick_trial; RELEASE SAVEPOINT edgetick_trial; "
+    }
+
+    /// Makes dead letters of the rows in ``fatal``, and returns the others. If none of those succeeds, nothing does.
+    private func withoutFatal<Field: RowField>(_ rows: UploadRows<Field>) throws(UpstreamError) -> UploadRows<Field> {
+        guard !fatal.isEmpty else { return rows }
+        var others: [Int32] = []
+        for place in rows.order {
+            let row = rows.rows[Int(place)]
+            if let error = fatal[row.sequence] {
+                doubtful = doubtful ?? error
+                try refuse(row, error, rows.context)
+            } else {
+                others.append(place)
+            }
+        }
+        return rows.at(others[...])
+    }
+
     /// Loads rows of a stream other than bars.
     func load(_ rows: UploadRows<some RowField>) throws(UpstreamError) {
-        try loadHalving(rows) { part throws(UpstreamError) in
+        try loadHalving(withoutFatal(rows)) { part throws(UpstreamError) in
             if let identity = part.target.identity {
                 try copyNew(part, by: identity)
             } else {
@@ -205,6 +234,7 @@ final class UploadTransaction {
     func loadBars(
         _ bars: UploadRows<BarField>, by versions: BarVersions, from source: EventSource, choice: inout UploadPathChoice
     ) throws(UpstreamError) {
+        let bars = try withoutFatal(bars)
         guard let first = bars.order.first else { return }
         let oldest = bars.rows[Int(first)].event.time(as: bars.context.barTimestamp)
         // In the columnstore, a direct COPY decompresses chunks to find that a key exists; the merge does so again.
@@ -286,7 +316,7 @@ final class UploadTransaction {
     private func needTemporary() throws(UpstreamError) {
         guard catalog.allowsTemporary else {
             throw UpstreamError(
-                .schema, "make a temporary table",
+                .schema, "create a temporary table",
                 "the user \(catalog.user) may not: GRANT TEMPORARY ON DATABASE … TO \(catalog.user)",
                 sqlState: "42501", object: "the database")
         }
@@ -435,17 +465,18 @@ final class UploadTransaction {
     private func refuse<Event: MarketEvent>(
         _ row: Buffered<Event>, _ error: UpstreamError, _ context: RowContext
     ) throws(UpstreamError) {
-        lastRefusal = error
-        if earlierRefusals != nil {
+        let sqlState = error.sqlState ?? UpstreamError.connectionFailure
+        if var all = earlierRefusals {
             if error.isWithoutPartition { throw refusals.pause(because: error) }
-            let sqlState = error.sqlState ?? ""
             refusals.add(row.event.symbol, sqlState)
-            if refusals.areTooMany(sqlState) { throw refusals.pause(because: error) }
+            all.add(refusals)
+            if refusals.areTooMany(sqlState) { throw all.pause(because: error) }
+            if excess == nil, all.areTooMany(sqlState) { excess = (sqlState, all.pause(because: error)) }
         }
         let object = error.object.map { " (\($0))" } ?? ""
         refused.append(
             DeadLetter(
-                stream: batch.stream, sequence: row.sequence, sqlState: error.sqlState ?? "",
+                stream: batch.stream, sequence: row.sequence, sqlState: sqlState,
                 reason: error.text + object, row: RowJSON.text(row, context)))
         outcome.refused += 1
     }

@@ -104,6 +104,46 @@ public actor Uploader {
         }
     }
 
+    /// The row from which a stream goes up again when a person names `sequence`. Rows that wait before it are passed
+    /// over only if they are upstream, as after a copy of the file has sent them. Rows of which the table stores one
+    /// copy, however often they come, are sent as well.
+    ///
+    /// - Throws: reason `ledger` if a waiting row before it is not upstream; any ``UpstreamError/Reason``.
+    public func firstToSend(
+        of stream: EventStream, from sequence: Int64, with file: some UploadFile
+    ) async throws(UpstreamError) -> Int64 {
+        var position = file.marks(of: stream).settled
+        guard position + 1 < sequence else { return sequence }
+        if stream == .bars { return position + 1 }
+        if try await identifiedStreams().contains(stream) { return position + 1 }
+        while position + 1 < sequence {
+            let (batch, end, isCut): (BufferedBatch, Int64, Bool)
+            let refused: [ClosedRange<Int64>]
+            do {
+                (batch, end, isCut) = try await file.rows(
+                    of: stream, after: position, through: sequence - 1, limit: 1000)
+                refused = try await file.refusedRows(of: stream, after: position, through: end)
+            } catch {
+                throw UpstreamError(.file, "read rows to look up", String(describing: error))
+            }
+            let waiting = try await lookUp(batch).rows.filter { row in
+                row.upstream < row.alike && !refused.contains { $0.contains(row.sequence) }
+            }
+            // What can't be read may be missing too.
+            let missing = waiting.map(\.sequence).min() ?? (isCut ? end + 1 : nil)
+            if let missing {
+                let name = stream.rawValue
+                throw UpstreamError(
+                    .ledger, "send \(name) again",
+                    "\((sequence - missing).counted("row")) from \(missing) on wait before row \(sequence), and row "
+                        + "\(missing) is not upstream: send them too with `--stream \(name) --from \(missing)`, or "
+                        + "name another stream with --stream", object: "table \(name)")
+            }
+            position = end
+        }
+        return sequence
+    }
+
     /// Makes every stream be settled again, as over a new connection.
     public func settleAgain() async { await inTurn { self.session.places.forget() } }
 

@@ -1,4 +1,4 @@
-// Requests to the collector; a refusal becomes an error with the problem's text.
+// Requests to the collector. A refused request throws an error with the problem's text.
 
 const TOKEN = 'edgetick-token';
 // The address below which the page is served; not the root if a proxy serves it under a path.
@@ -36,13 +36,13 @@ export async function request(path, { method = 'GET', body, headers = {}, signal
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   if (answer.ok || (takesFailure && answer.status >= 500)) return answer;
-  // The response to an earlier request says nothing about a token that was typed since.
+  // The response to an earlier request doesn't concern a token that was typed since.
   if (answer.status === 401 && known === token.get()) askForToken(known !== null);
   let problem = {};
   try {
     problem = await answer.json();
   } catch {
-    // No problem details, so the status has to do.
+    // There are no problem details, so the message only has the status.
   }
   throw new Refused(problem, answer.status);
 }

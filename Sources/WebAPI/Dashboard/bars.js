@@ -39,7 +39,7 @@ export class Seconds {
   #seconds = new Map(); // by start: a bar, of the feed's or of trades
   #seen = new Set();
 
-  // Takes a second bar; it replaces what the trades of that second made.
+  // Takes a second bar; it replaces the one made from the trades of that second.
   bar(bar) {
     this.#seconds.set(bar.start_ms, { ...bar, isWhole: true });
     this.#trim(bar.start_ms);
@@ -80,7 +80,7 @@ export class Seconds {
   }
 }
 
-// Minute bars, followed by those that seconds make up so far, which are marked as forming.
+// Minute bars, followed by those made from the seconds so far, which are marked as forming.
 export function withForming(minutes, seconds) {
   const from = minutes.length ? minutes.at(-1).start_ms + MINUTE : 0;
   const made = rollUp(seconds.since(from), 60).map((bar) => ({ ...bar, isForming: true }));

@@ -23,7 +23,7 @@ export class Candles {
   #data = { symbol: '', bars: [], every: 60, gaps: [], hint: 'Choose a symbol to see its bars', now: 0 };
   #slots = [];
   #averages = [];
-  #chosen = null; // places shown, where somebody zoomed
+  #chosen = null; // the number of places shown, once the user has zoomed
   #right = null; // the start of the last place shown; null follows the newest
   #size = { width: 0, height: 0 };
   #cursor;

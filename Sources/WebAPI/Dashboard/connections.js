@@ -33,7 +33,7 @@ class Column {
     setText(this.name, state.name);
     this.name.title = `${state.name} (${state.id})`;
     setText(this.badge, state.is_paused ? 'paused' : state.status);
-    // Green only if everything that was asked for is confirmed.
+    // Green only if every assigned symbol is confirmed.
     const isWhole = state.takes_all || (state.confirmed_tickers === state.assigned_tickers && state.refused_tickers === 0);
     const level = LEVELS[state.status] ?? 'unknown';
     setLevel(this.badge, level === 'ok' && (state.is_paused || !isWhole || state.symbols.problem !== null) ? 'degraded' : level);
@@ -79,12 +79,12 @@ export class Connections {
     button.addEventListener('click', async () => {
       const agreed = await confirm(
         'Rebalance the connections?',
-        'Symbols move between connections until the load is even, even away from the connections that the settings name; a restart moves those back. No events are missed during a move.',
+        'Symbols move between connections until the load is balanced, also away from the connections that the settings name; a restart moves those back. No events are missed during a move.',
         'Rebalance');
       if (!agreed) return;
       await act(button, async () => {
         const { count } = await load('/api/websocket/rebalance', { method: 'POST' });
-        return count === 0 ? 'The load was already even; nothing moved.' : `${format.plural(count, 'symbol')} moved.`;
+        return count === 0 ? 'The load was already balanced; nothing moved.' : `${format.plural(count, 'symbol')} moved.`;
       });
     });
   }
@@ -122,7 +122,7 @@ export class Connections {
     this.#columns.delete(id);
   }
 
-  // Takes events of the stream: they show the time of the last event sooner than the next metrics do.
+  // Takes events of the stream, since they show the time of the last event sooner than the next metrics do.
   heard(events) {
     for (const column of this.#columns.values()) {
       const last = events.findLast((event) => event.connection === column.state.name);

@@ -1,4 +1,4 @@
-// Shows whether the page is in contact with the collector.
+// Shows whether the page has contact with the collector.
 
 import { byId, setLevel, setText } from './dom.js';
 import * as format from './format.js';
@@ -23,7 +23,7 @@ export class Contact {
     this.tick();
   }
 
-  // Nobody looks at the page; the state is unknown until somebody does.
+  // The page is hidden: the state is unknown until it is shown again.
   left() {
     this.#state = 'connecting';
     this.#sample = null;
@@ -63,7 +63,7 @@ export class Contact {
       setText(banner, '');
       return;
     }
-    // The last known state says nothing about now.
+    // The last known state may no longer be true.
     doubtTitle();
     setLevel(byId('verdict'), 'unknown');
     setText(byId('verdict'), 'Unknown');

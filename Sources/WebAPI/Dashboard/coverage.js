@@ -1,4 +1,4 @@
-// What is known about every minute: a calendar of days and, for a chosen day, its symbols by minute.
+// The coverage of every minute: a calendar of days and, for a chosen day, its symbols by minute.
 
 import { load, query } from './api.js';
 import { byId, debounce, el, empty, setText } from './dom.js';
@@ -14,7 +14,7 @@ const ROW = 13;
 const NAMES = 76;
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const FILLS = { b: 'cover-bar', n: 'cover-none', g: 'cover-gap', u: 'cover-unknown', a: 'surface' };
-const STATES = { closed: 'no trading', complete: 'complete', gaps: 'bars are missing', unchecked: 'not everything was checked' };
+const STATES = { closed: 'no trading', complete: 'complete', gaps: 'bars are missing', unchecked: 'not fully checked' };
 
 // Parses b120n1b269 into [['b', 120], …].
 const runs = (text) => [...text.matchAll(/([a-z])(\d*)/g)].map(([, letter, count]) => [letter, Number(count || 1)]);
@@ -53,7 +53,7 @@ export class Coverage {
     });
   }
 
-  // Reads again once a minute while somebody looks.
+  // Reads again once a minute while the section is in view.
   async refresh() {
     if (!this.#isVisible || document.hidden || Date.now() - this.#loadedAt < AGE) return;
     this.#loadedAt = Date.now();

@@ -69,8 +69,8 @@ export function startSignIn(signedIn) {
     showForget();
     if (dialog.open) return;
     byId('sign-in-text').textContent = wasWrong
-      ? 'That token is not the one in HTTP_TOKEN of the collector. Try again.'
-      : 'This collector asks for a token: the value of HTTP_TOKEN in its settings. It is kept in this tab only.';
+      ? 'That token is not the one in the collector’s HTTP_TOKEN. Try again.'
+      : 'This collector requires a token: the value of HTTP_TOKEN in its settings. It is kept in this tab only.';
     dialog.showModal();
   });
   byId('sign-in-form').addEventListener('submit', (event) => {

@@ -73,7 +73,7 @@ export function redraw(box, list) {
   list.scrollTop = top;
 }
 
-// Hands something made here to the browser as a download.
+// Offers content that was made in the page as a download.
 export function save(name, blob) {
   const link = el('a', { href: URL.createObjectURL(blob), download: name });
   link.click();

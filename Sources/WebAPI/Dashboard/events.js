@@ -48,7 +48,7 @@ export class Events {
   #pause = byId('pause');
   #symbols = byId('events-symbols');
   #isPaused = false; // by the button
-  #isReading = false; // paused because somebody scrolled down
+  #isReading = false; // paused because the user scrolled down
   #missed = 0;
   #waiting = [];
   #follow;
@@ -115,7 +115,7 @@ export class Events {
     }
     this.#waiting.push(...events);
     if (this.#waiting.length > ROWS) this.#waiting.splice(0, this.#waiting.length - ROWS);
-    setText(this.#note, seen > events.length ? 'More events pass than are shown here; the buffer has them all.' : '');
+    setText(this.#note, seen > events.length ? 'More events arrive than are shown here; the buffer has them all.' : '');
     this.#draw();
   }
 
@@ -140,7 +140,7 @@ export class Events {
       ? 'Choose at least one kind of event.'
       : symbol
         ? `No event of ${symbol} yet. Is it subscribed? See the connections' symbols.`
-        : 'No event yet. Minute bars come a few seconds after each minute while the market is open.');
+        : 'No event yet. Minute bars arrive a few seconds after each minute while the market is open.');
   }
 
   #toggle() {

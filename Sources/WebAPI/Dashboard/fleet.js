@@ -43,7 +43,7 @@ export class Fleet {
   }
 }
 
-// A box's figures and, in a row below over the whole width, what is wrong and who shares its symbols.
+// A box's figures and, in a row below over the whole width, its problem and the boxes that share its symbols.
 function rows(box, isOwn) {
   const number = (text) => el('td', { class: 'num' }, text);
   const others = box.shares_with?.filter((id) => id !== box.id) ?? [];

@@ -9,8 +9,8 @@ import { color, contrast, onRecolor, painter, sized } from './palette.js';
 import { route } from './route.js';
 import { zone } from './zone.js';
 
-const BEAT = 300; // with the 1.2 s of the first age and the answer's way, silence is seen well within two seconds
-const WHOLE = 60000; // everything is read again, for symbols that came or went
+const BEAT = 300; // together with the 1.2 s of the first age and the delay of a response, silence shows well within 2 s
+const WHOLE = 60000; // until everything is read again, for symbols that were added or removed
 const HEAD = 22;
 const ASIDE = 24; // between columns of groups
 const HIGHEST = 448; // the map, in pixels, before it scrolls
@@ -20,7 +20,7 @@ const SIZES = [
 ];
 const TYPES = { UNIVERSE: 'universe', ETF: 'ETF', SECTOR: 'sector', THEME: 'theme', SEGMENT: 'segment', CUSTOM: 'custom group' };
 const AT_ONCE = 6; // groups whose members are asked for
-const CALM = 65; // seconds; what is older is coloured as a problem
+const CALM = 65; // seconds; a longer silence is coloured as a problem
 // The upper limit of each age in seconds, and its colour.
 const AGES = [
   { to: 1.2, label: '1 s', fill: 'age-1' }, { to: 10, label: '10 s', fill: 'age-2' }, { to: CALM, label: '1 min', fill: 'age-3' },
@@ -38,10 +38,10 @@ export class Freshness {
   #by = ''; // the type of groups that the map is divided by; empty: by connection
   #members = new Map(); // of the groups of that type, by name
   #blocks = []; // {title, entries}, as drawn
-  #at = 0; // when what is shown was so
+  #at = 0; // the time of the state shown
   #isClosed = false;
   #takesAll = false;
-  #collected = Promise.withResolvers(); // once all is known that is collected
+  #collected = Promise.withResolvers(); // resolved once all collected symbols are known
   #wholeAt = 0;
   #cells = []; // {entry, x, y}
   #cell = SIZES.at(-1);

@@ -1,4 +1,4 @@
-// The gaps, and what became of them.
+// The gaps, and whether they were filled.
 
 import { load } from './api.js';
 import { byId, el, empty, redraw, setText, table } from './dom.js';
@@ -16,14 +16,14 @@ const CAUSES = {
   shard_moved: 'moved to another box',
 };
 const STATES = {
-  open: 'not filled yet', filled: 'filled', partial: 'filled in part', empty: 'nothing was traded', unfillable: "can't be filled", covered: 'covered by another box',
+  open: 'not filled yet', filled: 'filled', partial: 'partly filled', empty: 'nothing was traded', unfillable: "can't be filled", covered: 'covered by another box',
 };
 const KINDS = {
   minute_bar: 'minute bars', AM: 'minute bars', A: 'second bars', T: 'trades', Q: 'quotes', LULD: 'price bands', NOI: 'imbalances', FMV: 'fair values',
 };
 const ORDER = Object.keys(KINDS);
 const LISTED = 6;
-const AGE = 5000; // what becomes of a gap changes no count
+const AGE = 5000; // a gap that is filled doesn't change the count, so read again after this time
 
 function symbols(gap, pick) {
   if (!gap.symbols.length) return gap.symbol_count === 0 ? 'all' : format.count(gap.symbol_count);
@@ -79,7 +79,7 @@ export function gapTable(gaps, { title = 'Gaps', pick } = {}) {
 export class Gaps {
   #count = -1;
   #loaded = 0;
-  latest = null; // the newest; before the first answer nothing is known
+  latest = null; // the newest; null before the first response
   #pick;
   #changed;
 
@@ -90,7 +90,7 @@ export class Gaps {
     zone.listen(() => this.#draw());
   }
 
-  // Reads again if the count has changed and, from time to time, to see what became of the gaps.
+  // Reads again if the count has changed and, from time to time, to see which gaps were filled.
   async refresh(count) {
     const isUnsettled = this.latest?.some((gap) => gap.to_ms === null || gap.state === 'open');
     if (count === this.#count && !(count > 0 && Date.now() - this.#loaded > (isUnsettled ? AGE : AGE * 6))) return;

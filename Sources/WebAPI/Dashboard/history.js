@@ -9,7 +9,7 @@ import { LineChart } from './linechart.js';
 import { zone } from './zone.js';
 
 const POINTS = 720;
-const HINT = 'A point comes every five seconds';
+const HINT = 'A point is added every five seconds';
 
 // Spans that touch become one: several connections may be cut at once.
 function joined(marks) {

@@ -1,4 +1,4 @@
-// The rows that upstream refused, grouped by reason; they can be retried or discarded here.
+// The rows that the database refused, grouped by reason, with buttons to retry or discard them.
 
 import { load } from './api.js';
 import { act, confirm } from './dialogs.js';
@@ -36,7 +36,7 @@ export class Letters {
   // Reads the letters again if their number has changed.
   async refresh(count, isUploading) {
     if (count === this.#count && isUploading === this.#isUploading) return;
-    // Leave in place what somebody may be about to act on.
+    // Don't redraw rows that the user may be about to act on.
     const box = byId('dead-letters-panel');
     if (this.#count > 0 && count > 0 && (box.matches(':focus-within') || box.querySelector('details[open]'))) return;
     this.#count = count;

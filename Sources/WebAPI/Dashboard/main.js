@@ -22,12 +22,12 @@ import { Tickers } from './tickers.js';
 import { Universes } from './universes.js';
 import { zone } from './zone.js';
 
-const UNSEEN = 15000; // between looks for the title of a page that nobody sees
-const SETTLED = 10000; // until then everything was read once
+const UNSEEN = 15000; // between requests for the title of a hidden page
+const SETTLED = 10000; // by then, everything has been read once
 
 let offset = 0; // the collector's clock minus this one's, in milliseconds
 let groupCount = null;
-let latest = null; // the last state that the stream brought
+let latest = null; // the last state from the stream
 const now = () => Date.now() + offset;
 
 if (route.get('tz')) zone.choose(route.get('tz'), { keeps: false });
@@ -105,7 +105,7 @@ function startZone() {
   });
 }
 
-// Until somebody chooses a symbol, shows the first one that has events.
+// Until the user chooses a symbol, shows the first one that has events.
 function suggestSymbol(found) {
   if (!symbolView.isChosen && found?.length) symbolView.choose(freshness.first ?? found.map((event) => event.symbol).sort()[0], { keeps: true });
 }
@@ -180,7 +180,7 @@ setInterval(async () => {
 }, UNSEEN);
 stream.follow(events.filter);
 follow();
-// While the page is read for the first time, what is above the panel grows: keep the panel in view.
+// While the page loads for the first time, the sections above the panel grow: keep the panel in view.
 const growth = new ResizeObserver(() => byId(route.panel)?.scrollIntoView({ behavior: 'instant' }));
 growth.observe(byId('main'));
 setTimeout(() => growth.disconnect(), SETTLED);

@@ -129,8 +129,8 @@ export class Overview {
     this.#push.addEventListener('click', () => this.#pushNow());
   }
 
-  // Besides the state, takes what was last read, each null until then: the number of groups, the boxes of the fleet,
-  // the newest gaps.
+  // Besides the state, takes the number of groups, the boxes of the fleet and the newest gaps, each null until it has
+  // been read.
   show(status, { groups, fleet, gaps }) {
     const { buffer, sync, health, process, relay } = status;
     this.#showVerdict(status);
@@ -163,7 +163,7 @@ export class Overview {
       ['Dead letters', format.count(buffer.dead_letters)],
       ['Caught up', sync.last_success_age_seconds === null ? 'never' : format.ago(sync.last_success_age_seconds)],
       [isProblem ? 'Next try' : 'Next pass', next],
-    ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: what is collected stays in the file, until its cap.' });
+    ] : [], health, { off: isOn ? null : 'DATABASE_URI is not set: rows stay in the file, up to its cap.' });
     this.#push.hidden = !isOn;
     this.#letters.hidden = buffer.dead_letters === 0;
 
@@ -181,7 +181,7 @@ export class Overview {
     ], health);
 
     this.#process.show(format.bytes(process.resident_bytes), 'memory', [
-      ['Up for', format.duration(status.uptime_seconds)],
+      ['Uptime', format.duration(status.uptime_seconds)],
       ['Processor time', format.duration(process.cpu_seconds)],
       ['Open pages', format.count(process.event_clients)],
     ], health);
@@ -191,7 +191,7 @@ export class Overview {
       this.#relay.show(format.count(relay.clients.length), `of ${format.plural(relay.maximum_clients, 'client')}`, [
         ['Events sent', format.count(relay.events)],
         ['Replayed', format.count(relay.replayed_events)],
-        ['Too slow, closed', format.count(relay.slow_clients)],
+        ['Closed as too slow', format.count(relay.slow_clients)],
         ['Furthest behind', format.bytes(Math.max(0, ...relay.clients.map((client) => client.waiting_bytes)))],
       ], health);
     }

@@ -21,8 +21,8 @@ export const route = {
 
   get: (name) => state.values.get(name) ?? '',
 
-  // Changes values and leaves out empty ones. `replaces` adds no step to the browser's history, for what changes all
-  // the time.
+  // Changes values and leaves out empty ones. `replaces` adds no step to the browser's history, for values that change
+  // all the time.
   set(changes, { panel = state.panel, replaces = false } = {}) {
     const values = new Map(state.values);
     for (const [name, value] of Object.entries(changes)) {
@@ -36,7 +36,7 @@ export const route = {
     history[replaces ? 'replaceState' : 'pushState'](null, '', after);
   },
 
-  // `action` is called when the person goes back, forward, or to another address.
+  // `action` is called when the user goes back, forward, or to another address.
   listen(action) { listeners.add(action); },
 };
 

@@ -1,6 +1,6 @@
 // The live stream: server-sent events, read with fetch so that a token can be sent, with automatic reconnection. While
-// nobody looks, the connection is released: a browser allows six to a host for all its pages together, and a page that
-// was left may keep its own.
+// the page is hidden, the connection is released: a browser allows six to a host for all its pages together, and a page
+// in the background would keep its own.
 
 import { query, Refused, request } from './api.js';
 
@@ -58,7 +58,7 @@ export class LiveStream extends EventTarget {
     clearInterval(this.#watch);
     this.#abort.abort();
     this.#abort = null;
-    this.#lastId = null; // who comes back reads everything again
+    this.#lastId = null; // when the page is shown again, it reads everything again
     this.#tries = 0;
     this.#tell('left');
   }
@@ -90,7 +90,7 @@ export class LiveStream extends EventTarget {
       }
       if (error instanceof Refused) reason = error.message;
       else if (error?.message === 'silent') reason = 'The collector went silent.';
-      else reason = 'The collector does not answer.';
+      else reason = 'The collector does not respond.';
     }
     if (this.#abort !== abort) return;
     clearInterval(this.#watch);

@@ -26,7 +26,7 @@ export class SymbolView {
   #gaps = [];
   #events = [];
   #note = '';
-  #isWhole = false; // no older bars are to be had
+  #isWhole = false; // there are no older bars
   #isLoading = false;
   #timer = null;
   #known = [];
@@ -126,7 +126,7 @@ export class SymbolView {
 
   get #base() { return this.#every === 1 ? 1 : 60; }
 
-  // Reads again what arrived while nobody looked.
+  // Reads again, for what arrived while the panel was out of view.
   #reload() {
     this.#events = [];
     this.#load();
@@ -218,7 +218,7 @@ export class SymbolView {
     if (this.#every > 60 && bars.length) bars[bars.length - 1].isForming ||= bars.at(-1).start_ms + this.#every * 1000 > now;
     // A minute bar arrives some seconds after its minute.
     const due = windowOf(now - 10000, this.#every);
-    const kind = this.#base === 1 ? 'A' : 'AM'; // what is missed of the others leaves these bars whole
+    const kind = this.#base === 1 ? 'A' : 'AM'; // gaps of other kinds don't affect these bars
     this.#chart.update({ symbol: this.#symbol, bars, every: this.#every, gaps: this.#gaps.filter((gap) => gap.events.includes(kind)), hint: this.#note || 'Loading…', now: due });
     byId('chart-newest').disabled = this.#chart.isFollowing;
   }
@@ -232,7 +232,7 @@ export class SymbolView {
     this.#describe();
   }
 
-  // Shows what is known about the symbol besides its events.
+  // Shows the symbol's connections, sector, ETFs and groups.
   async #describe() {
     const symbol = this.#symbol;
     const [stock, placement] = await Promise.all([

@@ -52,7 +52,7 @@ export class Tickers {
       this.#off = new Set([...found.unconfirmed, ...found.refused]);
       const parts = [`${format.plural(found.count, 'symbol')}, ${format.count(found.confirmed_count)} confirmed`];
       if (found.refused.length) parts.push(`${format.count(found.refused.length)} not covered by the feed's plan`);
-      note.textContent = found.takes_all ? 'The connection brings every symbol of the market.' : parts.join('; ');
+      note.textContent = found.takes_all ? 'The connection takes every symbol of the market.' : parts.join('; ');
       this.#draw();
     } catch (error) {
       note.textContent = error.message;

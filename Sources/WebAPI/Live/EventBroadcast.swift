@@ -4,7 +4,7 @@ import NIOCore
 import ServiceLifecycle
 import Store
 
-/// Runs on a beat: keeps the last hour's points and feeds the readers of the event stream.
+/// Keeps the last hour's points and sends messages to the readers of the event stream, twice a second.
 struct EventBroadcast: Service {
     /// The most market events in one message; the newest are sent.
     static let eventsPerMessage = 60
@@ -60,7 +60,7 @@ struct EventBroadcast: Service {
             let removed = round.statuses.keys.filter { statuses[$0] == nil }.sorted()
             if !readers.isEmpty {
                 offer(.connectionStatus) { $0.connectionStatus(sample, only: changed, removed: removed) }
-                // What follows from it, such as health, need not wait for the next point.
+                // Health and the like may have changed with it, so don't wait for the next point.
                 if !round.statuses.isEmpty { offer(.metrics) { $0.metrics(sample, clients: clients) } }
             }
             round.statuses = statuses

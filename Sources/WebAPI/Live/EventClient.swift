@@ -9,13 +9,13 @@ enum EventName: String, CaseIterable, Sendable {
     case connectionStatus = "connection_status_update"
     /// The newest market events.
     case tick = "tick_update"
-    /// Everything that is measured, every five seconds.
+    /// The collector's whole state, every five seconds and when a connection's state changes.
     case metrics = "metrics_update"
 }
 
 /// One reader of the event stream, with a bounded queue that drops its oldest message when full.
 final class EventClient: Sendable {
-    /// What the reader wants to see.
+    /// The reader's choice of messages and events.
     struct Filter: Sendable, Equatable {
         /// The types of messages; all if empty.
         var names: Set<EventName> = []

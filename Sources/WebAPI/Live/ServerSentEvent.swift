@@ -21,7 +21,7 @@ enum ServerSentEvent {
 /// A position in the stream of market events, sent as the `id` of a message: the run's identifier and the number of the
 /// next event.
 ///
-/// A reader that reconnects with one (`Last-Event-ID`) gets what it missed, as far as memory still has it.
+/// A reader that reconnects with one (`Last-Event-ID`) gets the events that it missed, as far as memory still has them.
 struct EventPlace: Equatable {
     /// Differs between two runs of the program, whose numbers both begin at 0.
     var run: String

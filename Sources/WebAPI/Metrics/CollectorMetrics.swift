@@ -28,6 +28,9 @@ enum CollectorMetrics {
                 mirror.mirrorPulledAt.map { max(0, Double(snapshot.time - $0) / 1000) })
             text.metric(
                 "edgetick_universes_pull_failing", "1 while pulling the groups fails.", mirror.failure == nil ? 0 : 1)
+            text.metric(
+                "edgetick_universes_pulls_total", "Successful pulls of the groups, with and without changes.",
+                mirror.pulls)
         }
         if let cache = snapshot.cache { text.write(cache) }
         if let relay = snapshot.relay { text.write(relay) }
@@ -137,7 +140,7 @@ extension MetricsText {
         }
         metric(
             "edgetick_connection_symbols_not_as_set",
-            "1 while the connection collects something else than its settings name.", of: connections
+            "1 while the connection collects other symbols than its settings name.", of: connections
         ) { $0.assignment?.problem == nil ? 0 : 1 }
         metric("edgetick_feed_events_total", "Events taken from the feed.")
         for connection in connections {
@@ -175,6 +178,11 @@ extension MetricsText {
             "edgetick_feed_quiet_seconds",
             "Time without an event while subscribed; only during New York's regular session.", of: connections,
             \.quietFor)
+        metric(
+            "edgetick_feed_silent_kinds",
+            "Kinds of events of which nothing arrives although other events prove that there must be some.",
+            of: connections
+        ) { Double($0.silentKinds.count) }
         writeLatency(state)
     }
 
@@ -210,7 +218,7 @@ extension MetricsText {
             placement.unplaced.count)
         metric("edgetick_symbols_moving", "Symbols on their way from one connection to another.", placement.moving)
         metric(
-            "edgetick_feed_duplicate_events_total", "Events left out because another connection had brought them.",
+            "edgetick_feed_duplicate_events_total", "Events left out because another connection had delivered them.",
             placement.duplicates)
         metric(
             "edgetick_feed_forgotten_events_total",
@@ -219,7 +227,7 @@ extension MetricsText {
 
     private mutating func writeLatency(_ state: StatusBoard.Sample) {
         metric(
-            "edgetick_feed_delay_seconds", "How late events come by the feed's plan; 900 on a delayed feed.",
+            "edgetick_feed_delay_seconds", "Delay of the feed's events under its plan; 900 on a delayed feed.",
             state.snapshot.feedDelay)
         metric(
             "edgetick_feed_latency_seconds", "Age of events when read; a bar's age counts from its end.",
@@ -239,7 +247,7 @@ extension MetricsText {
         }
         metric(
             "edgetick_feed_latency_p99_seconds",
-            "Age that 99 of 100 events of the last minute stayed below when read; exact to a thirty-second.",
+            "99th percentile of the age of the last minute's events when read, exact to 1/32.",
             of: state.snapshot.connections
         ) { state.latency(of: $0, quantile: 0.99) }
     }
@@ -255,7 +263,7 @@ extension MetricsText {
         metric(
             "edgetick_buffer_oldest_pending_seconds", "Age of the oldest row that upstream does not have.",
             snapshot.oldestPendingAge ?? 0)
-        metric("edgetick_buffer_used_bytes", "Part of the buffer's file in use; what the cap bounds.", buffer.usedBytes)
+        metric("edgetick_buffer_used_bytes", "Used part of the buffer's file, which its cap limits.", buffer.usedBytes)
         metric("edgetick_buffer_file_bytes", "Size of the buffer's file.", buffer.fileBytes)
         metric("edgetick_buffer_wal_bytes", "Size of the buffer's write-ahead log.", buffer.walBytes)
         metric("edgetick_buffer_limit_bytes", "Cap of the buffer's file (BUFFER_MAX_BYTES).", snapshot.maximumBytes)
@@ -268,7 +276,8 @@ extension MetricsText {
         metric("edgetick_buffer_failing", "1 while commits fail.", isFailing ? 1 : 0)
         metric(
             "edgetick_buffer_dropped_events_total",
-            "Events given up since the file was made, for any reason; those that a person discarded too.", buffer.drops)
+            "Events given up since the file was made, for any reason, including those that a person discarded.",
+            buffer.drops)
         metric(
             "edgetick_buffer_no_room_events_total",
             "Events dropped since the start because the cap, the disk or the queue had no room.", buffer.noRoom)
@@ -279,7 +288,7 @@ extension MetricsText {
         metric("edgetick_gaps_open", "Gaps that are over and not filled yet.", buffer.openGaps)
         metric("edgetick_buffer_dead_letters", "Rows that upstream refused, kept aside.", buffer.deadLetters)
         metric(
-            "edgetick_files_set_aside", "Damaged files set aside that still lie in the data directory.",
+            "edgetick_files_set_aside", "Damaged files set aside that are still in the data directory.",
             buffer.setAside.count)
     }
 
@@ -308,7 +317,9 @@ extension MetricsText {
         metric(
             "edgetick_upload_needs_person", "1 while a failure lasts that a person must fix.",
             sync?.failure?.needsPerson == true ? 1 : 0)
-        metric("edgetick_upload_stream_failing", "1 while a failure keeps this stream, and not all, from upstream.")
+        metric(
+            "edgetick_upload_stream_failing",
+            "1 while a failure stops the upload of this stream, but not of all streams.")
         for stream in EventStream.allCases {
             sample(sync?.failures[stream] == nil ? 0 : 1, ["stream": stream.rawValue])
         }
@@ -323,11 +334,11 @@ extension MetricsText {
     }
 
     fileprivate mutating func write(_ cache: CacheStatistics) {
-        metric("edgetick_cache_hits_total", "Questions answered from memory.", cache.hits)
-        metric("edgetick_cache_misses_total", "Questions that had to be loaded.", cache.misses)
+        metric("edgetick_cache_hits_total", "Lookups answered from memory.", cache.hits)
+        metric("edgetick_cache_misses_total", "Lookups whose answer had to be loaded.", cache.misses)
         metric("edgetick_cache_loads_total", "Loads from the mirror's file.", cache.loads)
         metric("edgetick_cache_failures_total", "Unknown names, and loads that failed.", cache.failures)
-        metric("edgetick_cache_evictions_total", "Entries that made room.", cache.evictions)
+        metric("edgetick_cache_evictions_total", "Entries removed to make room.", cache.evictions)
         metric("edgetick_cache_entries", "Entries held.", cache.entries)
         metric("edgetick_cache_size_bytes", "Bytes held, roughly.", cache.bytes)
     }
@@ -338,9 +349,9 @@ extension MetricsText {
         metric("edgetick_process_cpu_seconds_total", "Processor time of all threads.", usage.cpuSeconds)
         metric("edgetick_process_open_fds", "Open file descriptors.", usage.openFiles.map(Double.init))
         metric(
-            "edgetick_bytes_written_total", "Bytes written to disks, the files' logs and all.",
+            "edgetick_bytes_written_total", "Bytes written to disks, including the files' logs.",
             usage.writtenBytes.map(Double.init))
-        metric("edgetick_process_uptime_seconds", "Time since the API started.", state.uptime)
+        metric("edgetick_process_uptime_seconds", "Time since the collector started.", state.uptime)
     }
 
     /// A metric with a sample for each connection that has a value.

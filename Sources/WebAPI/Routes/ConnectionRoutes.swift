@@ -98,8 +98,12 @@ struct ConnectionRoutes: Sendable {
     @Sendable private func add(_ call: Call) async throws -> Reply<ConnectionJSON> {
         let id = try call.value(of: Self.new)
         let wanted = try await body.read(ConnectionRequestJSON.self, from: call)
-        if let name = wanted?.name, name.isEmpty || name.utf8.count > 64 {
-            throw Problem.parameter("name", "must have 1 to 64 bytes")
+        if let name = wanted?.name, name.isEmpty || name.utf8.count > CollectorName.maximumLength {
+            throw Problem.parameter("name", "must have 1 to \(CollectorName.maximumLength) bytes")
+        }
+        let priorities = ConnectionRequest.priorities
+        if let priority = wanted?.priority, !priorities.contains(priority) {
+            throw Problem.parameter("priority", "must be from \(priorities.lowerBound) to \(priorities.upperBound)")
         }
         let request = ConnectionRequest(
             name: wanted?.name, universeKey: wanted?.universe_key, symbols: try symbols(wanted?.symbols ?? []),

@@ -5,7 +5,7 @@ import Store
 import Universe
 import Wire
 
-/// What was collected, and what was not: symbols, events, bars, gaps, dead letters.
+/// The collected data and its gaps: symbols, events, bars, coverage, gaps, dead letters.
 struct DataRoutes: Sendable {
     /// The most symbols that one gap lists; the count is always there.
     private static let listed = 100
@@ -49,7 +49,7 @@ struct DataRoutes: Sendable {
         let choice = Route.Body(schema: .of(DeadLetterChoiceJSON.self), isRequired: true)
         return [
             Route(
-                .get, "/api/symbols", .data, "symbols", "What is collected, symbol by symbol, and how fresh it is",
+                .get, "/api/symbols", .data, "symbols", "Every collected symbol, with the time of its last event",
                 parameters: [Self.since]
             ) { call in
                 let since = try call.value(of: Self.since)
@@ -67,12 +67,12 @@ struct DataRoutes: Sendable {
                 parameters: [Self.symbol, Self.from, Self.to, Self.interval, Self.bars], answer: bars),
             Route(
                 .get, "/api/gaps", .data, "gaps",
-                "Spans in which events may have been missed and what became of them, newest first",
+                "Spans in which events may have been missed, and whether they were filled, newest first",
                 parameters: [Self.states, Self.anySymbol, Self.limit], answer: gaps),
             Route(
                 .get, "/api/coverage", .data, "coverage",
-                "What is known of each minute of the regular session: a bar, no trade, a gap, or nothing; of one day by "
-                    + "symbol, of several in numbers",
+                "What is known about each minute of the regular session: a bar, no trade, a gap, or nothing; one day by "
+                    + "symbol, several days as totals",
                 parameters: [Self.day, Self.days, Self.length, Self.symbols, Self.universe], answer: coverage),
             Route(
                 .get, "/api/dead-letters", .data, "deadLetters", "Rows that upstream refused, newest first",
@@ -88,7 +88,7 @@ struct DataRoutes: Sendable {
             },
             Route(
                 .post, "/api/dead-letters/discard", .data, "discardDeadLetters",
-                "Takes refused rows out of the file for good", body: choice
+                "Deletes refused rows from the file for good", body: choice
             ) { call in
                 let choice = try await self.choice(call)
                 let result = try await retries.run("the buffer") { try await source.discardDeadLetters(choice) }

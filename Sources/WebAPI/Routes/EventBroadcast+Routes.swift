@@ -11,15 +11,15 @@ extension EventBroadcast {
     private static let types = Parameters.words("types", "Only these messages", of: EventName.self)
     private static let symbols = Parameters.symbols("symbol", "Only events of these symbols", atMost: 100)
     private static let shape = Parameters.words(
-        "shape", "own, or platform: connections as an object by id, one market event a message", of: EventShape.self)
+        "shape", "own, or platform: connections as an object by id, one market event per message", of: EventShape.self)
     private static let kinds = Parameters.words("kind", "Only these kinds of events", of: EventKind.self)
 
     var routes: [Route] {
         let stream = Route.Content(
             mediaType: "text/event-stream", schema: .text(Bounds()),
             meaning: "connection_status_update holds Connections, tick_update TickUpdate, metrics_update Status, and "
-                + "messages_dropped MessagesDropped; id goes back in Last-Event-ID to get missed events that memory "
-                + "still holds")
+                + "messages_dropped MessagesDropped; send the last id as Last-Event-ID to get missed events that memory "
+                + "still has")
         return [
             Route(
                 .get, "/api/events", .data, "events",
@@ -38,7 +38,7 @@ extension EventBroadcast {
         let client = EventClient(filter: filter) { channel.close(promise: nil) }
         guard let seat = clients.add(client) else {
             throw Problem.busy(
-                "\(clients.limit) readers follow the event stream already. Close one, or try again later.")
+                "\(clients.limit) readers already follow the event stream. Close one, or try again later.")
         }
         let opening = opening(for: filter, since: call.request.headers[.lastEventID], before: seat.first)
         return Response(

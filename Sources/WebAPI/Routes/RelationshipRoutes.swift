@@ -5,15 +5,15 @@ import Store
 import Universe
 import Wire
 
-/// Answers from the mirror and the relationship cache: universe keys, groups, stocks, ETFs, sectors and themes, and
-/// which connection has a symbol.
+/// The content of the mirror and the relationship cache: universe keys, groups, stocks, ETFs, sectors and themes; and
+/// the connection of a symbol.
 struct RelationshipRoutes: Sendable {
     private static let universe = Parameters.part("key", "A group, or several joined by colons", atMost: 512)
     private static let symbol = Parameters.symbol("symbol", .path, "A ticker")
     private static let type = Parameters.word("type", "Only groups of this type", of: GroupType.self)
     private static let groupType = Parameter<GroupType>(
         name: "type", place: .path, meaning: "The group's type", schema: .words(GroupType.allCases.map(\.rawValue)),
-        standard: nil, fault: "must be of: " + GroupType.allCases.map(\.rawValue).joined(separator: ", "),
+        standard: nil, fault: "must be one of: " + GroupType.allCases.map(\.rawValue).joined(separator: ", "),
         read: { GroupType(rawValue: $0.uppercased()) })
     private static let groupName = Parameters.part("name", "The name", atMost: 512)
     private static let kind = Parameters.word(
@@ -30,7 +30,7 @@ struct RelationshipRoutes: Sendable {
                 Reply(GroupsJSON(try await calls.run("the mirror") { try await source.universes() }))
             },
             Route(
-                .get, "/api/universes/{key}", .data, "universe", "What a universe key means",
+                .get, "/api/universes/{key}", .data, "universe", "The symbols of a universe key",
                 parameters: [Self.universe]
             ) { call in
                 let key = try call.value(of: Self.universe)
@@ -39,7 +39,7 @@ struct RelationshipRoutes: Sendable {
             },
             Route(
                 .get, "/api/stocks/{symbol}", .data, "stock",
-                "What is known of a stock: sector, industry, ETFs, groups, and which connection brings it",
+                "A stock's sector, industry, ETFs and groups, and the connections that deliver it",
                 parameters: [Self.symbol], answer: stock),
             group("/api/etfs/{symbol}", "etf", "An ETF's holdings", .etf, "symbol"),
             group("/api/sectors/{name}", "sector", "A sector's stocks", .sector, "name"),
@@ -59,11 +59,11 @@ struct RelationshipRoutes: Sendable {
             },
             Route(
                 .get, "/api/websocket/symbols/{symbol}", .data, "symbolPlacement",
-                "Which connection brings a symbol, and why it is collected", parameters: [Self.symbol],
+                "The connections that deliver a symbol, and why it is collected", parameters: [Self.symbol],
                 answer: placement),
             Route(
                 .post, "/api/universes/refresh", .data, "refreshUniverses",
-                "Forgets what the relationship cache knows, and has the connections follow what the mirror says",
+                "Clears the relationship cache, and has the connections follow the mirror",
                 parameters: [Self.kind, Self.key], answer: refresh),
         ]
     }

@@ -15,19 +15,19 @@ struct StateRoutes: Sendable {
 
     var routes: [Route] {
         [
-            Route(.get, "/api/status", .data, "status", "Everything that is measured") { _ in
+            Route(.get, "/api/status", .data, "status", "The collector's whole state") { _ in
                 Reply(StatusJSON(board.sample, clients: clients.count))
             },
-            Route(.get, "/api/history", .data, "history", "The last hour, a point every five seconds") { _ in
+            Route(.get, "/api/history", .data, "history", "The last hour, one point every five seconds") { _ in
                 Reply(HistoryJSON(board.history.points))
             },
-            Route(.get, "/api/sync", .data, "sync", "How the upload is doing") { _ in
+            Route(.get, "/api/sync", .data, "sync", "The state of the upload") { _ in
                 Reply(SyncJSON(board.sample.snapshot))
             },
             Route(
                 .post, "/api/sync", .data, "pushNow", "Asks the upload to start a pass now", statuses: [202],
                 answer: push),
-            Route(.get, "/api/relay", .data, "relay", "Who reads over the relay, and what was sent") { _ in
+            Route(.get, "/api/relay", .data, "relay", "The relay's clients, and what was sent to them") { _ in
                 guard let relay = board.sample.snapshot.relay else {
                     throw Problem(.conflict, slug: "no-relay", "There is no relay: RELAY_PORT is not set.")
                 }
@@ -50,7 +50,7 @@ struct StateRoutes: Sendable {
 
     @Sendable private func push(_ call: Call) async throws -> Reply<SyncJSON> {
         guard board.sample.snapshot.sync != nil else {
-            throw Problem(.conflict, slug: "no-upstream", "There is no upstream to push to: DATABASE_URI is not set.")
+            throw Problem(.conflict, slug: "no-upstream", "There is no database to upload to: DATABASE_URI is not set.")
         }
         try await actions.run("the upload") { try await source.pushNow() }
         return Reply(SyncJSON(board.refresh().snapshot), status: .accepted)

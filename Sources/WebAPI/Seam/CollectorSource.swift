@@ -4,7 +4,7 @@ public import MarketData
 public import Store
 public import Universe
 
-/// What the API needs from the collector; the composition root implements it.
+/// The API's view of the collector; the composition root implements it.
 ///
 /// ``placement(of:)``, ``symbols(near:)`` and ``fleet()`` return from memory and must not wait for a disk, the network
 /// or a lock that is held while either is used. The others may wait; the API bounds how long and how many at once.
@@ -31,7 +31,7 @@ public protocol CollectorSource: Sendable {
     /// The sector of each stock that is in one.
     func sectors() async throws(CollectorProblem) -> [String: String]
 
-    /// An ETF, sector or theme with its members; throws ``CollectorProblem/Kind/notFound`` if there is none.
+    /// A group of any type with its members; throws ``CollectorProblem/Kind/notFound`` if there is none.
     func group(named name: String, of type: GroupType) async throws(CollectorProblem) -> RelatedGroup
 
     /// The groups of a type, or of all types, of the environment in use.
@@ -49,7 +49,7 @@ public protocol CollectorSource: Sendable {
     /// The newest recorded gaps in any of the given states, the oldest of them first.
     func gaps(states: Set<GapState>, limit: Int) async throws(CollectorProblem) -> [GapRecord]
 
-    /// What is known about the minute bars of some days; about every symbol known for those days if `symbols` is `nil`.
+    /// The coverage of the minute bars of some days; of every symbol known for those days if `symbols` is `nil`.
     func coverage(days: ClosedRange<TradingDay>, symbols: Set<Symbol>?) async throws(CollectorProblem) -> CoverageReport
 
     /// The newest rows that upstream refused, newest first.
@@ -63,7 +63,8 @@ public protocol CollectorSource: Sendable {
     /// its part, returns that part and the failure.
     func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry
 
-    /// Removes dead letters from the file for good and returns them; a missing letter and a failure are told as above.
+    /// Removes dead letters from the file for good and returns them; a missing letter and a failure are reported as by
+    /// ``retryDeadLetters(_:)``.
     func discardDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterDiscard
 
     /// Asks the upload to start a pass now; returns without waiting for its end.

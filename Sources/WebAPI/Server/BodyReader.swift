@@ -60,7 +60,7 @@ struct BodyReader: Sendable {
         switch error {
         case .keyNotFound(let key, _): return .parameter(key.stringValue, "is missing")
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            return .parameter(place(context), "has another type than it should")
+            return .parameter(place(context), "has the wrong type")
         case .dataCorrupted: return Problem(.badRequest, slug: "malformed-json", "The body is not valid JSON.")
         @unknown default: return Problem(.badRequest, slug: "malformed-json", "The body cannot be read.")
         }

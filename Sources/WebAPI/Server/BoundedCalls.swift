@@ -1,8 +1,8 @@
 import MarketData
 import Synchronization
 
-/// Lets responses wait for a file, a few at a time and for a limited time: a hanging disk affects only requests for
-/// what is on it.
+/// Lets responses wait for a file, a few at a time and for a limited time: a hanging disk affects only requests for data
+/// on it.
 ///
 /// A call that outlives its limit is cancelled and keeps its place until it ends, so hanging calls cannot pile up.
 final class BoundedCalls: Sendable {
@@ -27,7 +27,7 @@ final class BoundedCalls: Sendable {
             count += 1
             return true
         }
-        guard isFree else { throw Problem.busy("\(width) requests wait for \(what) already. Try again in a moment.") }
+        guard isFree else { throw Problem.busy("\(width) requests already wait for \(what). Try again in a moment.") }
         var call: Task<Void, Never>?
         var timer: Task<Void, Never>?
         let result = await withCheckedContinuation { waiter in

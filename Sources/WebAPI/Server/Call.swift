@@ -18,7 +18,7 @@ struct Call: Sendable {
     }
 }
 
-/// What the server knows about a request besides the request itself.
+/// The context of a request: its socket and its logger.
 struct RequestScope: InitializableFromSource {
     let channel: any Channel
     /// Carries the request's number.

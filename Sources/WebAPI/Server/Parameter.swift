@@ -3,7 +3,7 @@ import MarketData
 import Universe
 import Wire
 
-/// A parameter of a route: one value defines both how it is read and how the API's document describes it.
+/// A parameter of a route: one value defines how it is read and how the API's document describes it.
 struct Parameter<Value: Sendable>: DescribedParameter {
     let name: String
     let place: ParameterPlace
@@ -33,7 +33,7 @@ enum ParameterPlace: String, Encodable, Sendable {
     case query
 }
 
-/// What the API's document needs to know about a parameter.
+/// The properties of a parameter that the API's document shows.
 protocol DescribedParameter: Sendable {
     var name: String { get }
     var place: ParameterPlace { get }
@@ -44,7 +44,7 @@ protocol DescribedParameter: Sendable {
 
 /// The kinds of parameters.
 enum Parameters {
-    static let symbolFault = "is not a symbol that the feed could send"
+    static let symbolFault = "is not a symbol in the feed's form, such as AAPL or BRK.B"
     private static let anySpelling = "; any usual spelling is understood"
     private static let spelling = Schema.text(Bounds(1...64))
 
@@ -137,7 +137,7 @@ enum Parameters {
         let words = Word.allCases.map(\.rawValue)
         return Parameter(
             name: name, place: .query, meaning: meaning, schema: .words(words), standard: .some(nil),
-            fault: "must be of: " + words.joined(separator: ", "),
+            fault: "must be one of: " + words.joined(separator: ", "),
             read: { text in
                 let word = Word.allCases.first { $0.rawValue.lowercased() == text.lowercased() }
                 return word.map(Optional.some)
@@ -151,7 +151,7 @@ enum Parameters {
         let words = Word.allCases.map(\.rawValue)
         return Parameter(
             name: name, place: .query, meaning: meaning, schema: .list(.words(words), Bounds()), standard: [],
-            fault: "must be of: " + words.joined(separator: ", "),
+            fault: "must be one or more of: " + words.joined(separator: ", "),
             read: { text in
                 let pieces = text.split(separator: ",").map { Word(rawValue: String($0)) }
                 return pieces.contains(nil) ? nil : Set(pieces.compactMap(\.self))

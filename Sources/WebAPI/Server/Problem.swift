@@ -52,11 +52,11 @@ struct Problem: Error, Sendable {
 
     static func methodNotAllowed(_ allowed: [HTTPRequest.Method]) -> Problem {
         let names = allowed.map(\.rawValue).joined(separator: ", ")
-        return Problem(.methodNotAllowed, "This address takes \(names).", headers: [.allow: names])
+        return Problem(.methodNotAllowed, "This address allows only \(names).", headers: [.allow: names])
     }
 
     static let unauthorized = Problem(
-        .unauthorized, "Send the token of HTTP_TOKEN as \"Authorization: Bearer …\".",
+        .unauthorized, "Send the value of HTTP_TOKEN as \"Authorization: Bearer …\".",
         headers: [.wwwAuthenticate: "Bearer realm=\"edgetick\""])
 
     static func busy(_ detail: String) -> Problem {

@@ -25,7 +25,7 @@ struct RequestGate: Sendable {
         }
         let codings = head.headerFields[values: .transferEncoding].map { $0.lowercased() }
         guard codings.isEmpty || codings == ["chunked"] else {
-            throw Problem(.notImplemented, "The only transfer coding that is understood is chunked.", closes: true)
+            throw Problem(.notImplemented, "The only supported transfer coding is chunked.", closes: true)
         }
     }
 
@@ -45,7 +45,7 @@ struct RequestGate: Sendable {
     /// Refuses a request that another site's page makes through a browser.
     func checkOrigin(_ head: HTTPRequest) throws(Problem) {
         let problem = Problem(
-            .forbidden, slug: "foreign-origin", "Requests like this are taken from the server's own page only.")
+            .forbidden, slug: "foreign-origin", "A browser may send this request only from the server's own page.")
         let site = head.headerFields[.secFetchSite]
         if let origin = head.headerFields[.origin] {
             guard let end = origin.firstRange(of: "://"), let from = HostName(origin[end.upperBound...]),
@@ -53,8 +53,8 @@ struct RequestGate: Sendable {
             else { throw problem }
             let usual = origin.hasPrefix("https") ? 443 : 80
             guard from.name == host.name else { throw problem }
-            // A proxy may pass the name on but not its port (nginx's $host); then the browser's Sec-Fetch-Site has to
-            // do. Not on loopback, where any program could listen on another port.
+            // A proxy may pass the name on but not its port (nginx's $host); then the browser's Sec-Fetch-Site decides.
+            // Not on loopback, where any program could listen on another port.
             let isPortLost =
                 host.port == nil && !HostName.isLoopback(host.name) && (site ?? "same-origin") == "same-origin"
             guard (from.port ?? usual) == (host.port ?? usual) || isPortLost else { throw problem }

@@ -2,8 +2,8 @@ import HTTPTypes
 import Hummingbird
 import Wire
 
-/// An address, what it takes and what it returns. The table of routes both serves the requests and makes the API's
-/// document.
+/// An address with its parameters, body and responses. The table of routes serves the requests, and the API's document
+/// is made from it.
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
@@ -14,7 +14,7 @@ struct Route: Sendable {
         case open
     }
 
-    /// What a route returns.
+    /// The content of a response.
     struct Content: Sendable {
         var mediaType = "application/json"
         var schema: Schema
@@ -107,7 +107,7 @@ struct RouteTable: Sendable {
             if route.method == .get { methods.append(.head) }
         }
         guard !methods.isEmpty else {
-            throw Problem(.notFound, "There is nothing at this address; /api/openapi.json lists what there is.")
+            throw Problem(.notFound, "There is nothing at this address; /api/openapi.json lists all addresses.")
         }
         throw .methodNotAllowed(methods)
     }

@@ -37,7 +37,7 @@ public struct WebConfiguration: Sendable {
     public let host: String
     /// The port to bind (`HTTP_PORT`); 0 lets the system choose.
     let port: Int
-    /// What a client must send as `Authorization: Bearer …` (`HTTP_TOKEN`); `nil` on loopback for no check.
+    /// The token that a client must send as `Authorization: Bearer …` (`HTTP_TOKEN`); `nil`, only on loopback, checks none.
     let token: Secret?
     /// Further names by which clients may address the server, besides ``host`` and the loopback names.
     public let names: [String]
@@ -58,10 +58,11 @@ public struct WebConfiguration: Sendable {
         limits: Limits = Limits()
     ) throws(WebError) {
         guard !host.isEmpty, HostName(host) != nil || host == "::" else {
-            throw WebError.configuration("HTTP_HOST=\(host) is no host name or IP address; 127.0.0.1 keeps it local")
+            throw WebError.configuration(
+                "HTTP_HOST=\(host) is not a host name or IP address; use 127.0.0.1 for this machine only")
         }
         guard (0...65535).contains(port) else {
-            throw WebError.configuration("HTTP_PORT=\(port) is no port; use 1 to 65535, or 0 for any free one")
+            throw WebError.configuration("HTTP_PORT=\(port) is not a port; use 1 to 65535, or 0 for any free one")
         }
         if let token {
             let bytes = Array(token.reveal().utf8)
@@ -108,7 +109,7 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
         let advice =
             switch code {
             case EADDRINUSE: "another program has the port; stop it or choose another HTTP_PORT"
-            case EACCES: "ports below 1024 need a right; choose another HTTP_PORT"
+            case EACCES: "ports below 1024 need a privilege; choose another HTTP_PORT"
             case EADDRNOTAVAIL: "this machine has no such address; choose another HTTP_HOST"
             default: "check HTTP_HOST and HTTP_PORT"
             }

@@ -1,4 +1,4 @@
-/// One answer, or a part of one: a JSON object whose members are the type's properties.
+/// One response, or a part of one: a JSON object whose members are the type's properties.
 ///
 /// The properties are spelled as they are in JSON, so that a search for a name finds the server, the commands, the page
 /// and the document. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations are numbers of
@@ -20,6 +20,9 @@ extension CaseIterable where Self: RawRepresentable<String> {
     static func byName<Value>(_ value: (Self) -> Value?) -> [String: Value] {
         Dictionary(uniqueKeysWithValues: allCases.compactMap { name in value(name).map { (name.rawValue, $0) } })
     }
+
+    /// The cases' names in JSON, for a member's meaning.
+    static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }
 
 /// The limits of a text, a list or a number. The server checks them, and the API's document states them.

@@ -23,18 +23,18 @@ struct CollectorAssembly {
     /// - Parameters:
     ///   - simulator: A feed to use instead of the configured one; bound, not yet running.
     ///   - reread: Reads the settings again on SIGHUP.
-    ///   - endsWithTerminal: Whether the closing of the terminal ends the collector.
+    ///   - hangUps: the SIGHUPs on which the settings are read again.
     /// - Throws: The errors of the modules; nothing stays open then.
     static func open(
         _ settings: Settings, simulator: (feed: FeedSimulator, url: String)?,
-        reread: @escaping @Sendable () throws -> Settings, endsWithTerminal: Bool, logger: Logger
+        reread: @escaping @Sendable () throws -> Settings, hangUps: Interrupts.HangUps, logger: Logger
     ) async throws -> CollectorAssembly {
         let url = simulator?.url ?? settings.feed.url
         let webConfiguration = try WebListener.configuration(settings)
         let upstream = try settings.upstream()
         let buffer = try TickBuffer.open(
             directory: settings.dataDirectory, options: settings.bufferOptions, logger: Logger(label: "buffer"))
-        // They close what otherwise closes when it has run.
+        // If a later step fails, these close what its service would have closed at the end of its run.
         var closings: [@Sendable () async -> Void] = []
         do {
             // After the files are opened, so that a second collector reports the first one and not a port in use.
@@ -52,29 +52,33 @@ struct CollectorAssembly {
             if let share = shardStart?.share ?? settings.fixedShare { plan.take(share) }
             for text in settings.coveredTexts(plan) { logger.warning("\(text)") }
             let connections = try settings.connectionSet(
-                plan, waits: waits, url: url, sink: tap, previousLife: buffer.previousLife, logger: logger)
+                plan, waits: waits, url: url, sink: tap, previousLife: buffer.previousLife,
+                collected: CollectedKeeper(directory: settings.dataDirectory, logger: Logger(label: "feed")),
+                logger: logger)
             let symbols = Symbols(
                 plan: plan, cache: cache, connections: connections, rules: settings.symbolRules(url: url),
                 logger: Logger(label: "symbols"))
 
             let uploads = try settings.uploaders(of: buffer.id).map { settings.syncService(buffer, $0) }
-            if uploads.isEmpty { logger.notice("DATABASE_URI is not set: events are collected and not uploaded") }
+            if uploads.isEmpty { logger.notice("DATABASE_URI is not set: events are collected but not uploaded") }
             let relay = relayed.map { configuration, tap in
                 RelayService(
                     configuration: configuration, tap: tap, buffer: buffer, symbols: symbols,
                     logger: Logger(label: "relay"))
             }
             let universes = settings.universeService(mirror, seen: seen, symbols, plan, upstream, relay, reread: reread)
+            let requestLimit = settings.requestLimit
             let reconcile = try settings.reconcileService(
-                buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream)
+                buffer: buffer, symbols: symbols, sync: uploads.first { $0.role == .main }, upstream: upstream,
+                limit: requestLimit)
             if let reconcile { closings.append { await reconcile.close() } }
-            let backfill = try settings.backfillService(buffer: buffer)
+            let backfill = try settings.backfillService(buffer: buffer, limit: requestLimit)
             if let backfill { closings.append { await backfill.close() } }
             let idleBackfill: BackfillState = settings.idleBackfill ?? .filling(nil)
-            let pair = settings.pairService(
-                buffer: buffer, connections: connections, upstreams: try settings.upstreams())
-
             let fleetBoard = fleetTable.map { _ in FleetBoard(isSharing: shardStart != nil) }
+            let pair = settings.pairService(
+                buffer: buffer, connections: connections, upstreams: try settings.upstreams(), board: fleetBoard)
+
             let probe = CollectorProbe(
                 collector: settings.collectorID, version: Version.number, feedDelay: Double(settings.feedDelay) / 1000,
                 buffer: buffer, connections: connections, uploads: uploads, symbols: symbols, universes: universes,
@@ -117,7 +121,7 @@ struct CollectorAssembly {
                 LogbookService(
                     connections: connections, buffer: buffer, uploads: uploads, logger: Logger(label: "logbook")),
                 backfill, reconcile, pair, relay, simulator?.feed, universes,
-                Interrupts.HangUps(endsWithTerminal: endsWithTerminal) { universes.rereadNow() },
+                hangUps.service { universes.rereadNow() },
                 CodePages.ReleaseService(), connections,
                 StopNotice {
                     supervisor?.sayStopping()
@@ -139,7 +143,8 @@ struct CollectorAssembly {
     }
 }
 
-/// Acts when its turn to stop comes: listed last among the services, as soon as the shutdown begins.
+/// Runs an action when its turn to stop comes. Services stop in reverse order, so one that is listed last acts as soon
+/// as the shutdown begins.
 struct StopNotice: Service {
     let action: @Sendable () async -> Void
 

@@ -9,10 +9,13 @@ import Universe
 extension Settings {
     /// Returns the set of connections, each with the symbols that `plan` assigns to it.
     ///
-    /// - Parameter waits: Whether to start even if there is nothing to collect yet.
+    /// - Parameters:
+    ///   - waits: Whether to start even if there is nothing to collect yet.
+    ///   - collected: Keeps since when symbols have been collected.
     /// - Throws: ``CommandFailure`` if there is nothing to collect.
     func connectionSet(
-        _ plan: SymbolPlan, waits: Bool, url: String, sink: any EventSink, previousLife: PreviousLife?, logger: Logger
+        _ plan: SymbolPlan, waits: Bool, url: String, sink: any EventSink, previousLife: PreviousLife?,
+        collected: CollectedKeeper, logger: Logger
     ) throws -> ConnectionSet {
         let assignments = plan.inForce
         guard plan.hasSymbols || feed.source == .none || waits else {
@@ -27,7 +30,7 @@ extension Settings {
                 .configuration,
                 (["no connection has any symbols"] + problems).joined(separator: "; ")
                     + ": import or pull the groups that \(key) names (edgetick universe list shows those that are there), "
-                    + "or write \(list) as a comma list; * collects everything")
+                    + "or set \(list) to symbols separated by commas; * collects everything")
         }
         let configured = gaveWay(plan) ? connections.single.map { [$0] } ?? [] : connections.list
         // A connection without its own symbols can still take some of the others'.
@@ -41,7 +44,8 @@ extension Settings {
         }
         return try ConnectionSet(
             configuration: setConfiguration(logger: logger), members: members, sink: sink,
-            isFixed: !connections.isMulti || gaveWay(plan), logger: Logger(label: "feed"))
+            isFixed: !connections.isMulti || gaveWay(plan), previously: collected.previous,
+            keep: { collected.keep($0) }, logger: Logger(label: "feed"))
     }
 
     private func setConfiguration(logger: Logger) -> SetConfiguration {
@@ -51,7 +55,8 @@ extension Settings {
             do throws(StoreError) {
                 configuration.firstGuess = try TickHistory(directory: dataDirectory).relativeVolume()
             } catch {
-                logger.debug("no volumes to share symbols out by", metadata: ["reason": "\(error)"])
+                logger.debug(
+                    "past volumes can't be read, so symbols are shared out by number", metadata: ["reason": "\(error)"])
             }
         }
         let named = SymbolList(connections.redundantSymbols ?? "")

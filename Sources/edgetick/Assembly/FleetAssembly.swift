@@ -29,8 +29,8 @@ extension Settings {
         if let problem {
             logger.error(
                 kept == nil
-                    ? "the database can't be asked who shares the symbols: this box takes all of them until it can"
-                    : "the database can't be asked who shares the symbols: the last assignment stays",
+                    ? "the database can't be asked which boxes share the symbols: this box collects all of them until it can"
+                    : "the database can't be asked which boxes share the symbols: the last known shares are kept",
                 metadata: ["error": "\(problem)"])
         }
         return start
@@ -55,31 +55,41 @@ extension Settings {
 
     /// The service through which boxes of a group cover each other's gaps; `nil` without COLLECTOR_GROUP or a database.
     func pairService(
-        buffer: TickBuffer, connections: ConnectionSet, upstreams: [UpstreamConfiguration]
+        buffer: TickBuffer, connections: ConnectionSet, upstreams: [UpstreamConfiguration], board: FleetBoard?
     ) -> PairService? {
         guard let collectorGroup, !upstreams.isEmpty else { return nil }
         return PairService(
             buffer: buffer, symbols: { connections.snapshot.subscribed },
             collectedSince: { connections.collectedSince(lastOf: $0) }, kinds: feed.events, feedDelay: feedDelay,
-            tables: upstreams.map { StretchTable(configuration: $0, group: collectorGroup) },
+            tables: upstreams.map { StretchTable(configuration: $0, group: collectorGroup) }, board: board,
             logger: Logger(label: "group"))
     }
 }
 
-/// The boxes that last shared the symbols, kept in a small file of the data directory for a start without the database.
+/// How the boxes last shared the symbols, kept in a small file of the data directory for the next start.
 enum ShardMembers {
     private static func path(_ directory: String) -> String { directory + "/shard.members" }
 
-    /// Returns the members; `nil` if there is no such file, or if it is about another group.
-    static func read(directory: String, group: String) -> [String]? {
+    /// Returns the last assignment; `nil` if there is no such file, or if it is about another group.
+    static func read(directory: String, group: String) -> ShardRecord? {
         guard let text = try? String(contentsOfFile: path(directory), encoding: .utf8) else { return nil }
-        let lines = text.split(separator: "\n").map(String.init)
-        guard lines.count > 1, lines[0] == group, lines.allSatisfy(CollectorName.isName) else { return nil }
-        return Array(lines.dropFirst())
+        let lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        guard lines.count > 1, lines[0] == [group] else { return nil }
+        var record = ShardRecord(members: [])
+        for line in lines.dropFirst() {
+            guard let name = line.first, line.count < 3, CollectorName.isName(name) else { return nil }
+            record.members.append(name)
+            guard line.count > 1 else { continue }
+            guard let time = Int64(line[1]), UnixTime.possible.contains(time) else { return nil }
+            record.lapsed[name] = time
+        }
+        return record
     }
 
-    /// Stores the members. If that fails, a start without the database takes more symbols than necessary.
-    static func write(_ members: [String], directory: String, group: String) {
-        _ = PrivateFile.replace(path(directory), with: Array(([group] + members).joined(separator: "\n").utf8))
+    /// Stores the assignment: the group, then each member, with a time if symbols have lapsed that were given up for it.
+    /// If that fails, a start without the database takes more symbols than necessary.
+    static func write(_ record: ShardRecord, directory: String, group: String) {
+        let lines = record.members.map { name in record.lapsed[name].map { "\(name) \($0)" } ?? name }
+        _ = PrivateFile.replace(path(directory), with: Array(([group] + lines).joined(separator: "\n").utf8))
     }
 }

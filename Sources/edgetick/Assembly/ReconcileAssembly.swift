@@ -10,7 +10,7 @@ import Upstream
 extension Settings {
     /// The service that compares each day at RECONCILE_AT; `nil` when it is off.
     func reconcileService(
-        buffer: TickBuffer, symbols: Symbols, sync: SyncService?, upstream: UpstreamConfiguration?
+        buffer: TickBuffer, symbols: Symbols, sync: SyncService?, upstream: UpstreamConfiguration?, limit: RequestLimit
     ) throws(BackfillError) -> ReconcileService? {
         guard let minute = backfill.reconcileMinute else { return nil }
         let logger = Logger(label: "reconcile")
@@ -24,7 +24,7 @@ extension Settings {
             target = Reconciler.Target(uploader, of: buffer) { await sync.pass() }
         }
         return ReconcileService(
-            client: try aggregatesClient(), buffer: buffer, target: target, minute: minute, delay: restDelay,
+            client: try aggregatesClient(limit), buffer: buffer, target: target, minute: minute, delay: restDelay,
             symbols: { symbols.collected }, logger: logger)
     }
 
@@ -48,7 +48,7 @@ extension Reconciler.Target {
             guard buffer.statistics[.bars].marks.settled < last else { return }
             let cause = report?.failures[.bars].map { "\($0)" } ?? report?.problem.map { "\($0)" }
             throw BackfillError(
-                .database, "the bars are not all in the database: \(cause ?? "the upload has not come to them")")
+                .database, "not all bars are in the database: \(cause ?? "the upload has not reached them yet")")
         }
     }
 }

@@ -17,18 +17,30 @@ extension Settings {
         }
     }
 
-    private func wish(of connection: Connection) -> SymbolWish {
+    private func wish(of connection: Connection, replacesBecause reason: String?) -> SymbolWish {
         SymbolWish(
             connection: connection.id, name: connection.name, universeKey: connection.universeKey,
-            list: connection.symbols, fallback: symbolFallback)
+            list: connection.symbols, fallback: symbolFallback, replacesBecause: reason)
     }
 
     /// The wishes of all connections; empty without a feed.
-    var wishes: [SymbolWish] { feed.source == .none ? [] : connections.list.map(wish) }
+    var wishes: [SymbolWish] {
+        let reason =
+            connections.isFallback
+            ? "the settings of the numbered connections can't be used (edgetick config says why)" : nil
+        return feed.source == .none ? [] : connections.list.map { wish(of: $0, replacesBecause: reason) }
+    }
 
     /// The wish of the single connection that replaces several if none of them has symbols; `nil` in single mode and
     /// without SYMBOL_UNIVERSE_KEY.
-    var singleWish: SymbolWish? { connections.isMulti ? connections.single.map(wish) : nil }
+    var singleWish: SymbolWish? {
+        guard connections.isMulti else { return nil }
+        return connections.single.map {
+            wish(
+                of: $0,
+                replacesBecause: "none of the numbered connections had symbols at the start: restart when one has")
+        }
+    }
 
     /// Whether the single connection of SYMBOL_UNIVERSE_KEY has replaced several that have no symbols.
     func gaveWay(_ plan: SymbolPlan) -> Bool { plan.wishes != wishes }
@@ -81,7 +93,7 @@ extension Settings {
                 status, "no universe key can be resolved, and the groups can't be pulled: \(failure.description)")
         }
         logger.error(
-            "nothing is collected until the groups can be pulled, or are imported: it is tried again",
+            "nothing is collected until the groups are pulled or imported; the pull is retried",
             metadata: ["error": "\(failure.description)"])
         return (try await open(logger), true)
     }
@@ -111,8 +123,8 @@ extension Settings {
         return covered.map { assignment, others in
             guard case .symbols(let symbols) = assignment.interest else { return "" }
             return
-                "\(assignment.wish.name) brings nothing, as all that it names (\(symbols.count.counted("symbol"))) comes on "
-                + "\(others.joined(separator: " and ")) already: a symbol is subscribed once, unless "
+                "\(assignment.wish.name) delivers nothing: all that it names (\(symbols.count.counted("symbol"))) is already "
+                + "on \(others.joined(separator: " and ")), and a symbol is subscribed once unless "
                 + "WEBSOCKET_REDUNDANT_SYMBOLS names it"
         }
     }

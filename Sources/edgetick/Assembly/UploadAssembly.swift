@@ -21,7 +21,8 @@ extension Settings {
     func syncService(_ buffer: TickBuffer, _ uploader: Uploader) -> SyncService {
         SyncService(
             buffer: buffer, uploader: uploader, interval: upload.interval, batchRows: upload.batchRows,
-            mostRows: upload.mostBatchRows, logger: uploader.configuration.role.logger)
+            mostRows: upload.mostBatchRows, keepsOutOnPurpose: upload.keepsOutOnPurpose,
+            logger: uploader.configuration.role.logger)
     }
 }
 

@@ -19,15 +19,15 @@ struct BackfillCommand: ConfiguredCommand {
             Without symbols, those of the buffer's last day and of the universes are asked for.
 
             Without --from it fills the open and partial gaps of the buffer, from where an earlier run left them. With
-            --from it brings every bar of the span that is not in the buffer, whatever gaps there are. A bar that the
-            stream brought is never replaced; one that was fetched before is, if late trades have added to it.
+            --from it fetches every bar of the span that is not in the buffer, whether or not there is a gap. A bar that
+            came from the stream is never replaced; one that was fetched before is, if late trades have changed it.
 
             The last half minute, and the delay of a delayed plan before it, is left for later: the server may not have
             all of it yet.
 
-            Trades and quotes of a gap are fetched where what the stream brought around it can be recognised: the rows are
-            still in the file, or the database has a unique index (edgetick migrate --tick-identity). --ticks fetches them
-            all the same, also for gaps that were closed without them.
+            Trades and quotes of a gap are fetched only if those already received around it can be recognised: their rows
+            are still in the file, or the database has a unique index (edgetick migrate --tick-identity). --ticks fetches
+            them in any case, also for gaps that were closed without them.
 
             A running collector holds the buffer and fills gaps by itself.
             """.unwrapped)
@@ -84,7 +84,8 @@ struct BackfillCommand: ConfiguredCommand {
             list = known.symbols.sorted()
         }
         guard !list.isEmpty, !kinds.isEmpty else {
-            throw CommandFailure(.configuration, "there is nothing to ask for: name --symbols, and bars in FEED_EVENTS")
+            throw CommandFailure(
+                .configuration, "there is nothing to fetch: name symbols, and add AM or A to FEED_EVENTS")
         }
         let progress = ProgressLine(title: "backfilling", unit: "symbols", total: list.count * kinds.count)
         let work = Task {
@@ -95,8 +96,9 @@ struct BackfillCommand: ConfiguredCommand {
         let result = try await Interrupts.cancelling(work)
         progress.finish(done: result.done)
         let answer = BackfillJSON(added: result.rows, present: result.present, unreadable: result.leftOut)
-        let leftOut = result.leftOut > 0 ? ", \(result.leftOut.grouped) left out that can't be read" : ""
-        let text = "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) there\(leftOut)"
+        let leftOut = result.leftOut > 0 ? ", \(result.leftOut.grouped) unreadable and left out" : ""
+        let text =
+            "added \(result.rows.counted("bar")), \(result.present.counted("was", "were")) already there\(leftOut)"
         print(json ? WireJSON.text(of: answer) : text)
         if result.leftOut > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
     }
@@ -112,7 +114,9 @@ struct BackfillCommand: ConfiguredCommand {
                     + "of the last \(settings.gapSettleTime.spoken) yet; run this again later")
         }
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: total)
-        let identified = Settings.identified(try settings.upstreams(), buffer.id)
+        let upstreams = try settings.upstreams()
+        let identified = Settings.identified(upstreams, buffer.id)
+        let elsewhere = Settings.uploadedElsewhere(upstreams, buffer)
         let work = Task { [ticks] in
             var counts: [GapState: Int] = [:]
             var failure: BackfillError?
@@ -126,7 +130,10 @@ struct BackfillCommand: ConfiguredCommand {
                     do throws(BackfillError) {
                         var access = TickAccess.all
                         do throws(BackfillError) {
-                            if !ticks { access = try await filler.access(record.gap, identified: identified) }
+                            if !ticks {
+                                access = try await filler.access(
+                                    record.gap, identified: identified, elsewhere: elsewhere)
+                            }
                         } catch {
                             // Bars need no database.
                             if error.reason == .database { try await filler.fillBars(record) }

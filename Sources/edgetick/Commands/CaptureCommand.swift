@@ -11,7 +11,7 @@ import Synchronization
 /// Records the feed's raw frames in a file.
 struct CaptureCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "capture", abstract: "Record the feed's frames as they come, a line each.",
+        commandName: "capture", abstract: "Record the feed's frames as they arrive, one per line.",
         discussion: """
             Example: SYMBOLS=AAPL,MSFT edgetick capture day.ndjson
 
@@ -23,8 +23,8 @@ struct CaptureCommand: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The file to write; must not exist.", completion: .file()) var file: String
-    @Option(help: "Stop after so many frames.") var frames: Int?
-    @Option(help: "Stop after so many seconds.") var seconds: Int?
+    @Option(help: "Stop after this many frames.") var frames: Int?
+    @Option(help: "Stop after this many seconds.") var seconds: Int?
 
     func validate() throws {
         for (name, number) in [("--frames", frames), ("--seconds", seconds)] {
@@ -67,7 +67,7 @@ struct CaptureCommand: ConfiguredCommand {
         let recorded = try recorder.close()
         guard recorded > 0 else {
             unlink(file)
-            throw CommandFailure(.unavailable, "no frame came, as the log says why; \(file) is not kept")
+            throw CommandFailure(.unavailable, "no frame was received (the log says why), so \(file) was removed")
         }
         print("recorded \(recorded) frames in \(file)")
     }
@@ -93,7 +93,7 @@ private final class FrameRecorder: FrameTap, EventSink {
     init(file: String, limit: Int?, leavingOut secret: Secret?) throws(CommandFailure) {
         let descriptor = PrivateFile.open(file, O_WRONLY | O_EXCL)
         guard descriptor >= 0 else {
-            throw CommandFailure(.ioError, "\(file) can't be made: \(String(cString: strerror(errno)))")
+            throw CommandFailure(.ioError, "\(file) can't be created: \(String(cString: strerror(errno)))")
         }
         state = Mutex(State(descriptor: descriptor))
         self.limit = limit ?? .max
@@ -128,7 +128,8 @@ private final class FrameRecorder: FrameTap, EventSink {
         try state.withLock { state in
             Self.write(&state)
             if let failure = state.failure {
-                throw CommandFailure(.ioError, "the recording broke off: \(String(cString: strerror(failure)))")
+                throw CommandFailure(
+                    .ioError, "the recording could not be written: \(String(cString: strerror(failure)))")
             }
             return state.frames
         }

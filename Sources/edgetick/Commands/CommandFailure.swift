@@ -34,7 +34,8 @@ struct CommandFailure: Error {
             self.init(lines: error.faults.map { "fault: \($0)" } + warnings, .configuration)
         case let error as StoreError: self.init(Self.status(of: error), error.description)
         case let error as UpstreamError: self.init(Self.status(of: error), error.lastDescription)
-        case let error as BackfillError: self.init(Self.status(of: error), error.description)
+        case let error as BackfillError:
+            self.init(error.file.map { Self.status(of: $0) } ?? Self.status(of: error), error.description)
         case let error as FeedError: self.init(error.isRetryable ? .unavailable : .configuration, error.description)
         case let error as WebError:
             self.init(error.reason == .configuration ? .configuration : .unavailable, error.description)
@@ -128,7 +129,7 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
     }
 }
 
-/// Does a file operation; if it fails, says so in these words and why.
+/// Runs a file operation; if it fails, throws a failure that consists of `words` and the system's reason.
 func failing<Value>(as words: String, _ work: () throws -> Value) throws(CommandFailure) -> Value {
     do { return try work() } catch { throw CommandFailure(.ioError, "\(words): \(error.systemText)") }
 }

@@ -10,7 +10,7 @@ struct ConfigCommand: AsyncParsableCommand {
             Example: edgetick config --json
                      edgetick config --template > .env
 
-            Keys, from the environment and from .env, of which the environment takes precedence:
+            Keys, read from the environment and from .env; the environment takes precedence:
 
             \(SettingsDocument.list)
             """.unwrapped)

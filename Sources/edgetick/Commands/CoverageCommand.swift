@@ -9,17 +9,17 @@ import Wire
 struct CoverageCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "coverage",
-        abstract: "Show which minutes have a bar, no trade or a gap, and which nobody checked.",
+        abstract: "Show which minutes have a bar, no trade or a gap, and which were never checked.",
         discussion: """
             Examples: edgetick coverage --date 2026-11-24 --universe nasdaq100
                       edgetick coverage --from 2026-11-01 --by week --json
 
-            Counts the minutes of the regular session, 390 or on a half day 210 a symbol: those with a bar, those without
-            trades as the REST aggregates said, those of a gap or a drop, and those that nobody checked. A day is complete
-            only when every symbol was reconciled (edgetick reconcile), a week or month when each of its days is. Without
-            symbols, those that the settings name count and all that are known of then.
-            Reads the local file and, with DATABASE_URI set, the database; where that can't be asked, what is printed goes by the
-            file alone, and the exit code is 69.
+            Counts the minutes of the regular session (390 per symbol, 210 on a half day): those with a bar, those without
+            trades according to the REST aggregates, those in a gap or a drop, and those that were never checked. A day is
+            complete only if every symbol was reconciled (edgetick reconcile), a week or month if each of its days is.
+            Without symbols, it counts those that the settings name and those with data from that time.
+            Reads the local file and, if DATABASE_URI is set, the database. If the database can't be asked, the result comes
+            from the file alone, and the exit code is 69.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions

@@ -43,7 +43,7 @@ struct DeadLetterSelection: ParsableArguments {
         let (chosen, missing) = try choice.found(in: TickHistory(directory: directory))
         guard missing.isEmpty else {
             let names = missing.map(\.description).joined(separator: ", ")
-            throw CommandFailure(.badData, "there is no dead letter \(names); edgetick dead-letters list shows them")
+            throw CommandFailure(.badData, "no such dead letter: \(names); edgetick dead-letters list shows them all")
         }
         return chosen
     }

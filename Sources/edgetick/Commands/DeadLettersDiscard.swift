@@ -2,6 +2,7 @@ import ArgumentParser
 import Collector
 import MarketData
 import Store
+import Wire
 
 /// Removes refused rows from the file.
 struct DeadLettersDiscard: ConfiguredCommand {
@@ -10,14 +11,16 @@ struct DeadLettersDiscard: ConfiguredCommand {
         discussion: """
             Example: edgetick dead-letters discard bars:4711 trades:12 --yes
 
-            Prints each discarded row as a line of JSON and counts it in the table drops. Asks first on a terminal;
-            elsewhere --yes is needed. Stop a running collector first. If an upload was interrupted, the database is
-            asked whether the rows still wait; those that do are left in the queue.
+            Prints each discarded row as a line of JSON, or the result as one object with --json, and counts the rows in
+            the table drops. Asks first on a terminal; elsewhere --yes is needed. Stop a running collector first. If an
+            upload was interrupted, the database is asked whether it has the rows; those that still wait for upload are
+            left in the queue.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var selection: DeadLetterSelection
     @Flag(help: "Do not ask.") var yes = false
+    @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .upload }
 
@@ -30,14 +33,18 @@ struct DeadLettersDiscard: ConfiguredCommand {
         let discarded = try await settings.withUploaders(settingAside: false) { buffer, uploaders in
             let discarded = try await DeadLetterRetry.discard(
                 letters, buffer: buffer, passes: uploaders.map { settings.uploadPass(buffer, $0) })
-            // From now on they are nowhere else.
-            for letter in discarded.letters { print(letter.row) }
+            // What is printed is now their only copy.
+            if json {
+                print(WireJSON.text(of: DeadLetterDiscardJSON(discarded)))
+            } else {
+                for letter in discarded.letters { print(letter.row) }
+            }
             return discarded
         }
         printError("discarded \(discarded.letters.count.counted("row"))")
         if discarded.waiting > 0 {
             let waiting = discarded.waiting.counted("row still waits", "rows still wait")
-            printRemark("\(waiting) for upload and stayed in the queue")
+            printRemark("\(waiting) for upload and stay in the queue")
         }
     }
 }

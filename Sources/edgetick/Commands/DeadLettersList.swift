@@ -7,7 +7,7 @@ import Wire
 struct DeadLettersList: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "List refused rows with the database's reason, newest first, and how many were refused alike.",
+        abstract: "List refused rows, newest first, with the database's reason and how many share it.",
         discussion: """
             Example: edgetick dead-letters list --stream bars --json
 
@@ -16,7 +16,7 @@ struct DeadLettersList: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "Only those of a stream, such as trades.") var stream: EventStream?
-    @Option(help: "The newest so many.") var limit = 100
+    @Option(help: "How many to list, newest first.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {

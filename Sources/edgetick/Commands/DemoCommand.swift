@@ -25,19 +25,19 @@ struct DemoCommand: AsyncParsableCommand {
 
             Everything is written to a fresh directory, which stays for you to look at. Of your settings only
             HTTP_HOST, HTTP_PORT and HTTP_TOKEN are used, so that synthetic events can't mix with real ones. --database
-            uploads to a server of yours, into the usual tables of the database that it names: name one for trying.
+            uploads to your own server, into the usual tables of the database that it names: use a test database.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "End after so many seconds; without it, at Ctrl-C.") var seconds: Int?
+    @Option(help: "Stop after this many seconds; default: at Ctrl-C.") var seconds: Int?
     @Option(
-        help: "Directory for the files, a new or empty one; one below the temporary directory when not given.",
+        help: "Directory for the files, which must be new or empty; default: a new one in the temporary directory.",
         completion: .directory)
     var dataDir: String?
     @Option(help: "A libpq URI of a database to upload to, in place of the demo's own.") var database: String?
 
     func validate() throws {
-        if let seconds, seconds < 1 { throw ValidationError("--seconds is a number from 1.") }
+        if let seconds, seconds < 1 { throw ValidationError("--seconds must be at least 1.") }
     }
 
     func run() async throws {

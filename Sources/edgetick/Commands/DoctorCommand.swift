@@ -14,7 +14,7 @@ struct DoctorCommand: AsyncParsableCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Flag(help: "Log in to the feed too; may push out another client of the same account.") var login = false
+    @Flag(help: "Log in to the feed too; may disconnect another client of the same account.") var login = false
     @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {

@@ -17,19 +17,21 @@ struct FleetCommand: ConfiguredCommand {
             needed. live: its row is up to date. gone: its connection to the database has ended. stale: not seen for a
             minute. stopped: it has shut down cleanly. CLOCK is how far a box's clock is ahead of the database's.
 
-            With --check one line says how the fleet is, and the exit code is 0 when all boxes are well, 1 when one is
-            degraded, 2 when one is failing, gone or stale. Other failures exit as every command does.
+            --check prints one line with the worst state; the exit code is 0 if all boxes are well, 1 if one is degraded,
+            2 if one is failing, gone or stale. Other failures exit as every command does.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
     @Flag(help: "Show it again every two seconds, until Ctrl-C.") var watch = false
     @Flag(help: "Exit with 0 for ok, 1 degraded, 2 failing.") var check = false
-    @Option(help: "Take a box that will not come again off the list.") var forget: String?
+    @Option(help: "Remove from the list a box that will not return.") var forget: String?
 
     func validate() throws {
-        guard !check || !watch else { throw ValidationError("--check and --watch don't go together.") }
-        guard forget == nil || !(check || watch || json) else { throw ValidationError("--forget goes alone.") }
+        guard !check || !watch else { throw ValidationError("--check and --watch can't be combined.") }
+        guard forget == nil || !(check || watch || json) else {
+            throw ValidationError("--forget can't be combined with --check, --watch or --json.")
+        }
     }
 
     var needs: Settings.Needs { .database }
@@ -56,7 +58,7 @@ struct FleetCommand: ConfiguredCommand {
             let nearest = NearestNames.nearest(to: id, among: names).first.map { "; nearest: \($0)" } ?? ""
             throw CommandFailure(.badData, "there is no box \(id)\(nearest)")
         }
-        print("\(id) is off the list; it comes again when a collector of this name runs".escapingControls)
+        print("removed \(id) from the list; it reappears when a collector of this name runs".escapingControls)
     }
 
     private func checkOnce(_ table: FleetTable) async throws {

@@ -6,7 +6,8 @@ import Wire
 /// Lists the gaps and what became of them.
 struct GapsCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gaps", abstract: "List when events were missed, and what became of it, newest first.",
+        commandName: "gaps",
+        abstract: "List periods in which events were missed and whether they were filled, newest first.",
         discussion: """
             Example: edgetick gaps --state open
 
@@ -14,13 +15,13 @@ struct GapsCommand: ConfiguredCommand {
             it is, and DETAIL says what is missing. empty: nothing was traded then, or the
             market was closed. unfillable: the REST API does not have it, or may not be asked; DETAIL says why. covered: other
             boxes of the COLLECTOR_GROUP missed nothing then, and their rows are in the database. Times are the events' own.
-            TO is "under way" while events are missed; a "?" behind it says that the ends may be off: the clock was wrong, or
-            the file of then can't be read.
+            TO is "under way" while events are still being missed; a "?" after it means that both times may be off: the
+            clock was wrong, or the file of that time can't be read.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "Only those in this state: open, filled, partial, empty, unfillable or covered.") var state: GapState?
-    @Option(help: "The newest so many.") var limit = 100
+    @Option(help: "How many to list, newest first.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {

@@ -21,8 +21,8 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - advice: What to do instead if a running collector holds the buffer.
-    ///   - makesFile: Whether there need be no file yet: `body` brings rows of its own.
-    /// - Throws: ``CommandFailure`` if the buffer can't be opened, damage that was met in it, and whatever `body` throws.
+    ///   - makesFile: Whether to create the file if there is none, because `body` adds rows.
+    /// - Throws: ``CommandFailure`` if the buffer can't be opened, damage found in it, and whatever `body` throws.
     func withBuffer<Result>(
         heldAdvice advice: String? = nil, makesFile: Bool = false, _ body: (TickBuffer) async throws -> Result
     ) async throws -> Result {
@@ -51,7 +51,7 @@ extension Settings {
         } catch {
             outcome = .failure(error)
         }
-        // It comes first, since other errors may follow from it.
+        // Damage first: `body` may have failed because of it.
         if let damage = buffer.damage { throw damage }
         return try outcome.get()
     }

@@ -17,12 +17,12 @@ struct JoinCommand: AsyncParsableCommand {
             Examples: edgetick join postgresql://edgetick:password@db.example.com/market --universe nasdaq100
                       edgetick join - --group nyc --shard auto < uri.txt
 
-            Looks at this machine and the database as doctor does, makes the tables that are missing where that is allowed,
-            pulls the groups, and writes a file of settings that this user alone may read: DATABASE_URI, what the options
-            say, EDGETICK_DATA_DIR, and the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is
-            read from standard input, so that its password is in no list of processes. --force keeps the data directory that
-            the file names, unless the environment names one. Nothing is written when something fails before, or when
-            --universe names no group.
+            Checks this machine and the database as doctor does, creates missing tables if it may, pulls the groups, and
+            writes a settings file that only this user can read: DATABASE_URI, what the options say, EDGETICK_DATA_DIR, and
+            the keys that are set in the environment, such as MASSIVE_API_KEY. With - the URI is read from standard input,
+            so that its password does not appear in the list of processes. --force keeps the data directory that the file
+            names, unless the environment names one. Nothing is written if an earlier step fails or --universe names no
+            group.
             """.unwrapped)
 
     @Argument(help: "The database's libpq URI; - reads it from standard input.") var uri: String
@@ -31,15 +31,15 @@ struct JoinCommand: AsyncParsableCommand {
     @Option(help: "The group of boxes to belong to (COLLECTOR_GROUP).") var group: String?
     @Option(help: "The part of the symbols to take: auto, or such as 2/5 (SHARD).") var shard: String?
     @Option(help: "This box's name (COLLECTOR_ID; default: the host's).") var id: String?
-    @Option(help: "The file of settings to write.", completion: .file()) var file = ".env"
-    @Flag(help: "Write over a file of settings that is there.") var force = false
+    @Option(help: "The settings file to write.", completion: .file()) var file = ".env"
+    @Flag(help: "Overwrite an existing settings file.") var force = false
 
     func run() async throws {
         try await reportingFailures {
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .warning, format: .text) }
             guard force || access(file, F_OK) != 0 else {
                 throw CommandFailure(
-                    .usage, "\(file) is there already: --force writes over it, --file names another one")
+                    .usage, "\(file) already exists: --force overwrites it, --file names another one")
             }
             let values = try values()
             let environment = ProcessInfo.processInfo.environment
@@ -59,8 +59,8 @@ struct JoinCommand: AsyncParsableCommand {
             try await checkUniverse(settings)
             let text = EnvironmentFile.text(kept(snapshot, settings, host).merging(values) { $1 })
             try write(text)
-            print("\n" + "wrote \(file), which this user alone may read".escapingControls)
-            tellWhatIsNext(settings, groups)
+            print("\n" + "wrote \(file), which only this user can read".escapingControls)
+            printNextSteps(settings, groups)
         }
     }
 
@@ -95,8 +95,7 @@ struct JoinCommand: AsyncParsableCommand {
                 kept[key] = value.text
             }
         }
-        // What is only root's default stays out: a service that reads the file has a directory of its own, and may not
-        // open root's home.
+        // Root's default directory is left out: a service that reads the file has its own, and can't open root's home.
         if geteuid() != 0 || host.stateDirectory != nil || snapshot[\.dataDirectory] != nil {
             kept[Settings.setting(\.dataDirectory).name] = settings.dataDirectory
         }
@@ -142,7 +141,7 @@ struct JoinCommand: AsyncParsableCommand {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
         let source = UniverseSource(configuration: upstream)
         if let failure = await mirror.firstPull(from: source, logger: Logger(label: "join")) {
-            say(.warning("universes", "not pulled: \(failure.description); edgetick universe pull tries it again"))
+            say(.warning("universes", "not pulled: \(failure.description); try again with edgetick universe pull"))
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)
         say(.ok("universes", "\(groups.count.counted("group")) in \(settings.dataDirectory)"))
@@ -173,12 +172,18 @@ struct JoinCommand: AsyncParsableCommand {
             // A file that has appeared since the check is not overwritten either.
             let descriptor = PrivateFile.open(file, O_WRONLY | O_EXCL)
             isWritten = descriptor >= 0 && Glibc.write(descriptor, text, text.utf8.count) == text.utf8.count
-            if descriptor >= 0 { close(descriptor) }
+            let reason = errno
+            if descriptor >= 0 {
+                close(descriptor)
+                // Half of the settings could pass for all of them.
+                if !isWritten { unlink(file) }
+            }
+            errno = reason
         }
         guard isWritten else { throw CommandFailure(.ioError, "\(file): \(String(cString: strerror(errno)))") }
     }
 
-    private func tellWhatIsNext(_ settings: Settings, _ groups: [UniverseGroup]) {
+    private func printNextSteps(_ settings: Settings, _ groups: [UniverseGroup]) {
         if settings.feed.source == .feed, settings.feed.apiKey == nil {
             print("next: add the line MASSIVE_API_KEY=… to \(file)".escapingControls)
         }

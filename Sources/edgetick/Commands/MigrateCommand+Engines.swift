@@ -2,7 +2,7 @@ import Upstream
 
 /// The setup beyond tables; its statements run only after a person has confirmed them.
 extension MigrateCommand {
-    /// The statement timeout: spreading or compressing tables of any size must fit.
+    /// The statement timeout. Distributing or compressing a large table may take hours.
     private static let patience = Duration.seconds(86_400)
 
     /// The change that the flags ask for; `nil` if they ask for tables only.
@@ -14,7 +14,7 @@ extension MigrateCommand {
         for text in retain {
             let parts = text.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, let days = Int(parts[1]), days > 0 else {
-                throw CommandFailure(.usage, "--retain \(text): a table and days, such as trades=90")
+                throw CommandFailure(.usage, "--retain \(text): write a table and a number of days, such as trades=90")
             }
             wishes.retention[String(parts[0])] = days
         }

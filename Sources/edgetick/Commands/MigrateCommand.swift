@@ -12,19 +12,19 @@ struct MigrateCommand: AsyncParsableCommand {
                       edgetick migrate --policies --retain trades=90 --retain quotes=30
                       edgetick migrate --distributed
 
-            Tables that exist are checked and never altered. Where one that FEED_EVENTS needs can't be used, the exit code
-            is 78, and the statements that help are printed for whoever owns the tables.
+            Tables that exist are checked and never altered. If a table that FEED_EVENTS needs can't be used, the exit code
+            is 78, and the statements that fix it are printed for the tables' owner.
 
             --tick-identity adds a unique index to each table of ticks, whatever FEED_EVENTS is, so that each event is
-            stored once, however often and by whichever box it is sent: two boxes of a COLLECTOR_GROUP need it.
+            stored once, no matter how often and by which boxes it is sent; the boxes of a COLLECTOR_GROUP need it.
             Duplicates are counted and shown, and all but the first received are removed after you confirm. The tables
             are read in full. A plain table can be written meanwhile; a hypertable, a partitioned or distributed table,
             one from which rows are removed and every table behind a connection pooler are locked for writes while the
             index is built.
 
-            --policies sets up what TimescaleDB has for the tables that migrate made: the columnstore after 7 days, and bars
-            of 5 minutes, an hour and a day that are kept up to date. Rows are deleted for tables alone that --retain names.
-            --distributed spreads the tables over Citus's workers by symbol. Both print their statements and ask first, and
+            --policies sets up TimescaleDB's features for the tables that migrate made: the columnstore after 7 days, and
+            continuous aggregates of 5 minutes, an hour and a day. Rows are deleted only from tables that --retain names.
+            --distributed spreads the tables over Citus's workers by symbol. Both print their statements and ask first;
             --print changes nothing.
 
             If standard input is not a terminal, nobody can confirm: add --yes.
@@ -32,18 +32,18 @@ struct MigrateCommand: AsyncParsableCommand {
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print the SQL and change nothing.") var print = false
-    @Flag(help: "Add the unique indexes by which an event is stored once.") var tickIdentity = false
+    @Flag(help: "Add the unique indexes that keep an event from being stored twice.") var tickIdentity = false
     @Flag(help: "Set up TimescaleDB's columnstore, retention and continuous aggregates.") var policies = false
-    @Option(help: "With --policies: delete a table's rows after so many days, such as trades=90; may be repeated.")
+    @Option(help: "With --policies: delete a table's rows after this many days, such as trades=90; may be repeated.")
     var retain: [String] = []
     @Flag(help: "Spread the tables over Citus's workers.") var distributed = false
-    @Option(help: "With --policies or --distributed: this table alone, whoever made it; may be repeated.")
+    @Option(help: "With --policies or --distributed: only this table, whoever made it; may be repeated.")
     var table: [String] = []
     @Flag(help: "Do not ask.") var yes = false
 
     func validate() throws {
         guard [tickIdentity, policies, distributed].count(where: \.self) <= 1 else {
-            throw ValidationError("one at a time: --tick-identity, --policies or --distributed")
+            throw ValidationError("give only one of --tick-identity, --policies and --distributed")
         }
         if yes, !tickIdentity, !policies, !distributed {
             throw ValidationError("--yes goes with --tick-identity, --policies or --distributed")
@@ -67,7 +67,7 @@ struct MigrateCommand: AsyncParsableCommand {
             for var upstream in upstreams {
                 // The unique index is made below, so don't report that it is missing.
                 if tickIdentity { upstream.needsIdentity = false }
-                if upstreams.count > 1 { tell("\(upstream.role.setting):") }
+                if upstreams.count > 1 { printLine("\(upstream.role.setting):") }
                 let changes = try await UpstreamSchema.migrate(upstream, for: settings.feed.events)
                 report(changes)
                 unusable += changes.filter(\.stopsUpload).map(\.table)
@@ -80,23 +80,24 @@ struct MigrateCommand: AsyncParsableCommand {
         }
     }
 
-    /// Makes the indexes where they can be made, and then fails if there are tables that can't have one.
+    /// Builds the indexes that can be built, and then fails if some tables can't have one.
     private func makeIdentities(_ upstreams: [UpstreamConfiguration]) async throws {
         var faults: [String] = []
         for upstream in upstreams {
             let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
             let findings = try await IdentityMaker.look(upstream, for: kinds)
-            if findings.isEmpty { tell("this database holds no ticks: nothing needs an identity") }
+            if findings.isEmpty { printLine("this database holds no ticks: nothing needs an identity") }
             for finding in findings {
                 switch finding.state {
-                case .present: tell("\(finding.table): a unique key identifies events")
-                case .unusable(let why) where self.print: tell("-- \(finding.table) can't have an identity: \(why)")
+                case .present: printLine("\(finding.table): a unique key identifies events")
+                case .unusable(let why) where self.print:
+                    printLine("-- \(finding.table) can't have an identity: \(why)")
                 case .unusable(let why): faults.append("\(finding.table) can't have an identity: \(why)")
                 case .missing where self.print:
                     if finding.doubledRows > 0 {
-                        tell("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
+                        printLine("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
                     }
-                    tell(finding.sql + ";")
+                    printLine(finding.sql + ";")
                 case .missing: try await makeIdentity(finding, upstream)
                 }
             }
@@ -107,14 +108,14 @@ struct MigrateCommand: AsyncParsableCommand {
     private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
         let table = finding.table
         if finding.doubledRows > 0 {
-            tell("\(table): \(finding.doubledRows.counted("duplicate row")), for example:")
-            for event in finding.sample { tell("  \(event.count.counted("time")) \(event.identity)") }
+            printLine("\(table): \(finding.doubledRows.counted("duplicate row")), for example:")
+            for event in finding.sample { printLine("  \(event.count.counted("time")) \(event.identity)") }
         }
         let locks = finding.locks ? "is locked for writes meanwhile" : "can be written meanwhile"
-        tell(
+        printLine(
             "\(table): reading the table took \(finding.looked.spoken); building the index takes about as long, and "
                 + "the table \(locks)")
-        tell("\(table): \(finding.sql)")
+        printLine("\(table): \(finding.sql)")
         if finding.doubledRows > 0 {
             let question = "Remove \(finding.doubledRows.counted("row")) of \(table) for good?"
             guard try yes || Confirmation.isGiven(question) else {
@@ -124,19 +125,19 @@ struct MigrateCommand: AsyncParsableCommand {
         let began = ContinuousClock.now
         let removed = try await IdentityMaker.make(finding, upstream, removingDoubles: finding.doubledRows > 0)
         let rows = removed > 0 ? "; \(removed.counted("row")) removed" : ""
-        tell("\(table): index made in \((ContinuousClock.now - began).spoken)\(rows)")
+        printLine("\(table): index built in \((ContinuousClock.now - began).spoken)\(rows)")
     }
 
     /// Prints a line at once, so that it appears before any question that follows.
-    private func tell(_ line: String) { printNow(line.escapingControls + "\n") }
+    private func printLine(_ line: String) { printNow(line.escapingControls + "\n") }
 
     private func report(_ changes: [SchemaChange]) {
         for change in changes {
-            tell("\(change)")
+            printLine("\(change)")
             for warning in change.warnings { printWarning("\(change.table): \(warning)") }
         }
         let recipe = SchemaChange.recipe(changes)
-        if !recipe.isEmpty { printNow("\n-- for whoever owns the tables\n") }
-        for line in recipe { tell(line) }
+        if !recipe.isEmpty { printNow("\n-- for the tables' owner\n") }
+        for line in recipe { printLine(line) }
     }
 }

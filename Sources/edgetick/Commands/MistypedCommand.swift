@@ -44,8 +44,8 @@ enum MistypedCommand {
         return nil
     }
 
-    /// The error for an option that the command doesn't have. The parser would take the option's value for an argument
-    /// and report that first.
+    /// The error for an option that the command doesn't have. Left to itself, the parser would take the option's value
+    /// for an argument and report that first.
     private static func unknownOption(
         _ arguments: ArraySlice<String>, of command: any ParsableCommand.Type, _ path: String
     ) -> String? {

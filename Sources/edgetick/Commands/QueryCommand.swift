@@ -22,23 +22,23 @@ struct QueryCommand: ConfiguredCommand {
                       edgetick query AAPL --stream trades --from 1767623400 --to 1767623460
 
             Moments: \(MomentText.syntax).
-            Each bar is given once, in its newest version, oldest first. --every rolls bars up: days are New York
-            dates, hours and minutes are counted from midnight there, and VWAP is sum(vwap × volume) / sum(volume). The
-            longer bars that contain --from and --to are included in full. Only the local file is read, whether or not
-            a collector runs; a warning is printed if requested rows were deleted from it after their upload (see
-            BUFFER_RETENTION_HOURS).
+            Each bar is printed once, in its newest version, oldest first. --every combines bars into longer ones: days are
+            New York dates, hours and minutes are counted from midnight there, and VWAP is sum(vwap × volume) /
+            sum(volume). The longer bars that contain --from and --to are included in full. Only the local file is read,
+            whether or not a collector runs; a warning is printed if requested rows were deleted from it after their upload
+            (see BUFFER_RETENTION_HOURS).
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
     @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
-    @Option(help: "Start of the span; the file's beginning when not given.", transform: MomentText.argument)
+    @Option(help: "Start of the span; default: the file's beginning.", transform: MomentText.argument)
     var from: Int64?
-    @Option(help: "End of the span, exclusive; the file's end when not given.", transform: MomentText.argument)
+    @Option(help: "End of the span, exclusive; default: the file's end.", transform: MomentText.argument)
     var to: Int64?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
-    @Option(help: "Roll bars up to 5m, 1h or 1d.") var every: String?
-    @Option(help: "The most bars or events of a symbol; the newest are kept.") var limit = 1_000_000
+    @Option(help: "Combine bars into longer ones, such as 5m, 1h or 1d.") var every: String?
+    @Option(help: "The most bars or events per symbol; the newest are kept.") var limit = 1_000_000
     @Option(help: "table, csv or json.") var format = Format.table
 
     func validate() throws {
@@ -50,7 +50,7 @@ struct QueryCommand: ConfiguredCommand {
             throw ValidationError("--every is 1d, or minutes or hours that a day is a multiple of: 5m, 30m, 1h, 4h")
         }
         if every != nil, stream != .bars { throw ValidationError("--every rolls up bars, not \(stream.rawValue)") }
-        guard limit > 0 else { throw ValidationError("--limit is at least 1") }
+        guard limit > 0 else { throw ValidationError("--limit must be at least 1") }
         if let from, let to, from >= to {
             throw ValidationError("--from is not before --to: there is nothing between them")
         }
@@ -60,7 +60,7 @@ struct QueryCommand: ConfiguredCommand {
         let wanted = try await symbols.chosen(settings) ?? []
         let history = TickHistory(directory: settings.dataDirectory)
         let isEmpty: Bool
-        // The moment from which a reader would take the answer to be complete.
+        // The moment from which the reader will assume that the result is complete.
         var first = from
         if stream == .bars {
             let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
@@ -121,7 +121,7 @@ struct QueryCommand: ConfiguredCommand {
         return TextTable(texts + numbers, rows).text
     }
 
-    /// A bar's start and numbers; `absent` stands for a VWAP that it lacks.
+    /// A bar's start and numbers; `absent` is printed for a missing VWAP.
     private static func cells(_ bar: BarsJSON.Bar, without absent: String) -> [String] {
         [MomentText.text(bar.start_ms)]
             + [bar.open, bar.high, bar.low, bar.close, bar.volume].map { DecimalText.string($0) }

@@ -17,24 +17,24 @@ struct ReconcileCommand: ConfiguredCommand {
                       edgetick reconcile --date 2026-11-24 --universe sp500
                       edgetick reconcile --from-file 2026-11-24.csv.gz
 
-            The tape is what the REST aggregates have of the day, or one of the provider's flat files of minute bars
-            (minute_aggs_v1). Every bar of it is compared with the file and, where DATABASE_URI is set, with the database:
-            what is missing is added, what is different is corrected, and bars that the tape lacks are listed and stay. What
-            the tape doesn't say of a bar keeps its value. Minutes without a bar on the tape had no trades; those in a trading
-            halt are counted apart where LULD is collected.
+            The tape is the REST aggregates of the day, or one of the provider's flat files of minute bars (minute_aggs_v1).
+            Each of its bars is compared with the file and, if DATABASE_URI is set, with the database: missing bars are
+            added, different ones are corrected, and bars that the tape lacks are listed and kept. Columns that the tape
+            doesn't have keep their values. Minutes without a bar on the tape had no trades; those in a trading halt are
+            counted separately if LULD is collected.
 
-            What was found is kept in the file, so --resume leaves out the symbols that are complete. Doing it again changes
-            nothing. The exit code is 65 while a bar of the tape is missing, different or unreadable, or a symbol could not be
-            compared.
+            The result is stored in the file, so --resume can leave out symbols that are already complete. Running it again
+            changes nothing. The exit code is 65 while a bar of the tape is missing, different or unreadable, or a symbol
+            could not be compared.
             A running collector holds the buffer and does this by itself at RECONCILE_AT.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "The day in New York, such as 2026-11-24; the last one that is over unless given.") var date: String?
-    @Option(help: "A flat file of minute bars, packed by gzip or not, in place of the REST API.", completion: .file())
+    @Option(help: "The day in New York, such as 2026-11-24; default: the last finished one.") var date: String?
+    @Option(help: "A flat file of minute bars, gzipped or not, in place of the REST API.", completion: .file())
     var fromFile: String?
-    @Flag(help: "Leave out symbols that are complete since an earlier run.") var resume = false
+    @Flag(help: "Leave out symbols that an earlier run found or made complete.") var resume = false
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
@@ -117,7 +117,7 @@ struct ReconcileCommand: ConfiguredCommand {
         do {
             report = try await Interrupts.cancelling(work)
         } catch let failure as CommandFailure where failure.status == .tryAgain {
-            throw CommandFailure(.tryAgain, "stopped; with --resume it goes on where it was")
+            throw CommandFailure(.tryAgain, "stopped; --resume continues where it stopped")
         }
         progress.finish(done: list.count)
         let findings = report.findings.sorted { $0.day.symbol < $1.day.symbol }

@@ -8,26 +8,26 @@ import Wire
 struct RepairCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "repair",
-        abstract: "Save what can be read of a damaged file into a fresh one; the old one is kept.",
+        abstract: "Copy the readable rows of a damaged file into a fresh one; the old one is kept.",
         discussion: """
             Examples: edgetick repair --dry-run
                       edgetick repair --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite
 
-            Stop the collector first. A file in the data directory is replaced, and kept as ticks-bad-….sqlite; of a file
-            that was set aside a repaired copy is made in a directory of its own, for `EDGETICK_DATA_DIR=… edgetick sync`.
+            Stop the collector first. A file in the data directory is replaced, and kept as ticks-bad-….sqlite; for a file
+            that was set aside, a repaired copy is written to its own directory, for `EDGETICK_DATA_DIR=… edgetick sync`.
             Rows keep their numbers, and the next upload asks the ledger which of them are upstream: nothing is sent
-            twice. Never put the old file back into its place afterwards. What is lost is listed, counted in the table
-            drops, and noted as a gap that backfill can fill. Needs as much room as the file has.
+            twice. Never put the old file back in place afterwards. Lost rows are listed, counted in the table drops, and
+            recorded as a gap that backfill can fill. Needs free space of the size of the file.
 
-            Ends with 65 when nothing can be read, or when the file's identifier can't: then name it with --id (the table
+            Exits with 65 if nothing can be read, or if the file's identifier can't be: then give it with --id (the table
             edgetick_uploads in the database has it), or send everything again with --send-again.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Option(help: "The file to repair in place of those in the data directory.", completion: .file()) var file: String?
-    @Flag(help: "Say what would be saved and lost, and change nothing.") var dryRun = false
-    @Flag(help: "Also repair a file without faults, such as an older copy that was put back.") var force = false
-    @Option(help: "The file's identifier (a UUID), for when it can't be read.") var id: String?
+    @Flag(help: "Show what would be kept and lost, and change nothing.") var dryRun = false
+    @Flag(help: "Also rewrite a file without faults, such as an older copy that was put back.") var force = false
+    @Option(help: "The file's identifier (a UUID), if it can't be read.") var id: String?
     @Flag(help: "Send all rows that are not marked as uploaded, although the identifier is lost.") var sendAgain = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -79,10 +79,10 @@ struct RepairCommand: ConfiguredCommand {
             let kept = report.kept.counted("row")
             lines.append("\(path): \(kept) would be kept, \(report.lost.grouped) lost; nothing was changed")
         case .identityLost:
-            lines.append("\(path): \(report.kept.counted("row")) can be read, and the file's identifier can't")
+            lines.append("\(path): \(report.kept.counted("row")) can be read, but the file's identifier can't")
             lines.append("  name it with --id: SELECT DISTINCT buffer_id, collector FROM edgetick_uploads")
             lines.append(
-                "  or use --send-again: rows that only the ledger knew to be upstream may then be stored twice")
+                "  or use --send-again: rows that only the ledger shows to be upstream may then be stored twice")
         case .hopeless:
             lines.append("\(path): not one row can be read; a collector sets it aside and starts a fresh file")
         }

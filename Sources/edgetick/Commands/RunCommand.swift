@@ -11,22 +11,24 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             Example: SYMBOLS=AAPL,MSFT MASSIVE_API_KEY=… edgetick run
 
-            SIGTERM and Ctrl-C stop the connections, commit what is held, upload what they can and exit within 10 s. So does
-            closing the terminal, unless it was started with nohup. kill -HUP has the symbols' settings read again.
+            On SIGTERM or Ctrl-C it stops the connections, commits what is in memory, uploads what it can and exits within
+            10 s. Closing the terminal does the same, unless it was started with nohup. On SIGHUP it reads the settings of
+            symbols and universes, and the relay's keys, again.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
 
     func run() async throws {
         try await reportingFailures {
-            let endsWithTerminal = Interrupts.ignoreHarmless()
+            Interrupts.ignoreBrokenPipes()
+            let hangUps = await Interrupts.HangUps()
             let settings = try options.settings(needing: .feed)
             let logger = Logger(label: "edgetick")
             try await settings.refuseDoubledTicks(logger)
             let simulator = try await settings.builtInSimulator()
             let collector = try await CollectorAssembly.open(
                 settings, simulator: simulator, reread: { [options] in try options.settingsAgain(needing: .feed) },
-                endsWithTerminal: endsWithTerminal, logger: logger)
+                hangUps: hangUps, logger: logger)
             logger.notice(
                 "collecting",
                 metadata: [

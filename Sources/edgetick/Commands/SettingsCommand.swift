@@ -4,7 +4,7 @@ import ArgumentParser
 struct SettingsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "settings",
-        abstract: "The platform's settings and themes from cache_entries, read offline from the mirror.",
+        abstract: "Show the platform's settings and themes (cache_entries), read offline from the mirror.",
         discussion: """
             Example: edgetick settings get app_settings theme
 

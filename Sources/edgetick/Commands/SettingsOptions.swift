@@ -5,7 +5,7 @@ import MarketData
 
 /// Where a command's settings come from.
 struct SettingsOptions: ParsableArguments {
-    @Option(help: "File of settings in place of .env; the environment wins over it.", completion: .file())
+    @Option(help: "Settings file in place of .env; the environment takes precedence.", completion: .file())
     var envFile: String?
 
     /// Everything that was set, not yet validated.

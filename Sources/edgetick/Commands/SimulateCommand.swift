@@ -8,13 +8,13 @@ import MarketData
 /// Serves recorded or synthetic events with the feed's protocol.
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "simulate", abstract: "Serve recorded or synthetic events as the feed does.",
+        commandName: "simulate", abstract: "Serve recorded or synthetic events in the feed's protocol.",
         discussion: """
             Example: edgetick simulate --capture day.ndjson.gz --speed 60
                      edgetick simulate --synthetic AAPL,MSFT --fault drop-every=1000
 
-            A capture holds one text frame a line, as the feed sent it; several are merged by time. The key that
-            clients must send is taken from SIMULATOR_API_KEY; without it every key is let in.
+            A capture has one text frame per line, as the feed sent it; several are merged by time. The key that
+            clients must send is taken from SIMULATOR_API_KEY; without it, every key is accepted.
 
             Faults (--fault, repeatable):
               \(Fault.syntax.joined(separator: "\n  "))
@@ -31,17 +31,17 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "PEM file with the server's certificate, for wss.", completion: .file()) var tlsCertificate: String?
     @Option(help: "PEM file with the certificate's key.", completion: .file()) var tlsKey: String?
     @Option(help: "How many clients with one key may be logged in at once.") var limit: Int?
-    @Option(help: "A fault to make, of those listed above.") var fault: [String] = []
-    @Flag(help: "Send the capture again and again.") var loop = false
-    @Flag(help: "Move the capture's times so that it starts now.") var now = false
-    @Flag(help: "While no client listens, wait instead of going on.") var resume = false
-    @Flag(help: "Serve the bars, trades and quotes that have passed as the REST API does, on the same port.")
+    @Option(help: "A fault to inject, as listed above; may be repeated.") var fault: [String] = []
+    @Flag(help: "Repeat the capture endlessly.") var loop = false
+    @Flag(help: "Shift the capture's times so that it starts now.") var now = false
+    @Flag(help: "Pause while no client is connected.") var resume = false
+    @Flag(help: "Also serve the bars, trades and quotes sent so far as the REST API does, on the same port.")
     var aggregates = false
     @Flag(help: "Exit when everything is sent.") var exitWhenDone = false
 
     func validate() throws {
         guard capture.isEmpty != (synthetic == nil) else {
-            throw ValidationError("Name --capture files or --synthetic symbols, one of both.")
+            throw ValidationError("Give either --capture files or --synthetic symbols.")
         }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key go together.")
@@ -58,6 +58,7 @@ struct SimulateCommand: AsyncParsableCommand {
             try await Interrupts.serving([simulator])
             let statistics = simulator.statistics
             print("sent \(statistics.eventsSent) events in \(statistics.frames) frames")
+            for remark in statistics.remarks { print(remark) }
         }
     }
 

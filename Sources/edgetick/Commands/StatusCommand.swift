@@ -12,12 +12,11 @@ struct StatusCommand: ConfiguredCommand {
         discussion: """
             Example: edgetick status --watch
 
-            Asks the collector that runs on this data directory over HTTP; when none runs, or it does not answer, the
-            files say. With --json both are given: what the files say, and under "instance" what the collector says.
+            Asks the collector that runs on this data directory over HTTP; if none runs, or it does not answer, the state
+            is read from the files. --json prints both: the files' state, and the collector's own under "instance".
 
-            With --check one line says how it is, and the exit code is 0 when all is well, 1 when health is
-            degraded, 2 when it is failing or the collector does not answer, 3 when none runs. Other failures exit as
-            every command does.
+            --check prints one line; the exit code is 0 if all is well, 1 if health is degraded, 2 if it is failing or the
+            collector does not answer, 3 if none runs. Other failures exit as every command does.
             """.unwrapped)
 
     /// The state of a collector, or of a fleet.
@@ -47,7 +46,7 @@ struct StatusCommand: ConfiguredCommand {
     @Flag(help: "Exit with 0 for ok, 1 degraded, 2 failing, 3 not running.") var check = false
 
     func validate() throws {
-        guard !check || !watch else { throw ValidationError("--check and --watch don't go together.") }
+        guard !check || !watch else { throw ValidationError("--check and --watch can't be combined.") }
     }
 
     func run(_ settings: Settings) async throws {
@@ -63,7 +62,7 @@ struct StatusCommand: ConfiguredCommand {
         try await TerminalScreen.watch { try await screen(settings) }
     }
 
-    /// All of what is shown, as one page.
+    /// The page, with the remark above it.
     private func screen(_ settings: Settings) async throws -> String {
         let (page, remark) = try await page(settings)
         return (remark.map { $0 + "\n" } ?? "") + page
@@ -90,7 +89,10 @@ struct StatusCommand: ConfiguredCommand {
             return (.notRunning, "no collector runs on \(settings.dataDirectory)\(other)")
         }
         guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
-            return (.running(.failing), "process \(holder) holds the files and has no HTTP address")
+            return (
+                .running(.failing),
+                "process \(holder) holds the files but has no HTTP address; it may be starting or stopping"
+            )
         }
         do throws(LocalAPI.Failure) {
             let health = try await api.get("/api/status", as: StatusJSON.self).health

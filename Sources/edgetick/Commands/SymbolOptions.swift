@@ -29,7 +29,7 @@ struct SymbolOptions: ParsableArguments {
 
     var areGiven: Bool { !names.isEmpty || symbols != nil || universe != nil }
 
-    /// What is asked for, in one form for each meaning, whatever the universe holds now; `nil` if nothing is.
+    /// The choice in canonical form, with the universe's key rather than its symbols; `nil` if nothing was chosen.
     var wish: String? {
         guard areGiven else { return nil }
         let names = Set(list.symbols).sorted().map(\.description)
@@ -37,21 +37,23 @@ struct SymbolOptions: ParsableArguments {
     }
 
     /// Returns the symbols in the order given, without duplicates; `nil` if none are given.
-    func chosen(_ settings: Settings) async throws -> [Symbol]? {
+    ///
+    /// - Parameter warns: whether to print the warnings about a universe.
+    func chosen(_ settings: Settings, warns: Bool = true) async throws -> [Symbol]? {
         guard areGiven else { return nil }
         var all = list.symbols
-        if let universe { all += try await settings.resolution(of: universe).symbols }
+        if let universe { all += try await settings.resolution(of: universe, warns: warns).symbols }
         var seen: Set<Symbol> = []
         return all.filter { seen.insert($0).inserted }
     }
 }
 
 extension Settings {
-    /// Resolves a universe key with what the mirror has, and prints the warnings.
-    func resolution(of key: String) async throws -> Resolution {
+    /// Resolves a universe key with what the mirror has, and prints the warnings unless told otherwise.
+    func resolution(of key: String, warns: Bool = true) async throws -> Resolution {
         let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readOnly)
         let resolution = try await relationshipCache(mirror).resolution(of: key)
-        for warning in resolution.warnings { printWarning(warning) }
+        if warns { for warning in resolution.warnings { printWarning(warning) } }
         return resolution
     }
 }
@@ -60,7 +62,7 @@ extension Settings {
 struct DayOptions: ParsableArguments {
     @Option(help: "One day of the New York calendar, such as 2026-11-24.") var date: String?
     @Option(help: "The first of several days.") var from: String?
-    @Option(help: "The last of several days; today when not given.") var to: String?
+    @Option(help: "The last of several days; default: today.") var to: String?
 
     func validate() throws {
         for (name, text) in [("--date", date), ("--from", from), ("--to", to)] {

@@ -17,24 +17,27 @@ struct SyncCommand: ConfiguredCommand {
             --again sends rows again although they count as uploaded: for rows that were lost upstream, or to take the
             upload over from another copy of the file. Rows that are still upstream are skipped. If the table has
             neither received_at nor an identity (edgetick migrate --tick-identity), ticks that are still upstream are
-            stored twice; bars never are. It asks first on a terminal; elsewhere --yes is needed.
+            stored twice; bars never are. Rows before --from that were never uploaded are sent as well if they can't be
+            stored twice; others stop the command, unless they are upstream. It asks first on a terminal; elsewhere
+            --yes is needed.
 
-            A running collector uploads by itself and holds the buffer; this command is for a box that collects no more.
+            A running collector uploads by itself and holds the buffer; this command is for a box that no longer collects.
 
-            Where the database refuses many rows of several symbols alike, they wait in the queue: the cause is a missing
-            partition, a constraint or a trigger rather than the rows. --set-aside makes them dead letters all the same.
+            If the database refuses many rows of several symbols for the same reason, they wait in the queue: the cause is
+            more likely a missing partition, a constraint or a trigger than the rows. --set-aside makes them dead letters
+            anyway.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Say what would be uploaded and change nothing.") var dryRun = false
-    @Flag(help: "Go on uploading every SYNC_INTERVAL until stopped.") var watch = false
-    @Flag(help: "Make refused rows dead letters, however many they are.") var setAside = false
+    @Flag(help: "Keep uploading every SYNC_INTERVAL until stopped.") var watch = false
+    @Flag(help: "Make refused rows dead letters, however many there are.") var setAside = false
     @Flag(
         help: ArgumentHelp(
             "Send uploaded rows again, whatever the ledger upstream says; needs --from.",
             discussion: "For rows that were lost upstream, or to take the upload over from another copy of the file."))
     var again = false
-    @Option(help: "From which row on: when it was received, or with --stream its sequence.") var from: String?
+    @Option(help: "The first row to send: when it was received, or with --stream its sequence.") var from: String?
     @Option(help: "The stream to send again, such as trades (default: all).") var stream: EventStream?
     @Flag(help: "Do not ask.") var yes = false
     @Flag(help: "Print JSON.") var json = false
@@ -50,7 +53,7 @@ struct SyncCommand: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         if dryRun { return try describe(settings) }
-        let advice = "it uploads by itself: edgetick status shows how far, and Push now on its page begins at once"
+        let advice = "it uploads by itself: see edgetick status; Push now on its page uploads at once"
         try await settings.withUploaders(settingAside: setAside, heldAdvice: advice) { buffer, uploaders in
             guard watch else { return try await once(settings, buffer, uploaders) }
             let services = uploaders.map { settings.syncService(buffer, $0) }
@@ -80,7 +83,7 @@ struct SyncCommand: ConfiguredCommand {
         }
         if totals.keptOut > 0 {
             let rows = totals.keptOut.counted("row")
-            printRemark("\(rows) did not end up in the table: a trigger on it discards or redirects rows")
+            printRemark("\(rows) are not in the table after the upload: a trigger on it discards or redirects rows")
         }
         for text in report.missing.values.sorted() { printRemark(text) }
         if let failure = CommandFailure(report) { throw failure }
@@ -91,8 +94,13 @@ struct SyncCommand: ConfiguredCommand {
     private func sendAgain(_ buffer: TickBuffer, _ passes: [UploadPass]) async throws {
         var starts: [(stream: EventStream, sequence: Int64)] = []
         for stream in stream.map({ [$0] }) ?? EventStream.allCases {
-            guard let first = try await first(of: stream, in: buffer) else { continue }
-            starts.append((stream, max(first, buffer.statistics[stream].marks.deleted + 1)))
+            guard var start = try await first(of: stream, in: buffer) else { continue }
+            start = max(start, buffer.statistics[stream].marks.deleted + 1)
+            // No row that waits may be passed over.
+            for pass in passes where pass.streams.contains(stream) {
+                start = try await pass.firstToSend(of: stream, from: start)
+            }
+            starts.append((stream, start))
         }
         let counts = starts.map { ($0.stream, max(0, buffer.statistics[$0.stream].marks.last - $0.sequence + 1)) }
         let text = counts.map { "\($0.1.counted("row")) of \($0.0.rawValue)" }.joined(separator: ", ")

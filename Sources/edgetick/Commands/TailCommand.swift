@@ -9,14 +9,14 @@ struct TailCommand: ConfiguredCommand {
         discussion: """
             Example: edgetick tail AAPL MSFT --kind AM
 
-            Without symbols it prints those of all. Reads the local file beside the collector, so every event is given once, in the order of its stream. Where no
-            collector has run yet, it waits for the file.
+            Without symbols it prints the events of all. It reads the local file beside the collector, so it prints every
+            event once, in the order of its stream. If no collector has run yet, it waits for the file.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "A kind of events, such as AM; repeatable, all when not given.") var kind: [EventKind] = []
-    @Flag(help: "Print a JSON object a line.") var json = false
+    @Option(help: "A kind of events, such as AM; may be repeated; default: all.") var kind: [EventKind] = []
+    @Flag(help: "Print one JSON object per line.") var json = false
 
     func run(_ settings: Settings) async throws {
         let history = TickHistory(directory: settings.dataDirectory)

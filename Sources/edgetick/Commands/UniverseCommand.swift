@@ -4,7 +4,7 @@ import ArgumentParser
 struct UniverseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "universe",
-        abstract: "Which symbols to collect: groups, keys, files, the database's copy.",
+        abstract: "Manage the groups of symbols: import, pull, resolve, check, export.",
         discussion: "Example: edgetick universe import nasdaq100.csv --name nasdaq100",
         subcommands: [
             UniverseList.self, UniverseShow.self, UniverseResolve.self, UniversePull.self, UniverseImport.self,

@@ -13,14 +13,14 @@ struct UniverseExport: ConfiguredCommand {
                       edgetick universe export --format csv --output backup/
                       edgetick universe export nasdaq100 --output nasdaq100.csv
 
-            edgetick universe import brings a backup back exactly, and a group's CSV too.
+            edgetick universe import restores a backup exactly, and reads a group's CSV too.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "A group; the whole mirror when not given.") var name: String?
+    @Argument(help: "A group; default: the whole mirror.") var name: String?
     @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
     @Option(help: "json or csv: the form of a backup; csv writes a directory.") var format = "json"
-    @Option(help: "The file or directory to write; standard output when not given.", completion: .file())
+    @Option(help: "The file or directory to write; default: standard output.", completion: .file())
     var output: String?
 
     func run(_ settings: Settings) async throws {
@@ -36,7 +36,7 @@ struct UniverseExport: ConfiguredCommand {
             guard let output else {
                 throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
             }
-            try failing(as: "\(output) can't be made") {
+            try failing(as: "\(output) can't be created") {
                 try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
             }
             for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }

@@ -9,7 +9,7 @@ enum UniverseFiles {
     /// A backup of a whole mirror.
     case backup(MirrorContents)
 
-    /// A file larger than this is no list of symbols.
+    /// A larger file can't be a list of symbols.
     static let maximumBytes = 256 << 20
 
     /// Reads what the paths name.

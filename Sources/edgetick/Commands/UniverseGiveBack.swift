@@ -9,17 +9,17 @@ import Wire
 /// Returns a group that an import had taken over to the database.
 struct UniverseGiveBack: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "give-back", abstract: "Let the database's group count again in the place of a local one.",
+        commandName: "give-back", abstract: "Replace a local group by the database's group of the same name again.",
         discussion: """
             Example: edgetick universe give-back SPY
 
-            Undoes an import over a group of the database, and pulls. When the database can't be reached the members
+            Undoes an import over a group of the database, and pulls. If the database can't be reached, the members
             stay as they are until the next pull.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, where the name means several groups.")
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, if several groups have the name.")
     var type: GroupType?
     @Flag(help: "Print JSON.") var json = false
 
@@ -31,7 +31,7 @@ struct UniverseGiveBack: ConfiguredCommand {
             .group(named: name, type: type, settings)
         let identity = group.record.identity
         guard group.origin == .local else {
-            throw CommandFailure(.badData, "\(identity.text) is the database's already")
+            throw CommandFailure(.badData, "\(identity.text) is the database's already: there is nothing to give back")
         }
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
         @Sendable func found(in snapshot: UniverseSnapshot) throws -> GroupRecord {

@@ -7,7 +7,7 @@ import Wire
 /// Reads lists of symbols, fund holdings and backups into the mirror.
 struct UniverseImport: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "import", abstract: "Make or replace groups from files of symbols or fund holdings.",
+        commandName: "import", abstract: "Create or replace groups from files of symbols or fund holdings.",
         discussion: """
             Examples: edgetick universe import nasdaq100.csv --name nasdaq100
                       edgetick universe import holdings/ --mode incremental --dry-run
@@ -21,26 +21,28 @@ struct UniverseImport: ConfiguredCommand {
             is named with its line and does not stop the rest; a bad file does not stop the others.
             """.unwrapped)
 
-    /// The most bad rows that are named for one file.
+    /// The most bad rows that are printed for one file.
     private static let shownProblems = 50
 
     @OptionGroup var options: SettingsOptions
     @Argument(
         help: "CSV or .xlsx files, directories of them, or a backup; - is the standard input.", completion: .file())
     var files: [String] = []
-    @Option(help: "The group's name; taken from the content or the file's name when not given. For one file.")
+    @Option(help: "The group's name; default: from the content or the file's name. For a single file.")
     var name: String?
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; taken from the content when not given.")
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; default: from the content.")
     var type: GroupType?
-    @Option(help: "What the group is.") var description: String?
-    @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; ENVIRONMENT when not given.")
+    @Option(help: "A description of the group.") var description: String?
+    @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; default: ENVIRONMENT.")
     var environment: Settings.GroupEnvironment?
-    @Option(help: "full, or incremental: leave groups alone whose file is the same as last time.")
+    @Option(help: "full, or incremental: skip groups whose file has not changed since the last import.")
     var mode = UniverseImporter.Mode.full
-    @Flag(help: "Make SECTOR groups of the columns sector and industry too.") var sectors = false
+    @Flag(help: "Also create SECTOR groups from the columns sector and industry.") var sectors = false
     @Flag(help: "Derive the sectors from the holdings of the eleven sector ETFs, XLB to XLY.") var sectorEtfs = false
-    @Flag(help: "Refuse a file that has a bad row, or a word that is only guessed to be a symbol.") var strict = false
-    @Flag(help: "Let groups change by more than half, stocks change their sector, a backup replace everything.")
+    @Flag(help: "Refuse a file with a bad row, or with a word that only may be a symbol.") var strict = false
+    @Flag(
+        help: "Allow a group to change by more than half, a stock to change its sector, a backup to replace everything."
+    )
     var force = false
     @Flag(help: "Say what would change and change nothing.") var dryRun = false
     @Flag(help: "Print JSON.") var json = false
@@ -71,7 +73,7 @@ struct UniverseImport: ConfiguredCommand {
             sectors && !dryRun && !sectorEtfs
             ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
             : derived?.coverage
-        tell(reports, derived, coverage)
+        printResult(reports, derived, coverage)
         if reports.contains(where: \.outcome.isFault) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
@@ -84,8 +86,8 @@ struct UniverseImport: ConfiguredCommand {
         {
             throw CommandFailure(
                 .usage,
-                "--name \(DisplayText.quoted(name)): a universe key can't mean a name with a comma, a tab or a line break in "
-                    + "it, with blanks around it, or of colons alone")
+                "--name \(DisplayText.quoted(name)): a universe key can't name such a group: leave out commas, tabs, line "
+                    + "breaks, and blanks at either end, and use more than colons")
         }
         result.mode = mode
         result.name = name
@@ -114,14 +116,14 @@ struct UniverseImport: ConfiguredCommand {
         if !dryRun, !isSame { try mirror.restore(contents) }
         let result = RestoredJSON(contents, over: held, isDryRun: dryRun)
         if json { return print(WireJSON.text(of: result)) }
-        let verb = isSame ? "the mirror has this already:" : dryRun ? "would restore" : "restored"
+        let verb = isSame ? "unchanged:" : dryRun ? "would restore" : "restored"
         let size = "\(result.groups.counted("group")), \(result.memberships.counted("membership"))"
         print("\(verb) \(size), \(result.settings.counted("setting"))")
     }
 
     // MARK: - What to say
 
-    private func tell(
+    private func printResult(
         _ reports: [UniverseImporter.Report], _ derived: UniverseImporter.SectorReport?,
         _ coverage: SectorDerivation.Coverage?
     ) {

@@ -5,23 +5,23 @@ import Universe
 import Upstream
 import Wire
 
-/// Makes groups from the stock lists that older installations keep in `cache_entries`.
+/// Creates groups from the stock lists that older installations keep in `cache_entries`.
 struct UniverseMigrateLegacy: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "migrate-legacy", abstract: "Make groups of the stock lists in cache_entries.",
+        commandName: "migrate-legacy", abstract: "Create groups from the stock lists in cache_entries.",
         discussion: """
             Example: edgetick universe migrate-legacy --dry-run
 
-            Reads the rows of types stock_universe, etf_universe and stock_etf_combo from DATABASE_URI, which stays as
-            it is, and makes local groups of them. Each list is a universe under its old keys, NAME:KEY and KEY, so that
-            settings that name one mean the same as before; lists with one key are joined. A stock list index_sp500 is
-            the universe sp500 as well, sector_… a sector, theme_… a theme. Running it again changes nothing that is
-            the same. edgetick universe push writes the groups upstream.
+            Reads the rows of types stock_universe, etf_universe and stock_etf_combo from DATABASE_URI, without changing
+            them, and creates local groups. Each list becomes a universe under its old keys, NAME:KEY and KEY, so that
+            settings keep their meaning; lists with the same key are joined. A stock list index_sp500 also becomes the
+            universe sp500, sector_… a sector, theme_… a theme. Running it again changes only what has changed.
+            edgetick universe push writes the groups upstream.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Flag(help: "Say what would be made and change nothing.") var dryRun = false
-    @Flag(help: "Overwrite groups of the same name that no migration made.") var force = false
+    @Flag(help: "Show what would be created and change nothing.") var dryRun = false
+    @Flag(help: "Overwrite groups of the same name that were not created by a migration.") var force = false
     @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .database }
@@ -35,14 +35,14 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
         if json {
             print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
         } else {
-            for row in migration.rows { tell(row) }
+            for row in migration.rows { printResult(row) }
             let made = "\(migration.changes.count.counted("group")) \(dryRun ? "would be " : "")written"
             print("\(made) from \(migration.rows.count.counted("row"))")
         }
         if migration.rows.contains(where: { $0.fault != nil }) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
-    private func tell(_ row: LegacyMigration.Row) {
+    private func printResult(_ row: LegacyMigration.Row) {
         if let fault = row.fault { print("\(row.source): NOT READ: \(fault)".escapingControls) }
         for group in row.groups {
             let outcome =
@@ -58,7 +58,7 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
         }
         if !row.refused.isEmpty {
             let names = DisplayText.list(row.refused)
-            printRemark("\(row.source): \(row.refused.count) entries are no symbols: \(names)")
+            printRemark("\(row.source): left out what is not a symbol (\(row.refused.count)): \(names)")
         }
     }
 }

@@ -6,7 +6,7 @@ import Universe
 import Upstream
 import Wire
 
-/// Brings the database's groups into the mirror.
+/// Copies the database's groups into the mirror.
 struct UniversePull: ConfiguredCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull", abstract: "Make the mirror equal to the groups in DATABASE_URI.",
@@ -14,14 +14,14 @@ struct UniversePull: ConfiguredCommand {
             Example: edgetick universe pull
 
             Reads definition_groups, group_memberships and cache_entries in one consistent snapshot and writes them in
-            one transaction. Groups that were made here stay, and hide groups of the database that have the same name,
-            type and environment. A pull that would empty the mirror or take more than half of it is refused without
-            --force, which also compares every row when nothing seems to have changed. A damaged mirror is kept under
-            another name, and a fresh one takes its place. A running collector notices by itself.
+            one transaction. Local groups stay, and hide groups of the database that have the same name, type and
+            environment. A pull that would empty the mirror or remove more than half of it is refused without --force,
+            which also compares every row when nothing seems to have changed. A damaged mirror is kept under another
+            name, and a fresh one takes its place. A running collector picks up the changes by itself.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Flag(help: "Let the mirror be emptied or more than halved, and compare every row.") var force = false
+    @Flag(help: "Allow the pull to empty or more than halve the mirror, and compare every row.") var force = false
     @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .database }
@@ -45,7 +45,7 @@ struct UniversePull: ConfiguredCommand {
                 .badData, "nothing was pulled: \(text); look at the database, or add --force if that is right",
                 Self.age(of: mirror))
         }
-        tell(outcome, snapshot)
+        printResult(outcome, snapshot)
     }
 
     static func read(_ source: UniverseSource, withLegacy: Bool = false) async throws -> UniverseSnapshot {
@@ -65,7 +65,7 @@ struct UniversePull: ConfiguredCommand {
         return "the mirror stays in use as it is: pulled from \(note.source) \(age) ago"
     }
 
-    private func tell(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) {
+    private func printResult(_ outcome: PullOutcome, _ snapshot: UniverseSnapshot) {
         var changes: PullChanges?
         if case .replaced(let made) = outcome { changes = made }
         if let warning = changes?.warning { printWarning(warning) }
@@ -88,7 +88,7 @@ struct UniversePull: ConfiguredCommand {
         if snapshot.legacyCount > 0 {
             printRemark(
                 "the database has \(snapshot.legacyCount) lists of stocks in cache_entries, which are not "
-                    + "mirrored: edgetick universe migrate-legacy makes groups of them")
+                    + "mirrored: edgetick universe migrate-legacy creates groups from them")
         }
     }
 }

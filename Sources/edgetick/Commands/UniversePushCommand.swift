@@ -13,18 +13,18 @@ struct UniversePushCommand: ConfiguredCommand {
             Examples: edgetick universe push --dry-run
                       edgetick universe push nasdaq100 SPY --hand-over
 
-            Without names, every local group of every environment goes, each in a transaction of its own: one that the
-            database can't take is named and doesn't keep the others from it. Groups of the database that are not named
-            are left alone. Weights are written as precisely as the column takes them, and as fractions of 1 where the
-            database has them so. With --hand-over the groups count as pulled afterwards, so that from then on the
-            database decides about them. One that an import changed meanwhile stays local, and the exit code is 75.
+            Without names, every local group of every environment is pushed, each in its own transaction: one that the
+            database refuses is reported and doesn't stop the others. The database's other groups are left alone.
+            Weights are written as precisely as the column allows, and as fractions of 1 if the database has them so.
+            With --hand-over the groups count as pulled afterwards, so that the database owns them from then on. One that
+            an import changed meanwhile stays local, and the exit code is 75.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Argument(help: "Groups to push; every local one when none is named.") var names: [String] = []
+    @Argument(help: "Groups to push; default: every local one.") var names: [String] = []
     @Flag(help: "Say what would change and change nothing.") var dryRun = false
-    @Flag(help: "Let groups change by more than half.") var force = false
-    @Flag(help: "Let the next pull keep the groups up to date.") var handOver = false
+    @Flag(help: "Allow a group to change by more than half.") var force = false
+    @Flag(help: "Make the groups the database's, so that pulls keep them up to date.") var handOver = false
     @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .database }
@@ -53,7 +53,7 @@ struct UniversePushCommand: ConfiguredCommand {
                 changed = try mirror.handOver(zip(groups, plan.groups).compactMap { $1.failure == nil ? $0 : nil })
             }
         }
-        tell(plan)
+        printResult(plan)
         for identity in changed {
             printWarning("\(identity.text) was changed here during the push and stays local: push it again")
         }
@@ -78,7 +78,7 @@ struct UniversePushCommand: ConfiguredCommand {
         return chosen
     }
 
-    private func tell(_ plan: PushPlan) {
+    private func printResult(_ plan: PushPlan) {
         if json { return print(WireJSON.text(of: plan.groups.map(PushJSON.init))) }
         for group in plan.groups {
             if let failure = group.failure {

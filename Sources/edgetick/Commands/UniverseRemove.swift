@@ -7,17 +7,17 @@ import Wire
 /// Removes a local group.
 struct UniverseRemove: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Remove a group that was made here.",
+        commandName: "remove", abstract: "Remove a local group.",
         discussion: """
             Example: edgetick universe remove nasdaq100
 
-            The database's group of the same name, where there is one, counts again from the next pull on. A group that
-            came from the database is removed there: the next pull would bring it again.
+            If the database has a group of the same name, that one is used again from the next pull on. Remove a group that
+            came from the database there: the next pull would restore it.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, where the name means several groups.")
+    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, if several groups have the name.")
     var type: GroupType?
     @Flag(help: "Print JSON.") var json = false
 
@@ -28,7 +28,7 @@ struct UniverseRemove: ConfiguredCommand {
         guard group.origin == .local else {
             throw CommandFailure(
                 .badData,
-                "\(identity.text) came from the database, and the next pull would bring it again: remove it there")
+                "\(identity.text) came from the database, and the next pull would restore it: remove it there")
         }
         try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite).removeGroups([identity])
         let answer = RemovedGroupJSON(group.record)

@@ -7,7 +7,7 @@ import Wire
 /// Reports on the contents of the mirror.
 struct UniverseReportCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Report groups, what they share, sectors and the age of the mirror.",
+        commandName: "report", abstract: "Report on groups, their overlaps, sectors and the age of the mirror.",
         discussion: """
             Examples: edgetick universe report
                       edgetick universe report --markdown > universes.md

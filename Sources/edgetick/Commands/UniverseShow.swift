@@ -16,7 +16,7 @@ struct UniverseShow: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group's name, or a symbol.") var name: String
     @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
-    @Flag(help: "Take the name for a stock's symbol.") var stock = false
+    @Flag(help: "Treat the name as a stock's symbol.") var stock = false
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {

@@ -12,8 +12,8 @@ struct UniverseValidate: ConfiguredCommand {
             Examples: edgetick universe validate
                       edgetick universe validate --known symbols.csv --fix
 
-            Ends with 65 when there are faults, with --strict also when there are warnings. --fix respells members of
-            local groups that surely mean another symbol, such as BRK/B for BRK.B.
+            Exits with 65 if there are faults, with --strict also if there are warnings. --fix respells members of
+            local groups that can mean only one other symbol, such as BRK/B for BRK.B.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions

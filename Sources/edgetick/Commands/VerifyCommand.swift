@@ -8,15 +8,15 @@ import Wire
 /// Checks the local files without changing them.
 struct VerifyCommand: ConfiguredCommand {
     static let configuration = CommandConfiguration(
-        commandName: "verify", abstract: "Look through the local files: pages, numbers, values, accounts, ledger.",
+        commandName: "verify", abstract: "Check the local files: pages, row numbers, values, counts, ledger.",
         discussion: """
             Examples: edgetick verify
                       edgetick verify --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite --no-upstream
 
-            Reads only, also while a collector runs, and reads each file about three times; --quick looks at its ends and
-            accounts alone. With DATABASE_URI set, the database is asked too: for the ledger, and unless --quick for every
-            uploaded row. --no-upstream leaves that out.
-            Ends with 65 when there are faults, 74 when a file can't be read, 69 when the database can't be asked.
+            Changes nothing, works while a collector runs, and reads each file about three times; --quick checks only its
+            ends and counts. If DATABASE_URI is set, the database is asked for the ledger and, unless --quick, for every
+            uploaded row; --no-upstream leaves that out.
+            Exits with 65 if there are faults, 74 if a file can't be read, 69 if the database can't be asked.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -47,7 +47,7 @@ struct VerifyCommand: ConfiguredCommand {
         if let failure {
             throw CommandFailure(
                 CommandFailure(failure).status,
-                "the files were not compared with the database; --no-upstream looks at the files alone")
+                "the files were not compared with the database; --no-upstream checks the files alone")
         }
     }
 
@@ -81,7 +81,7 @@ struct VerifyCommand: ConfiguredCommand {
                 result.find(
                     .note, .ledger, at: place,
                     "\(settings.upload.displayedURI(of: role)) was asked for "
-                        + (quick ? "the ledger alone" : "the ledger and every uploaded row"))
+                        + (quick ? "the ledger only" : "the ledger and every uploaded row"))
             } catch let error as UpstreamError {
                 failure = error
                 result.find(.warning, .ledger, at: place, "it can't be asked: \(error.lastDescription)")

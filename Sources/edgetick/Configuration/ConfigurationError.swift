@@ -1,4 +1,4 @@
-/// Why a settings file was not accepted; one line that repeats nothing of the file.
+/// Why a settings file was not accepted, in one line; it quotes nothing of the file, which may hold secrets.
 struct ConfigurationError: Error, Sendable, Equatable {
     var path: String
     var text: String

@@ -1,7 +1,7 @@
 import SystemPackage
 
 extension EnvironmentFile {
-    /// More than any list of settings needs.
+    /// The largest file that is read, far more than any settings need.
     static let maximumBytes = 1 << 20
     /// How long a pipe may be silent: some programs ask a person before they write a secret into one.
     static let patience = Duration.seconds(10)
@@ -20,7 +20,8 @@ extension EnvironmentFile {
             bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
         } catch is FileContents.TooLarge {
             throw ConfigurationError(
-                path: path, text: "larger than 1 MiB, so no list of settings: name another file with --env-file")
+                path: path, text: "larger than 1 MiB, so it can't be a settings file: name another file with --env-file"
+            )
         } catch {
             let code = error as? Errno
             if code == .noSuchFileOrDirectory || code == .notDirectory {
@@ -40,11 +41,11 @@ extension EnvironmentFile {
         do {
             let bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                return .fault("\(path) is no text: save it as UTF-8")
+                return .fault("\(path) is not UTF-8 text: save it as UTF-8")
             }
             return .text(text)
         } catch is FileContents.TooLarge {
-            return .fault("\(path) is larger than 1 MiB, so it holds no secret: name another file")
+            return .fault("\(path) is larger than 1 MiB, so it can't be a file with one secret: name another file")
         } catch {
             return .fault("\(path) can't be read (\(why(error))): correct the path, or the file's owner and mode")
         }

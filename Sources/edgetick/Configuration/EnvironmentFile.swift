@@ -46,10 +46,10 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         _ bytes: ArraySlice<UInt8>, _ number: Int, _ environment: [String: String]
     ) throws(SettingRefusal) {
         guard !bytes.contains(0) else {
-            throw SettingRefusal("a NUL byte: the file is damaged or no text; write it again")
+            throw SettingRefusal("a NUL byte: the file is damaged or not a text file; write it again")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw SettingRefusal("bytes that are no UTF-8: save the file as UTF-8")
+            throw SettingRefusal("bytes that are not UTF-8: save the file as UTF-8")
         }
         var rest = text[...].trimmingBlanks()
         guard let first = rest.first, first != "#" else { return }
@@ -65,13 +65,13 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         }
         let key = String(rest[..<equals].trimmingBlanks())
         guard Self.isKey(key) else {
-            throw SettingRefusal("what is before `=` is no key: letters, digits and underscores make one")
+            throw SettingRefusal("the text before `=` is not a key: use letters, digits and underscores")
         }
         let value = try WrittenValue(rest[rest.index(after: equals)...]) { [entries] in
             environment[$0] ?? entries[$0]?.value
         }
         if let earlier = entries[key] {
-            add(.warning, key, number, "is on line \(earlier.line) already; this line counts")
+            add(.warning, key, number, "is already on line \(earlier.line); this line counts")
         }
         for remark in value.remarks { add(.warning, key, number, remark) }
         entries[key] = Entry(value: value.text, line: number, fault: value.fault)

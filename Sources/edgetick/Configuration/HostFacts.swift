@@ -2,7 +2,7 @@ import Collector
 import FoundationEssentials
 import Glibc
 
-/// The facts about the machine and the process on which defaults depend.
+/// Facts about the machine and the process on which defaults depend.
 struct HostFacts: Sendable, Equatable {
     var hostName: String?
     var homeDirectory: String?

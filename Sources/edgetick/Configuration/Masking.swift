@@ -63,7 +63,7 @@ struct Masking: Sendable, ConcealsContents {
         return shown
     }
 
-    /// The query parameters of a database URI that are no secret.
+    /// The query parameters of a database URI that are not secret.
     private static let harmless: Set = [
         "sslmode", "sslrootcert", "application_name", "connect_timeout", "target_session_attrs", "host",
         "hostaddr", "port", "dbname", "user", "gssencmode", "channel_binding", "keepalives",

@@ -1,6 +1,6 @@
 import MarketData
 
-/// Other programs' keys for what EdgeTick does: those of the platform beside which it runs, and customary names.
+/// Other names for EdgeTick's keys: those of the platform beside which it runs, and common ones.
 ///
 /// Both programs must be able to start with the same settings file, so none of these keys is a fault.
 enum PlatformKeys {

@@ -31,18 +31,11 @@ struct ServerAddress: Equatable {
         }
     }
 
-    var isLoopback: Bool { ServerAddress.isLoopback(host) }
+    var isLoopback: Bool { HostName.isLoopback(host) }
 
     /// Whether the host is one of the feed's delayed ones: `delayed.`, `delayed-business.` and the like.
     var isDelayed: Bool {
         let name = host.lowercased()
         return name.hasPrefix("delayed.") || name.hasPrefix("delayed-")
-    }
-
-    /// Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`.
-    static func isLoopback(_ host: String) -> Bool {
-        if host.lowercased() == "localhost" || host == "::1" { return true }
-        let numbers = host.split(separator: ".", omittingEmptySubsequences: false)
-        return numbers.count == 4 && numbers[0] == "127" && numbers.allSatisfy { UInt8($0) != nil }
     }
 }

@@ -96,6 +96,8 @@ enum SettingDisplay: Sendable, Equatable {
 
     /// Whether the value holds a secret.
     var isSecret: Bool { [.secret, .secrets, .databaseURI].contains(self) }
+    /// Whether the value may come from a file of its own, because it is or may hold a secret.
+    var mayBeInFile: Bool { isSecret || self == .proxy }
 }
 
 /// Why a text is not a valid value: says what is allowed, and never repeats the text.

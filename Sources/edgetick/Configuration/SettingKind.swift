@@ -112,8 +112,8 @@ private func durationText(_ unit: Duration, _ range: ClosedRange<Duration>) -> S
     ]
     let unit = names[unit] ?? "seconds"
     return
-        "a duration from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound)), a bare number counts "
-        + "\(unit), or with a unit such as 500ms, 5s, 2m, 1h"
+        "a duration from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound)), as a number of "
+        + "\(unit) or with a unit such as 500ms, 5s, 2m, 1h"
 }
 
 extension SettingKind<Int64> {
@@ -151,8 +151,8 @@ extension SettingKind<Secret> {
     static func secret(least: Int = 1) -> SettingKind {
         let length =
             least > 1
-            ? "allowed: \(least) printable ASCII characters or more, without spaces; `openssl rand -hex 24` makes one"
-            : "holds spaces or characters beyond ASCII: copy it again"
+            ? "allowed: at least \(least) printable ASCII characters without spaces; `openssl rand -hex 24` makes one"
+            : "has spaces or non-ASCII characters in it: copy it again"
         return SettingKind("printable ASCII characters without spaces", display: .secret) {
             text, _ throws(SettingRefusal) in
             guard text.utf8.count >= least, isPrintable(text) else { throw SettingRefusal(length) }
@@ -166,7 +166,7 @@ extension SettingKind<Secret> {
             // libpq judges the form: see ``Settings/upstream(_:statementTimeout:answeringWithin:)``.
             guard isPrintable(text) || !text.contains("://") else {
                 throw SettingRefusal(
-                    "holds spaces or characters beyond ASCII: write them percent-encoded, a space as %20")
+                    "has spaces or non-ASCII characters in it: write them percent-encoded, a space as %20")
             }
             return Secret(text)
         }
@@ -204,7 +204,7 @@ extension SettingKind<String> {
     static var path: SettingKind {
         SettingKind("a path", display: .path) { text, host throws(SettingRefusal) in
             if text.hasPrefix("~"), host.homeDirectory == nil || !(text == "~" || text.hasPrefix("~/")) {
-                throw SettingRefusal("this ~ means no directory known here: write the whole path")
+                throw SettingRefusal("the home directory that ~ stands for is not known: write the whole path")
             }
             return host.absolutePath(text)
         }
@@ -252,7 +252,8 @@ extension SettingKind<[String]> {
 extension SettingKind<BarColumns> {
     static var barColumns: SettingKind {
         SettingKind(
-            "our names with the table's, such as timestamp:time,volume:vol; ours are \(BarColumns.names.joined(separator: ", "))"
+            "pairs of EdgeTick's name and the table's, such as timestamp:time,volume:vol; EdgeTick's are "
+                + BarColumns.names.joined(separator: ", ")
         ) { BarColumns($0) }
     }
 }

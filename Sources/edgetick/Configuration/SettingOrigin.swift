@@ -2,7 +2,7 @@
 enum SettingOrigin: Sendable, Equatable {
     case defaultValue
     case environment
-    /// A line of a file of settings, from 1.
+    /// A line of a settings file, from 1.
     case file(path: String, line: Int)
     /// A file that holds this value alone.
     case secretFile(path: String)

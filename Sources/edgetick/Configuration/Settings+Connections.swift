@@ -2,7 +2,7 @@ import Feed
 import MarketData
 
 extension Settings.Connections {
-    /// Reads the numbered connections, or makes the single one, and notes which keys the mode ignores.
+    /// Reads the numbered connections, or creates the single one, and notes which keys are ignored in this mode.
     mutating func readNumbered(
         _ reader: inout SettingReader, _ needs: Settings.Needs, fallback: Settings.UniverseFallback
     ) {
@@ -13,12 +13,15 @@ extension Settings.Connections {
         if isMulti, maximum > 3 {
             reader.add(
                 .warning, \.connections.maximum,
-                "more than 3 connections need an account that allows them; otherwise they push each other out")
+                "more than 3 connections need an account that allows them; otherwise they disconnect each other")
         }
-        if isMulti, universeKey != nil { isMulti = canBeSeveral(&reader, numbered) }
+        if isMulti, universeKey != nil {
+            isMulti = canBeSeveral(&reader, numbered)
+            isFallback = !isMulti
+        }
         guard isMulti else {
             list = [only]
-            if !numbered.isEmpty {
+            if !numbered.isEmpty, !isFallback {
                 reader.add(
                     .note, \.connections.isMulti,
                     "is not true, so these keys are ignored: \(numbered.map(\.name).joined(separator: ", "))")
@@ -75,7 +78,8 @@ extension Settings.Connections {
         }
         reader.add(
             .warning, \.connections.isMulti,
-            "several connections can't be used as they are set: going on with the one of SYMBOL_UNIVERSE_KEY")
+            "the settings of the numbered connections can't be used (see the other warnings): continuing with the single "
+                + "connection of SYMBOL_UNIVERSE_KEY")
         return false
     }
 
@@ -88,14 +92,14 @@ extension Settings.Connections {
                 if !isSwitched, connection.universeKey != nil || connection.symbols != nil {
                     reader.add(
                         .warning, Self.setting(\.isEnabled, number),
-                        "connection \(number) has symbols, and is not enabled: set this to true to collect them")
+                        "connection \(number) has symbols but is not enabled: set this to true to collect them")
                 }
                 continue
             }
             if let other = list.first(where: { $0.name == connection.name }) {
                 reader.add(
                     .fault, Self.setting(\.name, number),
-                    "connection \(other.number) has this name already: give each its own")
+                    "connection \(other.number) already has this name: give each its own")
             }
             // If symbols are spread, a connection without its own takes a share.
             if connection.universeKey == nil, connection.symbols == nil, rules.strategy == .manual {
@@ -109,12 +113,13 @@ extension Settings.Connections {
         for (number, keys) in beyond.sorted(by: { $0.key < $1.key }) { refuse(keys, of: number, &reader) }
         if list.isEmpty {
             reader.add(
-                .fault, Self.setting(\.isEnabled, 1), "no connection is enabled: set this to true, or another one's")
+                .fault, Self.setting(\.isEnabled, 1),
+                "no connection is enabled: set this to true, or the same key of another connection")
         }
         return list
     }
 
-    /// Says what becomes of the keys of a connection beyond the limit.
+    /// Reports the keys of a connection beyond the limit: a fault if it is enabled, else a note.
     private func refuse(_ keys: [ConnectionKey], of number: Int, _ reader: inout SettingReader) {
         let connection = Self.connection(number, &reader)
         let enabled = Self.setting(\.isEnabled, number)

@@ -20,7 +20,8 @@ extension Settings.Feed {
 extension SettingKind<HTTPProxy> {
     static var proxy: SettingKind {
         SettingKind(
-            "an address such as http://user:password@host:port; other kinds of proxies can't be used", display: .proxy
+            "an address such as http://user:password@host:port; other kinds of proxies are not supported",
+            display: .proxy
         ) { HTTPProxy($0) }
     }
 }

@@ -45,7 +45,7 @@ extension Settings {
         if needs.contains(.feed), feed.source == .feed, !reader.isSet(\.feed.apiKey) {
             reader.fault(
                 \.feed.apiKey,
-                "is needed to collect from the feed: set it, or set USE_SYNTHETIC_DATA=true to try without")
+                "is needed to collect from the feed: set it, or set USE_SYNTHETIC_DATA=true to try without a key")
         }
         if needs.contains(.feed), feed.source == .none {
             reader.add(.warning, \.feed.isUsed, "there is no feed to collect from; buffered events are still uploaded")
@@ -77,8 +77,8 @@ extension Settings {
         if reader.isSet(\.upload.databaseURI) {
             reader.fault(
                 \.feed.isSynthetic,
-                "synthetic events must not be uploaded to DATABASE_URI: unset one of the two; to see an upload, run "
-                    + "edgetick demo")
+                "synthetic events must not be uploaded to DATABASE_URI: unset one of the two; edgetick demo shows an upload"
+            )
         }
     }
 
@@ -92,8 +92,7 @@ extension Settings {
         if reader.isSet(\.upload.ticksURI), !reader.isSet(\.upload.databaseURI) {
             reader.fault(
                 \.upload.ticksURI,
-                "goes with DATABASE_URI, which has the bars and the groups: set both, or DATABASE_URI alone for "
-                    + "everything")
+                "needs DATABASE_URI, which has the bars and the groups: set both, or only DATABASE_URI for everything")
             upload.ticksURI = nil
         }
         upload.displayedURI = upload.databaseURI.map { reader.masking.show($0.reveal(), .databaseURI) }
@@ -121,7 +120,7 @@ extension Settings {
         if let port = relay.port, port == http.port, port != 0 {
             reader.fault(\.relay.port, "HTTP_PORT is \(port) too: give the relay a port of its own")
         }
-        guard !ServerAddress.isLoopback(relay.host) else { return }
+        guard !HostName.isLoopback(relay.host) else { return }
         if relay.keys.isEmpty {
             reader.fault(\.relay.host, "other machines could connect: set RELAY_KEYS as well, or use 127.0.0.1")
         }
@@ -140,7 +139,15 @@ extension Settings {
         switch shard {
         case .fixed(_, let count):
             if shardReplicas > count {
-                reader.fault(\.shardReplicas, "SHARD names fewer boxes than that: set 1, or name more boxes in SHARD")
+                reader.fault(
+                    \.shardReplicas, "SHARD has fewer boxes than that: set this to 1, or raise the number in SHARD")
+            }
+            let ticks = EventKind.allCases.filter { $0.stream != .bars && feed.events.contains($0) }
+            if shardReplicas > 1, collectorGroup == nil, reader.isSet(\.upload.databaseURI), !ticks.isEmpty {
+                reader.fault(
+                    \.shardReplicas,
+                    "needs COLLECTOR_GROUP, the same on all boxes: without it, the database would store the "
+                        + "\(ticks.map(\.plural).joined(separator: " and ")) of both boxes")
             }
         case .auto:
             if collectorGroup == nil {
@@ -151,12 +158,12 @@ extension Settings {
             }
         }
         if connections.list.contains(where: { SymbolList($0.symbols ?? "").isWildcard }) {
-            reader.fault(\.shard, "the feed can't be asked for a part of *: name the symbols, or a universe key")
+            reader.fault(\.shard, "* can't be shared among boxes: name the symbols, or a universe key")
         }
     }
 
     private func checkHTTP(_ reader: inout SettingReader) {
-        if !ServerAddress.isLoopback(http.host), !reader.isSet(\.http.token) {
+        if !HostName.isLoopback(http.host), !reader.isSet(\.http.token) {
             reader.fault(\.http.host, "other machines could connect: set HTTP_TOKEN as well, or use 127.0.0.1")
         }
     }

@@ -75,6 +75,8 @@ struct Settings: Sendable {
         var list: [Connection] = []
         /// The single connection, to fall back on if several can't be used; `nil` without SYMBOL_UNIVERSE_KEY.
         var single: Connection?
+        /// Whether `list` has the single connection only because the settings of several can't be used.
+        var isFallback = false
         var maximum = 0
         /// How they share the symbols; without what depends on other settings.
         var rules = SetConfiguration()
@@ -132,6 +134,8 @@ struct Settings: Sendable {
         /// set.
         var mostBatchRows = 0
         var statementTimeout = Duration.zero
+        /// Whether triggers that keep rows out of their tables are no problem.
+        var keepsOutOnPurpose = false
         var barTimestamp = BarTimestamp.start
         /// `nil` = whatever fits the table.
         var barConflict: BarConflict?

@@ -5,18 +5,20 @@ enum SettingsDocument {
         var text = """
             # Settings
 
-            Every key of the environment and of `.env`. The environment takes precedence; `edgetick config` shows the values in effect
-            and where each was set. `edgetick config --markdown` prints this page.
+            EdgeTick reads these keys from the environment and from `.env`. The environment takes precedence; `edgetick config`
+            shows the values in effect and where each was set. `edgetick config --markdown` prints this page.
 
-            A key whose value is never shown can be read from a file, which holds nothing else: `MASSIVE_API_KEY_FILE` and the like
-            name it. That of `RELAY_KEYS_FILE` may have each key on a line; lines that begin with `#` are left out.
+            A value that is marked as never shown can come from a file that contains nothing else: set `MASSIVE_API_KEY_FILE` (and
+            likewise for other keys, also `HTTPS_PROXY` and `ALL_PROXY`) to the file's path. The file of `RELAY_KEYS_FILE` may have
+            each key on a line of its own; lines that begin with `#` are ignored.
 
-            `${NAME}`, `${NAME:-otherwise}` and `$NAME` in `.env` stand for variables that are set, but not between single quotes.
+            In `.env`, `${NAME}`, `${NAME:-otherwise}` and `$NAME` are replaced by the values of variables that the environment or
+            an earlier line sets, except between single quotes or backticks. A `${NAME}` that nothing sets is an error.
 
-            A secret that changes under a running collector: the user and password in the file of `DATABASE_URI_FILE` or
-            `DATABASE_URI_TICKS_FILE` count from the next connection on, as those of `PGPASSFILE` do, without a signal. `RELAY_KEYS`
-            are read again on SIGHUP, from where they were set. `MASSIVE_API_KEY`, `HTTP_TOKEN` and an address in the URI count from
-            the next start.
+            If a secret changes while a collector runs, a new user or password in the file of `DATABASE_URI_FILE`,
+            `DATABASE_URI_TICKS_FILE` or `PGPASSFILE` is used from the next connection on, without a signal. `RELAY_KEYS` are read
+            again on SIGHUP, from where they were set. A new `MASSIVE_API_KEY` or `HTTP_TOKEN`, or another address in a URI, takes
+            effect at the next start.
 
             """
         for section in Settings.sections {
@@ -24,8 +26,8 @@ enum SettingsDocument {
             guard section.hasConnections else { continue }
             text += """
 
-                The keys of a numbered connection, here the second; there are as many as `WEBSOCKET_CONNECTIONS_MAX`, and only the
-                first is enabled by default:
+                The keys of a numbered connection, here of the second. There are as many connections as `WEBSOCKET_CONNECTIONS_MAX`
+                says, and only the first is enabled by default:
 
 
                 """ + table(Settings.Connection.settings(2))

@@ -1,7 +1,7 @@
 import MarketData
 import Wire
 
-/// What is in effect and where each value came from, for `edgetick config`. Holds no secret.
+/// The settings in effect and where each value came from, for `edgetick config`. Contains no secret.
 struct SettingsReport: Sendable, Equatable {
     struct Row: Sendable, Equatable {
         var key: String
@@ -16,7 +16,7 @@ struct SettingsReport: Sendable, Equatable {
     /// Faults, warnings and notes.
     let findings: [SettingFinding]
 
-    /// Reports on what was set, right or wrong. Pure.
+    /// Reports on everything that was set, valid or not. Pure.
     init(_ snapshot: SettingsSnapshot, host: HostFacts, needs: Settings.Needs = []) {
         let masking = Masking(snapshot)
         var numbers = Set(snapshot.values.keys.compactMap { ConnectionKey(name: $0)?.number })

@@ -83,7 +83,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     }
 
     private static let known = Set(Settings.all.map(\.name))
-    private static let secrets = Settings.all.filter(\.display.isSecret)
+    private static let secrets = Settings.all.filter(\.display.mayBeInFile)
     private static let secretFiles = Set(secrets.map { $0.name + fileSuffix })
 
     private static func isKnown(_ name: String) -> Bool { known.contains(name) || ConnectionKey(name: name) != nil }
@@ -112,7 +112,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
                 let value = try? WrittenValue(trimmed, variables: nil), value.text != set
             {
                 text = value.text
-                add(.note, name, origin, "quotes around it and a comment behind it are left out")
+                add(.note, name, origin, "the quotes around it and a comment after it are left out")
             }
         } else if let fault = entries[name]?.fault {
             add(.fault, name, origin, fault)
@@ -154,15 +154,15 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             let text =
                 lines.isEmpty
                 ? "the file is empty: write the value into it, on one line"
-                : "every line of the file begins with #, and such lines are left out: write a key on a line"
+                : "every line of the file begins with #, as no key can: write a key that begins otherwise on a line"
             return add(.fault, name, named.origin, text)
         }
         // Earlier versions read only the first line: what else is there must not keep a collector from starting.
         if kept.count < lines.count {
             let text =
                 isList
-                ? "lines of the file that begin with # are left out"
-                : "the file has \(lines.count) lines, and the first one counts: write the value alone into it, on one line"
+                ? "lines of the file that begin with # are left out: a key can't begin with #"
+                : "the file has \(lines.count) lines, of which the first is used: write only the value into it, on one line"
             add(.warning, name, named.origin, text)
         }
         if kept.count > 1 { add(.note, name, named.origin, "each of \(kept.count) lines of the file is a key") }
@@ -198,8 +198,8 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             switches.append((kind, value.flatMap { SettingKind<Bool>.isTrue($0.text) }))
             guard let value else { continue }
             origin = origin ?? value.origin
-            let fate = isSet ? "is ignored: \(key) is set" : "is used for \(kind.rawValue) in \(key)"
-            add(.note, name, value.origin, fate)
+            let use = isSet ? "is ignored: \(key) is set" : "is used for \(kind.rawValue) in \(key)"
+            add(.note, name, value.origin, use)
         }
         guard !isSet, let origin, switches.contains(where: { $0.isOn != nil }) else { return }
         var kinds = switches.filter { $0.isOn ?? ($0.kind == .minuteBar) }.map(\.kind)

@@ -1,4 +1,4 @@
-/// A settings file to start from, made from the list of keys: first what everybody needs, then every other key,
+/// A settings file to start from, made from the list of keys: first the keys that everybody needs, then every other key,
 /// commented out and with its default.
 enum SettingsTemplate {
     /// The keys at the top, each with an example value and whether its line is active.

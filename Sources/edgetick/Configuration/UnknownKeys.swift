@@ -7,11 +7,16 @@ import MarketData
 /// meant, and would be missing without notice. The process environment is shared with every other program (a container
 /// platform adds names of its own), so there both are only warnings.
 enum UnknownKeys {
-    /// The prefixes of EdgeTick's keys.
-    static let prefixes = [
-        "WEBSOCKET_", "MASSIVE_", "BUFFER_", "SYNC_", "UNIVERSE_", "EDGETICK_", "HTTP_", "FEED_", "RELAY_",
-        "COLLECTOR_", "SYMBOL_", "USE_MASSIVE_", "USE_MULTI_", "USE_SYNTHETIC_", "BAR_",
-    ]
+    /// The prefixes that only EdgeTick's keys have, such as `BUFFER_` and `USE_MULTI_`.
+    static let prefixes = Set(
+        Settings.all.compactMap { setting -> String? in
+            let words = setting.name.split(separator: "_")
+            guard words.count > 1, !common.contains(words[0]) else { return nil }
+            return words[0] == "USE" ? "USE_\(words[1])_" : "\(words[0])_"
+        })
+
+    /// The first words of keys that are as common in other programs' names.
+    private static let common: Set<Substring> = ["ALL", "DATABASE", "HTTPS", "LOG", "NO"]
 
     /// Names that have a meaning by convention among other programs.
     private static let foreign: Set = ["HTTP_PROXY"]
@@ -19,7 +24,7 @@ enum UnknownKeys {
     /// Names of other programs that may have been meant for EdgeTick; only a warning, even in a file.
     private static let ambiguous: Set = ["DATABASE_URL"]
 
-    /// A finding for each name that seems mistyped, in the order of names; without values, which may be secret.
+    /// A finding for each name that seems mistyped, sorted by name; without values, which may be secret.
     static func findings(in snapshot: SettingsSnapshot) -> [SettingFinding] {
         snapshot.others.sorted { $0.key < $1.key }.compactMap { name, origin in
             finding(name, origin, snapshot)

@@ -20,7 +20,7 @@ struct WrittenValue: ConcealsContents {
             var bare = Self.withoutComment(written)
             if bare.last == ";" {
                 bare = bare.dropLast().trimmingBlanks()
-                remarks.append("the ; at its end is left out")
+                remarks.append("the ; at the end is left out")
             }
             put(bare, variables)
             return
@@ -94,17 +94,19 @@ struct WrittenValue: ConcealsContents {
     private mutating func put(_ reference: Reference, isAll: Bool, _ variables: (String) -> String?) {
         if let value = variables(reference.name) {
             // Tell the user: the value may be a password that happens to contain a $.
-            if !reference.isBraced { remarks.append("the variable after $ is put in; single quotes keep a $") }
+            if !reference.isBraced {
+                remarks.append("the variable after $ is replaced by its value; single quotes keep the $")
+            }
             return text += value
         }
         if let otherwise = reference.otherwise { return text += otherwise }
         text += reference.written
         if reference.isBraced || isAll {
             fault =
-                "it names a variable that neither the environment nor a line above sets: set that, or write the value "
-                + "in single quotes"
+                "it refers to a variable that neither the environment nor a line above sets: set that, or put the value in "
+                + "single quotes"
         } else {
-            remarks.append("the $ in it names no variable and is taken as it is; single quotes say so")
+            remarks.append("the $ in it is followed by no known variable and is kept; single quotes make that clear")
         }
     }
 
@@ -131,9 +133,9 @@ struct WrittenValue: ConcealsContents {
             guard let end = rest.firstIndex(of: "}") else { return nil }
             let content = rest[rest.index(after: rest.startIndex)..<end]
             let name = content.prefix { $0 == "_" || $0.isASCII && ($0.isLetter || $0.isNumber) }
-            let behind = content.dropFirst(name.count)
-            guard !name.isEmpty, behind.isEmpty || behind.hasPrefix(":-") || behind.hasPrefix("-") else { return nil }
-            if !behind.isEmpty { otherwise = behind.drop { $0 == ":" }.dropFirst() }
+            let suffix = content.dropFirst(name.count)
+            guard !name.isEmpty, suffix.isEmpty || suffix.hasPrefix(":-") || suffix.hasPrefix("-") else { return nil }
+            if !suffix.isEmpty { otherwise = suffix.drop { $0 == ":" }.dropFirst() }
             self.name = String(name)
             written = text[...end]
         }

@@ -1,7 +1,7 @@
 import MarketData
 import Store
 
-/// What became of every event of a demo: sent, durable, uploaded, doubled or lost. Pure.
+/// Accounts for every event of a demo: sent, durable, uploaded, doubled or lost. Pure.
 struct DemoBalance: Equatable {
     struct Line: Equatable {
         var stream: EventStream
@@ -51,9 +51,9 @@ struct DemoBalance: Equatable {
         guard inGaps > 0 else { return table }
         return table + """
 
-            In a gap: on their way when the collector was killed. The file records the gap
-            with its symbols and times; a collector that goes on fetches its bars from the
-            REST API half a minute later.
+            In a gap: in flight when the collector was killed. The file records the gap with
+            its symbols and times; with the real feed, its bars are then fetched from the REST
+            API.
 
             """
     }

@@ -38,14 +38,14 @@ struct DemoCollector {
             await Task.detached { try? await Task.sleep(for: .milliseconds(50)) }.value
         }
         await process.end(SIGKILL)
-        throw CommandFailure(.unavailable, "the collector doesn't start; see \(log)")
+        throw CommandFailure(.unavailable, "the collector did not start; see \(log)")
     }
 
     /// Runs another command of this program with the same settings.
     func run(_ command: String) async throws {
         let status = await (try launch(command, environment)).exit()
         guard status == 0 else {
-            throw CommandFailure(.unavailable, "edgetick \(command) has failed with exit code \(status); see \(log)")
+            throw CommandFailure(.unavailable, "edgetick \(command) failed with exit code \(status); see \(log)")
         }
     }
 

@@ -70,7 +70,9 @@ struct DemoDatabase {
         try await command("psql", "-X", "-q", "-A", "-t", "-F", " ", "-d", uri, "-o", answer, "-c", sql)
         let numbers = try String(contentsOfFile: answer, encoding: .utf8).split { $0 == " " || $0 == "\n" }
             .compactMap { Int($0) }
-        guard numbers.count == 6 else { throw CommandFailure(.unavailable, "the database's counts can't be read") }
+        guard numbers.count == 6 else {
+            throw CommandFailure(.unavailable, "psql's row counts can't be read; see \(log)")
+        }
         return [.bars: (numbers[0], numbers[1]), .trades: (numbers[2], numbers[3]), .quotes: (numbers[4], numbers[5])]
     }
 
@@ -81,7 +83,7 @@ struct DemoDatabase {
         let process = try DemoProcess(user + [binaries + "/" + name] + arguments, environment: environment, log: log)
         let status = await process.exit()
         guard status == 0 else {
-            throw CommandFailure(.unavailable, "PostgreSQL's \(name) has failed with exit code \(status); see \(log)")
+            throw CommandFailure(.unavailable, "PostgreSQL's \(name) failed with exit code \(status); see \(log)")
         }
     }
 }

@@ -44,7 +44,8 @@ struct DemoDirectory: Sendable {
         let parent = ProcessInfo.processInfo.environment["TMPDIR"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/tmp"
         var template = Array("\(parent)/\(name)-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw CommandFailure(.ioError, "no directory can be made in \(parent): \(String(cString: strerror(errno)))")
+            throw CommandFailure(
+                .ioError, "no directory can be created in \(parent): \(String(cString: strerror(errno)))")
         }
         return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

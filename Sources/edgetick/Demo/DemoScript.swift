@@ -1,12 +1,12 @@
-/// What the demo breaks, and when. Pure.
+/// The schedule by which the demo breaks its parts. Pure.
 struct DemoScript {
     /// Something done to the collector or its surroundings, and the line printed when it begins.
     enum Act: String {
-        case cutFeed = "The feed's connection is cut. The collector connects again by itself."
-        case killCollector = "The collector is killed (kill -9). What is durable stays in the file."
-        case startCollector = "The collector is started again and goes on with the same file."
-        case stopDatabase = "The database is stopped. Collection goes on; rows wait in the file."
-        case startDatabase = "The database is back. What waited is uploaded, once."
+        case cutFeed = "The feed's connection is cut. The collector reconnects by itself."
+        case killCollector = "The collector is killed (kill -9). Every durable row stays in the file."
+        case startCollector = "The collector is restarted and continues with the same file."
+        case stopDatabase = "The database is stopped. Collection continues; rows wait in the file."
+        case startDatabase = "The database is back. The waiting rows are uploaded, each once."
     }
 
     /// The acts still to come, each with its time since the start.

@@ -45,7 +45,7 @@ final class DemoStage: Service {
         self.limit = limit
     }
 
-    /// What became of every event; `nil` until the demo has ended, or if it was stopped before the first event.
+    /// The account of all events; `nil` until the demo has ended, or if it was stopped before the first event.
     var balance: DemoBalance? { found.withLock { $0 } }
 
     func run() async throws {

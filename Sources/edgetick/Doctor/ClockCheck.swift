@@ -1,3 +1,5 @@
+import MarketData
+
 /// Compares this machine's clock with another one. Reads no clock itself.
 ///
 /// Receive times, latencies and the ends of gaps come from this machine's clock, and certificates are refused if it is
@@ -12,10 +14,7 @@ struct ClockCheck: Sendable, Equatable {
     /// The resolution of the other clock, in milliseconds.
     var coarseness: Int64 = 0
 
-    /// The smallest offset that is reported as wrong, in milliseconds.
-    private static let tolerance: Int64 = 2000
-
-    /// By how many milliseconds this clock is certainly ahead; negative if it is behind.
+    /// The least number of milliseconds that this clock is ahead, whatever the delay of the answer; negative if behind.
     var offset: Int64 {
         if asked > shown + coarseness { return asked - shown - coarseness }
         return answered < shown ? answered - shown : 0
@@ -23,11 +22,11 @@ struct ClockCheck: Sendable, Equatable {
 
     /// What doctor prints.
     var finding: Finding {
-        guard abs(offset) >= Self.tolerance else {
+        guard abs(offset) >= WallClock.tolerance else {
             let middle = asked + (answered - asked) / 2 - shown - coarseness / 2
             return .ok(
                 "clock",
-                "within \(Self.tolerance / 1000) s of \(other)"
+                "within \(WallClock.tolerance / 1000) s of \(other)"
                     + (coarseness == 0 ? ": \(abs(middle)) ms \(middle < 0 ? "behind" : "ahead")" : ""))
         }
         let seconds = Double(abs(offset)) / 1000

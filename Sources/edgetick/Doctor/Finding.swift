@@ -3,7 +3,7 @@ import Wire
 
 /// One result of `doctor`.
 struct Finding: Sendable, Equatable {
-    /// What was looked at: `configuration`, `files`, `disk`, …
+    /// What was checked: `configuration`, `files`, `disk`, …
     var subject: String
     var level: DoctorFindingJSON.Level
     /// What was found and, if something is wrong, what to do.

@@ -38,7 +38,7 @@ struct LocalChecks {
                 findings.append(.warning("files", "\(dropped) dropped; \(advice)"))
             }
         } catch {
-            let absent = Finding.note("files", "ticks.sqlite is not there yet; the first run makes it")
+            let absent = Finding.note("files", "ticks.sqlite does not exist yet; the first run creates it")
             findings.append(error.reason == .missing ? absent : .failure("files", error))
         }
         return findings
@@ -51,14 +51,15 @@ struct LocalChecks {
             guard access(nearest, W_OK | X_OK) == 0 else {
                 return .failure(
                     "files",
-                    "\(directory) is not there, and \(nearest) is not a directory that this user may write; "
-                        + "check EDGETICK_DATA_DIR", .ioError)
+                    "\(directory) does not exist, and this user may not write to \(nearest): check EDGETICK_DATA_DIR",
+                    .ioError)
             }
-            return .note("files", "\(directory) is not there yet; the first run makes it")
+            return .note("files", "\(directory) does not exist yet; the first run creates it")
         }
         guard isDirectory, access(directory, R_OK | W_OK | X_OK) == 0 else {
             return .failure(
-                "files", "\(directory) is not a directory that this user may write; check EDGETICK_DATA_DIR", .ioError)
+                "files", "\(directory) is not a directory that this user may write to: check EDGETICK_DATA_DIR",
+                .ioError)
         }
         return nil
     }
@@ -76,8 +77,8 @@ struct LocalChecks {
         guard SQLiteLibrary.hasWALResetBug else { return .ok("sqlite", "SQLite \(version)") }
         return .note(
             "sqlite",
-            "SQLite \(version) can damage a file that two programs write at once (fixed in 3.51.3): let nothing but "
-                + "edgetick write to its files; reading with sqlite3 -readonly is safe")
+            "SQLite \(version) can damage a file that two programs write at once (fixed in 3.51.3): let only edgetick "
+                + "write to its files; reading with sqlite3 -readonly is safe")
     }
 
     /// The data directory, or its nearest ancestor that exists.
@@ -112,7 +113,7 @@ struct LocalChecks {
         return .ok("disk", "\(free.bytesText) free, enough for BUFFER_MAX_BYTES")
     }
 
-    /// Whether a daemon keeps the clock right, on which receive times and latencies depend.
+    /// Whether a daemon synchronizes the clock, on which receive times and latencies depend.
     func clock() -> Finding {
         let now = Date().formatted(.iso8601)
         let keepers = [
@@ -139,8 +140,8 @@ struct LocalChecks {
             if mirror == nil, let key = wish.universeKey {
                 return .warning(
                     "symbols",
-                    "\(name)universe key \(key) can't be resolved, there are no groups yet: edgetick universe pull or "
-                        + "import; `run` pulls before it starts where DATABASE_URI is set")
+                    "\(name)universe key \(key) can't be resolved, since there are no groups yet: run edgetick universe pull "
+                        + "or import; `run` pulls before it starts if DATABASE_URI is set")
             }
             do {
                 let selection = try plan.add(wish, resolutions)

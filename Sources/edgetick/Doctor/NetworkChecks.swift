@@ -21,7 +21,10 @@ struct NetworkChecks {
     func http() async -> [Finding] {
         if isRunning {
             guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
-                return [.warning("http", "a collector runs and has left no address; it may be starting or stopping")]
+                return [
+                    .warning(
+                        "http", "a collector runs but its HTTP address is not known; it may be starting or stopping")
+                ]
             }
             do throws(LocalAPI.Failure) {
                 let checks = try await api.get("/api/status", as: StatusJSON.self).health.checks
@@ -56,7 +59,7 @@ struct NetworkChecks {
         guard !isRunning else { return nil }
         do {
             try await configuration.check()
-            let keys = configuration.keys.isEmpty ? "every key is let in" : configuration.keys.count.counted("key")
+            let keys = configuration.keys.isEmpty ? "every key is accepted" : configuration.keys.count.counted("key")
             return .ok(
                 "relay",
                 "\(configuration.server.host):\(configuration.server.port) is free; \(keys), "
@@ -142,7 +145,7 @@ struct NetworkChecks {
         guard !configurations.isEmpty else {
             let text =
                 settings.upload.displayedURI == nil
-                ? "DATABASE_URI is not set: events are collected and not uploaded"
+                ? "DATABASE_URI is not set: events are collected but not uploaded"
                 : "DATABASE_URI is invalid, so no database was checked"
             return [.note("upstream", text)]
         }
@@ -160,7 +163,7 @@ struct NetworkChecks {
             return [.ok("upstream", "\(uri) answers")] + tables.map { Finding.table($0, at: place) }
                 + tables.flatMap { table in table.warnings.map { .warning("schema", "\(place)\(table.table): \($0)") } }
                 + (recipe.isEmpty
-                    ? [] : [.note("schema", "\(place)for whoever owns the tables: \(recipe.joined(separator: " "))")])
+                    ? [] : [.note("schema", "\(place)for the tables' owner: \(recipe.joined(separator: " "))")])
                 + (try await UpstreamEngines.look(configuration)).map { remark in
                     remark.isWarning ? .warning("engine", place + remark.text) : .note("engine", place + remark.text)
                 }
@@ -195,7 +198,7 @@ struct NetworkChecks {
         guard settings.shard == .auto else { return nil }
         guard let kept = ShardMembers.read(directory: settings.dataDirectory, group: settings.collectorGroup ?? "")
         else { return .note("shard", "auto: the first run finds the boxes that share the symbols") }
-        return .ok("shard", "auto, shared last among \(kept.joined(separator: ", "))")
+        return .ok("shard", "auto, shared last among \(kept.members.joined(separator: ", "))")
     }
 
     /// Discards everything: the probe must not collect.

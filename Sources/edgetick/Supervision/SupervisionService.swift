@@ -33,13 +33,13 @@ struct SupervisionService: Service {
     private func report(_ assignments: String, _ failures: inout LogThrottle<String, ContinuousClock.Instant>) {
         let code = socket.send(assignments)
         guard code != 0 else {
-            if failures.ended("") { logger.notice("the supervisor is told the collector's state again") }
+            if failures.ended("") { logger.notice("the supervisor can be reached again") }
             return
         }
         let error = String(cString: strerror(code))
         guard let count = failures.occurred("", error, now: .now) else { return }
         logger.warning(
-            "the supervisor can't be reached with the collector's state",
+            "the supervisor can't be reached and does not get the collector's state",
             metadata: ["socket": "\(socket.address)", "error": "\(error)", "occurrences": "\(count)"])
     }
 

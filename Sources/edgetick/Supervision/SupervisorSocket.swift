@@ -44,8 +44,8 @@ struct SupervisorSocket: Sendable, Equatable {
         return sent < 0 ? errno : 0
     }
 
-    /// Says that the shutdown has begun.
-    func sayStopping() { send("STOPPING=1\nSTATUS=stopping: committing what is held") }
+    /// Tells the supervisor that the shutdown has begun.
+    func sayStopping() { send("STOPPING=1\nSTATUS=stopping: committing what is in memory") }
 
     private static let capacity = MemoryLayout.size(ofValue: sockaddr_un().sun_path)
 }

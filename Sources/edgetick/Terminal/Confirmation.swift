@@ -4,7 +4,7 @@ import Glibc
 enum Confirmation {
     /// Whether the person agrees; anything but `y` or `yes` means no.
     ///
-    /// - Throws: ``CommandFailure`` if standard input is no terminal.
+    /// - Throws: ``CommandFailure`` if standard input is not a terminal.
     static func isGiven(_ question: String) throws(CommandFailure) -> Bool {
         guard isatty(STDIN_FILENO) == 1 else {
             throw CommandFailure(.usage, "standard input is not a terminal, so nobody can confirm: add --yes")

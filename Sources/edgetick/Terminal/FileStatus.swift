@@ -37,7 +37,7 @@ struct FileStatus {
         }
         for path in report.setAside {
             text +=
-                "SET ASIDE \(path.escapingControls): damaged; save what can be read with edgetick repair --file, then move it away\n"
+                "SET ASIDE \(path.escapingControls): damaged; recover its rows with edgetick repair --file, then move it away\n"
         }
         for incident in report.incidents { text += "INCIDENT \(incident.escapingControls)\n" }
         return text

@@ -9,39 +9,39 @@ enum Interrupts {
     static func cancelling<Success: Sendable>(_ work: Task<Success, any Error>) async throws -> Success {
         try await serving([WaitingService(work: work)])
         let result = await work.result
-        guard !work.isCancelled else { throw CommandFailure(.tryAgain, "stopped; run it again to go on where it was") }
+        guard !work.isCancelled else {
+            throw CommandFailure(.tryAgain, "stopped; run it again to continue where it stopped")
+        }
         return try result.get()
     }
 
-    /// Ignores signals that would end the process although nothing is wrong: SIGPIPE from a log that nobody reads any
-    /// more, and SIGHUP until ``HangUps`` listens.
-    ///
-    /// - Returns: Whether the process should end with its terminal: it has one and was not started with `nohup`.
-    static func ignoreHarmless() -> Bool {
-        signal(SIGPIPE, SIG_IGN)
-        let wasIgnored = signal(SIGHUP, SIG_IGN).map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
-        return !wasIgnored && hasTerminal
-    }
+    /// Ignores SIGPIPE, which would end the process because nobody reads its log any more.
+    static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
     /// Whether a terminal controls this process; `false` once that terminal is closed.
-    private static var hasTerminal: Bool {
+    fileprivate static var hasTerminal: Bool {
         let descriptor = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         close(descriptor)
         return true
     }
 
-    /// Runs `action` on each SIGHUP that a person or program sends; ends if the SIGHUP came from the closing of its
-    /// terminal.
-    struct HangUps: Service {
-        let endsWithTerminal: Bool
-        let action: @Sendable () -> Void
+    /// The SIGHUPs that arrive from now on, also before ``service(_:)`` runs: a start may take minutes.
+    struct HangUps: Sendable {
+        private let signals: UnixSignalsSequence
+        /// Whether the process should end with its terminal: it has one and was not started with `nohup`.
+        private let endsWithTerminal: Bool
 
-        func run() async throws {
-            for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-                if endsWithTerminal, !Interrupts.hasTerminal { return }
-                action()
-            }
+        init() async {
+            let wasIgnored = signal(SIGHUP, SIG_IGN).map { unsafeBitCast($0, to: Int.self) == 1 } ?? false
+            signals = await UnixSignalsSequence(trapping: .sighup)
+            endsWithTerminal = !wasIgnored && Interrupts.hasTerminal
+        }
+
+        /// Runs `action` on each SIGHUP that a person or program sends; ends if the SIGHUP came from the closing of its
+        /// terminal.
+        func service(_ action: @escaping @Sendable () -> Void) -> any Service {
+            HangUpService(signals: signals, endsWithTerminal: endsWithTerminal, action: action)
         }
     }
 
@@ -71,6 +71,19 @@ enum Interrupts {
             }, gracefulShutdownSignals: signals, logger: Logger(label: "edgetick"))
         configuration.maximumGracefulShutdownDuration = limit
         return ServiceGroup(configuration: configuration)
+    }
+}
+
+private struct HangUpService: Service {
+    let signals: UnixSignalsSequence
+    let endsWithTerminal: Bool
+    let action: @Sendable () -> Void
+
+    func run() async throws {
+        for await _ in signals.cancelOnGracefulShutdown() {
+            if endsWithTerminal, !Interrupts.hasTerminal { return }
+            action()
+        }
     }
 }
 

@@ -42,10 +42,10 @@ struct LocalAPI {
         guard status == 200 else {
             throw Failure(
                 description: status == 401
-                    ? "the collector asks for HTTP_TOKEN, and it is not set here" : "\(address) answered \(status)")
+                    ? "the collector requires HTTP_TOKEN: set the same value here" : "\(address) answered \(status)")
         }
         guard let answer = try? JSONDecoder().decode(type, from: Data(buffer: body)) else {
-            throw Failure(description: "\(address) answers in another form; it is of another version")
+            throw Failure(description: "\(address) answers in an unknown form: it may run another version of EdgeTick")
         }
         return answer
     }

@@ -27,7 +27,7 @@ final class LogWriter: Sendable {
         self.limit = limit
     }
 
-    /// Queues a line that ends with a line feed; never blocks. `notice` makes the line that reports lost ones.
+    /// Queues a line that ends with a line feed; never blocks. `notice` returns the line that reports lost ones.
     func write(_ line: String, notice: @escaping @Sendable (_ lost: Int) -> String) {
         let mustStart = state.withLock { state in
             guard state.waiting.count + line.utf8.count <= limit else {
@@ -51,10 +51,10 @@ final class LogWriter: Sendable {
 
     private func drain(_ notice: (Int) -> String) {
         while let (lost, lines) = next() {
-            let told = lost > 0 ? Array(notice(lost).utf8) : []
-            let written = StandardStream.write(told + lines, to: descriptor).written
-            let unwritten = lines[max(0, written - told.count)...].count { $0 == UInt8(ascii: "\n") }
-            state.withLock { $0.lost += unwritten - (written < told.count ? 0 : lost) }
+            let report = lost > 0 ? Array(notice(lost).utf8) : []
+            let written = StandardStream.write(report + lines, to: descriptor).written
+            let unwritten = lines[max(0, written - report.count)...].count { $0 == UInt8(ascii: "\n") }
+            state.withLock { $0.lost += unwritten - (written < report.count ? 0 : lost) }
         }
     }
 

@@ -34,7 +34,7 @@ enum MomentText {
 
     static func argument(_ text: String) throws -> Int64 {
         guard let moment = milliseconds(text, now: WallClock.milliseconds()) else {
-            throw ValidationError("\"\(text.escapingControls)\" is no moment; write \(syntax)")
+            throw ValidationError("\"\(text.escapingControls)\" is not a point in time; write \(syntax)")
         }
         return moment
     }

@@ -54,7 +54,7 @@ func printError(_ line: String) {
     _ = StandardStream.write(Array((line + "\n").utf8), to: 2)
 }
 
-/// Prints what the program has to say to standard error, with control characters escaped.
+/// Prints a message of the program itself to standard error, with control characters escaped.
 func printRemark(_ text: String) { printError("edgetick: \(text.escapingControls)") }
 
 func printWarning(_ text: String) { printRemark("warning: \(text)") }

@@ -4,7 +4,7 @@ import MarketData
 import Store
 import Wire
 
-/// A running collector's state as a page of text: what is wrong first, what is well last. Pure.
+/// A running collector's state as a page of text: problems first, what is well last. Pure.
 struct StatusText {
     private static let tableWidth = 80
     /// The order in which checks are shown; unknown ones, of a newer collector, follow.
@@ -102,7 +102,7 @@ struct StatusText {
         return lines.isEmpty ? [] : ["STREAM           SINCE START     TO UPLOAD"] + lines
     }
 
-    /// What is lost, what the database has, and whether the market is open.
+    /// The losses, the progress of the upload, and whether the market is open.
     private var vital: [String] {
         let buffer = status.buffer
         let lost = "dropped \(buffer.drops.grouped), \(gaps.text), dead letters \(buffer.dead_letters.grouped)"
@@ -199,10 +199,11 @@ struct StatusText {
 /// The gaps that still matter; closed-market and filled gaps are no damage.
 struct GapCounts {
     var open: Int64 = 0
+    var partial: Int64 = 0
     var unfillable: Int64 = 0
 
     var text: String {
-        open.counted("open gap")
+        open.counted("open gap") + (partial > 0 ? ", \(partial.grouped) partial" : "")
             + (unfillable > 0 ? ", \(unfillable.grouped) unfillable" : "")
     }
 }
@@ -212,6 +213,7 @@ extension GapCounts {
     init(directory: String) throws(StoreError) {
         self.init(
             open: try GapLog.count(directory: directory, states: [.open]),
+            partial: try GapLog.count(directory: directory, states: [.partial]),
             unfillable: try GapLog.count(directory: directory, states: [.unfillable]))
     }
 }

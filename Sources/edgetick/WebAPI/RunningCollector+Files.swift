@@ -62,7 +62,7 @@ extension RunningCollector {
 
     func retryDeadLetters(_ choice: DeadLetterChoice) async throws(CollectorProblem) -> DeadLetterRetry {
         guard !uploads.isEmpty else {
-            throw CollectorProblem(.conflict, "There is no upstream to send them to: DATABASE_URI is not set.")
+            throw CollectorProblem(.conflict, "There is no database to send them to: DATABASE_URI is not set.")
         }
         do { return try await letterDesk.retry(choice) } catch { throw Self.problem(error) }
     }

@@ -29,7 +29,7 @@ struct RunningCollector: CollectorSource {
 
     func pushNow() async throws(CollectorProblem) {
         guard !uploads.isEmpty else {
-            throw CollectorProblem(.conflict, "There is no upstream to push to: DATABASE_URI is not set.")
+            throw CollectorProblem(.conflict, "There is no database to upload to: DATABASE_URI is not set.")
         }
         for upload in uploads { upload.pushNow() }
     }

@@ -57,7 +57,7 @@ struct WebListener: Service {
             let reason = String(cString: strerror(errno))
             if let occurrences = failure.occurred(addressFile, reason, now: .now) {
                 logger.warning(
-                    "the address can't be left for the other commands yet; until then they read the files instead",
+                    "the HTTP address can't be written for other edgetick commands; until it is, they read the files instead",
                     metadata: ["file": "\(addressFile)", "error": "\(reason)", "occurrences": "\(occurrences)"])
             }
             guard (try? await Task.sleep(for: .seconds(1))) != nil else { return }

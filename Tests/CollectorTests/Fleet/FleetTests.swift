@@ -54,6 +54,27 @@ import Testing
         #expect(box(row("a", change: { $0.clockOffset = -2000 })).detail?.contains("behind") == true)
     }
 
+    @Test func `the box's own health says of its clock what the fleet says`() {
+        for (offset, level) in [(1999, Health.Level.ok), (2000, .degraded), (-2000, .degraded)]
+            as [(Int64, Health.Level)]
+        {
+            var snapshot = CollectorSnapshot(collector: "a", version: "1")
+            snapshot.fleet = FleetBoard.Status(clockOffset: offset)
+            let own = Health.Check.fleet(snapshot)
+            let box = box(row("a", change: { $0.clockOffset = offset }))
+            #expect(own.level == level && box.level == level, "\(offset)")
+            if level > .ok { #expect(own.detail == box.detail) }
+        }
+    }
+
+    @Test func `an offset that was measured before the database went away says nothing of the clock now`() {
+        var snapshot = CollectorSnapshot(collector: "a", version: "1")
+        snapshot.fleet = FleetBoard.Status(clockOffset: 5000)
+        #expect(Health.Check.fleet(snapshot).level == .degraded)
+        snapshot.fleet?.problem = "no route to host"
+        #expect(Health.Check.fleet(snapshot).level == .ok)
+    }
+
     @Test func `a box counts each of its symbols once, and tells all of the market from none`() {
         func report(_ connections: [[String]], all: Bool = false) -> FleetReport {
             var snapshot = CollectorSnapshot(collector: "a", version: "1")
@@ -115,7 +136,7 @@ import Testing
         #expect(check(after: 60).level == .ok)
         let late = check(after: 61)
         #expect(late.level == .degraded)
-        #expect(late.detail.contains("can't be asked who else shares the symbols") && late.detail.contains("denied"))
+        #expect(late.detail.contains("can't be asked which boxes share the symbols") && late.detail.contains("denied"))
         // The row is written all the while.
         #expect(board.status.problem == nil)
         board.asked()
@@ -124,6 +145,26 @@ import Testing
         board.couldNotWrite("refused", at: start + .seconds(100))
         #expect(board.status.problem == "refused")
         #expect(check(after: 161).level == .degraded)
+    }
+
+    @Test func `a group that can't exchange which gaps it covers is degraded after six minutes`() {
+        let board = FleetBoard(isSharing: false)
+        let start = ContinuousClock.now
+        func check(after seconds: Int) -> Health.Check {
+            var snapshot = CollectorSnapshot(collector: "a", version: "1")
+            snapshot.instant = start + .seconds(seconds)
+            snapshot.fleet = board.status
+            return .fleet(snapshot)
+        }
+        for seconds in [0, 150, 300] { board.exchanged(problem: "permission denied", at: start + .seconds(seconds)) }
+        // Older gaps are checked every five minutes: one check that failed is no lasting failure.
+        #expect(check(after: 360).level == .ok)
+        let late = check(after: 361)
+        #expect(late.level == .degraded && late.detail.contains("permission denied"), "\(late.detail)")
+        board.exchanged(problem: nil, at: start + .seconds(370))
+        #expect(check(after: 700).level == .ok)
+        board.exchanged(problem: "permission denied", at: start + .seconds(700))
+        #expect(check(after: 900).level == .ok)
     }
 
     @Test func `a group that was set on one box alone is remarked on, beside boxes that collect as much without one`() {

@@ -30,6 +30,17 @@ import Testing
         }
 
         mutating func open(_ id: String, kept: [String]? = nil, hasDatabase: Bool = true) {
+            open(id, record: kept.map { ShardRecord(members: $0) }, hasDatabase: hasDatabase)
+        }
+
+        /// A box is killed, and starts again with what it stored.
+        mutating func restart(_ id: String) {
+            let record = keepers[id]?.kept
+            kill(id)
+            open(id, record: record, hasDatabase: true)
+        }
+
+        private mutating func open(_ id: String, record kept: ShardRecord?, hasDatabase: Bool) {
             if hasDatabase { table[id] = (time, [], false) }
             keepers[id] = ShardKeeper(
                 member: id, replicas: replicas, kept: kept, rows: hasDatabase ? rows : nil, now: now,
@@ -165,6 +176,34 @@ import Testing
             guard let taker = group.takers(of: symbol).first else { continue }
             #expect(group.keepers[taker]?.lossStart(of: symbol) == gaveUp)
         }
+    }
+
+    @Test func `boxes that start again still know since when nobody has what another box never took`() {
+        var group = settled("a", "b")
+        group.open("c")
+        let given = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        let gaveUp = group.milliseconds + 70_000
+        group.pass(200, slow: ["c"])
+        #expect(group.keepers["a"]?.kept == ShardRecord(members: ["a", "b", "c"], lapsed: ["c": gaveUp]))
+        for id in ["a", "b"] { group.restart(id) }
+        group.pass(200, slow: ["c"])
+        group.kill("c")
+        group.pass(80)
+        for symbol in given {
+            #expect(group.takers(of: symbol).count == 1)
+            guard let taker = group.takers(of: symbol).first else { continue }
+            #expect(group.keepers[taker]?.lossStart(of: symbol) == gaveUp)
+        }
+    }
+
+    @Test func `what a box has taken after all is no longer stored as lapsed, also across a start`() {
+        var group = settled("a", "b")
+        group.open("c")
+        group.pass(200, slow: ["c"])
+        group.restart("a")
+        group.pass(20)
+        #expect(group.keepers["a"]?.kept == ShardRecord(members: ["a", "b", "c"]))
+        #expect(group.keepers["b"]?.kept == ShardRecord(members: ["a", "b", "c"]))
     }
 
     @Test(arguments: [false, true])

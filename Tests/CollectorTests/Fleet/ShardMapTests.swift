@@ -51,6 +51,15 @@ import Testing
         #expect(ShardMap([], replicas: 1).owners(of: Self.symbols[0]).isEmpty)
     }
 
+    @Test(arguments: 1...6) func `with fewer replicas, the first owners have the symbol`(replicas: Int) {
+        let every = owners(ShardMap(count: 5, replicas: 5))
+        let few = owners(ShardMap(count: 5, replicas: replicas))
+        for symbol in Self.symbols {
+            #expect(Set(every[symbol] ?? []) == ["1", "2", "3", "4", "5"])
+            #expect(few[symbol] == Array((every[symbol] ?? []).prefix(replicas)))
+        }
+    }
+
     @Test func `the order in which members are named changes nothing`() {
         #expect(owners(ShardMap(["b", "a", "c", "a"], replicas: 2)) == owners(ShardMap(["c", "b", "a"], replicas: 2)))
     }

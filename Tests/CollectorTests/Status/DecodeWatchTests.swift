@@ -25,6 +25,12 @@ import Testing
         }
     }
 
+    private func rejectUnknown(_ count: Int) {
+        Array(#"{"ev":"AMX"}"#.utf8).withUnsafeBytes {
+            connection.feed.rejects.record(.unknownEvent, count: count, piece: $0)
+        }
+    }
+
     /// Notes a trade that was taken without a field.
     private func leaveOut() {
         Array("{}".utf8).withUnsafeBytes {
@@ -37,7 +43,7 @@ import Testing
         reject(3)
         #expect(
             problems(at: 1) == [
-                DecodeProblem(kind: .trade, counts: DecodeCounts(rejected: 3), sample: Self.sample)
+                DecodeProblem(subject: .kind(.trade), counts: DecodeCounts(rejected: 3), sample: Self.sample)
             ])
     }
 
@@ -48,7 +54,7 @@ import Testing
             reject(1)
             if second < 10 { _ = problems(at: Double(second)) }
         }
-        #expect(problems(at: 10.5).map(\.kind) == [.trade])
+        #expect(problems(at: 10.5).map(\.subject) == [.kind(.trade)])
     }
 
     @Test func `one in a hundred is borne, more is not`() {
@@ -101,7 +107,35 @@ import Testing
         reject(10, of: nil)
         #expect(problems(at: 1) == [])
         reject(1, of: nil)
-        #expect(problems(at: 2).map(\.kind) == [nil])
+        #expect(problems(at: 2).map(\.subject) == [.noKind])
+    }
+
+    @Test func `an event of an unknown kind is a problem for ten minutes, however many others come`() {
+        take(1_000_000)
+        #expect(problems(at: 0) == [])
+        rejectUnknown(500)
+        let found = problems(at: 1)
+        #expect(found.map(\.subject) == [.unknownKind] && found.map(\.counts.rejected) == [500])
+        #expect(found.first?.sample?.contains("AMX") == true)
+        // Minute bars come once a minute: what is between two minutes is no improvement.
+        for second in 2..<620 {
+            take(30_000)
+            if second.isMultiple(of: 60) { rejectUnknown(500) }
+            #expect(problems(at: Double(second)).map(\.subject) == [.unknownKind], "\(second)")
+        }
+        for second in stride(from: 640, through: 1240, by: 20) {
+            take(30_000)
+            _ = problems(at: Double(second))
+        }
+        #expect(problems(at: 1260) == [])
+    }
+
+    @Test func `an event of an unknown kind is no example of what names no kind`() {
+        rejectUnknown(1)
+        reject(5, of: nil)
+        let found = problems(at: 1)
+        #expect(found.map(\.subject) == [.unknownKind, .noKind])
+        #expect(found.last?.sample == nil)
     }
 
     @Test func `a connection that is removed makes no problem`() {
@@ -118,10 +152,19 @@ import Testing
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         #expect(Health.Check.decoding(snapshot).level == .ok)
         snapshot.decoding = [
-            DecodeProblem(kind: .trade, counts: DecodeCounts(rejected: 1916), sample: "wrong_type (i): {…}")
+            DecodeProblem(
+                subject: .kind(.trade), counts: DecodeCounts(rejected: 1916), sample: "wrong_type (i): {…}")
         ]
         let check = Health.Check.decoding(snapshot)
         #expect(check.level == .degraded)
         #expect(check.detail.contains("1916 trades") && check.detail.contains("wrong_type (i)"))
+        snapshot.decoding = [
+            DecodeProblem(
+                subject: .unknownKind, counts: DecodeCounts(rejected: 3), sample: "unknown_event: {\"ev\":\"AMX\"}")
+        ]
+        let unknown = Health.Check.decoding(snapshot)
+        #expect(unknown.level == .degraded)
+        #expect(unknown.detail.contains("3 events of a kind that EdgeTick doesn't know"), "\(unknown.detail)")
+        #expect(unknown.detail.contains("for example unknown_event: {\"ev\":\"AMX\"}"), "\(unknown.detail)")
     }
 }

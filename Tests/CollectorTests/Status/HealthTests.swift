@@ -3,6 +3,7 @@ import MarketData
 import Store
 import Testing
 import Universe
+import Upstream
 
 @testable import Collector
 
@@ -85,16 +86,28 @@ import Universe
         #expect(state(.filling(nil), open: 1)?.level == .ok)
         #expect(
             state(.filling(nil), open: 2)?.detail
-                == "2 gaps are open; what is older than BACKFILL_REACH is left to edgetick backfill")
+                == "2 gaps are open; those older than BACKFILL_REACH are left to edgetick backfill")
         #expect(state(failing(for: 1700), open: 1)?.level == .ok)
         #expect(state(failing(for: 1900), open: 1)?.level == .degraded)
         #expect(
             state(failing(for: 1900), open: 2)?.detail
-                == "a gap could not be filled for 31 minutes: the key is refused")
+                == "a gap has not been filled for 31 minutes: the key is refused")
         #expect(state(.off("BACKFILL_ENABLED is false"), open: 1)?.level == .ok)
         #expect(state(.lacking("set MASSIVE_REST_URL"), open: 0)?.level == .ok)
         let lacking = state(.lacking("set MASSIVE_REST_URL"), open: 2)
         #expect(lacking?.level == .degraded && lacking?.detail == "2 gaps are not filled: set MASSIVE_REST_URL")
+    }
+
+    @Test func `a gap that was given up, or a part of one, is degraded for a day`() {
+        func level(_ state: BackfillState, since age: Int64) -> Health.Level? {
+            self.level("backfill") {
+                $0.backfill = state
+                $0.buffer.lastGivenUpGap = $0.time - age
+            }
+        }
+        #expect(level(.filling(nil), since: 86_399_000) == .degraded)
+        #expect(level(.filling(nil), since: 86_400_000) == .ok)
+        #expect(level(.off("BACKFILL_ENABLED is false"), since: 1000) == .ok)
     }
 
     @Test func `a daily comparison that is set and has no effect is degraded, with the reason`() {
@@ -219,16 +232,11 @@ import Universe
         #expect(health.checks.first { $0.name == "feed" }?.detail.contains("T.*") == true)
     }
 
-    @Test func `a kind that comes no more while bars do is degraded`() {
-        func feed(_ quiet: [EventKind: Double]) -> Health.Level? {
-            level("feed") { $0.connections[0].quietKinds = quiet }
-        }
-        #expect(feed([.minuteBar: 60, .trade: 901]) == .degraded)
-        #expect(feed([.minuteBar: 901, .secondBar: 1]) == .degraded)
-        #expect(feed([.minuteBar: 60, .trade: 899, .limitBand: 5000]) == .ok)
-        // Where hardly anything trades, only quotes come; if all kinds are silent, that is another problem.
-        #expect(feed([.quote: 1, .trade: 5000]) == .ok)
-        #expect(feed([.minuteBar: 901, .trade: 901]) == .ok)
+    @Test func `kinds of which nothing arrives although there must be some are degraded, with their names`() {
+        let health = Health(snapshot { $0.connections[0].silentKinds = [.minuteBar, .secondBar] }, age: 0.5)
+        #expect(health.isReady && health.level == .degraded)
+        let detail = health.checks.first { $0.name == "feed" }?.detail ?? ""
+        #expect(detail.hasPrefix("n1: no minute bars and no second bars arrive"), "\(detail)")
     }
 
     @Test func `nothing to collect is not ready`() {
@@ -273,6 +281,11 @@ import Universe
         )
         assignment.problem = nil
         #expect(level("symbols") { $0.connections[0].assignment = assignment } == .ok)
+        assignment.leftOut = "left out 1 member that the feed has no symbol for"
+        let named = Health(snapshot { $0.connections[0].assignment = assignment }, age: 0.5)
+        #expect(
+            named.checks.first { $0.name == "symbols" }?.detail
+                == "the symbols of the settings are collected; n1: left out 1 member that the feed has no symbol for")
     }
 
     @Test func `symbols without room are a problem, with their names`() {
@@ -314,6 +327,20 @@ import Universe
         #expect(level("buffer") { $0.buffer.pinnedLog = "a reader is in the way" } == .degraded)
     }
 
+    @Test func `rows that are dated ahead of the clock are degraded, with the time until when`() {
+        let ahead = Health(
+            snapshot {
+                $0.time = 1_795_630_000_000
+                $0.buffer.latestReceipt = $0.time + 86_400_000
+            }, age: 0.5)
+        #expect(ahead.isReady && ahead.level == .degraded)
+        let detail = ahead.checks.first { $0.name == "buffer" }?.detail ?? ""
+        #expect(detail.contains("dated 2026-11-26T18:06:40Z until the clock gets there"), "\(detail)")
+        for (lead, expected) in [(5000, Health.Level.ok), (5001, .degraded)] as [(Int64, Health.Level)] {
+            #expect(level("buffer") { $0.buffer.latestReceipt = $0.time + lead } == expected)
+        }
+    }
+
     @Test func `upstream away is a problem, and the collector stays ready`() {
         let health = Health(
             snapshot {
@@ -333,7 +360,57 @@ import Universe
             }
             #expect(level == expected, "\(seconds)")
         }
-        #expect(level("sync") { $0.buffer.deadLetters = 1 } == .degraded)
+        #expect(level("sync") { $0.buffer[.bars].deadLetters = 1 } == .degraded)
+    }
+
+    @Test func `rows that a database refused degrade its own check, also while the upload fails`() {
+        func details(_ change: (inout CollectorSnapshot) -> Void) -> [String] {
+            let health = Health(
+                snapshot {
+                    $0.uploads = [
+                        UploadState(streams: [.bars]), UploadState(role: .ticks, streams: [.trades, .quotes]),
+                    ]
+                    change(&$0)
+                }, age: 0.5)
+            return ["sync", "sync_ticks"].compactMap { name in health.checks.first { $0.name == name }?.detail }
+        }
+        let apart = details { $0.buffer[.trades].deadLetters = 2 }
+        #expect(apart.count == 2 && apart[0] == "upstream keeps up")
+        #expect(apart.last?.hasPrefix("2 rows were refused") == true, "\(apart)")
+        let both = details {
+            $0.buffer[.bars].deadLetters = 1
+            $0.uploads[0].status.failed(nil, "no route to host", needsPerson: false, at: .now)
+        }
+        #expect(both[0].contains("no route to host") && both[0].contains("1 row was refused"), "\(both)")
+        #expect(both.last == "upstream keeps up")
+    }
+
+    @Test func `rows that a trigger keeps out of their table degrade the upload, unless that is intended`() {
+        var totals = UploadTotals()
+        totals[.trades].uploaded = 10
+        totals[.trades].keptOut = 3
+        let checks = [false, true].map { isIntended in
+            Health(
+                snapshot {
+                    $0.uploads[0].keepsOutOnPurpose = isIntended
+                    $0.uploads[0].status.progressed(totals)
+                }, age: 0.5
+            ).checks.first { $0.name == "sync" }
+        }
+        #expect(checks[0]?.level == .degraded && checks[0]?.detail.hasPrefix("3 rows of trades went up ") == true)
+        #expect(checks[1]?.level == .ok && checks[1]?.detail.contains("kept 3 rows out of the table") == true)
+    }
+
+    @Test func `of two databases the next pass is the earlier one, and there is none while one is under way`() {
+        let now = ContinuousClock.now
+        var both = snapshot {
+            $0.uploads = [UploadState(streams: [.bars]), UploadState(role: .ticks, streams: [.trades])]
+        }
+        both.uploads[0].status.nextPass = now + .seconds(9)
+        both.uploads[1].status.nextPass = now + .seconds(2)
+        #expect(both.sync?.nextPass == now + .seconds(2))
+        both.uploads[1].status.nextPass = nil
+        #expect(both.sync?.nextPass == nil)
     }
 
     @Test func `a full disk is told as that, not as the cap, and a disk that fills up is degraded before`() {

@@ -38,13 +38,12 @@ import Testing
         var feed = FeedSnapshot(name: "primary")
         feed.status = .connected
         feed.connectedSince = open
-        feed.lastEvents = [.trade: open]
         func state() -> ConnectionState {
             ConnectionState(SetSnapshot.Member(id: "connection_1", feed: feed), at: open + 1_200_000)
         }
-        #expect(state().quietFor == nil && state().quietKinds.isEmpty)
+        #expect(state().quietFor == nil)
         feed.assigned = [Symbol("AAPL")!]
-        #expect(state().quietFor == 1200 && state().quietKinds == [.trade: 1200])
+        #expect(state().quietFor == 1200)
         (feed.assigned, feed.takesAll) = ([], true)
         #expect(state().quietFor == 1200)
     }

@@ -83,6 +83,36 @@ import Universe
         #expect(plan.inForce[0].problem?.contains("\"nope\"") == true)
     }
 
+    @Test func `a connection that replaces several has a problem until the settings no longer say so`() async throws {
+        let known = try await resolutions(["a": ["A"]], "a")
+        var single = wish("one", "a")
+        single.replacesBecause = "none of the others had symbols"
+        var plan = try plan([single], known)
+        #expect(plan.inForce[0].interest == .symbols(symbols("A")))
+        #expect(plan.inForce[0].problem == "none of the others had symbols")
+        #expect(plan.decide(known).remarks.isEmpty)
+        #expect(plan.inForce[0].problem == "none of the others had symbols")
+        _ = plan.adopt([wish("one", "a")])
+        _ = plan.decide(known)
+        #expect(plan.inForce[0].problem == nil)
+    }
+
+    @Test func `an entry of the list that is no symbol is a problem until the settings no longer have it`() throws {
+        var plan = try plan([wish("one", nil, list: "AAPL,A*PL")])
+        #expect(plan.inForce[0].interest == .symbols(symbols("AAPL")))
+        #expect(plan.inForce[0].problem?.hasSuffix("\"A*PL\"") == true, "\(plan.inForce[0].problem ?? "")")
+        _ = plan.adopt([wish("one", nil, list: "AAPL")])
+        _ = plan.decide([:])
+        #expect(plan.inForce[0].problem == nil)
+    }
+
+    @Test func `members that the feed has no symbol for are named as long as the key has them`() async throws {
+        var plan = try plan([wish("one", "a")], try await resolutions(["a": ["A", "GLEN LN"]], "a"))
+        #expect(plan.inForce[0].problem == nil && plan.inForce[0].leftOut?.contains("\"GLEN LN\" of \"a\"") == true)
+        _ = plan.decide(try await resolutions(["a": ["A"]], "a"))
+        #expect(plan.inForce[0].leftOut == nil)
+    }
+
     @Test func `what a part of a key names for the first time since the start is overdue, what it gains later is not`()
         async throws
     {
@@ -152,11 +182,29 @@ import Universe
         plan.want(symbols("D"), on: "connection_two", origin: .api)
         plan.remove("connection_two") { $0 != Symbol("C") }.expectNothing()
         #expect(plan.singles.keys.sorted() == symbols("B", "D"))
-        #expect(plan.singles[symbols("B")[0]]?.leftBy == "two")
-        #expect(plan.singles[symbols("D")[0]] == SymbolPlan.SingleWish(origin: .api))
-        plan.unwant(symbols("B"), on: "connection_one")
-        plan.unwant(symbols("D"), on: nil)
+        #expect(plan.singles[symbols("B")[0]]?.map(\.leftBy) == ["two"])
+        #expect(plan.singles[symbols("D")[0]] == [SymbolPlan.SingleWish(origin: .api)])
+        plan.unwant(symbols("B"), on: "connection_one") { _ in false }
+        plan.unwant(symbols("D"), on: nil) { _ in false }
         #expect(plan.singles.isEmpty)
+    }
+
+    @Test func `a symbol that is given up on one connection is still wanted where else it was asked for`() throws {
+        var plan = try plan([wish("one", nil, list: "A"), wish("two", nil, list: "B")])
+        let x = symbols("X")[0]
+        for connection in [nil, "connection_one", "connection_two"] {
+            plan.want([x], on: connection, origin: .api)
+            plan.want([x], on: connection, origin: .api)
+        }
+        plan.unwant([x], on: "connection_two") { _ in true }
+        #expect(plan.singles[x]?.map(\.connection) == [nil, "connection_one"])
+        _ = plan.remove("connection_one") { _ in true }
+        #expect(plan.singles[x]?.map(\.connection) == [nil])
+        plan.unwant([x], on: "connection_two") { _ in true }
+        #expect(plan.singles[x]?.map(\.connection) == [nil])
+        // The connection that it was given up on was the last that had it.
+        plan.unwant([x], on: "connection_two") { _ in false }
+        #expect(plan.singles[x] == nil)
     }
 
     @Test func `a difference is told by counts and a sample`() {

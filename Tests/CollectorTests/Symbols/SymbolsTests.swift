@@ -128,6 +128,39 @@ import Universe
         #expect(owner.placement(of: a)?.reasons == [.assignment(owner.assignments[0])])
     }
 
+    @Test func `a symbol that was asked for wherever the strategy puts it stays when another connection gives it up`()
+        async throws
+    {
+        let rig = try SymbolsRig([wish("one", nil, list: "A"), wish("two", nil, list: "B")])
+        let (owner, _, connections) = try await rig.open()
+        let (x, y) = (symbols("X")[0], symbols("Y")[0])
+        _ = try owner.subscribe([x], to: nil)
+        let other = try #require(
+            ["connection_one", "connection_two"].first { !connections.connections(of: x).contains($0) })
+        #expect(try owner.unsubscribe([x], from: other).unchanged == [x])
+        #expect(owner.placement(of: x)?.reasons == [.single(origin: .api, connection: nil)])
+        _ = try owner.unsubscribe([x], from: nil)
+        #expect(owner.placement(of: x) == nil)
+
+        for connection in ["connection_one", "connection_two"] { _ = try owner.subscribe([y], to: connection) }
+        _ = try owner.unsubscribe([y], from: "connection_two")
+        #expect(connections.wanting(y) == ["connection_one"])
+        #expect(owner.placement(of: y)?.reasons == [.single(origin: .api, connection: "connection_one")])
+    }
+
+    @Test func `a subscription that has room for only some symbols names the others, in the result and in the log`()
+        async throws
+    {
+        let rig = try SymbolsRig([wish("one", nil, list: "Z")])
+        let (owner, _, connections) = try await rig.open(capacity: 2)
+        let change = try owner.subscribe(symbols("A", "B", "Z"), to: nil)
+        #expect(change.changed == ["connection_one": symbols("A")] && change.unchanged == symbols("Z"))
+        #expect(change.withoutRoom == symbols("B") && connections.wanting(symbols("B")[0]) == nil)
+        #expect(
+            rig.log.contains { $0.hasPrefix("warning no connection has room") && $0.hasSuffix("symbols=B") },
+            "\(rig.log)")
+    }
+
     @Test func `a cache that is told to forget has the connections follow what the file says`() async throws {
         let rig = try SymbolsRig([wish("one", "a")])
         try rig.add("a", "A")

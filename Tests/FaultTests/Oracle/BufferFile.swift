@@ -36,7 +36,10 @@ struct BufferFile {
         var count: Int64
 
         func covers(_ kind: EventKind, _ symbol: String, at time: Int64) -> Bool {
-            guard stream == kind.stream.rawValue, self.symbol == symbol || self.symbol == "*" else { return false }
+            // A row that counts no event says only where a moved row was.
+            guard count > 0, stream == kind.stream.rawValue, self.symbol == symbol || self.symbol == "*" else {
+                return false
+            }
             guard let from, let to else { return true }
             return from <= time && time <= to
         }

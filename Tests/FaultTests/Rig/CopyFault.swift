@@ -64,12 +64,7 @@ struct CopyFault {
 
     /// Returns whether the collector says in time that its upload fails.
     private func seesFailure(within limit: Duration) async -> Bool {
-        let deadline = ContinuousClock.now + limit
-        while ContinuousClock.now < deadline, !Task.isCancelled {
-            if (try? await state()) == "retrying" { return true }
-            try? await Task.sleep(for: .milliseconds(20))
-        }
-        return false
+        (try? await Waiting.until(within: limit) { (try? await state()) == "retrying" }) != nil
     }
 
     /// Starts a server that was killed; its remains may take a moment to disappear.

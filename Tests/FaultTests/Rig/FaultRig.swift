@@ -48,12 +48,8 @@ final class FaultRig: Sendable {
 
     /// Waits until the file has this many more rows than now.
     func collected(more rows: Int64, within limit: Duration = .seconds(60)) async throws {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            if let before = sum() { return try await collected(all: before + rows, within: limit) }
-            guard ContinuousClock.now < deadline else { throw Waiting.TimedOut("\(file.path) can't be read") }
-            try await Task.sleep(for: .milliseconds(10))
-        }
+        let before = try await Waiting.value("the rows of \(file.path)", within: limit, until: { $0 != nil }) { sum() }
+        try await collected(all: (before ?? 0) + rows, within: limit)
     }
 
     /// Waits until the file has this many rows.
@@ -107,16 +103,10 @@ final class FaultRig: Sendable {
         _ port: Int? = nil, in tables: UpstreamTables? = nil, within limit: Duration = .seconds(90)
     ) async throws {
         let now = feed.end
-        let deadline = ContinuousClock.now + limit
-        while true {
+        _ = try await Waiting.value("an event sent after \(now)", within: limit, until: { $0 > now }) { () -> UInt64 in
             if let port { _ = try? await RawHTTP(port: port).send("POST", "/api/sync") }
             let last = try? (tables ?? upstream).value("select coalesce(max(sequence), 0) from trades")
-            if let last, let number = UInt64(last), number > now { return }
-            guard ContinuousClock.now < deadline else {
-                throw Waiting.TimedOut(
-                    "no event sent after \(now) came upstream, the last is \(last ?? "?")")
-            }
-            try await Task.sleep(for: .milliseconds(30))
+            return last.flatMap { UInt64($0) } ?? 0
         }
     }
 

@@ -329,6 +329,25 @@ import Testing
         #expect(times(1_090_000_000, at: 1_000_000_000)[.trade]?.reached == 1_090_000_000)
     }
 
+    private func take(_ event: Int64, _ times: inout EventTimes, at seconds: Int64) {
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
+        batch.trades = [Trade(symbol: Symbol("A")!, time: event, price: 1, size: 1)]
+        times.took(batch, FeedMoment(monotonic: .seconds(seconds), wall: 1_000_000 + seconds * 1000))
+    }
+
+    @Test func `one event from the future doesn't count for the later ones, but two show a clock that is behind`() {
+        var times = EventTimes(delay: 0)
+        // The feed is a second late.
+        take(999_000, &times, at: 0)
+        take(37_000_000, &times, at: 10)
+        #expect(times[.trade]?.event == 1_009_000)
+        take(1_029_000, &times, at: 30)
+        #expect(times[.trade]?.event == 1_029_000 && times[.trade]?.reached == 1_029_000)
+        take(4_640_000, &times, at: 40)
+        take(4_650_000, &times, at: 50)
+        #expect(times[.trade]?.event == 4_650_000)
+    }
+
     @Test func `what the feed's time is follows from the last event, as late as that one was, by ten minutes at most`()
     {
         let later = FeedMoment(monotonic: .seconds(7), wall: 0)

@@ -47,7 +47,7 @@ import Testing
         #expect(try await connect(over: proxy, login: "me:p%40ss@", to: feed) == nil)
         let refused = try await connect(over: proxy, to: feed)
         #expect(refused?.reason == .unreachable)
-        #expect(refused?.message.contains("asks for a user and a password") == true)
+        #expect(refused?.message.contains("asks for a user name and a password") == true)
         await feed.stop()
     }
 

@@ -20,7 +20,7 @@ import Testing
             try await Waiting.until("a gap") { !rig.sink.gaps.isEmpty }
         }
         #expect(rig.sink.gaps.first?.cause == .stalled)
-        #expect(!rig.log.lines(with: "not even an answer to a ping").isEmpty)
+        #expect(!rig.log.lines(with: "not even a reply to a ping").isEmpty)
         await feed.stop()
     }
 

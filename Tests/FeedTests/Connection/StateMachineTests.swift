@@ -46,7 +46,7 @@ import Testing
     @Test(arguments: [
         ("auth_failed", "keyRefused", 60.0, FeedConnectionStatus.error, "MASSIVE_API_KEY"),
         ("auth_timeout", "loginTimeout", 5, .disconnected, "too late"),
-        ("max_connections", "connectionLimit", 120, .error, "another client uses the key of MASSIVE_API_KEY"),
+        ("max_connections", "connectionLimit", 120, .error, "another client uses the key in MASSIVE_API_KEY"),
         ("slow_consumer", "slowConsumer", 5, .disconnected, "fewer symbols"),
     ])
     func `each error status has its own treatment and message`(

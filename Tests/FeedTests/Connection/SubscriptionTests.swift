@@ -113,6 +113,7 @@ private func channels(_ names: String...) -> [FeedChannel] { names.compactMap { 
         var subscription = subscription(channels("AM.A", "T.A", "AM.B", "T.B"))
         for channel in channels("AM.A", "T.A", "T.B") { _ = subscription.confirmed(channel, now: .zero, wall: 1) }
         #expect(subscription.confirmedSymbols == [Symbol("A")!])
+        #expect(subscription.confirmedKinds.values.reduce(0, +) == subscription.confirmedCount)
         #expect(subscription.wanted.symbols == [Symbol("A")!, Symbol("B")!])
     }
 }

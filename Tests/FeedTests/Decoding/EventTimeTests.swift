@@ -47,10 +47,34 @@ import Testing
 
     @Test func `a clock that was set back doesn't make the feed's times wrong`() {
         var intake = FeedIntake(name: "test", tap: nil, newestTime: 2_000_000_000_000)
-        intake.begin()
+        intake.begin(.now())
         Array(Self.event("T", 2_000_000_000_500).utf8).withUnsafeBytes { intake.take($0) }
         #expect(intake.takeBatch().count == 1)
         Array(Self.event("T", 2_000_000_000_000 + 3 * Self.day).utf8).withUnsafeBytes { intake.take($0) }
         #expect(intake.takeBatch().isEmpty)
+    }
+
+    /// Reads one trade at a time by this machine's clock; returns how many were taken.
+    private func read(_ time: Int64, _ intake: inout FeedIntake, at seconds: Int64, clock: Int64) -> Int {
+        intake.begin(FeedMoment(monotonic: .seconds(seconds), wall: clock))
+        Array(Self.event("T", time).utf8).withUnsafeBytes { intake.take($0) }
+        return intake.takeBatch().count
+    }
+
+    @Test func `events that are each a little further ahead don't move the range of valid times`() {
+        var intake = FeedIntake(name: "test", tap: nil, newestTime: Self.now - Self.day)
+        for number in 1...10 as ClosedRange<Int64> {
+            let ahead = Self.now + number * 23 * 3_600_000
+            let count = read(ahead, &intake, at: number, clock: Self.now + number * 1000)
+            #expect(count == (number == 1 ? 1 : 0), "\(number)")
+        }
+    }
+
+    @Test func `a clock that is set back for days doesn't make the feed's times wrong, even if none came meanwhile`() {
+        var intake = FeedIntake(name: "test", tap: nil)
+        #expect(read(Self.now, &intake, at: 0, clock: Self.now) == 1)
+        let clock = Self.now - 400 * Self.day
+        #expect(read(Self.now + 3 * Self.day, &intake, at: 3 * 86_400, clock: clock + 3 * Self.day) == 1)
+        #expect(read(Self.now + 5 * Self.day, &intake, at: 3 * 86_400, clock: clock + 3 * Self.day) == 0)
     }
 }

@@ -12,8 +12,9 @@ from .database import Database
 from .market import COLUMNS, MINUTE, Event, Market, decimal
 
 FOREVER = 1 << 60
-# What `source` says of bars that fill a gap, and what REST has not.
-REST = "backfill"
+# What `source` says of bars that fill a gap and of corrections that it missed, and what REST lacks.
+FILL, CORRECTION = "backfill", "reconcile"
+REST = (FILL, CORRECTION)
 NOT_IN_REST = ("day_volume", "day_open", "day_vwap", "average_size")
 # An event's name: kind, symbol, number.
 Name = tuple[str, str, int]
@@ -118,10 +119,10 @@ def _read(market: Market, path: str, file: File) -> None:
                 f"SELECT seq, symbol, {head}, {', '.join(columns)} FROM {stream} ORDER BY seq"
             ):
                 kind = {"bars": "AM" if interval == 60 else "A", "trades": "T", "quotes": "Q"}[stream]
-                event = recognise(market, kind, symbol, start, values, source == REST)
+                event = recognise(market, kind, symbol, start, values, source in REST)
                 if isinstance(event, Event):
                     file.rows[event.kind, event.symbol, event.number].append(sequence)
-                    if source == REST:
+                    if source == FILL:
                         file.fills.add(sequence)
                 else:
                     file.wrong.append(f"box {file.box}, {stream} {sequence}: {event}")
@@ -146,7 +147,7 @@ def _read_accounts(path: str, file: File, is_former: bool = False) -> None:
                 frozenset(symbols.split(",")), frozenset(kinds.split(",")), start, FOREVER if end is None else end,
                 bool(doubt), state in ("filled", "empty")))
         for stream, symbol, reason, start, end, first, last in base.execute(
-            "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops"
+            "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops WHERE count > 0"
         ):
             sequences = (first, last) if first is not None and last is not None else None
             file.drops.append(Drop(stream, symbol, reason, start, end, sequences))
@@ -168,7 +169,7 @@ def read_upstream(market: Market, database: Database) -> Upstream:
         for row in rows.splitlines():
             symbol, source, start, *texts = row.split("\t")
             values = [None if text == "\\N" else text for text in texts]
-            event = recognise(market, kind, symbol, int(start), values, source == REST)
+            event = recognise(market, kind, symbol, int(start), values, source in REST)
             if not isinstance(event, Event):
                 upstream.wrong.append(f"{table}: {event}")
             elif kind == "AM":

@@ -43,7 +43,7 @@ import Testing
         let file = parse("A=1\nB=2\nA=3\n")
         #expect(file.entries["A"] == .init(value: "3", line: 3))
         #expect(file.findings.map(\.severity) == [.warning])
-        #expect(file.findings.map(\.description) == ["A (some.env:3): is on line 1 already; this line counts"])
+        #expect(file.findings.map(\.description) == ["A (some.env:3): is already on line 1; this line counts"])
     }
 
     @Test(arguments: [
@@ -70,9 +70,9 @@ import Testing
 
     @Test(arguments: [
         ("A=1\nMASSIVE_API_KEY\n", 2, "no `=`"),
-        ("A=1\n\n=x", 3, "no key"),
-        ("1A=x", 1, "no key"),
-        ("A B=x", 1, "no key"), ("A: x", 1, "write KEY=value"),
+        ("A=1\n\n=x", 3, "is not a key"),
+        ("1A=x", 1, "is not a key"),
+        ("A B=x", 1, "is not a key"), ("A: x", 1, "write KEY=value"),
         ("A=1\nB=\"half", 2, "not closed"),
         ("B='half\nC=1'", 1, "not closed"),
         ("B=\"half\\\"", 1, "not closed"),

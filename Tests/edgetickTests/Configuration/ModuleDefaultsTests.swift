@@ -38,7 +38,7 @@ import Testing
 
     @Test func `the REST server is asked as often as the settings say`() throws {
         let usual = AggregatesClient.Configuration(url: "https://127.0.0.1", apiKey: Secret("key"))
-        #expect(try settings().backfill.requestsPerMinute == usual.requestsPerMinute)
+        #expect(try settings().backfill.requestsPerMinute == usual.limit.requestsPerMinute)
     }
 
     @Test func `groups stay in memory, and statements may take, as long as the settings say`() throws {

@@ -44,6 +44,15 @@ import Testing
         #expect(general.proxy(for: "https://f.example")?.port == 2)
     }
 
+    @Test func `a proxy's address with its password may come from a file`() throws {
+        let snapshot = SettingsSnapshot(
+            environment: ["HTTPS_PROXY_FILE": "/run/secrets/proxy"], file: nil,
+            reading: { _ in .text("http://me:hunter2@p:1\n") })
+        let feed = try Settings.validate(snapshot, host: sampleHost).settings.feed
+        #expect(feed.proxy(for: "wss://f.example")?.credentials?.reveal() == "me:hunter2")
+        #expect(snapshot.secretPlaces == ["/run/secrets/proxy"])
+    }
+
     @Test func `config shows the proxy without its login`() throws {
         let snapshot = SettingsSnapshot(environment: ["HTTPS_PROXY": "http://me:hunter2@p:1"], file: nil)
         let row = SettingsReport(snapshot, host: sampleHost).rows.first { $0.key == "HTTPS_PROXY" }

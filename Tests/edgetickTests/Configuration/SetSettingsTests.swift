@@ -33,12 +33,14 @@ import Testing
                 "WEBSOCKET_CONNECTION_1_ENABLED", "USE_MULTI_CONNECTION",
             ])
         #expect(remarks.contains { $0.text.contains("no connection is enabled") })
+        #expect(settings.wishes.map { $0.replacesBecause != nil } == [true] && settings.singleWish == nil)
         let idle = try validate(["USE_MULTI_CONNECTION": "true", "SYMBOL_UNIVERSE_KEY": "sp500"]).settings
         #expect(!idle.connections.isMulti)
         let good = try validate([
             "USE_MULTI_CONNECTION": "true", "SYMBOL_UNIVERSE_KEY": "sp500", "WEBSOCKET_CONNECTION_1_SYMBOLS": "A",
         ]).settings
         #expect(good.connections.isMulti && good.connections.single?.universeKey == "sp500")
+        #expect(good.wishes.map(\.replacesBecause) == [nil] && good.singleWish?.replacesBecause != nil)
     }
 
     @Test func `the key goes to a REST server only when that is the provider's or was named`() throws {

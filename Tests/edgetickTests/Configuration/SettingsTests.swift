@@ -274,6 +274,17 @@ func faults(
         #expect(wrong.map(\.key) == ["DATABASE_URI_TICKS"])
     }
 
+    @Test func `two boxes that share symbols by number need a group before both upload ticks`() throws {
+        let bars = ["SHARD": "1/3", "SHARD_REPLICAS": "2", "DATABASE_URI": "postgresql://localhost/market"]
+        let ticks = bars.merging(["FEED_EVENTS": "AM,T,Q"]) { $1 }
+        let found = faults(ticks)
+        #expect(found.map(\.key) == ["SHARD_REPLICAS"])
+        #expect(found.first?.text.contains("the trades and quotes of both boxes") == true, "\(found)")
+        #expect(faults(ticks.merging(["COLLECTOR_GROUP": "nyc"]) { $1 }).isEmpty)
+        #expect(faults(ticks.merging(["SHARD_REPLICAS": "1"]) { $1 }).isEmpty)
+        #expect(faults(ticks.filter { $0.key != "DATABASE_URI" }).isEmpty && faults(bars).isEmpty)
+    }
+
     @Test func `batches grow by themselves unless their size is set`() throws {
         #expect(try validate([:]).settings.upload.mostBatchRows == 100_000)
         #expect(try validate(["SYNC_BATCH_ROWS": "5000"]).settings.upload.mostBatchRows == 5000)

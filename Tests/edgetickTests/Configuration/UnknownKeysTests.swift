@@ -36,6 +36,12 @@ import Testing
         #expect(finding.text.contains("edgetick config"))
     }
 
+    @Test(arguments: ["BACKFILL_OLDEST_DAY", "RECONCILE_WEEKDAYS", "SHARD_WEIGHTS", "USE_MULTI_REGION"])
+    func `a key that begins like one of ours is reported, whatever follows`(name: String) {
+        #expect(findings(file: [name]).map(\.severity) == [.fault])
+        #expect(findings(environment: [name]).map(\.severity) == [.warning])
+    }
+
     @Test func `a key in small letters is told to be written in capitals`() throws {
         #expect(findings(file: ["http_port"]).first?.text.contains("write it in capitals: HTTP_PORT") == true)
         #expect(findings(environment: ["symbols"]).first?.text.contains("SYMBOLS") == true)
@@ -55,6 +61,7 @@ import Testing
         let names = [
             "PATH", "HOME", "LANG", "TERM", "HTTP_PROXY", "http_proxy", "LOG_DIR", "PGPASSWORD", "USER",
             "LOGNAME", "DEBUG", "HOSTNAME", "INVOCATION_ID", "STATE_DIRECTORY", "TZ", "POSTGRES_PASSWORD", "feed_me",
+            "DATABASE_POOL_SIZE", "LOG_ROTATION", "NO_COLOR", "USE_CELERY",
         ]
         #expect(findings(environment: names) == [])
         #expect(findings(file: names.filter { $0 != "feed_me" }) == [])

@@ -1,3 +1,4 @@
+import Backfill
 import Store
 import Testing
 
@@ -14,6 +15,16 @@ import Testing
         #expect(CommandFailure(UniverseResolver.nameless(" : ")).status.rawValue == 78)
         #expect(exitCode(unreadable: .inputOutput) == 74)
         #expect(exitCode(unreadable: .damaged) == 65)
+    }
+
+    @Test func `a file that is damaged ends backfill and reconcile as it ends other commands, and says what to do`() {
+        let damage = StoreError(.damaged, operation: "read", path: "/data/ticks.sqlite")
+        let failure = CommandFailure(BackfillError(damage))
+        #expect(failure.status == .badData && failure.status == CommandFailure(damage).status)
+        #expect(failure.lines.count == 1)
+        #expect(failure.lines.first?.hasSuffix("run edgetick verify, then edgetick repair") == true)
+        #expect(CommandFailure(BackfillError(StoreError(.inputOutput, operation: "read"))).status == .ioError)
+        #expect(CommandFailure(BackfillError(.buffer, "something else")).status == .ioError)
     }
 
     @Test func `letters that only a database could judge lack a service, and no file failed`() {

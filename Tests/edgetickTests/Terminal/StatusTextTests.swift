@@ -33,7 +33,8 @@ import Testing
         snapshot.buffer[.bars].appended = 9_999_999_999
         snapshot.buffer[.bars].marks.last = 9_999_999_999
         (snapshot.buffer.usedBytes, snapshot.maximumBytes) = (5 << 30, 8 << 30)
-        (snapshot.buffer.drops, snapshot.buffer.gaps, snapshot.buffer.deadLetters) = (1_000_000, 1_000_000, 1_000_000)
+        (snapshot.buffer.drops, snapshot.buffer.gaps) = (1_000_000, 1_000_000)
+        snapshot.buffer[.bars].deadLetters = 1_000_000
         if failing {
             snapshot.buffer.setAside = [String(repeating: "/directory", count: 20) + "/ticks-bad-1.sqlite"]
         }
@@ -143,6 +144,7 @@ import Testing
         #expect(GapCounts().text == "0 open gaps")
         #expect(GapCounts(open: 1).text == "1 open gap")
         #expect(GapCounts(open: 2, unfillable: 3).text == "2 open gaps, 3 unfillable")
+        #expect(GapCounts(partial: 2, unfillable: 1).text == "0 open gaps, 2 partial, 1 unfillable")
     }
 
     @Test(arguments: [

@@ -1,7 +1,11 @@
+import MarketData
 import Store
 
 extension Health.Check {
-    /// Whether events reach the file, and will go on to.
+    /// How far rows may be dated ahead of the clock before the buffer is degraded, in milliseconds.
+    static let receiptTolerance: Int64 = 5000
+
+    /// Whether events reach the file, and will continue to.
     static func buffer(_ snapshot: CollectorSnapshot) -> Self {
         let buffer = snapshot.buffer
         var problems: [Health.Problem] = []
@@ -20,12 +24,18 @@ extension Health.Check {
         }
         let isWriting = if case .failing = buffer.state { false } else { true }
         if isWriting, let log = buffer.pinnedLog { problems.degrade(log) }
+        if buffer.latestReceipt - snapshot.time > receiptTolerance {
+            problems.degrade(
+                "new rows are dated \(WallClock.text(milliseconds: buffer.latestReceipt)) until the clock gets there, "
+                    + "because earlier rows were received while it was ahead, or it is behind now; meanwhile "
+                    + "received_us is wrong and uploaded rows are kept longer; run edgetick doctor to check the clock")
+        }
         if let newest = buffer.setAside.last {
             let others = buffer.setAside.count - 1
             problems.degrade(
                 "a damaged file was set aside as \(newest)" + (others > 0 ? " (and \(others) more)" : "")
-                    + ": what waited in it is not upstream; save what can be read with edgetick repair --file, "
-                    + "then move it away")
+                    + ": rows that waited in it are not upstream; recover them with edgetick repair --file, then move the "
+                    + "file away")
         }
         return Self("buffer", ok: "events reach the file", problems: problems)
     }

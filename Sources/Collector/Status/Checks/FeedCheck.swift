@@ -5,7 +5,7 @@ extension Health.Check {
     /// How many seconds of trading without an event from a connection make the feed degraded.
     static let quietLimit = 900.0
 
-    /// Whether every connection does what the settings say: those with symbols deliver them, and the others stand by.
+    /// Whether every connection does its part: those with symbols deliver them, and the others stand by.
     static func feed(_ snapshot: CollectorSnapshot) -> Self {
         guard !snapshot.isStopping else { return Self("feed", .failing, "shutting down") }
         let connections = snapshot.connections
@@ -85,14 +85,14 @@ extension Health.Check {
         if !quiet.isEmpty {
             let names = quiet.map { "\($0.name) for \(Int(($0.quietFor ?? 0) / 60)) min" }
             problems.degrade(
-                "connected, but no event came although New York trades: " + names.joined(separator: ", ")
+                "connected, but no event has arrived although the market is open: " + names.joined(separator: ", ")
                     + "; if these symbols do trade, ask the feed's provider")
         }
-        for connection in collecting where !connection.deadKinds.isEmpty {
-            let kinds = connection.deadKinds.map(\.plural).joined(separator: " and no ")
+        for connection in collecting where !connection.silentKinds.isEmpty {
+            let kinds = connection.silentKinds.map(\.plural).joined(separator: " and no ")
             problems.degrade(
-                "\(connection.name): bars come, but no \(kinds) any more, for more than "
-                    + "\(Int(quietLimit / 60)) minutes; ask the feed's provider")
+                "\(connection.name): no \(kinds) arrive, although the connection's other events prove that there must "
+                    + "be some; restart, so that what is missing becomes a gap and is filled; ask the feed's provider")
         }
         return problems
     }
@@ -111,14 +111,6 @@ extension Health.Check {
 }
 
 extension ConnectionState {
-    /// The kinds that came before and no longer do, although bars come: bars are made of trades, so there must be some.
-    fileprivate var deadKinds: [EventKind] {
-        let limit = Health.Check.quietLimit
-        let kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
-        guard kinds.prefix(2).contains(where: { quietKinds[$0].map { $0 <= limit } ?? false }) else { return [] }
-        return kinds.filter { quietKinds[$0].map { $0 > limit } ?? false }
-    }
-
     /// Whether the connection delivers anything, or is ready to if it has no symbols.
     fileprivate var doesItsPart: Bool {
         // While the symbols change, those that were confirmed last count.

@@ -3,6 +3,9 @@ import MarketData
 extension Health.Check {
     /// With SHARD=auto, how many seconds of being unable to ask the database make the fleet degraded.
     static let askingLimit = 60.0
+    /// How many seconds of being unable to exchange covered gaps with the group make the fleet degraded. More than the
+    /// five minutes between two checks of older gaps, so that one that failed does not count as lasting.
+    static let exchangeLimit = 360.0
 
     /// Whether the box's place in the fleet is in order.
     static func fleet(_ snapshot: CollectorSnapshot) -> Self {
@@ -12,14 +15,24 @@ extension Health.Check {
             problems.degrade("another box is called \(snapshot.collector) too: give each a COLLECTOR_ID of its own")
         }
         if let problem = fleet.groupProblem { problems.degrade(problem) }
+        // Without the database, the clock may have been set right since it was measured.
+        if fleet.problem == nil, let problem = Fleet.clockProblem(offset: fleet.clockOffset) {
+            problems.degrade(problem)
+        }
         if fleet.isSharing, let problem = fleet.askingProblem, let since = fleet.unaskedSince,
             snapshot.age(of: since) > askingLimit
         {
             problems.degrade(
-                "the database can't be asked who else shares the symbols, so the last assignment stays: " + problem)
+                "the database can't be asked which boxes share the symbols, so the last known shares are kept: "
+                    + problem)
+        }
+        if let failure = fleet.exchangeFailure, snapshot.age(of: failure.since) > exchangeLimit {
+            problems.degrade(
+                "the boxes of the group can't exchange which gaps they cover, so those gaps stay open: "
+                    + failure.description)
         }
         // A row that can't be written is reported once in the log, and by doctor: nothing is lost.
-        let summary = fleet.problem.map { "the row is not written: \($0)" } ?? "the row is written"
+        let summary = fleet.problem.map { "this box's row can't be written: \($0)" } ?? "this box's row is up to date"
         return Self("fleet", ok: summary, problems: problems)
     }
 }

@@ -20,7 +20,7 @@ extension Health.Check {
                     day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
                     day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
                 ].compactMap(\.self).joined(separator: "; ")
-                let again = state.underWay == day.day ? "it is being tried again" : "it is tried again"
+                let again = state.underWay == day.day ? "it is being retried" : "it will be retried"
                 return .degraded("\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
             })
     }

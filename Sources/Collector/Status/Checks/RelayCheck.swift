@@ -7,8 +7,8 @@ extension Health.Check {
         if let age = relay.secondsSinceOverflow, age < RelayState.overflowMemory {
             return Self(
                 "relay", .degraded,
-                "it fell behind \(Int(age)) s ago and closed its clients, since the machine was too busy to serve them: "
-                    + "fewer or narrower subscriptions need less")
+                "it fell behind \(Int(age)) s ago and disconnected its clients, since the machine was too busy to serve them: "
+                    + "reduce the clients or their subscriptions")
         }
         let demand =
             relay.maximumOnDemand.map { ", \(relay.onDemand.symbols.count) of \($0.counted("symbol")) on demand" } ?? ""

@@ -6,7 +6,7 @@ extension Health.Check {
     /// How many symbols a problem names.
     private static let named = 10
 
-    /// Whether what is collected is what the settings name.
+    /// Whether the symbols that are collected are those that the settings name.
     static func symbols(_ snapshot: CollectorSnapshot) -> Self {
         let placement = snapshot.placement
         var problems: [Health.Problem] = []
@@ -20,8 +20,11 @@ extension Health.Check {
             guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }
             return .degraded("\(connection.name): \(problem); \(collected(assignment)) instead")
         }
-        return Self(
-            "symbols", ok: snapshot.shard?.summary ?? "what is collected is what the settings name", problems: problems)
+        let leftOut = snapshot.connections.compactMap { connection in
+            connection.assignment?.leftOut.map { "\(connection.name): \($0)" }
+        }
+        let summary = [snapshot.shard?.summary ?? "the symbols of the settings are collected"] + leftOut
+        return Self("symbols", ok: summary.joined(separator: "; "), problems: problems)
     }
 
     /// Describes what a connection collects while its settings can't be followed.

@@ -13,32 +13,39 @@ extension Health.Check {
         guard let upload = snapshot.uploads.first else {
             return Self("sync", ok: "collecting only: DATABASE_URI is not set")
         }
-        if let problem = problem(upload, in: snapshot) { return Self("sync", .degraded, problem) }
-        let letters = snapshot.buffer.deadLetters
-        guard letters == 0 else {
-            return Self(
-                "sync", .degraded,
-                "\(letters.counted("row was", "rows were")) refused, and not uploaded: edgetick dead-letters list shows why; "
-                    + "correct the cause and retry them, or discard them")
-        }
-        let keptOut = snapshot.uploads.reduce(0) { $0 + $1.status.totals.keptOut }
-        guard keptOut > 0 else { return Self("sync", ok: "upstream keeps up") }
-        return Self(
-            "sync",
-            ok: "upstream keeps up; \(keptOut.counted("row")) did not end up in the table: a trigger on it discards or "
-                + "redirects rows")
+        return check("sync", upload, in: snapshot)
     }
 
     /// The same for the database in `DATABASE_URI_TICKS`; `nil` when there is none.
     static func syncTicks(_ snapshot: CollectorSnapshot) -> Self? {
-        guard let upload = snapshot.uploads.first(where: { $0.role == .ticks }) else { return nil }
-        guard let problem = problem(upload, in: snapshot) else { return Self("sync_ticks", ok: "upstream keeps up") }
-        return Self("sync_ticks", .degraded, problem)
+        snapshot.uploads.first { $0.role == .ticks }.map { check("sync_ticks", $0, in: snapshot) }
+    }
+
+    private static func check(_ name: String, _ upload: UploadState, in snapshot: CollectorSnapshot) -> Self {
+        var problems: [Health.Problem] = []
+        if let problem = problem(upload, in: snapshot) { problems.degrade(problem) }
+        let letters = upload.deadLetters(in: snapshot.buffer)
+        if letters > 0 {
+            problems.degrade(
+                "\(letters.counted("row was", "rows were")) refused and not uploaded: edgetick dead-letters list shows why; "
+                    + "fix the cause and retry them, or discard them")
+        }
+        let keptOut = upload.status.totals.keptOut
+        if keptOut > 0, !upload.keepsOutOnPurpose {
+            let counts = upload.streams.map { (stream: $0, rows: upload.status.totals[$0].keptOut) }
+            let text = counts.filter { $0.rows > 0 }
+                .map { "\($0.rows.counted("row")) of \($0.stream.rawValue)" }.joined(separator: ", ")
+            problems.degrade(
+                "\(text) went up since the start and are not in their table: a trigger on it discards or redirects them; "
+                    + "correct it and send them again (edgetick sync --again), or set SYNC_KEPT_OUT_INTENDED=true")
+        }
+        let remark = keptOut > 0 ? "; a trigger kept \(keptOut.counted("row")) out of the table" : ""
+        return Self(name, ok: "upstream keeps up" + remark, problems: problems)
     }
 
     private static func problem(_ upload: UploadState, in snapshot: CollectorSnapshot) -> String? {
         if let failure = upload.status.failure {
-            return (failure.needsPerson ? "a person must fix this: " : "trying again: ") + failure.description
+            return (failure.needsPerson ? "a person must fix this: " : "retrying: ") + failure.description
         }
         if upload.stalledFor > upload.interval + stallLimit {
             return "nothing was uploaded for \(Int(upload.stalledFor)) s while rows wait"

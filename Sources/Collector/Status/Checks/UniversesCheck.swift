@@ -2,8 +2,8 @@ import MarketData
 import Universe
 
 extension Health.Check {
-    /// How many seconds of an unreadable mirror make the universes degraded. For a moment, a file may just be being
-    /// replaced.
+    /// How many seconds of an unreadable mirror make the universes degraded. A file that is being replaced can't be read
+    /// for a moment.
     static let unreadableLimit = 10.0
 
     /// Whether the local groups are as current as the settings ask for.
@@ -11,7 +11,7 @@ extension Health.Check {
         if let failure = snapshot.unreadableMirror, snapshot.age(of: failure.since) > unreadableLimit {
             return Self(
                 "universes", .degraded,
-                "the symbols stay as they are, for the local groups can't be read: \(failure.description)")
+                "the local groups can't be read, so the symbols stay as they are: \(failure.description)")
         }
         guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local groups are used") }
         let age =

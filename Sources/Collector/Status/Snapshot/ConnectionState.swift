@@ -10,8 +10,8 @@ public struct ConnectionState: Sendable, Equatable {
     /// How long it has delivered no event although it is subscribed to something and New York's regular session is open,
     /// in seconds; `nil` otherwise.
     public var quietFor: Double?
-    /// The same for each kind that has come before.
-    var quietKinds: [EventKind: Double] = [:]
+    /// The kinds of which nothing arrives although other events prove that there must be some: see ``KindWatch``.
+    public var silentKinds: [EventKind] = []
 
     /// Makes a connection's state, from memory.
     ///
@@ -24,11 +24,9 @@ public struct ConnectionState: Sendable, Equatable {
         self.member = member
         self.assignment = assignment
         guard hasWork else { return }
-        func quiet(_ lastEvent: Int64?) -> Double? {
-            Self.quiet(at: time, connectedSince: member.feed.connectedSince, lastEvent: lastEvent, feedDelay: feedDelay)
-        }
-        quietFor = quiet(member.feed.lastEvent)
-        quietKinds = member.feed.lastEvents.compactMapValues(quiet)
+        quietFor = Self.quiet(
+            at: time, connectedSince: member.feed.connectedSince, lastEvent: member.feed.lastEvent,
+            feedDelay: feedDelay)
     }
 
     /// `connection_1` and so on.

@@ -43,7 +43,7 @@ public struct RelayState: Sendable, Equatable {
     public var maximumReaders: Int
     /// How many symbols may be collected because readers ask for them; `nil` when none may.
     public var maximumOnDemand: Int?
-    /// What is collected now because readers ask for it.
+    /// The symbols that are collected now because readers ask for them.
     public var onDemand = DemandReview()
     /// Channels that a reader asked for and was refused since the start.
     public var channelsRefused: Int64 = 0

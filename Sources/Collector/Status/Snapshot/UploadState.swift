@@ -11,6 +11,8 @@ public struct UploadState: Sendable, Equatable {
     public var status = SyncStatus()
     /// The seconds between two uploads while all goes well (`SYNC_INTERVAL`). Rows normally wait that long.
     public var interval = 0.0
+    /// Whether triggers that keep rows out of their tables are no problem.
+    var keepsOutOnPurpose = false
     /// For how many seconds rows have waited without one being settled; 0 while none waits.
     public var stalledFor = 0.0
 
@@ -19,6 +21,9 @@ public struct UploadState: Sendable, Equatable {
 
     /// Returns the number of rows that wait for this upload.
     public func pending(in buffer: BufferStatistics) -> Int64 { streams.reduce(0) { $0 + buffer[$1].pending } }
+
+    /// Returns the number of rows that the database refused and that are kept as dead letters.
+    func deadLetters(in buffer: BufferStatistics) -> Int64 { streams.reduce(0) { $0 + buffer[$1].deadLetters } }
 
     /// Returns how far the database is behind, in seconds; 0 when it has everything.
     public func lag(in snapshot: CollectorSnapshot) -> Double {

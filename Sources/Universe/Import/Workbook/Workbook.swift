@@ -1,13 +1,13 @@
 /// Reads a workbook (.xlsx) of a fund's holdings: the values of a sheet's cells. Of their formats, only percent
 /// matters.
 enum Workbook {
-    /// The most columns of a row that are read.
+    /// The maximum number of columns that are read from a row.
     private static let maximumColumns = 512
-    /// The most rows that a sheet can have.
+    /// The maximum number of rows in a sheet.
     private static let maximumRows = 1 << 20
-    /// The most sheets that are searched for holdings.
+    /// The maximum number of sheets that are searched for holdings.
     private static let maximumSheets = 32
-    /// The most relations between a workbook's parts, and the most number formats.
+    /// The maximum number of relations between a workbook's parts, and of number formats.
     private static let maximumRelations = 4096
     /// The longest text of a sheet. The whole market with every column takes a quarter of it, so a longer sheet is not
     /// a list of symbols. The limits on the file and its parts don't limit this, because a cell may refer to a long
@@ -161,7 +161,7 @@ enum Workbook {
                 let cell = try cell(type, value, shared, isPercent: isPercent)
                 guard text.bytes.count + cell.utf8.count <= maximumText else {
                     throw WorkbookError(
-                        "a sheet of it is longer than \(maximumText >> 20) MiB as text: that is no list of symbols")
+                        "one of its sheets has more than \(maximumText >> 20) MiB as text: it is not a list of symbols")
                 }
                 text.add(cell, at: column)
             default: break

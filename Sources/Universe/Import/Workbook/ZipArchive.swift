@@ -12,7 +12,7 @@ struct ZipArchive {
 
     /// More entries than any workbook has.
     private static let maximumEntries = 4096
-    /// An entry that is larger holds no list of symbols.
+    /// A larger entry is not a list of symbols.
     static let maximumBytes = 64 << 20
 
     private static let damaged = WorkbookError("its directory is damaged")
@@ -99,11 +99,11 @@ struct ZipArchive {
         switch entry.method {
         case 0: unpacked = Array(packed.prefix(Self.maximumBytes + 1))
         case 8: unpacked = Deflate.raw.unpacked(packed, limit: Self.maximumBytes + 1)
-        default: throw WorkbookError("its part \(name) is packed in a way that is not known (\(entry.method))")
+        default: throw WorkbookError("its part \(name) uses an unknown compression method (\(entry.method))")
         }
         if let unpacked, unpacked.count > Self.maximumBytes {
             throw WorkbookError(
-                "its part \(name) has more than \(Self.maximumBytes >> 20) MiB: that is no list of symbols")
+                "its part \(name) has more than \(Self.maximumBytes >> 20) MiB: it is not a list of symbols")
         }
         guard let content = unpacked, Deflate.crc32(content) == entry.checksum else {
             throw WorkbookError("its part \(name) is damaged")

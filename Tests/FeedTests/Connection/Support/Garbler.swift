@@ -1,5 +1,5 @@
+import MarketData
 import NIOCore
-import TestSupport
 
 /// Changes the bytes that a server sends, below TLS, HTTP and WebSocket: flips, drops, doubles, inserts and cuts.
 ///

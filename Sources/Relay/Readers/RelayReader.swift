@@ -15,12 +15,12 @@ final class RelayReader {
     var key: Secret?
     /// The names of some of its channels; `nil` if they must be chosen again.
     var sample: [String]?
-    /// What is counted; ``state()`` has the rest.
+    /// The counters; ``state()`` adds the rest.
     private(set) var counted: RelayState.Reader
     /// The replays that wait for the current one.
     var waiting: [Replay] = []
     var current: Replay?
-    /// Signalled when less waits for the client.
+    /// Signalled when less is queued for the client.
     let room = ChangeSignal()
 
     init(_ client: FeedClient, since: Int64) {
@@ -31,7 +31,7 @@ final class RelayReader {
 
     var channelCount: Int { channels.count + joining.count }
 
-    /// The bytes that are waiting for it, in its socket and behind the rows of its replay.
+    /// The bytes that are queued for it, in its socket and behind the rows of its replay.
     var waitingBytes: Int { client.pendingBytes + (current?.heldBytes ?? 0) }
 
     func reads(_ channel: FeedChannel) -> Bool { channels.contains(channel) || joining[channel] != nil }

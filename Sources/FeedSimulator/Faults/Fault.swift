@@ -19,7 +19,7 @@ public enum Fault: Sendable, Equatable {
     case authTimeout(times: Int?)
     /// Allows at most this many logins with one key at a time.
     case connectionLimit(Int)
-    /// Adds an invalid frame before every Nth frame, cycling through several sorts.
+    /// Adds an invalid frame before every Nth frame, cycling through several kinds.
     case malformedEvery(frames: Int)
     /// Sends every Nth frame twice.
     case duplicateEvery(frames: Int)

@@ -18,7 +18,7 @@ struct FaultPlan {
     private let faults: [Fault]
     private var frames = 0
     private var malformed = 0
-    /// The number of frames since the client began to count as slow, and how many of them wait.
+    /// The number of frames since the client began to count as slow, and how many of them are queued.
     private var slowed = 0
     private var queued = 0
 

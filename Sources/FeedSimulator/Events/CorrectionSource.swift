@@ -69,7 +69,7 @@ final class CorrectionSource: FrameSource {
     }
 
     private func appendPreliminary(_ text: UnsafeRawBufferPointer, _ state: inout State, _ result: inout FrameBlock) {
-        var random = SplitMix64(seed: UInt64(state.frame))
+        var random = SeededRandom(seed: UInt64(state.frame))
         let repeated = repeatedBars(in: text)
         var chosen: [Correction] = []
         let counts = FrameEditor.rebuild(text, into: &state.scratch) { event, kind, output in

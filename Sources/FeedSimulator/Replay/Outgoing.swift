@@ -1,7 +1,7 @@
 import FeedServer
 import NIOCore
 
-/// What is about to be handed to one client.
+/// The frames that are about to be handed to one client.
 struct Outgoing {
     var bytes = ByteBuffer()
     var frames = 0
@@ -13,7 +13,7 @@ struct Outgoing {
         left.counts += right.counts
     }
 
-    /// Adds what the client wants of a frame.
+    /// Adds the part of a frame that the client wants.
     mutating func append(
         _ frame: FrameBlock.Frame, of block: FrameBlock, _ filter: FrameFilter, fragmentBytes: Int? = nil
     ) {

@@ -6,7 +6,7 @@ import MarketData
 /// ten seconds. About one minute in thirty has a halt of ten seconds.
 struct SyntheticRarities {
     private let symbol: Symbol
-    private var random: SplitMix64
+    private var random: SeededRandom
     private var bandSequence: Int64 = 0
     private var imbalanceSequence: Int64 = 0
     /// The second of this minute in which a halt starts; `nil` when there is none.
@@ -14,7 +14,7 @@ struct SyntheticRarities {
 
     init(_ symbol: Symbol, seed: UInt64) {
         self.symbol = symbol
-        random = SplitMix64(seed: SplitMix64.mixed(seed ^ 0x4C55_4C44))
+        random = SeededRandom(seed: SeededRandom.mixed(seed ^ 0x4C55_4C44))
     }
 
     /// Returns the events of the second that begins at `start`, in milliseconds; `price` is in 1/10000 dollar.

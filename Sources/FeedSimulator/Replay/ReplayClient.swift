@@ -1,12 +1,12 @@
 import FeedServer
 import Synchronization
 
-/// A client as the replay sees it: what it wants and which faults act on it; safe to use from any thread.
+/// A client as the replay sees it: its subscriptions and the faults that act on it; safe to use from any thread.
 final class ReplayClient: Sendable {
     private struct State {
         var isStalled = false
         var faults: FaultPlan
-        /// What waits because the client counts as slow.
+        /// The frames held back because the client counts as slow.
         var queue: [Outgoing] = []
     }
 
@@ -40,6 +40,6 @@ final class ReplayClient: Sendable {
         }
     }
 
-    /// Sends it no more, and leaves the connection open.
+    /// Stops sending to it, and leaves the connection open.
     func stall() { state.withLock { $0.isStalled = true } }
 }

@@ -10,13 +10,13 @@ import Store
 /// the same point, into the writer's queue; live events after it wait. The writer returns each stream's last sequence
 /// before the mark. The rows up to there are all that came before, and the waiting events are all that came after.
 struct ReplayJob: Sendable {
-    /// The most rows in one read.
+    /// The maximum number of rows in one read.
     private static let step = 10_000
-    /// The most gaps in one read. Each may have the symbols of a whole market.
+    /// The maximum number of gaps in one read. Each may have the symbols of a whole market.
     private static let gapsAtOnce = 100
     /// With at most this many rows left, live events need not wait long.
     private static let near: Int64 = 20_000
-    /// The most rows that may be left for the join if the head moves as fast as the replay.
+    /// The maximum number of rows left for the join if the head moves as fast as the replay.
     private static let far: Int64 = 1_000_000
     /// Reading pauses while more than this many bytes wait for the client.
     private static let backlog = 1 << 20
@@ -30,6 +30,7 @@ struct ReplayJob: Sendable {
     let span: ReplaySpan
     let hub: RelayHub
     let buffer: TickBuffer
+    let symbols: any RelayedSymbols
 
     /// The reader has gone or no longer wants the replay.
     private struct Unwanted: Error {}
@@ -56,7 +57,8 @@ struct ReplayJob: Sendable {
         progress.want(channels)
         let drops = buffer.statistics.drops
         do {
-            try await tellGaps(from...max(from, to ?? .max))
+            try await reportGaps(from...max(from, to ?? .max))
+            try await reportLateStarts(from)
             try await hub.turns.take { try await start(from, &progress) }
             try await chase(from...max(from, to ?? .max), &progress)
             if to == nil { try await join(from, &progress) }
@@ -84,9 +86,9 @@ struct ReplayJob: Sendable {
         return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
     }
 
-    /// Tells the reader which events the buffer never got: those in gaps that nothing has filled. The newest are read
+    /// Reports to the reader which events the buffer never got: those in gaps that nothing has filled. The newest are read
     /// first, a few at a time.
-    private func tellGaps(_ times: ClosedRange<Int64>) async throws {
+    private func reportGaps(_ times: ClosedRange<Int64>) async throws {
         let directory = buffer.directory
         let wanted = Set(channels)
         // A bar comes when its window is over, so the last ones may be missing in a gap that begins after their starts.
@@ -115,13 +117,31 @@ struct ReplayJob: Sendable {
         }
     }
 
-    /// Finds where to begin, and tells the reader from when there is data.
+    /// Reports to the reader which channels have been collected only since a later time: no gap covers the time before.
+    private func reportLateStarts(_ from: Int64) async throws {
+        let times = symbols.collectedSince(channels)
+        var late: [Int64: [FeedChannel]] = [:]
+        for channel in channels where channel.symbol != nil {
+            // The feed may have yet to answer for the symbol.
+            let since = times[channel] ?? .max
+            if from < since { late[since, default: []].append(channel) }
+        }
+        for (since, channels) in late.sorted(by: { $0.key < $1.key }) {
+            let what = since < .max ? "collected from \(since)" : "not collected yet"
+            for list in GapNotice.lists(of: channels) {
+                try await waitForRoom()
+                await tell("replay_from", "\(what): \(list)")
+            }
+        }
+    }
+
+    /// Finds where to begin, and reports to the reader from when there is data.
     private func start(_ from: Int64, _ progress: inout Progress) async throws {
         for stream in streams {
             let received = (from - Self.clockSlack) * 1000
             var beginning = try await buffer.beginning(of: stream, receivedFrom: received)
             if beginning.heldSince == nil {
-                // The first events may be on their way to the file. If writing fails, the reader is told at the join.
+                // The first events may be on their way to the file. If writing fails, the join reports it to the reader.
                 try? await buffer.flush()
                 beginning = try await buffer.beginning(of: stream, receivedFrom: received)
             }
@@ -196,7 +216,7 @@ struct ReplayJob: Sendable {
                 try await buffer.read(stream, after: after, through: through, limit: Self.step)
             }
             let lost = run.end - after - Int64(run.batch.count)
-            if lost > 0 { await tell("replay_gap", "\(lost) \(stream.rawValue) are not in the buffer any more") }
+            if lost > 0 { await tell("replay_gap", "\(lost) \(stream.rawValue) are no longer in the buffer") }
             let frames = pack(run.batch, times, &progress)
             let events = frames.events
             progress.places[stream] = run.end

@@ -8,7 +8,7 @@ import Synchronization
 final class Turns: Sendable {
     private struct State {
         var next = 0
-        /// Those who wait, behind the one whose turn it is.
+        /// The numbers of the waiting tasks, after the one whose turn it is.
         var line: [Int] = []
     }
 

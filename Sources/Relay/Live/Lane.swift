@@ -1,7 +1,7 @@
 import MarketData
 import NIOCore
 
-/// What is packed for one reader, or for a reader's replay that is about to join the live events.
+/// The events packed for one reader, or for a reader's replay that is about to join the live events.
 final class Lane {
     let reader: Int
     /// The replay that the events wait for; `nil` if they are sent at once.

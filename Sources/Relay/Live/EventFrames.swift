@@ -6,7 +6,7 @@ import NIOCore
 struct EventFrames {
     /// A frame is ended once its text exceeds this many bytes.
     static let frameBytes = 32 << 10
-    /// Up to this length a header takes four bytes.
+    /// Up to this payload length, a header takes four bytes.
     private static let mediumBytes = 65_535
 
     private(set) var buffer = ByteBuffer()

@@ -152,7 +152,7 @@ struct RowText {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// Adds a text that is JSON already.
+    /// Adds a text that is already JSON.
     private mutating func plain(_ name: StaticString, _ arena: TextArena, _ range: TextRange) {
         key(name)
         arena.withUTF8(range) { bytes.append(contentsOf: $0) }

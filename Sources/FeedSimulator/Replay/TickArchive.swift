@@ -28,12 +28,12 @@ final class TickArchive: Sendable {
     }
 
     /// Returns the events of one page, in the form of the REST API, and whether more follow.
-    private func events(of symbol: Symbol, isTrade: Bool, _ question: Question) -> (objects: [[UInt8]], hasMore: Bool) {
-        let (ascending, offset, limit) = (question.ascending, question.offset, question.limit)
+    private func events(of symbol: Symbol, isTrade: Bool, _ wanted: Page) -> (objects: [[UInt8]], hasMore: Bool) {
+        let (ascending, offset, limit) = (wanted.ascending, wanted.offset, wanted.limit)
         return passed.withLock { passed in
             guard let all = passed[Key(symbol: symbol, isTrade: isTrade)] else { return ([], false) }
-            let first = all.partitioningIndex { $0.time >= question.times.lowerBound }
-            let places = first..<all.partitioningIndex { $0.time >= question.times.upperBound }
+            let first = all.partitioningIndex { $0.time >= wanted.times.lowerBound }
+            let places = first..<all.partitioningIndex { $0.time >= wanted.times.upperBound }
             let page = ascending ? places.dropFirst(offset).prefix(limit) : places.dropLast(offset).suffix(limit)
             let objects = page.map { Self.tick(all[$0].object, time: all[$0].time, isTrade: isTrade) }
             return (ascending ? objects : objects.reversed(), places.count > offset + limit)
@@ -80,8 +80,8 @@ final class TickArchive: Sendable {
         }
     }
 
-    /// What a request asks for; the cursor for the next page contains all of it.
-    private struct Question {
+    /// The page that a request asks for; the cursor for the next page contains all of it.
+    private struct Page {
         var times: Range<Int64>
         var ascending: Bool
         var limit: Int
@@ -90,7 +90,7 @@ final class TickArchive: Sendable {
         var cursor: String { "\(times.lowerBound)_\(times.upperBound)_\(ascending ? 1 : 0)_\(limit)_\(offset)" }
     }
 
-    /// Returns the answer to `GET /v3/trades/{symbol}` or `/v3/quotes/{symbol}`, newest first unless asked otherwise;
+    /// Returns the response to `GET /v3/trades/{symbol}` or `/v3/quotes/{symbol}`, newest first unless asked otherwise;
     /// `nil` when the request is for another route.
     ///
     /// - Parameters:
@@ -102,34 +102,34 @@ final class TickArchive: Sendable {
         if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
         if isRefused { return .fault(403, "Not entitled to this data") }
         guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
-            var question = Self.question(request.query)
+            var wanted = Self.page(request.query)
         else {
             return .fault(
                 400, "invalid request: check the ticker, the cursor, and that timestamp.gte is not after timestamp.lt")
         }
-        let found = events(of: symbol, isTrade: parts[1] == "trades", question)
+        let found = events(of: symbol, isTrade: parts[1] == "trades", wanted)
         var body = Array("{\"status\":\"OK\",\"results\":[".utf8)
         body += found.objects.joined(separator: [UInt8(ascii: ",")])
         body.append(UInt8(ascii: "]"))
         if found.hasMore {
-            question.offset += question.limit
-            body += Array(",\"next_url\":\"\(request.origin)\(request.path)?cursor=\(question.cursor)\"".utf8)
+            wanted.offset += wanted.limit
+            body += Array(",\"next_url\":\"\(request.origin)\(request.path)?cursor=\(wanted.cursor)\"".utf8)
         }
         body.append(UInt8(ascii: "}"))
         return PlainAnswer(status: 200, body: body)
     }
 
-    /// The most ticks of one page.
-    private static let mostTicks = 50_000
+    /// The maximum number of ticks in one page.
+    private static let maximumTicks = 50_000
 
     /// Parses the query. Its times are in nanoseconds, those of the archive in milliseconds.
-    private static func question(_ query: [String: String]) -> Question? {
+    private static func page(_ query: [String: String]) -> Page? {
         if let cursor = query["cursor"] {
             let parts = cursor.split(separator: "_").compactMap { Int64($0) }
-            guard parts.count == 5, parts[0] <= parts[1], (1...mostTicks).contains(Int(parts[3])),
+            guard parts.count == 5, parts[0] <= parts[1], (1...maximumTicks).contains(Int(parts[3])),
                 (0...Int.max / 2).contains(Int(parts[4]))
             else { return nil }
-            return Question(
+            return Page(
                 times: parts[0]..<parts[1], ascending: parts[2] == 1, limit: Int(parts[3]), offset: Int(parts[4]))
         }
         func milliseconds(_ name: String) -> Int64? {
@@ -138,8 +138,8 @@ final class TickArchive: Sendable {
         let from = milliseconds("gte") ?? 0
         let to = milliseconds("lt") ?? .max / 2_000_000
         guard from <= to else { return nil }
-        return Question(
+        return Page(
             times: from..<to, ascending: query["order"] == "asc",
-            limit: min(mostTicks, max(1, query["limit"].flatMap { Int($0) } ?? 1000)))
+            limit: min(maximumTicks, max(1, query["limit"].flatMap { Int($0) } ?? 1000)))
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// The relay's thread takes events from a bounded queue. If the queue is full, it is emptied and its events are
 /// counted: a reader may miss events, but collecting never waits for a reader. Without readers a batch costs one lock.
 public final class RelayTap: EventSink {
-    /// What waits for the relay's thread.
+    /// An item in the queue for the relay's thread.
     enum Item {
         /// Events that the buffer accepted.
         case batch(EventBatch)
@@ -113,7 +113,7 @@ public final class RelayTap: EventSink {
 
     var queuedBytes: Int { state.withLock { $0.bytes } }
 
-    /// Takes out what is waiting, and how many events were discarded before it.
+    /// Takes out what is queued, and how many events were discarded before it.
     func take() -> (items: [Item], overflowed: Int64) {
         state.withLock { state in
             defer {

@@ -3,7 +3,7 @@ public struct CaptureReplay: Sendable, Equatable {
     /// The captures' paths: files plain or compressed with gzip, in which one line is one text frame, as the feed sent
     /// it. Several are merged by the time of their frames, and keep their own order.
     public var files: [String]
-    /// How many times all is sent; `nil` sends it for ever. In every further pass, the times are moved on by the length
+    /// How many times everything is sent; `nil` repeats without end. Each further pass moves the times on by the length
     /// of a pass.
     var passes: Int?
     /// Moves the times by whole minutes so that the first pass starts in the minute of this time, in milliseconds since

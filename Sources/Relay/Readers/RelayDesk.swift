@@ -7,7 +7,7 @@ import Store
 
 /// The relay's readers: who they are, what they want, and what they get. Lives on the relay's event loop alone.
 final class RelayDesk {
-    /// The most replays of one reader that wait in line.
+    /// The maximum number of replays of one reader that wait in line.
     static let maximumReplays = 100
 
     weak var hub: RelayHub?
@@ -82,7 +82,7 @@ final class RelayDesk {
             logger.warning(
                 "a reader was closed: its key is no longer in RELAY_KEYS",
                 metadata: ["client": "\(reader.client.address)"])
-            reader.client.close(code: 1008, reason: "the key is not valid any more", status: .loginFailed)
+            reader.client.close(code: 1008, reason: "the key is no longer valid", status: .loginFailed)
             forget(reader)
         }
         publish()
@@ -185,7 +185,7 @@ final class RelayDesk {
         reading[symbol] = count > 1 ? count - 1 : nil
     }
 
-    /// Has the text of events kept for the kinds that somebody reads or is about to read.
+    /// Makes the tap keep the text of the kinds of events that somebody reads or is about to read.
     func listen() {
         tap.listen(replays.values.reduce(index.kinds) { $1.span.to == nil ? $0.union($1.kinds) : $0 })
     }
@@ -202,7 +202,7 @@ final class RelayDesk {
             switch item {
             case .batch(let batch): fanout.pack(batch, for: index)
             case .mark(let id):
-                // What was packed so far is before the mark.
+                // What was packed so far came before the mark.
                 deliver(fanout.finish(index))
                 guard let replay = replays[id] else { continue }
                 replay.isHolding = true
@@ -242,7 +242,7 @@ final class RelayDesk {
     /// If too much is waiting for all readers together, closes those with the most waiting. It closes them at once,
     /// because a reader uses the memory until its socket is closed.
     private func boundAll() {
-        // One reader may always have its own share.
+        // A single reader may always use its own limit.
         let most = max(configuration.allClientsBufferBytes, configuration.clientBufferBytes)
         guard let any = readers.values.first, any.client.allPendingBytes + heldBytes > most else { return }
         let waiting = readers.values.filter { !$0.client.isEnding }.map { (reader: $0, bytes: $0.waitingBytes) }
@@ -268,7 +268,7 @@ final class RelayDesk {
     }
 
     /// Handles the loss of events because this thread fell behind: closes every reader that may have wanted some, as if
-    /// its connection was lost.
+    /// its connection had been lost.
     private func lose(_ events: Int64) {
         board.update { $0.overflowed += events }
         lastOverflow = .now
@@ -306,7 +306,7 @@ final class RelayDesk {
         reader.current = replay
         let job = ReplayJob(
             id: replay.id, client: reader.client, room: reader.room, channels: replay.channels, span: replay.span,
-            hub: hub, buffer: buffer)
+            hub: hub, buffer: buffer, symbols: symbols)
         replay.task = Task { await job.run() }
     }
 
@@ -381,24 +381,24 @@ final class RelayDesk {
 
     // MARK: Symbols on demand
 
-    /// Gives up the symbols on demand that nobody reads any more, and tells readers which channels no longer deliver.
+    /// Gives up the symbols on demand that nobody reads any more, and notifies readers of channels that no longer deliver.
     func reviewDemand() {
         guard configuration.maximumOnDemand != nil else { return }
         let (before, now) = (board.current.onDemand, symbols.reviewDemand { reading[$0] != nil })
-        // Before any reader is told.
+        // Before any reader is notified.
         board.update { $0.onDemand = now }
         for channel in now.refused.subtracting(before.refused) {
-            tellReaders(of: channel, "is not collected: the account's plan does not cover it")
+            notifyReaders(of: channel, "is not collected: the account's plan does not cover it")
         }
         for symbol in Set(before.symbols).subtracting(now.symbols) where reading[symbol] != nil {
             for kind in configuration.kinds {
                 let channel = FeedChannel(kind: kind, symbol: symbol)
-                tellReaders(of: channel, "is no longer collected: the symbol was unsubscribed")
+                notifyReaders(of: channel, "is no longer collected: the symbol was unsubscribed")
             }
         }
     }
 
-    private func tellReaders(of channel: FeedChannel, _ what: String) {
+    private func notifyReaders(of channel: FeedChannel, _ what: String) {
         for reader in readers.values where reader.reads(channel) { reader.client.send(.error("\(channel) \(what)")) }
     }
 

@@ -7,7 +7,7 @@ final class KeyRing: Sendable {
 
     init(_ keys: [Secret]) { self.keys = Mutex(keys) }
 
-    /// Whether a key is accepted. Takes as long for one that is nearly right as for one that is not.
+    /// Whether a key is accepted. Takes the same time however much of the key is right.
     func admits(_ key: String) -> Bool {
         let keys = keys.withLock { $0 }
         guard !keys.isEmpty else { return true }

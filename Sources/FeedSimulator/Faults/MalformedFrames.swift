@@ -1,6 +1,6 @@
-/// Invalid frames of several sorts; nothing in them can be mistaken for an event.
+/// Invalid frames of several kinds; nothing in them can be mistaken for an event.
 enum MalformedFrames {
-    /// Returns the frame with this number; the sorts take turns.
+    /// Returns the frame with this number; the kinds take turns.
     static func frame(_ number: Int) -> String { sorts[number % sorts.count] }
 
     static let sorts: [String] = [

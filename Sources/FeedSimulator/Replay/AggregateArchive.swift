@@ -25,7 +25,7 @@ final class AggregateArchive: Sendable {
         }
     }
 
-    /// Returns the bars that are asked for, in order, and the start of the first one left out.
+    /// Returns the requested bars, in order, and the start of the first one left out.
     private func bars(for wanted: AggregateRequest) -> (bars: [[UInt8]], next: Int64?) {
         bars.withLock { bars in
             let all = bars[Key(symbol: wanted.symbol, isMinute: wanted.interval == .minute)] ?? [:]
@@ -53,7 +53,7 @@ final class AggregateArchive: Sendable {
         return output
     }
 
-    /// Returns the answer to a request for REST aggregates, or `nil` when the request is for another route.
+    /// Returns the response to a request for REST aggregates, or `nil` when the request is for another route.
     ///
     /// - Parameter apiKey: The only key that is accepted; `nil` accepts every key.
     func answer(_ request: PlainRequest, apiKey: Secret?) -> PlainAnswer? {

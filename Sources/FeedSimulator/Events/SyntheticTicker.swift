@@ -49,7 +49,7 @@ struct SyntheticTicker {
     private var minute = Window()
     private var tradeNumber: Int64 = 0
     private var sequence: Int64 = 0
-    private var random: SplitMix64
+    private var random: SeededRandom
     /// The kinds added later; they have a separate generator, so that the events of the other kinds stay the same.
     private var rarities: SyntheticRarities
 
@@ -57,9 +57,9 @@ struct SyntheticTicker {
         self.symbol = symbol
         var hash = seed
         symbol.withUTF8 { bytes in
-            for byte in bytes { hash = SplitMix64.mixed(hash &+ UInt64(byte) &+ 0x9E37_79B9_7F4A_7C15) }
+            for byte in bytes { hash = SeededRandom.mixed(hash &+ UInt64(byte) &+ 0x9E37_79B9_7F4A_7C15) }
         }
-        random = SplitMix64(seed: hash)
+        random = SeededRandom(seed: hash)
         rarities = SyntheticRarities(symbol, seed: hash)
         tape = Int64(1 + random.below(3))
         // Between $8 and $520.
@@ -174,7 +174,7 @@ struct SyntheticTicker {
         happenings.append(Happening(time: time, kind: .trade, text: text.finished()))
     }
 
-    /// Returns the bar of the second or minute that begins at `start`, or `nil` without trades or when such bars aren't
+    /// Returns the bar of the second or minute that begins at `start`; `nil` if there were no trades or such bars aren't
     /// sent.
     mutating func bar(_ interval: Bar.Interval, from start: Int64, _ feed: SyntheticFeed) -> Happening? {
         let window = interval == .minute ? minute : second

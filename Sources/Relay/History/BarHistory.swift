@@ -6,9 +6,9 @@ import Store
 /// Answers requests for the provider's REST aggregates from the buffer, so that one client object serves history and
 /// stream. Those for trades and quotes are refused.
 struct BarHistory: Sendable {
-    /// Clients wait ten seconds for an answer.
+    /// Clients wait ten seconds for a response.
     private static let patience: Duration = .seconds(8)
-    /// The most gaps and drops that one answer names.
+    /// The maximum number of gaps and drops in one response.
     private static let maximumGaps = 100
 
     let configuration: RelayConfiguration
@@ -26,7 +26,7 @@ struct BarHistory: Sendable {
             "{\"from\":\(starts.lowerBound),\"to\":\(starts.upperBound),\"why\":\(JSONString.quoted(why))}"
         }
 
-        /// Returns one part that has all of both.
+        /// Returns one part that covers both.
         func joined(with other: Missing) -> Missing {
             let first = min(starts.lowerBound, other.starts.lowerBound)
             let last = max(starts.upperBound, other.starts.upperBound)
@@ -34,14 +34,14 @@ struct BarHistory: Sendable {
         }
     }
 
-    /// Returns the answer to a request; `nil` if the request is not for this route.
+    /// Returns the response to a request; `nil` if the request is not for this route.
     func answer(_ request: PlainRequest) async -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
         let isForTicks = ["/v3/trades/", "/v3/quotes/"].contains { request.path.hasPrefix($0) }
         guard reading != .elsewhere || isForTicks else { return nil }
         guard keys.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
         switch reading {
-        case .elsewhere: return .fault(403, "a relay has bars only")
+        case .elsewhere: return .fault(403, "a relay serves only bars, not trades or quotes")
         case .fault(let text): return .fault(400, text)
         case .request(let wanted): return await answer(wanted, origin: request.origin)
         }
@@ -49,7 +49,7 @@ struct BarHistory: Sendable {
 
     private func answer(_ wanted: AggregateRequest, origin: String) async -> PlainAnswer {
         do {
-            // The answer includes everything that came before the request.
+            // The response includes everything that came before the request.
             try await buffer.flush()
             let found = try await NIOThreadPool.singleton.runIfActive { try read(wanted) }
             guard let found else {
@@ -69,7 +69,7 @@ struct BarHistory: Sendable {
     /// Reads gaps and bars; `nil` if that takes too long.
     ///
     /// The order matters: a gap may be filled meanwhile, so gaps are read before the bars. Rows may be deleted or their
-    /// file set aside, so what the buffer holds is asked after them.
+    /// file set aside, so the start of what the buffer holds is read after them.
     private func read(_ wanted: AggregateRequest) throws -> (bars: [[UInt8]], next: Int64?, gaps: [Missing])? {
         let end = ContinuousClock.now + Self.patience
         let gaps = try gaps(in: wanted)
@@ -123,7 +123,7 @@ struct BarHistory: Sendable {
             guard span.overlaps(wanted.starts) else { return }
             let part = Missing(starts: span.clamped(to: wanted.starts), why: why)
             guard gaps.count == Self.maximumGaps, let last = gaps.popLast() else { return gaps.append(part) }
-            // Clients take what is not named for complete, so the last part has all the others.
+            // Clients assume that what is not listed is complete, so the last part covers all the others.
             gaps.append(last.joined(with: part))
         }
         let span = wanted.starts.lowerBound...wanted.starts.upperBound + interval

@@ -1,0 +1,60 @@
+package import MarketData
+
+/// What an export wrote: `edgetick export --json`; with `--watch`, a line for each day.
+package struct ExportJSON: WireObject {
+    package struct File: WireObject {
+        package var path: String
+        package var stream: EventStream
+        package var day: String
+        package var rows: Int
+        package var bytes: Int64
+
+        package static let meanings = ["day": "The New York date, such as 2026-11-24", "bytes": "Its size"]
+
+        package init(path: String, stream: EventStream, day: TradingDay, rows: Int, bytes: Int64) {
+            (self.path, self.stream, self.rows, self.bytes) = (path, stream, rows, bytes)
+            self.day = day.description
+        }
+    }
+
+    package var first_day: String
+    package var last_day: String
+    package var rows: Int
+    package var files: [File]
+    package var partial_days: [String: [String]]
+    package var kept_days: [String: [String]]
+    package var missing_kinds: [String: String]
+    package var rounded_numbers: Int
+    package var left_out_numbers: Int
+    package var unreadable_rows: Int
+
+    package static let meanings = [
+        "first_day": "The New York date, such as 2026-11-24",
+        "rows": "In all files",
+        "partial_days": "By stream, days of which rows were deleted from the local file after their upload",
+        "kept_days": "By stream, days of which the same is true and whose earlier files were kept",
+        "missing_kinds": "By kind, why the database's table could not be read; such a kind has no files",
+        "rounded_numbers": "Numbers with more decimals than the columns have",
+        "left_out_numbers": "Numbers that the columns can't hold",
+        "unreadable_rows": "Rows that were left out because they can't be read",
+    ]
+
+    package init(
+        _ days: ClosedRange<TradingDay>, _ files: [File], partial: [EventStream: [TradingDay]],
+        kept: [EventStream: [TradingDay]], missing: [EventKind: String], rounded: Int, leftOut: Int, unreadable: Int
+    ) {
+        func byName(_ days: [EventStream: [TradingDay]]) -> [String: [String]] {
+            EventStream.byName { stream in days[stream].flatMap { $0.isEmpty ? nil : $0.map(\.description) } }
+        }
+        first_day = days.lowerBound.description
+        last_day = days.upperBound.description
+        rows = files.reduce(0) { $0 + $1.rows }
+        self.files = files
+        partial_days = byName(partial)
+        kept_days = byName(kept)
+        missing_kinds = EventKind.byName { missing[$0] }
+        rounded_numbers = rounded
+        left_out_numbers = leftOut
+        unreadable_rows = unreadable
+    }
+}
