@@ -231,8 +231,10 @@ import WebAPISupport
         try await Waiting.until(within: .seconds(60)) { asked.load(ordering: .relaxed) }
         _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\n", to: ".env")
         collector.send(SIGHUP)
-        #expect(!collector.output.contains { $0.contains("collecting  ") }, "\(collector.output)")
+        #expect(!collector.output.contains { $0.contains("edgetick: collecting") }, "\(collector.output)")
         try await collector.line(containing: "the settings name other symbols", within: .seconds(60))
+        // The line whose absence shows above that the start was not over.
+        #expect(collector.output.contains { $0.contains("edgetick: collecting") }, "\(collector.output)")
         collector.send(SIGTERM)
         #expect(try await collector.exit(within: .seconds(20)) == 0)
     }

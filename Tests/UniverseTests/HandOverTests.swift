@@ -4,7 +4,7 @@ import Testing
 
 /// What a push hands over to the database is what it pushed.
 @Suite(.timeLimit(.minutes(1))) struct HandOverTests {
-    @Test func `a group that was imported anew while it was pushed stays local, and no pull overwrites it`() throws {
+    @Test func `a group that was imported again while it was pushed stays local, and no pull overwrites it`() throws {
         try MirrorFixture.run { fixture in
             for name in ["newer", "same"] { try fixture.add(name, ["AAPL"]) }
             let pushed = try fixture.mirror.contents().groups.map(\.record)

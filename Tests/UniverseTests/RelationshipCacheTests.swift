@@ -149,7 +149,7 @@ import Testing
         for (symbol, sector) in sectors {
             #expect(try await rig.cache.classification(of: symbol).sector == sector)
         }
-        // Nor do they differ when one is asked for anew.
+        // Nor do they differ when one is asked for again.
         try rig.mirror.removeGroups([.init(name: "Materials", type: "SECTOR", environment: "DEFAULT")])
         rig.cache.invalidate(.key(.classification, "XOM"))
         #expect(try await rig.cache.classification(of: "XOM").sector == "Energy")

@@ -27,7 +27,8 @@ public enum EventSource: String, CaseIterable, Sendable, Hashable, BitwiseCopyab
     case stream
     /// The REST API, filling a gap.
     case backfill
-    /// A comparison of a day with the tape, which this row corrects or completes.
+    /// A comparison of a day with the tape, which this row corrects or completes, or the REST API with a correction that
+    /// a gap missed.
     case reconcile
 }
 
