@@ -19,14 +19,11 @@ LINT := find Package.swift Sources Tests Migrations Fixtures Benchmarks/Package.
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Neither debug information nor an editor's index: they are a sixth of the time that the first build takes.
-QUICK := -debug-info-format none --disable-index-store
-
 # Without optimization, which takes much less time; `make test` goes on with what is built here.
 demo: ## Simulator, collector and its SQLite file at work, and what they survive: no key, no database
 	@.ci/packages build
 	@test -e .build/debug/edgetick || echo "The first build takes some minutes; what is being compiled is shown." >&2
-	$(SWIFT) build $(QUICK) --product edgetick
+	@.ci/build --product edgetick
 	@.build/debug/edgetick demo
 
 day: ## The whole captured day through a release build, also in company and on Citus and TimescaleDB; CITUS_ROUNDS=20 kills
@@ -47,7 +44,7 @@ TESTS := EDGETICK_TEST_PYTHON="$$(test -x $(VENV)/bin/python && echo $(CURDIR)/$
 test: ## Every test, with what they need installed first; ONLY=HealthTests for those whose names match
 	@.ci/packages test
 	@$(MAKE) -s python || true
-	$(SWIFT) build $(QUICK) --build-tests --explicit-target-dependency-import-check error
+	@.ci/build --build-tests --explicit-target-dependency-import-check error
 ifdef ONLY
 	$(TESTS) --filter '$(ONLY)'
 else
@@ -59,13 +56,13 @@ endif
 
 clock: ## The tests that know the time, with the clock on other days and hours
 	@.ci/packages test
-	$(SWIFT) build $(QUICK) --build-tests
+	@.ci/build --build-tests
 	@.ci/clock
 
 ROUNDS ?= 1000
 torture: build ## Faults by the thousand with the release binary, counted: ROUNDS=1000 kills, the other sets in proportion
 	@.ci/packages test
-	$(SWIFT) build $(QUICK) --build-tests
+	@.ci/build --build-tests
 	EDGETICK=$(CURDIR)/$(RELEASE) TORTURE_ROUNDS=$(ROUNDS) $(SWIFT) test --skip-build --filter 'TortureTests|FuzzTests'
 
 lives: build ## Boxes, files and databases killed, copied, restored and cut off in seeded order; ROUNDS=100 SEED= JOBS=2 RESULTS=

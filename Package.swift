@@ -105,7 +105,7 @@ let package = Package(
             dependencies: ["Feed", "MarketData", "Store", "Universe", "Upstream", logging, serviceLifecycle],
             swiftSettings: strict),
         .target(
-            name: "Wire", dependencies: ["Collector", "Feed", "MarketData", "Store", "Universe", "Upstream"],
+            name: "Wire", dependencies: ["Collector", "Export", "Feed", "MarketData", "Store", "Universe", "Upstream"],
             swiftSettings: strict),
         .target(
             name: "FeedServer",
@@ -145,8 +145,8 @@ let package = Package(
 
         // Tests: one target a module, and those that run the product as its users do.
         .target(
-            name: "TestSupport", dependencies: ["MarketData", logging], path: "Tests/Support", exclude: ["ClockShim"],
-            swiftSettings: strict),
+            name: "TestSupport", dependencies: ["MarketData", "Store", logging], path: "Tests/Support",
+            exclude: ["ClockShim"], swiftSettings: strict),
         .target(
             name: "DecoderFuzz", dependencies: ["Feed", "MarketData"], path: "Tests/DecoderFuzz",
             swiftSettings: strict),

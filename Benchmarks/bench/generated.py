@@ -45,7 +45,7 @@ def symbols(count: int = SYMBOLS) -> list[str]:
         length = chance.choices((1, 2, 3, 4, 5), (2, 8, 35, 45, 10))[0]
         name = "".join(chance.choices(string.ascii_uppercase, k=length))
         if length < 5 and chance.random() < 0.03:
-            name += "." + chance.choice("ABUW")
+            name += "." + chance.choice(("A", "B", "U", "WS"))
         names[name] = None
     return list(names)
 

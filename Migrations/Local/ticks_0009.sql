@@ -45,7 +45,7 @@ WITH described (name, columns, sql) AS (VALUES
     otc INTEGER, -- whether the ticker trades over the counter
     received_us INTEGER NOT NULL, -- when it was read from the socket
     connection TEXT NOT NULL, -- the connection that brought it; backfill or reconcile where none did
-    source TEXT NOT NULL -- stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape
+    source TEXT NOT NULL -- stream; backfill: fetched for a gap; reconcile: the tape, for a day or a correction that a gap missed
 )'),
 ('trades', 15, 'CREATE TABLE trades (
     -- Trades, as they came. trades_utc has readable times.

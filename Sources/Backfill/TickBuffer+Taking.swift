@@ -4,10 +4,13 @@ import Store
 extension TickBuffer {
     /// Takes bars from the REST API or a file, a few thousand at a time. Waits while the buffer has no room.
     ///
-    /// - Parameter source: the source of the bars; its name is stored in place of a connection's.
-    func take(_ bars: [Bar], as source: EventSource) async throws(BackfillError) {
+    /// - Parameters:
+    ///   - source: the source of the bars.
+    ///   - connection: whose name is stored in place of a connection's; `nil` for that of the source.
+    func take(_ bars: [Bar], as source: EventSource, over connection: EventSource? = nil) async throws(BackfillError) {
+        let connection = (connection ?? source).rawValue
         for start in stride(from: 0, to: bars.count, by: 4096) {
-            var part = EventBatch(connection: source.rawValue, receivedMicroseconds: WallClock.microseconds())
+            var part = EventBatch(connection: connection, receivedMicroseconds: WallClock.microseconds())
             part.source = source
             part.bars = Array(bars[start..<min(start + 4096, bars.count)])
             try await bring(part)

@@ -167,6 +167,15 @@ public struct ExportError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Makes the error of the last system call.
     static func last(_ path: String) -> ExportError { ExportError(path: path, cause: String(cString: strerror(errno))) }
 
+    /// Replaces a small text file.
+    static func write(_ text: String, to path: String) throws(ExportError) {
+        do {
+            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw ExportError(path: path, cause: "\(error)")
+        }
+    }
+
     static func makeDirectory(_ path: String) throws(ExportError) {
         var made = path.hasPrefix("/") ? "/" : ""
         for part in path.split(separator: "/") {

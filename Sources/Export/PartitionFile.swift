@@ -19,8 +19,7 @@ final class PartitionFile<Encoder: RowEncoder> {
         self.day = day
         self.path = path
         self.encoder = encoder
-        let folder = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
-        temporary = "\(folder)/.\(path[path.index(after: folder.endIndex)...]).partial"
+        temporary = path.hiddenNeighbour("partial")
     }
 
     /// Appends a row, and writes what is ready once there is enough of it.
@@ -60,7 +59,7 @@ final class PartitionFile<Encoder: RowEncoder> {
     /// The file is opened for each piece, because there may be more files than a process may have open.
     private func write(_ piece: [UInt8], isLast: Bool = false) throws(ExportError) {
         if !isBegun {
-            try ExportError.makeDirectory(String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]))
+            try ExportError.makeDirectory(path.folder)
         }
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isBegun ? 0 : O_TRUNC), 0o644)
         guard descriptor >= 0 else { throw ExportError.last(temporary) }
@@ -75,4 +74,12 @@ final class PartitionFile<Encoder: RowEncoder> {
         bytes += Int64(piece.count)
         if isLast, fdatasync(descriptor) != 0 { throw ExportError.last(temporary) }
     }
+}
+
+extension String {
+    /// The directory of the file with this path.
+    fileprivate var folder: String { String(self[..<(lastIndex(of: "/") ?? startIndex)]) }
+
+    /// The path of the hidden file beside the one with this path that has its name and a suffix.
+    func hiddenNeighbour(_ suffix: String) -> String { "\(folder)/.\(dropFirst(folder.count + 1)).\(suffix)" }
 }

@@ -7,10 +7,7 @@ import MarketData
 struct SymbolsNote {
     private let path: String
 
-    init(of file: String) {
-        let folder = file[..<(file.lastIndex(of: "/") ?? file.startIndex)]
-        path = "\(folder)/.\(file[file.index(after: folder.endIndex)...]).symbols"
-    }
+    init(of file: String) { path = file.hiddenNeighbour("symbols") }
 
     /// The symbols; `nil` for all.
     var symbols: Set<Symbol>? {
@@ -25,11 +22,6 @@ struct SymbolsNote {
             unlink(path)
             return
         }
-        do {
-            let text = symbols.sorted().map { "\($0)\n" }.joined()
-            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            throw ExportError(path: path, cause: "\(error)")
-        }
+        try ExportError.write(symbols.sorted().map { "\($0)\n" }.joined(), to: path)
     }
 }

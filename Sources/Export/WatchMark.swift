@@ -43,10 +43,6 @@ public struct WatchMark: Sendable {
     /// Notes that a day was written.
     public func note(_ day: TradingDay) throws(ExportError) {
         try ExportError.makeDirectory(options.directory)
-        do {
-            try Data("\(day)\n".utf8).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            throw ExportError(path: path, cause: "\(error)")
-        }
+        try ExportError.write("\(day)\n", to: path)
     }
 }

@@ -22,12 +22,12 @@ public struct WatchPlan: Sendable, Equatable {
         self.delay = delay
     }
 
-    /// Returns the next step at a time, in milliseconds since the Unix epoch. A day is finished a quarter of an hour after
-    /// its trading ends, when late trades no longer change its bars, plus the delay of its last events.
+    /// Returns the next step at a time, in milliseconds since the Unix epoch. A day is finished when late trades no longer
+    /// change its bars, plus the delay of its last events.
     public mutating func step(at now: Int64) -> Step {
         while next.session == nil { next = next.after }
-        guard !next.isFinal(at: now - delay) else { return .write(next) }
-        return .wait(until: (next.session?.close ?? now) + 15 * 60_000 + delay)
+        guard let end = next.finalTime, now - delay < end else { return .write(next) }
+        return .wait(until: end + delay)
     }
 
     /// Notes that a day was written.

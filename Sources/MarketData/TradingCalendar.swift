@@ -1,5 +1,5 @@
 /// The trading hours of the New York Stock Exchange, which other US markets share, with the holidays and half days of
-/// 2024 to 2030.
+/// 2024 to 2032.
 ///
 /// Trading here is 4:00 to 20:00 New York time: it includes the hours before and after the regular session, because
 /// bars come then too. On a half day it ends at 17:00. In other years, every weekday counts as a full day.
@@ -95,6 +95,10 @@ public enum TradingCalendar {
         2029_12_25,
         2030_01_01, 2030_01_21, 2030_02_18, 2030_04_19, 2030_05_27, 2030_06_19, 2030_07_04, 2030_09_02, 2030_11_28,
         2030_12_25,
+        2031_01_01, 2031_01_20, 2031_02_17, 2031_04_11, 2031_05_26, 2031_06_19, 2031_07_04, 2031_09_01, 2031_11_27,
+        2031_12_25,
+        2032_01_01, 2032_01_19, 2032_02_16, 2032_03_26, 2032_05_31, 2032_06_18, 2032_07_05, 2032_09_06, 2032_11_25,
+        2032_12_24,
     ]
 
     /// Days on which the regular session ends at 13:00.
@@ -106,6 +110,8 @@ public enum TradingCalendar {
         2028_07_03, 2028_11_24,
         2029_07_03, 2029_11_23, 2029_12_24,
         2030_07_03, 2030_11_29, 2030_12_24,
+        2031_07_03, 2031_11_28, 2031_12_24,
+        2032_11_26,
     ]
 }
 
@@ -130,8 +136,7 @@ public struct TradingDay: Sendable, Hashable, Strideable, CustomStringConvertibl
         guard description == text else { return nil }
     }
 
-    /// The last day whose bars are final at a time, in milliseconds since the Unix epoch. Late trades change bars for
-    /// up to a quarter of an hour after the day's trading.
+    /// The last day whose bars are final at a time, in milliseconds since the Unix epoch.
     public static func lastFinal(at milliseconds: Int64) -> TradingDay {
         var day = TradingDay(at: milliseconds)
         while !day.isFinal(at: milliseconds) { day = day.before }
@@ -149,10 +154,12 @@ public struct TradingDay: Sendable, Hashable, Strideable, CustomStringConvertibl
             regularClose: moment(minuteOfDay: regularClose * 60), close: moment(minuteOfDay: close * 60))
     }
 
+    /// When the day's bars no longer change, in milliseconds since the Unix epoch: late trades change them for up to a
+    /// quarter of an hour after the day's trading. `nil` without trading.
+    public var finalTime: Int64? { session.map { $0.close + 15 * 60_000 } }
+
     /// Whether this day had trading and its bars no longer change at a time, in milliseconds since the Unix epoch.
-    public func isFinal(at milliseconds: Int64) -> Bool {
-        session.map { milliseconds >= $0.close + 15 * 60_000 } ?? false
-    }
+    public func isFinal(at milliseconds: Int64) -> Bool { finalTime.map { milliseconds >= $0 } ?? false }
 
     /// Returns the first moment at a time of day in New York at which this day's bars no longer change, in milliseconds
     /// since the Unix epoch; `nil` if it has no trading.

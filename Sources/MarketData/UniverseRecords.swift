@@ -21,7 +21,7 @@ public struct UniverseRecords: Sendable, Equatable {
 /// A row of `definition_groups` with its members.
 public struct GroupRecord: Sendable, Equatable {
     /// What identifies a group.
-    public struct Identity: Sendable, Hashable, Comparable {
+    public struct Identity: Sendable, Hashable, Comparable, Codable {
         /// The group's name.
         public var name: String
         /// Its type as written; usually one of UNIVERSE, ETF, THEME, SECTOR, SEGMENT, CUSTOM.

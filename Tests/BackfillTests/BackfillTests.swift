@@ -142,6 +142,9 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                 == .empty)
         #expect(
             FillPlan(record([], [.minuteBar], from: noon, to: noon + 1), everything: []).verdict?.state == .unfillable)
+        #expect(
+            FillPlan(record([], [.minuteBar], from: saturday, to: saturday + 1), everything: []).verdict?.state
+                == .empty)
         let all = FillPlan(
             record([], [.minuteBar, .secondBar, .trade], from: noon, to: noon + 120_000),
             everything: [Symbol("B")!, Symbol("A")!])
@@ -180,10 +183,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         configuration.server.tls = tls
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await simulator.run() }
             defer { group.cancelAll() }
@@ -194,10 +194,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     }
 
     private func client(_ port: Int, key: String = "a-key") throws -> AggregatesClient {
-        var configuration = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret(key))
-        configuration.limit = RequestLimit(requestsPerMinute: 0)
-        configuration.tries = 4
-        return try AggregatesClient(configuration: configuration, logger: quiet)
+        try AggregatesClient.local(port, key: key, tries: 4)
     }
 
     private var span: ClosedRange<Int64> { Self.plan.start...Self.plan.start + 99 * 60_000 }
@@ -359,12 +356,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
     @Test func `a gap of a file that was found damaged is filled by the file that took its place`() async throws {
         try await rig { _, port, _, _ in
             let workspace = try Workspace()
-            func open() throws -> TickBuffer {
-                try TickBuffer.open(
-                    directory: workspace.path,
-                    options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-                    logger: quiet)
-            }
+            func open() throws -> TickBuffer { try TickBuffer.scratch(in: workspace.path) }
             let first = try open()
             var batch = EventBatch(connection: "witness", receivedMicroseconds: Self.plan.start * 1000)
             batch.bars = [Self.plan.event(0).bar].compactMap(\.self)
@@ -399,9 +391,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         let workspace = try Workspace()
         let noon = Self.noon
         let symbols = (0..<300).compactMap { Symbol("S\($0)") }
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path)
         for minute in 0..<3 as Range<Int64> {
             let start = noon + minute * 60_000
             for part in [0..<150, 150..<151, 151..<300] {
@@ -409,9 +399,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
                 var batch = EventBatch(
                     connection: isWitness ? "witness" : "primary", receivedMicroseconds: (start + 61_000) * 1000)
                 batch.bars = symbols[part].map {
-                    Bar(
-                        symbol: $0, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
-                        close: 1, volume: 5)
+                    Bar.flat($0, at: start, volume: 5)
                 }
                 #expect(buffer.offer(batch) == .accepted)
             }
@@ -488,10 +476,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         test: (ScriptedREST, Workspace, TickBuffer, GapFiller) async throws -> Void
     ) async throws {
         let server = try ScriptedREST(answer)
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         let client = try client(server.port)
         try await test(server, workspace, buffer, GapFiller(client: client, buffer: buffer))
         await client.shutdown()
@@ -510,9 +495,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         } test: { _, workspace, buffer, filler in
             var batch = EventBatch(connection: "primary", receivedMicroseconds: (noon + 61_000) * 1000)
             batch.bars = [
-                Bar(
-                    symbol: streamed, interval: .minute, start: noon, end: noon + 60_000, open: 1, high: 1, low: 1,
-                    close: 1, volume: 5)
+                Bar.flat(streamed, at: noon, volume: 5)
             ]
             #expect(buffer.offer(batch) == .accepted)
             let early = try await filler.fill([fetched], [.minuteBar], from: noon, to: noon + 60_000, latest: .max)
@@ -550,9 +533,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         } test: { _, workspace, buffer, filler in
             var batch = EventBatch(connection: "primary", receivedMicroseconds: (noon + 121_000) * 1000)
             batch.bars = [noon, noon + 60_000].map {
-                Bar(
-                    symbol: symbol, interval: .minute, start: $0, end: $0 + 60_000, open: 1, high: 1, low: 1, close: 1,
-                    volume: 5)
+                Bar.flat(symbol, at: $0, volume: 5)
             }
             #expect(buffer.offer(batch) == .accepted)
             buffer.record(
@@ -565,8 +546,42 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             #expect(try await filler.fill(record) == .filled)
             let rows = try await Self.bars(buffer)
             #expect(rows.map(\.source) == [.stream, .stream, .backfill, .reconcile])
+            let names = try await buffer.nextBatch(of: .bars, limit: 10)?.connections ?? []
+            #expect(rows.map { names[Int($0.connection)] } == ["primary", "primary", "backfill", "backfill"])
             #expect(rows.map(\.event.start) == [noon, noon + 60_000, noon + 120_000, noon])
             #expect(rows.map(\.event.volume) == [5, 5, 7, 9])
+        }
+    }
+
+    @Test func `a version that the stream brings while an older one is fetched stays the newest`() async throws {
+        let (symbol, noon) = (Self.symbols[0], Self.noon)
+        try await scripted { _ in
+            ScriptedREST.page([noon, noon + 60_000, noon + 120_000])
+        } test: { _, workspace, buffer, filler in
+            @Sendable func stream(_ minutes: [Int64], volume: Double) {
+                var batch = EventBatch(connection: "primary", receivedMicroseconds: (noon + 200_000) * 1000)
+                batch.bars = minutes.map { Bar.flat(symbol, at: noon + $0 * 60_000, volume: volume) }
+                #expect(buffer.offer(batch) == .accepted)
+            }
+            stream([0, 1], volume: 3)
+            buffer.record(
+                Gap(
+                    connection: "primary", symbols: [symbol], events: [.minuteBar], from: noon + 120_000,
+                    to: noon + 180_000, cause: .disconnected))
+            try await buffer.flush()
+            var filler = filler
+            // The server's bars have a volume of 5. Late trades add to a corrected bar, and to one that was missed.
+            filler.beforeStoring = { stream([0, 2], volume: 7) }
+            let record = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+            #expect(try await filler.fill(record) == .filled)
+            var newest: [Int64: Double] = [:]
+            for row in try await Self.bars(buffer) { newest[(row.event.start - noon) / 60_000] = row.event.volume }
+            #expect(newest == [0: 7, 1: 5, 2: 7])
+            // What is settled is left alone.
+            let count = try await Self.bars(buffer).count
+            filler.beforeStoring = {}
+            #expect(try await filler.fill(record) == .filled)
+            #expect(try await Self.bars(buffer).count == count)
         }
     }
 
@@ -666,10 +681,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         configuration.server.closeTimeout = .milliseconds(500)
         let simulator = FeedSimulator(configuration: configuration, logger: quiet)
         let port = try await simulator.bind()
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         let members = try (0..<3).map { number in
             var configuration = FeedConfiguration(
                 name: "connection-\(number)",

@@ -23,14 +23,9 @@ import Testing
 
         init(_ server: ScriptedREST, path: String = "", tries: Int = 1) throws {
             workspace = try Workspace()
-            buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-                logger: Logger(label: "buffer") { _ in SwiftLogNoOpLogHandler() })
-            var configuration = AggregatesClient.Configuration(
-                url: "http://127.0.0.1:\(server.port)\(path)", apiKey: Secret("a-key"))
-            configuration.limit = RequestLimit(requestsPerMinute: 0)
-            configuration.tries = tries
-            client = try AggregatesClient(configuration: configuration, logger: log.logger)
+            buffer = try TickBuffer.scratch(in: workspace.path)
+            client = try AggregatesClient.local(
+                server.port, path: path, key: "a-key", tries: tries, logger: log.logger)
         }
 
         var filler: GapFiller { GapFiller(client: client, buffer: buffer) }
@@ -70,10 +65,10 @@ import Testing
             configuration: configuration, client: rig.client, buffer: rig.buffer,
             logger: rig.log.logger)
         let running = Task { try await service.run() }
-        try await Waiting.until(within: .seconds(30)) { try rig.gaps.map(\.state) == [.open, .filled] }
+        try await Waiting.until { try rig.gaps.map(\.state) == [.open, .filled] }
         // The new gap wakes the service, which does not ask for the failed one again before its time.
         rig.record([Self.symbols[2]])
-        try await Waiting.until(within: .seconds(30)) { try rig.gaps.map(\.state) == [.open, .filled, .filled] }
+        try await Waiting.until { try rig.gaps.map(\.state) == [.open, .filled, .filled] }
         running.cancel()
         try await running.value
         let open = try #require(try rig.gaps.first)
@@ -96,7 +91,7 @@ import Testing
         #expect(service.state == .filling(nil))
         let begun = ContinuousClock.now
         let running = Task { try await service.run() }
-        try await Waiting.until(within: .seconds(30)) { service.state != .filling(nil) }
+        try await Waiting.until { service.state != .filling(nil) }
         guard case .filling(let failure?) = service.state else {
             Issue.record("\(service.state)")
             return

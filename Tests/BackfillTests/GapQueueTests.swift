@@ -26,8 +26,8 @@ import Testing
         var next: Duration?
     }
 
-    private func due(_ queue: inout GapQueue, _ gaps: [GapRecord], now: Duration) -> Due {
-        let (due, next) = queue.due(gaps.compactMap { WaitingGap($0) }, wall: wall, now: now)
+    private func due(_ queue: inout GapQueue, _ gaps: [GapRecord], now: Duration, step: Int64 = 0) -> Due {
+        let (due, next) = queue.due(gaps.compactMap { WaitingGap($0) }, wall: wall + step, now: now)
         return Due(now: due.map(\.id), next: next)
     }
 
@@ -45,6 +45,45 @@ import Testing
     @Test func `an end in the future, as a clock that was stepped back shows it, waits as a fresh one`() {
         var queue = GapQueue(rules: rules)
         #expect(due(&queue, [gap(1, endedAgo: -3_600_000)], now: .zero) == Due(now: [], next: .seconds(30)))
+    }
+
+    @Test func `a gap that has just ended settles for its whole time, wherever a clock is stepped to meanwhile`() {
+        var queue = GapQueue(rules: rules)
+        #expect(due(&queue, [], now: .zero) == Due(now: [], next: nil))
+        // The clock is stepped forward by an hour, or back by one.
+        for step in [3_600_000, -3_600_000] as [Int64] {
+            let gap = gap(step, endedAgo: 0)
+            #expect(due(&queue, [gap], now: .seconds(5)) == Due(now: [], next: .seconds(30)))
+            #expect(due(&queue, [gap], now: .seconds(34), step: step) == Due(now: [], next: .seconds(1)))
+            #expect(due(&queue, [gap], now: .seconds(35), step: step) == Due(now: [step], next: nil))
+        }
+        // A gap that goes on ends again later.
+        var more = gap(1, endedAgo: 0)
+        _ = due(&queue, [more], now: .seconds(40))
+        more.gap.to = wall + 20_000
+        #expect(due(&queue, [more], now: .seconds(60)) == Due(now: [], next: .seconds(30)))
+        #expect(due(&queue, [more], now: .seconds(90)) == Due(now: [1], next: nil))
+    }
+
+    @Test func `of a delayed feed's gap the delay is over when it ends, and no more of its settling time`() {
+        var delayed = rules
+        delayed.delay = .seconds(16 * 60)
+        delayed.settleTime = delayed.delay + .seconds(30)
+        var queue = GapQueue(rules: delayed)
+        _ = due(&queue, [], now: .zero)
+        #expect(due(&queue, [gap(1, endedAgo: 15 * 60_000)], now: .zero) == Due(now: [], next: .seconds(90)))
+        #expect(due(&queue, [gap(2, endedAgo: 3_600_000)], now: .zero) == Due(now: [], next: .seconds(30)))
+    }
+
+    @Test func `events that the server refused are asked for again after an hour, and logged once`() {
+        var queue = GapQueue(rules: rules)
+        #expect(queue.uncovered(now: .zero).isEmpty)
+        let isNew = queue.refused(.trade, now: .zero)
+        #expect(isNew && queue.uncovered(now: .seconds(3599)) == [.trade])
+        #expect(queue.uncovered(now: .seconds(3600)).isEmpty)
+        let isNewAgain = queue.refused(.trade, now: .seconds(3600))
+        #expect(!isNewAgain)
+        #expect(queue.uncovered(now: .seconds(7199)) == [.trade])
     }
 
     @Test func `a gap whose answer is bad waits, longer each time, and keeps no other gap waiting`() {

@@ -9,8 +9,6 @@ import Upstream
 
 @testable import Backfill
 
-private let quiet = Logger(label: "reconcile", factory: { _ in SwiftLogNoOpLogHandler() })
-
 /// A Tuesday with a full session.
 private let day = TradingDay("2024-01-02")!
 /// 9:30 in New York.
@@ -414,15 +412,9 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
 
         init(_ answer: @escaping @Sendable (String) -> (status: Int, body: String)) throws {
             workspace = try Workspace()
-            buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-                logger: quiet)
+            buffer = try TickBuffer.scratch(in: workspace.path)
             server = try ScriptedREST(answer)
-            var configuration = AggregatesClient.Configuration(
-                url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
-            configuration.limit = RequestLimit(requestsPerMinute: 0)
-            configuration.tries = 1
-            client = try AggregatesClient(configuration: configuration, logger: quiet)
+            client = try AggregatesClient.local(server.port, tries: 1)
         }
 
         func reconciler(_ target: Reconciler.Target? = nil) -> Reconciler {
@@ -627,29 +619,19 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         }
         let buffer = try open()
         await buffer.close()
-        try Command.run([
-            "/usr/bin/sqlite3", workspace.file("ticks.sqlite"),
-            "UPDATE buffer SET created_us = created_us - 30 * 86400000000",
-        ])
+        try Command.sqlite(
+            workspace.file("ticks.sqlite"), "UPDATE buffer SET created_us = created_us - 30 * 86400000000")
     }
 
-    private func open() throws -> TickBuffer {
-        try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
-    }
+    private func open() throws -> TickBuffer { try TickBuffer.scratch(in: workspace.path) }
 
     /// Runs a service until it sleeps, and returns its state.
     private func run(collecting names: [String]) async throws -> ReconcileState {
         let buffer = try open()
-        var configuration = AggregatesClient.Configuration(
-            url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key"))
-        configuration.limit = RequestLimit(requestsPerMinute: 0)
-        configuration.tries = 1
         let symbols = names.compactMap { Symbol($0) }
         let service = ReconcileService(
-            client: try AggregatesClient(configuration: configuration, logger: quiet), buffer: buffer, target: nil,
-            minute: 21 * 60, symbols: { symbols }, logger: quiet)
+            client: try AggregatesClient.local(server.port, tries: 1), buffer: buffer, target: nil, minute: 21 * 60,
+            symbols: { symbols }, logger: .quiet)
         let running = Task { try await service.run() }
         try await Waiting.until("the end of what is due") {
             service.state.next.map { $0 > WallClock.milliseconds() + 1000 } ?? false
@@ -658,6 +640,26 @@ private func bar(_ minute: Int, close: Double = 10, volume: Double = 100, vwap: 
         try await running.value
         await buffer.close()
         return service.state
+    }
+
+    @Test func `a day that is not over by the REST server's clock is not compared, whatever this machine's shows`()
+        async throws
+    {
+        // By its clock, the file is not made yet, and no day is due.
+        let behind = try ScriptedREST(clock: WallClock.milliseconds() - 31 * 86_400_000) { _ in
+            ScriptedREST.page([Int64]())
+        }
+        let buffer = try open()
+        let service = ReconcileService(
+            client: try AggregatesClient.local(behind.port, tries: 1), buffer: buffer, target: nil, minute: 21 * 60,
+            symbols: { [Symbol("AAPL")].compactMap(\.self) }, logger: .quiet)
+        let running = Task { try await service.run() }
+        try await Waiting.until("the first look") { service.state.next != nil }
+        running.cancel()
+        try await running.value
+        await buffer.close()
+        #expect(behind.requests.isEmpty && service.state.days.isEmpty)
+        #expect(service.state.clockLead > 30 * 86_400_000)
     }
 
     @Test func `while no symbol is collected, no day is called complete`() async throws {

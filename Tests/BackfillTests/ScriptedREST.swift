@@ -1,6 +1,24 @@
 import Foundation
+import Logging
+import MarketData
 import Synchronization
 import TestSupport
+
+@testable import Backfill
+
+extension AggregatesClient {
+    /// A client of a server on loopback. If `tries` is given, its requests per minute aren't limited either.
+    static func local(
+        _ port: Int, path: String = "", key: String = "key", tries: Int? = nil, logger: Logger = .quiet
+    ) throws -> AggregatesClient {
+        var configuration = Configuration(url: "http://127.0.0.1:\(port)\(path)", apiKey: Secret(key))
+        if let tries {
+            configuration.limit = RequestLimit(requestsPerMinute: 0)
+            configuration.tries = tries
+        }
+        return try AggregatesClient(configuration: configuration, logger: logger)
+    }
+}
 
 /// A REST server on loopback that answers as told; each request has a connection and a thread of its own.
 final class ScriptedREST: Sendable {
@@ -8,11 +26,16 @@ final class ScriptedREST: Sendable {
     let port: Int
     private let listener: LoopbackListener
     private let targets = Mutex<[String]>([])
+    private let clock: Int64?
 
-    /// The targets that were asked for, in order.
+    /// The targets that were asked for, in order; not those of HEAD.
     var requests: [String] { targets.withLock { $0 } }
 
-    init(_ answer: @escaping @Sendable (_ target: String) -> (status: Int, body: String)) throws {
+    /// - Parameter clock: what the server's clock shows, in milliseconds since the Unix epoch; `nil` without one.
+    init(
+        clock: Int64? = nil, _ answer: @escaping @Sendable (_ target: String) -> (status: Int, body: String)
+    ) throws {
+        self.clock = clock
         listener = try LoopbackListener()
         port = listener.port
         listener.accept { [weak self] client in
@@ -35,15 +58,27 @@ final class ScriptedREST: Sendable {
         }
         let words = String(decoding: request, as: UTF8.self).split(separator: " ")
         guard words.count > 1 else { return }
-        targets.withLock { $0.append(String(words[1])) }
-        let (status, body) = answer(String(words[1]))
-        var bytes = Array(
-            "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)".utf8)[...]
+        var (status, body) = (200, "")
+        if words[0] != "HEAD" {
+            targets.withLock { $0.append(String(words[1])) }
+            (status, body) = answer(String(words[1]))
+        }
+        let date = clock.map { "Date: \(Self.httpDate($0))\r\n" } ?? ""
+        let head = "HTTP/1.1 \(status) X\r\n\(date)Content-Length: \(body.utf8.count)\r\nConnection: close"
+        var bytes = Array("\(head)\r\n\r\n\(body)".utf8)[...]
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             guard written > 0 else { return }
             bytes = bytes.dropFirst(written)
         }
+    }
+
+    private static func httpDate(_ milliseconds: Int64) -> String {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(secondsFromGMT: 0)
+        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        return format.string(from: Date(timeIntervalSince1970: Double(milliseconds / 1000)))
     }
 
     /// A page of bars with these starts, and a link to the next page.

@@ -10,7 +10,6 @@ import Testing
 @testable import Backfill
 @testable import Store
 
-private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHandler() })
 private let symbols = ["AAPL", "BRK.B"].compactMap { Symbol($0) }
 private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
 
@@ -130,16 +129,10 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         configuration.absence = .misses
         configuration.servesTicks = true
         configuration.refusesTicks = refusesTicks
-        let simulator = FeedSimulator(configuration: configuration, logger: quiet)
+        let simulator = FeedSimulator(configuration: configuration, logger: .quiet)
         let port = try await simulator.bind()
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
-        var settings = AggregatesClient.Configuration(url: "http://127.0.0.1:\(port)", apiKey: Secret("key"))
-        settings.limit = RequestLimit(requestsPerMinute: 0)
-        settings.tries = 1
-        let client = try AggregatesClient(configuration: settings, logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
+        let client = try AggregatesClient.local(port, tries: 1)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await simulator.run() }
             defer { group.cancelAll() }
@@ -202,11 +195,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         async throws
     {
         let workspace = try Workspace()
-        func open() throws -> TickBuffer {
-            try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-                logger: quiet)
-        }
+        func open() throws -> TickBuffer { try TickBuffer.scratch(in: workspace.path) }
         func rows(_ buffer: TickBuffer) async throws -> Int {
             try await buffer.read(.trades, after: 0, through: .max, limit: 10_000).batch.trades.count
         }
@@ -236,8 +225,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let record = try #require(try GapLog.read(directory: workspace.path).first(where: { $0.gap.cause == .damaged }))
         #expect(record.state == .open && record.gap.events == [.trade])
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: second)
         // Another gap of that time would bring the lost rows too, one of another time would not.
         var other = record.gap
@@ -265,11 +253,8 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         async throws
     {
         let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:9", apiKey: Secret("key")), logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path)
+        let client = try AggregatesClient.local(9)
         let filler = GapFiller(client: client, buffer: buffer)
         let asked = Mutex<[Int64]>([])
         func access(_ gap: Gap, identified: Set<EventStream> = []) async throws -> TickAccess {
@@ -303,10 +288,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     /// Opens a buffer that deletes what is uploaded at once, except for its newest row. It has a trade that the stream
     /// brought at the edge of an afternoon gap, and one that filled a gap of the morning just now.
     private func forgetful(_ workspace: Workspace) async throws -> TickBuffer {
-        let buffer = try TickBuffer.open(
-            directory: workspace.path,
-            options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5)), retention: .zero),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path, retention: .zero)
         for (connection, time, received) in [
             ("primary", afternoon, (afternoon + 1000) * 1000),
             ("backfill", plan.start + 240_000, WallClock.microseconds()),
@@ -333,8 +315,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let workspace = try Workspace()
         let buffer = try await forgetful(workspace)
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         let filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         var missed = record.gap
@@ -359,8 +340,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let workspace = try Workspace()
         let buffer = try await forgetful(workspace)
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         let access = try await filler.access(record.gap) { [] }
@@ -379,17 +359,13 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     }
 
     @Test func `a gap stays open while the database can't be asked what it recognises, and says why`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         // Only the database can recognise what is there.
         try await buffer.note(incident: Incident.setAside, detail: "ticks-bad.sqlite: damaged")
         buffer.record(gap([.trade]))
         try await buffer.flush()
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var configuration = BackfillService.Configuration()
         configuration.settleTime = .zero
         configuration.reach = .seconds(1_000_000_000)
@@ -503,10 +479,61 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             let record = try #require(try GapLog.read(directory: directory).first)
             var told: [EventKind] = []
             #expect(try await filler.fill(record, uncovered: { told.append($0) }) == .unfillable)
-            #expect(told == [.trade] && simulator.statistics.aggregateRequests == 1)
+            // A refusal may concern one symbol alone.
+            #expect(told == [.trade] && simulator.statistics.aggregateRequests == 2)
             let after = try #require(try GapLog.read(directory: directory, fills: .all).first)
             #expect(after.detail == TickAccess.notCovered(.trade) && after.lacksTicks)
         }
+    }
+
+    @Test func `if the server refuses one symbol alone, the others' trades come, and the gap says so`() async throws {
+        let server = try ScriptedREST { target in
+            guard !target.contains("/AAPL") else { return (403, "{}") }
+            let trade = #"{"sip_timestamp":\#(plan.start + 100)000000,"price":1,"size":2,"id":"1","sequence_number":1}"#
+            return (200, #"{"status":"OK","results":[\#(trade)]}"#)
+        }
+        let (workspace, buffer) = try TickBuffer.scratch()
+        buffer.record(gap([.trade]))
+        try await buffer.flush()
+        let client = try AggregatesClient.local(server.port)
+        var filler = GapFiller(client: client, buffer: buffer)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        var told: [EventKind] = []
+        #expect(try await filler.fill(record, uncovered: { told.append($0) }) == .partial)
+        #expect(told.isEmpty)
+        let (batch, _) = try await buffer.read(.trades, after: 0, through: .max, limit: 10)
+        #expect(batch.trades.map(\.event.symbol) == [symbols[1]])
+        let after = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+        #expect(after.detail?.contains("refuses trades of some symbols") == true && after.lacksTicks)
+        await client.shutdown()
+        await buffer.close()
+    }
+
+    @Test func `events that the server refused once are asked for again for later gaps`() async throws {
+        let isRefused = Mutex(true)
+        let server = try ScriptedREST { _ in
+            if isRefused.withLock({ $0 }) { return (403, "{}") }
+            return (200, #"{"status":"OK","results":[]}"#)
+        }
+        let (workspace, buffer) = try TickBuffer.scratch()
+        var configuration = BackfillService.Configuration()
+        configuration.settleTime = .zero
+        configuration.reach = .seconds(1_000_000_000)
+        configuration.refusedPause = .zero
+        let service = BackfillService(
+            configuration: configuration, client: try AggregatesClient.local(server.port), buffer: buffer,
+            logger: .quiet)
+        let running = Task { try await service.run() }
+        @Sendable func states() throws -> [GapState] { try GapLog.read(directory: workspace.path).map(\.state) }
+        buffer.record(gap([.trade], connection: "a"))
+        try await Waiting.until("the refusal") { try states() == [.unfillable] }
+        isRefused.withLock { $0 = false }
+        buffer.record(gap([.trade], connection: "b"))
+        try await Waiting.until("the answer") { try states().count == 2 && !states().contains(.open) }
+        #expect(try states() == [.unfillable, .empty])
+        running.cancel()
+        try await running.value
+        await buffer.close()
     }
 
     @Test func `a gap of which bars came and trades did not is partial, and says what is missing`() {
@@ -534,9 +561,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         try mirror.apply([
             GroupChange(definition: .init(name: "some", type: .custom), members: [MemberRecord(symbol: "IBM")])
         ])
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path)
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         batch.trades = [Trade(symbol: symbols[0], time: plan.start, price: 1, size: 1)]
         #expect(buffer.offer(batch) == .accepted)
@@ -545,8 +570,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         buffer.record(all)
         try await buffer.flush()
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .empty)
@@ -560,10 +584,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `a gap of everything is partial if only a sample of the file's day was searched for symbols`()
         async throws
     {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         for symbol in symbols {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
             batch.trades = [Trade(symbol: symbol, time: plan.start, price: 1, size: 1)]
@@ -575,14 +596,11 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         try await buffer.flush()
         // As if millions of rows had come between the two.
         try await Blocking.run {
-            _ = try Command.run([
-                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("ticks.sqlite"),
-                "UPDATE trades SET seq = 5000000 WHERE symbol = '\(symbols[1])'",
-            ])
+            _ = try Command.sqlite(
+                workspace.file("ticks.sqlite"), "UPDATE trades SET seq = 5000000 WHERE symbol = '\(symbols[1])'")
         }
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[]}"#) }
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .partial)
@@ -603,18 +621,14 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             }
             return (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#)
         }
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         for connection in ["primary", "secondary"] {
             var only = gap([.trade], connection: connection)
             only.symbols = [symbols[0]]
             buffer.record(only)
         }
         try await buffer.flush()
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         for record in try GapLog.read(directory: workspace.path) { #expect(try await filler.fill(record) == .partial) }
         #expect(server.requests.count == 1)
@@ -636,16 +650,12 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             #"{"sip_timestamp":\#(plan.start + 100)000000,"price":1,"size":2,"id":\#(index),"sequence_number":\#(index),"correction":\#(correction)}"#
         }
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#) }
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         var only = gap([.trade])
         only.symbols = [symbols[0]]
         buffer.record(only)
         try await buffer.flush()
-        let client = try AggregatesClient(
-            configuration: .init(url: "http://127.0.0.1:\(server.port)", apiKey: Secret("key")), logger: quiet)
+        let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         #expect(try await filler.fill(record) == .filled)

@@ -33,8 +33,9 @@ struct Browser: Sendable {
     // MARK: Pages
 
     /// Opens an address and waits for its load.
-    func open(_ url: String) async throws {
+    func open(_ url: String, until expression: String? = nil) async throws {
         _ = try await call("POST", "/url", ["url": url])
+        if let expression { try await until(expression) }
     }
 
     /// Loads the page again, and waits for that: a reload that a script asks for begins some time after the script.

@@ -77,8 +77,7 @@ struct DeskTests {
                 #expect(try await !browser.hasColor("warn-soft", in: ".candles", x: middle + 2 * step, y: 120))
                 let read = try await browser.evaluate("return \(Self.readout)", as: String.self)
                 #expect(read.hasPrefix("05 Jan 2026 15:07 UTC"), "\(read)")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -100,8 +99,8 @@ struct DeskTests {
                 _ = server.tap.offer(batch)
             }
             try await Browser.run { browser in
-                try await browser.open(Self.page(server, "#symbol?symbol=LIVE"))
-                try await browser.until("/C 10.00/.test(\(Self.readout))")
+                try await browser.open(
+                    Self.page(server, "#symbol?symbol=LIVE"), until: "/C 10.00/.test(\(Self.readout))")
                 // The symbol's stream may be opened later than its bars are shown.
                 try await Waiting.until("a candle that forms", within: .seconds(60)) {
                     trade(10.5)
@@ -115,8 +114,7 @@ struct DeskTests {
                 bars.bars = [try Self.bar("LIVE", 0, 10.5, 12, 10, 11.75, from: minute)]
                 _ = server.tap.offer(bars)
                 try await browser.until("!/forming/.test(\(Self.readout)) && /C 11.75/.test(\(Self.readout))")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -128,8 +126,7 @@ struct DeskTests {
             batch.bars = try (0..<300).map { try Self.bar("ZOOM", $0, 10, 11, 9, 10.5) }
             _ = server.tap.offer(batch)
             try await Browser.run { browser in
-                try await browser.open(Self.page(server, "#symbol?symbol=ZOOM"))
-                try await browser.until("\(Self.shown) === 120")
+                try await browser.open(Self.page(server, "#symbol?symbol=ZOOM"), until: "\(Self.shown) === 120")
                 try await browser.turnWheel(over: ".candles", by: -120)
                 #expect(try await browser.evaluate("return \(Self.shown)", as: Int.self) == 120, "the page scrolls")
                 try await browser.click(".candles")
@@ -153,8 +150,7 @@ struct DeskTests {
                 try await browser.click(".candles")
                 try await browser.press("0")
                 try await browser.until("\(last) === \(newest) && \(Self.shown) === 120")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -184,8 +180,7 @@ struct DeskTests {
                 try await browser.until("document.getElementById('symbol-name').value === 'MSFT'")
                 try await browser.evaluate("history.forward(); return true", as: Bool.self)
                 try await browser.until("document.getElementById('symbol-name').value === 'AAPL'")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -232,8 +227,7 @@ struct DeskTests {
                         "return document.querySelector('#fresh-slowest .name').textContent", as: String.self) == "BBB")
                 try await browser.type("bb" + Keys.enter, into: "#fresh-search")
                 try await browser.until("document.getElementById('symbol-name').value === 'BBB'")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -272,8 +266,7 @@ struct DeskTests {
                     "return document.getElementById('universe-detail').innerText", as: String.self)
                 #expect(text.contains("2 symbols") && text.contains("all collected (primary 2)"), "\(text)")
                 #expect(text.contains("2.25 %") && text.contains("Energy"), "\(text)")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -319,8 +312,7 @@ struct DeskTests {
                 try await browser.until(
                     "/1 row discarded; 2 rows stayed in the queue/.test(document.getElementById('toast').textContent)")
                 #expect(collector.current.deadLetters.count == 53)
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -334,8 +326,7 @@ struct DeskTests {
         }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
-                try await browser.open(Self.page(server))
-                try await browser.until("document.querySelector('#verdict-detail a')")
+                try await browser.open(Self.page(server), until: "document.querySelector('#verdict-detail a')")
                 #expect(
                     try await browser.evaluate(
                         "return document.querySelector('#verdict-detail strong').textContent", as: String.self)
@@ -435,8 +426,8 @@ struct DeskTests {
         }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
-                try await browser.open(Self.page(server, "#hour"))
-                try await browser.until("document.querySelectorAll('#charts .mark').length >= 4")
+                try await browser.open(
+                    Self.page(server, "#hour"), until: "document.querySelectorAll('#charts .mark').length >= 4")
                 let share = try await browser.evaluate(
                     """
                     const mark = document.querySelector('#charts .mark').getBoundingClientRect();
@@ -496,8 +487,8 @@ struct DeskTests {
         }
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
-                try await browser.open(Self.page(server))
-                try await browser.until("document.querySelectorAll('#gaps-panel tbody tr').length === 200")
+                try await browser.open(
+                    Self.page(server), until: "document.querySelectorAll('#gaps-panel tbody tr').length === 200")
                 let bytes = try await browser.evaluate(
                     """
                     return performance.getEntriesByType('resource').filter((entry) => entry.name.includes('/assets/'))
@@ -524,8 +515,7 @@ struct DeskTests {
                             }) && document.documentElement.scrollWidth <= innerWidth;
                             """, as: Bool.self), "at \(width)")
                 }
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }

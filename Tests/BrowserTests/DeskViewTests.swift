@@ -47,8 +47,8 @@ extension DeskTests {
         try await RunningServer.run(collector: collector) { server in
             try await Browser.run { browser in
                 let card = "document.getElementById('card-fleet')"
-                try await browser.open(Self.page(server))
-                try await browser.until("\(card).querySelector('.badge').dataset.level === 'ok'")
+                try await browser.open(
+                    Self.page(server), until: "\(card).querySelector('.badge').dataset.level === 'ok'")
                 try await browser.until("/^2\\s*of 2 boxes live/.test(\(card).querySelector('.figure').innerText)")
                 let text = try await browser.evaluate("return \(card).innerText", as: String.self)
                 #expect(
@@ -64,8 +64,7 @@ extension DeskTests {
                 let more = try await browser.evaluate(
                     "return document.querySelector('#fleet-table tbody tr.more').innerText", as: String.self)
                 #expect(more.contains("shares its symbols with test-box"), "\(more)")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -136,8 +135,7 @@ extension DeskTests {
                 let width = try await browser.evaluate(
                     "return document.getElementById('coverage-map').clientWidth", as: Int.self)
                 #expect(try await browser.hasColor("cover-none", in: "#coverage-map", x: width - 8, y: 25))
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -148,8 +146,7 @@ extension DeskTests {
         try await RunningServer.run(collector: .market()) { server in
             try await Browser.run { browser in
                 let blocks = "document.getElementById('fresh-map').dataset.blocks"
-                try await browser.open(Self.page(server, "#freshness"))
-                try await browser.until("\(blocks) === 'primary\\nsecondary'")
+                try await browser.open(Self.page(server, "#freshness"), until: "\(blocks) === 'primary\\nsecondary'")
                 try await browser.evaluate(
                     "const box = document.getElementById('fresh-by'); box.value = 'THEME';"
                         + "box.dispatchEvent(new Event('change')); return true", as: Bool.self)
@@ -165,8 +162,7 @@ extension DeskTests {
                 try await browser.until("/^AIG/.test(document.getElementById('fresh-readout').textContent)")
                 try await browser.press(Keys.enter)
                 try await browser.until("document.getElementById('symbol-name').value === 'AIG'")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -178,8 +174,7 @@ extension DeskTests {
             batch.bars = [try Self.bar("SAVE", 0, 10, 12, 9.5, 11), try Self.bar("SAVE", 1, 11, 11.5, 10, 10.5)]
             _ = server.tap.offer(batch)
             try await Browser.run { browser in
-                try await browser.open(Self.page(server, "#symbol?symbol=SAVE"))
-                try await browser.until("\(Self.shown) === 2")
+                try await browser.open(Self.page(server, "#symbol?symbol=SAVE"), until: "\(Self.shown) === 2")
                 try await browser.click("#chart-csv")
                 let text = String(decoding: try await browser.download("SAVE.csv"), as: UTF8.self)
                 #expect(
@@ -195,8 +190,7 @@ extension DeskTests {
                 let width = try await browser.evaluate(
                     "return document.querySelector('.candles canvas').width", as: Int.self)
                 #expect(image[16..<20].reduce(0) { $0 << 8 | Int($1) } == width)
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -276,8 +270,7 @@ extension DeskTests {
                 // Away from the symbol, its own stream is closed.
                 try await browser.click("nav a[href='#overview']")
                 try await streams(1)
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -314,8 +307,7 @@ extension DeskTests {
         let configuration = try WebConfiguration(port: 0, token: Secret(token))
         try await RunningServer.run(configuration) { server in
             try await Browser.run { browser in
-                try await browser.open(Self.page(server))
-                try await browser.until("document.getElementById('sign-in').open")
+                try await browser.open(Self.page(server), until: "document.getElementById('sign-in').open")
                 try await browser.type(token + Keys.enter, into: "#sign-in-token")
                 try await browser.until(Self.isLive)
                 try await browser.click("footer a[data-token='metrics']")

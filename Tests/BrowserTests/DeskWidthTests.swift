@@ -54,8 +54,7 @@ extension DeskTests {
             }
             defer { trading.cancel() }
             try await Browser.run(scheme: scheme) { browser in
-                try await browser.open(Self.page(server, "#symbol?symbol=CNDL&tz=utc"))
-                try await browser.until(Self.isLive)
+                try await browser.open(Self.page(server, "#symbol?symbol=CNDL&tz=utc"), until: Self.isLive)
                 for width in Self.widths {
                     try await browser.settle(width: width, height: 900)
                     try await Self.seeCandles(browser)
@@ -65,8 +64,7 @@ extension DeskTests {
                     try await Self.retryLetter(browser)
                 }
                 #expect(collector.current.deadLetters.isEmpty)
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -340,8 +338,7 @@ extension DeskTests {
                     try await browser.evaluate(
                         "return document.querySelector('#card-fleet a').checkVisibility()", as: Bool.self)
                         == false)
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -356,8 +353,7 @@ extension DeskTests {
                     const ask = window.fetch;
                     window.fetch = (url, options) => (String(url).endsWith('/api/fleet') ? new Promise(() => {}) : ask(url, options));
                     """)
-                try await browser.open(Self.page(server))
-                try await browser.until("!document.getElementById('card-fleet').hidden")
+                try await browser.open(Self.page(server), until: "!document.getElementById('card-fleet').hidden")
                 #expect(
                     try await browser.evaluate(
                         "return document.querySelector('#card-fleet .badge').dataset.level", as: String.self)

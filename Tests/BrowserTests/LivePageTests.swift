@@ -55,8 +55,7 @@ struct LivePageTests {
         let box = try CollectorBox(feed: market.url)
         let (collector, port) = try await box.collect()
         try await Browser.run { browser in
-            try await browser.open("http://127.0.0.1:\(port)/")
-            try await browser.until("\(Self.events) > 5")
+            try await browser.open("http://127.0.0.1:\(port)/", until: "\(Self.events) > 5")
             try await browser.type("msft", into: "#events-symbols")
             for kind in ["AM", "A", "Q"] { try await browser.click("input[name=kind][value=\(kind)]") }
             let rows = "[...document.querySelectorAll('#events-body tr')]"
@@ -72,8 +71,8 @@ struct LivePageTests {
         let box = try CollectorBox(feed: market.url)
         let (collector, port) = try await box.collect()
         try await Browser.run { browser in
-            try await browser.open("http://127.0.0.1:\(port)/")
-            try await browser.until("\(Self.badge) === 'connected' && \(Self.events) > 0")
+            try await browser.open(
+                "http://127.0.0.1:\(port)/", until: "\(Self.badge) === 'connected' && \(Self.events) > 0")
             try await market.kill()
             try await browser.until("\(Self.badge) !== 'connected'")
             try await browser.until("document.getElementById('verdict').dataset.level === 'failing'")
@@ -93,8 +92,7 @@ struct LivePageTests {
         let box = try CollectorBox(feed: market.url)
         let (first, port) = try await box.collect()
         try await Browser.run { browser in
-            try await browser.open("http://127.0.0.1:\(port)/")
-            try await browser.until("\(Self.isLive) && \(Self.events) > 0")
+            try await browser.open("http://127.0.0.1:\(port)/", until: "\(Self.isLive) && \(Self.events) > 0")
             first.send(SIGKILL)
             try await first.exit()
             try await browser.until("document.getElementById('contact').dataset.state === 'lost'")
@@ -137,8 +135,7 @@ struct LivePageTests {
             let hasPoints = "return \(points).length >= 3"
             try await Waiting.until(within: .seconds(60)) { try await browser.evaluate(hasPoints, as: Bool.self) }
             let before = try await browser.evaluate("return \(points)[0].time_ms", as: Double.self)
-            first.send(SIGTERM)
-            try await first.exit()
+            try await first.stop()
             let (second, _) = try await box.collect(settings: ["HTTP_PORT": "\(port)"])
             try await browser.until("\(Self.isLive) && document.getElementById('banner').hidden")
             let oldest = try await browser.evaluate("return \(points)[0].time_ms", as: Double.self)
@@ -167,8 +164,8 @@ struct LivePageTests {
         let box = try CollectorBox(feed: feed.url, settings: ["SYMBOLS": "CNDL", "FEED_EVENTS": "AM"])
         let (collector, port) = try await box.collect()
         try await Browser.run { browser in
-            try await browser.open("http://127.0.0.1:\(port)/")
-            try await browser.until("document.querySelector('.candles').dataset.count === '4'")
+            try await browser.open(
+                "http://127.0.0.1:\(port)/", until: "document.querySelector('.candles').dataset.count === '4'")
             let label = try await browser.evaluate(
                 "return document.querySelector('.candles').getAttribute('aria-label')", as: String.self)
             #expect(label.contains("CNDL: 4 bars, lowest 9.50, highest 14.00, last close 12.25"), "\(label)")

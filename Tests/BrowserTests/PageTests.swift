@@ -35,8 +35,7 @@ struct PageTests {
                 try await browser.click("#rebalance")
                 try await browser.click("#confirm-yes")
                 try await browser.until("/moved/.test(document.getElementById('toast').textContent)")
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -139,8 +138,7 @@ struct PageTests {
                 #expect(
                     try await browser.evaluate(
                         "return window.broken === undefined && !document.querySelector('img[src=x]')", as: Bool.self))
-                let complaints = try await browser.complaints()
-                #expect(complaints == [])
+                #expect(try await browser.complaints() == [])
             }
         }
     }
@@ -150,8 +148,8 @@ struct PageTests {
         let configuration = try WebConfiguration(port: 0, token: Secret(token))
         try await RunningServer.run(configuration) { server in
             try await Browser.run { browser in
-                try await browser.open("http://127.0.0.1:\(server.port)/")
-                try await browser.until("document.getElementById('sign-in').open")
+                try await browser.open(
+                    "http://127.0.0.1:\(server.port)/", until: "document.getElementById('sign-in').open")
                 try await browser.type("wrong", into: "#sign-in-token")
                 try await browser.click("#sign-in-form button")
                 try await browser.until("/not the one/.test(document.getElementById('sign-in-text').textContent)")
@@ -228,8 +226,7 @@ struct PageTests {
             defer { feeding.cancel() }
             try await Browser.run(traces: true) { browser in
                 let isFull = "\(Self.isShown) && document.querySelectorAll('#events-body tr').length === 200"
-                try await browser.open("http://127.0.0.1:\(server.port)/")
-                try await browser.until(isFull)
+                try await browser.open("http://127.0.0.1:\(server.port)/", until: isFull)
                 try await browser.click("#connection-list button")
                 try await browser.until("document.querySelectorAll('#tickers-list li').length > 500")
                 try await browser.type("S1RR", into: "#tickers-search")
@@ -243,8 +240,7 @@ struct PageTests {
                 var tries: [[Double]] = []
                 for number in 0..<3 {
                     if number > 0 {
-                        try await browser.open("http://127.0.0.1:\(server.port)/")
-                        try await browser.until(isFull)
+                        try await browser.open("http://127.0.0.1:\(server.port)/", until: isFull)
                     }
                     try await browser.evaluate(
                         """

@@ -26,9 +26,7 @@ struct PairServiceTests {
             feedDelay: Int64 = 0
         ) throws {
             self.directory = directory
-            let buffer = try TickBuffer.open(
-                directory: directory, options: .init(collector: name, commitInterval: .fixed(.milliseconds(5))),
-                logger: quiet)
+            let buffer = try TickBuffer.scratch(in: directory, collector: name)
             let configuration = try UpstreamConfiguration(uri: uri, collector: name, connectTimeout: .seconds(60))
             self.buffer = buffer
             uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
@@ -77,7 +75,7 @@ struct PairServiceTests {
                 SELECT coalesce(max((extract(epoch FROM through) * 1000)::bigint), 0) FROM edgetick_stretches
                 WHERE collector = '\(box)'
                 """
-            let text = try cluster.psql(sql, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+            let text = try cluster.value(sql, database: database)
             return (Int64(text) ?? 0) - PairServiceTests.start
         }
     }
@@ -85,17 +83,11 @@ struct PairServiceTests {
     @Test func `a kind of which the file has no event has no newest one, whatever other kinds are there`() async throws
     {
         let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "box", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet
-        )
+        let buffer = try TickBuffer.scratch(in: workspace.path, collector: "box")
         var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
         batch.bars = (0..<6000).map {
             let start = Self.start + Int64($0) * 60_000
-            return Bar(
-                symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
-                close: 1,
-                volume: 1)
+            return Bar.flat(symbol, at: start)
         }
         #expect(buffer.offer(batch) != .refused)
         try await buffer.flush()
@@ -166,9 +158,7 @@ struct PairServiceTests {
 
     @Test func `an old gap that nobody covers has nothing asked at each look`() async throws {
         let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path, collector: "nyc-a")
         buffer.record(gap(10_020, 10_090, [.imbalance]))
         try await buffer.flush()
         #expect(try GapLog.read(directory: workspace.path).map(\.state) == [.unfillable])
@@ -189,6 +179,33 @@ struct PairServiceTests {
         await buffer.close()
     }
 
+    /// A restored database may have lost rows that such a claim relies on, and the ledger goes on as if it had not.
+    @Test func `a claim that waits for the database is given up when drops are counted, and what shortens one is not`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let buffer = try TickBuffer.scratch(in: workspace.path, collector: "nyc-a")
+        // Nobody answers there.
+        let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "nyc-a")
+        let pair = PairService(
+            buffer: buffer, symbols: { [] }, collectedSince: { _ in nil }, kinds: [.trade], feedDelay: 0,
+            tables: [StretchTable(configuration: nowhere, group: "nyc")], logger: quiet)
+        let stretch = Stretch(kind: .trade, symbols: [symbol], since: 1000, through: 9000)
+        let (claim, shortening) = (StretchClaim(stretch, row: 90), StretchClaim(stretch))
+        for (drops, left) in [(0, [claim, shortening]), (1, [shortening])] as [(Int64, [StretchClaim])] {
+            var before = BufferStatistics()
+            before.drops = drops
+            var log = StretchLog(patience: pair.patience)
+            _ = log.look(
+                StretchLog.Sight(
+                    newest: [:], buffer: before, gaps: [], symbols: [], collectedSince: nil, now: .zero, time: 0))
+            var unsaid = [claim, shortening]
+            await #expect(throws: UpstreamError.self) { try await pair.look(&log, &unsaid) }
+            #expect(unsaid == left)
+        }
+        await buffer.close()
+    }
+
     @Test func `what this box has is claimed without a look at what filled its gaps`() async throws {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
@@ -198,9 +215,7 @@ struct PairServiceTests {
         let box = try Box("nyc-a", group: "nyc", workspace.file("a"), uri, symbols: [symbol])
         box.buffer.record(gap(-5000, -4000))
         try await box.buffer.flush()
-        try Command.run([
-            "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("a/ticks.sqlite"), "DROP TABLE gap_fills",
-        ])
+        try Command.sqlite(workspace.file("a/ticks.sqlite"), "DROP TABLE gap_fills")
         var moment: Int64 = 0
         while try said.through("nyc-a") <= 0, moment < 1000 {
             moment += 1
@@ -217,9 +232,7 @@ struct PairServiceTests {
         let uri = cluster.uri(database)
         let directory = workspace.file("a")
         let begin = WallClock.milliseconds() - 3_600_000
-        let buffer = try TickBuffer.open(
-            directory: directory, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: directory, collector: "nyc-a")
         // Fewer at a time than are merged in memory.
         for round in 0..<3 {
             for place in 0..<500 {
@@ -260,9 +273,7 @@ struct PairServiceTests {
         let workspace = try Workspace()
         let cluster = try PostgresCluster.shared()
         let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path, collector: "nyc-a")
         let day: Int64 = 86_400_000
         let begin = WallClock.milliseconds() - 10 * day
         for place in 0..<5 {
@@ -321,9 +332,7 @@ struct PairServiceTests {
         let (database, _) = try await cluster.makeMigratedDatabase(for: "nyc-a")
         let configuration = try UpstreamConfiguration(
             uri: cluster.uri(database), collector: "nyc-a", connectTimeout: .seconds(60))
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "nyc-a", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let buffer = try TickBuffer.scratch(in: workspace.path, collector: "nyc-a")
         buffer.record(gap(0, 10))
         try await buffer.flush()
         try cluster.psql("ALTER TABLE edgetick_stretches RENAME TO hidden", database: database)

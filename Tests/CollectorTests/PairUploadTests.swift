@@ -35,9 +35,7 @@ struct PairUploadTests {
             batchRows: 70)
     }
 
-    private func sql(_ text: String) throws -> String {
-        try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
+    private func sql(_ text: String) throws -> String { try cluster.value(text, database: database) }
 
     private func trades() throws -> String { try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") }
 

@@ -29,9 +29,7 @@ import Upstream
         }
 
         func open(_ directory: String? = nil) throws -> (TickBuffer, Uploader) {
-            let buffer = try TickBuffer.open(
-                directory: directory ?? workspace.path,
-                options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))), logger: quiet)
+            let buffer = try TickBuffer.scratch(in: directory ?? workspace.path)
             return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: quiet))
         }
 
@@ -70,8 +68,7 @@ import Upstream
     private func collect(_ place: Place) async throws {
         let (buffer, uploader) = try place.open()
         for round in 0..<50 {
-            _ = buffer.offer(Self.trades(round * 100 + 1..<round * 100 + 101))
-            try await buffer.flush()
+            try await buffer.collect(Self.trades(round * 100 + 1..<round * 100 + 101))
         }
         var after: Int64 = 0
         for round in 0..<3 {
@@ -109,8 +106,7 @@ import Upstream
         let last = Int(buffer.statistics[.trades].marks.last)
         if report.losesEnd, last < 5000 { left.subtract(last + 1...5000) }
         // New rows get numbers that the damaged file may have given to others.
-        _ = buffer.offer(Self.trades(9001..<9101))
-        try await buffer.flush()
+        try await buffer.collect(Self.trades(9001..<9101))
         #expect(buffer.statistics[.trades].marks.last == Int64(last + 100))
         _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
         await uploader.disconnect()
@@ -151,7 +147,7 @@ import Upstream
     /// Overwrites the page that holds a trade, in a file that may be in use.
     private func damage(_ path: String, at id: Int) throws {
         let end = ContinuousClock.now + .seconds(60)
-        while try Command.run(["/usr/bin/sqlite3", path, "PRAGMA wal_checkpoint(PASSIVE)"]).hasPrefix("1") {
+        while try Command.sqlite(path, "PRAGMA wal_checkpoint(PASSIVE)").hasPrefix("1") {
             guard ContinuousClock.now < end else { throw Waiting.TimedOut("for the log to be in the file") }
         }
         let place = try #require(try Data(contentsOf: URL(fileURLWithPath: path)).range(of: Data("\(id)".utf8)))
@@ -164,7 +160,7 @@ import Upstream
     /// The numbers of trades that a file counts as lost, by reason.
     private func lost(_ place: Place) throws -> [String] {
         let sql = "SELECT reason, first_seq, last_seq, count FROM drops WHERE stream = 'trades' ORDER BY reason"
-        return try Command.run(["/usr/bin/sqlite3", "-readonly", place.workspace.file("ticks.sqlite"), sql])
+        return try Command.query(place.workspace.file("ticks.sqlite"), sql)
             .split(separator: "\n").map(String.init)
     }
 
@@ -180,8 +176,7 @@ import Upstream
         // Their numbers are found on one page alone.
         let first = 700_001
         var (buffer, uploader) = try place.open()
-        _ = buffer.offer(Self.trades(first..<first + 1000))
-        try await buffer.flush()
+        try await buffer.collect(Self.trades(first..<first + 1000))
         var pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
         _ = try await pass.run()
         await uploader.disconnect()
@@ -193,8 +188,7 @@ import Upstream
         try damage(path, at: first + 500)
         if isRunning {
             // The reader looks at the file again.
-            _ = buffer.offer(Self.trades(1..<2))
-            try await buffer.flush()
+            try await buffer.collect(Self.trades(1..<2))
         } else {
             (buffer, uploader) = try place.open()
             pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
@@ -210,8 +204,7 @@ import Upstream
             let report = await uploads.report()
             return running.statistics.setAside.count == 1 && report.failures.isEmpty && report.problem == nil
         }
-        _ = running.offer(Self.trades(9001..<9011))
-        try await running.flush()
+        try await running.collect(Self.trades(9001..<9011))
         #expect(await pass.report().failures.isEmpty)
         #expect(running.statistics.pending == 0)
         let there = try place.trades().intersection(first..<first + 1000)
@@ -266,8 +259,7 @@ import Upstream
         for loss in report.losses where loss.stream == .trades { expected.subtract(Int(loss.first)...Int(loss.last)) }
         #expect(expected.count < 5000 && expected.count > 4000)
         if isSavedFirst { #expect(try await place.uploadAll(saved) == expected.count - 2100) }
-        _ = buffer.offer(Self.trades(9001..<9101))
-        try await buffer.flush()
+        try await buffer.collect(Self.trades(9001..<9101))
         let upload = await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).report()
         #expect(upload.failures.isEmpty && upload.problem == nil)
         await uploader.disconnect()

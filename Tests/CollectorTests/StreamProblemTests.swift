@@ -1,6 +1,7 @@
 import Foundation
 import MarketData
 import Store
+import Synchronization
 import TestSupport
 import Testing
 import Upstream
@@ -137,7 +138,7 @@ import Upstream
         let (service, running) = start(rig)
         for _ in 0..<5 {
             try await append(100, to: rig)
-            try await Waiting.until(within: .seconds(30)) { [buffer = rig.buffer] in
+            try await Waiting.until { [buffer = rig.buffer] in
                 buffer.statistics[.bars].pending == 0 && buffer.statistics[.quotes].pending == 0
             }
         }
@@ -296,6 +297,28 @@ import Upstream
         await rig.end()
     }
 
+    @Test func `a row that ends the session and waits alone is tried after the last one that went up`() async throws {
+        let rig = try await UploadRig()
+        try await rig.append(10)
+        _ = try await rig.pass.run()
+        try endSession(rig, where: "NEW.trade_id = '11'")
+        try await rig.append(1)
+        var losses = 0
+        while rig.buffer.statistics.pending > 0 {
+            losses += await rig.pass.report().failures.count
+            try #require(losses < 20)
+        }
+        #expect(try rig.upstream() == "10|10|1|10|0")
+        #expect(try rig.sqlite("SELECT stream, seq, sql_state FROM dead_letters") == "trades|11|57P01")
+        // Where that one ends the session as well, no row is at fault.
+        try rig.sql("DROP TRIGGER crash ON trades; DROP FUNCTION crash")
+        try endSession(rig, where: "true")
+        try await rig.append(1)
+        for _ in 0..<15 { #expect(await rig.pass.report().failures[.trades]?.reason == .connectionLost) }
+        #expect(rig.buffer.statistics.deadLetters == 1 && rig.buffer.statistics[.trades].pending == 1)
+        await rig.end()
+    }
+
     @Test func `where every row ends the session, no row is at fault, and all go up when that is over`() async throws {
         let rig = try await UploadRig()
         try endSession(rig, where: "true")
@@ -338,6 +361,35 @@ import Upstream
         let missing = await rig.pass.reportAfterTries()
         #expect(missing.failures[.trades]?.sqlState == "42P01" && missing.totals.refused == 0)
         #expect(rig.buffer.statistics[.trades].pending == 10)
+        await rig.end()
+    }
+
+    @Test func `a command that passes once waits for a server that is gone with its rows, and says so`() async throws {
+        let rig = try await UploadRig()
+        try await rig.append(10)
+        let pass = rig.pass
+        _ = try await pass.run()
+        try await rig.append(3000)
+        // In the middle of the batches; then the server can't be reached.
+        rig.proxy.set(.cutAtMessage(300))
+        let proxy = rig.proxy
+        let waits = Mutex(0)
+        let report = await pass.reportAfterTries(isAway: { error in
+            #expect(error.isLostConnection)
+            waits.withLock { $0 += 1 }
+            proxy.set(.pass)
+        })
+        #expect(report.problem == nil && report.failures.isEmpty)
+        #expect(waits.withLock { $0 } == 1 && proxy.cuts == 1)
+        #expect(try rig.upstream() == "3010|3010|1|3010|0")
+        // One that doesn't come back ends the command.
+        try await rig.append(3000)
+        rig.proxy.set(.cutAtMessage(300))
+        let end = await pass.reportAfterTries(patience: .zero)
+        #expect(end.isOfLostServer && rig.buffer.statistics[.trades].pending > 0)
+        rig.proxy.set(.pass)
+        #expect(await pass.reportAfterTries().problem == nil)
+        #expect(try rig.upstream() == "6010|6010|1|6010|0")
         await rig.end()
     }
 }

@@ -58,15 +58,13 @@ struct TwoDatabasesTests {
         }
 
         func tables(_ database: String) throws -> String {
-            try rig.cluster.psql(
+            try rig.cluster.value(
                 "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'",
-                database: database
-            ).trimmingCharacters(in: .whitespacesAndNewlines)
+                database: database)
         }
 
         func rows(_ table: String, in database: String) throws -> String {
-            try rig.cluster.psql("SELECT count(*) FROM \(table)", database: database)
-                .trimmingCharacters(in: .whitespacesAndNewlines)
+            try rig.cluster.value("SELECT count(*) FROM \(table)", database: database)
         }
     }
 
@@ -114,7 +112,7 @@ struct TwoDatabasesTests {
             }
         }
         let buffer = pair.rig.buffer
-        try await Waiting.until(within: .seconds(30)) {
+        try await Waiting.until {
             services[0].status.totals.rows == 300 && services[1].status.problem != nil
                 && buffer.statistics[.bars].oldestPendingMilliseconds == nil
         }
@@ -130,7 +128,7 @@ struct TwoDatabasesTests {
         #expect(snapshot.sync?.failures[.quotes] != nil && snapshot.sync?.totals.rows == 300)
         pair.proxy.set(.pass)
         services[1].pushNow()
-        try await Waiting.until(within: .seconds(30)) { services[1].status.totals.rows == 1500 }
+        try await Waiting.until { services[1].status.totals.rows == 1500 }
         #expect(services[1].status.failure == nil && pair.rig.buffer.statistics.pending == 0)
         running.cancel()
         await running.value
@@ -216,9 +214,8 @@ struct TwoDatabasesTests {
         let retry = try await desk.retry(.all)
         #expect(retry.requeued == 1 && retry.failure?.hasPrefix("trades: ") == true, "\(retry)")
         #expect(try pair.letters() == ["trades:100", "trades:50"])
-        try await Waiting.until("the bars are upstream", within: .seconds(30)) {
-            try cluster.psql("SELECT count(*) FROM ohlcv_1min", database: main)
-                .trimmingCharacters(in: .whitespacesAndNewlines) == "100"
+        try await Waiting.until("the bars are upstream") {
+            try cluster.value("SELECT count(*) FROM ohlcv_1min", database: main) == "100"
         }
         await #expect(throws: UpstreamError.self) { try await desk.retry(.stream(.trades)) }
         pair.proxy.set(.pass)

@@ -24,14 +24,14 @@ import Upstream
         let (owner, service, _) = try await rig.open()
         try await service.running {
             try rig.add("b", "B", "X")
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 owner.interest("one") == .symbols(symbols("A", "B", "X"))
             }
             try rig.add("c", "D")
-            try await Waiting.until(within: .seconds(30)) { owner.interest("two") == .symbols(symbols("D")) }
+            try await Waiting.until { owner.interest("two") == .symbols(symbols("D")) }
             @Sendable func told() -> [String] { rig.log.filter { $0.contains("the universes have changed") } }
             // The line is logged after the change.
-            try await Waiting.until(within: .seconds(30)) { told().contains { $0.contains("connection=two") } }
+            try await Waiting.until { told().contains { $0.contains("connection=two") } }
             #expect(told().count { $0.contains("connection=one") } == 1 && told().count == 2, "\(told())")
         }
     }
@@ -44,10 +44,10 @@ import Upstream
             for end in ["", "-wal", "-shm"] {
                 try? FileManager.default.removeItem(atPath: rig.workspace.file(LocalFile.universe.name + end))
             }
-            try await Waiting.until(within: .seconds(30)) { service.status.unreadable != nil }
+            try await Waiting.until { service.status.unreadable != nil }
             #expect(owner.interest("one") == .symbols(symbols("A")))
             try rig.add("a", "A", "B")
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A", "B")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("A", "B")) }
             #expect(service.status.unreadable == nil)
             #expect(rig.log.contains { $0.contains("can't be read") } && rig.log.contains { $0.contains("read again") })
         }
@@ -62,7 +62,7 @@ import Upstream
             try rig.mirror.removeGroups([.init(name: "a", type: "UNIVERSE", environment: "DEFAULT")])
             for name in ["C", "D"] {
                 try rig.add("b", "B", name)
-                try await Waiting.until(within: .seconds(30)) { owner.interest("two") == .symbols(symbols("B", name)) }
+                try await Waiting.until { owner.interest("two") == .symbols(symbols("B", name)) }
             }
             #expect(owner.interest("one") == .symbols(symbols("A")))
             #expect(owner.assignments[0].source == .universeKey("a"))
@@ -81,12 +81,12 @@ import Upstream
             try groups.add("a", "A", "B")
             try groups.sql("ALTER TABLE group_memberships RENAME TO away")
             try rig.add("a", "A", "B")
-            try await Waiting.until("the failure", within: .seconds(30)) {
+            try await Waiting.until("the failure") {
                 owner.assignments[0].problem?.contains("the mirror cannot be read") == true
             }
             #expect(owner.interest("one") == .symbols(symbols("A")))
             try groups.sql("ALTER TABLE away RENAME TO group_memberships")
-            try await Waiting.until("the change", within: .seconds(30)) {
+            try await Waiting.until("the change") {
                 owner.interest("one") == .symbols(symbols("A", "B"))
             }
             #expect(owner.assignments[0].problem == nil)
@@ -103,7 +103,7 @@ import Upstream
         #expect(owner.interest("one") == .symbols(symbols("Z")))
         try await service.running {
             try groups.sql("ALTER TABLE away RENAME TO group_memberships")
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("A")) }
         }
     }
 
@@ -115,14 +115,14 @@ import Upstream
         try await service.running {
             rig.change { $0.environment = "PROD" }
             service.rereadNow()
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("P")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("P")) }
             rig.change { $0.wishes = [wish("one", nil, list: "Z, Y")] }
             service.rereadNow()
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("Z", "Y")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("Z", "Y")) }
             #expect(owner.assignments.map(\.wish.universeKey) == [nil])
             rig.change { $0.wishes = [wish("one", nil, list: "*"), wish("new", nil, list: "N")] }
             service.rereadNow()
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .all }
+            try await Waiting.until { owner.interest("one") == .all }
             #expect(owner.interest("new") == nil)
         }
     }
@@ -140,17 +140,17 @@ import Upstream
         let (owner, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
         #expect(owner.interest("one") == .symbols(symbols("Z")))
         try await service.running {
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A", "B")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("A", "B")) }
             // The change may be noticed before the pull that made it is counted.
             try await Waiting.until { service.status.pulls > 0 && service.status.failure == nil }
             try cluster.psql("INSERT INTO group_memberships (group_id, symbol) VALUES (1, 'C')", database: database)
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 owner.interest("one") == .symbols(symbols("A", "B", "C"))
             }
             try cluster.psql("DELETE FROM group_memberships", database: database)
             try await Waiting.until { service.status.failure?.description.contains("--force") == true }
             try cluster.psql("ALTER TABLE group_memberships RENAME TO away", database: database)
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 service.status.failure?.description.contains("group_memberships") == true
                     && service.status.failure?.description.contains("missing") == true
             }
@@ -174,10 +174,10 @@ import Upstream
         let (_, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
         @Sendable func told() -> [String] { rig.log.filter { $0.contains("universe pull: ") } }
         try await service.running {
-            try await Waiting.until("some pulls", within: .seconds(30)) { service.status.pulls > 2 }
+            try await Waiting.until("some pulls") { service.status.pulls > 2 }
             #expect(told().count == 4 && told().last?.contains("more=2") == true, "\(told())")
             try cluster.psql("DELETE FROM definition_groups WHERE type = 'SEGMENT'", database: database)
-            try await Waiting.until("others", within: .seconds(30)) { told().count == 8 }
+            try await Waiting.until("others") { told().count == 8 }
             #expect(told().last?.contains("more=1") == true)
         }
     }
@@ -194,11 +194,11 @@ import Upstream
         rig.change { $0.pullInterval = .seconds(2) }
         let (_, service, _) = try await rig.open(source: UniverseSource(configuration: configuration))
         try await service.running {
-            try await Waiting.until("the first pull", within: .seconds(30)) { service.status.pulls > 0 }
+            try await Waiting.until("the first pull") { service.status.pulls > 0 }
             for interval in [Duration.seconds(2), .seconds(3600), .milliseconds(100)] {
                 let before = service.status.pulls
                 rig.change { $0.pullInterval = interval }
-                try await Waiting.until("a pull after \(interval)", within: .seconds(30)) {
+                try await Waiting.until("a pull after \(interval)") {
                     service.rereadNow()
                     return service.status.pulls > before
                 }
@@ -317,11 +317,11 @@ import Upstream
         ]
         defer { for task in tasks { task.cancel() } }
         @Sendable func confirmed() -> Set<Symbol> { Set(connections.snapshot.members[0].feed.confirmed) }
-        try await Waiting.until("the list", within: .seconds(30)) { confirmed() == Set(symbols("Z")) }
+        try await Waiting.until("the list") { confirmed() == Set(symbols("Z")) }
         try rig.add("a", "A", "B")
-        try await Waiting.until("the key", within: .seconds(30)) { confirmed() == Set(symbols("A", "B")) }
+        try await Waiting.until("the key") { confirmed() == Set(symbols("A", "B")) }
         try rig.add("a", "A", "B", "C")
-        try await Waiting.until("its gain", within: .seconds(30)) { confirmed() == Set(symbols("A", "B", "C")) }
+        try await Waiting.until("its gain") { confirmed() == Set(symbols("A", "B", "C")) }
         let gaps = rig.gaps.filter { $0.cause == .down && $0.from == end - Gap.startMargin }
         #expect(gaps.flatMap(\.symbols).sorted() == symbols("A", "B", "Z"))
         #expect(!rig.gaps.contains { $0.cause == .down && $0.symbols.contains(symbols("C")[0]) })
@@ -339,9 +339,9 @@ import Upstream
             Task { try? await service.run() },
         ]
         defer { for task in tasks { task.cancel() } }
-        try await Waiting.until(within: .seconds(30)) { simulator.statistics.subscriptions == 3 }
+        try await Waiting.until { simulator.statistics.subscriptions == 3 }
         try rig.add("a", "B", "C", "D", "E", "F")
-        try await Waiting.until(within: .seconds(30)) {
+        try await Waiting.until {
             connections.snapshot.members[0].feed.confirmed.map(\.description).sorted() == ["B", "C", "D", "E", "F"]
                 && simulator.statistics.subscriptions == 5
         }

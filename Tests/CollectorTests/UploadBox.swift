@@ -1,5 +1,6 @@
 import MarketData
 import Store
+import TestSupport
 import Upstream
 
 @testable import Collector
@@ -16,18 +17,23 @@ final class UploadBox {
         batchRows: Int
     ) throws {
         self.directory = directory
-        buffer = try TickBuffer.open(
-            directory: directory,
-            options: .init(
-                collector: configuration.collector, commitInterval: .fixed(.milliseconds(5)), retention: retention),
-            logger: quiet)
+        buffer = try TickBuffer.scratch(in: directory, collector: configuration.collector, retention: retention)
         uploader = Uploader(configuration: configuration, bufferID: buffer.id, logger: quiet)
         pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: batchRows)
     }
 
+    /// The buffer's file.
+    var file: String { directory + "/ticks.sqlite" }
+
     func collect(_ ids: ClosedRange<Int>) async throws { try await buffer.collect(trades: ids) }
 
     func upload() async throws { _ = try await pass.run() }
+
+    /// Collects trades, and uploads all that waits.
+    func upload(_ ids: ClosedRange<Int>) async throws {
+        try await collect(ids)
+        try await upload()
+    }
 
     /// The error that stops the upload of trades.
     func failure() async -> UpstreamError? { await pass.report().failures[.trades] }

@@ -32,10 +32,7 @@ final class UploadRig {
         _ = try await UpstreamSchema.migrate(
             try UpstreamConfiguration(
                 uri: cluster.uri(database), collector: "edge-1", connectTimeout: .seconds(60)))
-        buffer = try TickBuffer.open(
-            directory: workspace.path,
-            options: .init(collector: "edge-1", commitInterval: .fixed(.milliseconds(5)), retention: retention),
-            logger: quiet)
+        buffer = try TickBuffer.scratch(in: workspace.path, collector: "edge-1", retention: retention)
         uploader = Uploader(
             configuration: try UpstreamConfiguration(
                 uri: cluster.uri(database, port: proxy.port), collector: "edge-1",
@@ -54,10 +51,7 @@ final class UploadRig {
             switch stream {
             case .bars:
                 let start = 1_381_239_000_000 + number * 60_000
-                batch.bars.append(
-                    Bar(
-                        symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: price, high: price,
-                        low: price, close: price, volume: 10))
+                batch.bars.append(Bar.flat(symbol, at: start, price: price, volume: 10))
             case .trades:
                 batch.trades.append(
                     Trade(
@@ -89,12 +83,11 @@ final class UploadRig {
 
     /// The trades upstream: how many, how many distinct, the first, the last, and how many have another's price.
     func upstream() throws -> String {
-        try cluster.psql(
+        try cluster.value(
             """
             SELECT count(*), count(DISTINCT trade_id), min(trade_id::int), max(trade_id::int),
                    count(*) FILTER (WHERE price * 100 <> trade_id::int) FROM trades
-            """, database: database
-        ).trimmingCharacters(in: .whitespacesAndNewlines)
+            """, database: database)
     }
 
     /// The number of a stream's rows upstream, and how many of them are distinct.
@@ -112,15 +105,10 @@ final class UploadRig {
     }
 
     @discardableResult
-    func sql(_ text: String) throws -> String {
-        try cluster.psql(text, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
+    func sql(_ text: String) throws -> String { try cluster.value(text, database: database) }
 
     /// Runs a query on the file, and returns what the sqlite3 shell prints.
-    func sqlite(_ sql: String) throws -> String {
-        try Command.run(["/usr/bin/sqlite3", "-readonly", workspace.file("ticks.sqlite"), sql])
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-    }
+    func sqlite(_ sql: String) throws -> String { try Command.query(workspace.file("ticks.sqlite"), sql) }
 
     func end() async {
         await uploader.disconnect()

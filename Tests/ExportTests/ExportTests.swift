@@ -14,9 +14,7 @@ import Testing
 
     /// Fills a buffer with two events of every stream, a bar in two versions, and a bar of the day after.
     private static func fill(_ workspace: Workspace) async throws -> [StoredEvent] {
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let buffer = try TickBuffer.scratch(in: workspace.path)
         for stream in EventStream.allCases { _ = buffer.offer(stream.fullAndBareEvents()) }
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
         let bar = { (minute: Int64, close: Double) in
@@ -26,8 +24,7 @@ import Testing
                 vwap: nil)
         }
         batch.bars = [bar(0, 1), bar(1, 1.5), bar(0, 1.25), bar(24 * 60, 2)]
-        _ = buffer.offer(batch)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         await buffer.close()
         var events: [StoredEvent] = []
         let history = TickHistory(directory: workspace.path)
@@ -54,11 +51,9 @@ import Testing
         return all.filter { $0.contains(".") && !$0.hasSuffix("05") && !$0.hasSuffix("06") }.sorted()
     }
 
-    @Test func `trades that are cancelled, corrected or wrong are marked`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+    /// Fills a buffer with five trades, of which three are cancelled, corrected and wrong.
+    private static func collectAdjusted(_ workspace: Workspace) async throws {
+        let buffer = try TickBuffer.scratch(in: workspace.path)
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
         for (place, conditions) in [nil, "[12,37]", "[44]", "[0,46]", "[54]"].enumerated() {
             batch.trades.append(
@@ -66,14 +61,23 @@ import Testing
                     symbol: Symbol("AAPL")!, time: 1_767_623_400_000 + Int64(place), price: 1, size: 1,
                     conditions: conditions.map { batch.text.append($0) }))
         }
-        _ = buffer.offer(batch)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         await buffer.close()
+    }
+
+    @Test func `trades that are cancelled, corrected or wrong are marked`() async throws {
+        let workspace = try Workspace()
+        try await Self.collectAdjusted(workspace)
         _ = try export(workspace, .csv, streams: [.trades])
         let lines = try text(workspace.path + "/out/trades/day=2026-01-05/trades.csv").split(separator: "\n")
         let marks = lines.map { $0.split(separator: ",", omittingEmptySubsequences: false).last.map(String.init) }
         #expect(marks == ["adjustment", "", "", "cancelled", "corrected", "wrong"])
-        guard PythonData.interpreter != nil else { return }
+    }
+
+    @Test(.enabled(if: PythonData.interpreter != nil, "\(PythonData.need)"))
+    func `trades that are cancelled, corrected or wrong are marked for Python too`() async throws {
+        let workspace = try Workspace()
+        try await Self.collectAdjusted(workspace)
         _ = try export(workspace, .parquet, streams: [.trades])
         let read = try PythonData.run(
             "import sys, pyarrow.parquet as p; print(p.read_table(sys.argv[1], partitioning=None)['adjustment'].to_pylist())",
@@ -113,10 +117,7 @@ import Testing
     @Test func `a version of a bar that arrives while bars are read is left out, and the one before it is not`()
         async throws
     {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let (workspace, buffer) = try TickBuffer.scratch()
         func send(_ close: Double) async throws {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
             batch.bars = [
@@ -124,8 +125,7 @@ import Testing
                     symbol: Symbol("AAPL")!, interval: .minute, start: 1_767_623_400_000, end: 1_767_623_460_000,
                     open: 1, high: 2, low: 1, close: close, volume: 1)
             ]
-            _ = buffer.offer(batch)
-            try await buffer.flush()
+            try await buffer.collect(batch)
         }
         try await send(1)
         try await send(1.5)
@@ -359,10 +359,7 @@ import Testing
     }
 
     @Test func `more files than may be held are written in pieces, each row once`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let (workspace, buffer) = try TickBuffer.scratch()
         for part in 0..<20 {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
             for number in 0..<2000 {
@@ -371,8 +368,7 @@ import Testing
                         symbol: try #require(Symbol("S\(number % 40)")),
                         time: 1_767_623_400_000 + Int64(part * 2000 + number), price: 1.5, size: 100))
             }
-            _ = buffer.offer(batch)
-            try await buffer.flush()
+            try await buffer.collect(batch)
         }
         await buffer.close()
         let options = ExportOptions(
@@ -428,18 +424,14 @@ import Testing
     @Test func `an export that stopped amid a day's symbols is completed, also where rows were let go meanwhile`()
         async throws
     {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let (workspace, buffer) = try TickBuffer.scratch()
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
         for (place, name) in ["AAPL", "AAPL", "MSFT"].enumerated() {
             batch.trades.append(
                 Trade(
                     symbol: try #require(Symbol(name)), time: 1_767_623_400_000 + Int64(place), price: 1.5, size: 100))
         }
-        _ = buffer.offer(batch)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         await buffer.close()
         let folder = workspace.path + "/out/trades/day=2026-01-05"
         let (first, second) = ("\(folder)/symbol=AAPL/trades.csv", "\(folder)/symbol=MSFT/trades.csv")
@@ -448,13 +440,12 @@ import Testing
         #expect(throws: ExportError.self) { try export(workspace, .csv, streams: [.trades], layout: .symbol) }
         let written = try text(first)
         try FileManager.default.removeItem(atPath: second)
-        try Command.run([
-            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+        try Command.sqlite(
+            workspace.path + "/ticks.sqlite",
             """
             DELETE FROM trades WHERE seq = 1;
             UPDATE streams SET acknowledged = 1, deleted_through = 1 WHERE stream = 'trades';
-            """,
-        ])
+            """)
         let report = try export(workspace, .csv, streams: [.trades], layout: .symbol)
         #expect(report.files.map(\.path) == [second])
         #expect(report.kept == [.trades: [Self.day]] && report.partial == [.trades: [Self.day]])
@@ -465,10 +456,7 @@ import Testing
     func `a day of which rows are deleted while it is written is told of, and replaces no file`(isWritten: Bool)
         async throws
     {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let (workspace, buffer) = try TickBuffer.scratch()
         let symbol = try #require(Symbol("AAPL"))
         // More than are read in one step.
         for part in 0..<35 {
@@ -476,8 +464,7 @@ import Testing
             batch.trades = (0..<2000).map { number in
                 Trade(symbol: symbol, time: 1_767_623_400_000 + Int64(part * 2000 + number), price: 1.5, size: 100)
             }
-            _ = buffer.offer(batch)
-            try await buffer.flush()
+            try await buffer.collect(batch)
         }
         await buffer.close()
         let path = workspace.path + "/out/trades/day=2026-01-05/trades.csv"
@@ -490,13 +477,12 @@ import Testing
             guard !isDeleted else { return }
             isDeleted = true
             do {
-                try Command.run([
-                    "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+                try Command.sqlite(
+                    workspace.path + "/ticks.sqlite",
                     """
                     DELETE FROM trades WHERE seq <= 69000;
                     UPDATE streams SET acknowledged = 69000, deleted_through = 69000 WHERE stream = 'trades';
-                    """,
-                ])
+                    """)
             } catch {
                 Issue.record(error)
             }
@@ -512,17 +498,13 @@ import Testing
     }
 
     @Test func `a day's rows wait until they are uploaded, whatever other days and streams have`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let (workspace, buffer) = try TickBuffer.scratch()
         let symbol = try #require(Symbol("AAPL"))
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_767_700_000_000_000)
         batch.trades = [1_767_623_400_000, 1_767_623_400_001, 1_767_709_800_000].map {
             Trade(symbol: symbol, time: $0, price: 1.5, size: 100)
         }
-        _ = buffer.offer(batch)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         let history = TickHistory(directory: workspace.path)
         let (day, after) = (Self.day.span, Self.day.after.span)

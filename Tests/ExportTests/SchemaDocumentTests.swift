@@ -23,9 +23,7 @@ import Upstream
 
     /// Minute bars of two symbols from 9:30 on, one bar in two versions, and trades of another symbol.
     private func fill(_ workspace: Workspace) async throws -> TickBuffer {
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() })
+        let buffer = try TickBuffer.scratch(in: workspace.path)
         let open = try #require(Self.day.session).regularOpen
         var batch = EventBatch(connection: "primary", receivedMicroseconds: (open + 3_600_000) * 1000)
         let parts: [(String, Int64)] = [("AAPL", 10), ("MSFT", 7), ("AAPL", 1)]
@@ -47,8 +45,7 @@ import Upstream
                     symbol: Symbol("IBM")!, time: open + Int64(number) * 1000, price: 181.27, size: 100,
                     conditions: number == 2 ? batch.text.append("[12,44]") : nil))
         }
-        _ = buffer.offer(batch)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         buffer.record(
             Gap(
                 connection: "primary", symbols: [Symbol("AAPL")!], events: [.minuteBar], from: open + 600_000,

@@ -16,11 +16,12 @@ import Testing
         #expect(dialogue.loginTimeEnded() == [])
     }
 
-    @Test func `past events are asked for before their channels go live, and overlooked where none are offered`() {
+    @Test func `past events are asked for before their channels go live, and overlooked where none are offered`() throws
+    {
         let span = ReplaySpan(from: .ago(900_000))
         var offering = Dialogue(offersReplays: true)
         _ = offering.loginDecided(.accepted)
-        guard let channel = FeedChannel("T.A") else { return }
+        let channel = try #require(FeedChannel("T.A"))
         #expect(
             offering.received(.subscribe(["T.A"], span)) == [
                 .send([.subscribed(channel)]), .replay([channel], span), .subscriptionsChanged([channel]),

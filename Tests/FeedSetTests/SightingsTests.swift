@@ -86,9 +86,7 @@ import Testing
         var sightings = Sightings(memory: .seconds(120), limit: 1 << 17)
         sightings.share([shared()])
         func bar(_ volume: Double) -> Bar {
-            Bar(
-                symbol: aapl, interval: .minute, start: 0, end: 60_000, open: 1, high: 1, low: 1, close: 1,
-                volume: volume)
+            Bar.flat(aapl, at: 0, volume: volume)
         }
         var kept: [Double] = []
         for (volume, slot) in [(10.0, 0), (20, 0), (10, 1), (20, 1), (30, 1), (30, 0)] {

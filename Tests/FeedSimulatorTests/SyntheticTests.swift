@@ -68,6 +68,17 @@ private struct Decoded: Decodable {
         #expect(fingerprint(first) == 16_501_321_737_945_054_066)
     }
 
+    /// 2024-01-03 in New York begins at 05:00 UTC.
+    @Test(arguments: [(1_704_240_000_000, false), (1_704_258_000_000, true)] as [(Int64, Bool)])
+    func `the day's volume begins again at midnight in New York`(moment: Int64, isMidnight: Bool) throws {
+        var market = feed()
+        market.start = moment - 60_000
+        market.duration = .seconds(120)
+        let bars = try decoded(market.lines()).filter { $0.ev == "AM" && $0.sym == "AAPL" }
+        try #require(bars.map(\.s) == [Decimal(moment - 60_000), Decimal(moment)])
+        #expect((bars[1].av == bars[1].v) == isMidnight)
+    }
+
     @Test func `bars are made of the trades they cover`() throws {
         let events = try decoded(feed().lines())
         let bars = events.filter { $0.ev == "AM" || $0.ev == "A" }

@@ -24,7 +24,7 @@ struct Box {
         try FileManager.default.createDirectory(
             atPath: box.workspace.file("data"), withIntermediateDirectories: true)
         let schema = Places.repository + "/Tests/StoreTests/Schemas/ticks_v7.sql"
-        try Command.run(["/usr/bin/sqlite3", box.ticks, ".read \(schema)", "PRAGMA journal_mode = WAL"])
+        try Command.sqlite(box.ticks, ".read \(schema)", "PRAGMA journal_mode = WAL")
         return box
     }
 
@@ -97,9 +97,7 @@ struct Database {
     }
 
     /// Returns the output of a query, such as its only value.
-    func value(_ query: String) throws -> String {
-        try cluster.psql(query, database: name).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
+    func value(_ query: String) throws -> String { try cluster.value(query, database: name) }
 }
 
 /// The error when something that a test needs failed.

@@ -34,8 +34,7 @@ import Testing
         let collector = try box.start("run")
         let sent = try await feed.sent(within: .seconds(400))
         #expect(sent > 0)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await collector.stop()
 
         let first = try await box.edgetick("sync", "--json")
         #expect(first.0 == 0, "\(first.1)")
@@ -65,8 +64,7 @@ import Testing
         let box = try Box(feed: feed.url, more: ["MASSIVE_WEBSOCKET_CA_FILE": certificates.authority])
         let collector = try box.start("run")
         _ = try await feed.sent(within: .seconds(400))
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await collector.stop()
         try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: nil)
     }
 
@@ -94,8 +92,7 @@ import Testing
         try cluster.start()
         try await collector.line(containing: "the upload works again", within: .seconds(120))
         _ = try await feed.sent(within: .seconds(400))
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await collector.stop()
         #expect(try await box.edgetick("sync").0 == 0)
         try await Oracle.compare(captures: captures, sqlite: box.ticks, postgres: database.uri)
     }
@@ -119,8 +116,7 @@ import Testing
         let keys = try await box.sqlite("select distinct interval_s, symbol, start_ms, seq from bars order by seq")
         let collector = try box.start("run")
         _ = try await feed.sent(within: .seconds(400))
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await collector.stop()
         #expect(try await box.edgetick("sync").0 == 0)
 
         let after = Set(try await box.sqlite("select distinct interval_s, symbol, start_ms, seq from bars"))

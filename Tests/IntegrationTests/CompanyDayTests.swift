@@ -44,8 +44,7 @@ struct CompanyDayTests {
 
     private func stop(_ processes: [ChildProcess]) async throws {
         for process in processes {
-            process.send(SIGTERM)
-            #expect(try await process.exit(within: .seconds(30)) == 0, "\(process.output.suffix(20))")
+            try await process.stop()
         }
     }
 

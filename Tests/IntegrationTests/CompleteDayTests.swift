@@ -89,8 +89,7 @@ struct CompleteDayTests {
             collector.send(SIGCONT)
         }
         try await sent.passed(1, at: rest)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
         let missed = try await box.sqlite("select count(*) from (select distinct symbol, start_ms from bars)")
         #expect(Int(missed.first ?? "") ?? 0 < sent.bars.count, "the faults made nothing missing")
 
@@ -154,8 +153,8 @@ struct CompleteDayTests {
         let lost = try box.start("run")
         try await sent.passed(0.3, at: rest)
         let backup = workspace.file("backup.sqlite")
-        try Command.run(["/usr/bin/sqlite3", box.ticks, ".backup \(backup)"])
-        let kept = try Command.run(["/usr/bin/sqlite3", backup, "select count(*) from trades"])
+        try Command.sqlite(box.ticks, ".backup \(backup)")
+        let kept = try Command.sqlite(backup, "select count(*) from trades")
         let count = try #require(Int(kept.trimmingCharacters(in: .whitespacesAndNewlines)))
         try await Waiting.until("trades that the backup lacks") {
             Int(try database.value("select count(*) from trades")) ?? 0 > count + 100
@@ -168,8 +167,7 @@ struct CompleteDayTests {
         try FileManager.default.copyItem(atPath: backup, toPath: box.ticks)
         let restored = try box.start("run")
         try await sent.passed(1, at: rest)
-        restored.send(SIGTERM)
-        #expect(try await restored.exit(within: .seconds(20)) == 0)
+        try await restored.stop()
 
         let filled = try await box.edgetick("backfill")
         #expect(filled.0 == 0, "\(filled.1)")

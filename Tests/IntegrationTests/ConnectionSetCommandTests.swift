@@ -27,8 +27,7 @@ import Testing
         }
         let busy = try await box.edgetick("backfill")
         #expect(busy.0 == 75, "\(busy.1)")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
 
         let listed = try await box.edgetick("gaps", "--json")
         #expect(listed.0 == 0, "\(listed.1)")
@@ -47,22 +46,20 @@ import Testing
             "select count(*) from (select 1 from bars where source = 'backfill' group by symbol, start_ms, interval_s "
                 + "having count(*) > 1)")
         #expect(doubled == ["0"])
-        feed.process.send(SIGTERM)
-        _ = try await feed.process.exit(within: .seconds(20))
+        try await feed.process.stop()
     }
 
     @Test func `a gap whose last bars the REST server may not have yet is left for later`() async throws {
         let box = try await Blocking.run {
             let box = try Box.known()
             // It ends in 2100.
-            try Command.run([
-                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", box.ticks,
+            try Command.sqlite(
+                box.ticks,
                 """
                 DELETE FROM gaps;
                 INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
                 VALUES ('primary', 'AAPL', 'AM', 1704214800000, 4102444800000, 'disconnected', 1)
-                """,
-            ])
+                """)
             return box
         }
         let (status, output) = try await box.edgetick(

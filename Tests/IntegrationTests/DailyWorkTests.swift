@@ -34,14 +34,11 @@ import WebAPISupport
         let file = box.data + "/ticks.sqlite"
         let (collector, _) = try await box.collect(settings: ["MASSIVE_REST_URL": rest])
         try await Waiting.until("the whole day", within: .seconds(60)) {
-            try Command.run(["/usr/bin/sqlite3", "-readonly", file, "select count(*) from bars"]) == "\(Self.bars)\n"
+            try Command.query(file, "select count(*) from bars") == "\(Self.bars)"
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
-        try Command.run([
-            "/usr/bin/sqlite3", file,
-            "delete from bars where seq % 300 = 7; update bars set close = close + 1 where seq % 300 = 8",
-        ])
+        try await collector.stop()
+        try Command.sqlite(
+            file, "delete from bars where seq % 300 = 7; update bars set close = close + 1 where seq % 300 = 8")
 
         // The start is two seconds before RECONCILE_AT, without a REST server.
         try clock.step(to: newYork(20, 59, 58))
@@ -62,8 +59,7 @@ import WebAPISupport
         #expect((check?["detail"] as? String)?.contains("2026-01-05 is not complete") == true, "\(health)")
         let metrics = try await RawHTTP(port: port).send("GET", "/metrics").text
         #expect(metrics.contains("\nedgetick_reconcile_open_days 1\n"))
-        second.send(SIGTERM)
-        #expect(try await second.exit(within: .seconds(20)) == 0)
+        try await second.stop()
 
         // The collector catches up once the REST server is available.
         let (third, again) = try await box.collect(settings: ["MASSIVE_REST_URL": rest])
@@ -76,10 +72,9 @@ import WebAPISupport
         let told = try await RawHTTP(port: again).send("GET", "/metrics").text
         #expect(told.contains("\nedgetick_reconcile_open_days 0\n"))
         #expect(told.contains(#"edgetick_reconcile_bars{found="added"} 6"#))
-        third.send(SIGTERM)
-        #expect(try await third.exit(within: .seconds(20)) == 0)
+        try await third.stop()
         let whole = "select count(*) from bars_latest where close < 1000"
-        #expect(try Command.run(["/usr/bin/sqlite3", "-readonly", file, whole]) == "\(Self.bars)\n")
+        #expect(try Command.query(file, whole) == "\(Self.bars)")
     }
 
     @Test func `export --watch writes a day of a delayed feed only when its last events have come`() async throws {
@@ -98,21 +93,19 @@ import WebAPISupport
         try clock.step(to: over + 60)
         let first = try watch()
         try await first.line(containing: "no such events on 2013-09-23")
-        first.send(SIGTERM)
-        #expect(try await first.exit(within: .seconds(20)) == 0)
+        try await first.stop()
         #expect(!FileManager.default.fileExists(atPath: path))
         try clock.step(to: over + 17 * 60)
         let second = try watch()
         try await second.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
-        second.send(SIGTERM)
-        #expect(try await second.exit(within: .seconds(20)) == 0)
+        try await second.stop()
     }
 
     @Test func `export --watch waits for a day's open gap, and after six hours writes the day with a warning`()
         async throws
     {
         let box = try Box.known()
-        try Command.run(["/usr/bin/sqlite3", box.ticks, "update gaps set state = 'open'"])
+        try Command.sqlite(box.ticks, "update gaps set state = 'open'")
         let clock = try ClockShim()
         let over = Date(timeIntervalSince1970: 1_380_068_100)
         let path = box.workspace.file("out/bars/day=2013-09-24/bars.csv")
@@ -125,35 +118,30 @@ import WebAPISupport
         try clock.step(to: over + 60)
         let waiting = try watch()
         try await waiting.line(containing: "1 gap of 2013-09-24 is still open")
-        waiting.send(SIGTERM)
-        #expect(try await waiting.exit(within: .seconds(20)) == 0)
+        try await waiting.stop()
         #expect(!FileManager.default.fileExists(atPath: path))
 
         try clock.step(to: over + 6 * 3600)
         let late = try watch()
         try await late.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
         try await late.line(containing: "1 gap of 2013-09-24 is still open (edgetick gaps); once that has changed")
-        late.send(SIGTERM)
-        #expect(try await late.exit(within: .seconds(20)) == 0)
+        try await late.stop()
 
         // Once the gap is closed, or while nobody fills gaps, there is nothing to wait for, except for the tape.
         try FileManager.default.removeItem(atPath: box.workspace.file("out"))
         try clock.step(to: over + 60)
         let unfilled = try watch(["BACKFILL_ENABLED": "false"])
         try await unfilled.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
-        unfilled.send(SIGTERM)
-        #expect(try await unfilled.exit(within: .seconds(20)) == 0)
-        try Command.run(["/usr/bin/sqlite3", box.ticks, "update gaps set state = 'filled'"])
+        try await unfilled.stop()
+        try Command.sqlite(box.ticks, "update gaps set state = 'filled'")
         try FileManager.default.removeItem(atPath: box.workspace.file("out"))
         try clock.step(to: over + 60)
         let compared = try watch(["RECONCILE_AT": "21:00"])
         try await compared.line(containing: "2013-09-24 has not been compared with the tape yet")
-        compared.send(SIGTERM)
-        #expect(try await compared.exit(within: .seconds(20)) == 0)
+        try await compared.stop()
         let filled = try watch()
         try await filled.line(containing: "out/bars/day=2013-09-24/bars.csv  3 rows")
-        filled.send(SIGTERM)
-        #expect(try await filled.exit(within: .seconds(20)) == 0)
+        try await filled.stop()
         #expect(!filled.output.contains { $0.contains("still open") })
     }
 
@@ -181,8 +169,7 @@ import WebAPISupport
         try await Waiting.until("the mark") {
             (try? String(contentsOfFile: mark, encoding: .utf8)) == "2013-09-24\n"
         }
-        first.send(SIGTERM)
-        #expect(try await first.exit(within: .seconds(20)) == 0)
+        try await first.stop()
         let all = FileManager.default.enumerator(atPath: box.workspace.file("out"))?.compactMap { $0 as? String } ?? []
         #expect(!all.contains { $0.hasSuffix(".partial") }, "\(all)")
         let number = try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int
@@ -194,8 +181,7 @@ import WebAPISupport
         try await Waiting.until("the mark") {
             (try? String(contentsOfFile: mark, encoding: .utf8)) == "2013-09-25\n"
         }
-        second.send(SIGTERM)
-        #expect(try await second.exit(within: .seconds(20)) == 0)
+        try await second.stop()
         #expect(!second.output.contains { $0.contains("2013-09-24") && $0.contains("rows") }, "\(second.output)")
         #expect(try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int == number)
     }

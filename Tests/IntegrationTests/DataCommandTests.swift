@@ -135,8 +135,7 @@ import WebAPISupport
             "export", "--source", "upstream", "--watch", "--from", "2013-09-24", "--output", "out")
         let line = try await watch.line(containing: "a day could not be exported and is tried again")
         #expect(line.contains("2013-09-24") && line.contains("table trades"), "\(line)")
-        watch.send(SIGTERM)
-        #expect(try await watch.exit() == 0)
+        try await watch.stop()
         #expect(!FileManager.default.fileExists(atPath: box.workspace.file("out/.written.parquet")))
 
         _ = try cluster.psql("ALTER TABLE trades_before RENAME TO trades", database: database)
@@ -165,17 +164,15 @@ import WebAPISupport
         #expect(line.contains("2013-09-24"), "\(line)")
         let waiting = "bars, trades, luld, imbalances, fair_values of the day still wait for upload"
         #expect(line.contains(waiting), "\(line)")
-        first.send(SIGTERM)
-        #expect(try await first.exit() == 0)
+        try await first.stop()
         #expect(!FileManager.default.fileExists(atPath: mark))
 
         // Nothing waits any more; what the database has of the day is nothing.
-        try Command.run(["/usr/bin/sqlite3", box.ticks, "UPDATE streams SET acknowledged = 10"])
+        try Command.sqlite(box.ticks, "UPDATE streams SET acknowledged = 10")
         let second = try watch()
         try await second.line(containing: "no such events on 2013-09-24")
         try await Waiting.until("the mark") { FileManager.default.fileExists(atPath: mark) }
-        second.send(SIGTERM)
-        #expect(try await second.exit() == 0)
+        try await second.stop()
     }
 
     @Test func `tail follows a file that takes another's place`() async throws {
@@ -183,13 +180,12 @@ import WebAPISupport
         let spare = box.workspace.file("spare.sqlite")
         try FileManager.default.copyItem(atPath: box.ticks, toPath: spare)
         let insert = { @Sendable (symbol: String, path: String) throws in
-            _ = try Command.run([
-                "/usr/bin/sqlite3", path,
+            _ = try Command.sqlite(
+                path,
                 """
                 INSERT INTO trades (seq, symbol, time_ms, price, size, received_us, connection)
                 SELECT max(seq) + 1, '\(symbol)', 1380000000999, 1, 1, 1380000001000000, 'primary' FROM trades
-                """,
-            ])
+                """)
         }
         let tail = try box.start("tail", "--kind", "T")
         // `tail` reads the file five times a second.
@@ -359,7 +355,6 @@ import WebAPISupport
         #expect((days["symbols"] as? [Any])?.isEmpty == true)
         let week = try #require((days["periods"] as? [[String: Any]])?.first)
         #expect(week["state"] as? String == "gaps" && (week["minutes"] as? [String: Int])?["b"] == 4)
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
     }
 }

@@ -21,8 +21,7 @@ struct EngineDayTests {
     }
 
     private func stop(_ process: ChildProcess) async throws {
-        process.send(SIGTERM)
-        #expect(try await process.exit(within: .seconds(30)) == 0, "\(process.output.suffix(20))")
+        try await process.stop()
     }
 
     private func sync(_ box: Box, refusing: Bool = false) async throws {
@@ -69,7 +68,7 @@ struct EngineDayTests {
         try await sync(box)
         // Citus's own recovery commits transactions that were prepared when a server died.
         let trades = try await box.sqlite("SELECT count(*) FROM trades").first ?? ""
-        try? await Waiting.until(within: .seconds(30)) { try database.value("SELECT count(*) FROM trades") == trades }
+        try? await Waiting.until { try database.value("SELECT count(*) FROM trades") == trades }
         try await Oracle.compare(captures: day.captures + [day.corrections], sqlite: nil, postgres: database.uri)
         print("\(engine): \(sent) events, \(letters) refused first, exact")
     }
@@ -87,7 +86,7 @@ struct EngineDayTests {
                 #expect(done < sent, "the upload was over before kill \(round + 1)")
                 try victim.killServer()
                 // The killed process may remain for a moment, dead but not reaped.
-                try await Waiting.until("the server starts", within: .seconds(30)) { (try? victim.start()) != nil }
+                try await Waiting.until("the server starts") { (try? victim.start()) != nil }
                 print("kill \(round + 1) of server \(round % citus.servers.count) after \(done) of \(sent) rows")
             }
         }

@@ -12,8 +12,7 @@ import Testing
         let box = try CollectorBox(feed: market.url, settings: settings)
         let (process, _) = try await box.collect()
         try await Waiting.until(within: .seconds(60)) { try await self.rows(box, "trades") > 3000 }
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
         try await market.kill()
         return box
     }
@@ -70,8 +69,7 @@ import Testing
         #expect(try await box.run("verify").status == 0)
         let held = try await box.run("repair")
         #expect(held.status == 75 && held.output.contains { $0.contains("process \(process.pid)") })
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
     }
 
     @Test func `a sync that comes upon damaged pages ends with 65 and leaves the file to repair`() async throws {
@@ -148,8 +146,7 @@ import Testing
             feed: "ws://127.0.0.1:9/stocks", settings: ["DATABASE_URI": cluster.uri(database)])
         #expect(try await box.run("migrate").status == 0)
         let (process, _) = try await box.collect()
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
         // The year 56902915, from a bar seen in practice; about the greatest and the least times that fit; and a normal
         // time.
         let times: [Int64] = [1_795_683_660_000_000_000, .max - 60_000, .min, 1_380_000_000_000]
@@ -166,7 +163,7 @@ import Testing
             }
         }
         sql += "UPDATE streams SET acknowledged = 4, deleted_through = 4 WHERE stream IN ('bars', 'trades')"
-        _ = try Command.run(["/usr/bin/sqlite3", box.data + "/ticks.sqlite", sql])
+        try Command.sqlite(box.data + "/ticks.sqlite", sql)
         let list = try await box.run("dead-letters", "list")
         #expect(list.status == 0 && list.output.count { $0.contains("odd") } == 8, "\(list.output)")
         let retry = try await box.run("dead-letters", "retry", "--all")
@@ -197,8 +194,7 @@ import Testing
         let refused = try await box.run("dead-letters", "retry", "--all")
         #expect(refused.status == 75 && refused.output.contains { $0.contains("process \(process.pid)") })
         #expect(try await box.run("dead-letters", "discard", "--all", "--yes").status == 75)
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
         try await market.kill()
         #expect([0, 65].contains(try await box.run("sync").status))
 
@@ -221,10 +217,16 @@ import Testing
         let sent = try await box.run("dead-letters", "retry", "--all")
         #expect(sent.status == 0, "\(sent.output)")
         #expect(try await rows(box, "dead_letters") == 0)
-        let counts = try cluster.psql(
+        for (command, document) in [
+            (["retry"], #"{"sent":0,"refused_again":[],"superseded":[],"unreadable":[]}"#),
+            (["discard"], #"{"discarded_count":0,"waiting_count":0,"rows":[],"failure":null}"#),
+        ] {
+            let none = try await box.run(["dead-letters"] + command + ["--all", "--json"])
+            #expect(none.status == 0 && none.output.contains(document), "\(none.output)")
+        }
+        let counts = try cluster.value(
             "SELECT count(*), count(DISTINCT (symbol, time, trade_id, sequence)) FROM trades", database: database
-        )
-        .trimmingCharacters(in: .whitespacesAndNewlines).split(separator: "|")
+        ).split(separator: "|")
         #expect(counts.first == counts.last)
         #expect(try await box.run("verify", "--upstream").status == 0)
     }

@@ -38,8 +38,7 @@ import WebAPISupport
         let http = RawHTTP(port: port)
         try await http.until("/health/ready") { $0.status == 200 }
         #expect(collector.output.contains { $0.contains("the groups are pulled before the start") })
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
@@ -59,8 +58,7 @@ import WebAPISupport
         #expect(idle.status == 503 && idle.detail(of: "feed")?.contains("no universe key can be resolved") == true)
         proxy.set(.pass)
         try await http.until("/health/ready") { $0.status == 200 && $0.level(of: "symbols") == "ok" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `without groups and without a database it ends, saying what to do`() async throws {
@@ -78,8 +76,7 @@ import WebAPISupport
         let second = try await box.run("run", settings: ["HTTP_PORT": "\(port)"])
         #expect(second.status == 75, "\(second.output)")
         #expect(second.output.last?.contains("process \(collector.pid)") == true, "\(second.output)")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `doctor looks at the rest when a setting is wrong, and run names near misses with the faults`()

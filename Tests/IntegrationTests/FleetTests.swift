@@ -30,7 +30,7 @@ struct FleetTests {
     private func fleet(_ arguments: String...) async throws -> (status: Int32, output: [String]) {
         let process = try ChildProcess(
             Places.edgetick, ["fleet"] + arguments, environment: ["DATABASE_URI": database.uri])
-        return (try await process.exit(within: .seconds(30)), process.output)
+        return (try await process.exit(), process.output)
     }
 
     private func boxes() async throws -> [[String: Any]] {
@@ -77,8 +77,7 @@ struct FleetTests {
         #expect(try await fleet("--forget", "b").status == 0)
         #expect(try await fleet("--forget", "b").status == 65)
         #expect(try await self.boxes().count == 2)
-        a.process.send(SIGTERM)
-        #expect(try await a.process.exit() == 0)
+        try await a.process.stop()
     }
 
     @Test func `the API returns the fleet from memory, with its age, and reads it in the background`() async throws {
@@ -96,8 +95,7 @@ struct FleetTests {
             let place = $0.json["fleet"] as? [String: Any]
             return abs(place?["clock_offset_ms"] as? Int ?? 9999) < 1000
         }
-        a.process.send(SIGTERM)
-        #expect(try await a.process.exit() == 0)
+        try await a.process.stop()
     }
 
     @Test func `a role that may not write the table uploads all the same, is told once, and doctor says the GRANT`()
@@ -125,8 +123,7 @@ struct FleetTests {
         #expect(
             doctor.output.contains { $0.contains("GRANT INSERT ON public.edgetick_collectors TO \(role)") },
             "\(doctor.output)")
-        process.send(SIGTERM)
-        #expect(try await process.exit() == 0)
+        try await process.stop()
         #expect(try database.value("SELECT count(*) FROM edgetick_collectors") == "0")
     }
 
@@ -138,8 +135,7 @@ struct FleetTests {
             return checks?["fleet"]?["status"] as? String == "degraded"
         }
         for process in [a.process, b.process] {
-            process.send(SIGTERM)
-            #expect(try await process.exit() == 0)
+            try await process.stop()
         }
     }
 
@@ -160,8 +156,7 @@ struct FleetTests {
         }
         #expect(try await fleet("--check").status != 0)
         for process in [a.process, b.process] {
-            process.send(SIGTERM)
-            #expect(try await process.exit() == 0)
+            try await process.stop()
         }
     }
 
@@ -181,8 +176,7 @@ struct FleetTests {
         }
         #expect(queries.count == 8)
         for query in queries { #expect(try !database.value(query).isEmpty, "\(query)") }
-        process.send(SIGTERM)
-        #expect(try await process.exit() == 0)
+        try await process.stop()
     }
 
     // MARK: Shards
@@ -301,8 +295,7 @@ struct FleetTests {
         #expect(shard?["count"] as? Int == 3 && shard?["symbols_total"] as? Int == Self.names.count)
         #expect(shard?["members"] as? [String] == ["a", "b", "d"], "\(String(describing: shard))")
         for process in [reader.process, a.process, b.process, d.process] {
-            process.send(SIGTERM)
-            #expect(try await process.exit() == 0)
+            try await process.stop()
         }
         withExtendedLifetime(behind) {}
     }
@@ -315,15 +308,13 @@ struct FleetTests {
             try await Self.isSettled([a.port, b.port], replicas: 1)
         }
         let share = try await Self.tickers(a.port).all
-        a.process.send(SIGTERM)
-        #expect(try await a.process.exit() == 0)
+        try await a.process.stop()
         let away = "postgresql://postgres@127.0.0.1:\(try PostgresCluster.freePort())/nowhere"
         let again = try await boxes.0.collect(settings: ["DATABASE_URI": away])
         try await Waiting.until { try await Self.tickers(again.port).confirmed == share.count }
         #expect(try await Self.tickers(again.port).all == share)
         for process in [again.process, b.process] {
-            process.send(SIGTERM)
-            #expect(try await process.exit() == 0)
+            try await process.stop()
         }
     }
 
@@ -333,15 +324,13 @@ struct FleetTests {
         let one = try box("a", ["COLLECTOR_GROUP": "nyc", "SHARD": "auto", "DATABASE_URI": own.uri])
         let first = try await one.collect()
         try await Waiting.until { try await Self.isSettled([first.port], replicas: 1) }
-        first.process.send(SIGTERM)
-        #expect(try await first.process.exit() == 0)
+        try await first.process.stop()
         try cluster.freeze()
         defer { try? cluster.thaw() }
         let second = try await one.collect()
         try await second.process.line(containing: "the last known shares are kept")
         try await Waiting.until { try await Self.isSettled([second.port], replicas: 1) }
-        second.process.send(SIGTERM)
-        #expect(try await second.process.exit(within: .seconds(12)) == 0)
+        try await second.process.stop(within: .seconds(12))
     }
 
     @Test func `SHARD=k/n takes each symbol on one box of n, without a database`() async throws {
@@ -354,8 +343,7 @@ struct FleetTests {
         let checks = health["checks"] as? [String: [String: Any]]
         #expect((checks?["symbols"]?["detail"] as? String)?.hasPrefix("shard 2 of 3: ") == true, "\(health)")
         for (process, _) in collectors {
-            process.send(SIGTERM)
-            #expect(try await process.exit() == 0)
+            try await process.stop()
         }
     }
 }

@@ -20,8 +20,7 @@ import WebAPISupport
             ].merging(settings) { $1 })
         let (collector, port) = try await box.collect()
         try await body(RawHTTP(port: port), box)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         withExtendedLifetime(market) {}
     }
 
@@ -33,7 +32,7 @@ import WebAPISupport
             #expect(added.status == 201, "\(added.text)")
             #expect(added.headers["location"] == Self.connections + "/connection_2")
             try await http.until(Self.connections + "/connection_2") { $0.json["confirmed_tickers"] as? Int == 1 }
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 try await box.has("MSFT", from: "connection_2")
             }
             let removed = try await http.change("DELETE", Self.connections + "/connection_2")
@@ -41,7 +40,7 @@ import WebAPISupport
             #expect(removed.status == 200 && removed.json["released"] as? [String] == [], "\(removed.text)")
             try await http.until(Self.connections) { $0.text.contains("connection_2") == false }
             try await http.until(Self.connections + "/connection_1") { $0.json["confirmed_tickers"] as? Int == 3 }
-            try await Waiting.until(within: .seconds(30)) { try await box.has("MSFT", from: "primary") }
+            try await Waiting.until { try await box.has("MSFT", from: "primary") }
         }
     }
 
@@ -99,7 +98,7 @@ import WebAPISupport
             let more = try await http.change("POST", Self.subscriptions, #"{"symbols":["SPY","AAPL","IBM"]}"#)
             #expect(more.json["changed_count"] as? Int == 2, "\(more.text)")
             #expect(more.json["unchanged"] as? [String] == ["AAPL"])
-            try await Waiting.until(within: .seconds(30)) { try await box.has("SPY", from: "primary") }
+            try await Waiting.until { try await box.has("SPY", from: "primary") }
             let less = try await http.change(
                 "DELETE", Self.subscriptions, #"{"symbols":["SPY","MSFT"],"connection":"connection_1"}"#)
             #expect(less.json["changed_count"] as? Int == 1, "\(less.text)")

@@ -12,18 +12,12 @@ struct LostRowsTests {
         let box = try CollectorBox(
             feed: market.url, settings: ["FEED_EVENTS": "T", "DATABASE_URI": cluster.uri(database)])
         let path = box.data + "/ticks.sqlite"
-        @Sendable func file(_ sql: String) throws -> String {
-            try Command.run(["/usr/bin/sqlite3", "-readonly", path, sql])
-                .trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-        func upstream(_ sql: String) throws -> String {
-            try cluster.psql(sql, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
-        }
+        @Sendable func file(_ sql: String) throws -> String { try Command.query(path, sql) }
+        func upstream(_ sql: String) throws -> String { try cluster.value(sql, database: database) }
         #expect(try await box.run("migrate").status == 0)
         let (collector, _) = try await box.collect()
         try await Waiting.until(within: .seconds(60)) { Int(try file("SELECT count(*) FROM trades")) ?? 0 > 300 }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         try await market.kill()
         #expect(try await box.run("sync").status == 0)
         let rows = try file("SELECT count(*) FROM trades")

@@ -34,13 +34,13 @@ struct PairTests {
                 "psql", "-X", "-d", database.uri, "-c",
                 "BEGIN; LOCK TABLE quotes IN EXCLUSIVE MODE; SELECT pg_sleep(600)",
             ])
-        try await Waiting.until(within: .seconds(20)) {
+        try await Waiting.until {
             try database.value("SELECT count(*) FROM pg_locks WHERE relation = 'quotes'::regclass AND granted") != "0"
         }
         let a = try first.start("run")
         var b = try second.start("run")
         let sent = try await whole.sent(within: .seconds(60))
-        try await Waiting.until(within: .seconds(30)) {
+        try await Waiting.until {
             try await first.sqlite(
                 "SELECT (SELECT count(*) FROM bars) + (SELECT count(*) FROM trades) + (SELECT count(*) FROM quotes)")
                 == ["\(sent)"]
@@ -64,8 +64,7 @@ struct PairTests {
         b = try second.start("run")
         try await b.line(containing: "collecting connections", within: .seconds(60))
         _ = try await broken.process.exit(within: .seconds(60))
-        b.send(SIGTERM)
-        #expect(try await b.exit(within: .seconds(20)) == 0, "\(b.output)")
+        try await b.stop()
 
         // The box that has fewer events uploads first.
         for box in [second, first] {
@@ -110,8 +109,7 @@ struct PairTests {
         #expect(again.0 == 0 && again.1.contains { $0 == "trades: a unique key identifies events" }, "\(again.1)")
         let collector = try paired.start("run")
         try await Waiting.until(within: .seconds(60)) { try database.value("SELECT count(*) > 1 FROM trades") == "t" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
     }
 
     @Test func `a box of a group that comes before the tables says what makes them, and uploads once they are made`()
@@ -127,8 +125,7 @@ struct PairTests {
             doctor.1.contains { $0.contains("trades: missing; run `edgetick migrate --tick-identity`") }, "\(doctor.1)")
         #expect(try await paired.edgetick("migrate", "--tick-identity").0 == 0)
         try await Waiting.until(within: .seconds(120)) { try database.value("SELECT count(*) > 5 FROM trades") == "t" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
     }
 
     @Test
@@ -187,7 +184,6 @@ struct PairTests {
         #expect(try database.value("SELECT count(*) FROM trades") == "0")
         #expect(try await paired.edgetick("migrate", "--tick-identity").0 == 0)
         try await Waiting.until(within: .seconds(120)) { try database.value("SELECT count(*) > 5 FROM trades") == "t" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
     }
 }

@@ -57,8 +57,7 @@ import Testing
 
         let collector = try first.start("run")
         #expect(try await feed.sent(within: .seconds(100)) > 0)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0, "\(collector.output)")
+        try await collector.stop()
         let synced = try await first.edgetick("sync")
         #expect(synced.0 == 0, "\(synced.1)")
         let bars = try await first.sqlite("SELECT count(DISTINCT symbol || start_ms) FROM bars WHERE interval_s = 60")

@@ -45,8 +45,7 @@ struct RefusedUploadTests {
         let metrics = try await http.send("GET", "/metrics").text
         #expect(metrics.contains(#"edgetick_upload_stream_failing{stream="trades"} 1"#))
         #expect(metrics.contains(#"edgetick_upload_stream_failing{stream="quotes"} 0"#))
-        process.send(SIGTERM)
-        try await process.exit()
+        try await process.stop()
         try await market.kill()
 
         let refused = try await box.run("sync")
@@ -55,11 +54,8 @@ struct RefusedUploadTests {
         _ = try cluster.psql("CREATE TABLE trades_all PARTITION OF trades DEFAULT", database: database)
         let sent = try await box.run("sync")
         #expect(sent.status == 0, "\(sent.output)")
-        let file = try Command.run([
-            "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite", "SELECT count(*) FROM trades",
-        ]).trimmingCharacters(in: .whitespacesAndNewlines)
-        let upstream = try cluster.psql("SELECT count(*) FROM trades", database: database)
-            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let file = try Command.query(box.data + "/ticks.sqlite", "SELECT count(*) FROM trades")
+        let upstream = try cluster.value("SELECT count(*) FROM trades", database: database)
         #expect(upstream == file && file != "0")
         #expect(sent.output.contains { $0.contains("uploaded \(Int64(file)?.grouped ?? file) rows") }, "\(sent.output)")
     }

@@ -5,14 +5,14 @@ import Testing
 /// The relay as the product serves it, in separate processes.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct RelayProcessTests {
     private func rows(_ box: CollectorBox) throws -> [String] {
-        try Command.run([
-            "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite",
+        let text = try Command.query(
+            box.data + "/ticks.sqlite",
             """
             SELECT 'T', symbol, time_ms, price, size, exchange, tape, trade_id, conditions, sequence FROM trades
             UNION ALL SELECT 'Q', symbol, time_ms, bid, ask, bid_size, ask_size, condition, indicators, sequence FROM quotes
             ORDER BY 1, 2, 10
-            """,
-        ]).split(separator: "\n").map(String.init)
+            """)
+        return text.split(separator: "\n").map(String.init)
     }
 
     private func port(of process: ChildProcess) async throws -> Int {
@@ -46,11 +46,9 @@ import Testing
                 Array(all.filter { $0.hasPrefix(kind + "|") }.suffix(rows.count)) == rows
             }
         }
-        collector.send(SIGTERM)
-        try await collector.exit(within: .seconds(20))
+        try await collector.stop()
         #expect(!collector.output.joined().contains(key), "the key is a secret")
-        reader.send(SIGTERM)
-        try await reader.exit(within: .seconds(20))
+        try await reader.stop()
     }
 
     @Test func `a key that is taken out of .env is no longer let in after SIGHUP; others read on`() async throws {
@@ -73,8 +71,7 @@ import Testing
         try await Waiting.until("rows for the other", within: .seconds(60)) { try self.rows(boxes[1]).count > before }
         #expect(friend.output.count { $0.contains("feed connected") } == 1)
         for process in [thief, friend, collector] {
-            process.send(SIGTERM)
-            try await process.exit(within: .seconds(20))
+            try await process.stop()
         }
     }
 
@@ -97,10 +94,9 @@ import Testing
         }
         try await market.kill()
         @Sendable func gaps(_ box: CollectorBox, _ condition: String) throws -> Set<String> {
-            let text = try Command.run([
-                "/usr/bin/sqlite3", "-readonly", box.data + "/ticks.sqlite",
-                "SELECT symbols, cause, from_ms, to_ms FROM gaps WHERE cause = 'disconnected' AND \(condition)",
-            ])
+            let text = try Command.query(
+                box.data + "/ticks.sqlite",
+                "SELECT symbols, cause, from_ms, to_ms FROM gaps WHERE cause = 'disconnected' AND \(condition)")
             return Set(text.split(separator: "\n").map(String.init))
         }
         for box in boxes {
@@ -118,8 +114,7 @@ import Testing
         let first = try gaps(boxes[0], "true")
         #expect(try first == gaps(boxes[1], "true") && first == gaps(boxes[2], "true"))
         for process in processes.reversed() {
-            process.send(SIGTERM)
-            try await process.exit(within: .seconds(20))
+            try await process.stop()
         }
         withExtendedLifetime(again) {}
     }
@@ -152,8 +147,7 @@ import Testing
         #expect(try shown("/api/websocket/symbols/MSFT").contains(#""origin":"relay""#))
         try await first.until("status") { $1.joined(separator: "\n").contains("1 symbol on demand") }
         for process in [reader, collector] {
-            process.send(SIGTERM)
-            try await process.exit(within: .seconds(20))
+            try await process.stop()
         }
     }
 

@@ -79,8 +79,7 @@ struct RequestMatrixTests {
             #expect(!text.lowercased().contains("access-control-allow-origin"), "\(row)")
             #expect(text.lowercased().contains("content-security-policy:"), "\(row)")
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         #expect(!collector.output.contains { $0.contains(Self.token) || $0.contains("box-key") })
     }
 }

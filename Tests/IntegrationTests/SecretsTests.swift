@@ -110,8 +110,7 @@ struct SecretsTests {
         ] {
             outputs.add(command.joined(separator: " "), try await box.run(command).output)
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         for command in [["sync"], ["verify"], ["dead-letters", "list"], ["backfill"], ["run", "--bad-option"]] {
             outputs.add(command.joined(separator: " "), try await box.run(command).output)
         }

@@ -39,7 +39,6 @@ import WebAPISupport
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["NOTIFY_SOCKET": inbox.address])
         let (collector, _) = try await box.collect()
         #expect(await inbox.next(within: .seconds(60))?.hasPrefix("READY=1\n") == true)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 }

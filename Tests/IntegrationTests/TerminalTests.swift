@@ -176,8 +176,7 @@ import WebAPISupport
         #expect(beside.status == 75)
         #expect(beside.output.last?.contains("uploads by itself") == true, "\(beside.output)")
         #expect(beside.output.last?.contains("EDGETICK_DATA_DIR") == false, "\(beside.output)")
-        collector.send(SIGTERM)
-        try await collector.exit()
+        try await collector.stop()
         for command in ["sync", "migrate", "verify"] {
             let failed = try await box.run(command)
             #expect(failed.status == 69, "\(command): \(failed.output)")

@@ -28,8 +28,7 @@ import WebAPISupport
         #expect(metrics.contains(#"edgetick_connection_up{connection="primary"} 1"#))
         #expect(metrics.contains(#"edgetick_feed_reconnects_total{connection="primary"}"#))
         try await http.until("/api/gaps") { ($0.json["gaps"] as? [Any])?.isEmpty == false }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         withExtendedLifetime(again) {}
     }
 
@@ -61,8 +60,7 @@ import WebAPISupport
         proxy.set(.pass)
         try await http.until("/api/sync") { $0.json["state"] as? String == "ok" }
         try await http.until("/health/ready") { $0.level(of: "sync") == "ok" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
@@ -90,8 +88,7 @@ import WebAPISupport
 
         disk.empty()
         try await http.until("/health/ready") { $0.level(of: "buffer") == "ok" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
@@ -116,8 +113,7 @@ import WebAPISupport
         try await Waiting.until { FileManager.default.fileExists(atPath: address) }
         let port = try #require(line.firstMatch(of: /port"?[=:]"?([0-9]+)/)?.1)
         #expect(try String(contentsOfFile: address, encoding: .utf8).contains(":\(port)/"))
-        process.send(SIGTERM)
-        #expect(try await process.exit() == 0)
+        try await process.stop()
         #expect(!FileManager.default.fileExists(atPath: address))
     }
 
@@ -141,8 +137,7 @@ import WebAPISupport
         try FileManager.default.removeItem(atPath: box.data + "/" + bad)
         try await http.until("/health/ready") { $0.level(of: "buffer") == "ok" }
         #expect(try await http.send("GET", "/metrics").text.contains("edgetick_files_set_aside 0\n"))
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `trades whose ids are numbers are kept, those without a price are told at once`() async throws {
@@ -166,8 +161,7 @@ import WebAPISupport
         #expect(metrics.contains(#"edgetick_feed_rejected_events_total{connection="primary",kind="T"}"#))
         try await box.until("status") { $1.contains { $0.hasPrefix("decoding degraded") } }
         try await http.until("/api/status") { $0.appended >= 2 }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         feed.process.send(SIGTERM)
     }
 
@@ -189,8 +183,7 @@ import WebAPISupport
         let imported = try await box.run("universe", "import", list, "--name", "nasdq100")
         #expect(imported.status == 0, "\(imported.output)")
         try await http.until("/health/ready") { $0.level(of: "symbols") == "ok" }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `symbols without room are named in health, log and metrics`() async throws {
@@ -210,8 +203,7 @@ import WebAPISupport
         try await Waiting.until("the line of the log") {
             collector.output.contains { $0.contains("no connection has room") && $0.contains("NVDA SPY") }
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `status --check exits with the state of the collector`() async throws {
@@ -219,6 +211,7 @@ import WebAPISupport
         let box = try CollectorBox(feed: market.url)
         let never = try await box.run("status", "--check")
         #expect(never.status == 3 && never.output.first?.hasPrefix("not running: ") == true, "\(never)")
+        #expect(try await box.run("status", "--check", "--json").status == 3)
         let (collector, port) = try await box.collect()
         try await box.until("status", "--check") { $0 == 0 && $1 == ["ok: everything is as the settings say"] }
         try Data(repeating: 7, count: 9000).write(to: URL(fileURLWithPath: box.data + "/ticks-bad-1.sqlite"))
@@ -230,8 +223,7 @@ import WebAPISupport
         try await RawHTTP(port: port).until("/health/ready") { $0.status == 503 }
         try await box.until("status", "--check") { $0 == 2 && $1.first?.hasPrefix("failing: feed failing: ") == true }
         #expect(try await box.run("status", "--check", "--json").status == 2)
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         #expect(try await box.run("status", "--check").status == 3)
         #expect(try await box.run("status", "--check", "--watch").status == 64)
         // As a long backfill holds it.
@@ -255,8 +247,7 @@ import WebAPISupport
         try await Waiting.until { FileManager.default.fileExists(atPath: box.data + "/http.address") }
         let address = try String(contentsOfFile: box.data + "/http.address", encoding: .utf8)
         #expect(address == "http://127.0.0.1:\(port)/\n")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
         #expect(!FileManager.default.fileExists(atPath: box.data + "/http.address"))
     }
 

@@ -119,6 +119,22 @@ import WebAPISupport
         #expect(try await symbols(box, "u") == ["AAPL", "MSFT"])
     }
 
+    @Test func `a dry run of a push asks for --force only where it is missing`() async throws {
+        let database = try Database(in: .shared())
+        let box = try Box(feed: Self.feed, database: database.uri)
+        #expect(try await box.edgetick("migrate").0 == 0)
+        let list = try box.workspace.write("symbol\nAAPL\nMSFT\n", to: "u.csv")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        #expect(try await box.edgetick("universe", "push").0 == 0)
+        _ = try box.workspace.write("symbol\nIBM\nXOM\n", to: "u.csv")
+        #expect(try await box.edgetick("universe", "import", list, "--force").0 == 0)
+        let words = "would change by more than half: that needs --force"
+        let asked = try await box.edgetick("universe", "push", "--dry-run")
+        #expect(asked.0 == 0 && asked.1.contains { $0.contains(words) }, "\(asked.1)")
+        let forced = try await box.edgetick("universe", "push", "--dry-run", "--force")
+        #expect(forced.0 == 0 && !forced.1.contains { $0.contains(words) }, "\(forced.1)")
+    }
+
     @Test func `resolving and listing never look at the database, not even at one that never answers`() async throws {
         let listener = try CountingListener()
         let box = try Box(
@@ -150,8 +166,7 @@ import WebAPISupport
         try await Waiting.until(within: .seconds(60)) {
             (try? await box.sqlite("select count(distinct symbol) from bars")) == ["2"]
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
     }
 
     @Test func `a running collector tells over HTTP what it knows of universes, and that the pull fails`() async throws
@@ -179,8 +194,7 @@ import WebAPISupport
         try await http.until("/api/universes/u") { $0.text.contains("IBM") }
         let unknown = try await http.send("GET", "/api/universes/uu")
         #expect(unknown.status == 404, "\(unknown.text)")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 
     @Test func `an import and a changed .env reach a running collector without a new connection`() async throws {
@@ -205,8 +219,7 @@ import WebAPISupport
         _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\nBUFFER_SYNCHRONOUS=maybe\n", to: ".env")
         collector.send(SIGHUP)
         try await collector.line(containing: "the current ones stay in effect", within: .seconds(60))
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
         #expect(collector.output.count { $0.contains("feed connected") } == 1, "\(collector.output)")
         // A pause of the machine makes a gap of its own, and is noted.
         let pauses = "cause in ('paused', 'stalled') and exists (select 1 from incidents where what = 'suspended')"
@@ -235,8 +248,7 @@ import WebAPISupport
         try await collector.line(containing: "the settings name other symbols", within: .seconds(60))
         // The line whose absence shows above that the start was not over.
         #expect(collector.output.contains { $0.contains("edgetick: collecting") }, "\(collector.output)")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(20)) == 0)
+        try await collector.stop()
     }
 
     @Test func `old lists become groups, and asking for them names the command to use`() async throws {
@@ -280,6 +292,9 @@ import WebAPISupport
         #expect(try await box.edgetick("universe", "import", second).0 == 0)
         let refused = try await box.edgetick("universe", "import", backup)
         #expect(refused.0 == 65 && refused.1.contains { $0.contains("--force") }, "\(refused.1)")
+        let unused = try await box.edgetick("universe", "import", backup, "--force", "--sectors", "--name", "three")
+        #expect(unused.0 == 64, "\(unused.1)")
+        #expect(unused.1.contains { $0.contains("a backup can't be combined with --name or --sectors") }, "\(unused.1)")
         #expect(try await groups(box).count == 2)
         for source in [backup, "csv"] {
             #expect(try await box.edgetick("universe", "import", source, "--force").0 == 0)

@@ -134,8 +134,7 @@ import Testing
         let (status, output) = try await box.edgetick("run")
         #expect(status == 75, "\(output)")
         #expect(output.contains { $0.contains("\(first.pid)") }, "\(output)")
-        first.send(SIGTERM)
-        #expect(try await first.exit(within: .seconds(15)) == 0)
+        try await first.stop()
     }
 
     @Test func `a port that is taken ends the simulator with 69`() async throws {
@@ -164,8 +163,7 @@ import Testing
         let box = try Box(feed: feed.url)
         let collector = try box.start("run")
         try await collector.line(containing: "MASSIVE_API_KEY")
-        collector.send(SIGTERM)
-        #expect(try await collector.exit(within: .seconds(15)) == 0)
+        try await collector.stop()
         #expect(!collector.output.contains { $0.contains("integration-test-key") })
     }
 }

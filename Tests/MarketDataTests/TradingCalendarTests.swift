@@ -44,12 +44,20 @@ import Testing
         return calendar.isDate(date, inSameDayAs: calendar.date(byAdding: .day, value: -2, to: easter)!)
     }
 
+    /// The half days by their rules, on days with trading: the day after Thanksgiving, and the days before Independence
+    /// Day and Christmas.
+    private func isHalfDay(_ date: Date) -> Bool {
+        let parts = Self.calendar.dateComponents([.month, .day, .weekday], from: date)
+        let isAfterThanksgiving = parts.month == 11 && parts.weekday == 6 && 23...29 ~= parts.day!
+        return isAfterThanksgiving || [parts.month, parts.day] == [7, 3] || [parts.month, parts.day] == [12, 24]
+    }
+
     @Test func `every day of the known years is what the rules say`() {
         var date = Self.calendar.date(from: DateComponents(year: 2024, month: 1, day: 1, hour: 12))!
         var trading = 0
         while true {
             let parts = Self.calendar.dateComponents([.year, .month, .day, .weekday], from: date)
-            guard parts.year! <= 2030 else { break }
+            guard parts.year! <= 2032 else { break }
             let isMourning = (parts.year, parts.month, parts.day) == (2025, 1, 9)
             let isClosed = parts.weekday == 1 || parts.weekday == 7 || isHoliday(date) || isMourning
             let session = TradingDay(at: Int64(date.timeIntervalSince1970 * 1000)).session
@@ -58,6 +66,8 @@ import Testing
             if let session {
                 let isHalf = session.regularClose == milliseconds(parts.year!, parts.month!, parts.day!, 13)
                 let hour = isHalf ? 13 : 16
+                let isHalfByRule = isHalfDay(date)
+                #expect(isHalf == isHalfByRule, "\(parts)")
                 #expect(session.regularOpen == milliseconds(parts.year!, parts.month!, parts.day!, 9, 30))
                 #expect(session.regularClose == milliseconds(parts.year!, parts.month!, parts.day!, hour))
                 #expect(session.open == milliseconds(parts.year!, parts.month!, parts.day!, 4))
@@ -65,7 +75,7 @@ import Testing
             }
             date = Self.calendar.date(byAdding: .day, value: 1, to: date)!
         }
-        #expect(trading == 252 + 250 + 251 + 251 + 251 + 251 + 251)
+        #expect(trading == 252 + 250 + 251 + 251 + 251 + 251 + 251 + 251 + 252)
     }
 
     @Test(arguments: [(2024, 7, 3), (2025, 11, 28), (2026, 12, 24), (2028, 7, 3), (2029, 12, 24), (2030, 11, 29)])

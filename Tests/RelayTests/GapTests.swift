@@ -16,12 +16,9 @@ import Testing
 
     @Test func `is told to those who read it, when it begins and when it is over, between the events`() async throws {
         try await RelayRig.run { rig in
-            let one = try await rig.client()
-            try await one.subscribe("T.AAPL,Q.MSFT")
-            let all = try await rig.client()
-            try await all.subscribe("T.*")
-            let other = try await rig.client()
-            try await other.subscribe("T.NVDA")
+            let one = try await rig.client(subscribingTo: "T.AAPL,Q.MSFT")
+            let all = try await rig.client(subscribingTo: "T.*")
+            let other = try await rig.client(subscribingTo: "T.NVDA")
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)
             let lost = gap(["AAPL", "MSFT"], [.trade, .quote], 1000)
@@ -47,13 +44,11 @@ import Testing
         try await RelayRig.run { rig in
             let lost = gap([], [.trade], 1000)
             rig.tap.record(GapChange(gaps: [lost]))
-            let client = try await rig.client()
-            try await client.subscribe("Q.*,T.AAPL")
+            let client = try await rig.client(subscribingTo: "Q.*,T.AAPL")
             try await client.wait { $0.messages("gap") == ["from 1000, disconnected: T.AAPL"] }
             rig.tap.record(GapChange(ended: [lost], gaps: [gap([], [.trade], 1000, 2000)]))
             try await client.wait { $0.messages("gap").last == "from 1000 to 2000, disconnected: T.AAPL" }
-            let late = try await rig.client()
-            try await late.subscribe("T.AAPL")
+            let late = try await rig.client(subscribingTo: "T.AAPL")
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)
             let received = try await late.wait { $0.eventCount >= 10 }

@@ -119,13 +119,12 @@ import Testing
                 let symbols = asked.compactMap { Symbol($0) }.map { (symbol: $0, rows: 0) }
                 try await rig.buffer.settle([GapFill(of: record, symbols: symbols, state: state)])
             }
-            try Command.run([
-                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", rig.workspace.path + "/ticks.sqlite",
+            try Command.sqlite(
+                rig.workspace.path + "/ticks.sqlite",
                 """
                 INSERT INTO drops (episode, stream, symbol, reason, from_ms, to_ms, count, at_us)
                 VALUES (1, 'bars', 'DROPPED', 'new_rejected', \(start), \(start), 1, 1)
-                """,
-            ])
+                """)
             for (symbol, why) in [
                 ("COVERED", "a gap: stalled"), ("PARTIAL", "a gap: stalled"), ("ASKED", nil),
                 ("OPEN", "a gap: stalled"),
@@ -236,10 +235,7 @@ import Testing
                 ])
             }
             let workspace = try Workspace()
-            let buffer = try TickBuffer.open(
-                directory: workspace.path,
-                options: TickBuffer.Options(collector: "behind", commitInterval: .fixed(.milliseconds(5))),
-                logger: RelayRig.quiet)
+            let buffer = try TickBuffer.scratch(in: workspace.path, collector: "behind")
             buffer.record(
                 Gap(
                     connection: "primary", symbols: [Symbol("AAPL")].compactMap { $0 }, events: [.minuteBar, .trade],

@@ -15,10 +15,8 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct `Live events over the relay` {
     @Test func `are the feed's own bytes, each once, in order by kind and symbol`() async throws {
         try await RelayRig.run { rig in
-            let all = try await rig.client()
-            try await all.subscribe("AM.*,A.*,T.*,Q.*,LULD.*,NOI.*,FMV.*")
-            let some = try await rig.client()
-            try await some.subscribe("T.AAPL,Q.*,Q.MSFT,AM.BRK.B")
+            let all = try await rig.client(subscribingTo: "AM.*,A.*,T.*,Q.*,LULD.*,NOI.*,FMV.*")
+            let some = try await rig.client(subscribingTo: "T.AAPL,Q.*,Q.MSFT,AM.BRK.B")
             let plan = plan()
             for start in stride(from: UInt64(0), to: 6000, by: 100) { try rig.take(plan, start..<start + 100) }
             let sent = texts(plan, 0..<6000)
@@ -39,8 +37,7 @@ import Testing
             #"{ "sym":"MSFT" , "ev":"Q","bp":1.10,"bs":1,"ap":1.2,"as":2,"t":1704205800001,"pt":1704205799999,"q":8 }"#,
         ]
         try await RelayRig.run { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.*,Q.MSFT")
+            let client = try await rig.client(subscribingTo: "T.*,Q.MSFT")
             try rig.take(["[\(odd.joined(separator: " , "))]", odd[0]])
             let received = try await client.wait { $0.events.count >= 2 }
             #expect(received.events.joined() == "[\(odd[0]),\(odd[0])][\(odd[1])]")
@@ -99,8 +96,7 @@ import Testing
             let plan = plan(["AAPL"], kinds: [.trade])
             let before = (0..<3).map { rig.batch(frames(plan, $0 * 10..<$0 * 10 + 10)) }
             try #require(before.allSatisfy { $0.sent == nil })
-            let client = try await rig.client()
-            try await client.subscribe("T.*")
+            let client = try await rig.client(subscribingTo: "T.*")
             #expect(rig.tap.offer(before[0]) != .refused)
             try rig.take(plan, 30..<40)
             let live = try await client.wait { $0.eventCount >= 10 }
@@ -124,8 +120,7 @@ import Testing
             plan, count: 1_000_000, perSecond: 2000, interests: [[symbols[0]], [symbols[1]]])
         defer { serving.cancel() }
         try await RelayRig.run { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.*")
+            let client = try await rig.client(subscribingTo: "T.*")
             var setting = SetConfiguration()
             setting.failover.grace = .milliseconds(100)
             setting.failover.recovery = .milliseconds(500)
@@ -162,8 +157,7 @@ import Testing
             plan, count: 20_000, perSecond: 5000, interests: [symbols, symbols])
         defer { serving.cancel() }
         try await RelayRig.run { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.*,Q.AAPL,Q.MSFT")
+            let client = try await rig.client(subscribingTo: "T.*,Q.AAPL,Q.MSFT")
             var setting = SetConfiguration()
             setting.redundant = .all
             let set = try ConnectionSet(

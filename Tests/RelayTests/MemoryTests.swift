@@ -13,13 +13,13 @@ import Testing
 
     /// The sequence numbers of each kind and symbol in the file, in its order.
     private static func rows(_ box: CollectorBox) throws -> [String: [String]] {
-        let lines = try Command.run([
-            "/usr/bin/sqlite3", "-readonly", "-cmd", ".timeout 30000", box.data + "/ticks.sqlite",
+        let text = try Command.query(
+            box.data + "/ticks.sqlite",
             """
             SELECT 'T.' || symbol, sequence FROM (SELECT * FROM trades ORDER BY seq);
             SELECT 'Q.' || symbol, sequence FROM (SELECT * FROM quotes ORDER BY seq);
-            """,
-        ]).split(separator: "\n").map { $0.split(separator: "|").map(String.init) }
+            """)
+        let lines = text.split(separator: "\n").map { $0.split(separator: "|").map(String.init) }
         return Dictionary(grouping: lines) { $0[0] }.mapValues { $0.map { $0[1] } }
     }
 
@@ -108,7 +108,6 @@ import Testing
                 }
             }
         }
-        collector.send(SIGTERM)
-        #expect(try await collector.exit() == 0)
+        try await collector.stop()
     }
 }

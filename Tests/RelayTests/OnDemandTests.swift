@@ -101,12 +101,10 @@ import Universe
             Self.configuration(1), symbols: { try market.symbols(before: $0, maximum: 1, patience: .seconds(2)) }
         ) { rig in
             try await market.collecting {
-                let first = try await rig.client()
-                try await first.subscribe("T.MSFT,T.AAPL")
+                let first = try await rig.client(subscribingTo: "T.MSFT,T.AAPL")
                 try await first.wait { $0.objects.contains { $0.hasPrefix(#"{"ev":"T","sym":"AAPL""#) } }
                 // Another kind of the same symbol is collected as well, and counts once.
-                let second = try await rig.client()
-                try await second.subscribe("Q.AAPL")
+                let second = try await rig.client(subscribingTo: "Q.AAPL")
                 try await second.wait { $0.eventCount > 0 }
                 try await second.send(#"{"action":"subscribe","params":"T.IBM,AM.IBM"}"#)
                 try await second.wait { $0.messages("error").count >= 2 }
@@ -122,8 +120,7 @@ import Universe
                 try await second.wait { $0.eventCount > count + 100 }
                 // A reader that comes back in time finds its symbol collected all along.
                 let third = try await rig.client()
-                let other = try await rig.client()
-                try await other.subscribe("T.MSFT")
+                let other = try await rig.client(subscribingTo: "T.MSFT")
                 let left = ContinuousClock.now
                 try await second.close()
                 // For more than one look at who reads what.
@@ -157,8 +154,7 @@ import Universe
                 #expect(owner.collectedSince(.trade, of: listed) == Int64.min)
                 #expect(owner.collectedSince(.trade, of: demanded) == nil)
                 let begun = WallClock.milliseconds()
-                let client = try await rig.client()
-                try await client.subscribe("T.AAPL")
+                let client = try await rig.client(subscribingTo: "T.AAPL")
                 try await Waiting.until("AAPL") { owner.collectedSince(.trade, of: demanded) != nil }
                 let first = try #require(owner.collectedSince(.trade, of: demanded))
                 #expect(first >= begun)
@@ -196,8 +192,7 @@ import Universe
             Self.configuration(5), symbols: { try market.symbols(before: $0, maximum: 5, patience: .seconds(60)) }
         ) { rig in
             try await market.collecting {
-                let client = try await rig.client()
-                try await client.subscribe("T.AAPL")
+                let client = try await rig.client(subscribingTo: "T.AAPL")
                 try await Waiting.until { !rig.service.state.onDemand.symbols.isEmpty }
                 let symbol = try #require(Symbol("AAPL"))
                 _ = try #require(market.owner).unsubscribe([symbol], from: nil)

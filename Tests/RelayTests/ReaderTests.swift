@@ -121,11 +121,9 @@ import Testing
 
     @Test func `that read nothing are closed as slow; the others miss nothing`() async throws {
         try await RelayRig.run(configured { $0.clientBufferBytes = 256 << 10 }) { rig in
-            let slow = try await rig.client()
-            try await slow.subscribe("T.*")
+            let slow = try await rig.client(subscribingTo: "T.*")
             try await slow.setReads(false)
-            let good = try await rig.client()
-            try await good.subscribe("T.*")
+            let good = try await rig.client(subscribingTo: "T.*")
             let plan = plan(["AAPL", "MSFT"], kinds: [.trade])
             var next: UInt64 = 0
             // The kernel holds some megabytes for the one that doesn't read.
@@ -154,13 +152,11 @@ import Testing
         try await RelayRig.run(limits) { rig in
             var slow: [TestClient] = []
             for _ in 0..<4 {
-                let client = try await rig.client()
-                try await client.subscribe("T.*")
+                let client = try await rig.client(subscribingTo: "T.*")
                 try await client.setReads(false)
                 slow.append(client)
             }
-            let good = try await rig.client()
-            try await good.subscribe("T.AAPL")
+            let good = try await rig.client(subscribingTo: "T.AAPL")
             let plan = plan(["AAPL", "MSFT"], kinds: [.trade])
             var next: UInt64 = 0
             while rig.service.state.slowReaders < 3 {
@@ -186,12 +182,10 @@ import Testing
             let symbols = (0..<16).map { "S\(UnicodeScalar(UInt8(65 + $0)))" }
             var others: [TestClient] = []
             for symbol in symbols {
-                let client = try await rig.client()
-                try await client.subscribe("T.\(symbol)")
+                let client = try await rig.client(subscribingTo: "T.\(symbol)")
                 others.append(client)
             }
-            let silent = try await rig.client()
-            try await silent.subscribe("T.*")
+            let silent = try await rig.client(subscribingTo: "T.*")
             try await silent.setReads(false)
             // A byte a second.
             let slow = Task {
@@ -276,8 +270,7 @@ import Testing
             try await client.wait { $0.statuses.count >= 100 }
             // Of 2 MB a burst is free, one read comes too early, and the rest takes its time.
             #expect(ContinuousClock.now - began > .seconds(5))
-            let other = try await rig.client()
-            try await other.subscribe("T.*")
+            let other = try await rig.client(subscribingTo: "T.*")
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)
             try await other.wait { $0.eventCount == 10 }
@@ -360,8 +353,7 @@ import Testing
 
     @Test func `have so many channels and no more, also of one request`() async throws {
         try await RelayRig.run(configured { $0.maximumChannels = 5 }) { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.A,T.B,T.C")
+            let client = try await rig.client(subscribingTo: "T.A,T.B,T.C")
             try await client.send(#"{"action":"subscribe","params":"T.D,T.E,T.F,T.G"}"#)
             let received = try await client.wait { $0.statuses.contains("T.G: a client may have at most 5 channels") }
             #expect(received.statuses.contains("subscribed to: T.E"))
@@ -376,8 +368,7 @@ import Testing
     @Test func `are told why a channel is not collected, and get the others`() async throws {
         let known = Set([Symbol("AAPL")].compactMap { $0 })
         try await RelayRig.run(configured { $0.kinds = [.minuteBar, .trade] }, collected: known) { rig in
-            let client = try await rig.client()
-            try await client.subscribe("Q.AAPL,T.NONE,XX.AAPL,T.AAPL")
+            let client = try await rig.client(subscribingTo: "Q.AAPL,T.NONE,XX.AAPL,T.AAPL")
             let statuses = client.snapshot.statuses
             #expect(statuses.contains("Q.AAPL is not collected: FEED_EVENTS does not include Q"))
             #expect(statuses.contains("T.NONE is not collected: nobody asked for NONE"))
@@ -390,8 +381,7 @@ import Testing
 
     @Test func `hear of the end`() async throws {
         let client = try await withRelay { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.*")
+            let client = try await rig.client(subscribingTo: "T.*")
             return client
         }
         let received = try await client.wait { $0.isClosed }
@@ -408,8 +398,7 @@ import Testing
 
     @Test func `are shown with what they read and how far they are behind`() async throws {
         try await RelayRig.run { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.AAPL,T.MSFT,Q.*")
+            let client = try await rig.client(subscribingTo: "T.AAPL,T.MSFT,Q.*")
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<30)
             try await client.wait { $0.eventCount == 30 }
@@ -423,8 +412,7 @@ import Testing
 
     @Test func `are closed when the relay itself falls behind, and the buffer has everything`() async throws {
         try await RelayRig.run(configured { $0.queueBytes = 1 }) { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.*")
+            let client = try await rig.client(subscribingTo: "T.*")
             let plan = plan(["AAPL"], kinds: [.trade])
             let batch = rig.batch(frames(plan, 0..<10))
             var next: UInt64 = 0

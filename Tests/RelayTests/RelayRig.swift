@@ -35,10 +35,7 @@ final class RelayRig: Sendable {
             configuration.server.pingInterval = .seconds(100)
         }
         workspace = try Workspace()
-        buffer = try TickBuffer.open(
-            directory: workspace.path,
-            options: TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Self.quiet)
+        buffer = try TickBuffer.scratch(in: workspace.path)
         tap = RelayTap(before: buffer, limit: configuration.queueBytes)
         service = RelayService(
             configuration: configuration, tap: tap, buffer: buffer, symbols: try symbols(tap), logger: Self.quiet)
@@ -122,9 +119,12 @@ final class RelayRig: Sendable {
     }
 
     /// A client that is logged in.
-    func client(key: String = "any key of some length") async throws -> TestClient {
+    func client(
+        key: String = "any key of some length", subscribingTo channels: String? = nil
+    ) async throws -> TestClient {
         let client = try await TestClient.connect(port: port)
         try await client.login(key: key)
+        if let channels { try await client.subscribe(channels) }
         return client
     }
 
@@ -145,14 +145,13 @@ final class RelayRig: Sendable {
 
     /// Adds gaps of one symbol and time to the file, as another program would.
     func addGaps(_ count: Int, of symbol: String, _ event: EventKind, from: Int64, to: Int64) throws {
-        try Command.run([
-            "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("ticks.sqlite"),
+        try Command.sqlite(
+            workspace.file("ticks.sqlite"),
             """
             WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT \(count))
             INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us)
             SELECT 'primary', '\(symbol)', '\(event.rawValue)', \(from), \(to), 'disconnected', 1 FROM numbers
-            """,
-        ])
+            """)
     }
 
     /// Takes numbered events in, a few a frame.

@@ -97,6 +97,24 @@ import Testing
         }
     }
 
+    @Test func `begins with the first event asked for, although the clock was behind when it came`() async throws {
+        try await RelayRig.run { rig in
+            let begin = WallClock.milliseconds() - 3_600_000
+            for minute in 0..<30 as Range<Int64> {
+                var batch = EventBatch(
+                    connection: "primary", receivedMicroseconds: (begin + (minute - 10) * 60_000) * 1000)
+                batch.trades = [Trade(symbol: Symbol("AAPL")!, time: begin + minute * 60_000, price: 1, size: 1)]
+                #expect(rig.tap.offer(batch) == .accepted)
+            }
+            try await rig.buffer.flush()
+            let client = try await rig.client()
+            try await client.send(
+                #"{"action":"subscribe","params":"T.AAPL","from":\#(begin + 15 * 60_000)}"#)
+            let replayed = try await client.wait { $0.replaysDone > 0 }
+            #expect(replayed.messages("replay_complete") == ["T.AAPL: 15 events replayed"])
+        }
+    }
+
     @Test func `says from when a symbol has been collected that joined after the replay's beginning`() async throws {
         let since = WallClock.milliseconds() - 1000
         let cases: [(Int64, [String])] = [(since, ["collected from \(since): Q.AAPL,T.AAPL,T.MSFT"]), (Int64.min, [])]
@@ -171,8 +189,7 @@ import Testing
 
     @Test func `of what is subscribed to already is refused, since events would come twice`() async throws {
         try await RelayRig.run { rig in
-            let client = try await rig.client()
-            try await client.subscribe("T.AAPL")
+            let client = try await rig.client(subscribingTo: "T.AAPL")
             try await client.send(#"{"action":"subscribe","params":"T.*","from":0}"#)
             try await client.wait {
                 $0.statuses.last == "T.* can't be replayed while T.AAPL is subscribed to: unsubscribe first"
@@ -185,10 +202,7 @@ import Testing
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<100)
             try await rig.buffer.flush()
-            try Command.run([
-                "/usr/bin/sqlite3", "-cmd", ".timeout 30000", rig.workspace.file("ticks.sqlite"),
-                "DELETE FROM trades WHERE seq BETWEEN 41 AND 50",
-            ])
+            try Command.sqlite(rig.workspace.file("ticks.sqlite"), "DELETE FROM trades WHERE seq BETWEEN 41 AND 50")
             let client = try await rig.client()
             try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":0}"#)
             let received = try await client.wait { $0.replaysDone > 0 }

@@ -12,8 +12,7 @@ import Testing
     private func file(
         trades: [(id: Int64, sequence: Int64)], quotes: [Int64], bars: [Int64], gap: ClosedRange<Int64>? = nil
     ) async throws -> Scratch {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 1)
         for trade in trades {
             batch.trades.append(
@@ -26,10 +25,7 @@ import Testing
                 Quote(symbol: Self.symbol, time: number, bid: 1, bidSize: 1, ask: 2, askSize: 1, sequence: number))
         }
         for second in bars {
-            batch.bars.append(
-                Bar(
-                    symbol: Self.symbol, interval: .second, start: second * 1000, end: second * 1000 + 1000, open: 1,
-                    high: 1, low: 1, close: 1, volume: 1))
+            batch.bars.append(Bar.flat(Self.symbol, .second, at: second * 1000))
         }
         #expect(buffer.offer(batch) == .accepted)
         if let gap {

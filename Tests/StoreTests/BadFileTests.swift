@@ -19,8 +19,7 @@ import Testing
         #expect(names.count == 1)
         #expect(buffer.statistics.setAside == names.map { scratch.path + "/" + $0 })
         #expect(try Data(contentsOf: URL(fileURLWithPath: scratch.path + "/" + names[0])) == garbage)
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(5))
         #expect(buffer.statistics[.bars].marks.last == 5)
         #expect(try scratch.number("SELECT count(*) FROM incidents WHERE what = 'set aside at the start'") == 1)
         await buffer.close()
@@ -83,13 +82,11 @@ import Testing
     func `of a damaged file the newest events that can be read say since when events are missed`(
         damaged: EventStream, hasLock: Bool
     ) async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let batch = EventBatch.trades(5)
         let newest = try #require(batch.trades.last?.time)
         #expect(buffer.offer(batch) == .accepted)
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(5))
         await buffer.close()
         try scratch.damage(table: damaged.rawValue)
         if !hasLock { try FileManager.default.removeItem(atPath: scratch.ticks + ".lock") }
@@ -109,10 +106,7 @@ import Testing
     func `of a file without a lock of which nothing can be read its date says since when events are missed`(
         isEmpty: Bool, age: Int64
     ) async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(5))
         await buffer.close()
         try FileManager.default.removeItem(atPath: scratch.ticks + ".lock")
         if isEmpty {
@@ -141,8 +135,7 @@ import Testing
         try Data().write(to: URL(fileURLWithPath: scratch.ticks))
         let buffer = try scratch.open()
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(5))
         await buffer.close()
     }
 
@@ -171,17 +164,12 @@ import Testing
     func `a file that a crash left without its log, while another was to take its place, gets it back`(
         onlooker: Onlooker
     ) async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(5))
         await buffer.close()
         // A commit that only the log has.
         let log = scratch.ticks + "-wal"
-        try Command.run([
-            "/usr/bin/sqlite3", scratch.ticks, ".dbconfig no_ckpt_on_close on",
-            "UPDATE streams SET acknowledged = 3 WHERE stream = 'bars'",
-        ])
+        try Command.sqlite(
+            scratch.ticks, ".dbconfig no_ckpt_on_close on", "UPDATE streams SET acknowledged = 3 WHERE stream = 'bars'")
         #expect(try Data(contentsOf: URL(fileURLWithPath: log)).count > 0)
         for suffix in ["", "-wal"] {
             try Command.run([
@@ -243,8 +231,7 @@ import Testing
     }
 
     @Test func `a log of a file that was written since a crash stays beside the file's second name`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         await buffer.close()
         let second = scratch.path + "/ticks-bad-20261127T100000Z.sqlite"
         try Command.run(["/bin/ln", scratch.ticks, second])
@@ -262,10 +249,7 @@ import Testing
     }
 
     @Test func `a newer schema is refused and not a byte is changed`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(5))
         await buffer.close()
         try scratch.execute("PRAGMA user_version = 99")
         let before = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
@@ -284,8 +268,7 @@ import Testing
     }
 
     @Test func `the file says whose it is and in which version`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         await buffer.close()
         #expect(try scratch.number("PRAGMA application_id") == 0x4554_7431)
         #expect(try scratch.number("PRAGMA user_version") == LocalMigrations.ticks.last.map { Int64($0.version) })
@@ -294,10 +277,7 @@ import Testing
     }
 
     @Test func `damage found while uploading keeps what stands before it and starts a fresh file`() async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.bars(20_000)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .bars(20_000))
         await first.close()
         try scratch.damageMiddle()
 
@@ -318,8 +298,7 @@ import Testing
         #expect(after > 1000 && after < 20_000)
         #expect(failure?.reason == .damaged)
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         #expect(buffer.id == id)
         #expect(try scratch.number("SELECT created_us FROM buffer") == made)
         #expect(buffer.statistics.drops == 20_000 - after)
@@ -340,13 +319,11 @@ import Testing
     @Test(arguments: ["sqlite_autoindex_dead_letters_1", "drops", "gaps", "gap_fills"])
     func `damage of what the file says of its rows has a fresh file started by who meets it`(table: String) async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let gap = Gap(
             connection: "primary", symbols: [Symbol("IBM")!], events: [.trade], from: 1, to: 2, cause: .disconnected)
         buffer.record(GapChange(gaps: [gap]))
-        #expect(buffer.offer(.trades(5)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(5))
         try await Waiting.until("the log is in the file") { try scratch.moveLog() }
         try scratch.damage(table: table)
         let read: () async throws -> Void = {
@@ -359,8 +336,7 @@ import Testing
         let error = await #expect(throws: StoreError.self) { try await read() }
         #expect(error?.reason == .damaged)
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
-        #expect(buffer.offer(.trades(2)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(2))
         try await read()
         #expect(try await buffer.nextBatch(of: .trades, limit: 10)?.firstSequence == 6)
         #expect(
@@ -369,10 +345,7 @@ import Testing
     }
 
     @Test func `a file that is removed under the buffer is noticed, counted and made again`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(10))
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }
         try await Waiting.until { FileManager.default.fileExists(atPath: scratch.ticks) }
         #expect(buffer.offer(.bars(5)) == .accepted)

@@ -195,17 +195,18 @@ struct BrokenDiskTests {
             try await buffer.flush()
             await buffer.close()
 
-            let writer = try BrokenDiskTests.writer(path)
             let gap = Gap(
                 connection: "primary", symbols: [], events: [.minuteBar], from: 1000, to: 2000, cause: .stalled)
-            writer.carried.gaps = [gap]
-            writer.carried.incidents = [Incident("file changed", detail: "tests")]
+            var carried = CarriedLosses()
+            carried.gaps = [gap]
+            carried.incidents = [Incident("file changed", detail: "tests")]
+            let (writer, board) = try BrokenDiskTests.writer(path, carrying: carried)
             // The upkeep opens the file again and has to store them.
-            writer.closeAfterFailure()
+            writer.file.closeAfterFailure()
             DiskFault.writeError.store(ENOSPC, ordering: .relaxed)
             _ = writer.keepUp()
             guard DiskFault.hits.load(ordering: .relaxed) > 0 else { exit(90) }
-            guard writer.board.current.state == .diskFull else { exit(91) }
+            guard board.current.state == .diskFull else { exit(91) }
             DiskFault.writeError.store(0, ordering: .relaxed)
 
             // It begins the log, so that the deletion needs one sync.
@@ -218,13 +219,13 @@ struct BrokenDiskTests {
             } catch {
                 guard error.reason == .inputOutput else { exit(93) }
             }
-            writer.closeAfterFailure()
+            writer.file.closeAfterFailure()
             guard DiskFault.failingSyncs.load(ordering: .relaxed) == 0 else { exit(94) }
-            _ = try writer.reopen()
-            guard writer.board.current[.bars].marks.deleted == 50 else { exit(95) }
-            guard writer.carried.gaps == [gap], writer.carried.incidents.count == 1 else { exit(96) }
-            try writer.storeCarried()
-            writer.closeAfterFailure()
+            _ = try writer.file.reopen()
+            guard board.current[.bars].marks.deleted == 50 else { exit(95) }
+            guard writer.file.carried.gaps == [gap], writer.file.carried.incidents.count == 1 else { exit(96) }
+            try writer.file.storeCarried()
+            writer.file.closeAfterFailure()
             exit(0)
         }
         #expect(try scratch.number("SELECT count(*) FROM gaps") == 1)
@@ -234,17 +235,24 @@ struct BrokenDiskTests {
     }
 
     /// The writer of a buffer without its thread: a test takes each of its steps.
-    private static func writer(_ path: String) throws -> TickWriter {
+    private static func writer(
+        _ path: String, carrying carried: CarriedLosses
+    ) throws -> (writer: TickWriter, board: Board) {
         var options = TickBuffer.Options(collector: "child")
         options.isCollecting = false
         let logger = Logger(label: "child")
         let file = StoreFile(.ticks, in: path)
         let lock = try FileLock.acquire(file.path + ".lock", locksDirectory: true, isCollecting: false)
         let opened = try OpenedTicks.open(file, lock: lock, options: options, logger: logger)
-        return TickWriter(
-            file: file, lock: lock, options: options, opened: opened,
-            handOver: HandOver(limit: 1 << 20, interval: .fixed(.seconds(60))), board: Board(opened, setAside: []),
-            logger: logger)
+        let losing = OpenedTicks(
+            connection: opened.connection, identity: opened.identity, contents: opened.contents, totals: opened.totals,
+            previousLife: opened.previousLife, greatestReceipt: opened.greatestReceipt, line: opened.line,
+            carried: carried)
+        let board = Board(losing, setAside: [])
+        let writer = TickWriter(
+            file: file, lock: lock, options: options, opened: losing,
+            handOver: HandOver(limit: 1 << 20, interval: .fixed(.seconds(60))), board: board, logger: logger)
+        return (writer, board)
     }
 
     private static func open(

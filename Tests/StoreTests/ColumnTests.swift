@@ -29,6 +29,8 @@ import Testing
         let tables = try scratch.rows(
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
         #expect(tables.count == 16)
+        let names = Set(tables.map { $0["name"] as String })
+        #expect(names.isSuperset(of: EventStream.allCases.map(\.rawValue)))
         for table in tables {
             let name = table["name"] as String
             let lines = (table["sql"] as String).split(separator: "\n")
@@ -62,8 +64,7 @@ import Testing
         #expect(Set(sent[0].keys) == names, "the full event has a value in every column")
 
         let buffer = try scratch.open()
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         let rows = try scratch.rows("SELECT \(stream.columnList) FROM \(stream.rawValue) ORDER BY seq")
         for (row, values) in zip(rows, sent) {
             for column in stream.columns where names.contains(column.name) {
@@ -86,10 +87,7 @@ import Testing
     @Test(arguments: EventStream.allCases)
     func `each column of a row is verified`(stream: EventStream) async throws {
         for column in stream.columns where column.content != .sequence {
-            let scratch = try Scratch()
-            let buffer = try scratch.open()
-            _ = buffer.offer(stream.fullAndBareEvents())
-            try await buffer.flush()
+            let (scratch, buffer) = try await Scratch.opened(with: stream.fullAndBareEvents())
             await buffer.close()
             try scratch.execute("UPDATE \(stream.rawValue) SET \(column.name) = x'00' WHERE seq = 1")
             let result = try FileVerifier.verify(scratch.ticks, as: .ticks)

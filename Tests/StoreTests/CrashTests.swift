@@ -47,15 +47,13 @@ struct CrashTests {
             }
         }
         #expect(after == last)
-        #expect(buffer.offer(.bars(1)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(1))
         #expect(buffer.statistics[.bars].marks.last == last + 1)
         await buffer.close()
     }
 
     @Test func `a log torn at any length keeps a prefix of whole batches`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for round in 0..<20 {
             _ = buffer.offer(.bars(50, from: round * 50))
             try await buffer.flush()
@@ -78,8 +76,7 @@ struct CrashTests {
             let batch = try await opened.nextBatch(of: .bars, limit: 5000)
             #expect(Int64(batch?.count ?? 0) == last)
             #expect(batch?.bars.map(\.event.volume) == (last > 0 ? (0..<last).map(Double.init) : nil))
-            #expect(opened.offer(.bars(1)) == .accepted)
-            try await opened.flush()
+            try await opened.collect(.bars(1))
             await opened.close()
         }
         #expect(seen.count > 10)

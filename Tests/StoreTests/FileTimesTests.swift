@@ -124,14 +124,10 @@ import Testing
     }
 
     @Test func `a kind whose rows are far back came shortly before those near the end at the latest`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         var batch = EventBatch(connection: "primary", receivedMicroseconds: now * 1000)
         func bar(_ interval: Bar.Interval, end: Int64) -> Bar {
-            Bar(
-                symbol: Symbol("A")!, interval: interval, start: end - interval.milliseconds, end: end, open: 1,
-                high: 1,
-                low: 1, close: 1, volume: 1)
+            Bar.flat(Symbol("A")!, interval, at: end - interval.milliseconds)
         }
         batch.bars = [bar(.minute, end: now - 600_000)] + (0..<5000).map { bar(.second, end: now - 9000 + $0) }
         #expect(buffer.offer(batch) != .refused)
@@ -147,8 +143,7 @@ import Testing
     }
 
     @Test func `events are missed from where the slowest connection had come to`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         func offer(_ connection: String, _ time: Int64, received: Int64) {
             var batch = EventBatch(connection: connection, receivedMicroseconds: received * 1000)
             batch.trades = [Trade(symbol: Symbol("A")!, time: time, price: 1, size: 1)]

@@ -74,10 +74,8 @@ import Testing
     @Test(arguments: writings) func `what another program wrote ends no reading, no start and no repair`(
         _ sql: String
     ) async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.trades(3)) == .accepted && first.offer(.bars(3)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .trades(3))
+        try await first.collect(.bars(3))
         await first.close()
         try scratch.execute(sql)
 
@@ -114,8 +112,7 @@ import Testing
         _ = try FileRepair.repair(scratch.ticks, as: .ticks, options: options)
 
         let again = try scratch.open()
-        #expect(again.offer(.trades(2)) == .accepted)
-        try await again.flush()
+        try await again.collect(.trades(2))
         #expect(again.statistics[.trades].marks.last >= 2)
         _ = try await again.refusedRows(of: .trades, after: 0, through: 100)
         await again.close()
@@ -124,28 +121,21 @@ import Testing
     }
 
     @Test func `counts that no sum can hold, in a damaged file, keep no fresh one from being started`() async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.trades(3)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .trades(3))
         await first.close()
         let drops = (1...2).map { Self.drop($0, reason: "file_set_aside", count: Self.most) }
         try scratch.execute(drops.joined(separator: ";"))
         try scratch.damage(table: "gaps")
         let buffer = try scratch.open()
         #expect(buffer.statistics.setAside.count == 1)
-        #expect(buffer.offer(.trades(2)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(2))
         // They are taken over as far as they can be.
         #expect(try #require(try scratch.number("SELECT sum(count) FROM drops")) >= 1 << 41)
         await buffer.close()
     }
 
     @Test func `a text in the place of a time or number is no event, and none of 1970 or for nothing`() async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.trades(2)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .trades(2))
         await first.close()
         try scratch.execute(Self.trade(time: "'yesterday'"))
         try scratch.execute(Self.trade(price: "'much'"))
@@ -159,10 +149,7 @@ import Testing
     }
 
     @Test func `rows are found on both sides of numbers that no row has, however many`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(3)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .trades(3))
         await buffer.close()
         try scratch.execute(Self.trade(seq: "1 << 61"))
         try scratch.execute(Self.trade(seq: "-1"))
@@ -180,8 +167,7 @@ import Testing
     }
 
     @Test func `a row number that was never given is damage for every reader`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         await buffer.close()
         try scratch.execute(Self.trade(seq: Self.most))
         let symbol = try #require(Symbol("IBM"))
@@ -193,8 +179,7 @@ import Testing
     }
 
     @Test func `a gap of impossible times has possible ones, and can be settled all the same`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         try scratch.execute(Self.gap(from: Self.least, to: Self.most))
         let record = try #require(try GapLog.read(directory: scratch.path).first)
         #expect(record.gap.from == UnixTime.possible.lowerBound && record.gap.to == UnixTime.possible.upperBound)
@@ -206,8 +191,7 @@ import Testing
     }
 
     @Test func `while the clock is behind, each batch is dated after the one before it`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for received: Int64 in [2_000_000, 1_000_000, 1_000_001, 1_000_000, 3_000_000, 3_000_000] {
             #expect(buffer.offer(.trades(1, received: received)) == .accepted)
         }
@@ -219,8 +203,7 @@ import Testing
     }
 
     @Test func `the statistics say how far ahead rows are dated, and do so from the start on`() async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
+        let (scratch, first) = try Scratch.opened()
         for received: Int64 in [4_102_444_800_000_000, 1_000_000] {
             #expect(first.offer(.trades(1, received: received)) == .accepted)
         }
@@ -233,15 +216,11 @@ import Testing
     }
 
     @Test func `a time of receipt that is none doesn't date the rows after it`() async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.trades(1)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .trades(1))
         await first.close()
         try scratch.execute(Self.trade(received: Self.most))
         let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(1, received: 1_990_000_000_000_000)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(1, received: 1_990_000_000_000_000))
         #expect(try scratch.number("SELECT received_us FROM trades WHERE seq = 3") == 1_990_000_000_000_000)
         await buffer.close()
     }

@@ -12,14 +12,11 @@ import Testing
     }
 
     private func bar(_ symbol: String, minute: Int64) -> Bar {
-        Bar(
-            symbol: Symbol(symbol)!, interval: .minute, start: minute * 60_000, end: minute * 60_000 + 60_000, open: 1,
-            high: 1, low: 1, close: 1, volume: 1)
+        Bar.flat(Symbol(symbol)!, at: minute * 60_000)
     }
 
     @Test func `gaps are read as they were recorded, while the buffer is open`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
         buffer.record(gap([], from: 9000))
         buffer.record(gap(["IBM"], [.limitBand, .imbalance]))
@@ -61,8 +58,7 @@ import Testing
     @Test func `what the file lost to damage is known by stream and time, apart from what the feed sent damaged`()
         async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         var lost = gap([], [.trade], from: 100_000)
         lost.cause = .damaged
         buffer.record(lost)
@@ -114,8 +110,7 @@ import Testing
     }
 
     @Test func `what filled a gap is read as far as it is asked for, and not at all unless it is`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
         try await buffer.flush()
         let fresh = try #require(try GapLog.read(directory: scratch.path).first)
@@ -142,8 +137,7 @@ import Testing
     }
 
     @Test func `a gap that went on while it was filled is not settled with its old end`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         func lost(from: Int64, to: Int64?) -> Gap {
             Gap(
                 connection: "primary", symbols: [Symbol("AAPL")!], events: [.minuteBar], from: from, to: to,
@@ -175,8 +169,7 @@ import Testing
     @Test func `the symbols of a connection that takes everything are those of a day of rows, however many these are`()
         async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let hour: Int64 = 3_600_000_000
         let start = now() - 30 * hour
         func offer(_ batch: EventBatch) async throws {
@@ -198,8 +191,7 @@ import Testing
     }
 
     @Test func `symbols that were found in a sample of a day's rows are not said to be all`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for symbol in ["RARE", "BUSY"] { #expect(buffer.offer(.bars(1, symbol: symbol)) == .accepted) }
         try await buffer.flush()
         await buffer.close()
@@ -215,8 +207,7 @@ import Testing
     }
 
     @Test func `gaps are selected by their time, and are read part by part down to the oldest`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for start in [1000, 20_000, 40_000] as [Int64] { buffer.record(gap(["AAPL"], from: start)) }
         var underWay = gap(["AAPL"], from: 60_000)
         underWay.to = nil
@@ -236,8 +227,7 @@ import Testing
     }
 
     @Test func `a symbol's events are lacking in the gaps that have them, until it was asked for`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(gap(["AAPL", "MSFT"], [.minuteBar, .trade]))
         buffer.record(gap([], from: 20_000))
         buffer.record(gap(["AAP"], from: 40_000))
@@ -265,8 +255,7 @@ import Testing
     }
 
     @Test func `the bars that are there are found by symbol, length and start`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for minute in 0..<10 as Range<Int64> {
             var batch = EventBatch(connection: "primary", receivedMicroseconds: 1_000_000 * minute)
             batch.bars = [bar("AAPL", minute: minute), bar("MSFT", minute: minute)]
@@ -307,8 +296,7 @@ import Testing
     }
 
     @Test func `a file of the first schema is brought up to date with its gaps`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(gap(["AAPL"]))
         await buffer.close()
         try scratch.execute(

@@ -22,8 +22,7 @@ import Testing
     }
 
     @Test func `bars come once, in their newest version, oldest first and within the range`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let symbol = try #require(Symbol("AAPL"))
         for minute in 0..<10 as Range<Int64> {
             _ = buffer.offer(
@@ -35,8 +34,7 @@ import Testing
                     ]))
         }
         // A late correction of the third minute.
-        _ = buffer.offer(Self.batch(12, [try Self.bar("AAPL", minute: 2, close: 2.5)]))
-        try await buffer.flush()
+        try await buffer.collect(Self.batch(12, [try Self.bar("AAPL", minute: 2, close: 2.5)]))
 
         let history = TickHistory(directory: scratch.path)
         let all = try history.bars(.init(symbol: symbol, interval: .minute, limit: 100))
@@ -55,8 +53,7 @@ import Testing
     }
 
     @Test func `rows of impossible times, as others may write them, are read as any`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         // More than one step, so that reading has to decide whether to go on.
         while buffer.offer(.bars(70_000)) == .refused { try await buffer.flush() }
         try await buffer.flush()
@@ -88,8 +85,7 @@ import Testing
     }
 
     @Test func `a long file is read in steps, and one who stops is told that there was more`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         // Three steps of 65,536 rows; only the oldest row has the symbol that is asked for.
         _ = buffer.offer(.bars(1, symbol: "RARE"))
         for part in 0..<30 {
@@ -115,8 +111,7 @@ import Testing
 
     @Test func `the newest are the newest in their own time, also where a backfill brought old ones last`() async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let (symbol, other) = (try #require(Symbol("AAPL")), try #require(Symbol("MSFT")))
         let start: Int64 = 1_700_000_040_000
         // Among rows of another symbol, so that an hour takes more than two steps.
@@ -130,8 +125,7 @@ import Testing
         let old = try (-120..<0 as Range<Int64>).map { try Self.bar("AAPL", minute: $0, close: 2) }
         var backfilled = Self.batch(61, old)
         backfilled.trades = old.map { Trade(symbol: symbol, time: $0.start, price: 2, size: 1) }
-        _ = buffer.offer(backfilled)
-        try await buffer.flush()
+        try await buffer.collect(backfilled)
         await buffer.close()
         let history = TickHistory(directory: scratch.path)
         for limit in [1, 50, 60, 100, 180, 1000] {
@@ -144,11 +138,9 @@ import Testing
     }
 
     @Test func `the newest events of all streams are given newest first, and followed from a sequence`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         _ = buffer.offer(.bars(3, received: 1_000_000))
-        _ = buffer.offer(.trades(3, received: 2_000_000))
-        try await buffer.flush()
+        try await buffer.collect(.trades(3, received: 2_000_000))
         let history = TickHistory(directory: scratch.path)
         let newest = try history.newest(symbol: nil, limit: 4)
         #expect(newest.values.map(\.receivedMicroseconds) == [2_000_000, 2_000_000, 2_000_000, 1_000_000])
@@ -157,8 +149,7 @@ import Testing
         let (none, last) = try history.events(of: .trades, after: nil, limit: 10)
         #expect(none.isEmpty)
         #expect(last == 3)
-        _ = buffer.offer(.trades(2, received: 3_000_000))
-        try await buffer.flush()
+        try await buffer.collect(.trades(2, received: 3_000_000))
         let (fresh, end) = try history.events(of: .trades, after: last, limit: 10)
         #expect(fresh.map(\.sequence) == [4, 5])
         #expect(end == 5)
@@ -169,8 +160,7 @@ import Testing
     }
 
     @Test func `gaps and dead letters are read as they were written`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let symbols = ["AAPL", "MSFT"].compactMap { Symbol($0) }
         let first = Gap(connection: "primary", symbols: symbols, events: [.trade], from: 1, to: 2, cause: .stalled)
         let second = Gap(connection: "primary", symbols: [], events: [.minuteBar], from: 3, to: 4, cause: .down)
@@ -187,8 +177,7 @@ import Testing
     }
 
     @Test func `what is deleted while minute bars are read counts as deleted`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for minute in 0..<2 as Range<Int64> {
             _ = buffer.offer(Self.batch(minute, [try Self.bar("AAPL", minute: minute, close: 1)]))
         }
@@ -211,8 +200,7 @@ import Testing
     }
 
     @Test func `volumes are told as multiples of the average symbol's`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let history = TickHistory(directory: scratch.path)
         #expect(try history.relativeVolume() == [:])
         for (symbol, volumes) in [("AAPL", [100.0, 200]), ("MSFT", [600]), ("IBM", [])] {

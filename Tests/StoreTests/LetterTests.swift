@@ -19,8 +19,7 @@ import Testing
         _ count: Int, in scratch: Scratch, _ change: (inout TickBuffer.Options) -> Void
     ) async throws -> TickBuffer {
         let buffer = try scratch.open(change)
-        #expect(buffer.offer(.bars(count)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(count))
         _ = try await buffer.nextBatch(of: .bars, limit: count)
         try await buffer.acknowledge(.bars, through: Int64(count))
         return buffer
@@ -50,8 +49,7 @@ import Testing
     @Test func `the letter of a row that waits stays, for its COMMIT may be on the way`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.maximumLetters = 10 }
-        #expect(buffer.offer(.bars(100)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(100))
         try await buffer.addDeadLetters(letters(1...15))
         #expect(buffer.statistics.deadLetters == 15 && buffer.statistics.drops == 0)
         _ = try await buffer.nextBatch(of: .bars, limit: 100)
@@ -75,8 +73,7 @@ import Testing
         let letters = buffer.statistics.deadLetters
         #expect(letters == 3000)
         for round in 0..<10 {
-            #expect(buffer.offer(.bars(500, from: 3000 + round * 500)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(500, from: 3000 + round * 500))
         }
         let statistics = buffer.statistics
         #expect(statistics.deadLetters < letters)
@@ -89,8 +86,7 @@ import Testing
     @Test func `a discarded letter counts once, and one whose row waits not at all`() async throws {
         let scratch = try Scratch()
         let buffer = try await uploaded(10, in: scratch) { _ in }
-        #expect(buffer.offer(.bars(10, from: 10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10, from: 10))
         // The second one's row still waits, since its COMMIT failed.
         try await buffer.addDeadLetters(letters(4...4) + letters(12...12))
         try await buffer.discard(letters(4...4) + letters(12...12))
@@ -129,8 +125,7 @@ import Testing
     @Test func `a row may have been refused if letters that made room came from before and after it, of its symbol`()
         async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for (symbol, start) in [("AAPL", 0), ("MSFT", 10), ("AAPL", 20)] {
             #expect(buffer.offer(.bars(10, symbol: symbol, from: start)) == .accepted)
         }
@@ -164,8 +159,7 @@ import Testing
     /// A buffer with ten uploaded trades, and the letters of three of them.
     private func refused(in scratch: Scratch) async throws -> (TickBuffer, [DeadLetter]) {
         let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(10))
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         try await buffer.acknowledge(.trades, through: 10)
         let letters = trades(3...5)
@@ -260,10 +254,7 @@ import Testing
     }
 
     @Test func `a letter that could not be written does not outlast what the ledger says next`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(10))
         let nothing = Dictionary(uniqueKeysWithValues: EventStream.allCases.map { ($0, Int64(0)) })
         try await buffer.agree(withLedger: nothing)
         let lock = try WriteLock(scratch.ticks)
@@ -280,8 +271,7 @@ import Testing
     @Test func `what the ledger says counts for letters that are written in the same transaction`() async throws {
         let scratch = try Scratch()
         let buffer = try await uploaded(10, in: scratch) { _ in }
-        #expect(buffer.offer(.bars(10, from: 10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10, from: 10))
         let lock = try WriteLock(scratch.ticks)
         // What comes after the first attempt waits together.
         #expect(buffer.offer(.bars(1, from: 20)) == .accepted)

@@ -11,8 +11,7 @@ import Testing
 /// One process holds a buffer; whoever comes second is told who.
 @Suite(.timeLimit(.minutes(5))) struct LockTests {
     @Test func `a second opener in the same process is refused at once with the holder's id`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         // A loaded machine may stand still for a while, but hardly three times.
         var took = Duration.seconds(60)
         for _ in 0..<3 where took >= .seconds(4) {

@@ -36,8 +36,7 @@ import Testing
     @Test func `a mark in an idle buffer is reached at once, and in a closed one never`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(3)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(3))
         let seen = Mutex<[Int64?]>([])
         buffer.mark { sequences in seen.withLock { $0.append(sequences?[.bars]) } }
         try await Waiting.until { seen.withLock { $0 == [3] } }
@@ -63,8 +62,7 @@ import Testing
     }
 
     @Test func `where rows were deleted, an old event that was brought later is no beginning`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let received: Int64 = 1_700_000_000_000_000
         _ = buffer.offer(.bars(3, received: received))
         try await buffer.flush()

@@ -32,8 +32,7 @@ import Testing
     }
 
     @Test func `a loss has a row while it lasts, and the row is completed when it ends`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(GapChange(gaps: [gap(["A", "B"], from: 1000, to: nil)]))
         try await buffer.flush()
         #expect(try GapLog.read(directory: scratch.path).map(\.gap) == [gap(["A", "B"], from: 1000, to: nil)])
@@ -92,8 +91,7 @@ import Testing
         _ = buffer.offer(trade(at: now - 90_000))
         buffer.record(GapChange(gaps: [gap(from: now - 90_000, to: nil)]))
         // Another connection still delivers.
-        _ = buffer.offer(trade(at: now - 10_000))
-        try await buffer.flush()
+        try await buffer.collect(trade(at: now - 10_000))
         let killed = try copy(scratch)
         await buffer.close()
 
@@ -130,8 +128,7 @@ import Testing
             // The stream goes on within the gap, since its events are a minute late.
             var batch = trade(at: now - 60_000)
             batch.receivedMicroseconds = (now - 5000) * 1000
-            _ = buffer.offer(batch)
-            try await buffer.flush()
+            try await buffer.collect(batch)
             await buffer.close()
             let again = try scratch.open()
             let missed = again.previousLife?.ends(delay: 0).missedSince(.trade, Symbol("A")!)
@@ -142,8 +139,7 @@ import Testing
     }
 
     @Test func `a symbol that is refused on one connection after the other has one gap`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         func refused(_ connection: String, _ from: Int64, _ to: Int64?) -> Gap {
             var gap = gap(from: from, to: to, cause: .unsubscribed)
             gap.connection = connection
@@ -171,14 +167,12 @@ import Testing
         let scratch = try Scratch()
         var buffer = try scratch.open()
         for offset in [0, 5000, -86_400_000, 6000] as [Int64] {
-            _ = buffer.offer(trade(at: now + offset))
-            try await buffer.flush()
+            try await buffer.collect(trade(at: now + offset))
         }
         await buffer.close()
         // Nor after a restart.
         buffer = try scratch.open()
-        _ = buffer.offer(trade(at: now - 3000))
-        try await buffer.flush()
+        try await buffer.collect(trade(at: now - 3000))
         let received = try scratch.rows("SELECT received_us FROM trades ORDER BY seq").map {
             $0[0] as Int64 / 1000 - now
         }
@@ -200,8 +194,7 @@ import Testing
         let early = try #require(bytes.range(of: Data("place-1100".utf8))?.lowerBound)
         let buffer = try scratch.open()
         // The first upkeep, before the first row, reads them all.
-        _ = buffer.offer(trade(at: now() / 1000))
-        try await buffer.flush()
+        try await buffer.collect(trade(at: now() / 1000))
         try scratch.damage(page: early / 4096 + 1)
         buffer.record(gap(from: 1000, to: 2000))
         try await buffer.flush()
@@ -210,8 +203,7 @@ import Testing
     }
 
     @Test func `a gap that is over counts as open until it is settled`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(gap(from: 1000, to: 2000))
         buffer.record(gap(from: 3000, to: nil))
         try await buffer.flush()
@@ -226,8 +218,7 @@ import Testing
     func `when a gap was given up, or a part of one, is known, also after a restart, until it is filled`(
         state: GapState
     ) async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
+        let (scratch, first) = try Scratch.opened()
         first.record(gap(from: 1000, to: 2000))
         var rare = gap(from: 3000, to: 4000)
         rare.events = [.limitBand]
@@ -250,8 +241,7 @@ import Testing
     }
 
     @Test func `what happened is kept`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         buffer.record(Incident("stood still", detail: "for 150 s"))
         try await buffer.flush()
         #expect(try scratch.texts("SELECT what || ' ' || detail FROM incidents") == ["stood still for 150 s"])

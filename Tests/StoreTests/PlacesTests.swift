@@ -11,8 +11,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct PlacesTests {
     private func open(_ scratch: Scratch, events: Int = 100) async throws -> TickBuffer {
         let buffer = try scratch.open()
-        _ = buffer.offer(.bars(events))
-        try await buffer.flush()
+        try await buffer.collect(.bars(events))
         return buffer
     }
 
@@ -22,8 +21,7 @@ import Testing
 
     /// Offers more events and checks that all durable ones are in the file, as another program sees it.
     private func goesOn(_ buffer: TickBuffer, _ scratch: Scratch, rows: Int64) async throws {
-        _ = buffer.offer(.bars(10))
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         #expect(try scratch.number("SELECT count(*) FROM bars") == rows)
         await buffer.close()
         #expect(try scratch.number("SELECT count(*) FROM bars") == rows)
@@ -114,8 +112,7 @@ import Testing
             }
         }
         let second = try #require(opened)
-        _ = second.offer(.bars(20))
-        try await second.flush()
+        try await second.collect(.bars(20))
         try await Waiting.until {
             if case .failing(let message) = first.statistics.state { return message.contains("in use") }
             return false
@@ -123,8 +120,7 @@ import Testing
         _ = first.offer(.bars(5))
         for _ in 0..<3 {
             await #expect(throws: StoreError.self) { try await first.flush() }
-            _ = second.offer(.bars(10))
-            try await second.flush()
+            try await second.collect(.bars(10))
         }
         #expect(try scratch.number("SELECT count(*) FROM bars") == 50)
         #expect(try scratch.files(beginning: "ticks-bad-") == [])
@@ -152,8 +148,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try await open(scratch)
         let older = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
-        _ = buffer.offer(.bars(50))
-        try await buffer.flush()
+        try await buffer.collect(.bars(50))
         try await logIsSeen(buffer, scratch)
         // In one step, or the log could be found missing in between.
         try older.write(to: URL(fileURLWithPath: scratch.ticks + "-wal"), options: .atomic)
@@ -168,8 +163,7 @@ import Testing
         let length = StoreFile.size(of: scratch.ticks + "-wal")
         truncate(scratch.ticks + "-wal", Int(length / 2))
         try await Waiting.until { incidents(scratch).contains { $0.contains("log became shorter") } }
-        _ = buffer.offer(.bars(10))
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         let rows = try #require(try scratch.number("SELECT count(*) FROM bars"))
         let lost = try #require(
             try scratch.number("SELECT coalesce(sum(count), 0) FROM drops WHERE reason = 'vanished'"))
@@ -184,8 +178,7 @@ import Testing
         let buffer = try scratch.open()
         truncate(scratch.ticks, 8192)
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
-        _ = buffer.offer(.bars(10))
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         #expect(try scratch.number("SELECT sum(count) FROM drops WHERE reason = 'file_set_aside'") == 4000)
         await buffer.close()
     }
@@ -195,8 +188,7 @@ import Testing
         let buffer = try await open(scratch)
         try FileManager.default.removeItem(atPath: scratch.ticks)
         try await Waiting.until { incidents(scratch).contains { $0.contains("it was removed or renamed") } }
-        _ = buffer.offer(.bars(10))
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         #expect(try scratch.number("SELECT sum(count) FROM drops") == 100)
         await buffer.close()
     }
@@ -257,8 +249,7 @@ import Testing
     }
 
     @Test func `of one without bytes the lock tells since when nothing was collected`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         _ = buffer.offer(trade(at: now() / 1000))
         await buffer.close()
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: scratch.ticks + suffix) }

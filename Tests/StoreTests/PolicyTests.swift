@@ -8,7 +8,7 @@ import Testing
     private let start = MonotonicTime(nanoseconds: 1_000_000_000)
 
     @Test func `the log is moved in small steps, sooner when nothing waits`() {
-        let policy = CheckpointPolicy()
+        let policy = CheckpointPolicy(maximumBytes: 256 << 20)
         func step(_ unmoved: Int64, quiet: Bool = false, tight: Bool = false, length: Int64? = nil)
             -> CheckpointPolicy.Step
         {
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func `a step that a reader held up is tried again after a pause`() {
-        var policy = CheckpointPolicy()
+        var policy = CheckpointPolicy(maximumBytes: 256 << 20)
         policy.finished(isPinned: true, now: start)
         func step(after pause: Duration) -> CheckpointPolicy.Step {
             policy.next(

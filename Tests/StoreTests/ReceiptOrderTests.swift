@@ -65,8 +65,7 @@ import Testing
     }
 
     @Test func `rows that are put back hide none that were received before them`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         try await collect(buffer)
         try await buffer.addDeadLetters(letters(300))
         #expect(try await buffer.requeue(letters(300)).count == 300)
@@ -76,6 +75,26 @@ import Testing
             try scratch.number(
                 "SELECT count(*) FROM bars WHERE symbol = 'OLD' AND received_us = (end_ms + 1000) * 1000")
                 == 300)
+        await buffer.close()
+    }
+
+    @Test func `rows that a clock received too early are found by their events' times`() async throws {
+        let (scratch, buffer) = try Scratch.opened()
+        for minute in 0..<70 as Range<Int64> {
+            // The clock is ten minutes behind, until it is set right.
+            let received = bar(minute).end + 1000 - (minute < 60 ? 10 * Self.minute : 0)
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: received * 1000)
+            batch.bars = [bar(minute)]
+            #expect(buffer.offer(batch) != .refused)
+        }
+        try await buffer.flush()
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 70)
+        for minute in [5, 30, 55] as [Int64] {
+            let moment = (base + (minute - 1) * Self.minute) * 1000
+            let beginning = try await buffer.beginning(of: .bars, receivedFrom: moment, trustsClock: false)
+            #expect(beginning.after == minute - 1)
+            #expect(try await buffer.beginning(of: .bars, receivedFrom: moment).after > minute)
+        }
         await buffer.close()
     }
 
@@ -146,8 +165,7 @@ import Testing
         let older = letters(61)[60]
         var batch = EventBatch(connection: "primary", receivedMicroseconds: now())
         batch.bars = [bar(-1800, of: "OLD")]
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         try await buffer.addDeadLetters([older])
         #expect(try await buffer.requeue([older]).isEmpty && buffer.statistics.deadLetters == 1)
         // Bars that are put back together, in several transactions, do not count as newer versions of one another.

@@ -264,8 +264,7 @@ import Testing
         #expect(buffer.id != new && buffer.id != old)
         #expect(buffer.line.predecessors(of: .bars).map(\.id) == [old, new])
         #expect(buffer.line.predecessors(of: .bars).allSatisfy { $0.through == last })
-        #expect(buffer.offer(.bars(5)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(5))
         #expect(buffer.statistics[.bars].marks.last == last + 5)
         // Rows of the repaired file are settled, through their last number, under its own identifier in the ledger.
         try await buffer.acknowledge(.bars, through: last)
@@ -274,11 +273,9 @@ import Testing
     }
 
     @Test func `rows behind a damaged frame of the log are found`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         for round in 0..<20 {
-            _ = buffer.offer(.bars(50, from: round * 50))
-            try await buffer.flush()
+            try await buffer.collect(.bars(50, from: round * 50))
         }
         let image = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks))
         let log = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
@@ -302,10 +299,7 @@ import Testing
     }
 
     @Test func `rows that a log alone holds are found`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        _ = buffer.offer(.bars(400))
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(400))
         let log = try Data(contentsOf: URL(fileURLWithPath: scratch.ticks + "-wal"))
         let id = buffer.id
         await buffer.close()
@@ -318,8 +312,7 @@ import Testing
     }
 
     @Test func `a file that is held, foreign, too new, empty or all garbage is left as it is`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let held = #expect(throws: StoreError.self) { _ = try repair(scratch.ticks) }
         #expect(held?.reason == .inUse(holder: getpid()))
         await buffer.close()
@@ -359,8 +352,7 @@ import Testing
         let link = (isElsewhere ? other : scratch).path + "/ticks-link.sqlite"
         try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: scratch.ticks)
         let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(50)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(50))
         let held = #expect(throws: StoreError.self) { _ = try repair(link) }
         #expect(held?.reason == .inUse(holder: getpid()))
         await buffer.close()
@@ -383,10 +375,7 @@ import Testing
     }
 
     @Test func `a log that was left beside another name of the file in use is saved, in a copy`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(50)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(50))
         await buffer.close()
         let (file, log) = try bytes(of: scratch, after: "UPDATE bars SET volume = 77 WHERE seq = 50")
         let second = scratch.path + "/ticks-bad-20261127T100000Z.sqlite"
@@ -429,10 +418,7 @@ import Testing
     }
 
     @Test func `a sound file that was set aside is copied all the same, for what waits in it`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(50)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(50))
         await buffer.close()
         let aside = scratch.path + "/ticks-bad-20260801T093000Z.sqlite"
         try FileManager.default.moveItem(atPath: scratch.ticks, toPath: aside)
@@ -466,10 +452,7 @@ import Testing
     func `a file that was set aside under a running collector gives what was not uploaded`(
         afterRestart: Bool
     ) async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.bars(20_000)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .bars(20_000))
         await first.close()
         try scratch.damageMiddle()
         let buffer = try scratch.open()
@@ -481,8 +464,7 @@ import Testing
             }
         } catch {}
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         let bad = try #require(buffer.statistics.setAside.first)
         if afterRestart {
             // Then the identifier that both files had is an earlier one of the successor's.
@@ -511,10 +493,7 @@ import Testing
     func `of two files that were set aside under one collector the first still gives what was not uploaded`(
         damage: String
     ) async throws {
-        let scratch = try Scratch()
-        let first = try scratch.open()
-        #expect(first.offer(.bars(20_000)) == .accepted)
-        try await first.flush()
+        let (scratch, first) = try await Scratch.opened(with: .bars(20_000))
         await first.close()
         try scratch.damageMiddle()
         let buffer = try scratch.open()
@@ -531,8 +510,7 @@ import Testing
         }
         try await Waiting.until { buffer.statistics.setAside.count == 1 }
         let bad = try #require(buffer.statistics.setAside.first)
-        #expect(buffer.offer(.bars(100)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(100))
         try await Waiting.until("the log is in the file") { try scratch.moveLog() }
         try scratch.damage(table: damage)
         await #expect(throws: StoreError.self) {
@@ -540,8 +518,7 @@ import Testing
             _ = try await buffer.refusedRows(of: .bars, after: 0, through: 20_000)
         }
         try await Waiting.until { buffer.statistics.setAside.count == 2 }
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         let report = try repair(bad, isForced: false)
         let output = try #require(report.output)
         let acknowledged = try SoundFile.reading(output) { database in

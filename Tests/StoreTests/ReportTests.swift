@@ -9,10 +9,7 @@ import Testing
 /// What `status` reads from the file, with and without a collector.
 @Suite(.timeLimit(.minutes(5))) struct ReportTests {
     @Test func `a value that can't be there ends no report`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(3)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(3))
         await buffer.close()
         try scratch.execute(
             """
@@ -37,8 +34,7 @@ import Testing
         let buffer = try scratch.open()
         #expect(buffer.offer(.bars(10, received: 1_000_000)) == .accepted)
         #expect(buffer.offer(.bars(10, received: 2_000_000)) == .accepted)
-        #expect(buffer.offer(.trades(5, received: 3_000_000)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(5, received: 3_000_000))
         _ = try await buffer.nextBatch(of: .bars, limit: 100)
         try await buffer.acknowledge(.bars, through: 10)
         buffer.record(Gap(connection: "primary", symbols: [], events: [.trade], from: 1, to: 2, cause: .down))
@@ -70,8 +66,7 @@ import Testing
     }
 
     @Test func `many reports at once don't disturb the collector`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {
                 group.addTask {

@@ -13,8 +13,7 @@ import Testing
         let old = now() - 7200 * 1_000_000
         for _ in 0..<3 { #expect(buffer.offer(.bars(4000, received: old)) == .accepted) }
         #expect(buffer.offer(.bars(100)) == .accepted)
-        #expect(buffer.offer(.trades(50, received: old)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(50, received: old))
         #expect(try await buffer.nextBatch(of: .bars, limit: 100_000)?.count == 12_100)
         // Uploaded: 11,000 old bars; waiting: 1,000 old ones and 100 new ones.
         try await buffer.acknowledge(.bars, through: 11_000)
@@ -34,8 +33,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .seconds(8) }
         #expect(buffer.offer(.bars(500, received: now() - 9_000_000)) == .accepted)
-        #expect(buffer.offer(.bars(500, received: now() + 60_000_000)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(500, received: now() + 60_000_000))
         _ = try await buffer.nextBatch(of: .bars, limit: 5000)
         try await buffer.acknowledge(.bars, through: 1000)
         try await Waiting.until { buffer.statistics[.bars].marks.deleted == 500 }
@@ -47,14 +45,12 @@ import Testing
     {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.maximumBytes = 1 << 20 }
-        #expect(buffer.offer(.bars(1500, symbol: "UP", received: 1)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(1500, symbol: "UP", received: 1))
         _ = try await buffer.nextBatch(of: .bars, limit: 5000)
         try await buffer.acknowledge(.bars, through: 1500)
         var states: [BufferStatistics.State] = []
         for round in 0..<40 {
-            #expect(buffer.offer(.bars(500, symbol: round % 2 == 0 ? "EVEN" : "ODD", from: round * 500)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(500, symbol: round % 2 == 0 ? "EVEN" : "ODD", from: round * 500))
             #expect(buffer.statistics.usedBytes <= 1 << 20)
             states.append(buffer.statistics.state)
         }
@@ -115,8 +111,7 @@ import Testing
         _ = try await buffer.nextBatch(of: .bars, limit: 100_000)
         try await buffer.acknowledge(.bars, through: full[.bars].marks.last)
         for round in 0..<3 {
-            #expect(buffer.offer(.bars(500, from: round * 500)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(500, from: round * 500))
         }
         #expect(buffer.statistics.drops == full.drops)
         #expect(buffer.statistics[.bars].marks.last == full[.bars].marks.last + 1500)
@@ -144,8 +139,7 @@ import Testing
         try await buffer.uploadAll()
         let drops = buffer.statistics.drops
         for round in 0..<20 {
-            #expect(buffer.offer(.bars(1, from: round)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(1, from: round))
         }
         #expect(buffer.statistics.drops == drops)
         #expect(buffer.statistics[.bars].pending == 20)
@@ -175,8 +169,7 @@ import Testing
     @Test func `upkeep that failed while nothing came is shown no longer than it fails`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .seconds(3) }
-        #expect(buffer.offer(.bars(500, received: now())) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(500, received: now()))
         try await buffer.uploadAll()
         try await buffer.flush()
         // From here on, all there is to write is the deletion of rows that are three seconds old.
@@ -199,8 +192,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .zero }
         #expect(buffer.offer(.bars(50)) == .accepted)
-        #expect(buffer.offer(.trades(50)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(50))
         try await buffer.uploadAll()
         try await Waiting.until {
             EventStream.allCases.allSatisfy { stream in
@@ -222,8 +214,7 @@ import Testing
         let scratch = try Scratch()
         let buffer = try scratch.open { $0.retention = .zero }
         for round in 0..<8 {
-            #expect(buffer.offer(.bars(5000, from: round * 5000)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(5000, from: round * 5000))
             while let batch = try await buffer.nextBatch(of: .bars, limit: 5000), let last = batch.lastSequence {
                 try await buffer.acknowledge(.bars, through: last)
             }
@@ -238,21 +229,18 @@ import Testing
         let scratch = try Scratch()
         let limit: Int64 = 64 << 20
         let buffer = try scratch.open { $0.maximumLogBytes = limit }
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         let reader = try await scratch.openSnapshot()
         var rounds = 0
         while buffer.statistics.pinnedLog == nil, rounds < 2000 {
-            #expect(buffer.offer(.bars(5000, from: rounds * 5000)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(5000, from: rounds * 5000))
             rounds += 1
         }
         let statistics = buffer.statistics
         #expect(statistics.pinnedLog?.contains("snapshot") == true)
         #expect(statistics.state == .writing && statistics.drops == 0)
         #expect(StoreTestFiles.size(scratch.ticks + "-wal") < limit)
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         try await reader.writeWithoutTransaction { try $0.execute(sql: "COMMIT") }
         try await Waiting.until { buffer.statistics.pinnedLog == nil && buffer.statistics.state == .writing }
         try reader.close()
@@ -266,8 +254,7 @@ import Testing
             $0.maximumLogBytes = limit
             $0.queueBytes = 1 << 20
         }
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
 
         let reader = try await scratch.openSnapshot()
         var written: Int64 = 10
@@ -331,8 +318,7 @@ extension Scratch {
         }
         for size in [500, 50] {
             for round in 0..<40 {
-                #expect(buffer.offer(.bars(size, from: round * size)) == .accepted)
-                try await buffer.flush()
+                try await buffer.collect(.bars(size, from: round * size))
             }
         }
         #expect(buffer.statistics.state == .full && buffer.statistics.drops > 0)

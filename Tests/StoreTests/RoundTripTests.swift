@@ -9,8 +9,7 @@ import Testing
 /// What goes in comes out, through the upload's reader and through any SQLite program.
 @Suite(.blocking, .timeLimit(.minutes(5))) struct RoundTripTests {
     @Test func `bars come back with every column, also the absent and the extreme ones`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         var batch = EventBatch(connection: "secondary", receivedMicroseconds: 1_700_000_000_123_456)
         let extremes = [
             0.4372, 0.1 + 0.2, .greatestFiniteMagnitude, .leastNonzeroMagnitude, -1e-300, 9_007_199_254_740_991, 5e15,
@@ -28,8 +27,7 @@ import Testing
             Bar(
                 symbol: Symbol("ABCDEFGHIJKLMNOP")!, interval: .minute, start: -1, end: 0, open: 1, high: 1, low: 1,
                 close: 1, volume: 1))
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
 
         let read = try #require(try await buffer.nextBatch(of: .bars, limit: 1000))
         #expect(read.bars.map(\.event) == batch.bars)
@@ -74,8 +72,7 @@ import Testing
                 askExchange: 11, condition: 1, indicators: indicators, tape: 2, sequence: 9, participantTime: 3),
             Quote(symbol: Symbol("SPY")!, time: 5),
         ]
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
 
         let trades = try #require(try await buffer.nextBatch(of: .trades, limit: 10))
         #expect(trades.trades.map { $0.event.tradeID.map { trades.text[$0] } } == ["71675577320245", "", nil])
@@ -99,8 +96,7 @@ import Testing
         batch.bars[0].open = .nan
         batch.bars[0].vwap = .nan
         batch.bars[1].high = .infinity
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         let read = try #require(try await buffer.nextBatch(of: .bars, limit: 10))
         #expect(read.bars[0].event.open.isNaN)
         #expect(read.bars[0].event.vwap == nil)
@@ -109,10 +105,7 @@ import Testing
     }
 
     @Test func `another program reads the tables while the buffer is open`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(3)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(3))
         let rows = try scratch.rows("SELECT * FROM bars")
         #expect(rows.count == 3)
         #expect(rows[1]["symbol"] == "AAPL")
@@ -122,8 +115,7 @@ import Testing
             let text = try Command.run([tool, scratch.ticks, "select * from bars"])
             #expect(text.split(separator: "\n").count == 3)
         }
-        #expect(buffer.offer(.bars(2)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(2))
         #expect(try scratch.number("SELECT count(*) FROM bars") == 5)
         await buffer.close()
     }
@@ -133,8 +125,7 @@ import Testing
         let directory = scratch.path + "/deeper/data"
         let buffer = try TickBuffer.open(
             directory: directory, options: .init(collector: "tests"), logger: .init(label: "tests"))
-        #expect(buffer.offer(.bars(1)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(1))
         func mode(_ path: String) throws -> Int {
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             return (attributes[.posixPermissions] as? NSNumber)?.intValue ?? 0

@@ -20,6 +20,25 @@ extension Workspace {
             directory: path, options: options, logger: Logger(label: "store-tests", factory: Workspace.log))
     }
 
+    /// Makes a directory and opens the buffer in it.
+    static func opened() throws -> (Workspace, TickBuffer) {
+        let scratch = try Scratch()
+        return (scratch, try scratch.open())
+    }
+
+    /// Makes a directory, and opens a buffer in it that has written a batch.
+    static func opened(with batch: EventBatch) async throws -> (Workspace, TickBuffer) {
+        let (scratch, buffer) = try opened()
+        try await buffer.collect(batch)
+        return (scratch, buffer)
+    }
+
+    /// Makes a directory and opens a mirror in it.
+    static func mirrored() throws -> (Workspace, UniverseMirror) {
+        let scratch = try Scratch()
+        return (scratch, try UniverseMirror.open(directory: scratch.path, access: .readWrite))
+    }
+
     /// The names of the files here that begin with `prefix`, sorted.
     func files(beginning prefix: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasPrefix(prefix) }.sorted()

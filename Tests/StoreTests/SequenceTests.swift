@@ -10,8 +10,7 @@ import Testing
         let scratch = try Scratch()
         let first = try scratch.open { $0.retention = .zero }
         let id = first.id
-        #expect(first.offer(.bars(7000, received: 1000)) == .accepted)
-        try await first.flush()
+        try await first.collect(.bars(7000, received: 1000))
         #expect(try await first.nextBatch(of: .bars, limit: 10_000)?.lastSequence == 7000)
         try await first.acknowledge(.bars, through: 7000)
         try await Waiting.until { try scratch.number("SELECT count(*) FROM bars") == 1 }
@@ -27,17 +26,13 @@ import Testing
         #expect(second.line.predecessors.map(\.id) == [id])
         #expect(second.statistics[.bars].marks.last == 7000)
         #expect(second.statistics[.bars].pending == 0)
-        #expect(second.offer(.bars(1)) == .accepted)
-        try await second.flush()
+        try await second.collect(.bars(1))
         #expect(try await second.nextBatch(of: .bars, limit: 10)?.firstSequence == 7001)
         await second.close()
     }
 
     @Test func `the same rows come again until they are acknowledged`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(10))
         #expect(try await buffer.nextBatch(of: .bars, limit: 4)?.bars.map(\.sequence) == [1, 2, 3, 4])
         #expect(try await buffer.nextBatch(of: .bars, limit: 4)?.bars.map(\.sequence) == [1, 2, 3, 4])
         #expect(try await buffer.nextBatch(of: .bars, after: 4, limit: 4)?.bars.map(\.sequence) == [5, 6, 7, 8])
@@ -58,8 +53,7 @@ import Testing
     @Test func `an acknowledgement of rows that the file never gave is refused`() async throws {
         let scratch = try Scratch()
         let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(10))
         let error = await #expect(throws: StoreError.self) { try await buffer.acknowledge(.bars, through: 5) }
         #expect(error?.reason == .sequenceAhead)
         _ = try await buffer.nextBatch(of: .bars, limit: 5)
@@ -103,16 +97,12 @@ import Testing
     }
 
     @Test func `rows of another program are passed over and counted, not uploaded`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(2)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .trades(2))
         await buffer.close()
         try scratch.execute(
             "INSERT INTO trades VALUES (3, 'not, a symbol', 9, 1, 1, 1, 1, NULL, NULL, NULL, NULL, NULL, 1, 'x', NULL)")
         let again = try scratch.open()
-        #expect(again.offer(.trades(1)) == .accepted)
-        try await again.flush()
+        try await again.collect(.trades(1))
         let batch = try #require(try await again.nextBatch(of: .trades, limit: 10))
         #expect(batch.trades.map(\.sequence) == [1, 2, 4])
         try await again.flush()
@@ -121,10 +111,7 @@ import Testing
     }
 
     @Test func `rows of another program are counted once, however often they are read`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(2)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .trades(2))
         await buffer.close()
         for sequence in 3...4 {
             try scratch.execute(

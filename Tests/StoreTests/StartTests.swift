@@ -10,10 +10,7 @@ import Testing
     func `a page that is bad behind a sound header is found at the start, and the file set aside`(
         _ table: String
     ) async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(500)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(500))
         await buffer.close()
         let made = try scratch.number("SELECT created_us FROM buffer")
         let page = try #require(try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = '\(table)'"))
@@ -32,8 +29,7 @@ import Testing
         let name = try #require(again.statistics.setAside.first)
         #expect(again.statistics.setAside.count == 1)
         #expect(try Data(contentsOf: URL(fileURLWithPath: name)) == damaged)
-        #expect(again.offer(.bars(1)) == .accepted)
-        try await again.flush()
+        try await again.collect(.bars(1))
         // Numbers go on where the file's own can be read.
         #expect(again.statistics[.bars].marks.last == (table == "bars" ? 1 : 501))
         #expect(again.statistics[.bars].pending == 1 && again.statistics[.bars].marks.acknowledged == 0)
@@ -47,10 +43,7 @@ import Testing
     @Test func `a successor without rows counts on from the numbers of the file that it replaced, even after a repair`()
         async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(500)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(500))
         await buffer.close()
         try scratch.damage(table: "drops")
         await (try scratch.open()).close()
@@ -58,8 +51,7 @@ import Testing
         #expect(try FileRepair.repair(scratch.ticks, as: .ticks).outcome == .repaired)
         let repaired = try scratch.open()
         #expect(repaired.line.predecessors.map(\.id).contains(buffer.id))
-        #expect(repaired.offer(.bars(1)) == .accepted)
-        try await repaired.flush()
+        try await repaired.collect(.bars(1))
         #expect(repaired.statistics[.bars].marks.last == 501)
         await repaired.close()
     }
@@ -68,8 +60,7 @@ import Testing
         "UPDATE buffer SET id = NULL", "UPDATE buffer SET notes_seq = NULL", "UPDATE streams SET acknowledged = x'00'",
     ])
     func `a value that can't be there ends no process; the file is set aside`(_ damage: String) async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         #expect(buffer.offer(.bars(10)) == .accepted)
         await buffer.close()
         // As a damaged page may look; the schema that forbids such values is on another page.
@@ -82,8 +73,7 @@ import Testing
         try scratch.execute(damage)
         let again = try scratch.open()
         #expect(again.statistics.setAside.count == 1)
-        #expect(again.offer(.bars(1)) == .accepted)
-        try await again.flush()
+        try await again.collect(.bars(1))
         await again.close()
     }
 
@@ -93,8 +83,7 @@ import Testing
         let scratch = try Scratch()
         let column = "SELECT sent_again_through FROM streams WHERE stream = 'trades'"
         var buffer = try scratch.open()
-        #expect(buffer.offer(.trades(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(10))
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         try await buffer.acknowledge(.trades, through: 10)
         try await buffer.sendAgain(.trades, from: 5)
@@ -121,8 +110,7 @@ import Testing
         let scratch = try Scratch()
         let column = "SELECT gone_through FROM streams WHERE stream = 'trades'"
         var buffer = try scratch.open()
-        #expect(buffer.offer(.trades(10)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.trades(10))
         _ = try await buffer.nextBatch(of: .trades, limit: 10)
         try await buffer.acknowledge(.trades, through: 10)
         try await buffer.note(gone: 7, of: .trades, incident: Incident("rows are gone upstream", detail: "trades"))
@@ -144,8 +132,7 @@ import Testing
         let scratch = try Scratch()
         let killed = try Scratch()
         let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(40)) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(.bars(40))
         // What a kill leaves: the file and its log as they are.
         for suffix in ["", "-wal"] {
             try FileManager.default.copyItem(atPath: scratch.ticks + suffix, toPath: killed.ticks + suffix)
@@ -154,8 +141,7 @@ import Testing
         let again = try killed.open()
         #expect(again.id != buffer.id)
         #expect(again.line.predecessors == [.init(id: buffer.id, stream: .bars, through: 40)])
-        #expect(again.offer(.bars(1)) == .accepted)
-        try await again.flush()
+        try await again.collect(.bars(1))
         #expect(again.statistics[.bars].marks.last == 41)
         await again.close()
         // A file that was closed in order may have been copied.
@@ -172,10 +158,7 @@ import Testing
     @Test func `what was written down of an upload is there at the next open, and what can't come back is not`()
         async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(40)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(40))
         for (token, settled) in [("a", nil), ("b", nil), ("c", "b")] as [(String, String?)] {
             try await buffer.prepare(UploadMove(stream: .bars, token: token, through: 40, settled: settled))
         }
@@ -192,10 +175,7 @@ import Testing
     }
 
     @Test func `an identifier under which nothing was uploaded and nothing waits leaves no trace`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(40)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(40))
         _ = try await buffer.nextBatch(of: .bars, limit: 100)
         try await buffer.prepare(UploadMove(stream: .bars, token: "a", through: 40, settled: nil))
         try await buffer.acknowledge(.bars, through: 40)
@@ -218,8 +198,7 @@ import Testing
             let buffer = try scratch.open()
             ids.append(buffer.id)
             if waits || round == 1 { #expect(buffer.offer(.bars(1)) == .accepted) }
-            #expect(buffer.offer(.trades(1)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.trades(1))
             for stream in [EventStream.bars, .trades] where stream == .trades || !waits && round == 1 {
                 let last = buffer.marks(of: stream).last
                 _ = try await buffer.nextBatch(of: stream, limit: 100)
@@ -244,8 +223,7 @@ import Testing
         for _ in 0..<UploadLine.mostPredecessors + 3 {
             let buffer = try scratch.open()
             ids.append(buffer.id)
-            #expect(buffer.offer(.bars(1)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.bars(1))
             await buffer.close()
         }
         let last = try scratch.open()

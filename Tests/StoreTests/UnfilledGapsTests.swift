@@ -9,10 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct MissingRowsTests {
     /// A closed file of 2,000 trades.
     private func filled() async throws -> Scratch {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.trades(2000)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .trades(2000))
         await buffer.close()
         return scratch
     }
@@ -71,8 +68,7 @@ import Testing
             try scratch.execute(change)
             let buffer = try scratch.open()
             let bad = try #require(buffer.statistics.setAside.first)
-            #expect(buffer.offer(.trades(1)) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(.trades(1))
             #expect(buffer.statistics[.trades].marks.last == 1)
             await buffer.close()
             let report = try FileRepair.repair(bad, as: .ticks)
@@ -171,8 +167,7 @@ import Testing
     }
 
     @Test func `of very many the newest are taken over, and it says so`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         await buffer.close()
         try scratch.execute(
             """
@@ -197,8 +192,7 @@ import Testing
     /// A running buffer whose file is damaged among the rows that wait.
     private func runningWithDamage(_ scratch: Scratch) async throws -> TickBuffer {
         let first = try scratch.open()
-        #expect(first.offer(.bars(20_000)) == .accepted)
-        try await first.flush()
+        try await first.collect(.bars(20_000))
         await first.close()
         let pages = Int(StoreFile.size(of: scratch.ticks) / 4096)
         try scratch.damage(page: pages / 2, pages: 40)
@@ -328,8 +322,7 @@ import Testing
 
     @Test func `what fills a gap of a file that is gone does not settle the gap that has its number now`() async throws
     {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         let other = gap(from: 2000, to: 6000)
         try await record([gap(from: 1000, to: 6000), other], in: buffer)
         let first = try #require(try GapLog.read(directory: scratch.path).first)
@@ -344,8 +337,7 @@ import Testing
     }
 
     @Test func `a running file that somebody removes leaves its unfilled gaps to the next one`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
+        let (scratch, buffer) = try Scratch.opened()
         try await record([gap(from: 1000, to: 2000), gap(from: 3000, to: nil)], in: buffer)
         try FileManager.default.removeItem(atPath: scratch.ticks)
         try await Waiting.until {

@@ -69,8 +69,7 @@ import Testing
     }
 
     @Test func `readers see a write at once and several writers take turns`() async throws {
-        let scratch = try Scratch()
-        let writer = try mirror(scratch)
+        let (scratch, writer) = try Scratch.mirrored()
         let reader = try mirror(scratch, .readOnly)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<8 {

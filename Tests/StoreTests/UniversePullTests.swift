@@ -87,8 +87,7 @@ import Testing
     }
 
     @Test func `a pull that finds nothing new writes nothing, and its time is known all the same`() throws {
-        let scratch = try Scratch()
-        let mirror = try mirror(scratch)
+        let (scratch, mirror) = try Scratch.mirrored()
         let records = UniverseRecords(
             groups: [group("a", ["A", "B"])],
             entries: [CacheEntryRecord(type: "app_settings", name: "x", key: "k", value: "1", environment: "DEFAULT")])
@@ -111,8 +110,7 @@ import Testing
     @Test func `a pull brings back what the mirror lacks though the database has nothing new, or differs when forced`()
         throws
     {
-        let scratch = try Scratch()
-        let mirror = try mirror(scratch)
+        let (scratch, mirror) = try Scratch.mirrored()
         let file = scratch.path + "/universe.sqlite"
         let records = UniverseRecords(
             groups: [group("a", ["A", "B"]), group("b", ["B"])],
@@ -174,7 +172,9 @@ import Testing
         let mirror = try mirror(scratch)
         try mirror.apply([GroupChange(definition: .init(name: "mine", type: .universe), members: [.init(symbol: "M")])])
         let both = UniverseRecords(groups: [group("mine", ["X"]), group("theirs", ["T"])])
-        guard case .replaced(let changes) = try mirror.replacePulled(with: both, source: "db") else { return }
+        guard case .replaced(let changes) = try mirror.replacePulled(with: both, source: "db") else {
+            return #expect(Bool(false), "nothing was written")
+        }
         #expect(changes.shadowed.map(\.name) == ["mine"])
         #expect(try names(mirror) == ["mine 1 local", "theirs 1 pulled"])
         #expect(try mirror.replacePulled(with: both, source: "db") == .unchanged)
@@ -193,8 +193,7 @@ import Testing
     }
 
     @Test func `what was read before a group became the database's is not written`() throws {
-        let scratch = try Scratch()
-        let mirror = try mirror(scratch)
+        let (scratch, mirror) = try Scratch.mirrored()
         _ = try mirror.replacePulled(with: .init(groups: [group("theirs", ["T"])]), source: "db")
         let mark = try mirror.changeCounter()
         // As another process does with `universe push --hand-over`.
@@ -241,8 +240,7 @@ import Testing
     }
 
     @Test func `readers during pulls see the mirror before or after one, never a mix`() async throws {
-        let scratch = try Scratch()
-        let writer = try mirror(scratch)
+        let (scratch, writer) = try Scratch.mirrored()
         // Each state has three groups that hold the same members.
         func state(_ number: Int) -> UniverseRecords {
             let symbols = (0..<(number % 2 == 0 ? 40 : 60)).map { "S\(number)X\($0)" }
@@ -315,8 +313,7 @@ import Testing
     }
 
     @Test func `another process's write changes the counter, reading does not`() throws {
-        let scratch = try Scratch()
-        let mirror = try mirror(scratch)
+        let (scratch, mirror) = try Scratch.mirrored()
         let other = try UniverseMirror.open(directory: scratch.path, access: .readWrite)
         let before = try mirror.changeCounter()
         _ = try mirror.groups(environment: nil)

@@ -34,8 +34,7 @@ import Testing
         let feeding = Task {
             var round = 0
             while !Task.isCancelled {
-                _ = buffer.offer(.bars(200, from: round * 200))
-                try await buffer.flush()
+                try await buffer.collect(.bars(200, from: round * 200))
                 if let batch = try await buffer.nextBatch(of: .bars, limit: 400), let last = batch.lastSequence {
                     try await buffer.acknowledge(.bars, through: last)
                 }
@@ -129,10 +128,7 @@ import Testing
     }
 
     @Test func `a mark that can't be is told, and ends no verification`() async throws {
-        let scratch = try Scratch()
-        let buffer = try scratch.open()
-        #expect(buffer.offer(.bars(3)) == .accepted)
-        try await buffer.flush()
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(3))
         await buffer.close()
         try scratch.execute("UPDATE streams SET deleted_through = -9223372036854775807 - 1 WHERE stream = 'bars'")
         #expect(faults(try verify(scratch.ticks)).map(\.place) == ["bars"])

@@ -83,6 +83,16 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// Asks the process to end, and waits until it has; throws unless its exit status is 0.
+    public func stop(within limit: Duration = .seconds(45)) async throws {
+        send(SIGTERM)
+        let status = try await exit(within: limit)
+        guard status == 0 else {
+            throw Command.Failure(
+                description: "status \(status) after SIGTERM:\n" + output.suffix(40).joined(separator: "\n"))
+        }
+    }
+
     private func received(_ bytes: ArraySlice<UInt8>, from pipe: Int) {
         change { state in
             var rest = bytes

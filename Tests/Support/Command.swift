@@ -21,6 +21,20 @@ public enum Command {
         return output
     }
 
+    /// Runs statements on a file with the sqlite3 shell, which waits for locks, and returns what they print without the
+    /// end of the last line.
+    @discardableResult
+    public static func sqlite(_ file: String, _ statements: String...) throws(Failure) -> String {
+        try run(["/usr/bin/sqlite3", "-cmd", ".timeout 30000", file] + statements)
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
+    /// Like ``sqlite(_:_:)`` with a query, over a connection that can't write.
+    public static func query(_ file: String, _ sql: String) throws(Failure) -> String {
+        try run(["/usr/bin/sqlite3", "-readonly", "-cmd", ".timeout 30000", file, sql])
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// Runs the command, its path first, and returns its status, as `waitpid` reports it, and what it printed.
     public static func result(
         of command: [String], input: String = ""

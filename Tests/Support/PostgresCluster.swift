@@ -161,6 +161,11 @@ public final class PostgresCluster: Sendable {
             ], input: sql)
     }
 
+    /// Runs SQL like ``psql(_:database:)``, and returns the output without the end of the last line.
+    public func value(_ sql: String, database: String) throws(Failure) -> String {
+        try psql(sql, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+
     /// Starts a session that runs SQL in a transaction, and returns once it holds its locks. Once another session waits
     /// for them, it goes on for some seconds and commits; if none does within a minute, it exits with an error.
     public func holder(of database: String, _ sql: String, seconds: Int = 0) async throws -> ChildProcess {

@@ -177,7 +177,7 @@ import Testing
         try MirrorFixture.run { fixture in
             try fixture.add("sp500", ["A"])
             let file = "\(fixture.directory)/\(LocalFile.universe.name)"
-            try Command.run(["/usr/bin/sqlite3", file, "DROP TABLE group_memberships"])
+            try Command.sqlite(file, "DROP TABLE group_memberships")
             let error = try #require(failure(fixture, "sp500"))
             guard case .mirror = error.reason else { throw Wrong(error) }
             #expect(error.description.contains(file))

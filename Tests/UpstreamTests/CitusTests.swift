@@ -123,11 +123,11 @@ struct CitusTests {
             let known = try await uploader.uploadedSequence(of: .trades)
             let rest = BatchList(Array(batches.dropFirst(Int(known) / 400)))
             let upload = Task { try await uploader.drain(rest) }
-            try await Waiting.until(within: .seconds(30)) { await rest.settled.count >= 3 + round * 4 }
+            try await Waiting.until { await rest.settled.count >= 3 + round * 4 }
             try all.killServer()
             _ = try? await upload.value
             // Its process may remain for a moment, dead but not reaped.
-            try await Waiting.until(within: .seconds(30)) { (try? all.start()) != nil }
+            try await Waiting.until { (try? all.start()) != nil }
             await uploader.disconnect()
             try await Waiting.until(within: .seconds(60)) {
                 (try? await uploader.uploadedSequence(of: .trades)) != nil

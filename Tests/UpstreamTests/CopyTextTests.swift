@@ -93,6 +93,22 @@ import Testing
         #expect(rest.groups == [minutes: [2, 3]] && rest.superseded == 1)
     }
 
+    @Test func `corrections that a gap missed go by a rule of their own, not by that of a compared day`() {
+        var rows = batch([bar("A"), bar("B"), bar("C"), bar("D")])
+        rows.connections = ["primary", "backfill", "reconcile"]
+        for (place, source, connection) in [(1, .backfill, 1), (2, .reconcile, 1), (3, .reconcile, 2)]
+            as [(Int, EventSource, Int32)]
+        {
+            rows.bars[place].source = source
+            rows.bars[place].connection = connection
+        }
+        let selection = BarSelection(rows.bars, in: 0..<4, timestamp: .start, connections: rows.connections)
+        let corrections = BarGroup(interval: .minute, source: .reconcile, isCorrection: true)
+        #expect(selection.groups[corrections] == [2] && BarGroup.all.contains(corrections))
+        #expect(selection.groups[BarGroup(interval: .minute, source: .reconcile)] == [3])
+        #expect(selection.groups.count == 4)
+    }
+
     @Test func `the staging path is kept the longer the more often a direct try meets a key`() {
         var choice = UploadPathChoice()
         #expect(choice.path == .direct)

@@ -53,8 +53,8 @@ import Testing
     }
 
     @Test func `refused bars are found on the staging path too`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE ohlcv_1min ADD CONSTRAINT cheap CHECK (close < 1000)")
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE ohlcv_1min ADD CONSTRAINT cheap CHECK (close < 1000)")
         let box = DeadLetterBox()
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(batch((0..<50).map { bar(minute: $0) }))
@@ -66,13 +66,12 @@ import Testing
     }
 
     @Test func `numbers out of the column's range and a trigger's refusal are the row's own fault`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF NEW.symbol = 'XYZ' THEN RAISE EXCEPTION 'not listed'; END IF; RETURN NEW; END $$;
-            CREATE TRIGGER refuse BEFORE INSERT ON ohlcv_1min FOR EACH ROW EXECUTE FUNCTION refuse()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF NEW.symbol = 'XYZ' THEN RAISE EXCEPTION 'not listed'; END IF; RETURN NEW; END $$;
+                CREATE TRIGGER refuse BEFORE INSERT ON ohlcv_1min FOR EACH ROW EXECUTE FUNCTION refuse()
+                """)
         let box = DeadLetterBox()
         var far = bar("FAR")
         far.start = .max
@@ -101,15 +100,14 @@ import Testing
     }
 
     @Test func `a limit that a smaller transaction keeps to splits the batch`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
-            RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
-            CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
-            FOR EACH STATEMENT EXECUTE FUNCTION limited()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
+                RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
+                CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
+                FOR EACH STATEMENT EXECUTE FUNCTION limited()
+                """)
         let outcome = try await sandbox.uploader().upload(trades(1000))
         #expect(outcome.inserted == 1000 && outcome.skipped == 0)
         #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "1000|1000")

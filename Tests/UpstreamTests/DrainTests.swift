@@ -136,8 +136,7 @@ import Testing
     }
 
     @Test func `a batch without a table to go to doesn't hold up those of other streams`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("DROP TABLE quotes")
+        let sandbox = try await Sandbox.migrated(then: "DROP TABLE quotes")
         let source = BatchList([trades(100), quotes(1), trades(100, from: 101)])
         let error = await #expect(throws: UpstreamError.self) { try await sandbox.uploader().drain(source) }
         #expect(error?.reason == .schema)
@@ -166,8 +165,8 @@ import Testing
     }
 
     @Test func `refused rows of each batch are kept before its own COMMIT`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE trades ADD CONSTRAINT odd CHECK (trade_id::int % 100 <> 50)")
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE trades ADD CONSTRAINT odd CHECK (trade_id::int % 100 <> 50)")
         let kept = Mutex<[String]>([])
         let source = BatchList(
             list(3, of: 100),
@@ -183,15 +182,14 @@ import Testing
     }
 
     @Test func `a limit met in the middle splits that batch alone`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
-            RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
-            CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
-            FOR EACH STATEMENT EXECUTE FUNCTION limited()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
+                RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
+                CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
+                FOR EACH STATEMENT EXECUTE FUNCTION limited()
+                """)
         let source = BatchList([trades(80), trades(350, from: 81), trades(70, from: 431)])
         try await sandbox.uploader().drain(source)
         #expect(await source.settled.map(\.outcome.inserted) == [80, 350, 70])
@@ -211,13 +209,12 @@ import Testing
     }
 
     @Test func `a ledger whose row can't be moved commits nothing`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN IF NEW.last_sequence > 150 THEN RETURN NULL; END IF; RETURN NEW; END $$;
-            CREATE TRIGGER stay BEFORE UPDATE ON edgetick_uploads FOR EACH ROW EXECUTE FUNCTION stay()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN IF NEW.last_sequence > 150 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+                CREATE TRIGGER stay BEFORE UPDATE ON edgetick_uploads FOR EACH ROW EXECUTE FUNCTION stay()
+                """)
         let source = BatchList(list(3, of: 100))
         let error = await #expect(throws: UpstreamError.self) { try await sandbox.uploader().drain(source) }
         #expect(error?.reason == .schema && error?.object == "table edgetick_uploads")

@@ -35,6 +35,15 @@ import Testing
         return try PolicyPlanner(catalog: catalog, facts: facts, ours: ours, barTimestamp: barTimestamp).plan(wishes)
     }
 
+    @Test func `a view in a table's place gets no advice to make an index, which no view can have`() {
+        var (bars, trades) = (table("ohlcv_1min"), table("trades"))
+        (bars.kind, trades.kind) = ("v", "v")
+        let catalog = catalog(bars, trades)
+        #expect(TableShape.minuteBars.faults(in: catalog) == ["it is a view or something else, not a table"])
+        #expect(TableShape.minuteBars.remedies(in: catalog).isEmpty)
+        #expect(TableShape.trades.warnings(in: catalog).isEmpty)
+    }
+
     private var facts: TimescaleFacts {
         var facts = TimescaleFacts(version: "2.28.3")
         facts.hypertables = ["ohlcv_1min": .init(), "trades": .init()]

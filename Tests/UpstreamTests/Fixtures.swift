@@ -14,10 +14,11 @@ struct Sandbox {
     let cluster: PostgresCluster
     let database: String
 
-    /// A new database with the tables that `migrate` makes.
-    static func migrated() async throws -> Sandbox {
+    /// A new database with the tables that `migrate` makes, in which `sql` has run after that.
+    static func migrated(then sql: String? = nil) async throws -> Sandbox {
         let sandbox = try empty()
         _ = try await UpstreamSchema.migrate(sandbox.configuration())
+        if let sql { try sandbox.run(sql) }
         return sandbox
     }
 

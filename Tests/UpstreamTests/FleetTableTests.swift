@@ -195,9 +195,8 @@ struct FleetTableTests {
     }
 
     @Test func `a role that may not write it hears which GRANT is missing, and reads all the same`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            "CREATE ROLE fleet_reader LOGIN; GRANT SELECT ON edgetick_collectors TO fleet_reader")
+        let sandbox = try await Sandbox.migrated(
+            then: "CREATE ROLE fleet_reader LOGIN; GRANT SELECT ON edgetick_collectors TO fleet_reader")
         let table = FleetTable(configuration: try sandbox.configuration(user: "fleet_reader"))
         let refusal = await #expect(throws: UpstreamError.self) { try await table.write(report("a")) }
         #expect(refusal?.reason == .schema)

@@ -91,7 +91,7 @@ import Testing
         // Open sessions stay open, but accept no more writes.
         try first.psql("ALTER SYSTEM SET default_transaction_read_only = on", database: "postgres")
         try first.psql("SELECT pg_reload_conf()", database: "postgres")
-        try await Waiting.until(within: .seconds(30)) {
+        try await Waiting.until {
             try first.psql("SHOW default_transaction_read_only", database: "market").hasPrefix("on")
         }
         #expect(await failure(uploader, quotes(3))?.reason == .readOnly)

@@ -87,8 +87,7 @@ struct PoolerTests {
     }
 
     @Test func `a neighbour's temporary table is not taken for the table of that name`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("DROP TABLE quotes")
+        let sandbox = try await Sandbox.migrated(then: "DROP TABLE quotes")
         let pooler = try await PgBouncer(before: sandbox.cluster)
         let configuration = try configuration(sandbox, pooler)
         let neighbour = try PostgresConnection.connect(configuration, interrupt: Wakeup())

@@ -14,8 +14,8 @@ import Testing
     }
 
     private func refusing() async throws -> Sandbox {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE trades ADD CONSTRAINT no_bad CHECK (trade_id NOT LIKE 'bad%')")
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE trades ADD CONSTRAINT no_bad CHECK (trade_id NOT LIKE 'bad%')")
         return sandbox
     }
 

@@ -77,8 +77,7 @@ import Testing
     }
 
     @Test func `a table that was dropped is made again`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("DROP TABLE quotes")
+        let sandbox = try await Sandbox.migrated(then: "DROP TABLE quotes")
         let missing = try await UpstreamSchema.check(sandbox.configuration()).filter { $0.state == .missing }
         #expect(missing.map(\.table) == ["quotes"])
         let created = try await UpstreamSchema.migrate(sandbox.configuration()).filter { $0.state == .created }
@@ -155,8 +154,7 @@ import Testing
     }
 
     @Test func `a schema of a newer version is left alone`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("INSERT INTO edgetick_schema VALUES (99, 'orders', true)")
+        let sandbox = try await Sandbox.migrated(then: "INSERT INTO edgetick_schema VALUES (99, 'orders', true)")
         let error = await #expect(throws: UpstreamError.self) {
             try await UpstreamSchema.migrate(sandbox.configuration())
         }
@@ -357,14 +355,13 @@ import Testing
     }
 
     @Test func `times and sizes of ticks that the columns round are told`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            ALTER TABLE trades ALTER time TYPE timestamptz(0), ALTER size TYPE integer;
-            ALTER TABLE quotes ALTER time TYPE timestamp(2);
-            ALTER TABLE luld ALTER time TYPE timestamptz(3), ALTER received_at TYPE timestamptz(0);
-            ALTER TABLE ohlcv_1min ALTER timestamp TYPE timestamptz(0)
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                ALTER TABLE trades ALTER time TYPE timestamptz(0), ALTER size TYPE integer;
+                ALTER TABLE quotes ALTER time TYPE timestamp(2);
+                ALTER TABLE luld ALTER time TYPE timestamptz(3), ALTER received_at TYPE timestamptz(0);
+                ALTER TABLE ohlcv_1min ALTER timestamp TYPE timestamptz(0)
+                """)
         let changes = try await UpstreamSchema.check(sandbox.configuration())
         let warnings = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.warnings) }).filter {
             !$0.value.isEmpty
@@ -383,8 +380,7 @@ import Testing
     }
 
     @Test func `a table that a crash empties, and one without an index to find events by, are told`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE quotes SET UNLOGGED; DROP INDEX trades_symbol_time")
+        let sandbox = try await Sandbox.migrated(then: "ALTER TABLE quotes SET UNLOGGED; DROP INDEX trades_symbol_time")
         let changes = try await UpstreamSchema.check(sandbox.configuration())
         let warnings = Dictionary(uniqueKeysWithValues: changes.map { ($0.table, $0.warnings) }).filter {
             !$0.value.isEmpty
@@ -400,8 +396,8 @@ import Testing
     }
 
     @Test func `rows are looked up by a list that the table keeps as json, too`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
         let uploader = try sandbox.uploader()
         let rows = BufferedBatch(EventStream.luld.fullAndBareEvents(), of: .luld)
         _ = try await uploader.upload(rows)
@@ -409,8 +405,7 @@ import Testing
     }
 
     @Test func `rows are looked up in one reading of a table without an index to find them by`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("DROP INDEX trades_symbol_time")
+        let sandbox = try await Sandbox.migrated(then: "DROP INDEX trades_symbol_time")
         let uploader = try sandbox.uploader()
         _ = try await uploader.upload(trades(300))
         await uploader.disconnect()

@@ -8,16 +8,15 @@ import Testing
 @Suite(.blocking, .timeLimit(.minutes(5))) struct ServerErrorTests {
     /// A table of trades whose rows fail with a code: all of them, or those that are marked.
     private func failing(_ code: String, only marked: Bool = false) async throws -> Sandbox {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE TABLE fault (code text); INSERT INTO fault VALUES ('\(code)');
-            CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
-            DECLARE wanted text; BEGIN SELECT code INTO wanted FROM fault;
-            IF wanted IS NOT NULL \(marked ? "AND NEW.trade_id LIKE 'bad%'" : "") THEN
-            RAISE EXCEPTION 'made to fail' USING ERRCODE = wanted; END IF; RETURN NEW; END $$;
-            CREATE TRIGGER fail BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION fail()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE TABLE fault (code text); INSERT INTO fault VALUES ('\(code)');
+                CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+                DECLARE wanted text; BEGIN SELECT code INTO wanted FROM fault;
+                IF wanted IS NOT NULL \(marked ? "AND NEW.trade_id LIKE 'bad%'" : "") THEN
+                RAISE EXCEPTION 'made to fail' USING ERRCODE = wanted; END IF; RETURN NEW; END $$;
+                CREATE TRIGGER fail BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION fail()
+                """)
         return sandbox
     }
 

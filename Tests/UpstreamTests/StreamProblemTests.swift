@@ -164,6 +164,31 @@ import Testing
         #expect(await box.rows.map(\.sequence) == [1])
     }
 
+    @Test func `a row that ends the session and has no other beside it waits for one, unless a person sets it aside`()
+        async throws
+    {
+        let sandbox = try await Sandbox.migrated()
+        try endSession(in: sandbox)
+        let row = batch(trades: [("MSFT", 33, "bad")])
+        let uploader = try sandbox.uploader()
+        for attempt in 1...8 {
+            let error = await #expect(throws: UpstreamError.self) { try await uploader.upload(row) }
+            #expect(error?.reason == .connectionLost)
+            let isExplained = error?.text.hasPrefix("row 1 ends the session whenever it is sent") == true
+            #expect(isExplained == (attempt > Stumble.triesAtOnce))
+        }
+        await uploader.disconnect()
+        let decided = Uploader(
+            configuration: try sandbox.configuration(), bufferID: "7d2c1f0e-93a5-4d0e-8a57-0c1d8a4e5f61",
+            settingAside: true, logger: quiet)
+        let box = DeadLetterBox()
+        for _ in 0..<Stumble.triesAtOnce + ConnectionLoss.proofsNeeded {
+            await #expect(throws: UpstreamError.self) { try await decided.upload(row) }
+        }
+        #expect(try await decided.upload(row) { await box.add($0) }.refused == 1)
+        #expect(await box.rows.map(\.sequence) == [1])
+    }
+
     @Test func `a row that waits for somebody's lock doesn't wait long where it may be the one that ends the session`()
         async throws
     {
@@ -249,13 +274,12 @@ import Testing
 
     @Test func `a batch that takes longer than its time says so, and a row that does by itself is found`() async throws
     {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF NEW.trade_id LIKE 'bad%' THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
-            CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow()
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.trade_id LIKE 'bad%' THEN PERFORM pg_sleep(5); END IF; RETURN NEW; END $$;
+                CREATE TRIGGER slow BEFORE INSERT ON trades FOR EACH ROW EXECUTE FUNCTION slow()
+                """)
         let uploader = try sandbox.uploader(statementTimeout: .seconds(1))
         let rows = batch(trades: (0..<8).map { ("MSFT", 33, $0 == 5 ? "bad" : "\($0)") })
         // A server that is a quarter of a second late is given up before it can say that the time is over.
@@ -304,13 +328,20 @@ import Testing
 
     /// The parts of a batch of these trades, as ranges of sequences, and the trial's.
     private func parts(
-        _ sequences: ClosedRange<Int64>, without fatal: Set<Int64> = [], after loss: ConnectionLoss?
+        _ sequences: ClosedRange<Int64>, without fatal: Set<Int64> = [], after loss: ConnectionLoss?,
+        else other: BatchPart.Trial? = nil
     ) -> [String]? {
         let batch = trades(sequences.count, from: sequences.lowerBound)
         let errors = Dictionary(uniqueKeysWithValues: fatal.map { ($0, error("57P01", .connectionLost)) })
-        return BatchPart.parts(of: batch, without: errors, after: loss)?.map { part in
+        return BatchPart.parts(of: batch, without: errors, after: loss, else: other)?.map { part in
             let rows = part.rows.compactMap { batch.sequence(at: $0) }
-            let trial = part.trial.flatMap { batch.sequence(at: $0) }.map { " after \($0)" } ?? ""
+            let trial =
+                switch part.trial {
+                case .waiting(let place): batch.sequence(at: place).map { " after \($0)" } ?? ""
+                case .uploaded: " after one that went up"
+                case .waived: " at once"
+                case nil: ""
+                }
             return "\(rows.first ?? 0)…\(rows.last ?? 0)\(trial)"
         }
     }
@@ -328,21 +359,24 @@ import Testing
         loss = loss.followed(by: 105...105)
         #expect(parts(105...200, after: loss) == ["105…105 after 106", "106…200"])
         #expect(parts(105...105, after: loss) == ["105…105"])
+        #expect(parts(105...105, after: loss, else: .uploaded) == ["105…105 after one that went up"])
+        #expect(parts(105...200, after: loss, else: .uploaded) == ["105…105 after 106", "106…200"])
         #expect(loss.followed(by: 300...310) == ConnectionLoss(rows: 300...310))
     }
 
     @Test func `a row is at fault when others pass right before it, and is left out with some that do`() {
         var loss = ConnectionLoss(rows: 5...5).followed(by: 5...5)
-        loss.triedInVain()
+        loss.trialsInVain += 1
         #expect(parts(5...7, after: loss) == ["5…5 after 7", "6…7"])
         for _ in 0..<ConnectionLoss.proofsNeeded {
             #expect(!loss.isProved)
             loss = loss.followed(by: 5...5)
-            loss.proved()
+            loss.proofs += 1
         }
         #expect(loss.isProved)
         #expect(parts(5...7, without: [5], after: nil) == ["5…7"])
         #expect(parts(5...7, without: [5, 6, 7], after: nil) == nil)
+        #expect(parts(5...7, without: [5, 6, 7], after: nil, else: .waived) == ["5…7 at once"])
         let next = ConnectionLoss(rows: 6...7).followed(by: 6...7)
         #expect(parts(5...9, without: [5, 9], after: next) == ["5…6", "7…7", "8…9"])
     }
@@ -351,17 +385,15 @@ import Testing
     func `a row is not at fault where the server stops responding, and is found otherwise where the session lasts`() {
         let memory = UploadMemory(setsAside: false)
         let silent = error("", .deadline)
-        let trials: [Bool?] = [nil, nil, true, true, true, true]
-        #expect(trials.count > 2 + ConnectionLoss.proofsNeeded)
-        for trial in trials {
-            memory.lostConnection(with: 5...5, of: .trades, because: silent, trial: trial)
+        for isProof in [false, false] + Array(repeating: true, count: ConnectionLoss.proofsNeeded + 1) {
+            memory.lostConnection(with: 5...5, of: .trades, because: silent, isProof: isProof)
         }
         #expect(memory.fatalRows(of: .trades).isEmpty)
         let rows = trades(3, from: 5)
-        #expect(memory.parts(of: rows)?.first?.trial == 1)
+        #expect(memory.parts(of: rows, canTryUploaded: true)?.first?.trial == .waiting(1))
         // Another row is tried next where the first doesn't pass.
         memory.triedInVain(.trades)
-        #expect(memory.parts(of: rows)?.first?.trial == 2)
+        #expect(memory.parts(of: rows, canTryUploaded: true)?.first?.trial == .waiting(2))
         memory.stumbled(rows, because: error("0A000", .schema))
         #expect(memory.hasLostConnection(.trades))
         memory.stumbled(rows, because: error("0A000", .schema))

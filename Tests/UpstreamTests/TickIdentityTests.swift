@@ -123,8 +123,7 @@ struct TickIdentityTests {
     }
 
     @Test func `a quote with one side that another box has brought is known by a narrower key too`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE quotes ADD UNIQUE (symbol, time, sequence)")
+        let sandbox = try await Sandbox.migrated(then: "ALTER TABLE quotes ADD UNIQUE (symbol, time, sequence)")
         var rows = quotes(3)
         for index in rows.quotes.indices { rows.quotes[index].event.ask = nil }
         #expect(try await box(sandbox, "nyc-a").upload(rows).inserted == 3)
@@ -133,8 +132,7 @@ struct TickIdentityTests {
     }
 
     @Test func `an event whose place in a narrower key another one has becomes a dead letter`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE trades ADD UNIQUE (symbol, time)")
+        let sandbox = try await Sandbox.migrated(then: "ALTER TABLE trades ADD UNIQUE (symbol, time)")
         var rows = trades(40)
         rows.trades[7].event.time = rows.trades[6].event.time
         rows.trades[30].event = rows.trades[29].event
@@ -221,13 +219,23 @@ struct TickIdentityTests {
         #expect(try await box(sandbox, "nyc-b").upload(again).inserted > 45)
     }
 
+    @Test func `a trade that a box of the group has fetched is not stored again when another's stream brings it later`()
+        async throws
+    {
+        let sandbox = try await identified()
+        #expect(try await box(sandbox, "nyc-a").upload(backfilled(50)).inserted == 50)
+        // Its upload was away while the other box filled its gap.
+        let late = try await box(sandbox, "nyc-b", needsIdentity: true).upload(trades(52))
+        #expect((late.inserted, late.unchanged, late.refused) == (2, 50, 0))
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "52")
+    }
+
     @Test func `events are known by the identity alone, not by any key that has the sequence`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            CREATE UNIQUE INDEX ON trades (symbol, time, sequence, received_at);
-            CREATE UNIQUE INDEX ON quotes (symbol, time, sequence) WHERE sequence > 0;
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                CREATE UNIQUE INDEX ON trades (symbol, time, sequence, received_at);
+                CREATE UNIQUE INDEX ON quotes (symbol, time, sequence) WHERE sequence > 0;
+                """)
         #expect(try await box(sandbox, "box").identifiedStreams() == [])
         let known = try await box(try await identified(), "box").identifiedStreams()
         #expect(known == Set(EventStream.allCases.filter { $0 != .bars }))
@@ -287,8 +295,8 @@ struct TickIdentityTests {
     @Test func `a list kept as json can't be in an identity, and is compared by its text where a key lacks it`()
         async throws
     {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run("ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE luld ALTER indicators TYPE json USING indicators::json")
         let found = try await IdentityMaker.look(sandbox.configuration(), for: Set(EventKind.allCases))
         #expect(found.count { $0.state == .missing } == 4)
         let why = "the column indicators has the type json, which can't be compared: use jsonb or text"

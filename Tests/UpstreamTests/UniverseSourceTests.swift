@@ -43,17 +43,16 @@ import Testing
         """
 
     @Test func `groups, members and settings come as they are, lists of stocks apart`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type, description, metadata, liquidity_filter, environment, created_at)
-            VALUES ('sp500', 'UNIVERSE', 'five "hundred"', '{"b":1,"a":2}', '{}', 'PROD', '2026-01-02 03:04:05.678+00'),
-                ('empty', 'ETF', NULL, NULL, NULL, 'DEFAULT', now());
-            INSERT INTO group_memberships (group_id, symbol, weight) VALUES (1, 'MSFT', 6.5), (1, 'AAPL', NULL),
-                (1, 'BRK.B', 0.123456789012);
-            INSERT INTO cache_entries (type, name, key, value) VALUES ('app_settings', 'ui', 'theme', '"dark"'),
-                ('stock_universe', 'x', 'index_sp500', '["AAPL"]');
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type, description, metadata, liquidity_filter, environment, created_at)
+                VALUES ('sp500', 'UNIVERSE', 'five "hundred"', '{"b":1,"a":2}', '{}', 'PROD', '2026-01-02 03:04:05.678+00'),
+                    ('empty', 'ETF', NULL, NULL, NULL, 'DEFAULT', now());
+                INSERT INTO group_memberships (group_id, symbol, weight) VALUES (1, 'MSFT', 6.5), (1, 'AAPL', NULL),
+                    (1, 'BRK.B', 0.123456789012);
+                INSERT INTO cache_entries (type, name, key, value) VALUES ('app_settings', 'ui', 'theme', '"dark"'),
+                    ('stock_universe', 'x', 'index_sp500', '["AAPL"]');
+                """)
         let snapshot = try await read(sandbox)
         let sp500 = try #require(snapshot.records.groups.first { $0.identity.name == "sp500" })
         #expect(sp500.identity == .init(name: "sp500", type: "UNIVERSE", environment: "PROD"))
@@ -155,12 +154,11 @@ import Testing
     }
 
     @Test func `a moment without end is no reason to read no groups`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type, created_at) VALUES ('mine', 'UNIVERSE', 'infinity');
-            INSERT INTO group_memberships (group_id, symbol, created_at) VALUES (1, 'A', '-infinity')
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type, created_at) VALUES ('mine', 'UNIVERSE', 'infinity');
+                INSERT INTO group_memberships (group_id, symbol, created_at) VALUES (1, 'A', '-infinity')
+                """)
         let group = try #require(try await read(sandbox).records.groups.first)
         #expect(group.createdAt == nil && group.updatedAt != nil)
         #expect(group.members.map(\.symbol) == ["A"] && group.members.first?.createdAt == nil)
@@ -169,15 +167,14 @@ import Testing
     @Test func `a push writes the difference, keeps what others wrote, and asks before it rewrites a group`()
         async throws
     {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type, description) VALUES ('mine', 'UNIVERSE', 'd'), ('other', 'ETF', 'o');
-            ALTER TABLE group_memberships ADD COLUMN note text;
-            INSERT INTO group_memberships (group_id, symbol, weight, metadata, created_at, note)
-            VALUES (1, 'A', 1, '{"k": "v"}', '2020-01-01', 'by hand'), (1, 'B', 2, NULL, now(), NULL),
-                (1, 'C', NULL, NULL, now(), NULL), (2, 'X', 1, NULL, now(), NULL);
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type, description) VALUES ('mine', 'UNIVERSE', 'd'), ('other', 'ETF', 'o');
+                ALTER TABLE group_memberships ADD COLUMN note text;
+                INSERT INTO group_memberships (group_id, symbol, weight, metadata, created_at, note)
+                VALUES (1, 'A', 1, '{"k": "v"}', '2020-01-01', 'by hand'), (1, 'B', 2, NULL, now(), NULL),
+                    (1, 'C', NULL, NULL, now(), NULL), (2, 'X', 1, NULL, now(), NULL);
+                """)
         let push = UniversePush(configuration: try sandbox.configuration())
         let mine = group("mine", [.init(symbol: "A", weight: 1.5), .init(symbol: "B", weight: 2), .init(symbol: "C")])
         let plan = try await push.push([mine])
@@ -349,12 +346,11 @@ import Testing
     }
 
     @Test func `a connection that is cut in the middle is an error, and half a snapshot is never given`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
-            INSERT INTO group_memberships (group_id, symbol) SELECT 1, 'S' || n FROM generate_series(1, 50000) n;
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
+                INSERT INTO group_memberships (group_id, symbol) SELECT 1, 'S' || n FROM generate_series(1, 50000) n;
+                """)
         let source = UniverseSource(configuration: try sandbox.configuration())
         let error = await #expect(throws: UpstreamError.self) {
             try await source.read { done, total in
@@ -367,13 +363,12 @@ import Testing
     }
 
     @Test func `members that take more memory than a mirror may are refused, with what to do`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
-            INSERT INTO group_memberships (group_id, symbol, metadata)
-            SELECT 1, 'S' || n, to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n;
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type) VALUES ('big', 'CUSTOM');
+                INSERT INTO group_memberships (group_id, symbol, metadata)
+                SELECT 1, 'S' || n, to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n;
+                """)
         let source = UniverseSource(configuration: try sandbox.configuration())
         let error = await #expect(throws: UpstreamError.self) { try await source.read() }
         #expect(error?.reason == .data)
@@ -387,9 +382,8 @@ import Testing
     func `documents that take more memory than a mirror may are refused, and legacy lists that nobody asks for left`(
         table: String, columns: String
     ) async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            "INSERT INTO \(table) \(columns) to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n")
+        let sandbox = try await Sandbox.migrated(
+            then: "INSERT INTO \(table) \(columns) to_jsonb(repeat('x', 30000)) FROM generate_series(1, 10000) n")
         let source = UniverseSource(configuration: try sandbox.configuration())
         let error = await #expect(throws: UpstreamError.self) { try await source.read() }
         #expect(error?.reason == .data)
@@ -418,12 +412,11 @@ import Testing
     }
 
     @Test func `a snapshot is one state, whatever is written meanwhile`() async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE'), ('b', 'UNIVERSE');
-            INSERT INTO group_memberships (group_id, symbol) SELECT g, 'S0' FROM generate_series(1, 2) g;
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO definition_groups (name, type) VALUES ('a', 'UNIVERSE'), ('b', 'UNIVERSE');
+                INSERT INTO group_memberships (group_id, symbol) SELECT g, 'S0' FROM generate_series(1, 2) g;
+                """)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask {
                 for number in 1...15 { try sandbox.run("UPDATE group_memberships SET symbol = 'S\(number)'") }

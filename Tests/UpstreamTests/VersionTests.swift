@@ -26,8 +26,17 @@ import Testing
             try await send([(close, volume, seconds, source)])
         }
 
-        func send(_ versions: [(close: Double, volume: Double, seconds: Double, source: EventSource)]) async throws {
+        /// Uploads a correction that a gap missed and that was fetched so many seconds from now.
+        func correct(_ close: Double, volume: Double, at seconds: Double) async throws {
+            try await send([(close, volume, seconds, .reconcile)], over: EventSource.backfill.rawValue)
+        }
+
+        func send(
+            _ versions: [(close: Double, volume: Double, seconds: Double, source: EventSource)],
+            over connection: String = "primary"
+        ) async throws {
             var rows = batch(versions.map { bar(close: $0.close, volume: $0.volume) }, from: sequence + 1)
+            rows.connections = [connection]
             for (index, version) in versions.enumerated() {
                 rows.bars[index].receivedMicroseconds = VersionTests.received(version.seconds)
                 rows.bars[index].source = version.source
@@ -100,6 +109,32 @@ import Testing
             _ = try sandbox.run("UPDATE ohlcv_1min SET received_at = NULL, collector = NULL, source = NULL")
             try await box.send(11, source: .reconcile)
             #expect(try close(sandbox) == expected)
+        }
+    }
+
+    @Test
+    func `a correction that a gap missed never replaces another box's version with more volume, whichever comes first`()
+        async throws
+    {
+        for comesFirst in [true, false] {
+            let sandbox = try await Sandbox.migrated()
+            let (own, other) = (try Box(sandbox, "own"), try Box(sandbox, "other"))
+            try await own.send(1, volume: 100, at: -300)
+            if comesFirst { try await other.send(3, volume: 120, at: -100) }
+            // The REST API is behind: the other box received its version before this was fetched.
+            try await own.correct(2, volume: 110, at: -60)
+            #expect(try close(sandbox) == (comesFirst ? "3" : "2"))
+            if !comesFirst { try await other.send(3, volume: 120, at: -100) }
+            #expect(try close(sandbox) == "3")
+            // A server that is not behind has what both boxes missed.
+            try await own.correct(4, volume: 130, at: -50)
+            #expect(try close(sandbox) == "4")
+            #expect(
+                try sandbox.run("SELECT source || ' ' || (day_open IS NOT NULL) FROM ohlcv_1min") == "reconcile true")
+            // A comparison of the day is newer than both, with less volume too.
+            try await other.send(5, volume: 90, at: -40, source: .reconcile)
+            try await own.correct(6, volume: 140, at: -45)
+            #expect(try close(sandbox) == "5")
         }
     }
 
@@ -249,12 +284,11 @@ import Testing
     func `of a row without a time of receipt another program is the writer, and the setting decides`(
         conflict: BarConflict?, volume: Double, expected: String
     ) async throws {
-        let sandbox = try await Sandbox.migrated()
-        try sandbox.run(
-            """
-            INSERT INTO ohlcv_1min (symbol, timestamp, open, high, low, close, volume)
-            VALUES ('AAPL', timestamptz 'epoch' + \(opening) * interval '1 millisecond', 1, 1, 1, 1, 100)
-            """)
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO ohlcv_1min (symbol, timestamp, open, high, low, close, volume)
+                VALUES ('AAPL', timestamptz 'epoch' + \(opening) * interval '1 millisecond', 1, 1, 1, 1, 100)
+                """)
         let box = try Box(sandbox, "box", conflict: conflict)
         #expect(try await box.isSuperseded(2, volume: volume) == (expected == "1"))
         try await box.send(9, volume: 500, source: .backfill)

@@ -175,7 +175,7 @@ import WebAPISupport
         let object = try JSONSerialization.jsonObject(with: Data(try Self.file("grafana-dashboard.json").utf8))
         let panels = try #require((object as? [String: Any])?["panels"] as? [[String: Any]])
         let stats = panels.filter { $0["type"] as? String == "stat" }
-        #expect(stats.count > 3)
+        #expect(stats.count > 3 && stats.contains { $0["title"] as? String == "Ready" })
         for panel in stats {
             let targets = try #require(panel["targets"] as? [[String: Any]])
             #expect(targets.allSatisfy { $0["instant"] as? Bool == true }, "\(panel["id"] as? Int ?? 0)")

@@ -554,8 +554,6 @@ extension Bar {
     /// A minute bar that starts so many minutes after 2026-01-05 08:00 UTC.
     static func minute(_ symbol: Symbol, minute: Int, close: Double) -> Bar {
         let start = 1_767_600_000_000 + Int64(minute) * 60_000
-        return Bar(
-            symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: close, high: close, low: close,
-            close: close, volume: 100)
+        return Bar.flat(symbol, at: start, price: close, volume: 100)
     }
 }

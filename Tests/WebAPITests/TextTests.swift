@@ -36,7 +36,12 @@ import Testing
         let from = Parameters.time("from", "")
         #expect(try from.value(of: "2026-01-05T14:30:00Z") == 1_767_623_400_000)
         #expect(try from.value(of: "1767623400.5") == 1_767_623_400_500)
-        for text in ["yesterday", "nan", "inf", "1e300", "2026-13-01T00:00:00Z"] {
+        #expect(try from.value(of: "2026-01-05T09:30:00-05:00") == 1_767_623_400_000)
+        #expect(try from.value(of: "2026-01-05T14:30:00.250Z") == 1_767_623_400_250)
+        for text in [
+            "yesterday", "nan", "inf", "1e300", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-01-05T25:00:00Z",
+            "2026-02-30T10:00:00+01:00",
+        ] {
             #expect(throws: Problem.self, "\(text)") { try from.value(of: text) }
         }
         let symbol = Parameters.symbol("symbol", .query, "")

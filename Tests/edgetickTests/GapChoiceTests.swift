@@ -14,12 +14,7 @@ import Testing
         Gap(connection: "primary", symbols: [symbol], events: events, from: 1000, to: to, cause: .disconnected)
     }
 
-    private func open(_ workspace: Workspace) throws -> TickBuffer {
-        try TickBuffer.open(
-            directory: workspace.path,
-            options: TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: Logger(label: "buffer") { _ in SwiftLogNoOpLogHandler() })
-    }
+    private func open(_ workspace: Workspace) throws -> TickBuffer { try TickBuffer.scratch(in: workspace.path) }
 
     @Test func `a gap that was closed without its trades is chosen however many newer gaps there are`() async throws {
         let workspace = try Workspace()
@@ -29,14 +24,13 @@ import Testing
         let record = try #require(try GapLog.read(directory: workspace.path).first)
         try await buffer.settle([GapFill(of: record, symbols: [(symbol: symbol, rows: 8)], state: .filled)])
         await buffer.close()
-        try Command.run([
-            "/usr/bin/sqlite3", "-cmd", ".timeout 30000", workspace.file("ticks.sqlite"),
+        try Command.sqlite(
+            workspace.file("ticks.sqlite"),
             """
             WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers LIMIT 10001)
             INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state)
             SELECT 'primary', 'AAPL', 'AM', 1000, 9000, 'disconnected', 1, 'empty' FROM numbers
-            """,
-        ])
+            """)
         let choice = GapChoice(directory: workspace.path, takesClosed: true, latest: .max)
         let count = try choice.count()
         #expect(count.chosen == 1 && count.tooNew == 0)

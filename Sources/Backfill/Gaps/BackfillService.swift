@@ -10,9 +10,13 @@ public final class BackfillService: Service {
     public struct Configuration: Sendable {
         /// How long after a gap's end its last bars may still come from the stream.
         public var settleTime: Duration = .seconds(30)
+        /// The part of it that is due to the feed's delay. A gap's end is in the events' own time, so most of this is over
+        /// when the gap ends.
+        public var delay: Duration = .zero
         /// How far back to reach; older gaps are left to `edgetick backfill`.
         public var reach: Duration = .seconds(7 * 86_400)
-        /// How long to leave the server alone after a failure that waiting does not fix.
+        /// How long to leave the server alone after a failure that waiting does not fix, and not to ask for events that
+        /// it refused.
         var refusedPause: Duration = .seconds(3600)
 
         /// Makes a configuration with the defaults.
@@ -62,13 +66,12 @@ public final class BackfillService: Service {
 
     private func work() async {
         var queue = GapQueue(rules: configuration)
-        var uncovered: Set<EventKind> = []
         var failures = LogThrottle<String, ContinuousClock.Instant>()
         let bell = Doorbell()
         buffer.onNotes { bell.ring() }
         while !Task.isCancelled {
             let begun = ContinuousClock.now
-            let next = await pass(&queue, &uncovered, &failures)
+            let next = await pass(&queue, &failures)
             await bell.sleep(upTo: next ?? .seconds(3600))
             // Notes may arrive with every commit, and one pass serves many.
             try? await Task.sleep(until: begun + .seconds(1), clock: .continuous)
@@ -82,8 +85,7 @@ public final class BackfillService: Service {
     ///
     /// - Returns: how long until another gap is due; `nil` when none will be without a new note.
     private func pass(
-        _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
-        _ failures: inout LogThrottle<String, ContinuousClock.Instant>
+        _ queue: inout GapQueue, _ failures: inout LogThrottle<String, ContinuousClock.Instant>
     ) async -> Duration? {
         guard let open = await reading(&failures, { () async throws(StoreError) in try await buffer.waitingGaps() })
         else { return .seconds(5) }
@@ -95,7 +97,7 @@ public final class BackfillService: Service {
                 try await buffer.gaps(some, fills: .all)
             }
             guard let records else { return .seconds(5) }
-            await fill(records, &queue, &uncovered, &settled)
+            await fill(records, &queue, &settled)
             guard !Task.isCancelled else { return nil }
         }
         let rest = open.filter { !settled.contains($0.id) }
@@ -132,13 +134,13 @@ public final class BackfillService: Service {
     ///
     /// - Parameter settled: receives the numbers of those that are no longer open.
     private func fill(
-        _ records: [GapRecord], _ queue: inout GapQueue, _ uncovered: inout Set<EventKind>,
-        _ settled: inout Set<Int64>
+        _ records: [GapRecord], _ queue: inout GapQueue, _ settled: inout Set<Int64>
     ) async {
         var filler = GapFiller(client: client, buffer: buffer, gaps: records)
         for record in records where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
+                let uncovered = queue.uncovered(now: Self.now)
                 let access: TickAccess
                 do throws(BackfillError) {
                     access = try await filler.access(
@@ -149,7 +151,7 @@ public final class BackfillService: Service {
                     throw error
                 }
                 let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
-                    guard uncovered.insert(kind).inserted else { return }
+                    guard queue.refused(kind, now: Self.now) else { return }
                     logger.warning(
                         "missing \(kind.plural) are not backfilled: \(TickAccess.notCovered(kind)); where a server has them, run 'edgetick backfill --ticks'"
                     )

@@ -38,12 +38,12 @@ struct FillPlan: Sendable {
             verdict = (.open, "events are still being missed")
             return
         }
+        guard TradingCalendar.isOpen(from: min(gap.from + 1, to), to: to) else {
+            verdict = (.empty, "the market was closed")
+            return
+        }
         let kinds = gap.events.filter { $0.stream == .bars } + gap.events.filter(ticks.kinds.contains)
         guard !kinds.isEmpty else {
-            guard TradingCalendar.isOpen(from: min(gap.from + 1, to), to: to) else {
-                verdict = (.empty, "the market was closed")
-                return
-            }
             let why = gap.events.compactMap { ticks.refusals[$0] }
             verdict = (
                 .unfillable, why.isEmpty ? "only bars, trades and quotes can be fetched" : why.joined(separator: "; ")
@@ -55,7 +55,6 @@ struct FillPlan: Sendable {
             verdict = (.unfillable, "the symbols are not known")
             return
         }
-        var isClosed = false
         for kind in kinds {
             let due =
                 kind.stream == .bars ? FillPlan.starts(kind, from: gap.from, to: to) : gap.from...max(gap.from, to)
@@ -66,10 +65,7 @@ struct FillPlan: Sendable {
                 guard earliest <= starts.upperBound else { continue }
                 starts = earliest...starts.upperBound
             }
-            guard TradingCalendar.isOpen(from: max(min(gap.from + 1, to), starts.lowerBound), to: to) else {
-                isClosed = true
-                continue
-            }
+            guard TradingCalendar.isOpen(from: starts.lowerBound, to: to) else { continue }
             let settled = record.settled[kind] ?? []
             // A bar comes when its window is over, so that of the first missed one may have begun before the gap.
             let length = Self.length(of: kind)
@@ -79,7 +75,7 @@ struct FillPlan: Sendable {
             }
         }
         if requests.isEmpty, record.settled.isEmpty, !isCut {
-            verdict = (.empty, isClosed ? "the market was closed" : "no bar was due")
+            verdict = (.empty, "no bar was due")
         }
     }
 

@@ -28,6 +28,8 @@ public struct GapFiller: Sendable {
     /// The symbols to ask for when a gap names none, by the streams that it lacks.
     private var everything: [Set<EventStream>: (symbols: Set<Symbol>, isComplete: Bool)] = [:]
     private var directory: String { buffer.directory }
+    /// Called between reading which bars the file has and storing others. Tests deliver versions of the stream then.
+    var beforeStoring: @Sendable () async -> Void = {}
 
     /// Makes a filler.
     ///
@@ -245,6 +247,7 @@ public struct GapFiller: Sendable {
             // What the stream has delivered meanwhile must be in the file to be found.
             try await buffer.durable()
             let symbols = Set(haul.bars.map(\.symbol))
+            let last = buffer.statistics[.bars].marks.last
             let present = try buffer.reading {
                 try GapLog.bars(
                     directory: directory, symbols: symbols, interval: first.interval, starts: starts,
@@ -267,16 +270,35 @@ public struct GapFiller: Sendable {
             for bar in bars { haul.rows[bar.symbol, default: 0] += 1 }
             progress.rows += bars.count
             progress.present += haul.bars.count - bars.count
+            await beforeStoring()
             let turnedAway = buffer.turnedAway
             try await buffer.take(missing, as: .backfill)
-            // In the database, a fill never replaces a bar of the stream; a bar from the tape does.
-            try await buffer.take(corrections, as: .reconcile)
+            // In the database, a fill never replaces a bar of the stream; a correction with more volume does.
+            try await buffer.take(corrections, as: .reconcile, over: .backfill)
             try await buffer.durable(since: turnedAway)
+            if !bars.isEmpty { try await restoreOvertaken(symbols, first.interval, starts, after: last) }
         }
         let fills = haul.finished.map { (symbol: $0, rows: haul.rows.removeValue(forKey: $0) ?? 0) }
         if let gap, !fills.isEmpty { try await buffer.note(GapFill(of: gap, symbols: fills, event: haul.event)) }
         haul.bars = []
         haul.finished = []
+    }
+
+    /// Stores versions that the stream brought while older ones were fetched and stored once more: of one file's
+    /// versions, the last counts as the newest.
+    private func restoreOvertaken(
+        _ symbols: Set<Symbol>, _ interval: Bar.Interval, _ starts: ClosedRange<Int64>, after sequence: Int64
+    ) async throws(BackfillError) {
+        while true {
+            let overtaken = try buffer.reading {
+                try GapLog.overtaken(
+                    directory: directory, symbols: symbols, interval: interval, starts: starts, after: sequence)
+            }
+            guard !overtaken.isEmpty else { return }
+            let turnedAway = buffer.turnedAway
+            try await buffer.take(overtaken, as: .reconcile, over: .backfill)
+            try await buffer.durable(since: turnedAway)
+        }
     }
 }
 
@@ -320,6 +342,11 @@ enum FillVerdict {
         for kind in record.gap.events {
             if ticks.unreadable.contains(kind) {
                 missing.append("\(kind.plural) that the REST server sent can't be read: 'edgetick backfill' asks again")
+            }
+            if ticks.refused.contains(kind) {
+                missing.append(
+                    "the REST server refuses \(kind.plural) of some symbols: once the account's plan covers them, "
+                        + "'edgetick backfill --ticks' asks again")
             }
             if let why = access.refusals[kind], record.lacks(kind) { missing.append(why) }
             if ticks.uncovered.contains(kind) { missing.append(TickAccess.notCovered(kind)) }

@@ -35,6 +35,12 @@ struct GapQueue: Sendable {
     private var pauses: [Key: Pause] = [:]
     /// Gaps that were filled as far back as the reach allows. They stay open for `edgetick backfill`.
     private var left: Set<Key> = []
+    /// When each gap ended, on a clock that never jumps. For a gap that ended before the first look, the clock that may
+    /// jump says how long ago that was; one that is noticed later has just ended, but for the feed's delay.
+    private var ends: [WaitingGap: Duration] = [:]
+    private var hasLooked = false
+    /// The kinds of events that the server refused, and until when they are not asked for.
+    private var refusals: [EventKind: Duration] = [:]
     private var server = Pause()
     private var streak = 0
 
@@ -51,12 +57,19 @@ struct GapQueue: Sendable {
         var next: Duration?
         var waiting: Set<Key> = []
         left.formIntersection(open.map { Key($0) })
-        for gap in open where !left.contains(Key(gap)) {
+        var ends: [WaitingGap: Duration] = [:]
+        for gap in open {
             // An end in the future, after the clock was set back, is treated as now.
             let age = Duration.milliseconds(max(0, wall - gap.end))
-            guard age <= rules.reach else { continue }
+            ends[gap] = self.ends[gap] ?? now - (hasLooked ? min(age, rules.delay) : age)
+        }
+        self.ends = ends
+        hasLooked = true
+        for gap in open where !left.contains(Key(gap)) {
+            guard wall - gap.end <= rules.reach.milliseconds else { continue }
             waiting.insert(Key(gap))
-            let wait = max(.zero, rules.settleTime - age, (pauses[Key(gap)]?.until ?? now) - now, server.until - now)
+            let unsettled = rules.settleTime - (now - (ends[gap] ?? now))
+            let wait = max(.zero, unsettled, (pauses[Key(gap)]?.until ?? now) - now, server.until - now)
             if wait <= .zero { due.append(gap) } else { next = min(next ?? wait, wait) }
         }
         pauses = pauses.filter { waiting.contains($0.key) }
@@ -79,6 +92,17 @@ struct GapQueue: Sendable {
         if state == .open { left.insert(Key(gap)) }
         server = Pause()
         streak = 0
+    }
+
+    /// Returns the kinds of events that are not asked for at present.
+    func uncovered(now: Duration) -> Set<EventKind> { Set(refusals.filter { now < $0.value }.keys) }
+
+    /// Notes that the server refused a kind of events. It is asked again later, since the refusal may concern one time
+    /// alone, and plans change.
+    ///
+    /// - Returns: whether to log it. Each kind is logged only once.
+    mutating func refused(_ kind: EventKind, now: Duration) -> Bool {
+        refusals.updateValue(now + rules.refusedPause, forKey: kind) == nil
     }
 
     /// Notes a failure.

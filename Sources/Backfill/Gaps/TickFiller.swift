@@ -19,6 +19,8 @@ struct TickFiller: Sendable {
         var isCut = false
         /// Kinds that the account's plan does not cover.
         var uncovered: Set<EventKind> = []
+        /// Kinds that the server refused for some symbols alone.
+        var refused: Set<EventKind> = []
         /// Kinds of which the server sent events that can't be read. They were left out.
         var unreadable: Set<EventKind> = []
     }
@@ -105,6 +107,8 @@ struct TickFiller: Sendable {
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome
     ) async throws(BackfillError) {
         var failure: BackfillError?
+        var refusal: BackfillError?
+        var isCovered = false
         var failures = 0
         for place in requests.indices {
             do throws(BackfillError) {
@@ -113,15 +117,20 @@ struct TickFiller: Sendable {
                     return
                 }
                 failures = 0
+                isCovered = true
             } catch {
                 // Rows that are gone count too: they are gone for each symbol, and each would read the file again.
                 failures += 1
-                failure = failure ?? error
-                guard error.concernsRequestAlone, error.reason != .notAuthorized, failures < BackfillError.mostInARow
-                else { throw error }
+                // A refusal may concern one symbol alone.
+                if error.reason == .notAuthorized { refusal = error } else { failure = failure ?? error }
+                guard error.concernsRequestAlone else { throw error }
+                if failures >= BackfillError.mostInARow { break }
             }
         }
         if let failure { throw failure }
+        guard let refusal, let kind = requests.first?.event else { return }
+        guard isCovered else { throw refusal }
+        outcome.refused.insert(kind)
     }
 
     /// Fetches the first request's events.

@@ -219,7 +219,11 @@ public final class AggregatesClient: Sendable {
         request.method = .HEAD
         do {
             let response = try await client.execute(request, timeout: .seconds(Self.connectSeconds))
-            return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds)
+            // A cache may have kept the answer for that many seconds.
+            let age = response.headers.first(name: "age").flatMap { Int64($0) } ?? 0
+            return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds).map {
+                $0 + max(0, min(age, 86_400)) * 1000
+            }
         } catch {
             throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }

@@ -52,14 +52,19 @@ public final class ReconcileService: Service {
         let made = try? DayLog.made(directory: reconciler.buffer.directory)
         var schedule = ReconcileSchedule(minute: minute, since: made ?? WallClock.milliseconds(), delay: delay)
         let bell = Doorbell()
+        var lead: Int64 = 0
         while !Task.isCancelled {
             let collected = symbols()
             let named = collected.map { Set($0) }
-            if let day = schedule.due(at: WallClock.milliseconds(), collecting: named) {
+            // A day that is not over yet could be called complete.
+            if lead > 0 || schedule.due(at: WallClock.milliseconds(), collecting: named) != nil {
+                await compareClocks(&lead)
+            }
+            if let day = schedule.due(at: WallClock.milliseconds() - lead, collecting: named) {
                 let outcome = await reconcile(day, collected)
                 await reconciler.target?.uploader.disconnect()
                 guard !Task.isCancelled else { return }
-                let now = WallClock.milliseconds()
+                let now = WallClock.milliseconds() - lead
                 if outcome.isComplete { schedule.finished(day, of: named) } else { schedule.failed(day, at: now) }
                 for day in schedule.forgetPast(at: now) {
                     logger.warning(
@@ -68,12 +73,28 @@ public final class ReconcileService: Service {
                 }
                 current.withLock { $0.note(outcome, atMost: ReconcileSchedule.reach) }
             }
-            let now = WallClock.milliseconds()
+            let now = WallClock.milliseconds() - lead
             let wait = schedule.wait(at: now, collecting: named)
             current.withLock { $0.next = now + wait }
             // The clock may be set, the machine may sleep, or other symbols may be collected, meanwhile.
             await bell.sleep(upTo: .milliseconds(min(max(1, wait), 60_000)))
         }
+    }
+
+    /// Finds out how far this machine's clock is ahead of the REST server's, in milliseconds; `lead` stays as it is if
+    /// the server can't be asked, or shows no time.
+    private func compareClocks(_ lead: inout Int64) async {
+        let asked = WallClock.milliseconds()
+        guard let shown = try? await client.serverTime() else { return }
+        // The server shows whole seconds.
+        let found = max(0, asked - shown - 1000)
+        if found >= ReconcileState.toleratedLead, lead < ReconcileState.toleratedLead {
+            logger.warning(
+                "this machine's clock is ahead of the REST server's; days are compared with the tape by the server's time",
+                metadata: ["ahead_s": "\(found / 1000)"])
+        }
+        lead = found
+        current.withLock { $0.clockLead = found }
     }
 
     /// Compares a day, except for the symbols that are already complete.

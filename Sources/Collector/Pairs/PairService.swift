@@ -99,7 +99,11 @@ public struct PairService: Service {
             newest: newest, buffer: buffer.statistics, gaps: records.map(\.gap), symbols: symbols,
             collectedSince: collectedSince(symbols), now: Self.start.duration(to: .now),
             time: WallClock.milliseconds() - feedDelay)
-        for claim in log.look(sight) {
+        let claims = log.look(sight)
+        // The drops may be rows that a restored database lost and the file no longer has. Once the later rows are sent
+        // again, the ledger would prove a claim that relies on the lost ones.
+        if log.hasDropped { unsaid.removeAll { $0.row != nil } }
+        for claim in claims {
             unsaid.removeAll { $0.stretch.kind == claim.stretch.kind && $0.stretch.since == claim.stretch.since }
             unsaid.append(claim)
         }

@@ -55,6 +55,10 @@ struct StretchLog {
     /// How long a loss before an event may stay unknown after that event was the newest.
     private let patience: Duration
     private var courses: [EventKind: Course] = [:]
+    /// The number of drops at the last look; `nil` before the first.
+    private var drops: Int64?
+    /// Whether drops were counted between the last look and the one before.
+    private(set) var hasDropped = false
 
     init(patience: Duration) { self.patience = patience }
 
@@ -63,7 +67,11 @@ struct StretchLog {
     /// - Returns: The new claims: stretches that reach further, and those that turned out to end earlier than was
     ///   claimed.
     mutating func look(_ sight: Sight) -> [StretchClaim] {
-        sight.newest.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap { look($0.key, newest: $0.value, sight) }
+        hasDropped = drops.map { $0 != sight.buffer.drops } ?? false
+        drops = sight.buffer.drops
+        return sight.newest.sorted { $0.key.rawValue < $1.key.rawValue }.flatMap {
+            look($0.key, newest: $0.value, sight)
+        }
     }
 
     private mutating func look(_ kind: EventKind, newest: Int64, _ sight: Sight) -> [StretchClaim] {

@@ -12,7 +12,7 @@ import MarketData
 /// or a new subscription never looks like a loss. A kind stays silent until it comes again or the connection ends.
 struct KindWatch: Sendable {
     /// The kinds that can be proved to be missing; all but quotes are proofs themselves.
-    private static let kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
+    static let kinds: [EventKind] = [.minuteBar, .secondBar, .trade, .quote]
     /// The longest time between two events of a run, in seconds. Minute bars come once a minute.
     private static let pause = 90.0
 

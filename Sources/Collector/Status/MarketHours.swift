@@ -2,7 +2,7 @@ import MarketData
 
 /// The state of New York's market at a moment, and when it ends. It distinguishes a silent feed from a closed market.
 /// Pure.
-public struct MarketHours: Sendable, Equatable {
+public struct MarketHours: Sendable, Equatable, Codable {
     /// The part of the day.
     public enum Session: String, Sendable, Codable, CaseIterable {
         /// Night, or a weekend.
@@ -21,6 +21,11 @@ public struct MarketHours: Sendable, Equatable {
     public var session: Session
     /// When it ends, that is when trading or the next part of the day begins, in milliseconds since the Unix epoch.
     public var until: Int64
+
+    private enum CodingKeys: String, CodingKey {
+        case session
+        case until = "until_ms"
+    }
 
     /// - Parameter time: milliseconds since the Unix epoch.
     public init(at time: Int64) {

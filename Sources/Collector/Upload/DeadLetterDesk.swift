@@ -84,6 +84,13 @@ public struct DeadLetterDiscard: Sendable {
     public var waiting = 0
     /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
     public var failure: String?
+
+    /// The result for these letters.
+    public init(letters: [DeadLetter] = [], waiting: Int = 0, failure: String? = nil) {
+        self.letters = letters
+        self.waiting = waiting
+        self.failure = failure
+    }
 }
 
 /// The error of letters whose turn did not come in time, or for which the database did not answer in time.

@@ -52,6 +52,9 @@ public struct DeadLetterRetry: Sendable {
     /// With two databases, what stopped the part of the second, with its streams; `nil` when nothing did.
     public internal(set) var failure: String?
 
+    /// The result with this many rows in the queue again, and nothing sent yet.
+    public init(requeued: Int = 0) { self.requeued = requeued }
+
     /// Adds the result for other letters.
     public mutating func add(_ other: DeadLetterRetry) {
         requeued += other.requeued
@@ -148,7 +151,9 @@ public struct DeadLetterRetry: Sendable {
     private static func superseded(_ letters: [DeadLetter], uploader: Uploader?) async throws -> Set<String> {
         let late = letters.filter { $0.stream == .bars }.compactMap { letter -> (name: String, bar: LateBar)? in
             guard let batch = letter.event?.batch, let bar = batch.bars.first else { return nil }
-            let lateBar = LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: batch.source)
+            // A correction that a gap missed goes by the rules of the stream.
+            let source = batch.source.isCorrection(connection: batch.connection) ? .stream : batch.source
+            let lateBar = LateBar(bar: bar, receivedMicroseconds: batch.receivedMicroseconds, source: source)
             return (letter.name, lateBar)
         }
         let found = try await uploader?.superseded(late.map(\.bar)) ?? []

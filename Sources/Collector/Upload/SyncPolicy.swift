@@ -3,7 +3,7 @@ import MarketData
 /// Decides how long the upload waits before its next pass. Reads no clock and draws no random number.
 struct SyncPolicy: Sendable {
     /// How a pass ended.
-    public enum Outcome: Sendable, Equatable {
+    enum Outcome: Sendable, Equatable {
         /// Everything that was buffered is upstream.
         case drained
         /// A temporary fault: the connection, a lock, a full server.
@@ -25,7 +25,7 @@ struct SyncPolicy: Sendable {
     ///
     /// - Parameter jitter: a number from 0 to 1, drawn by the caller, so that collectors that lost the same database
     ///   don't come back in step.
-    public mutating func wait(after outcome: Outcome, jitter: Double) -> Duration {
+    mutating func wait(after outcome: Outcome, jitter: Double) -> Duration {
         switch outcome {
         case .drained:
             failures = 0

@@ -106,29 +106,57 @@ public struct UploadPass: Sendable {
 
     /// Does the same as ``report(of:failing:within:progress:until:)``, and retries streams whose failure may be caused
     /// by one row or by the batch's size. For a command that makes a single pass; the service has its next pass.
+    ///
+    /// A row that ends the session may crash the whole server, which then recovers by itself.
+    ///
+    /// - Parameters:
+    ///   - patience: How long to wait for the server each time that it can't be reached after it ended a session.
+    ///   - isAway: Called when such a wait begins, with the reason why the server can't be reached.
     public func reportAfterTries(
-        progress: @escaping @Sendable (UploadTotals) -> Void = { _ in }
+        patience: Duration = Self.patience, progress: @escaping @Sendable (UploadTotals) -> Void = { _ in },
+        isAway: @escaping @Sendable (UpstreamError) -> Void = { _ in }
     ) async -> UploadReport {
         var result = await report(progress: progress)
         var tries = 1
-        while result.problem == nil, !Task.isCancelled {
-            let again = EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true }
+        var deadline: ContinuousClock.Instant?
+        while !Task.isCancelled {
+            let again =
+                result.problem == nil
+                ? EventStream.allCases.filter { result.failures[$0]?.mayBeOfRows == true } : streams
             // Each retry of a batch that is too slow, or that ends the session, makes it smaller.
             let shrinks = again.contains { stream in
                 result.failures[stream].map { $0.isSlow || $0.isLostConnection } ?? false
             }
             guard !again.isEmpty, tries < (shrinks ? Self.mostTries : Uploader.triesUntilNarrowed) else { break }
-            tries += 1
+            if let problem = result.problem {
+                guard result.isOfLostServer, let problem = problem as? UpstreamError else { break }
+                if deadline == nil { isAway(problem) }
+                let end = deadline ?? ContinuousClock.now + patience
+                guard ContinuousClock.now < end else { break }
+                deadline = end
+            }
             // Give a temporary fault a moment to pass.
             try? await Task.sleep(for: .milliseconds(300))
             let before = result.totals
             let next = await report(of: again) { progress(before + $0) }
-            for stream in again { result.failures[stream] = next.failures[stream] }
+            // Rows were sent, whether or not the server is away again.
+            if next.problem == nil || next.isOfLostServer {
+                tries += 1
+                deadline = nil
+            }
+            // If the pass did not get to a stream, its last failure still stands.
+            for stream in again where next.problem == nil || next.failures[stream] != nil {
+                result.failures[stream] = next.failures[stream]
+            }
             result.totals = before + next.totals
+            result.missing.merge(next.missing) { $1 }
             result.problem = next.problem
         }
         return result
     }
+
+    /// Long enough for a server to recover from a crash.
+    public static let patience: Duration = .seconds(120)
 
     /// Enough to halve the largest batch to a few rows and find the one at fault.
     private static let mostTries = 25

@@ -67,6 +67,11 @@ public struct UploadReport: Sendable {
     /// What ended the pass for all streams, if anything did.
     public internal(set) var problem: (any Error)?
 
+    /// Whether the server ended a session while rows were sent, and can't be reached since.
+    public var isOfLostServer: Bool {
+        (problem as? UpstreamError)?.isLostConnection == true && failures.values.contains(where: \.isLostConnection)
+    }
+
     /// The report of a pass that has done nothing.
     public init() {}
 

@@ -43,7 +43,8 @@ struct SyntheticTicker {
     private let tape: Int64
     private let anchor: Int64
     private var price: Int64
-    private var day: Int64 = .min
+    /// The New York day, in milliseconds since the Unix epoch.
+    private var day: Range<Int64> = 0..<0
     private var dayWindow = Window()
     private var second = Window()
     private var minute = Window()
@@ -69,8 +70,8 @@ struct SyntheticTicker {
 
     /// Generates the second that begins at `start`, in milliseconds; appends its events in order of time.
     mutating func live(through start: Int64, of feed: SyntheticFeed, to happenings: inout [Happening]) {
-        if start / 86_400_000 != day {
-            day = start / 86_400_000
+        if !day.contains(start) {
+            day = TradingDay(at: start).span
             dayWindow = Window()
         }
         var offsets: [Int64] = []

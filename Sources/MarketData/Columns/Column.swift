@@ -130,7 +130,8 @@ public struct Column: Sendable, Equatable {
     /// The source of a row.
     static let source = Column(
         name: "source", content: .source, targets: [Target(name: "source", content: .source, roles: [])],
-        meaning: "stream; backfill: the REST API, filling a gap; reconcile: a comparison of the day with the tape")
+        meaning: "stream; backfill: fetched for a gap; reconcile: the tape, for a day or a correction that a gap missed"
+    )
 }
 
 extension EventStream {

@@ -28,8 +28,14 @@ public enum EventSource: String, CaseIterable, Sendable, Hashable, BitwiseCopyab
     /// The REST API, filling a gap.
     case backfill
     /// A comparison of a day with the tape, which this row corrects or completes, or the REST API with a correction that
-    /// a gap missed.
+    /// a gap missed; see ``isCorrection(connection:)``.
     case reconcile
+
+    /// Whether a row is a correction that a gap missed. It has ``backfill`` in place of a connection's name, since what
+    /// fills the gap brought it.
+    public func isCorrection(connection: String) -> Bool {
+        self == .reconcile && connection == EventSource.backfill.rawValue
+    }
 }
 
 /// A run of rows read from the buffer's head, of one stream, in sequence order.

@@ -139,11 +139,11 @@ struct ReplayJob: Sendable {
     private func start(_ from: Int64, _ progress: inout Progress) async throws {
         for stream in streams {
             let received = (from - Self.clockSlack) * 1000
-            var beginning = try await buffer.beginning(of: stream, receivedFrom: received)
+            var beginning = try await buffer.beginning(of: stream, receivedFrom: received, trustsClock: false)
             if beginning.heldSince == nil {
                 // The first events may be on their way to the file. If writing fails, the join reports it to the reader.
                 try? await buffer.flush()
-                beginning = try await buffer.beginning(of: stream, receivedFrom: received)
+                beginning = try await buffer.beginning(of: stream, receivedFrom: received, trustsClock: false)
             }
             progress.places[stream] = beginning.after
             guard let heldSince = beginning.heldSince else {

@@ -18,17 +18,18 @@ struct CheckpointPolicy: Sendable {
     static let keptBytes: Int64 = 16 << 20
 
     /// How many unmoved bytes of log are worth a step while nothing waits to be written.
-    var quietBytes: Int64 = 1 << 20
+    private static let quietBytes: Int64 = 1 << 20
     /// How many unmoved bytes of log are moved even though events wait.
-    var busyBytes: Int64 = 8 << 20
-    /// The log's length at which a reader's old snapshot is reported, in bytes.
-    var reportedBytes: Int64 = 64 << 20
-    /// The log's length at which nothing more is written, in bytes.
-    var maximumBytes: Int64 = 256 << 20
+    private static let busyBytes: Int64 = 8 << 20
     /// How long to wait before retrying a step that a reader's snapshot kept from finishing.
-    var pause: Duration = .milliseconds(200)
+    static let pause: Duration = .milliseconds(200)
 
+    /// The log's length at which a reader's old snapshot is reported, in bytes.
+    let reportedBytes: Int64
     private var nextTry: MonotonicTime?
+
+    /// - Parameter maximumBytes: The log's length at which nothing more is written.
+    init(maximumBytes: Int64) { reportedBytes = min(64 << 20, maximumBytes / 2) }
 
     /// What to do now.
     ///
@@ -41,10 +42,12 @@ struct CheckpointPolicy: Sendable {
         guard unmoved > 0 || length > CheckpointPolicy.keptBytes else { return .none }
         if let nextTry, now < nextTry { return .none }
         if length >= reportedBytes { return .truncate }
-        if diskIsTight || unmoved >= busyBytes || (isQuiet && unmoved >= quietBytes) { return .passive }
+        if diskIsTight || unmoved >= Self.busyBytes || (isQuiet && unmoved >= Self.quietBytes) { return .passive }
         return .none
     }
 
     /// Notes how a step ended.
-    mutating func finished(isPinned: Bool, now: MonotonicTime) { nextTry = isPinned ? now.advanced(by: pause) : nil }
+    mutating func finished(isPinned: Bool, now: MonotonicTime) {
+        nextTry = isPinned ? now.advanced(by: Self.pause) : nil
+    }
 }

@@ -34,6 +34,18 @@ enum StoreConnection {
         return try open(path, configuration, "PRAGMA cache_size = -1024;")
     }
 
+    /// Opens a connection that can't write for the time of `body`.
+    static func reading<Value>(
+        _ path: String, _ body: (DatabaseQueue) throws -> Value
+    ) throws(StoreError) -> Value {
+        let reader = try openReader(path)
+        return try StoreError.translating("read", path: path) {
+            let value = try body(reader)
+            try reader.close()
+            return value
+        }
+    }
+
     /// Opens a file that may be damaged, to read what is left of it; `nil` if it can't be opened.
     static func openDamaged(_ path: String) -> DatabaseQueue? {
         // If the file has no bytes, SQLite would remove its log, which may hold everything.

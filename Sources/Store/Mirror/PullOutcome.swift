@@ -15,7 +15,7 @@ public enum PullOutcome: Sendable, Equatable {
 /// What a pull changed.
 public struct PullChanges: Sendable, Equatable {
     /// A group whose members changed.
-    public struct Group: Sendable, Equatable {
+    public struct Group: Sendable, Equatable, Codable {
         /// Which group.
         public var identity: GroupRecord.Identity
         /// How many symbols joined.
@@ -24,6 +24,11 @@ public struct PullChanges: Sendable, Equatable {
         public var removed: Int
         /// How many members have another weight or document.
         public var altered: Int
+
+        private enum CodingKeys: String, CodingKey {
+            case identity = "group"
+            case added, removed, altered
+        }
     }
 
     /// Groups that are new.

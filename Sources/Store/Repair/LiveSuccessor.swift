@@ -16,9 +16,8 @@ struct LiveSuccessor {
         let file = StoreFile(path: path, kind: .ticks)
         let live = StoreFile(.ticks, in: file.directory)
         guard !live.isSame(as: file), case .ours? = try? live.inspect() else { return nil }
-        let reader = try StoreConnection.openReader(live.path)
-        let found: (isNamed: Bool, drops: [Row])? = try StoreError.translating("read", path: live.path) {
-            let found = try reader.read { database -> (isNamed: Bool, drops: [Row])? in
+        let found: (isNamed: Bool, drops: [Row])? = try StoreConnection.reading(live.path) { reader in
+            try reader.read { database -> (isNamed: Bool, drops: [Row])? in
                 // It is recognised by its identifier. If it was opened since, it has another one: then by a
                 // predecessor's, and by the incident that names the damaged file.
                 let isSame = try Bool.fetchOne(
@@ -41,8 +40,6 @@ struct LiveSuccessor {
                         """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
                 return (isNamed, drops)
             }
-            try reader.close()
-            return found
         }
         guard let found else { return nil }
         isTold = found.isNamed

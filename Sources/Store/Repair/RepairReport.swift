@@ -17,7 +17,7 @@ public struct RepairReport: Sendable, Equatable {
     }
 
     /// A table's rows.
-    public struct Table: Sendable, Equatable {
+    public struct Table: Sendable, Equatable, Codable {
         /// The table.
         public var name: String
         /// Rows that are in the fresh file.

@@ -19,7 +19,7 @@ public struct BufferReport: Sendable, Equatable {
     }
 
     /// Events that were dropped, of one stream and for one reason.
-    public struct Drop: Sendable, Equatable {
+    public struct Drop: Sendable, Equatable, Codable {
         /// The stream.
         public var stream: EventStream
         /// Why: `oldest_dropped`, `new_rejected`, `queue_full`, `file_set_aside`, `vanished`, `unreadable`, `closed`,
@@ -33,6 +33,12 @@ public struct BufferReport: Sendable, Equatable {
         public var from: Int64?
         /// The last event's feed time in milliseconds since the Unix epoch, where known.
         public var to: Int64?
+
+        private enum CodingKeys: String, CodingKey {
+            case stream, reason, count, symbols
+            case from = "from_ms"
+            case to = "to_ms"
+        }
     }
 
     /// The file.

@@ -30,6 +30,13 @@ enum DropReason: String, Sendable, CaseIterable {
     /// counts fewer rows than it has numbers comes from a version that joined them.
     static let namesRefused = "reason = '\(discarded.rawValue)' AND count = last_seq - first_seq + 1"
 
+    /// SQL that selects the rows of `drops` that span only numbers under which upstream never had a row, or whose rows
+    /// are counted as lost already.
+    static let namesAbsent = """
+        (reason = '\(requeued.rawValue)'
+        OR reason <> '\(upstreamLost.rawValue)' AND count = last_seq - first_seq + 1)
+        """
+
     /// SQL that selects the rows of a stream after ?1 and through ?2 that upstream may have refused: their dead letters
     /// had to make room, and it is known only between which rows of a symbol those were.
     static func mayBeRefused(_ stream: EventStream) -> String {
@@ -113,11 +120,15 @@ struct DropTally: Sendable, Equatable {
     }
 
     /// Counts rows whose symbols are no longer known.
-    mutating func addUnknown(_ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>) {
+    ///
+    /// - Parameter count: How many; `nil` if each number is that of a row.
+    mutating func addUnknown(
+        _ stream: EventStream, _ reason: DropReason, sequences: ClosedRange<Int64>, count: Int64? = nil
+    ) {
         add(
             Key(stream: stream, symbol: nil, reason: reason, run: sequences.lowerBound),
             Entry(
-                count: sequences.upperBound - sequences.lowerBound + 1, firstSequence: sequences.lowerBound,
+                count: count ?? sequences.upperBound - sequences.lowerBound + 1, firstSequence: sequences.lowerBound,
                 lastSequence: sequences.upperBound))
     }
 }

@@ -225,21 +225,54 @@ public enum GapLog {
     ) throws(StoreError) -> [Symbol: [Int64: (bar: Bar, source: EventSource)]] {
         try reading(directory) { database in
             let first = try received.map { try sequence(receivedFrom: $0 * 1000, database) } ?? 0
-            let rows = try PreparedStatement(
-                reading: """
-                    SELECT \(EventStream.bars.columnList) FROM bars
-                    WHERE seq >= ?1 AND interval_s = ?2 AND start_ms BETWEEN ?3 AND ?4 ORDER BY seq
-                    """, on: database)
-            var run = BatchRun(stream: .bars)
             var found: [Symbol: [Int64: (bar: Bar, source: EventSource)]] = [:]
-            try rows.forEach([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
-                guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return }
-                run.append(row)
-                if let last = run.batch.bars.popLast() {
-                    found[symbol, default: [:]][last.event.start] = (last.event, last.source)
-                }
+            try versions(of: symbols, interval, starts, from: first, database) { row, _ in
+                found[row.event.symbol, default: [:]][row.event.start] = (row.event, row.source)
             }
             return found
+        }
+    }
+
+    /// Returns those versions of some bars that the stream brought after a sequence, and that a fetched version without
+    /// more volume has replaced since.
+    public static func overtaken(
+        directory: String, symbols: Set<Symbol>, interval: Bar.Interval, starts: ClosedRange<Int64>,
+        after sequence: Int64
+    ) throws(StoreError) -> [Bar] {
+        try reading(directory) { database in
+            var streamed: [Symbol: [Int64: Bar]] = [:]
+            var overtaken: [Symbol: [Int64: Bar]] = [:]
+            try versions(of: symbols, interval, starts, from: sequence + 1, database) { row, connection in
+                let (bar, symbol, start) = (row.event, row.event.symbol, row.event.start)
+                let isFetched = row.source == .backfill || row.source.isCorrection(connection: connection)
+                if isFetched, let last = streamed[symbol]?[start], last.volume >= bar.volume, last != bar {
+                    overtaken[symbol, default: [:]][start] = last
+                } else {
+                    overtaken[symbol]?[start] = nil
+                }
+                // A comparison of the day with the tape may lower a bar's volume.
+                if !isFetched { streamed[symbol, default: [:]][start] = row.source == .stream ? bar : nil }
+            }
+            return overtaken.values.flatMap(\.values)
+        }
+    }
+
+    /// Passes the versions of some bars of one length to `each`, in the order of their sequences, with their
+    /// connections.
+    private static func versions(
+        of symbols: Set<Symbol>, _ interval: Bar.Interval, _ starts: ClosedRange<Int64>, from first: Int64,
+        _ database: Database, each: (_ row: Buffered<Bar>, _ connection: String) -> Void
+    ) throws(StoreError) {
+        let rows = try PreparedStatement(
+            reading: """
+                SELECT \(EventStream.bars.columnList) FROM bars
+                WHERE seq >= ?1 AND interval_s = ?2 AND start_ms BETWEEN ?3 AND ?4 ORDER BY seq
+                """, on: database)
+        var run = BatchRun(stream: .bars)
+        try rows.forEach([first, Int64(interval.rawValue), starts.lowerBound, starts.upperBound]) { row in
+            guard let symbol = Symbol(utf8: row.bytes(2)), symbols.contains(symbol) else { return }
+            run.append(row)
+            if let last = run.batch.bars.popLast() { each(last, run.batch.connections[Int(last.connection)]) }
         }
     }
 
@@ -297,12 +330,7 @@ public enum GapLog {
     ) throws(StoreError) -> Result {
         let file = StoreFile(.ticks, in: directory)
         try file.check(to: "read")
-        let reader = try StoreConnection.openReader(file.path)
-        return try StoreError.translating("read", path: file.path) {
-            let result = try reader.read(body)
-            try reader.close()
-            return result
-        }
+        return try StoreConnection.reading(file.path) { try $0.read(body) }
     }
 
     private static func record(_ row: Row, _ fills: GapFills, _ database: Database) throws -> GapRecord {

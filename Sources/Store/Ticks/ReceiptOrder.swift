@@ -53,4 +53,36 @@ enum ReceiptOrder {
             try receipt(stream, through: place, database)
         }
     }
+
+    /// Like ``first(of:in:receivedFrom:_:)``, for the rows of events that happened at a time or later. Those were
+    /// received before it if the clock was behind: the rows before the place that is found show by how much, and the
+    /// search is repeated with the earlier time, of a day before at most.
+    static func first(
+        of stream: EventStream, in bounds: ClosedRange<Int64>, ofEventsFrom microseconds: Int64, _ database: Database
+    ) throws -> Int64 {
+        var place = try first(of: stream, in: bounds, receivedFrom: microseconds, database)
+        var behind = tolerance
+        // The clock may have been even further behind before.
+        for _ in 0..<10 where place > bounds.lowerBound {
+            let found = try min(Int64.fetchOne(database, sql: lead(stream), arguments: [place]) ?? 0, day)
+            guard found > behind else { break }
+            behind = found
+            place = try first(of: stream, in: bounds, receivedFrom: microseconds - behind, database)
+        }
+        return place
+    }
+
+    /// How far events may be ahead of their receipt without a clock that was behind, in microseconds.
+    private static let tolerance: Int64 = 60_000_000
+    private static let day: Int64 = 86_400_000_000
+
+    /// The query for how far the events of the rows before a place were ahead of their receipt at most, in microseconds;
+    /// its parameter is the place.
+    private static func lead(_ stream: EventStream) -> String {
+        """
+        SELECT max(time * 1000 - received_us) FROM
+        (SELECT \(stream.timeColumn) AS time, received_us FROM \(stream.rawValue) WHERE seq < ?1 ORDER BY seq DESC LIMIT 100)
+        WHERE \(isPossible) AND time BETWEEN 0 AND \(UnixTime.possible.upperBound)
+        """
+    }
 }

@@ -33,6 +33,12 @@ public struct ReconcileState: Sendable, Equatable {
     public private(set) var days: [Outcome] = []
     /// When a day is compared next, in milliseconds since the Unix epoch; `nil` before that is known.
     public var next: Int64?
+    /// How far this machine's clock was ahead of the REST server's when they were last compared, in milliseconds; 0 if it
+    /// was not. Days are compared by the server's time.
+    public var clockLead: Int64 = 0
+
+    /// The lead of this machine's clock, in milliseconds, from which it is reported.
+    public static let toleratedLead: Int64 = 60_000
 
     /// Makes a state in which nothing has been compared yet.
     public init(minute: Int) { self.minute = minute }

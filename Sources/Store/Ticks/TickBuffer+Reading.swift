@@ -93,8 +93,11 @@ extension TickBuffer {
 
     /// Finds a stream's first row that was received at a moment or later, in microseconds since the Unix epoch. Uses
     /// binary search, since rows are in the order of their receipt.
+    ///
+    /// - Parameter trustsClock: Whether times of receipt are taken as they are. Otherwise rows of events from the moment
+    ///   on are found even if a clock that was behind dated their receipt earlier.
     public func beginning(
-        of stream: EventStream, receivedFrom microseconds: Int64
+        of stream: EventStream, receivedFrom microseconds: Int64, trustsClock: Bool = true
     ) async throws(StoreError) -> Beginning {
         try await whileOpen(visitors).ask { [board] database in
             let end = board.current[stream].marks.last
@@ -105,8 +108,11 @@ extension TickBuffer {
             guard let oldest = oldest.map(Cells.init) else { return Beginning(after: end) }
             let start: Int64 = try oldest.required("seq")
             let first: Int64? = oldest["time"]
-            let begin = try ReceiptOrder.first(
-                of: stream, in: start...max(start, end), receivedFrom: microseconds, database)
+            let bounds = start...max(start, end)
+            let begin =
+                trustsClock
+                ? try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: microseconds, database)
+                : try ReceiptOrder.first(of: stream, in: bounds, ofEventsFrom: microseconds, database)
             return Beginning(after: begin - 1, heldSince: first.map { max($0, received ?? .min) })
         }
     }

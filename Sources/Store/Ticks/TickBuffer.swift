@@ -137,7 +137,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
         let writer = TickWriter(
             file: file, lock: lock, options: options, opened: opened, handOver: buffer.handOver, board: buffer.board,
             logger: logger)
-        try writer.findOldestPending(again: true)
+        try writer.file.findOldestPending(again: true)
         try WriterThread.start(writer)
         return buffer
     }

@@ -220,12 +220,7 @@ public struct TickHistory: Sendable {
 
     func reading<Value>(_ body: (DatabaseQueue) throws -> Value) throws(StoreError) -> Value {
         guard file.inode != nil else { throw StoreError(.missing, operation: "read", path: file.path) }
-        let connection = try StoreConnection.openReader(file.path)
-        return try StoreError.translating("read", path: file.path) {
-            let value = try body(connection)
-            try connection.close()
-            return value
-        }
+        return try StoreConnection.reading(file.path, body)
     }
 
     /// Reads the file in one snapshot.

@@ -1,5 +1,4 @@
 import GRDBSQLite
-import Glibc
 import Logging
 import MarketData
 
@@ -9,82 +8,42 @@ import MarketData
 /// Between commits it moves the log into the file, deletes old rows and watches the disk, one small step at a time.
 final class TickWriter {
     /// Problems that are logged immediately and then every half minute.
-    enum Problem {
-        case writing, dropping, pinned, clock
+    private enum Problem {
+        case writing, pinned
     }
 
-    /// A transaction whose outcome is not known yet.
-    struct Attempt {
-        var last: StreamSequences
-        var hasEvents: Bool
-        var notes: Int64
-        /// Whether it comes from the upkeep and holds no work of the queue.
-        var isUpkeep: Bool
-        /// The dead letters that were replaced by a row, with the row's number.
-        var placed: [(letter: SettledLetter, number: Int64)] = []
-        /// The file's dead letters by stream; `nil` if the transaction doesn't change them.
-        var letters: [EventStream: Int64]?
-        /// Dead letters that were given up.
-        var discarded: Int64 = 0
-        /// Dead letters that made room for newer ones.
-        var lettersDropped: Int64 = 0
-        /// How many rows the transaction adds to `gaps`.
-        var gaps: Int64 = 0
-        /// How many of them are not taken over from a lost file: those were counted when they were recorded.
-        var newGaps: Int64 = 0
-    }
+    /// How many rows one transaction deletes: a few milliseconds.
+    private static let deletionStep: Int64 = 5000
+    /// How long incidents, and gaps that lack nothing, are kept, in microseconds. What is missing, and what was compared, is
+    /// kept for good: people ask for the coverage of any day.
+    private static let notesKept: Int64 = 400 * 86_400_000_000
 
-    let file: StoreFile
-    let options: TickBuffer.Options
-    let identity: TickConnection.Identity
-    let handOver: HandOver
-    let board: Board
-    let logger: Logger
-    let lock: FileLock
+    let file: TickFile
+    private let options: TickBuffer.Options
+    private let handOver: HandOver
+    private let board: Board
+    private let logger: Logger
 
-    var connection: TickConnection?
-    var attempt: Attempt?
-    var notes: Int64
-    var checkpoints = CheckpointPolicy()
-    var backoff = WriteBackoff()
-    var problems = LogThrottle<Problem, MonotonicTime>()
-    var reserve: DiskReserve
-    var carried: CarriedLosses
-    var room = RoomState()
-    var isPinned = false
-    /// Whether gaps were written since the open ones were counted.
-    var openGapsMayDiffer = false
-    /// Since when events were missed when the file was opened, in milliseconds since the Unix epoch.
-    let missedSince: Int64?
-    /// See ``TickConnection/Contents/created``.
-    let created: Int64?
-    /// No row gets an earlier time of receipt than a row before it, whatever the clock does; while the clock is behind,
-    /// each batch gets a later one.
-    private var greatestReceipt: Int64
-    var places: FilePlaces
-    var schedule = UpkeepSchedule(now: .now())
+    private var checkpoints: CheckpointPolicy
+    private var backoff = WriteBackoff()
+    private var problems = LogThrottle<Problem, MonotonicTime>()
+    private var reserve: DiskReserve
+    private var room = RoomState()
+    private var isPinned = false
+    private var schedule = UpkeepSchedule(now: .now())
 
     init(
         file: StoreFile, lock: FileLock, options: TickBuffer.Options, opened: OpenedTicks, handOver: HandOver,
         board: Board, logger: Logger
     ) {
-        self.lock = lock
-        self.file = file
+        self.file = TickFile(
+            file, lock: lock, options: options, opened: opened, handOver: handOver, board: board, logger: logger)
         self.options = options
         self.handOver = handOver
         self.board = board
         self.logger = logger
-        identity = opened.identity
-        connection = opened.connection
-        notes = opened.contents.notes
-        greatestReceipt = opened.greatestReceipt
-        carried = opened.carried
-        missedSince = opened.previousLife?.missedSince
-        created = opened.contents.created
-        checkpoints.maximumBytes = options.maximumLogBytes
-        checkpoints.reportedBytes = min(checkpoints.reportedBytes, options.maximumLogBytes / 2)
+        checkpoints = CheckpointPolicy(maximumBytes: options.maximumLogBytes)
         reserve = DiskReserve(directory: file.directory)
-        places = FilePlaces(file)
     }
 
     /// Writes until the buffer is closed.
@@ -112,33 +71,19 @@ final class TickWriter {
     private func write(_ taken: HandOver.Work) {
         settleUpkeep()
         var work = taken
-        carried.drops.add(work.notes.drops)
-        work.notes.drops = DropTally()
-        carried.incidents += work.notes.incidents
-        work.notes.incidents = []
-        var lead: Int64 = 0
-        for place in work.batches.indices {
-            let received = work.batches[place].receivedMicroseconds
-            lead = max(lead, greatestReceipt - received)
-            // A microsecond more: with the same time, the earlier of two versions of a bar could replace the later.
-            greatestReceipt = received < greatestReceipt ? greatestReceipt + 1 : received
-            work.batches[place].receivedMicroseconds = greatestReceipt
-        }
-        if lead > Self.clockTolerance { noteLead(lead) }
-        if let damage = work.damage, damage.generation == board.generation { setAside(because: damage.error) }
+        file.take(&work)
+        if let damage = work.damage, damage.generation == board.generation { file.setAside(because: damage.error) }
         work.damage = nil
-        if let ledger = work.notes.ledger { agree(with: ledger) }
+        if let ledger = work.notes.ledger { file.agree(with: ledger) }
         while true {
             do {
-                if connection == nil, try reopen() {
+                if !file.isOpen, try file.reopen() {
                     // The transaction of unknown outcome turned out to be in the file.
-                    publish(work, took: .zero, isCounted: true)
+                    file.publish(work, took: nil)
                 } else {
                     try holdLogBound()
                     try makeRoom(for: &work)
-                    let start = MonotonicTime.now()
-                    try commit(work)
-                    publish(work, took: MonotonicTime.now().since(start), isCounted: false)
+                    try file.write(work)
                 }
                 if work.events > 0 { room.wroteEvents() }
                 if room.isRefused { publishState() } else { recovered() }
@@ -147,12 +92,12 @@ final class TickWriter {
                 // The state is published first: whoever learns of a failure must see it there.
                 publishFailure(error)
                 handOver.failed(error)
-                if error.reason == .diskFull, connection != nil, work.batches.count > 1, work.events > 1000 {
+                if error.reason == .diskFull, file.isOpen, work.batches.count > 1, work.events > 1000 {
                     // A small transaction takes little room in the log, and may still fit.
                     for piece in work.split(most: 1000) { write(piece) }
                     return
                 }
-                guard triesAgain(after: error, work: &work) else { return giveUp(work) }
+                guard triesAgain(after: error, work: &work) else { return file.giveUp(work) }
             }
         }
     }
@@ -160,9 +105,9 @@ final class TickWriter {
     /// Finds out what became of a transaction of the upkeep whose outcome is unknown, before anything is added to what
     /// it stored: if it is in the file, that proves nothing of the work that comes now.
     private func settleUpkeep() {
-        while attempt != nil, connection == nil {
+        while file.isInDoubt {
             do {
-                if try !reopen() { attempt = nil }
+                if try !file.reopen() { file.forgetAttempt() }
             } catch {
                 publishFailure(error)
                 handOver.failed(error)
@@ -172,225 +117,326 @@ final class TickWriter {
         }
     }
 
-    /// How far rows may be dated ahead of the clock before that is logged, in microseconds.
-    private static let clockTolerance: Int64 = 5_000_000
-
-    /// Logs that rows are dated just after the last ones, which is later than the clock shows.
-    private func noteLead(_ microseconds: Int64) {
-        guard let count = problems.occurred(.clock, "", now: .now()) else { return }
-        logger.warning(
-            "the clock is behind the time at which earlier rows were received; until it catches up, new rows are dated just after those; run edgetick doctor to check the clock",
-            metadata: ["ahead_seconds": "\(microseconds / 1_000_000)", "count": "\(count)"])
-    }
-
-    private func commit(_ work: HandOver.Work, isUpkeep: Bool = false) throws(StoreError) {
-        guard let connection else { throw StoreError(.closed, operation: "append to", path: file.path) }
-        let statistics = board.current
-        let start = statistics.lastSequences
-        var last = start
-        let hasNotes = !work.notes.isEmpty || !carried.isEmpty
-        let noteCount = notes + (hasNotes ? 1 : 0)
-        let now = WallClock.microseconds()
-        let settled = try connection.standing(work.notes.settled, through: statistics[.bars].marks.last)
-        let requeued = settled.compactMap(\.batch)
-        for batch in work.batches + requeued { last.advance(by: batch) }
-        guard hasNotes || work.acknowledged || work.events > 0 else { return }
-        attempt = Attempt(
-            last: last, hasEvents: work.events > 0 || !requeued.isEmpty, notes: noteCount, isUpkeep: isUpkeep)
-        let mustSync = options.synchronous == .normal && work.notes.precedesUpload
-        try connection.transaction(mustSync: mustSync) { () throws(StoreError) in
-            var position = start
-            // New letters come before the ledger's word: if they are still here because their request failed, their
-            // rows wait again.
-            for letter in work.notes.letters { try connection.notes.add(letter) }
-            if let ledger = work.notes.ledger {
-                for stream in ledger.keys {
-                    let marks = statistics[stream].marks
-                    try connection.notes.takeBack(stream, to: marks.acknowledged, sentAgain: marks.sentAgain)
-                }
-            }
-            // Letters are put back first: a bar that has just arrived is the newer version and must get the greater
-            // number.
-            let left = try settle(settled, after: &position, statistics)
-            for batch in work.batches { try connection.inserter.insert(batch, last: &position) }
-            attempt?.last = position
-            attempt?.hasEvents = position != start
-            attempt?.discarded = left.total
-            if work.acknowledged {
-                for stream in EventStream.allCases {
-                    try connection.notes.mark(
-                        stream, acknowledged: statistics[stream].marks.acknowledged,
-                        deletedThrough: statistics[stream].marks.deleted)
-                }
-            }
-            guard hasNotes else { return handOver.committing() }
-            for (stream, sequence) in work.notes.sentAgain {
-                try connection.notes.sendAgain(stream, through: sequence)
-            }
-            for (stream, sequence) in work.notes.gone { try connection.notes.note(gone: sequence, of: stream) }
-            for move in work.notes.moves { try connection.notes.add(move, under: identity.id) }
-            for (id, stream) in work.notes.forgotten { try connection.notes.forget(id, stream) }
-            // Gaps taken over from a lost file come first: what follows may end some of them.
-            var losses = carried
-            losses.drops.add(left)
-            let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
-            let newGaps = try connection.notes.add(work.notes.gaps, now: now)
-            attempt?.newGaps = newGaps
-            attempt?.gaps = newGaps + taken
-            for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
-            let settlesGaps = work.notes.fills.contains { $0.state != nil }
-            if !work.notes.gaps.isEmpty || settlesGaps || !losses.gaps.isEmpty { openGapsMayDiffer = true }
-            for day in work.notes.reconciled { try connection.notes.add(day) }
-            if work.notes.changesLetters { attempt?.letters = try connection.notes.letterCounts() }
-            try boundLetters(statistics, now: now)
-            try connection.notes.count(notes: noteCount)
-        }
-    }
-
-    /// Takes dead letters out of the file, in the transaction under way, and moves the rows of those that are put back
-    /// to the end. A letter that is no longer there has been settled before, or its row waits again.
-    ///
-    /// - Returns: The counts of those that were discarded, and the numbers of the rows that moved. A letter whose row
-    ///   waits is not lost, and one whose row was deleted before it was upstream was counted then.
-    private func settle(
-        _ letters: [SettledLetter], after position: inout StreamSequences, _ statistics: BufferStatistics
-    ) throws(StoreError) -> DropTally {
-        guard let connection else { return DropTally() }
-        var settled: [SettledLetter] = []
-        for letter in letters {
-            guard try connection.notes.removeLetter(letter.stream, letter.sequence) else { continue }
-            if let batch = letter.batch {
-                try connection.inserter.insert(batch, last: &position)
-                attempt?.placed.append((letter, position[letter.stream]))
-                // Otherwise the event would be there twice, and go up twice if the database went back.
-                if try connection.notes.remove(letter.stream, letter.sequence) { settled.append(letter) }
-            } else if letter.sequence <= statistics[letter.stream].marks.acknowledged {
-                settled.append(letter)
-            }
-        }
-        return DropTally(settling: settled)
-    }
-
-    /// Stores carried losses without waiting for events.
-    func storeCarried() throws(StoreError) {
-        guard !carried.isEmpty else { return }
-        let nothing = HandOver.Work()
-        let start = MonotonicTime.now()
-        try commit(nothing, isUpkeep: true)
-        publish(nothing, took: MonotonicTime.now().since(start), isCounted: false)
-    }
-
-    /// Drops the oldest dead letters beyond the limit, in the transaction under way.
-    private func boundLetters(_ statistics: BufferStatistics, now: Int64) throws(StoreError) {
-        let excess = (attempt?.letters?.values.reduce(0, +) ?? 0) - options.maximumLetters
-        guard let connection, excess > 0 else { return }
-        var tally = DropTally()
-        try connection.notes.deleteOldestLetters(excess, settled: statistics, into: &tally)
-        guard !tally.isEmpty else { return }
-        try connection.notes.add(tally, episode: currentEpisode(), now: now)
-        attempt?.letters = try connection.notes.letterCounts()
-        attempt?.lettersDropped = tally.total
-    }
-
-    /// Updates the marks after the sync; `isCounted` says that the statistics already include the notes.
-    func publish(_ work: HandOver.Work, took duration: Duration, isCounted: Bool) {
-        guard let attempt else { return }
-        self.attempt = nil
-        let hadNotes = attempt.notes != notes
-        notes = attempt.notes
-        let drops = carried.drops.total
-        if hadNotes, !isCounted { carried.areStored() }
-        for (letter, number) in attempt.placed { letter.placed(number) }
-        showDrops { statistics in
-            for stream in EventStream.allCases {
-                let before = statistics[stream].marks.last
-                statistics[stream].appended += attempt.last[stream] - before
-                statistics[stream].marks.last = attempt.last[stream]
-            }
-            statistics.commits += 1
-            statistics.lastCommit = duration
-            statistics.latestReceipt = greatestReceipt / 1000
-            if hadNotes { statistics.recordedGaps += max(0, attempt.newGaps) }
-            if hadNotes, !isCounted {
-                statistics.drops += drops + attempt.discarded + attempt.lettersDropped
-                statistics.gaps += attempt.gaps
-                if let letters = attempt.letters { statistics.letters = letters }
-            }
-        }
-        if attempt.lettersDropped > 0 { logLettersDropped(attempt.lettersDropped) }
-        if hadNotes { board.notesChanged() }
-        do {
-            try findOldestPending(again: work.acknowledged || work.notes.ledger != nil)
-        } catch {
-            // The rows are durable; the next write meets the same problem and deals with it.
-            logger.debug("the oldest waiting row could not be read", metadata: ["error": "\(error)"])
-        }
-    }
-
-    /// Looks up when the streams' first waiting rows were received: reads one row by its number, and only if it has
-    /// changed.
-    func findOldestPending(again: Bool) throws(StoreError) {
-        guard let connection else { return }
-        for stream in EventStream.allCases {
-            let known = board.current[stream]
-            var oldest = known.pending > 0 ? known.oldestPendingMilliseconds : nil
-            if known.pending > 0, again || oldest == nil {
-                oldest = try connection.received(stream, from: known.marks.settled + 1).map { $0 / 1000 }
-            }
-            if oldest != known.oldestPendingMilliseconds {
-                board.update { $0[stream].oldestPendingMilliseconds = oldest }
-            }
-        }
-    }
-
     /// Closes the file for good.
     private func end() {
-        do {
-            if !carried.isEmpty {
-                if connection == nil { _ = try reopen() }
-                try storeCarried()
-            }
-            if connection != nil, options.isCollecting { try signLife() }
-            if let connection, try !connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) {
-                logger.debug("a reader kept the write-ahead log from being emptied; the next start does it")
-            }
-            try TickConnection.close(&connection)
-        } catch {
-            logger.warning(
-                "the buffer did not close cleanly; the next start recovers it", metadata: ["error": "\(error)"])
-        }
+        file.close()
         reserve.release()
-        let rest = handOver.end()
-        if !rest.isEmpty || !carried.isEmpty { giveUp(rest) }
-        lock.release()
+        file.release(losing: handOver.end())
         handOver.writerEnded()
     }
 
-    /// Logs what a closing buffer could no longer write.
-    private func giveUp(_ work: HandOver.Work) {
-        carried.drops.add(work.notes.drops)
-        guard work.events > 0 || !work.notes.gaps.isEmpty || !carried.drops.isEmpty || !carried.gaps.isEmpty else {
-            return
+    // MARK: Failures
+
+    /// Does what the failure requires before the next attempt, and waits; returns whether to make one.
+    private func triesAgain(after error: StoreError, work: inout HandOver.Work) -> Bool {
+        switch error.reason {
+        case .busy, .pinned:
+            // Nothing was written; without a connection an earlier attempt's outcome is still open.
+            if file.isOpen { file.forgetAttempt() }
+        case .diskFull:
+            room.diskIsFull()
+            if file.isOpen { freeRoomOnFullDisk(work: &work) } else { reserve.release() }
+        case .damaged:
+            file.closeAfterFailure()
+            file.setAside(because: error)
+        case .statement:
+            file.forgetAttempt()
+            file.closeAfterFailure()
+        default:
+            file.closeAfterFailure()
         }
-        var lost = DropTally()
-        for batch in work.batches where batch.source == .stream { lost.add(batch, .closed) }
+        // A damaged file that a command leaves as it is gets no better.
+        if let end = handOver.closesAt, board.damage != nil || MonotonicTime.now() >= end { return false }
+        handOver.pause(error.reason == .pinned ? CheckpointPolicy.pause : backoff.failed())
+        return true
+    }
+
+    /// Reports that writing fails: in the statistics, and in the log immediately and then every half minute.
+    private func publishFailure(_ error: StoreError) {
+        if error.reason == .diskFull { lookAtDisk() }
+        file.showDrops { $0.state = error.reason == .diskFull ? .diskFull : .failing(message: error.description) }
+        guard let count = problems.occurred(.writing, "\(error.reason)", now: .now()) else { return }
         logger.error(
-            "events were lost, because the buffer could not be written before it closed",
-            metadata: [
-                "events": "\(lost.total)", "gaps": "\(work.notes.gaps.gaps.count + carried.gaps.count)",
-                "earlier_drops": "\(carried.drops.total)",
-                "symbols": "\(Set(lost.entries.keys.map(\.symbol)).count)", "path": "\(file.path)",
-            ])
-        let dropped = lost.total + carried.drops.total
-        carried.areStored()
-        showDrops { $0.drops += dropped }
-        attempt = nil
+            "the buffer can't be written; events wait in memory and the write is tried again",
+            metadata: ["error": "\(error)", "failures": "\(count)"])
     }
 
-    /// Updates the statistics, and in the same step what they show of the drops that aren't in the file yet.
-    func showDrops(_ change: (inout BufferStatistics) -> Void) {
-        handOver.keepsDrops(carried.drops.total) { board.update(change) }
+    /// Notes that a write succeeded.
+    private func recovered() {
+        backoff.succeeded()
+        if problems.ended(.writing) {
+            logger.notice("writing to the buffer works again", metadata: ["path": "\(file.path)"])
+        }
+        publishState()
     }
 
-    func currentEpisode() -> Int64 { carried.episode(now: .now(), wall: WallClock.microseconds()) }
+    /// Shows the state that follows from what is known.
+    private func publishState() {
+        let length = file.logBytes.length
+        let pinned = isPinned ? file.pinnedError(length: length).description : nil
+        board.update { statistics in
+            statistics.pinnedLog = pinned
+            statistics.state = room.state
+            if let pinned, length >= options.maximumLogBytes { statistics.state = .failing(message: pinned) }
+        }
+    }
+
+    /// Reports that a reader's snapshot makes the log grow; at its limit, nothing more is written.
+    private func pinned(length: Int64) {
+        isPinned = true
+        let error = file.pinnedError(length: length)
+        board.update { statistics in
+            statistics.pinnedLog = error.description
+            if length >= options.maximumLogBytes { statistics.state = .failing(message: error.description) }
+        }
+        guard let count = problems.occurred(.pinned, "\(error.reason)", now: .now()) else { return }
+        logger.error(
+            "a reader keeps the buffer's log from being emptied", metadata: ["error": "\(error)", "tries": "\(count)"])
+    }
+
+    /// Notes that the log can be emptied again.
+    private func unpinned() {
+        guard isPinned else { return }
+        isPinned = false
+        if problems.ended(.pinned) {
+            logger.notice("the buffer's write-ahead log can be emptied again", metadata: ["path": "\(file.path)"])
+        }
+        publishState()
+    }
+
+    // MARK: Room
+
+    /// Makes `work` fit under the limit: uploaded rows go first, then whatever the policy says.
+    private func makeRoom(for work: inout HandOver.Work) throws(StoreError) {
+        guard var used = try file.usage()?.used else { return }
+        let wanted = options.maximumBytes - Int64(work.bytes)
+        if used > wanted {
+            // A little more than needed, so that not every commit has to make room.
+            let target = wanted - min(8 << 20, options.maximumBytes / 200)
+            let before = board.current
+            while used > target {
+                // A row takes more than 50 bytes, so this never deletes more than twice what is needed.
+                let rows = min(Self.deletionStep, max(50, (used - target) / 50))
+                guard try deleteStep(rows) > 0 else { break }
+                used = try file.usage()?.used ?? 0
+            }
+            let now = board.current
+            // Dropped dead letters are not lost events.
+            room.madeRoom(
+                isFull: used > wanted || now.drops - before.drops > before.deadLetters - now.deadLetters)
+        } else if used < wanted - options.maximumBytes / 50 || hasUploadedRows {
+            // While every row waits for upload, a little free room means nothing: the file is soon full again.
+            room.hasRoom()
+        }
+        board.update { $0.usedBytes = used }
+        if options.fullPolicy == .rejectNew, used > wanted || room.isRefused(now: .now()) { reject(&work) }
+    }
+
+    /// Whether some rows can be deleted without a loss.
+    private var hasUploadedRows: Bool {
+        board.current.streams.values.contains { $0.marks.deletable > $0.marks.deleted }
+    }
+
+    /// Checks again whether the file is full, for when no events arrive to be written.
+    private func lookForRoom() throws(StoreError) {
+        guard room.isFull, !room.isDiskTight else { return }
+        var nothing = HandOver.Work()
+        try makeRoom(for: &nothing)
+        if !room.isFull { publishState() }
+    }
+
+    /// Counts new events as dropped and forgets them. Fetched events are not lost: whoever fetched them learns that
+    /// there was no room.
+    private func reject(_ work: inout HandOver.Work) {
+        let lost = work.batches.filter { $0.source == .stream }
+        for batch in lost { file.reject(batch) }
+        let count = lost.reduce(0) { $0 + $1.count }
+        board.update { $0.noRoom += Int64(count) }
+        handOver.turnAway(work.batches.count { $0.source != .stream })
+        work.batches = []
+        work.events = 0
+        room.rejected()
+    }
+
+    /// After the disk turned out to be full: releases the reserve, moves the log into the file, and deletes as the
+    /// policy says.
+    ///
+    /// Rows that wait are deleted only while the file has too few free pages for what has to be written. A file that
+    /// has them and still can't be written would gain nothing from losing more.
+    private func freeRoomOnFullDisk(work: inout HandOver.Work) {
+        file.forgetAttempt()
+        reserve.release()
+        do {
+            _ = try file.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            let needed = Int64(work.bytes) * 2 + (256 << 10)
+            while let free = try file.usage()?.free, free < needed {
+                guard try deleteStep(Self.deletionStep) > 0 else { break }
+            }
+            _ = try file.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            guard options.fullPolicy == .rejectNew, let free = try file.usage()?.free, free < needed else { return }
+            room.refused(now: .now())
+            reject(&work)
+        } catch {
+            publishFailure(error)
+            if options.fullPolicy == .rejectNew {
+                room.refused(now: .now())
+                reject(&work)
+            }
+            if error.reason != .diskFull { file.closeAfterFailure() }
+        }
+    }
+
+    /// Deletes some of the oldest rows, and returns how many: uploaded ones, else dead letters, else waiting ones if
+    /// the policy says so. One that an upload is sending at this moment is counted as dropped and may still arrive.
+    func deleteStep(_ rows: Int64) throws(StoreError) -> Int64 {
+        let statistics = board.current
+        if let stream = try file.oldest(where: { $0.deletable > $0.deleted }) {
+            let marks = statistics[stream].marks
+            let through = min(marks.deletable, marks.deleted + rows)
+            try file.delete(stream, through: through, marks: marks)
+            return through - marks.deleted
+        }
+        if statistics.deadLetters > 0 {
+            let deleted = try file.deleteLetters(rows)
+            if deleted > 0 { return deleted }
+        }
+        // Here too, the newest row stays.
+        guard options.fullPolicy == .dropOldest, let stream = try file.oldest(where: { $0.pending > 1 }) else {
+            return 0
+        }
+        let marks = statistics[stream].marks
+        let through = min(marks.last - 1, marks.settled + rows)
+        try file.delete(stream, through: through, marks: marks, countingFrom: marks.settled)
+        return through - marks.settled
+    }
+
+    // MARK: Upkeep
+
+    /// Does what is due.
+    ///
+    /// - Returns: Whether more is due at once.
+    func keepUp() -> Bool {
+        do {
+            let now = MonotonicTime.now()
+            if now >= schedule.watch { try watch(now) }
+            guard file.isOpen else { return false }
+            if options.isCollecting, now >= schedule.signOfLife {
+                try signLife()
+                recovered()
+            }
+            try moveLog()
+            if try expireStep(now) { return true }
+            return try forgetStep(now)
+        } catch {
+            publishFailure(error)
+            switch error.reason {
+            case .busy, .pinned, .diskFull:
+                // Nothing was written; without a connection an earlier attempt's outcome is still open.
+                if file.isOpen { file.forgetAttempt() }
+            default:
+                file.closeAfterFailure()
+                if error.reason == .damaged { file.setAside(because: error) }
+            }
+            schedule.failed(until: .now().advanced(by: backoff.failed()))
+            return false
+        }
+    }
+
+    /// Writes a sign of life to the file, so that the next collector knows since when none was running.
+    func signLife() throws(StoreError) {
+        schedule.gaveSignOfLife(now: .now())
+        try file.signLife()
+    }
+
+    /// Empties a log that has reached its limit; throws if it can't, so that the log doesn't grow beyond that.
+    private func holdLogBound() throws(StoreError) {
+        guard file.logBytes.length >= options.maximumLogBytes else { return }
+        guard try !file.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) else { return }
+        pinned(length: file.logBytes.length)
+        throw file.pinnedError(length: file.logBytes.length)
+    }
+
+    /// Checks the disk, the lock and whether the files are still in place, and opens the file again after a failure.
+    private func watch(_ now: MonotonicTime) throws(StoreError) {
+        schedule.watched(now: now)
+        file.noteFilesSetAside()
+        try file.holdLock()
+        if !file.isOpen {
+            _ = try file.reopen()
+            try file.storeCarried()
+            recovered()
+        }
+        lookAtDisk()
+        try lookForRoom()
+        if !room.isFull { reserve.hold() }
+        try file.checkPlaces()
+        try file.measure()
+    }
+
+    /// Publishes how much room the disk has, and logs when it becomes low and when there is enough again.
+    private func lookAtDisk() {
+        guard let space = DiskReserve.space(in: reserve.directory) else { return }
+        board.update { statistics in
+            statistics.diskFreeBytes = space.free
+            statistics.diskSizeBytes = space.total
+        }
+        let isLow = board.current.diskIsLow
+        guard room.look(free: space.free, isLow: isLow) else { return }
+        let metadata: Logger.Metadata = [
+            "free": "\(space.free)", "size": "\(space.total)", "directory": "\(reserve.directory)",
+        ]
+        if isLow {
+            logger.warning("the buffer's disk is nearly full; free some space", metadata: metadata)
+        } else {
+            logger.notice("the buffer's disk has enough free space again", metadata: metadata)
+        }
+    }
+
+    private func moveLog() throws(StoreError) {
+        let log = file.logBytes
+        let now = MonotonicTime.now()
+        if log.length < checkpoints.reportedBytes { unpinned() }
+        let step = checkpoints.next(
+            unmoved: log.unmoved, length: log.length, isQuiet: handOver.isQuiet, diskIsTight: room.isDiskTight, now: now
+        )
+        guard step != .none else { return }
+        // If the log was truncated, what it lacks must not be moved into the file.
+        try file.checkPlaces()
+        let isDone = try file.checkpoint(
+            step == .truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE)
+        checkpoints.finished(isPinned: !isDone, now: MonotonicTime.now())
+        if !isDone, log.length >= checkpoints.reportedBytes { pinned(length: log.length) }
+    }
+
+    /// Deletes uploaded rows that are older than the retention, one step of one stream. Only a collector does: a command
+    /// may be there to send old rows of a repaired copy again.
+    private func expireStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
+        guard now >= schedule.retention else { return false }
+        guard options.isCollecting else {
+            schedule.expired(now: now, kept: options.retention)
+            return false
+        }
+        let cutoff = WallClock.microseconds() - options.retention.nanoseconds / 1000
+        let statistics = board.current
+        for stream in EventStream.allCases {
+            let marks = statistics[stream].marks
+            guard marks.deletable > marks.deleted else { continue }
+            let end = min(marks.deletable, marks.deleted + Self.deletionStep)
+            let through = try file.lastExpired(stream, after: marks.deleted, through: end, cutoff: cutoff)
+            guard through > marks.deleted else { continue }
+            try file.delete(stream, through: through, marks: marks)
+            if through == end { return true }
+        }
+        schedule.expired(now: now, kept: options.retention)
+        return false
+    }
+
+    /// Deletes gaps that lack nothing, and incidents, that are older than ``notesKept``, a few at a time.
+    private func forgetStep(_ now: MonotonicTime) throws(StoreError) -> Bool {
+        guard options.isCollecting, now >= schedule.forgetting else { return false }
+        let moment = WallClock.microseconds() - Self.notesKept
+        guard try !file.forgetNotes(before: moment, most: Self.deletionStep) else { return true }
+        schedule.forgot(now: now)
+        return false
+    }
 }

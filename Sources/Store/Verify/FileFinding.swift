@@ -1,9 +1,9 @@
 public import MarketData
 
 /// One finding of the verification of a local file.
-public struct FileFinding: Sendable, Equatable {
+public struct FileFinding: Sendable, Equatable, Codable {
     /// What was checked.
-    public enum Check: String, Sendable, CaseIterable {
+    public enum Check: String, Sendable, CaseIterable, Codable {
         /// Whether SQLite can read the file, and every page of it.
         case structure
         /// Which program the file belongs to, and its version.

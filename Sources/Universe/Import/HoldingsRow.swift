@@ -94,7 +94,7 @@ enum HoldingsRow: Equatable {
     private static let compactClasses: [String: String] = [
         "BRKA": "BRK.A", "BRKB": "BRK.B", "BFA": "BF.A", "BFB": "BF.B", "LENB": "LEN.B", "HEIA": "HEI.A",
         "MOGA": "MOG.A", "MOGB": "MOG.B", "UHALB": "UHAL.B", "CRDA": "CRD.A", "CRDB": "CRD.B", "GEFB": "GEF.B",
-        "HUBB": "HUBB", "LGFA": "LGF.A", "LGFB": "LGF.B", "AKOB": "AKO.B",
+        "LGFA": "LGF.A", "LGFB": "LGF.B", "AKOB": "AKO.B",
     ]
 
     private static func withClass(_ ticker: String, name: String) -> String {

@@ -13,7 +13,7 @@ public struct SectorDerivation: Sendable, Equatable {
     }
 
     /// How many stocks have a sector.
-    public struct Coverage: Sendable, Equatable {
+    public struct Coverage: Sendable, Equatable, Codable {
         /// Stocks that are in some universe or ETF.
         public var stocks: Int
         /// Those of them that have a sector.

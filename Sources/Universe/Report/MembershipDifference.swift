@@ -3,13 +3,19 @@ public import MarketData
 /// How a group's new members differ from those before. Pure.
 public struct MembershipDifference: Sendable, Equatable {
     /// A member whose weight changes.
-    public struct Reweighting: Sendable, Equatable {
+    public struct Reweighting: Sendable, Equatable, Codable {
         /// The symbol.
         public var symbol: String
         /// The weight before.
         public var old: Double?
         /// The weight from now on.
         public var new: Double?
+
+        private enum CodingKeys: String, CodingKey {
+            case symbol
+            case old = "from"
+            case new = "to"
+        }
     }
 
     /// Symbols that join, sorted.

@@ -1,9 +1,9 @@
 public import MarketData
 
 /// Something that `universe validate` found.
-public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
+public struct UniverseFinding: Sendable, Equatable, Codable, CustomStringConvertible {
     /// What was checked.
-    public enum Check: String, Sendable, CaseIterable {
+    public enum Check: String, Sendable, CaseIterable, Codable {
         /// Groups without members.
         case empty
         /// Members that are not symbols the feed could send, or are not spelt as the feed spells them.
@@ -38,6 +38,11 @@ public struct UniverseFinding: Sendable, Equatable, CustomStringConvertible {
     public var text: String
     /// Whether `--fix` fixes it.
     public var isFixable = false
+
+    private enum CodingKeys: String, CodingKey {
+        case severity, check, group, text
+        case isFixable = "fixable"
+    }
 
     /// One line.
     public var description: String {

@@ -31,7 +31,6 @@ enum CacheValue: Sendable {
     case stockGroups([StockGroup])
     case classification(StockClassification)
     case sectors([String: String])
-    case names([String])
     case groups([UniverseGroup])
 
     /// About how many bytes the answer takes; a short text is stored inline and costs nothing more.
@@ -49,7 +48,6 @@ enum CacheValue: Sendable {
             return 32 + groups.reduce(0) { $0 + MemoryLayout<StockGroup>.stride + long($1.name) }
         case .classification: return 0
         case .sectors(let sectors): return 32 + sectors.reduce(0) { $0 + 48 + long($1.key) + long($1.value) }
-        case .names(let names): return 32 + names.reduce(0) { $0 + 16 + long($1) }
         case .groups(let groups):
             return 32
                 + groups.reduce(0) {

@@ -107,11 +107,8 @@ public final class RelationshipCache: Sendable {
     /// Returns the members of an ETF, a sector or a theme, as `kind` says, by symbol; empty when there is none of that
     /// name. A sector's have no weights.
     func members(_ kind: RelationshipKind, of name: String) async throws(StoreError) -> [GroupMember] {
-        switch try await stored(CacheKey(kind, name)) {
-        case .members(let members): return members
-        case .names(let names): return names.map { GroupMember(symbol: $0) }
-        default: return []
-        }
+        guard case .members(let members) = try await stored(CacheKey(kind, name)) else { return [] }
+        return members
     }
 
     /// Returns the ETFs that hold a stock, sorted by name.

@@ -1,3 +1,5 @@
+import Store
+
 /// The questions that the relationship cache answers.
 public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
     /// The symbols of a universe key.
@@ -16,6 +18,18 @@ public enum RelationshipKind: String, Sendable, CaseIterable, Codable {
     case themeMembers = "theme_members"
     /// The groups of a type, with their member counts.
     case groups
+}
+
+extension GroupType {
+    /// The question about the members of a group of this type; `nil` if there is none.
+    var memberKind: RelationshipKind? {
+        switch self {
+        case .etf: .etfHoldings
+        case .sector: .sectorStocks
+        case .theme: .themeMembers
+        case .universe, .segment, .custom: nil
+        }
+    }
 }
 
 /// An ETF that holds a stock.

@@ -14,7 +14,7 @@ struct RelationshipLoader {
                 .map(CacheValue.resolution)
         case .etfHoldings: return .success(.members(try members(.etf, key.text)))
         case .themeMembers: return .success(.members(try members(.theme, key.text)))
-        case .sectorStocks: return .success(.names(try members(.sector, key.text).map(\.symbol)))
+        case .sectorStocks: return .success(.members(try members(.sector, key.text)))
         case .stockETFs:
             let etfs = try snapshot.memberships(of: key.text, in: .etf, environment: environment)
             return .success(.etfs(etfs.map { StockETF(name: $0.group, weight: $0.weight) }))
@@ -55,7 +55,13 @@ struct RelationshipLoader {
             headings.first { $0.name == name }
             ?? headings.filter { $0.name.lowercased() == folded }.min { $0.name < $1.name }
         guard let found else { return [] }
-        return try snapshot.members(of: found.id)
+        return try members(of: found.id, type)
+    }
+
+    /// Returns a group's members. A sector's weights are those in its ETF, and are left out.
+    private func members(of id: Int64, _ type: GroupType) throws(StoreError) -> [GroupMember] {
+        let members = try snapshot.members(of: id)
+        return type == .sector ? members.map { GroupMember(symbol: $0.symbol) } : members
     }
 
     /// The answers that are likely to be asked for: groups, ETFs, sectors, themes, and what is known of each stock.
@@ -66,16 +72,8 @@ struct RelationshipLoader {
             answers.append((CacheKey(.groups, type.rawValue), .groups(groups.filter { $0.type == type })))
         }
         for group in groups {
-            switch group.type {
-            case .etf:
-                answers.append((CacheKey(.etfHoldings, group.name), .members(try snapshot.members(of: group.id))))
-            case .theme:
-                answers.append((CacheKey(.themeMembers, group.name), .members(try snapshot.members(of: group.id))))
-            case .sector:
-                let names = try snapshot.members(of: group.id).map(\.symbol)
-                answers.append((CacheKey(.sectorStocks, group.name), .names(names)))
-            case .universe, .segment, .custom: break
-            }
+            guard let kind = group.type.memberKind else { continue }
+            answers.append((CacheKey(kind, group.name), .members(try members(of: group.id, group.type))))
         }
         let held = try snapshot.memberships(in: .etf, environment: environment)
         Self.forEachSymbol(held) { symbol, rows in

@@ -46,13 +46,7 @@ extension RelationshipCache {
         let folded = name.lowercased()
         let found = groups.first { $0.name == name } ?? groups.first { $0.name.lowercased() == folded }
         guard let group = found else { return nil }
-        let kind: RelationshipKind
-        switch type {
-        case .etf: kind = .etfHoldings
-        case .theme: kind = .themeMembers
-        case .sector: kind = .sectorStocks
-        case .universe, .segment, .custom: return RelatedGroup(group: group, members: [])
-        }
+        guard let kind = type.memberKind else { return RelatedGroup(group: group, members: []) }
         return RelatedGroup(group: group, members: try await members(kind, of: group.name))
     }
 }

@@ -168,7 +168,7 @@ struct IdentitySQL {
         func fault(_ text: String) -> UpstreamError {
             UpstreamError(.schema, "create the identity of \(shape.name)", text, object: "table \(shape.name)")
         }
-        guard let table = catalog.tables[shape.name], table.kind == "r" || table.kind == "p" else {
+        guard let table = catalog.tables[shape.name], table.isTable else {
             throw fault("the table is missing: run `edgetick migrate`")
         }
         let missing = shape.identity.compactMap { name -> String? in

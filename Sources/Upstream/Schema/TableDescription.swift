@@ -16,6 +16,9 @@ struct TableDescription: Sendable, Equatable {
             return list.split(separator: ",").compactMap { Int($0) }
         }
 
+        /// Whether the table may have had rows before it had the column.
+        var mayBeYounger: Bool { !isRequired || initial != nil }
+
         /// Whether its values can be compared as they are. The type json has no comparison operators.
         var isComparable: Bool { typeName != "json" }
 
@@ -41,6 +44,8 @@ struct TableDescription: Sendable, Equatable {
         var canSelect: Bool
         /// The sequence of the default, as SQL names it, if the user may not use it.
         var closedSequence: String?
+        /// What the column has, as SQL, in rows that are older than it; `nil` if that is nothing or not a constant.
+        var initial: String?
     }
 
     struct Key: Sendable, Hashable {
@@ -68,6 +73,8 @@ struct TableDescription: Sendable, Equatable {
     /// The same for an updated row.
     var mayKeepOutUpdates = false
 
+    /// Whether it is a table, and not a view or something else.
+    var isTable: Bool { kind == "r" || kind == "p" }
     /// The name for statements that people read, in quotes only if it needs them.
     var namedBySQL: String { SQLText.name(schema) + "." + SQLText.name(name) }
     /// The name for SQL, with its schema, quoted.
@@ -218,10 +225,13 @@ extension PostgresConnection {
                     JOIN pg_namespace n ON n.oid = s.relnamespace
                     WHERE f.adrelid = c.oid AND f.adnum = a.attnum
                         AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END),
-                   coalesce(format_type(b.oid, t.typtypmod), format_type(a.atttypid, a.atttypmod))
+                   coalesce(format_type(b.oid, t.typtypmod), format_type(a.atttypid, a.atttypmod)),
+                   CASE WHEN a.atthasmissing THEN quote_literal((a.attmissingval::text::text[])[1])
+                        ELSE substring(pg_get_expr(d.adbin, d.adrelid) FROM '^[^(]*$') END
             FROM \(found)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+            LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum AND a.attgenerated = ''
             ORDER BY w.name, a.attnum;
             SELECT w.name, i.indexrelid, a.attname, i.indnullsnotdistinct OR a.attnotnull
             FROM \(found)
@@ -276,6 +286,7 @@ extension TableDescription.Column {
         canSelect = row[8] == "t"
         closedSequence = row[9].isEmpty ? nil : row[9]
         baseTypeText = row[10]
+        initial = row[11].isEmpty ? nil : row[11]
     }
 }
 

@@ -51,7 +51,7 @@ struct TableShape: Sendable {
                 ? "" : ", who \(Self.lacksRight) USAGE on it (GRANT USAGE ON SCHEMA \(schema) TO \(SQLText.name(user)))"
             return ["the table is in the schema \(place.schema), off the search_path of \(user)\(right)"]
         }
-        guard table.kind == "r" || table.kind == "p" else { return ["it is a view or something else, not a table"] }
+        guard table.isTable else { return ["it is a view or something else, not a table"] }
         var faults: [String] = []
         if table.hasRowSecurity {
             faults.append("row-level security applies to \(user), and COPY doesn't support it (\(bypass(catalog)))")
@@ -106,6 +106,7 @@ struct TableShape: Sendable {
             if !place.isUsable { remedies.append("GRANT USAGE ON SCHEMA \(SQLText.name(place.schema)) TO \(user)") }
             return remedies + ["ALTER ROLE \(user) SET search_path = \(SQLText.name(place.schema)), public"]
         }
+        guard table.isTable else { return [] }
         if table.hasRowSecurity { remedies.append(bypass(catalog)) }
         let missing = rights.filter { lacks($0, table) }.map(\.rawValue)
         if !missing.isEmpty {
@@ -198,7 +199,7 @@ struct TableShape: Sendable {
     /// What works but is hardly intended, one line each: values that are rounded, rows that a crash deletes, events
     /// that can be found only by reading the whole table, rows that nobody deletes.
     func warnings(in catalog: Catalog) -> [String] {
-        guard let table = catalog.tables[name] else { return [] }
+        guard let table = catalog.tables[name], table.isTable else { return [] }
         var warnings = rounded(in: table)
         let isOfUpload = holdsBars || holdsTicks || name == Self.ledger.name
         if isOfUpload, table.isUnlogged {

@@ -4,11 +4,14 @@ import MarketData
 struct BarGroup: Hashable, Sendable {
     var interval: Bar.Interval
     var source: EventSource
+    /// Whether they are corrections that a gap missed.
+    var isCorrection = false
 
     /// All groups, those of the stream first, so that bars which fill gaps find them in the table.
-    static let all = [EventSource.stream, .backfill, .reconcile].flatMap { source in
-        Bar.Interval.allCases.map { BarGroup(interval: $0, source: source) }
-    }
+    static let all: [BarGroup] =
+        [EventSource.stream, .backfill, .reconcile].flatMap { source in
+            Bar.Interval.allCases.map { BarGroup(interval: $0, source: source) }
+        } + Bar.Interval.allCases.map { BarGroup(interval: $0, source: .reconcile, isCorrection: true) }
 }
 
 /// Selects which rows of a batch of bars go into which table, and by which rule.
@@ -23,7 +26,9 @@ struct BarSelection {
     private(set) var superseded = 0
 
     /// Selects from the rows at `range`, which are ordered by sequence.
-    init(_ bars: [Buffered<Bar>], in range: Range<Int>, timestamp: BarTimestamp) {
+    ///
+    /// - Parameter connections: the names that the rows' connections refer to.
+    init(_ bars: [Buffered<Bar>], in range: Range<Int>, timestamp: BarTimestamp, connections: [String] = []) {
         for interval in Bar.Interval.allCases {
             var keys: [Key] = []
             keys.reserveCapacity(range.count)
@@ -40,7 +45,12 @@ struct BarSelection {
                 continue
             }
             for index in chosen {
-                groups[BarGroup(interval: interval, source: bars[Int(index)].source), default: []].append(index)
+                let row = bars[Int(index)]
+                let place = Int(row.connection)
+                let isCorrection =
+                    connections.indices.contains(place) && row.source.isCorrection(connection: connections[place])
+                let group = BarGroup(interval: interval, source: row.source, isCorrection: isCorrection)
+                groups[group, default: []].append(index)
             }
         }
     }

@@ -22,6 +22,9 @@ public enum BarConflict: String, Sendable, CaseIterable {
 /// - A bar that fills a gap replaces only an older bar that also filled one.
 /// - A bar that corrects a day replaces whatever was received before it and gives way only to what was received after
 ///   it, since the tape was read when the day was over.
+/// - A correction that a gap missed goes by the rules of the stream: the REST API may have been behind the stream of
+///   another collector when it was asked. In a table without the columns source and connection, it can't be told from
+///   the others once it is there.
 struct BarVersions: Sendable, Equatable {
     let conflict: BarConflict
     /// The table's own names of its columns.
@@ -35,6 +38,8 @@ struct BarVersions: Sendable, Equatable {
     /// This box's time in milliseconds since the Unix epoch. A later time of receipt comes from a clock that was ahead,
     /// and proves nothing. If `nil`, only the server's time is compared.
     var boxTime: Int64?
+    /// Whether the bars sent are corrections that a gap missed.
+    var isCorrection = false
 
     /// The rule for a table with these columns.
     init(_ conflict: BarConflict?, columns: [PlannedColumn<BarField>]) {
@@ -55,12 +60,12 @@ struct BarVersions: Sendable, Equatable {
         case .backfill:
             guard hasSource else { return nil }
             return hasReceived ? "\(wasFill) AND (\(old).\(receivedAt) IS NULL OR \(isLater))" : wasFill
-        case .reconcile:
+        case .reconcile where !isCorrection:
             guard hasReceived else { return conflict == .keep ? nil : "true" }
             // A time of receipt in the future comes from a clock that was ahead.
             let isBefore = "\(old).\(receivedAt) <= \(new).\(receivedAt) OR \(old).\(receivedAt) > \(now)"
             return "CASE WHEN \(old).\(receivedAt) IS NULL THEN \(conflict != .keep) ELSE \(isBefore) END"
-        case .stream: break
+        case .stream, .reconcile: break
         }
         let hasMore = "\(amount(new)) > \(amount(old))"
         let hasNoLess = "\(amount(new)) >= \(amount(old))"
@@ -72,7 +77,10 @@ struct BarVersions: Sendable, Equatable {
             case .newest: hasNoLess
             }
         var cases = ["WHEN \(old).\(receivedAt) IS NULL THEN \(overUnknown)"]
-        if hasSource { cases.append("WHEN \(old).\(source) = '\(EventSource.reconcile.rawValue)' THEN \(isLater)") }
+        if hasSource {
+            let isOfDay = names[.connection].map { " AND \(old).\($0) IS DISTINCT FROM '\(Self.fill)'" } ?? ""
+            cases.append("WHEN \(old).\(source) = '\(EventSource.reconcile.rawValue)'\(isOfDay) THEN \(isLater)")
+        }
         if names[.collector] != nil {
             var isNewer = "\(new).\(receivedAt) >= \(old).\(receivedAt)"
             if let othersUntil {

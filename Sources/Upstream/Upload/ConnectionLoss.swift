@@ -5,8 +5,8 @@ import MarketData
 /// An outage, a restart or a failover meets any rows. When the server begins each transaction and is gone with the same
 /// rows again and again, one of them may end its session, because a trigger or an extension crashes. Nothing is left to
 /// go back to then, so the rows go up in ever smaller parts, each in a transaction of its own, until the one is alone.
-/// It is at fault only if, several times, another row passes right before it in the same transaction; that row is
-/// rolled back.
+/// It is at fault only if, several times, another row passes right before it in the same transaction: see
+/// ``BatchPart/Trial``.
 struct ConnectionLoss: Sendable, Equatable {
     /// The number of parts into which rows are divided.
     static let parts = 16
@@ -16,9 +16,10 @@ struct ConnectionLoss: Sendable, Equatable {
     /// The rows, by sequence.
     private(set) var rows: ClosedRange<Int64>
     private(set) var tries = 1
-    private(set) var proofs = 0
+    /// How often another row passed right before the connection was lost.
+    var proofs = 0
     /// How many other rows did not pass.
-    private(set) var trialsInVain = 0
+    var trialsInVain = 0
 
     init(rows: ClosedRange<Int64>) { self.rows = rows }
 
@@ -34,34 +35,42 @@ struct ConnectionLoss: Sendable, Equatable {
         if isSingle { (result.proofs, result.trialsInVain) = (proofs, trialsInVain) }
         return result
     }
-
-    /// Records that another row passed right before the connection was lost.
-    mutating func proved() { proofs += 1 }
-
-    /// Records that another row did not pass either.
-    mutating func triedInVain() { trialsInVain += 1 }
 }
 
 /// A part of a batch that goes up in a transaction of its own.
 struct BatchPart: Sendable, Equatable {
+    /// Another row, which is loaded first to see whether it passes, and rolled back.
+    enum Trial: Sendable, Equatable {
+        /// The one at this place in the batch.
+        case waiting(Int)
+        /// The last one that went up.
+        case uploaded
+        /// None is needed: a person has refused rows set aside.
+        case waived
+    }
+
     /// The places of its rows in the batch.
     var rows: Range<Int>
     /// The first and the last sequence of those that are sent.
     var sent: ClosedRange<Int64>
-    /// The place of another row that is loaded before them, and rolled back, to see whether it passes.
-    var trial: Int?
+    var trial: Trial?
 
     /// The parts in which to load a batch; `nil` if it goes up at once.
     ///
     /// - Parameters:
     ///   - fatal: rows that are not sent. Each is in the part of the next row that is, or in the last part.
     ///   - loss: with which rows the connection was lost.
+    ///   - other: what to try if the batch has no other row.
     static func parts(
-        of batch: BufferedBatch, without fatal: [Int64: UpstreamError], after loss: ConnectionLoss?
+        of batch: BufferedBatch, without fatal: [Int64: UpstreamError], after loss: ConnectionLoss?,
+        else other: Trial? = nil
     ) -> [BatchPart]? {
         let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
         let sent = sequences.indices.filter { fatal[sequences[$0]] == nil }
-        guard let first = sent.first, let last = sent.last else { return nil }
+        guard let first = sent.first, let last = sent.last else {
+            guard let other, let first = sequences.first, let last = sequences.last else { return nil }
+            return [BatchPart(rows: sequences.indices, sent: first...last, trial: other)]
+        }
         guard let loss, loss.tries >= Stumble.triesAtOnce, loss.rows.lowerBound == sequences[first] else {
             guard sent.count < sequences.count else { return nil }
             return [BatchPart(rows: sequences.indices, sent: sequences[first]...sequences[last])]
@@ -75,7 +84,8 @@ struct BatchPart: Sendable, Equatable {
             let end = next < sent.count ? last + 1 : sequences.count
             parts.append(BatchPart(rows: begin..<end, sent: sequences[sent[start]]...sequences[last]))
         }
-        if loss.isSingle, sent.count > 1 { parts[0].trial = sent[1 + loss.trialsInVain % (sent.count - 1)] }
+        guard loss.isSingle else { return parts }
+        parts[0].trial = sent.count > 1 ? .waiting(sent[1 + loss.trialsInVain % (sent.count - 1)]) : other
         return parts
     }
 }

@@ -94,9 +94,13 @@ final class Drain<Source: UploadSource> {
     }
 
     private func wentUp(_ transaction: UploadTransaction, isOnDisk: Bool) {
-        session.note(transaction.outcome, of: transaction.batch.stream)
-        memory.wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
+        wentUp(transaction.batch.stream, transaction.outcome, transaction.refusals)
         session.places.move(transaction.batch.stream, to: transaction.end, isOnDisk: isOnDisk)
+    }
+
+    private func wentUp(_ stream: EventStream, _ outcome: UploadOutcome, _ refusals: Refusals) {
+        session.note(outcome, of: stream)
+        memory.wentUp(stream, outcome, refusals)
     }
 
     /// Settles a batch whose COMMIT has waited for the disk, and all batches before it.
@@ -150,7 +154,12 @@ final class Drain<Source: UploadSource> {
         let stream = parcel.batch.stream
         let (connection, catalog) = try session.connected()
         if before == nil { ahead.readOn(after: []) }
-        if let parts = memory.parts(of: parcel.batch) { return try await load(parcel, in: parts, over: connection) }
+        if memory.hasLostConnection(stream) {
+            let uploaded = await uploadedRow(of: stream, in: catalog)
+            if let parts = memory.parts(of: parcel.batch, canTryUploaded: uploaded != nil) {
+                return try await load(parcel, in: parts, uploaded, over: connection)
+            }
+        }
         let plan: UploadPlan
         let start: LedgerPosition
         do throws(UpstreamError) {
@@ -244,40 +253,60 @@ final class Drain<Source: UploadSource> {
         _ parcel: UploadParcel, _ transaction: UploadTransaction
     ) async throws -> UploadTransaction? {
         let all = 0..<parcel.batch.count
-        var outcome = UploadOutcome()
+        var sum = Sum()
         do throws(UpstreamError) {
             if transaction.overlaps {
                 let rest = try await loadRest(parcel, all)
                 guard rest.rows == 0 else { return rest }
-                outcome = rest.outcome
+                sum.add(rest)
             } else {
-                try await loadHalves(parcel, all, &outcome)
+                try await loadHalves(parcel, all, &sum)
             }
         } catch {
             try await giveUp(parcel.batch, because: error, transaction.connection)
             return nil
         }
-        memory.wentUp(parcel.batch.stream, outcome, Refusals())
-        try await settle(SettledBatch(parcel.batch, outcome), by: transaction.ledger)
+        wentUp(parcel.batch.stream, sum.outcome, sum.refusals)
+        try await settle(SettledBatch(parcel.batch, sum.outcome), by: transaction.ledger)
         return nil
+    }
+
+    /// What became of the parts of a batch.
+    private struct Sum {
+        private(set) var outcome = UploadOutcome()
+        private(set) var refusals = Refusals()
+
+        mutating func add(_ transaction: UploadTransaction) {
+            outcome.add(transaction.outcome)
+            refusals.add(transaction.refusals)
+        }
     }
 
     /// Loads a batch with whose rows the connection was lost again and again in parts, each with its position in the
     /// ledger.
+    ///
+    /// - Parameter uploaded: the row for ``BatchPart/Trial/uploaded``.
     private nonisolated(nonsending) func load(
-        _ parcel: UploadParcel, in parts: [BatchPart], over connection: PostgresConnection
+        _ parcel: UploadParcel, in parts: [BatchPart], _ uploaded: UploadParcel?, over connection: PostgresConnection
     ) async throws -> UploadTransaction? {
         let stream = parcel.batch.stream
-        var (outcome, refusals) = (UploadOutcome(), Refusals())
+        var sum = Sum()
         for part in parts {
+            let trial: UploadParcel? =
+                switch part.trial {
+                case .waiting(let place): parcel.part(place..<place + 1)
+                case .uploaded: uploaded
+                case .waived, nil: nil
+                }
             let transaction: UploadTransaction
             var loading: UploadTransaction?
             do throws(UpstreamError) {
                 transaction = try makeTransaction(parcel.batch, from: try await position(of: stream))
                 transaction.fatal = memory.fatalRows(of: stream)
+                transaction.hasPassedTrial = part.trial == .waived
                 memory.prepare(transaction, within: configuration.statementTimeout)
                 loading = transaction
-                try await loadRest(parcel, part.rows, after: part.trial, in: transaction)
+                try await loadRest(parcel, part.rows, after: trial, in: transaction)
                 // No row is to blame for what happens to a COMMIT.
                 loading = nil
                 if transaction.rows > 0 {
@@ -285,36 +314,60 @@ final class Drain<Source: UploadSource> {
                     session.places.move(stream, to: transaction.end, isOnDisk: true)
                 }
             } catch {
-                if let loading {
-                    let trial = part.trial.map { _ in loading.hasPassedTrial }
-                    if trial == false, session.standing === connection { memory.triedInVain(stream) }
-                    noteLoss(error, loading, with: part.sent, trial: trial)
+                if let loading, trial == nil || loading.hasPassedTrial {
+                    noteLoss(error, loading, with: part.sent, isProof: part.trial != nil)
+                } else if loading != nil {
+                    memory.triedInVain(stream)
+                }
+                var error = error
+                if parts.count == 1, part.trial == nil, error.isLostConnection, loading?.settledSequence != nil,
+                    let row = memory.lonelyRow(of: stream)
+                {
+                    let preface =
+                        "row \(row) ends the session whenever it is sent; it becomes a dead letter once another row goes "
+                        + "through beside it, or with `edgetick sync --set-aside`: "
+                    error = error.with(error.reason, preface: preface)
                 }
                 session.places.forget([stream])
                 try await giveUp(parcel.batch, because: error, connection)
                 return nil
             }
-            outcome.add(transaction.outcome)
-            refusals.add(transaction.refusals)
+            sum.add(transaction)
             let settled = SettledBatch(
                 stream: stream, last: transaction.last, rows: part.rows.count, outcome: transaction.outcome,
                 took: .zero)
             try await settle(settled, by: transaction.ledger)
         }
-        memory.wentUp(stream, outcome, refusals)
+        wentUp(stream, sum.outcome, sum.refusals)
         return nil
+    }
+
+    /// The last row of a stream that went up, if the file still has it. Where a key keeps it from being stored again, it
+    /// shows nothing.
+    private nonisolated(nonsending) func uploadedRow(of stream: EventStream, in catalog: Catalog) async -> UploadParcel?
+    {
+        let end = file.marks(of: stream).acknowledged
+        guard stream != .bars, catalog.identity(of: stream) == nil, end > 0,
+            let rows = try? await RowsOfFile.read(stream, after: max(0, end - 100), through: end, of: file)
+        else { return nil }
+        let batch = rows.batch
+        let place = (0..<batch.count).last { place in batch.sequence(at: place).map { !rows.isRefused($0) } ?? false }
+        return place.map { place in
+            UploadParcel(
+                batch, rows: place..<place + 1, context: RowContext(of: batch, configuration), isByIdentity: false)
+        }
     }
 
     /// Remembers that the connection was lost while rows were loaded, if the server had begun their transaction.
     private func noteLoss(
-        _ error: UpstreamError, _ transaction: UploadTransaction, with rows: ClosedRange<Int64>, trial: Bool? = nil
+        _ error: UpstreamError, _ transaction: UploadTransaction, with rows: ClosedRange<Int64>, isProof: Bool = false
     ) {
         guard error.isLostConnection, session.standing !== transaction.connection, transaction.settledSequence != nil
         else { return }
         // With such a code, a distributed database reports that one of its other servers is away, and the rows that go
         // elsewhere pass.
         guard error.sqlState == nil || !transaction.catalog.isDistributed else { return }
-        memory.lostConnection(with: rows, of: transaction.batch.stream, because: error, trial: trial)
+        memory.lostConnection(with: rows, of: transaction.batch.stream, because: error, isProof: isProof)
     }
 
     /// The error; as ``UpstreamError/Reason/tooSlow`` if the server cancelled the statement at our own limit.
@@ -334,9 +387,9 @@ final class Drain<Source: UploadSource> {
 
     /// The same in a transaction that has not begun.
     ///
-    /// - Parameter trial: The place of a row that is loaded first, and taken back.
+    /// - Parameter trial: A row that is loaded first, and taken back.
     private nonisolated(nonsending) func loadRest(
-        _ parcel: UploadParcel, _ rows: Range<Int>, after trial: Int? = nil, in transaction: UploadTransaction
+        _ parcel: UploadParcel, _ rows: Range<Int>, after trial: UploadParcel? = nil, in transaction: UploadTransaction
     ) async throws(UpstreamError) {
         let fresh = parcel.batch.rows(in: rows, after: try transaction.begin())
         transaction.outcome.skipped = rows.count - fresh.count
@@ -350,9 +403,8 @@ final class Drain<Source: UploadSource> {
         if let trial {
             // A pooler may end a session that waits for long, and whoever holds a lock is not the row's fault.
             transaction.waitForLocks(min(.seconds(1), configuration.statementTimeout / 2))
-            let other = parcel.part(trial..<trial + 1)
-            let plan = try UploadPlan(other, in: transaction.catalog)
-            try transaction.tryOut { () throws(UpstreamError) in try send(other, plan, in: transaction) }
+            let plan = try UploadPlan(trial, in: transaction.catalog)
+            try transaction.tryOut { () throws(UpstreamError) in try send(trial, plan, in: transaction) }
         }
         let part = parcel.part(fresh)
         try await load(part, try UploadPlan(part, in: transaction.catalog), in: transaction)
@@ -360,7 +412,7 @@ final class Drain<Source: UploadSource> {
 
     /// Loads and commits the two halves, splitting them further if necessary, each with its position in the ledger.
     private nonisolated(nonsending) func loadHalves(
-        _ parcel: UploadParcel, _ rows: Range<Int>, _ outcome: inout UploadOutcome
+        _ parcel: UploadParcel, _ rows: Range<Int>, _ sum: inout Sum
     ) async throws(UpstreamError) {
         let stream = parcel.batch.stream
         let middle = rows.lowerBound + rows.count / 2
@@ -372,12 +424,12 @@ final class Drain<Source: UploadSource> {
                     try transaction.commit()
                     session.places.move(stream, to: transaction.end, isOnDisk: true)
                 }
-                outcome.add(transaction.outcome)
+                sum.add(transaction)
             } catch {
                 session.abandon()
                 session.places.forget([stream])
                 guard session.standing === connection, mayHelpToSplit(half.count, error) else { throw error }
-                try await loadHalves(parcel, half, &outcome)
+                try await loadHalves(parcel, half, &sum)
             }
         }
     }
@@ -445,8 +497,10 @@ final class Drain<Source: UploadSource> {
         case .bars(let tables):
             transaction.outcome.superseded = parcel.bars.superseded
             for (group, bars) in tables {
+                var versions = bars.target.versions(configuration.barConflict)
+                versions.isCorrection = group.isCorrection
                 try transaction.loadBars(
-                    bars, by: bars.target.versions(configuration.barConflict), from: group.source,
+                    bars, by: versions, from: group.source,
                     choice: &memory.choices[group, default: UploadPathChoice()])
             }
         case .trades(let rows): try transaction.load(rows.at(ticks[...]))

@@ -223,27 +223,16 @@ struct LedgerEvidence {
     private nonisolated(nonsending) func lookUpPart(
         after start: Int64, through end: Int64, limit: Int, of whose: RowOwner = .anybody
     ) async throws(UpstreamError) -> Part {
-        let (batch, through, isCut): (BufferedBatch, Int64, Bool)
-        let refused: [ClosedRange<Int64>]
-        let doubtful: Set<Int64>
-        do {
-            (batch, through, isCut) = try await file.rows(of: stream, after: start, through: end, limit: limit)
-            refused = try await file.refusedRows(of: stream, after: start, through: end)
-            doubtful = try await file.possiblyRefusedRows(of: stream, after: start, through: through)
-        } catch {
-            throw UpstreamError(.file, "read rows to look up", String(describing: error))
-        }
-        guard batch.count > 0 else { return Part(through: through, isCut: isCut) }
-        let upstream = try RowsUpstream(batch, of: whose, by: configuration, over: connection, in: catalog)
+        let rows = try await RowsOfFile.read(stream, after: start, through: end, limit: limit, of: file)
+        let upstream = try RowsUpstream(rows.batch, of: whose, by: configuration, over: connection, in: catalog)
         let (present, certain) = (upstream.present, upstream.certain)
-        let sequences = (0..<batch.count).compactMap { batch.sequence(at: $0) }
-        let found = sequences.filter { sequence in !refused.contains { $0.contains(sequence) } }
+        let sequences = (0..<rows.batch.count).compactMap { rows.batch.sequence(at: $0) }
         return Part(
-            found: found.map {
+            found: sequences.filter { !rows.isRefused($0) }.map {
                 Found(
                     sequence: $0, isThere: present.contains($0), isOurs: certain.contains($0),
-                    mayBeRefused: doubtful.contains($0))
-            }, through: through, isCut: isCut)
+                    mayBeRefused: rows.doubtful.contains($0))
+            }, through: rows.through, isCut: rows.isCut)
     }
 
     private func needsPerson(_ text: String) -> UpstreamError {

@@ -10,64 +10,65 @@ struct RowLookup<Field: RowField> {
     private let joins: Bool
     /// Whether a row can't be mistaken for another collector's, or need not be distinguished from it.
     private let isCertain: Bool
-    /// The places of the columns in which a row may have nothing.
+    /// The places of the columns that the table may not have had yet when a row was sent.
     private let younger: Set<Int>
+    /// Whether values may be another's than were sent, because a trigger has changed them.
+    let allowsChanges: Bool
 
+    /// The ways to look rows up, the strictest first. Each of the others is for rows that those before it didn't find.
+    ///
     /// - Parameter whose: whose rows count; anybody's do only if a key distinguishes their events.
     /// - Throws: reason `schema` if the table can't be read.
-    init(_ target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog) throws(UpstreamError) {
-        let isOnce = whose == .anybody && target.identity?.isWhole == true
-        let columns = isOnce ? target.told : Self.columns(of: target)
-        let isCertain = isOnce || Field.self == BarField.self || columns.contains(where: Self.isReceipt)
-        try self.init(target, by: columns, isCertain: isCertain, in: catalog)
-    }
-
-    /// Looks for rows that were sent before the table had all its columns: these have nothing in the younger ones.
-    /// `nil` if no row can be without a value, or if the user may not read all columns.
-    ///
-    /// - Parameter withoutReceipt: whether the time of receipt may be missing too. What is found only then may be
-    ///   another collector's.
-    /// - Throws: reason `schema` if the table can't be read.
-    init?(
-        olderThanColumnsOf target: UploadTarget<Field>, of whose: RowOwner, withoutReceipt: Bool, in catalog: Catalog
-    ) throws(UpstreamError) {
-        let columns = Self.columns(of: target)
-        let found = columns.map { target.table.column($0.field.rawValue) }
-        // The table could never be used without the required ones.
-        let younger = columns.indices.filter { place in
-            !columns[place].roles.contains(.required) && found[place]?.isRequired == false
-                && (withoutReceipt || !Self.isReceipt(columns[place]))
+    static func ways(
+        to target: UploadTarget<Field>, of whose: RowOwner, in catalog: Catalog
+    ) throws(UpstreamError) -> [RowLookup] {
+        func found(_ column: PlannedColumn<Field>) -> TableDescription.Column? {
+            target.table.column(column.field.rawValue)
         }
-        guard withoutReceipt ? younger.contains(where: { Self.isReceipt(columns[$0]) }) : !younger.isEmpty,
-            found.allSatisfy({ $0?.canSelect == true })
-        else { return nil }
         let isOnce = whose == .anybody && target.identity?.isWhole == true
-        let isCertain = isOnce || !withoutReceipt && columns.contains(where: Self.isReceipt)
-        try self.init(target, by: columns, isCertain: isCertain, younger: Set(younger), in: catalog)
-    }
+        let columns = target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
+        let receipt = columns.firstIndex { $0.field.rawValue == "received_at" }
+        let isCertain = isOnce || Field.self == BarField.self || receipt != nil
+        var ways = [try RowLookup(target, by: isOnce ? target.told : columns, isCertain: isCertain, in: catalog)]
 
-    /// Looks ticks up by what identifies their events and by their collector alone, since a trigger may change other
-    /// values; `nil` if no trigger can, if anybody's rows count by their identity anyway, or if the table lacks columns
-    /// of the identity: the remaining ones would match other events too.
-    ///
-    /// - Throws: reason `schema` if the table can't be read.
-    init?(despiteTriggersOf target: UploadTarget<Field>, in catalog: Catalog) throws(UpstreamError) {
-        guard target.table.mayKeepOutInserts, target.tellsEvents, target.identity?.isWhole != true else { return nil }
-        let collector = target.columns.filter {
-            $0.field.rawValue == "collector" && target.table.column("collector")?.canSelect == true
+        // Rows that were sent before the table had all its columns. It could never be used without the required ones.
+        var younger = Set(
+            columns.indices.filter {
+                !columns[$0].roles.contains(.required) && found(columns[$0])?.mayBeYounger == true
+            })
+        if columns.allSatisfy({ found($0)?.canSelect == true }) {
+            let hadReceipt = receipt.map { younger.remove($0) == nil } ?? true
+            if !younger.isEmpty {
+                ways.append(
+                    try RowLookup(
+                        target, by: columns, isCertain: isOnce || receipt != nil, younger: younger, in: catalog))
+            }
+            if let receipt, !hadReceipt {
+                younger.insert(receipt)
+                ways.append(try RowLookup(target, by: columns, isCertain: isOnce, younger: younger, in: catalog))
+            }
         }
-        try self.init(target, by: target.told + collector, isCertain: !collector.isEmpty, in: catalog)
+
+        // A trigger may change values, but hardly those that identify the event. If columns of the identity are missing,
+        // the remaining ones match other events too.
+        guard whose == .anybody, target.table.mayKeepOutInserts, target.tellsEvents, !isOnce else { return ways }
+        let collector = target.columns.filter { $0.field.rawValue == "collector" && found($0)?.canSelect == true }
+        ways.append(
+            try RowLookup(
+                target, by: target.told + collector, isCertain: !collector.isEmpty, allowsChanges: true, in: catalog))
+        return ways
     }
 
     private init(
         _ target: UploadTarget<Field>, by columns: [PlannedColumn<Field>], isCertain: Bool, younger: Set<Int> = [],
-        in catalog: Catalog
+        allowsChanges: Bool = false, in catalog: Catalog
     ) throws(UpstreamError) {
         table = target.table
         joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
         self.columns = columns
         self.isCertain = isCertain
         self.younger = younger
+        self.allowsChanges = allowsChanges
         let found = columns.compactMap { target.table.column($0.field.rawValue) }
         guard found.count == columns.count, found.allSatisfy(\.canSelect) else {
             throw UpstreamError(
@@ -78,19 +79,16 @@ struct RowLookup<Field: RowField> {
         types = found.map(\.typeText)
     }
 
-    /// The columns by which rows are looked up where no key tells their events apart.
-    private static func columns(of target: UploadTarget<Field>) -> [PlannedColumn<Field>] {
-        target.columns.filter { !$0.roles.isDisjoint(with: [.key, .identity, .lookedUp]) }
-    }
-
-    private static func isReceipt(_ column: PlannedColumn<Field>) -> Bool { column.field.rawValue == "received_at" }
-
     func copies(
         _ rows: [Buffered<Field.Event>], _ context: RowContext, over connection: PostgresConnection
     ) throws(UpstreamError) -> [RowCopies] {
-        let fields = rows.map { row in columns.map { literal($0, row, context) }.joined(separator: ", ") }
-        let alike = Dictionary(grouping: fields, by: \.self).mapValues(\.count)
-        var found = zip(rows, fields).map {
+        let values = rows.map { row in columns.map { literal($0, row, context) } }
+        let fields = values.map { $0.joined(separator: ", ") }
+        // A row without a value in a younger column looks like any that differs only there.
+        let compared = columns.indices.filter { !younger.contains($0) }
+        let keys = younger.isEmpty ? fields : values.map { row in compared.map { row[$0] }.joined(separator: ", ") }
+        let alike = Dictionary(grouping: keys, by: \.self).mapValues(\.count)
+        var found = zip(rows, keys).map {
             RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1, isCertain: isCertain)
         }
         for part in fields.indices.parts(of: 1000) { try count(fields, part, &found, over: connection) }
@@ -136,9 +134,12 @@ struct RowLookup<Field: RowField> {
             let name = columns[index].name
             // Symbol and time come first; = lets the server use their index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
-            let text = table.column(columns[index].field.rawValue)?.comparedAs ?? ""
+            let found = table.column(columns[index].field.rawValue)
+            let text = found?.comparedAs ?? ""
             let condition = "t.\(name)\(text) \(sign) v.c\(index)::\(types[index])\(text)"
-            return younger.contains(index) ? "(\(condition) OR t.\(name) IS NULL)" : condition
+            guard younger.contains(index) else { return condition }
+            let initial = found?.initial.map { " OR t.\(name)\(text) = (\($0))::\(types[index])\(text)" } ?? ""
+            return "(\(condition) OR t.\(name) IS NULL\(initial))"
         }
         let condition = conditions.joined(separator: " AND ")
         let asked = "(VALUES \(values.joined(separator: ", "))) AS v(place, \(names))"
@@ -167,6 +168,38 @@ enum RowOwner {
     case own
     /// Anybody's, if the table has each event once, so that another box may have sent it.
     case anybody
+}
+
+/// Rows of a file that are to be looked up.
+struct RowsOfFile: Sendable {
+    let batch: BufferedBatch
+    /// The last sequence covered.
+    let through: Int64
+    /// Whether what follows can't be read.
+    let isCut: Bool
+    private let refused: [ClosedRange<Int64>]
+    /// Rows that upstream may have refused.
+    let doubtful: Set<Int64>
+
+    /// Reads rows after one sequence and through another.
+    ///
+    /// - Throws: reason `file`.
+    static nonisolated(nonsending) func read(
+        _ stream: EventStream, after start: Int64, through end: Int64, limit: Int = 1000, of file: any UploadFile
+    ) async throws(UpstreamError) -> RowsOfFile {
+        do {
+            let (batch, through, isCut) = try await file.rows(of: stream, after: start, through: end, limit: limit)
+            return RowsOfFile(
+                batch: batch, through: through, isCut: isCut,
+                refused: try await file.refusedRows(of: stream, after: start, through: through),
+                doubtful: try await file.possiblyRefusedRows(of: stream, after: start, through: through))
+        } catch {
+            throw UpstreamError(.file, "read rows to look up", String(describing: error))
+        }
+    }
+
+    /// Whether upstream refused a row, so that it is not there and need not be.
+    func isRefused(_ sequence: Int64) -> Bool { refused.contains { $0.contains(sequence) } }
 }
 
 /// How often a row of the file is upstream.
@@ -212,30 +245,16 @@ extension RowsUpstream {
         ) throws(UpstreamError) {
             guard !rows.isEmpty else { return }
             let target = try UploadTarget<Field>(shape, in: catalog)
-            let lookup = try RowLookup(target, of: whose, in: catalog)
-            var found = try lookup.copies(rows, context, over: connection)
-            for withoutReceipt in [false, true] {
-                let absent = found.indices.filter { found[$0].upstream == 0 }
-                guard !absent.isEmpty,
-                    let older = try RowLookup(
-                        olderThanColumnsOf: target, of: whose, withoutReceipt: withoutReceipt, in: catalog)
-                else { continue }
-                let copies = try older.copies(absent.map { rows[$0] }, context, over: connection)
-                for (place, copy) in zip(absent, copies) where copy.upstream >= copy.alike {
-                    found[place].upstream = found[place].alike
-                    found[place].isCertain = found[place].isCertain && copy.isCertain
-                }
-            }
-            if whose == .anybody, found.contains(where: { $0.upstream == 0 }),
-                let other = try RowLookup(despiteTriggersOf: target, in: catalog)
-            {
-                let copies = try other.copies(rows, context, over: connection)
+            let ways = try RowLookup<Field>.ways(to: target, of: whose, in: catalog)
+            var found = try ways[0].copies(rows, context, over: connection)
+            for way in ways.dropFirst() where found.contains(where: { $0.upstream == 0 }) {
+                // Rows that look alike here prove something only if all of them are there.
+                let copies = try way.copies(rows, context, over: connection)
                 for place in found.indices
                 where found[place].upstream == 0 && copies[place].upstream >= copies[place].alike {
-                    // Rows of events that came more than once look alike here, so copies prove nothing.
                     found[place].upstream = found[place].alike
                     found[place].isCertain = found[place].isCertain && copies[place].isCertain
-                    areChanged = true
+                    areChanged = areChanged || way.allowsChanges
                 }
             }
             self.rows += found

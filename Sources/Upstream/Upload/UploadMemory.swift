@@ -57,22 +57,29 @@ final class UploadMemory {
     func fatalRows(of stream: EventStream) -> [Int64: UpstreamError] { fatal[stream] ?? [:] }
 
     /// How to load a batch with whose rows the connection was lost; `nil` if at once, as usual.
-    func parts(of batch: BufferedBatch) -> [BatchPart]? {
-        guard hasLostConnection(batch.stream) else { return nil }
-        return BatchPart.parts(of: batch, without: fatalRows(of: batch.stream), after: losses[batch.stream])
+    ///
+    /// - Parameter canTryUploaded: whether there is a row for ``BatchPart/Trial/uploaded``.
+    func parts(of batch: BufferedBatch, canTryUploaded: Bool) -> [BatchPart]? {
+        BatchPart.parts(
+            of: batch, without: fatalRows(of: batch.stream), after: losses[batch.stream],
+            else: setsAside ? .waived : canTryUploaded ? .uploaded : nil)
+    }
+
+    /// The only row that a stream has to send, if the connection is lost with it again and again.
+    func lonelyRow(of stream: EventStream) -> Int64? {
+        losses[stream].flatMap { $0.isSingle && $0.tries > Stumble.triesAtOnce ? $0.rows.lowerBound : nil }
     }
 
     /// Records that the connection was lost while rows of a stream were loaded, in a transaction that the server had
     /// begun.
     ///
-    /// - Parameter trial: whether another row had passed right before; `nil` if none was tried.
+    /// - Parameter isProof: whether another row had passed right before.
     func lostConnection(
-        with rows: ClosedRange<Int64>, of stream: EventStream, because error: UpstreamError, trial: Bool? = nil
+        with rows: ClosedRange<Int64>, of stream: EventStream, because error: UpstreamError, isProof: Bool = false
     ) {
-        guard trial != false else { return triedInVain(stream) }
         var loss = losses[stream]?.followed(by: rows) ?? ConnectionLoss(rows: rows)
         // A server that stops responding may do so with any row.
-        if trial == true, error.reason == .connectionLost { loss.proved() }
+        if isProof, error.reason == .connectionLost { loss.proofs += 1 }
         losses[stream] = loss
         guard loss.isProved else { return }
         losses[stream] = nil
@@ -82,7 +89,7 @@ final class UploadMemory {
     }
 
     /// Records that the row that was tried first did not pass; another one is taken next.
-    func triedInVain(_ stream: EventStream) { losses[stream]?.triedInVain() }
+    func triedInVain(_ stream: EventStream) { losses[stream]?.trialsInVain += 1 }
 
     /// Searches rows that failed before more closely, and shortens the wait for a lock after a wait in vain, since the
     /// other streams wait as well.

@@ -19,7 +19,9 @@ struct UploadParcel: Sendable {
         self.batch = batch
         self.context = context
         self.isByIdentity = isByIdentity
-        bars = BarSelection(batch.bars, in: batch.stream == .bars ? rows : 0..<0, timestamp: context.barTimestamp)
+        bars = BarSelection(
+            batch.bars, in: batch.stream == .bars ? rows : 0..<0, timestamp: context.barTimestamp,
+            connections: batch.connections)
         ticks =
             switch batch.stream {
             case .bars: []

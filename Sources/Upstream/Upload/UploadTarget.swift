@@ -96,10 +96,23 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     /// Leaves out staged rows whose event exists within a millisecond. This is for rows of the REST API, whose times
     /// are truncated while those of the stream are rounded. `nil` if the table has no sequence to distinguish events.
-    var leaveOutSQL: String? {
+    ///
+    /// - Parameters:
+    ///   - onlyFetched: whether the event must be there from the REST API; `nil` if the table can't show that.
+    ///   - times: the first and the last time of the staged rows. Chunks outside stay closed.
+    func leaveOutSQL(onlyFetched: Bool, times: ClosedRange<Int64>) -> String? {
         guard told.contains(where: { $0.field.rawValue == "sequence" }) else { return nil }
         let time = table.quoted("time")
-        let conditions = told.compactMap { column -> String? in
+        let isZoned = table.column("time")?.typeName == "timestamptz"
+        func moment(_ milliseconds: Int64) -> String {
+            var text = CopyText()
+            text.append(milliseconds: milliseconds, zoned: isZoned)
+            return CopyText.literal(text.bytes)
+        }
+        // A column with fewer decimals rounds. The server can't read years before 1 as they are written here.
+        let span = (max(times.lowerBound, 0) - 1000, min(times.upperBound, .max - 1000) + 1000)
+        var conditions = ["t.\(time) BETWEEN \(moment(span.0)) AND \(moment(span.1))"]
+        conditions += told.compactMap { column -> String? in
             let name = column.name
             switch column.field.rawValue {
             case "time":
@@ -107,6 +120,12 @@ struct UploadTarget<Field: RowField>: Sendable {
             case "symbol", "sequence": return "t.\(name) = s.\(name)"
             default: return "\(compared(column, of: "t")) IS NOT DISTINCT FROM \(compared(column, of: "s"))"
             }
+        }
+        if onlyFetched {
+            guard let connection = columns.first(where: { $0.field.rawValue == "connection" }),
+                (told + [connection]).allSatisfy({ table.column($0.field.rawValue)?.canSelect == true })
+            else { return nil }
+            conditions.append("t.\(connection.name) = '\(EventSource.backfill.rawValue)'")
         }
         // A number, and a subquery for the staged rows, because Citus supports the join only in this form.
         return """

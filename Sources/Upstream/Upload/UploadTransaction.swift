@@ -57,8 +57,8 @@ final class UploadTransaction {
     var earlierRefusals: Refusals? = Refusals()
     /// Rows that end the session whenever they are sent, by sequence: they become dead letters unsent.
     var fatal: [Int64: UpstreamError] = [:]
-    /// Whether the server took another row before those that may end the session; it was taken back.
-    private(set) var hasPassedTrial = false
+    /// Whether the server took another row before those that may end the session: see ``BatchPart/Trial``.
+    var hasPassedTrial = false
 
     init(
         on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch,
@@ -82,10 +82,10 @@ final class UploadTransaction {
 
     /// Checks, after all rows were tried, that those refused are really at fault.
     ///
-    /// - Throws: the first doubtful error, if no row succeeded and the server is as likely to be at fault; reason `refused`
+    /// - Throws: the first doubtful error, if no row passed and the server is as likely to be at fault; reason `refused`
     ///   if too many rows were refused lately, and not nearly all rows of this batch succeeded.
     func confirmRefusals() throws(UpstreamError) {
-        if !outcome.hasLoaded, let doubtful { throw doubtful }
+        if !outcome.hasLoaded, !hasPassedTrial, let doubtful { throw doubtful }
         if let excess, !refusals.areFew(excess.sqlState, among: outcome.loaded) { throw excess.error }
     }
 
@@ -193,7 +193,7 @@ final class UploadTransaction {
         pending = "ROLLBACK TO SAVEPOINT edgetick_trial; RELEASE SAVEPOINT edgetick_trial; "
     }
 
-    /// Makes dead letters of the rows in ``fatal``, and returns the others. If none of those succeeds, nothing does.
+    /// Makes dead letters of the rows in ``fatal``, and returns the others: see ``confirmRefusals()``.
     private func withoutFatal<Field: RowField>(_ rows: UploadRows<Field>) throws(UpstreamError) -> UploadRows<Field> {
         guard !fatal.isEmpty else { return rows }
         var others: [Int32] = []
@@ -327,8 +327,7 @@ final class UploadTransaction {
         try needTemporary()
         let target = part.target
         let operation = "insert into \(target.table.displayName)"
-        let rest = part.context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
-        let leaveOut = part.order.contains { part.rows[Int($0)].connection == rest } ? target.leaveOutSQL : nil
+        let leaveOut = leaveOutSQL(of: part)
         var (written, keptOut) = (0, 0)
         try attempt { sql throws(UpstreamError) in
             try stage(part, isNumbered: leaveOut != nil, after: sql)
@@ -349,6 +348,25 @@ final class UploadTransaction {
         outcome.unchanged += part.count - written - keptOut
         outcome.keptOut += keptOut
         outcome.path = .staging
+    }
+
+    /// How old rows of the stream are at least, in microseconds, if their events can be there from the REST API: another
+    /// box of the group fetches them half a minute after its gap.
+    private static let leastFetched: Int64 = 20_000_000
+
+    /// Leaves out rows whose event exists with a time that is a millisecond off; `nil` if none can.
+    private func leaveOutSQL<Field: RowField>(of part: UploadRows<Field>) -> String? {
+        let times = part.order.lazy.map { part.rows[Int($0)].event.time }
+        guard let first = times.min(), let last = times.max() else { return nil }
+        let rest = part.context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
+        if part.order.contains(where: { part.rows[Int($0)].connection == rest }) {
+            return part.target.leaveOutSQL(onlyFetched: false, times: first...last)
+        }
+        guard connection.configuration.needsIdentity else { return nil }
+        let now = WallClock.microseconds()
+        let fresh = now - Self.leastFetched...now + Self.leastFetched
+        let isFresh = part.order.allSatisfy { fresh.contains(part.rows[Int($0)].receivedMicroseconds) }
+        return isFresh ? nil : part.target.leaveOutSQL(onlyFetched: true, times: first...last)
     }
 
     private func copyStaged(

@@ -117,21 +117,12 @@ public actor Uploader {
         if stream == .bars { return position + 1 }
         if try await identifiedStreams().contains(stream) { return position + 1 }
         while position + 1 < sequence {
-            let (batch, end, isCut): (BufferedBatch, Int64, Bool)
-            let refused: [ClosedRange<Int64>]
-            do {
-                (batch, end, isCut) = try await file.rows(
-                    of: stream, after: position, through: sequence - 1, limit: 1000)
-                refused = try await file.refusedRows(of: stream, after: position, through: end)
-            } catch {
-                throw UpstreamError(.file, "read rows to look up", String(describing: error))
-            }
-            let waiting = try await lookUp(batch).rows.filter { row in
-                row.upstream < row.alike && !refused.contains { $0.contains(row.sequence) }
+            let rows = try await RowsOfFile.read(stream, after: position, through: sequence - 1, of: file)
+            let waiting = try await lookUp(rows.batch).rows.filter { row in
+                row.upstream < row.alike && !rows.isRefused(row.sequence)
             }
             // What can't be read may be missing too.
-            let missing = waiting.map(\.sequence).min() ?? (isCut ? end + 1 : nil)
-            if let missing {
+            if let missing = waiting.map(\.sequence).min() ?? (rows.isCut ? rows.through + 1 : nil) {
                 let name = stream.rawValue
                 throw UpstreamError(
                     .ledger, "send \(name) again",
@@ -139,7 +130,7 @@ public actor Uploader {
                         + "\(missing) is not upstream: send them too with `--stream \(name) --from \(missing)`, or "
                         + "name another stream with --stream", object: "table \(name)")
             }
-            position = end
+            position = rows.through
         }
         return sequence
     }

@@ -2,6 +2,7 @@ import Compression
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import Synchronization
 import Wire
 
 /// The dashboard's files, and the description of the API, all embedded in the binary.
@@ -15,13 +16,13 @@ struct DashboardRoutes: Sendable {
 
     /// The route that serves the description of the given routes and of itself.
     static func description(of routes: [Route]) -> Route {
-        func route(_ asset: Asset) -> Route {
+        @Sendable func route(_ asset: Asset) -> Route {
             Route(
                 .get, "/api/openapi.json", .open, "description", "This document",
                 answers: [200: .init(schema: .map(.any))]
             ) { call in answer(call, asset) }
         }
-        return route(Asset("openapi.json", OpenAPIDocument(routes + [route(.page)]).bytes))
+        return route(Asset("openapi.json") { OpenAPIDocument(routes + [route(.page)]).bytes })
     }
 
     private static func page(_ path: String, _ name: String, _ asset: Asset, _ summary: String) -> Route {
@@ -34,9 +35,10 @@ struct DashboardRoutes: Sendable {
             let coding = $0.drop { $0 == " " }
             return coding == "gzip" || (coding.hasPrefix("gzip;") && !coding.hasSuffix("q=0"))
         }
-        let packed = takesPacked ? asset.packed : nil
+        let content = asset.content
+        let packed = takesPacked ? content.packed : nil
         var headers: HTTPFields = [
-            .eTag: packed == nil ? asset.tag : asset.packedTag, .cacheControl: "no-cache",
+            .eTag: packed == nil ? content.tag : content.packedTag, .cacheControl: "no-cache",
             .contentType: asset.mediaType, .vary: "accept-encoding",
         ]
         if packed != nil { headers[.contentEncoding] = "gzip" }
@@ -46,39 +48,58 @@ struct DashboardRoutes: Sendable {
             headers[.contentEncoding] = nil
             return Response(status: .notModified, headers: headers)
         }
-        return Response(status: .ok, headers: headers, body: .init(byteBuffer: packed ?? asset.buffer))
+        return Response(status: .ok, headers: headers, body: .init(byteBuffer: packed ?? content.buffer))
     }
 }
 
-/// One embedded file.
-struct Asset: Sendable {
+/// One embedded file, packed when it is first asked for.
+final class Asset: Sendable {
     /// The name below `/assets/`.
     let name: String
-    let mediaType: String
-    /// Changes if and only if the bytes change.
-    let tag: String
-    let buffer: ByteBuffer
-    /// The bytes compressed with gzip, if that is smaller.
-    let packed: ByteBuffer?
-    var packedTag: String { tag.dropLast() + "-gzip\"" }
+    private let make: @Sendable () -> [UInt8]
+    private let made = Mutex<Content?>(nil)
 
-    init(_ name: String, _ bytes: [UInt8]) {
+    init(_ name: String, _ bytes: @escaping @Sendable () -> [UInt8]) {
         self.name = name
+        make = bytes
+    }
+
+    var mediaType: String {
         let type: Substring = name.split(separator: ".").last ?? ""
-        mediaType =
-            switch type {
-            case "html": "text/html; charset=utf-8"
-            case "css": "text/css; charset=utf-8"
-            case "js": "text/javascript; charset=utf-8"
-            case "svg": "image/svg+xml"
-            default: "application/json"
-            }
-        // FNV-1a, 64 bits: no secret depends on it.
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        tag = "\"" + String(hash, radix: 36) + "\""
-        buffer = ByteBuffer(bytes: bytes)
-        let packed = Deflate.gzip.packed(bytes, level: 9)
-        self.packed = packed.count < bytes.count ? ByteBuffer(bytes: packed) : nil
+        return switch type {
+        case "html": "text/html; charset=utf-8"
+        case "css": "text/css; charset=utf-8"
+        case "js": "text/javascript; charset=utf-8"
+        case "svg": "image/svg+xml"
+        default: "application/json"
+        }
+    }
+
+    var content: Content {
+        made.withLock { made in
+            let content = made ?? Content(make())
+            made = content
+            return content
+        }
+    }
+
+    /// What a reader gets.
+    struct Content: Sendable {
+        /// Changes if and only if the bytes change.
+        let tag: String
+        let buffer: ByteBuffer
+        /// The bytes compressed with gzip, if that is smaller.
+        let packed: ByteBuffer?
+        var packedTag: String { tag.dropLast() + "-gzip\"" }
+
+        fileprivate init(_ bytes: [UInt8]) {
+            // FNV-1a, 64 bits: no secret depends on it.
+            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+            for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+            tag = "\"" + String(hash, radix: 36) + "\""
+            buffer = ByteBuffer(bytes: bytes)
+            let packed = Deflate.gzip.packed(bytes, level: 9)
+            self.packed = packed.count < bytes.count ? ByteBuffer(bytes: packed) : nil
+        }
     }
 }

@@ -110,9 +110,20 @@ enum Parameters {
             return seconds.magnitude < 253_402_300_800 ? Int64((seconds * 1000).rounded()) : nil
         }
         for style in [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)] {
-            if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1000).rounded()) }
+            guard let date = try? style.parse(text) else { continue }
+            return isExact(text, style) ? Int64((date.timeIntervalSince1970 * 1000).rounded()) : nil
         }
         return nil
+    }
+
+    /// Whether the clock shows the time as it is written: the parser carries over, and February 30 would become a day in
+    /// March.
+    private static func isExact(_ text: String, _ style: Date.ISO8601FormatStyle) -> Bool {
+        guard let zone = text.lastIndex(where: { "Z+-".contains($0) }),
+            let clock = try? style.parse(String(text[..<zone]) + "Z")
+        else { return false }
+        let milliseconds = Int64((clock.timeIntervalSince1970 * 1000).rounded(.down))
+        return WallClock.text(milliseconds: milliseconds).prefix(19) == text.prefix(19)
     }
 
     /// A day of the New York calendar that may be left out.

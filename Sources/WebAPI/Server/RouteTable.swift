@@ -16,16 +16,35 @@ struct Route: Sendable {
 
     /// The content of a response.
     struct Content: Sendable {
-        var mediaType = "application/json"
-        var schema: Schema
-        var meaning = "Answer"
+        let mediaType: String
+        let meaning: String
+        private let describe: @Sendable () -> Schema
+
+        /// Only a reader of the document needs the schema, which takes a while to make.
+        init(
+            mediaType: String = "application/json", schema: @autoclosure @escaping @Sendable () -> Schema,
+            meaning: String = "Answer"
+        ) {
+            self.mediaType = mediaType
+            self.meaning = meaning
+            describe = schema
+        }
+
+        var schema: Schema { describe() }
     }
 
     /// The body that a route takes.
     struct Body: Sendable {
+        let isRequired: Bool
+        private let describe: @Sendable () -> Schema
+
+        init(schema: @autoclosure @escaping @Sendable () -> Schema, isRequired: Bool) {
+            self.isRequired = isRequired
+            describe = schema
+        }
+
         /// The schema of the type that reads it.
-        var schema: Schema
-        var isRequired: Bool
+        var schema: Schema { describe() }
     }
 
     let method: HTTPRequest.Method

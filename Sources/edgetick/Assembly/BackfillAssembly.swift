@@ -54,6 +54,7 @@ extension Settings {
         var configuration = BackfillService.Configuration()
         configuration.reach = backfill.reach
         configuration.settleTime = gapSettleTime
+        configuration.delay = .milliseconds(restDelay)
         let upstreams = try upstreams()
         return BackfillService(
             configuration: configuration, client: try aggregatesClient(limit), buffer: buffer,

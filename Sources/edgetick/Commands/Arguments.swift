@@ -26,3 +26,15 @@ extension UniverseImporter.Mode: ExpressibleByArgument {
     /// A mode in either case.
     public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
 }
+
+extension ParsableArguments {
+    /// Refuses options that would have no effect beside another one.
+    ///
+    /// - Parameter others: The options, and whether each is given.
+    func refuse(_ others: KeyValuePairs<String, Bool>, with option: String) throws {
+        let given = others.filter { $0.value }.map { $0.key }
+        guard given.isEmpty else {
+            throw ValidationError("\(option) can't be combined with \(given.joined(separator: " or "))")
+        }
+    }
+}

@@ -53,7 +53,7 @@ struct CaptureCommand: ConfiguredCommand {
         let url = simulator?.url ?? settings.feed.url
         let feed = FeedConnection(
             configuration: try settings.feedConfiguration(named: assignment.wish.name, url: url),
-            interest: assignment.interest, sink: recorder, tap: recorder, logger: Logger(label: "feed"))
+            interest: assignment.interest, sink: NoSink(), tap: recorder, logger: Logger(label: "feed"))
         let running = Task { try await feed.run() }
         recorder.onEnd { running.cancel() }
         let timer = seconds.map { limit in
@@ -73,8 +73,8 @@ struct CaptureCommand: ConfiguredCommand {
     }
 }
 
-/// Writes each text message as a line and discards the decoded events.
-private final class FrameRecorder: FrameTap, EventSink {
+/// Writes each text message as a line.
+private final class FrameRecorder: FrameTap {
     private struct State {
         let descriptor: Int32
         var pending: [UInt8] = []
@@ -116,12 +116,6 @@ private final class FrameRecorder: FrameTap, EventSink {
         }
         end?()
     }
-
-    func offer(_ batch: EventBatch) -> Admission { .accepted }
-
-    func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-
-    func record(_ change: GapChange) {}
 
     /// Writes what is left; returns the number of frames.
     func close() throws -> Int {

@@ -55,7 +55,14 @@ struct CommandFailure: Error {
     /// The failure of an upload that did not finish; names each stream with rows left.
     init?(_ report: UploadReport) {
         if let problem = report.problem {
-            self.init(problem)
+            let failure = CommandFailure(problem)
+            let lost =
+                report.isOfLostServer
+                ? [
+                    "the connection was lost while rows were sent, and the server has not come back; the rows that are not "
+                        + "uploaded stay in the file"
+                ] : []
+            self.init(lines: lost + failure.lines, failure.status)
             return
         }
         let failures = EventStream.allCases.compactMap { stream in report.failures[stream].map { (stream, $0) } }

@@ -20,6 +20,12 @@ struct ConfigCommand: AsyncParsableCommand {
     @Flag(help: "Print a settings file to begin with: every key with its meaning and its default.") var template = false
     @Flag(help: "Print the list of keys, with what each allows and means, as Markdown.") var markdown = false
 
+    func validate() throws {
+        guard [json, template, markdown].count(where: \.self) <= 1 else {
+            throw ValidationError("give only one of --json, --template and --markdown")
+        }
+    }
+
     func run() async throws {
         try await reportingFailures {
             if markdown { return printNow(SettingsDocument.markdown) }

@@ -26,9 +26,9 @@ struct DeadLettersDiscard: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let letters = try selection.found(in: settings.dataDirectory)
-        guard !letters.isEmpty else { return printRemark("there is no dead letter") }
+        guard !letters.isEmpty else { return printNothing("there is no dead letter") }
         guard try yes || Confirmation.isGiven("Discard \(letters.count.counted("row")) for good?") else {
-            return printRemark("nothing was discarded")
+            return printNothing("nothing was discarded")
         }
         let discarded = try await settings.withUploaders(settingAside: false) { buffer, uploaders in
             let discarded = try await DeadLetterRetry.discard(
@@ -46,5 +46,9 @@ struct DeadLettersDiscard: ConfiguredCommand {
             let waiting = discarded.waiting.counted("row still waits", "rows still wait")
             printRemark("\(waiting) for upload and stay in the queue")
         }
+    }
+
+    private func printNothing(_ remark: String) {
+        if json { print(WireJSON.text(of: DeadLetterDiscardJSON(DeadLetterDiscard()))) } else { printRemark(remark) }
     }
 }

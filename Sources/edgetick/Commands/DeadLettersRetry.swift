@@ -26,7 +26,10 @@ struct DeadLettersRetry: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         let letters = try selection.found(in: settings.dataDirectory)
-        guard !letters.isEmpty else { return printRemark("there is no dead letter") }
+        guard !letters.isEmpty else {
+            if json { return try report(DeadLetterRetry()) }
+            return printRemark("there is no dead letter")
+        }
         try await settings.withUploaders(settingAside: true) { buffer, uploaders in
             try report(
                 await DeadLetterRetry.run(

@@ -2,7 +2,6 @@ import ArgumentParser
 import Feed
 import FeedSimulator
 import Fixtures
-import Glibc
 import Logging
 import MarketData
 import Store
@@ -42,7 +41,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
-            signal(SIGPIPE, SIG_IGN)
+            Interrupts.ignoreBrokenPipes()
             LoggingSystem.bootstrap { LineLogHandler(label: $0, level: .warning, format: .text) }
             let (settings, ignored) = try ownSettings()
             let directory = try DemoDirectory(named: dataDir)

@@ -6,13 +6,14 @@ import Glibc
 struct EdgeTick: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "edgetick",
-        abstract: "Collects market data at the edge: feed → SQLite → TimescaleDB, nothing lost, nothing doubled.",
+        abstract: "Collects market data at the edge: feed → SQLite → TimescaleDB, every stored row once.",
         discussion: """
             Settings come from the environment and from .env in the working directory (--env-file names another file).
 
             Try it:   edgetick demo
-            Collect:  edgetick universe import nasdaq100.csv --name nasdaq100
-                      SYMBOL_UNIVERSE_KEY=nasdaq100 MASSIVE_API_KEY=… edgetick run
+            Collect:  MASSIVE_API_KEY=… SYMBOLS=AAPL,MSFT edgetick run
+            Look:     edgetick status
+            Check:    edgetick doctor
 
             Exit codes: 0 done, 64 usage, 65 bad data, 69 unavailable, 74 I/O, 75 try again, 78 configuration.
             """.unwrapped,

@@ -25,16 +25,19 @@ struct ExportCommand: ConfiguredCommand {
 
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol
             data/trades/day=2026-11-24/symbol=AAPL/trades.parquet. A day is the New York date of the events' own time.
+            Each bar is written in its newest version. The columns are those of the local file (docs/columns.md); trades
+            also have the column adjustment, which marks those that are cancelled, corrected or wrong according to their
+            conditions. Parquet has times as timestamps and prices as decimals.
+
             A file gets its name only when it is complete, and then replaces an existing one; if an export was stopped,
             run it again. If rows of a day were deleted from the local file after their upload (see
             BUFFER_RETENTION_HOURS), that day's file is replaced only with --force; so is a day's file that has symbols
             which the export lacks. The exit code is 65 if rows or numbers were left out, or, without --force, may
-            be missing. Only one export at a time can write to a directory. Each bar is written in its newest version. The
-            columns are those of the local file (docs/columns.md); trades also have the column adjustment, which marks those
-            that are cancelled, corrected or wrong according to their conditions. Parquet has times as timestamps and prices
-            as decimals.
+            be missing. Only one export at a time can write to a directory.
+
             If the database lacks a table, the export fails, since the table may be missing only for a moment. Tables of
             second bars, price bands, imbalances and fair values may be missing, unless --stream or FEED_EVENTS names them.
+
             --watch keeps running and writes each day a quarter of an hour after its trading ends, or 16 minutes later if
             the feed is delayed; when started again, it continues after the last day that it wrote. With --source upstream,
             a day waits until its rows in the local file are uploaded. Without a local file, and for events that other boxes
@@ -314,17 +317,6 @@ private struct DayWatch: Service {
                 return
             }
         }
-    }
-}
-
-extension ExportJSON {
-    fileprivate init(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
-        let files = report.files.map {
-            File(path: $0.path, stream: $0.stream, day: $0.day, rows: $0.rows, bytes: $0.bytes)
-        }
-        self.init(
-            days, files, partial: report.partial, kept: report.kept, missing: report.missing, rounded: report.rounded,
-            leftOut: report.leftOut, unreadable: report.unreadable)
     }
 }
 

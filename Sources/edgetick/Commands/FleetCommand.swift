@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collector
-import Glibc
 import MarketData
 import Upstream
 import Wire
@@ -42,14 +41,7 @@ struct FleetCommand: ConfiguredCommand {
         if let forget { return try await remove(forget, from: table) }
         guard !check else { return try await checkOnce(table) }
         guard watch else { return printNow(try await page(table)) }
-        guard isatty(STDOUT_FILENO) == 1 else {
-            printNow(try await page(table))
-            return try await Interrupts.repeating(every: .seconds(2)) {
-                let page = try await page(table)
-                printNow("\n" + page)
-            }
-        }
-        try await TerminalScreen.watch { try await page(table) }
+        try await TerminalScreen.watch { (text: try await page(table), remark: nil) }
     }
 
     private func remove(_ id: String, from table: FleetTable) async throws {

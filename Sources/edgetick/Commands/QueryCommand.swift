@@ -46,6 +46,9 @@ struct QueryCommand: ConfiguredCommand {
         guard Bar.Interval(rawValue: Int32(clamping: interval)) != nil else {
             throw ValidationError("--interval is 60 (minute bars) or 1 (second bars)")
         }
+        if interval != 60, stream != .bars {
+            throw ValidationError("--interval is about bars, not \(stream.rawValue)")
+        }
         if let every, BarRollUp.Length(every) == nil {
             throw ValidationError("--every is 1d, or minutes or hours that a day is a multiple of: 5m, 30m, 1h, 4h")
         }

@@ -33,6 +33,7 @@ struct RepairCommand: ConfiguredCommand {
 
     func validate() throws {
         if let id, UUID(uuidString: id) == nil { throw ValidationError("--id: allowed: a UUID") }
+        if id != nil { try refuse(["--send-again": sendAgain], with: "--id") }
     }
 
     func run(_ settings: Settings) async throws {

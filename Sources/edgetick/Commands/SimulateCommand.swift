@@ -43,6 +43,13 @@ struct SimulateCommand: AsyncParsableCommand {
         guard capture.isEmpty != (synthetic == nil) else {
             throw ValidationError("Give either --capture files or --synthetic symbols.")
         }
+        if synthetic == nil {
+            try refuse(["--rate": rate != 1, "--seed": seed != 1], with: "--capture")
+        } else {
+            // A synthetic market has no end.
+            try refuse(["--loop": loop, "--now": now, "--exit-when-done": exitWhenDone], with: "--synthetic")
+        }
+        if loop { try refuse(["--exit-when-done": exitWhenDone], with: "--loop") }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key go together.")
         }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Collector
-import Glibc
 import MarketData
 import Store
 import Wire
@@ -51,27 +50,23 @@ struct StatusCommand: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         guard !check else { return try await checkOnce(settings) }
-        guard watch else { return try await show(settings) }
-        guard isatty(STDOUT_FILENO) == 1 else {
-            try await show(settings)
-            return try await Interrupts.repeating(every: .seconds(2)) {
-                printNow("\n")
-                try await show(settings)
-            }
-        }
-        try await TerminalScreen.watch { try await screen(settings) }
-    }
-
-    /// The page, with the remark above it.
-    private func screen(_ settings: Settings) async throws -> String {
-        let (page, remark) = try await page(settings)
-        return (remark.map { $0 + "\n" } ?? "") + page
+        guard watch else { return TerminalScreen.show(try await page(settings)) }
+        try await TerminalScreen.watch { try await page(settings) }
     }
 
     /// Prints the collector's state as one line or as JSON, and exits with the matching code.
     private func checkOnce(_ settings: Settings) async throws {
         let (standing, text) = try await standing(settings)
-        if json { try await show(settings) } else { print("\(standing.word): \(text.escapingControls)") }
+        if json {
+            do {
+                TerminalScreen.show(try await page(settings))
+            } catch let error as StoreError where error.reason == .missing {
+                // There is no file to describe, and the exit code says so.
+                printRemark(text)
+            }
+        } else {
+            print("\(standing.word): \(text.escapingControls)")
+        }
         guard standing.exitCode == 0 else { throw ExitCode(standing.exitCode) }
     }
 
@@ -102,14 +97,7 @@ struct StatusCommand: ConfiguredCommand {
         }
     }
 
-    private func show(_ settings: Settings) async throws {
-        let (page, remark) = try await page(settings)
-        if let remark { printError(remark) }
-        printNow(page)
-    }
-
-    /// The page, and a remark to print before it.
-    private func page(_ settings: Settings) async throws -> (page: String, remark: String?) {
+    private func page(_ settings: Settings) async throws -> TerminalScreen.Page {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         var instance: StatusJSON?
         var remark: String?

@@ -25,7 +25,7 @@ struct SyncCommand: ConfiguredCommand {
 
             If the database refuses many rows of several symbols for the same reason, they wait in the queue: the cause is
             more likely a missing partition, a constraint or a trigger than the rows. --set-aside makes them dead letters
-            anyway.
+            anyway; the same goes for a row that ends the server's session when no other row shows that it is at fault.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -43,10 +43,14 @@ struct SyncCommand: ConfiguredCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
+        if dryRun {
+            try refuse(["--again": again, "--watch": watch, "--set-aside": setAside, "--yes": yes], with: "--dry-run")
+        }
         if json, watch { throw ValidationError("--watch prints nothing: leave out --json") }
         if again != (from != nil) { throw ValidationError("--again and --from go together") }
         if again, watch { throw ValidationError("--again uploads once: leave out --watch") }
         if !again, stream != nil { throw ValidationError("--stream goes with --again") }
+        if !again, yes { throw ValidationError("--yes goes with --again") }
     }
 
     var needs: Settings.Needs { .database }
@@ -69,7 +73,14 @@ struct SyncCommand: ConfiguredCommand {
             var report = UploadReport()
             for pass in passes {
                 let before = report.totals
-                report.add(await pass.reportAfterTries { progress.update(done: (before + $0).settled) })
+                report.add(
+                    await pass.reportAfterTries {
+                        progress.update(done: (before + $0).settled)
+                    } isAway: { error in
+                        printRemark(
+                            "the connection was lost while rows were sent; waiting up to "
+                                + "\(UploadPass.patience.spoken) for the server: \(error.lastDescription)")
+                    })
             }
             return report
         }

@@ -68,16 +68,15 @@ private final class Follower: @unchecked Sendable {
     func printNew() throws {
         if cursors.isEmpty { try begin() }
         for (stream, cursor) in cursors {
-            var after = cursor
-            while true {
+            var (after, isEnd) = (cursor, false)
+            while !isEnd {
                 guard let (events, last) = try rows(of: stream, after: after) else { return }
                 let lines = events.filter { takes($0.event.head) }.map { isJSON ? $0.json + "\n" : $0.line }
                 if !lines.isEmpty { printNow(lines.joined()) }
-                let isEnd = last <= after || events.count < Self.batch
+                isEnd = last <= after || events.count < Self.batch
                 after = last
-                if isEnd { break }
+                cursors[stream] = after
             }
-            cursors[stream] = after
         }
     }
 

@@ -19,9 +19,17 @@ struct UniverseExport: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group; default: the whole mirror.") var name: String?
     @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
-    @Option(help: "json or csv: the form of a backup; csv writes a directory.") var format = "json"
+    @Option(help: "json or csv: the form of a backup; csv writes a directory; default: json.") var format: String?
     @Option(help: "The file or directory to write; default: standard output.", completion: .file())
     var output: String?
+
+    func validate() throws {
+        if name == nil, type != nil { throw ValidationError("--type goes with a group's name") }
+        if name != nil, let format, format.lowercased() != "csv" {
+            throw ValidationError(
+                "one group is written as CSV: leave out --format; edgetick universe show NAME --json prints it as JSON")
+        }
+    }
 
     func run(_ settings: Settings) async throws {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
@@ -30,6 +38,7 @@ struct UniverseExport: ConfiguredCommand {
             return try write(UniverseArchive.list(of: group.record))
         }
         let contents = try mirror.contents()
+        let format = format ?? "json"
         switch format.lowercased() {
         case "json": try write(try UniverseArchive.json(contents))
         case "csv":

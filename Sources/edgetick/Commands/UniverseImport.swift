@@ -47,6 +47,18 @@ struct UniverseImport: ConfiguredCommand {
     @Flag(help: "Say what would change and change nothing.") var dryRun = false
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        if files.isEmpty, sectorEtfs { try refuse(ofFiles, with: "--sector-etfs without a file") }
+    }
+
+    /// The options that say how to read lists, and whether each is given.
+    private var ofFiles: KeyValuePairs<String, Bool> {
+        [
+            "--name": name != nil, "--type": type != nil, "--description": description != nil,
+            "--mode incremental": mode == .incremental, "--sectors": sectors, "--strict": strict,
+        ]
+    }
+
     func run(_ settings: Settings) async throws {
         let importing = try importOptions(settings)
         guard !files.isEmpty || sectorEtfs else {
@@ -54,7 +66,10 @@ struct UniverseImport: ConfiguredCommand {
         }
         let lists: [UniverseImporter.File]
         switch try UniverseFiles(files) {
-        case .backup(let contents): return try restore(contents, settings)
+        case .backup(let contents):
+            try refuse(ofFiles, with: "a backup")
+            try refuse(["--environment": environment != nil, "--sector-etfs": sectorEtfs], with: "a backup")
+            return try restore(contents, settings)
         case .lists(let found): lists = found
         }
         if name != nil, lists.count > 1 {

@@ -27,6 +27,10 @@ struct UniversePushCommand: ConfiguredCommand {
     @Flag(help: "Make the groups the database's, so that pulls keep them up to date.") var handOver = false
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        if dryRun { try refuse(["--hand-over": handOver], with: "--dry-run") }
+    }
+
     var needs: Settings.Needs { .database }
 
     func run(_ settings: Settings) async throws {
@@ -106,7 +110,7 @@ struct UniversePushCommand: ConfiguredCommand {
                     + "them back as universes, other programs that look for UNIVERSE don't find them; let the check "
                     + "take UNIVERSE and push again")
         }
-        if dryRun, !plan.drastic.isEmpty {
+        if dryRun, !force, !plan.drastic.isEmpty {
             printRemark("\(plan.drastic.count.counted("group")) would change by more than half: that needs --force")
         }
     }

@@ -19,6 +19,10 @@ struct UniverseShow: ConfiguredCommand {
     @Flag(help: "Treat the name as a stock's symbol.") var stock = false
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        if stock { try refuse(["--type": type != nil], with: "--stock") }
+    }
+
     func run(_ settings: Settings) async throws {
         let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
         if stock {

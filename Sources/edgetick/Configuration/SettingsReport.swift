@@ -58,22 +58,15 @@ struct SettingsReport: Sendable, Equatable {
 
     var json: ConfigJSON {
         ConfigJSON(
-            settings: rows.map { row in
-                let (origin, file, line) = row.origin.parts
-                return ConfigJSON.Setting(
-                    key: row.key, value: row.value, origin: origin, file: file, line: line, meaning: row.meaning)
-            },
-            findings: findings.map { finding in
-                let (origin, file, line) = finding.origin.parts
-                return ConfigJSON.Finding(
-                    severity: finding.severity, key: finding.key, origin: origin, file: file, line: line,
-                    text: finding.text)
+            settings: rows.map { .init(key: $0.key, value: $0.value, from: $0.origin.place, meaning: $0.meaning) },
+            findings: findings.map {
+                .init(severity: $0.severity, key: $0.key, from: $0.origin.place, text: $0.text)
             })
     }
 }
 
 extension SettingOrigin {
-    fileprivate var parts: (ConfigJSON.Origin, file: String?, line: Int?) {
+    fileprivate var place: ConfigJSON.Place {
         switch self {
         case .defaultValue: (.default, nil, nil)
         case .environment: (.environment, nil, nil)

@@ -115,7 +115,7 @@ struct LocalChecks {
 
     /// Whether a daemon synchronizes the clock, on which receive times and latencies depend.
     func clock() -> Finding {
-        let now = Date().formatted(.iso8601)
+        let now = WallClock.text(seconds: WallClock.seconds())
         let keepers = [
             "systemd-timesyncd": ["/run/systemd/timesync/synchronized"],
             "chrony": ["/run/chrony/chronyd.pid", "/run/chronyd.pid"], "ntpd": ["/run/ntpd.pid", "/var/run/ntpd.pid"],

@@ -95,9 +95,8 @@ struct NetworkChecks {
         do {
             var configuration = try settings.feedConfiguration(named: "doctor", url: settings.feed.url)
             configuration.reconnect.maximumFailures = 1
-            let sink = NoSink()
             let probe = FeedConnection(
-                configuration: configuration, interest: .symbols([Symbol("AAPL")].compactMap { $0 }), sink: sink,
+                configuration: configuration, interest: .symbols([Symbol("AAPL")].compactMap { $0 }), sink: NoSink(),
                 logger: Logger(label: "feed") { _ in SwiftLogNoOpLogHandler() })
             let task = Task { try await probe.run() }
             defer { task.cancel() }
@@ -200,11 +199,11 @@ struct NetworkChecks {
         else { return .note("shard", "auto: the first run finds the boxes that share the symbols") }
         return .ok("shard", "auto, shared last among \(kept.members.joined(separator: ", "))")
     }
+}
 
-    /// Discards everything: the probe must not collect.
-    private final class NoSink: EventSink {
-        func offer(_ batch: EventBatch) -> Admission { .accepted }
-        func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
-        func record(_ change: GapChange) {}
-    }
+/// Discards everything, for a connection that must not collect.
+final class NoSink: EventSink {
+    func offer(_ batch: EventBatch) -> Admission { .accepted }
+    func whenRoom(_ resume: @escaping @Sendable () -> Void) { resume() }
+    func record(_ change: GapChange) {}
 }

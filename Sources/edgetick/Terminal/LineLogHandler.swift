@@ -51,8 +51,7 @@ struct LineLogHandler: LogHandler {
         _ format: Format, _ level: Logger.Level, _ label: String, _ message: String,
         _ metadata: [(key: String, value: String)]
     ) -> String {
-        let now = WallClock.milliseconds()
-        let time = "\(WallClock.text(milliseconds: now).dropLast()).\(String(1000 + now % 1000).dropFirst())Z"
+        let time = MomentText.exactText(WallClock.milliseconds())
         let message = shortened(message)
         let metadata = metadata.map { (key: $0.key, value: shortened($0.value)) }
         switch format {

@@ -41,11 +41,13 @@ enum MomentText {
 
     /// The moment as `2026-01-05T14:30:00Z`, with milliseconds unless they are zero.
     static func text(_ milliseconds: Int64) -> String {
-        // The formatter truncates binary fractions: 0.123 would become .122.
+        milliseconds % 1000 == 0 ? WallClock.text(milliseconds: milliseconds) : exactText(milliseconds)
+    }
+
+    /// The same with milliseconds in any case.
+    static func exactText(_ milliseconds: Int64) -> String {
         let rest = (milliseconds % 1000 + 1000) % 1000
-        let seconds = Date(timeIntervalSince1970: Double(milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)))
-        let text = seconds.formatted(Date.ISO8601FormatStyle())
-        return rest == 0 ? text : "\(text.dropLast()).\(String(1000 + rest).dropFirst())Z"
+        return "\(WallClock.text(milliseconds: milliseconds).dropLast()).\(String(1000 + rest).dropFirst())Z"
     }
 
     private static func absolute(_ text: String) -> Int64? {

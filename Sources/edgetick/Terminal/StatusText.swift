@@ -131,7 +131,7 @@ struct StatusText {
             case .regular: "open"
             case .afterHours: "after the session"
             }
-        return "\(session) until \(WallClock.text(milliseconds: status.market.until_ms))"
+        return "\(session) until \(WallClock.text(milliseconds: status.market.until))"
     }
 
     private var figures: [String] {

@@ -2,13 +2,30 @@ import Glibc
 
 /// A page that is redrawn on the terminal's alternate screen; the previous contents come back at the end.
 struct TerminalScreen {
-    /// Shows a page and draws it again every two seconds, until a signal.
-    static func watch(_ page: @escaping @Sendable () async throws -> String) async throws {
+    /// A page, and a remark to read before it.
+    typealias Page = (text: String, remark: String?)
+
+    /// Shows a page and shows it again every two seconds, until a signal. A pipe gets one page after the other.
+    static func watch(_ page: @escaping @Sendable () async throws -> Page) async throws {
         let first = try await page()
+        guard isatty(STDOUT_FILENO) == 1 else {
+            show(first)
+            return try await Interrupts.repeating(every: .seconds(2)) {
+                let next = try await page()
+                printNow("\n")
+                show(next)
+            }
+        }
         printNow("\u{1B}[?1049h\u{1B}[?25l")
         defer { printNow("\u{1B}[?25h\u{1B}[?1049l") }
         draw(first)
         try await Interrupts.repeating(every: .seconds(2)) { draw(try await page()) }
+    }
+
+    /// Prints a page once, and its remark to standard error.
+    static func show(_ page: Page) {
+        if let remark = page.remark { printError(remark) }
+        printNow(page.text)
     }
 
     /// The size of the window that shows standard output; 80 by 24 if unknown.
@@ -21,9 +38,10 @@ struct TerminalScreen {
     /// The window's columns; `nil` if standard output is no terminal.
     static func columns() -> Int? { isatty(STDOUT_FILENO) == 1 ? size().columns : nil }
 
-    private static func draw(_ page: String) {
+    private static func draw(_ page: Page) {
         let size = size()
-        printNow(frame(page, columns: size.columns, rows: size.rows))
+        let text = (page.remark.map { $0 + "\n" } ?? "") + page.text
+        printNow(frame(text, columns: size.columns, rows: size.rows))
     }
 
     /// The bytes that draw a page in a window. A line that is too long is cut, since wrapped lines would push the top

@@ -13,10 +13,7 @@ import Upstream
 
     @Test(.enabled(if: PostgresCluster.isInstalled, "PostgreSQL is not installed"))
     func `the database says the same of some days at once as of each alone`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         await buffer.close()
         let cluster = try PostgresCluster.shared()
         let database = try cluster.makeDatabase()
@@ -57,21 +54,17 @@ import Upstream
     }
 
     @Test func `what another program wrote into the file's accounts ends no coverage`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         await buffer.close()
         let counts = repeatElement("9223372036854775807", count: 8).joined(separator: ", ")
-        _ = try Command.run([
-            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+        try Command.sqlite(
+            workspace.path + "/ticks.sqlite",
             """
             INSERT INTO reconciled VALUES ('AAPL', '2026-11-24', \(counts), 0, 1), (x'4141504c', '2026-11-24', \(counts), 0, 1);
             INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us) VALUES
                 ('other', 'AAPL', 'AM', -9223372036854775807 - 1, 9223372036854775807, 'down', 1);
             INSERT INTO drops VALUES (1, 'bars', 'IBM', 'closed', -9223372036854775807 - 1, 9223372036854775807, 1, 1, 1, 1);
-            """,
-        ])
+            """)
         let evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
         let report = evidence.report(symbols: nil, now: Self.span.upperBound.span.upperBound)
         let gaps = report.days.map { day in day.rows.first { $0.symbol == Symbol("IBM") }?.counts[.gap] ?? 0 }
@@ -79,21 +72,17 @@ import Upstream
     }
 
     @Test func `what filled the gaps of other days is not read`() async throws {
-        let workspace = try Workspace()
-        let buffer = try TickBuffer.open(
-            directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-            logger: quiet)
+        let (workspace, buffer) = try TickBuffer.scratch()
         await buffer.close()
         let before = try #require(TradingDay("2026-10-05"))
         let open = try #require(before.session?.regularOpen)
-        _ = try Command.run([
-            "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
+        try Command.sqlite(
+            workspace.path + "/ticks.sqlite",
             """
             INSERT INTO gaps (connection, symbols, events, from_ms, to_ms, cause, recorded_us, state) VALUES
                 ('other', 'AAPL', 'AM', \(open), \(open + 60_000), 'down', 1, 'filled');
             DROP TABLE gap_fills;
-            """,
-        ])
+            """)
         #expect(throws: StoreError.self) { try CoverageEvidence(directory: workspace.path, days: before...before) }
         let evidence = try CoverageEvidence(directory: workspace.path, days: Self.span)
         #expect(evidence.report(symbols: nil, now: Self.span.upperBound.span.upperBound).days.count == 13)
@@ -104,24 +93,17 @@ import Upstream
         let (open, symbol) = (try #require(day.session?.regularOpen), try #require(Symbol("AAPL")))
         // The tape has 387 of the 390 minutes. The file has one more, and nobody has a bar of the other two.
         for (minutes, state) in [(0..<388, CoveragePeriod.State.complete), (1..<388, .unchecked)] {
-            let workspace = try Workspace()
-            let buffer = try TickBuffer.open(
-                directory: workspace.path, options: .init(collector: "tests", commitInterval: .fixed(.milliseconds(5))),
-                logger: quiet)
+            let (workspace, buffer) = try TickBuffer.scratch()
             var batch = EventBatch(connection: "primary", receivedMicroseconds: day.span.upperBound * 1000)
             batch.bars = minutes.map { minute in
                 let start = open + Int64(minute) * 60_000
-                return Bar(
-                    symbol: symbol, interval: .minute, start: start, end: start + 60_000, open: 1, high: 1, low: 1,
-                    close: 1, volume: 1)
+                return Bar.flat(symbol, at: start)
             }
-            #expect(buffer.offer(batch) == .accepted)
-            try await buffer.flush()
+            try await buffer.collect(batch)
             await buffer.close()
-            _ = try Command.run([
-                "/usr/bin/sqlite3", workspace.path + "/ticks.sqlite",
-                "INSERT INTO reconciled VALUES ('AAPL', '\(day)', 390, 387, 0, 2, 387, 0, 0, 1, 0, 1)",
-            ])
+            try Command.sqlite(
+                workspace.path + "/ticks.sqlite",
+                "INSERT INTO reconciled VALUES ('AAPL', '\(day)', 390, 387, 0, 2, 387, 0, 0, 1, 0, 1)")
             let evidence = try CoverageEvidence(directory: workspace.path, days: day...day)
             let report = evidence.report(symbols: nil, now: day.span.upperBound)
             #expect(CoveragePeriod.periods(of: report.days, by: .day).map(\.state) == [state])

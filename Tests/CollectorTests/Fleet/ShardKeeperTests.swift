@@ -161,6 +161,7 @@ import Testing
         var group = settled("a", "b")
         group.open("c")
         let given = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        #expect(!given.isEmpty)
         // The others see it at their next round, and wait for a minute.
         let gaveUp = group.milliseconds + 70_000
         group.pass(60, slow: ["c"])
@@ -182,6 +183,7 @@ import Testing
         var group = settled("a", "b")
         group.open("c")
         let given = Self.symbols.filter { group.keepers["c"]?.share.takes($0) == true }
+        #expect(!given.isEmpty)
         let gaveUp = group.milliseconds + 70_000
         group.pass(200, slow: ["c"])
         #expect(group.keepers["a"]?.kept == ShardRecord(members: ["a", "b", "c"], lapsed: ["c": gaveUp]))

@@ -116,6 +116,15 @@ import Upstream
         #expect(health.headline == "reconcile degraded: RECONCILE_AT has no effect: add AM to FEED_EVENTS")
     }
 
+    @Test func `a clock by which days would be compared too early is degraded, with how far it is ahead`() {
+        var state = ReconcileState(minute: 21 * 60)
+        state.clockLead = 59_999
+        #expect(level("reconcile") { $0.reconcile = state } == .ok)
+        state.clockLead = 3_600_000
+        let health = Health(snapshot { $0.reconcile = state }, age: 0.5)
+        #expect(health.headline?.contains("clock is 3600 s ahead of the REST server's") == true)
+    }
+
     @Test func `a day that stayed open is degraded until it is complete, with what is missing and why`() {
         #expect(level("reconcile") { $0.reconcile = nil } == .ok)
         var state = ReconcileState(minute: 21 * 60)

@@ -48,6 +48,20 @@ import Testing
         #expect(state().quietFor == 1200)
     }
 
+    @Test func `a connection that has only kinds that may not come for hours is not quiet`() {
+        var feed = FeedSnapshot(name: "primary")
+        feed.status = .connected
+        feed.connectedSince = open
+        feed.assigned = [Symbol("AAPL")!]
+        func state() -> ConnectionState {
+            ConnectionState(SetSnapshot.Member(id: "connection_1", feed: feed), at: open + 1_200_000)
+        }
+        feed.confirmedKinds = [.limitBand: 1, .imbalance: 1, .fairValue: 1]
+        #expect(state().quietFor == nil)
+        feed.confirmedKinds[.trade] = 1
+        #expect(state().quietFor == 1200)
+    }
+
     @Test func `an event from the future makes no negative time`() {
         #expect(quiet(20, since: -600, event: 25) == 0)
     }

@@ -52,7 +52,7 @@ final class SymbolsRig: Sendable {
 
     /// Runs SQL on the mirror's file.
     func sql(_ text: String) throws {
-        try Command.run(["/usr/bin/sqlite3", workspace.file(LocalFile.universe.name), text])
+        try Command.sqlite(workspace.file(LocalFile.universe.name), text)
     }
 
     /// Makes the parts as a start does.

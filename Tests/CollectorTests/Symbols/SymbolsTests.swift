@@ -17,7 +17,7 @@ import Universe
             try await owner.add("connection_2", ConnectionRequest(name: "two", universeKey: "a"))
             #expect(connections.symbols(of: "connection_2") == symbols("A"))
             try rig.add("a", "A", "B")
-            try await Waiting.until(within: .seconds(30)) {
+            try await Waiting.until {
                 connections.symbols(of: "connection_2") == symbols("A", "B")
             }
             #expect(owner.assignments.map(\.wish.origin) == [.settings, .api])
@@ -34,7 +34,7 @@ import Universe
             try await owner.add("connection_2", ConnectionRequest(name: "two", universeKey: "a"))
             rig.change { $0.environment = "PROD" }
             service.rereadNow()
-            try await Waiting.until(within: .seconds(30)) { connections.symbols(of: "connection_2") == symbols("P") }
+            try await Waiting.until { connections.symbols(of: "connection_2") == symbols("P") }
             try await owner.add("connection_3", ConnectionRequest(name: "three", universeKey: "b"))
             #expect(connections.symbols(of: "connection_3") == symbols("Q"))
         }
@@ -49,7 +49,7 @@ import Universe
             _ = try owner.remove("connection_two")
             try rig.add("b", "B", "X")
             try rig.add("a", "A", "Y")
-            try await Waiting.until(within: .seconds(30)) { owner.interest("one") == .symbols(symbols("A", "Y")) }
+            try await Waiting.until { owner.interest("one") == .symbols(symbols("A", "Y")) }
             #expect(!rig.log.contains { $0.contains("connection=two added=") }, "\(rig.log)")
             #expect(connections.wanting(symbols("X")[0]) == nil)
             #expect(owner.assignments.map(\.wish.name) == ["one"])
@@ -168,7 +168,7 @@ import Universe
         try await service.running {
             let misses = owner.cache.statistics.misses
             service.invalidate(.key(.universe, "a"))
-            try await Waiting.until(within: .seconds(30)) { owner.cache.statistics.misses > misses }
+            try await Waiting.until { owner.cache.statistics.misses > misses }
             #expect(owner.interest("one") == .symbols(symbols("A")))
         }
     }

@@ -34,9 +34,7 @@ struct UpstreamTables: Sendable {
     }
 
     /// Returns the output of a query, such as its only value.
-    func value(_ query: String) throws -> String {
-        try cluster.psql(query, database: database).trimmingCharacters(in: .whitespacesAndNewlines)
-    }
+    func value(_ query: String) throws -> String { try cluster.value(query, database: database) }
 
     /// Returns the number of rows in all tables.
     func count() throws -> Int {

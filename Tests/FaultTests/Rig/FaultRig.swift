@@ -135,6 +135,17 @@ final class FaultRig: Sendable {
         return try compare(with: tables, allowsLostFile: allowsLostFile, allowsTail: true)
     }
 
+    /// Settles like ``settle(_:in:allowsLostFile:)``, and expects that nothing was doubled, or lost without a record.
+    @discardableResult
+    func settleCleanly(
+        _ collector: ChildProcess?, in tables: UpstreamTables? = nil, allowsLostFile: Bool = false,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> LedgerOracle.Findings {
+        let findings = try await settle(collector, in: tables, allowsLostFile: allowsLostFile)
+        #expect(findings.isClean, "\(findings)", sourceLocation: sourceLocation)
+        return findings
+    }
+
     /// Compares the file and the database with what was sent.
     func compare(
         with tables: UpstreamTables? = nil, allowsLostFile: Bool = false, allowsTail: Bool = false

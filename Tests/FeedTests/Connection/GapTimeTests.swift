@@ -14,9 +14,7 @@ import Testing
 
     @Test func `a gap begins where the events had come to, not when bytes were last read`() throws {
         // Second bars wait for a minute in a queue that is then discarded.
-        var feed = try MachineDriver(["A", "B"], events: [.secondBar])
-        feed.subscribe()
-        _ = feed.confirm("A.A", "A.B", at: 1)
+        var feed = try MachineDriver(["A", "B"], events: [.secondBar]).subscribed(to: "A.A", "A.B", at: 1)
         for second in 70..<150 { _ = feed.bar("A", at: Double(second), late: 60) }
         _ = feed.status("slow_consumer", at: 150)
         lost(&feed, at: 150)
@@ -24,9 +22,7 @@ import Testing
     }
 
     @Test func `it begins a little before the newest event, and ends a little after the clock's time`() throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         _ = feed.trade("A", at: 50)
         let channel = try #require(FeedChannel("T.A"))
         let start = feed.machine.losses.start(of: channel, of: feed.machine.subscription)
@@ -37,9 +33,7 @@ import Testing
 
     @Test func `what was on its way of a channel that was given up is lost with the connection`() throws {
         for isClosing in [false, true] {
-            var feed = try MachineDriver(["A", "B"])
-            feed.subscribe()
-            _ = feed.confirm("T.A", "T.B", at: 1)
+            var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 1)
             _ = feed.trade("B", at: 50)
             if isClosing { _ = feed.status("slow_consumer", at: 60) }
             _ = feed.at(60) { $0.want(.symbols([Symbol("B")!]), $1) }
@@ -47,18 +41,14 @@ import Testing
             #expect(feed.open == ["gap B T 50000- disconnected"])
         }
         // Once the feed has confirmed the end, no more of its events come.
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 1)
         _ = feed.at(60) { $0.want(.symbols([Symbol("B")!]), $1) }
         _ = feed.status("success", "unsubscribed to: T.A", at: 61)
         #expect(feed.closed(at: 62).allSatisfy { !$0.hasPrefix("gap") })
     }
 
     @Test func `each kind has its own start`() throws {
-        var feed = try MachineDriver(["A"], events: [.trade, .secondBar])
-        feed.subscribe()
-        _ = feed.confirm("A.A", "T.A", at: 1)
+        var feed = try MachineDriver(["A"], events: [.trade, .secondBar]).subscribed(to: "A.A", "T.A", at: 1)
         _ = feed.bar("A", at: 50, late: 2)
         _ = feed.trade("A", at: 58)
         lost(&feed, at: 60)
@@ -69,9 +59,7 @@ import Testing
     }
 
     @Test func `an event from the future makes a gap begin no later than it was read`() throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         _ = feed.trade("A", at: 50, late: -3600)
         lost(&feed, at: 60)
         #expect(feed.confirm("T.A", at: 66).first?.hasPrefix("gap A T 50000-") == true)
@@ -96,9 +84,7 @@ import Testing
     }
 
     @Test func `a loss is recorded when it begins, and its row gives way when it ends`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 1)
         _ = feed.trade("A", at: 5)
         _ = feed.closed(at: 10)
         #expect(feed.open == ["gap A,B T 5000- disconnected"])
@@ -149,9 +135,7 @@ import Testing
             let interest = Interest.symbols(names.compactMap { Symbol($0) })
             _ = feed.at(feed.seconds) { $0.want(interest, missed: missed, $1) }
         }
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         feed.idle(until: 10)
         try want(["A", "B", "C"], missed: "B", &feed)
         #expect(feed.open == ["gap B T -30000- down"])
@@ -171,9 +155,7 @@ import Testing
 
     @Test func `a clock that is set back in an outage leaves the gap its length, and it says that it is unsure`() throws
     {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         _ = feed.trade("A", at: 50)
         _ = feed.closed(at: 60)
         feed.clockStep = -3600
@@ -184,9 +166,7 @@ import Testing
 
     @Test(arguments: [-400.0, 400])
     func `a clock that is 400 days off makes no gap of 400 days`(days: Double) throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         _ = feed.trade("A", at: 40)
         feed.clockStep = days * 86_400
         _ = feed.trade("A", at: 50)
@@ -369,9 +349,7 @@ import Testing
     }
 
     @Test func `a pause is told, and where the feed threw its queue away there is a gap`() throws {
-        var feed = try MachineDriver(["A", "B"], events: [.trade])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 0)
+        var feed = try MachineDriver(["A", "B"], events: [.trade]).subscribed(to: "T.A", "T.B", at: 0)
         for second in 1...50 {
             #expect(feed.at(Double(second)) { $0.alive($1) } == [])
             #expect(feed.trade("A", at: Double(second)) == [])
@@ -390,9 +368,7 @@ import Testing
     }
 
     @Test func `a pause after which everything comes leaves no gap`() throws {
-        var feed = try MachineDriver(["A"], events: [.secondBar])
-        feed.subscribe()
-        _ = feed.confirm("A.A", at: 0)
+        var feed = try MachineDriver(["A"], events: [.secondBar]).subscribed(to: "A.A", at: 0)
         for second in 1...20 { _ = feed.bar("A", at: Double(second)) }
         for second in 21...100 {
             #expect(feed.bar("A", at: 100, late: Double(100 - second)).allSatisfy { !$0.hasPrefix("gap") })
@@ -401,9 +377,7 @@ import Testing
     }
 
     @Test func `a pause before the first event is one too, from when events may have come`() throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 1)
         for second in 2...5 { _ = feed.at(Double(second)) { $0.alive($1) } }
         _ = feed.at(60) { $0.alive($1) }
         #expect(feed.trade("A", at: 61) == ["gap A T -5000-61000 paused"])
@@ -423,9 +397,7 @@ import Testing
 
     /// Silent from 20 s to 62 s; two pings are not answered.
     private func silent() throws -> MachineDriver {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 0)
         for second in 1...20 { _ = feed.trade("A", at: Double(second)) }
         for second in 21...61 {
             _ = feed.at(Double(second)) { $0.alive($1) }
@@ -451,9 +423,7 @@ import Testing
     func `where a minute's bars came in a pause a part may be missing, though the next ones come as they should`(
         pause: Range<Int>, gap: String
     ) throws {
-        var feed = try MachineDriver(["A", "B"], events: [.minuteBar])
-        feed.subscribe()
-        _ = feed.confirm("AM.A", "AM.B", at: 0)
+        var feed = try MachineDriver(["A", "B"], events: [.minuteBar]).subscribed(to: "AM.A", "AM.B", at: 0)
         var found: [String] = []
         for second in (1...210).filter({ !pause.contains($0) }) {
             found += feed.at(Double(second)) { $0.alive($1) }
@@ -467,9 +437,7 @@ import Testing
     }
 
     @Test func `reading that this side stopped for long is a pause too`() throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 0)
         _ = feed.trade("A", at: 10)
         feed.machine.paused(feed.now)
         for second in 11...70 { #expect(feed.at(Double(second)) { $0.alive($1) } == []) }

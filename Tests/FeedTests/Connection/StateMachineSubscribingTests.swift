@@ -37,18 +37,14 @@ import Testing
     }
 
     @Test func `a refused symbol that is confirmed later leaves a gap`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", at: 1)
         _ = feed.status("error", "not authorized", at: 1)
         #expect(feed.confirm("T.B", at: 500) == ["gap B T -4000-500000 unsubscribed"])
         #expect(feed.machine.subscription.refused.isEmpty)
     }
 
     @Test func `unconfirmed channels are asked again, then named, while the rest counts as connected`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", at: 1)
         #expect(
             feed.tick(at: 11) == [
                 "note askingAgain(1)", #"send {"action":"subscribe","params":"T.B"}"#,
@@ -61,9 +57,7 @@ import Testing
     }
 
     @Test func `an event confirms a channel whose confirmation never comes`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", at: 1)
         #expect(feed.trade("B", at: 2) == ["note connected(confirmed: 2, wanted: 2)"])
     }
 
@@ -79,9 +73,7 @@ import Testing
     }
 
     @Test func `a change of symbols sends just the difference`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 0)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 0)
         feed.idle(until: 10)
         let change = feed.at(10) { $0.want(.symbols([Symbol("B")!, Symbol("C")!]), $1) }
         #expect(
@@ -96,9 +88,7 @@ import Testing
     }
 
     @Test func `a symbol wanted between tries leaves a gap until it stands`() throws {
-        var feed = try MachineDriver(["A"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 5)
+        var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 5)
         _ = feed.closed(at: 20, FeedEnding(.stalled, "read", "silent"))
         feed.idle(until: 21)
         let both = Interest.symbols([Symbol("A")!, Symbol("B")!])
@@ -138,9 +128,7 @@ import Testing
     }
 
     @Test func `a symbol given up while it is lost still leaves its gap`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 5)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 5)
         _ = feed.closed(at: 20)
         feed.idle(until: 21)
         let change = feed.at(21) { $0.want(.symbols([Symbol("B")!]), $1) }

@@ -87,9 +87,7 @@ import Testing
 
     @Test(arguments: [1000, 1001, 1008, 1011, 1012, 4000, nil] as [UInt16?])
     func `every close code leads to another try`(code: UInt16?) throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         let actions = feed.at(100) { $0.peerClosed(.init(code: code, reason: "bye"), $1) }
         #expect(actions == ["close \(code ?? 1000)"])
         #expect(feed.closed(at: 100) == ["fault closed retry 1.0 seconds"])
@@ -98,9 +96,7 @@ import Testing
     }
 
     @Test func `a lost subscription makes a gap from the last events to when it stands again`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", "T.B", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 1)
         _ = feed.trade("A", at: 50)
         #expect(feed.closed(at: 90) == ["fault closed retry 1.0 seconds"])
         #expect(feed.tick(at: 91) == ["connect"])
@@ -114,9 +110,7 @@ import Testing
     }
 
     @Test func `channels confirmed one after the other and lost before any event share one gap`() throws {
-        var feed = try MachineDriver(["A", "B"])
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 1)
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", at: 1)
         _ = feed.confirm("T.B", at: 2)
         _ = feed.closed(at: 3)
         _ = feed.tick(at: 8)
@@ -145,9 +139,7 @@ import Testing
     }
 
     @Test func `silence is pinged, then the connection is dropped and the gap says stalled`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         _ = feed.trade("A", at: 10)
         #expect(feed.tick(at: 24.9) == [])
         #expect(feed.tick(at: 25) == ["ping"])
@@ -161,9 +153,7 @@ import Testing
     }
 
     @Test func `silence while reading is paused is not held against the peer`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         feed.machine.paused(feed.now)
         #expect(feed.machine.deadline == nil && feed.tick(at: 600) == [])
         feed.seconds = 600
@@ -172,9 +162,7 @@ import Testing
     }
 
     @Test func `an overflow drops the connection, waits for room, and the gap says overflow`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         _ = feed.trade("A", at: 10)
         #expect(feed.at(11) { $0.overflowed($1) } == ["abandon"])
         #expect(feed.closed(at: 11) == ["fault overflow retry 5.0 seconds", "awaitRoom"])
@@ -185,9 +173,7 @@ import Testing
     }
 
     @Test func `room before the wait is over does not shorten it`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         _ = feed.at(11) { $0.overflowed($1) }
         _ = feed.closed(at: 11)
         #expect(feed.at(12) { $0.room($1) } == [])
@@ -195,9 +181,7 @@ import Testing
     }
 
     @Test func `what the feed threw away of a line that is being closed is in a gap`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         _ = feed.trade("A", at: 1)
         #expect(feed.at(2) { $0.stop($1) } == ["close 1000"])
         _ = feed.at(3) { $0.received(FeedStatus(status: "slow_consumer", message: ""), $1) }
@@ -205,9 +189,7 @@ import Testing
     }
 
     @Test func `stopping while the subscription is lost records the gap so far`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 5)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 5)
         _ = feed.closed(at: 20)
         feed.idle(until: 20)
         #expect(
@@ -254,9 +236,7 @@ import Testing
     }
 
     @Test func `other errors of the feed are told and change nothing`() throws {
-        var feed = try MachineDriver()
-        feed.subscribe()
-        _ = feed.confirm("T.A", at: 0)
+        var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         #expect(feed.status("error", "odd \u{1B}[2J", at: 1) == ["fault feedReported"])
         #expect(feed.machine.lastError?.error.message == #"the feed reports an error: odd \u{1b}[2J"#)
         #expect(feed.status("news", "x", at: 1) == [#"note remark(status: "news", message: "x")"#])

@@ -18,10 +18,7 @@ struct ModelEvent {
             batch.trades.append(Trade(symbol: symbol, time: time, price: 1, size: 1, sequence: Int64(number)))
             return
         }
-        batch.bars.append(
-            Bar(
-                symbol: symbol, interval: interval, start: time - interval.milliseconds, end: time, open: 1, high: 1,
-                low: 1, close: 1, volume: Double(number)))
+        batch.bars.append(Bar.flat(symbol, interval, at: time - interval.milliseconds, volume: Double(number)))
     }
 }
 

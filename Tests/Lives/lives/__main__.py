@@ -70,7 +70,7 @@ def run(seeds: range, options: argparse.Namespace, without: frozenset[str]) -> N
     try:
         tools = Tools(os.environ.get("EDGETICK") or os.path.join(REPOSITORY, ".build/release/edgetick"), clock(place))
         if not tools.clock:
-            without |= {"clock"}
+            without |= {"clock", "night"}
         server.start()
         workshop = rounds.Workshop(
             tools, server, template(tools, server, place), loop, place, version(tools), without, stop, options.keep)

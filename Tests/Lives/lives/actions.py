@@ -10,6 +10,8 @@ from .sequence import Step
 
 # Of SQLite's file, in bytes.
 PAGE = 4096
+# A collector leaves a gap alone until half a minute after its end, which may be two seconds after the loss was over.
+NIGHT = 33_000
 
 
 def perform(life: Life, step: Step) -> None:
@@ -244,6 +246,15 @@ def heal(life: Life, _: Box, what: str) -> None:
         life.database.accept()
 
 
+def night(life: Life, _: Box, killed: bool) -> None:
+    """Time passes while no collector runs, so that all gaps there were are filled at the next start."""
+    for box in life.boxes:
+        box.kill() if killed else box.end()
+    life.pass_time(NIGHT)
+    for box in life.boxes:
+        box.start()
+
+
 def _short(result: tuple[int, str]) -> str:
     status, output = result
     return f"status {status}: {output.strip()[-200:]}"
@@ -253,4 +264,5 @@ ACTIONS = {
     "kill": kill, "stop": stop, "backup": back_up, "restore-file": restore_file, "clone": clone, "snapshot": snapshot,
     "restore-database": restore_database, "truncate": truncate, "pause": pause, "clock": clock, "cut": cut, "lag": lag,
     "throw": throw, "away": away, "refuse": refuse, "unlock": unlock, "damage": damage, "fill": fill, "heal": heal,
+    "night": night,
 }

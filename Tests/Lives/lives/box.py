@@ -67,6 +67,7 @@ class Box:
 
     def step_clock(self, milliseconds: int) -> None:
         """Moves this box's wall clock so far from the market's time."""
+        self.offset = milliseconds
         path = os.path.join(self.place, "clock")
         with open(path + ".new", "w") as file:
             file.write(f"{self.difference + milliseconds}\n")

@@ -1,5 +1,6 @@
 """What the files and the database hold, read as any program may."""
 
+import contextlib
 import glob
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from .database import Database
 from .market import COLUMNS, MINUTE, Event, Market, decimal
 
 FOREVER = 1 << 60
-# What `source` says of bars that fill a gap and of corrections that it missed, and what REST lacks.
+# What `source` says of bars that fill a gap, and `connection` of ticks; of corrections that it missed; what REST lacks.
 FILL, CORRECTION = "backfill", "reconcile"
 REST = (FILL, CORRECTION)
 NOT_IN_REST = ("day_volume", "day_open", "day_vwap", "average_size")
@@ -30,12 +31,18 @@ class Gap:
     end: int
     # Whether the file says that the ends may be off, because the clock was wrong.
     is_uncertain: bool = False
-    # Whether what the REST aggregates have of its bars is said to be in the buffer.
+    # Whether what the REST API has of it is said to be in the buffer; if not, of which kinds and symbols this is said.
     is_filled: bool = False
+    filled: frozenset[tuple[str, str]] = frozenset()
 
     def names(self, event: Event) -> bool:
         """Whether it is of the event's kind and symbol."""
         return event.kind in self.kinds and (event.symbol in self.symbols or "*" in self.symbols)
+
+    def is_filled_with(self, event: Event) -> bool:
+        """Whether it says that the REST API was asked for the event's kind and symbol, and that all that came was kept."""
+        # Which symbols are meant by all is the collector's guess.
+        return (event.kind, event.symbol) in self.filled or self.is_filled and "*" not in self.symbols
 
     def reaches_out_of(self, first: int, last: int) -> bool:
         """Whether it claims, without a doubt, that events are missing long before or after there were any."""
@@ -74,12 +81,16 @@ class File:
 
     box: int
     rows: dict[Name, list[int]] = field(default_factory=lambda: defaultdict(list))
-    # Numbers of rows of the stream bars that fill a gap.
+    # Numbers of rows of the stream bars that fill a gap; number and row of the newest version of each minute bar.
     fills: set[int] = field(default_factory=set)
+    minutes: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     letters: set[tuple[str, int]] = field(default_factory=set)
+    # Through which rows a stream is upstream, its rows are deleted, and its uploaded rows are said to be gone upstream.
     acknowledged: dict[str, int] = field(default_factory=dict)
+    deleted: dict[str, int] = field(default_factory=dict)
+    gone: dict[str, int] = field(default_factory=dict)
     # Whether an incident says that gaps of a file that was set aside can't be read.
     lacks_gaps: bool = False
     wrong: list[str] = field(default_factory=list)
@@ -92,6 +103,8 @@ class Upstream:
     counts: Counter[Name] = field(default_factory=Counter)
     # The number of the newest version of each minute bar, by symbol and start.
     minutes: dict[tuple[str, int], int] = field(default_factory=dict)
+    # Which of all these came by REST, and whether to fill a gap or as a correction.
+    sources: dict[Name, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -124,9 +137,15 @@ def _read(market: Market, path: str, file: File) -> None:
                     file.rows[event.kind, event.symbol, event.number].append(sequence)
                     if source == FILL:
                         file.fills.add(sequence)
+                    if kind == "AM":
+                        newest = file.minutes.get((symbol, event.start), (event.number, sequence))
+                        file.minutes[symbol, event.start] = max(newest, (event.number, sequence))
                 else:
                     file.wrong.append(f"box {file.box}, {stream} {sequence}: {event}")
-        file.acknowledged = dict(base.execute("SELECT stream, acknowledged FROM streams"))
+        known = {row[1] for row in base.execute("PRAGMA table_info(streams)")}
+        gone = "gone_through" if "gone_through" in known else "0"
+        for stream, *marks in base.execute(f"SELECT stream, acknowledged, deleted_through, {gone} FROM streams"):
+            file.acknowledged[stream], file.deleted[stream], file.gone[stream] = marks
         file.letters = set(base.execute("SELECT stream, seq FROM dead_letters"))
     finally:
         base.close()
@@ -139,13 +158,18 @@ def _read_accounts(path: str, file: File, is_former: bool = False) -> None:
     try:
         columns = {row[1] for row in base.execute("PRAGMA table_info(gaps)")}
         uncertain = "uncertain" if "uncertain" in columns else "0"
-        for symbols, kinds, start, end, doubt, state in base.execute(
-            f"SELECT symbols, events, from_ms, to_ms, {uncertain}, state FROM gaps"
+        filled = defaultdict(set)
+        # Where they can't be read, the gap's state alone counts.
+        with contextlib.suppress(sqlite3.DatabaseError):
+            for number, kind, symbol in base.execute("SELECT gap, event, symbol FROM gap_fills"):
+                filled[number].add((kind, symbol))
+        for number, symbols, kinds, start, end, doubt, state in base.execute(
+            f"SELECT id, symbols, events, from_ms, to_ms, {uncertain}, state FROM gaps"
             + (" WHERE cause = 'damaged' OR state NOT IN ('open', 'partial')" if is_former else "")
         ):
             file.gaps.append(Gap(
                 frozenset(symbols.split(",")), frozenset(kinds.split(",")), start, FOREVER if end is None else end,
-                bool(doubt), state in ("filled", "empty")))
+                bool(doubt), state in ("filled", "empty"), frozenset(filled[number])))
         for stream, symbol, reason, start, end, first, last in base.execute(
             "SELECT stream, symbol, reason, from_ms, to_ms, first_seq, last_seq FROM drops WHERE count > 0"
         ):
@@ -163,7 +187,7 @@ def read_upstream(market: Market, database: Database) -> Upstream:
     for table, stream, kind in (
         ("ohlcv_1min", "bars", "AM"), ("ohlcv_1sec", "bars", "A"), ("trades", "trades", "T"), ("quotes", "quotes", "Q"),
     ):
-        time = "source, start_ms" if stream == "bars" else "NULL, round(extract(epoch from time) * 1000)::bigint"
+        time = "source, start_ms" if stream == "bars" else "connection, round(extract(epoch from time) * 1000)::bigint"
         names = ["decimal_volume" if name == "volume" else name for name in COLUMNS[stream]]
         rows = database.psql(f"COPY (SELECT symbol, {time}, {', '.join(names)} FROM {table}) TO STDOUT")
         for row in rows.splitlines():
@@ -172,10 +196,13 @@ def read_upstream(market: Market, database: Database) -> Upstream:
             event = recognise(market, kind, symbol, int(start), values, source in REST)
             if not isinstance(event, Event):
                 upstream.wrong.append(f"{table}: {event}")
-            elif kind == "AM":
+                continue
+            if kind == "AM":
                 upstream.minutes[symbol, event.start] = event.number
             else:
                 upstream.counts[kind, symbol, event.number] += 1
+            if source in REST:
+                upstream.sources[kind, symbol, event.number] = source
     return upstream
 
 

@@ -47,7 +47,7 @@ class Life:
         self.disk: disk.SmallDisk | None = None
         self.difference = trading_hours() + sequence.seed % 3600 * 1000 - feed.milliseconds() if tools.clock else 0
         self.feed = feed.Feed(sequence.market, loop, self.difference)
-        self.rest = rest.Rest(self.feed)
+        self.rest = rest.Rest(self.feed, sequence.has_ticks)
         self.line = line.Line(server.port, loop)
         self.server, self.template = server, template
         self.database: Database
@@ -107,6 +107,14 @@ class Life:
         """Notes which versions of minute bars are upstream: no older one may take a newer one's place."""
         for name, number in ledger.read_versions(self.sequence.market, self.database).items():
             self.versions[name] = max(number, self.versions.get(name, number))
+
+    def pass_time(self, milliseconds: int) -> None:
+        """Moves the market's time, and with it every box's clock."""
+        self.difference += milliseconds
+        self.feed.difference = self.difference
+        for box in self.boxes:
+            box.difference = self.difference
+            box.step_clock(box.offset)
 
     def note(self, text: str) -> None:
         self.events.append(f"{time.monotonic() - self.started:6.2f} {text}")

@@ -1,14 +1,23 @@
 """How boxes are brought to rest, and what they say meanwhile."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 from . import process
 from .box import Box
 from .life import Life
+from .market import STREAMS
 
 # Checks that are about rows; what another says, such as the feed's, is no word about what was lost.
 ABOUT_ROWS = ("sync", "upload", "buffer", "ledger", "letters", "file")
+# How `edgetick sync` names a stream of which rows wait, or are gone upstream; and remarks that don't say that rows wait.
+NOT_ALL, GONE = "not all uploaded", "uploaded rows are gone"
+NAMED = re.compile(rf"^edgetick: (?:the (\w+) are {NOT_ALL}: |(\w+): {GONE} )")
+REMARKS = (
+    "edgetick: warning: ", "see edgetick dead-letters list", "are not in the table after the upload",
+    "while rows were sent; waiting up to",
+)
 
 
 @dataclass
@@ -19,6 +28,8 @@ class Settled:
     asked: list[str] = field(default_factory=list)
     # What each box still said at the end that is not well: its health, or a command that failed.
     told: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    # What `edgetick sync` said last of the rows of each stream that are in the box's file.
+    last_words: dict[int, dict[str, str]] = field(default_factory=dict)
     # What did not come about in the time allowed, or must not have come about.
     late: list[str] = field(default_factory=list)
     # What a collector said of itself that doesn't agree with what else it said, or with what was found.
@@ -58,6 +69,21 @@ def read_state(box: Box) -> State | None:
     return State(
         answer["buffer"]["pending"] + answer["buffer"]["queued_events"], answer["buffer"]["dead_letters"],
         bool(answer["sync"].get("needs_person")), checks)
+
+
+def words_of_streams(status: int, output: str) -> dict[str, str]:
+    """What `edgetick sync` says of each stream. A failure that names none is about all."""
+    words: dict[str, str] = defaultdict(str)
+    lines = [line for line in output.splitlines() if line.startswith("edgetick: ")]
+    for line in lines:
+        if named := NAMED.search(line):
+            words[named[1] or named[2]] += line
+    if status != 0 and not any(NOT_ALL in text for text in words.values()):
+        for line in lines:
+            if not NAMED.search(line) and not any(remark in line for remark in REMARKS):
+                for stream in set(STREAMS.values()):
+                    words[stream] += f"{NOT_ALL}: {line}"
+    return dict(words)
 
 
 def start(life: Life, box: Box, settled: Settled) -> None:

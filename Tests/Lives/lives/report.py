@@ -19,6 +19,7 @@ def line(
     return {
         "seed": sequence.seed, "binary": binary, "seconds": round(seconds, 1),
         "steps": [str(step) for step in sequence.steps], "kinds": dict(Counter(step.kind for step in sequence.steps)),
+        "fills": sequence.fills, "filled": verdict.filled,
         "due": verdict.due, "written": written, "upstream": verdict.upstream, "explained": dict(verdict.explained),
         "lost": verdict.lost, "told": verdict.told, "doubled": verdict.doubled, "wrong": verdict.wrong,
         "silent": verdict.silent, "wild": verdict.wild, "asked": settled.asked,
@@ -54,7 +55,7 @@ def summary(results: list[dict]) -> str:
     for result in whole:
         kinds.update(result["kinds"])
         explained.update(result["explained"])
-    names = ("due", "written", "upstream", "told", "wild", *COUNTS)
+    names = ("due", "written", "upstream", "filled", "told", "wild", *COUNTS)
     total = {name: sum(result.get(name, 0) for result in whole) for name in names}
     rows = [f"{len(whole)} rounds" + (f", {broken} more broke off in the harness" if broken else "")
             + f"; {sum(map(failed, whole))} failed; "
@@ -63,6 +64,8 @@ def summary(results: list[dict]) -> str:
                 + ", ".join(f"{name} {count}" for name, count in sorted(explained.items()))
                 + f", told {total['told']}; gaps that reach far out of their round: {total['wild']}")
     rows.append("  ".join(f"{name} {total[name]}" for name in COUNTS))
+    rows.append(f"rounds in which collectors filled gaps by themselves: {sum(result.get('fills', False) for result in whole)}; "
+                f"rows upstream that came by REST: {total['filled']}")
     asked = sum(bool(result["asked"]) for result in whole)
     rows.append(f"rounds in which a person was asked: {asked}; in which a collector was not well at the end: "
                 f"{sum(bool(result['last_word']) for result in whole)}")

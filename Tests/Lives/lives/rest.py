@@ -1,21 +1,25 @@
-"""The aggregates over REST: the bars that have passed, a page at a time, as the provider serves them."""
+"""The provider's REST API: the bars, trades and quotes that have passed, a page at a time."""
 
 import asyncio
 import json
 from urllib.parse import parse_qs, urlsplit
 
 from .feed import Feed
-from .market import MINUTE, SECOND
+from .market import MINUTE, SECOND, Event
 
 # Small, so that gaps take several pages.
-PAGE = 40
+PAGE, PAGE_OF_TICKS = 40, 200
+# Nanoseconds of a millisecond.
+MILLION = 1_000_000
+TICKS = {"trades": "T", "quotes": "Q"}
 
 
 class Rest:
     """Serves what the feed's market has made; on the feed's loop."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.feed = feed
+    def __init__(self, feed: Feed, has_ticks: bool) -> None:
+        # Whether the account's plan covers trades and quotes.
+        self.feed, self.has_ticks = feed, has_ticks
         self.port = 0
         self.server: asyncio.Server | None = None
 
@@ -45,6 +49,8 @@ class Rest:
     def _answer(self, target: str) -> tuple[str, dict]:
         parts = urlsplit(target)
         words = parts.path.strip("/").split("/")
+        if len(words) == 3 and words[0] == "v3" and words[1] in TICKS:
+            return self._ticks(parts.path, words[1], words[2], parse_qs(parts.query))
         if len(words) != 9 or words[:3] != ["v2", "aggs", "ticker"] or words[4:6] != ["range", "1"]:
             return "404 Not Found", {"status": "ERROR", "error": "no such route"}
         symbol, unit, first, last = words[3], words[6], int(words[7]), int(words[8])
@@ -70,7 +76,37 @@ class Rest:
                 bars.append(self._bar(market.event("AM", symbol, sent[-1])))
         return bars
 
+    def _ticks(self, path: str, route: str, symbol: str, query: dict[str, list[str]]) -> tuple[str, dict]:
+        """Trades or quotes with times, in nanoseconds, from one on and before another."""
+        if not self.has_ticks:
+            return "403 Forbidden", {"status": "NOT_AUTHORIZED", "message": f"the plan does not cover {route}"}
+        first, end = (int(query[f"timestamp.{name}"][0]) for name in ("gte", "lt"))
+        market, kind = self.feed.market, TICKS[route]
+        numbers = market.numbers(
+            kind, symbol, max(first // MILLION - 1, self.feed.opened), min(end // MILLION - 1, self.feed.now()))
+        page = min(PAGE_OF_TICKS, int(query["limit"][0]))
+        answer = {"status": "OK", "results": [self._tick(market.event(kind, symbol, number)) for number in numbers[:page]]}
+        if len(numbers) > page:
+            # As the provider does, by the name of its own host.
+            start = market.emitted(kind, symbol, numbers[page]) * MILLION
+            answer["next_url"] = f"https://api.polygon.io{path}?timestamp.gte={start}&timestamp.lt={end}&order=asc&limit={page}"
+        return "200 OK", answer
+
     @staticmethod
-    def _bar(event) -> dict:
+    def _tick(event: Event) -> dict:
+        common = {"sip_timestamp": event.start * MILLION + event.number % MILLION, "sequence_number": event.number}
+        if event.kind == "T":
+            price, size, exchange, tape, name, conditions, _ = event.columns
+            return common | {
+                "price": float(price), "size": float(size), "exchange": int(exchange), "tape": int(tape), "id": name,
+            } | ({"conditions": json.loads(conditions)} if conditions else {})
+        bid, bid_size, bid_exchange, ask, ask_size, ask_exchange, condition, tape, _ = event.columns
+        return common | {
+            "bid_price": float(bid), "bid_size": int(bid_size), "bid_exchange": int(bid_exchange), "ask_price": float(ask),
+            "ask_size": int(ask_size), "ask_exchange": int(ask_exchange), "conditions": [int(condition)], "tape": int(tape),
+        }
+
+    @staticmethod
+    def _bar(event: Event) -> dict:
         opened, high, low, close, volume, vwap = (float(text) for text in event.columns[:6])
         return {"t": event.start, "o": opened, "h": high, "l": low, "c": close, "v": volume, "vw": vwap, "n": 3}

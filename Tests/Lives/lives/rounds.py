@@ -73,7 +73,8 @@ def _play(workshop: Workshop, plan: sequence.Sequence, place: str, started: floa
         upstream = ledger.read_upstream(plan.market, life.database)
         # What no file has any more can't be sent again.
         life.deleted.update(name for name in life.emptied if not any(name in file.rows for file in files))
-        verdict = judge.judge(plan.market, life.feed.first, closed, upstream, files, settled.told, life.deleted, life.versions)
+        verdict = judge.judge(plan.market, life.feed.first, closed, upstream, files, settled.last_words, life.deleted,
+            life.versions)
         notes = life.events + [note for box in life.boxes for note in box.notes]
         result = report.line(plan, workshop.binary, time.monotonic() - started, life.feed.written, verdict, settled, notes)
         if report.failed(result) or workshop.keeps:

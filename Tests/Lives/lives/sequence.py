@@ -1,7 +1,7 @@
 """What happens in a round, made from its seed alone, so that a round can be repeated."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .market import Market, symbols
 
@@ -26,6 +26,7 @@ KINDS = {
     "damage": (8, "pages go bad"),
     "fill": (25, "fill the disk"),
     "heal": (8, "what is away returns"),
+    "night": (24, "let time pass"),
 }
 MOST_BOXES = 3
 HOUR, DAY = 3_600_000, 86_400_000
@@ -54,6 +55,9 @@ class Sequence:
     settings: dict[str, str]
     on_small_disk: bool
     steps: tuple[Step, ...]
+    # Whether running collectors fill gaps by themselves, and whether the REST API has trades and quotes.
+    fills: bool
+    has_ticks: bool
 
 
 def make(seed: int, without: frozenset[str] = frozenset()) -> Sequence:
@@ -67,9 +71,16 @@ def make(seed: int, without: frozenset[str] = frozenset()) -> Sequence:
         "SYNC_BATCH_ROWS": str(draw.choice((20, 100, 500, 20_000))), "SYNC_INTERVAL": draw.choice(("0.2", "0.5", "1")),
         "BUFFER_COMMIT_INTERVAL_MS": draw.choice(("5", "50", "200")),
     }
-    maker = _Maker(draw, without)
+    # Drawn apart: a round in which no collector fills gaps is what it was before any did.
+    other = random.Random(f"gaps of {seed}")
+    fills, has_ticks = other.random() < 0.5, other.random() < 0.5
+    if fills:
+        # A night has so many more events, and all of them are fetched.
+        market = replace(market, trade_step=max(20, market.trade_step), quote_step=max(50, market.quote_step))
+        settings["BACKFILL_ENABLED"] = "true"
+    maker = _Maker(draw, without if fills else without | {"night"})
     steps = tuple(maker.step() for _ in range(draw.randint(4, 8)))
-    return Sequence(seed, market, settings, maker.on_small_disk, steps)
+    return Sequence(seed, market, settings, maker.on_small_disk, steps, fills, fills or has_ticks)
 
 
 class _Maker:
@@ -191,6 +202,9 @@ class _Maker:
 
     def _fill(self, _: int) -> dict:
         return {"seconds": self._seconds(0.5, 2.5), "killed": self.draw.random() < 0.2}
+
+    def _night(self, _: int) -> dict:
+        return {"killed": self.draw.random() < 0.7}
 
     def _heal(self, _: int) -> dict:
         what = "feed" if self.feed_away_for > 2 else self.draw.choice(self.away)

@@ -3,7 +3,7 @@
 from . import actions, process
 from .box import Box
 from .life import Life
-from .outcome import Settled, drain, read_state, start
+from .outcome import Settled, drain, read_state, start, words_of_streams
 from .person import obey
 
 # Exit codes of `edgetick status --check`, and that of a version that doesn't know it.
@@ -14,6 +14,11 @@ def settle(life: Life) -> Settled:
     """Brings a round to its end; all boxes are stopped then."""
     settled = Settled(late=life.broken)
     _heal(life)
+    if life.sequence.fills and life.tools.clock:
+        # One that ended by itself is noted before the night ends all of them.
+        for box in life.boxes:
+            box.keep_alive()
+        actions.night(life, life.boxes[0], killed=True)
     for box in life.boxes:
         start(life, box, settled)
     subscribed = process.until(
@@ -56,10 +61,12 @@ def _truncate(life: Life, settled: Settled) -> None:
     """Empties tables of which everything is upstream. A collector that connects looks whether what it uploaded is there."""
     if not life.to_truncate:
         return
+    # No row that fills a gap goes up between the two.
+    for box in life.boxes:
+        box.end()
     for table in sorted(life.to_truncate):
         actions.empty_table(life, table, life.emptied)
     for box in life.boxes:
-        box.end()
         start(life, box, settled)
     process.until(lambda: all(_misses_rows(box) for box in life.boxes), 6, life.stop, 0.3)
 
@@ -87,22 +94,26 @@ def _leave(life: Life, box: Box, settled: Settled) -> None:
             settled.told[box.index].append(f"was stopped and ended with {status}")
     # A gap is left alone for half a minute after its end.
     box.step_clock(60_000)
-    status, output = box.run("backfill")
-    if status != 0:
-        settled.told[box.index].append(f"edgetick backfill ended with {status}: {output.strip()[-500:]}")
-    status, output = box.run("sync")
-    if status != 0:
-        settled.told[box.index].append(f"edgetick sync ended with {status}: {output.strip()[-500:]}")
+    _run(box, "backfill", settled)
+    _run(box, "sync", settled)
     status, output = box.run("verify")
     if status != 0:
         settled.verified.append(f"box {box.index}: edgetick verify ended with {status}: {output.strip()[-1500:]}")
         # A page may have gone bad that the collector had no reason to read; a person does what verify says.
         if "edgetick repair" in output:
             for command in ("repair", "sync"):
-                status, output = box.run(command)
+                status, output = _run(box, command, settled)
                 life.note(f"box {box.index}: edgetick {command}: {status}: {output.strip()[-300:]}")
-                if status != 0:
-                    settled.told[box.index].append(f"edgetick {command} ended with {status}: {output.strip()[-500:]}")
+
+
+def _run(box: Box, command: str, settled: Settled) -> tuple[int, str]:
+    """Runs a command that must end well; what sync says last of the rows of each stream is kept apart."""
+    status, output = box.run(command)
+    if status != 0:
+        settled.told[box.index].append(f"edgetick {command} ended with {status}: {output.strip()[-500:]}")
+    if command == "sync":
+        settled.last_words[box.index] = words_of_streams(status, output)
+    return status, output
 
 
 def _check(box: Box, settled: Settled) -> None:

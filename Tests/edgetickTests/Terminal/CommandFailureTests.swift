@@ -1,9 +1,11 @@
 import Backfill
+import MarketData
 import Store
 import Testing
 
 @testable import Collector
 @testable import Universe
+@testable import Upstream
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct CommandFailureTests {
@@ -25,6 +27,16 @@ import Testing
         #expect(failure.lines.first?.hasSuffix("run edgetick verify, then edgetick repair") == true)
         #expect(CommandFailure(BackfillError(StoreError(.inputOutput, operation: "read"))).status == .ioError)
         #expect(CommandFailure(BackfillError(.buffer, "something else")).status == .ioError)
+    }
+
+    @Test func `an upload whose server did not come back says that rows were on the way`() {
+        var report = UploadReport()
+        report.problem = UpstreamError(.connectionLost, "connect to the database", "connection refused")
+        #expect(CommandFailure(report)?.lines.count == 1)
+        report.failures[.trades] = UpstreamError(.connectionLost, "COPY into public.trades", "the session ended")
+        let failure = CommandFailure(report)
+        #expect(failure?.status == .unavailable && failure?.lines.count == 2)
+        #expect(failure?.lines.first?.hasPrefix("the connection was lost while rows were sent") == true)
     }
 
     @Test func `letters that only a database could judge lack a service, and no file failed`() {

@@ -88,6 +88,60 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            (["sync", "--dry-run", "--again", "--from", "-1h"], "--dry-run can't be combined with --again"),
+            (["sync", "--dry-run", "--watch"], "--dry-run can't be combined with --watch"),
+            (["sync", "--dry-run", "--set-aside", "--yes"], "--dry-run can't be combined with --set-aside or --yes"),
+            (["sync", "--yes"], "--yes goes with --again"),
+            (["universe", "export", "x", "--format", "json"], "one group is written as CSV"),
+            (["universe", "export", "--type", "ETF"], "--type goes with a group's name"),
+            (["universe", "show", "AAPL", "--stock", "--type", "ETF"], "--stock can't be combined with --type"),
+            (["universe", "push", "--dry-run", "--hand-over"], "--dry-run can't be combined with --hand-over"),
+            (
+                ["universe", "import", "--sector-etfs", "--mode", "incremental", "--strict"],
+                "--sector-etfs without a file can't be combined with --mode incremental or --strict"
+            ),
+            (["config", "--markdown", "--json"], "give only one of --json, --template and --markdown"),
+            (["config", "--template", "--json"], "give only one of --json, --template and --markdown"),
+            (["query", "AAPL", "--stream", "trades", "--interval", "1"], "--interval is about bars, not trades"),
+            (["migrate", "--policies", "--print", "--yes"], "--print changes nothing: leave out --yes"),
+            (
+                ["repair", "--send-again", "--id", "00000000-0000-0000-0000-000000000000"],
+                "--id can't be combined with --send-again"
+            ),
+            (["simulate", "--capture", "x", "--rate", "2", "--seed", "2"], "combined with --rate or --seed"),
+            (["simulate", "--synthetic", "AAPL", "--loop"], "--synthetic can't be combined with --loop"),
+            (["simulate", "--capture", "x", "--loop", "--exit-when-done"], "--loop can't be combined"),
+        ] as [([String], String)])
+    func `options of which one would have no effect are a usage error that names them`(
+        arguments: [String], says: String
+    ) {
+        do {
+            _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
+            Issue.record("parsed")
+        } catch {
+            #expect(EdgeTick.exitCode(for: error) == .validationFailure)
+            #expect(EdgeTick.message(for: error).contains(says), "\(EdgeTick.message(for: error))")
+        }
+    }
+
+    @Test(
+        arguments: [
+            ["sync", "--dry-run", "--json"], ["sync", "--watch", "--set-aside"],
+            ["sync", "--again", "--from", "1", "--yes"],
+            ["universe", "export", "x", "--type", "ETF", "--format", "CSV"],
+            ["universe", "export", "--format", "json"],
+            ["universe", "push", "--dry-run", "--force"],
+            ["universe", "import", "--sector-etfs", "--force", "--dry-run"],
+            ["query", "AAPL", "--stream", "trades", "--interval", "60"], ["query", "AAPL", "--interval", "1"],
+            ["migrate", "--policies", "--print"], ["simulate", "--capture", "x", "--loop", "--now"],
+            ["simulate", "--synthetic", "AAPL", "--rate", "2", "--seed", "2", "--resume"],
+        ] as [[String]])
+    func `options that have an effect together are taken`(arguments: [String]) throws {
+        _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
+    }
+
     @Test func `a page that fits its window is drawn whole, and no line of an older one stays`() {
         #expect(
             TerminalScreen.frame("one\ntwo\n", columns: 80, rows: 2) == "\u{1B}[Hone\u{1B}[K\r\ntwo\u{1B}[K\u{1B}[J")

@@ -16,8 +16,7 @@ import Testing
         let identifier = batch.text.append(text)
         let symbol = try #require(Symbol("IBM"))
         batch.trades = [Trade(symbol: symbol, time: 1_767_700_000_000, price: 1, size: 1, tradeID: identifier)]
-        #expect(buffer.offer(batch) == .accepted)
-        try await buffer.flush()
+        try await buffer.collect(batch)
         await buffer.close()
         let events = try TickHistory(directory: workspace.path).events(
             of: .trades, symbols: [symbol], from: nil, to: nil, limit: 10

@@ -123,7 +123,7 @@ import Testing
 
     @Test func `a quiet day is told from a quiet feed`() throws {
         var status = Self.status(name: "box", failing: false)
-        status.market.until_ms = 1_795_770_000_000
+        status.market.until = 1_795_770_000_000
         let texts: [(MarketHours.Session, String)] = [
             (.closed, "closed until"), (.holiday, "closed, a holiday, until"), (.preMarket, "before the session until"),
             (.regular, "open until"), (.afterHours, "after the session until"),

@@ -9,20 +9,27 @@ extension Health.Check {
         }
         guard let state = snapshot.reconcile else { return Self("reconcile", ok: "off: RECONCILE_AT is not set") }
         let daily = "every day at \(state.timeOfDay) in New York"
+        var problems: [Health.Problem] = []
+        if state.clockLead >= ReconcileState.toleratedLead {
+            problems.degrade(
+                "this machine's clock is \(state.clockLead / 1000) s ahead of the REST server's, by whose time days are "
+                    + "compared: set it right, for instance with timedatectl set-ntp true")
+        }
         guard let last = state.days.first else {
-            return Self("reconcile", ok: state.underWay.map { "\($0) is being compared" } ?? "\(daily); no day yet")
+            let summary = state.underWay.map { "\($0) is being compared" } ?? "\(daily); no day yet"
+            return Self("reconcile", ok: summary, problems: problems)
+        }
+        for day in state.open {
+            let wrong = [
+                day.totals.symbols == 0 && day.problem == nil ? "no symbol was compared" : nil,
+                day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
+                day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
+            ].compactMap(\.self).joined(separator: "; ")
+            let again = state.underWay == day.day ? "it is being retried" : "it will be retried"
+            problems.degrade("\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
         }
         return Self(
-            "reconcile", ok: "\(last.day) is complete: \(have(last)); \(daily)",
-            problems: state.open.map { day in
-                let wrong = [
-                    day.totals.symbols == 0 && day.problem == nil ? "no symbol was compared" : nil,
-                    day.totals.missing > 0 ? "missing or different: \(day.totals.missing)" : nil,
-                    day.failures > 0 ? "symbols that could not be compared: \(day.failures)" : nil, day.problem,
-                ].compactMap(\.self).joined(separator: "; ")
-                let again = state.underWay == day.day ? "it is being retried" : "it will be retried"
-                return .degraded("\(day.day) is not complete, \(have(day)): \(wrong); \(again)")
-            })
+            "reconcile", ok: "\(last.day) is complete: \(have(last)); \(daily)", problems: problems)
     }
 
     private static func have(_ day: ReconcileState.Outcome) -> String {

@@ -23,7 +23,9 @@ public struct ConnectionState: Sendable, Equatable {
     ) {
         self.member = member
         self.assignment = assignment
-        guard hasWork else { return }
+        // Kinds that may not come for hours, such as the imbalances of auctions, don't make a connection quiet.
+        let kinds = member.feed.confirmedKinds
+        guard hasWork, kinds.isEmpty || KindWatch.kinds.contains(where: { kinds[$0] != nil }) else { return }
         quietFor = Self.quiet(
             at: time, connectedSince: member.feed.connectedSince, lastEvent: member.feed.lastEvent,
             feedDelay: feedDelay)

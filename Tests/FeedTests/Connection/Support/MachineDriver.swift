@@ -1,4 +1,5 @@
 import MarketData
+import TestSupport
 
 @testable import Feed
 
@@ -90,6 +91,14 @@ struct MachineDriver {
         _ = status("auth_success", at: seconds)
     }
 
+    /// The driver after it subscribed, and after these channels were confirmed.
+    func subscribed(to channels: String..., at seconds: Double) -> MachineDriver {
+        var driver = self
+        driver.subscribe()
+        for channel in channels { _ = driver.confirm(channel, at: seconds) }
+        return driver
+    }
+
     mutating func tick(at seconds: Double) -> [String] { at(seconds) { $0.tick($1) } }
 
     mutating func closed(at seconds: Double, _ ending: FeedEnding? = nil) -> [String] {
@@ -110,12 +119,7 @@ struct MachineDriver {
     ) -> [String] {
         var batch = EventBatch(connection: "primary", receivedMicroseconds: 0)
         let end = 1_000_000_000 + Int64(((seconds - late) * 1000).rounded())
-        batch.bars = [
-            Bar(
-                symbol: Symbol(symbol)!, interval: interval, start: end - interval.milliseconds, end: end, open: 1,
-                high: 1,
-                low: 1, close: 1, volume: 1)
-        ]
+        batch.bars = [.flat(Symbol(symbol)!, interval, at: end - interval.milliseconds)]
         return take(batch, at: seconds)
     }
 

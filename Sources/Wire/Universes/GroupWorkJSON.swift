@@ -3,15 +3,7 @@ package import Store
 package import Universe
 package import Upstream
 
-package struct GroupNameJSON: WireObject {
-    package var name: String
-    package var type: String
-    package var environment: String
-
-    package init(_ identity: GroupRecord.Identity) {
-        (name, type, environment) = identity.parts
-    }
-}
+extension GroupRecord.Identity: WireObject {}
 
 /// A group with its members: `edgetick universe show`.
 package struct GroupDetailJSON: WireObject {
@@ -51,12 +43,6 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["fault": "Whether something was left out"]
     }
 
-    package struct Change: WireObject {
-        package var symbol: String
-        package var from: Double?
-        package var to: Double?
-    }
-
     package struct File: WireObject {
         package var file: String
         package var name: String?
@@ -68,7 +54,7 @@ package struct ImportJSON: WireObject {
         package var reason: String?
         package var added: [String]
         package var removed: [String]
-        package var reweighted: [Change]
+        package var reweighted: [MembershipDifference.Reweighting]
         package var sectors: Int
         package var problems: [Problem]
         package var remarks: [String]
@@ -95,9 +81,7 @@ package struct ImportJSON: WireObject {
                 }
             added = report.difference?.added ?? []
             removed = report.difference?.removed ?? []
-            reweighted = (report.difference?.reweighted ?? []).map {
-                Change(symbol: $0.symbol, from: $0.old, to: $0.new)
-            }
+            reweighted = report.difference?.reweighted ?? []
             sectors = report.sectors
             problems = report.problems.map { Problem(line: $0.line, text: $0.text, fault: $0.isFault) }
             remarks = report.remarks
@@ -112,18 +96,10 @@ package struct ImportJSON: WireObject {
         package static let meanings = ["changed": "SECTOR groups"]
     }
 
-    package struct Coverage: WireObject {
-        package var stocks: Int
-        package var classified: Int
-        package var missing: [String]
-
-        package static let meanings = ["classified": "Stocks with a sector", "missing": "Stocks without one"]
-    }
-
     package var dry_run: Bool
     package var files: [File]
     package var sectors: Sectors?
-    package var coverage: Coverage?
+    package var coverage: SectorDerivation.Coverage?
 
     package init(
         _ reports: [UniverseImporter.Report], sectors: UniverseImporter.SectorReport?,
@@ -132,10 +108,14 @@ package struct ImportJSON: WireObject {
         dry_run = isDryRun
         files = reports.map(File.init)
         self.sectors = sectors.map { Sectors(changed: $0.sectors, remarks: $0.remarks) }
-        self.coverage = coverage.map {
-            Coverage(stocks: $0.stocks, classified: $0.classified, missing: $0.missing)
-        }
+        self.coverage = coverage
     }
+}
+
+extension MembershipDifference.Reweighting: WireObject {}
+
+extension SectorDerivation.Coverage: WireObject {
+    package static let meanings = ["classified": "Stocks with a sector", "missing": "Stocks without one"]
 }
 
 /// The result of restoring a backup: `edgetick universe import` of one.
@@ -164,25 +144,15 @@ package struct RestoredJSON: WireObject {
 
 /// The changes made by a pull: `edgetick universe pull`.
 package struct PullJSON: WireObject {
-    /// A group whose members changed.
-    package struct Change: WireObject {
-        package var group: GroupNameJSON
-        package var added: Int
-        package var removed: Int
-        package var altered: Int
-
-        package static let meanings = ["added": "Members", "removed": "Members", "altered": "Members"]
-    }
-
     package var source: String
     package var unchanged: Bool
     package var groups: Int
     package var memberships: Int
     package var settings: Int
-    package var added: [GroupNameJSON]
-    package var removed: [GroupNameJSON]
-    package var changed: [Change]
-    package var hidden: [GroupNameJSON]
+    package var added: [GroupRecord.Identity]
+    package var removed: [GroupRecord.Identity]
+    package var changed: [PullChanges.Group]
+    package var hidden: [GroupRecord.Identity]
     package var remarks: [String]
 
     package static let meanings = [
@@ -196,14 +166,16 @@ package struct PullJSON: WireObject {
         groups = snapshot.records.groups.count
         memberships = snapshot.records.membershipCount
         settings = snapshot.records.entries.count
-        added = (changes?.added ?? []).map(GroupNameJSON.init)
-        removed = (changes?.removed ?? []).map(GroupNameJSON.init)
-        changed = (changes?.changed ?? []).map {
-            Change(group: GroupNameJSON($0.identity), added: $0.added, removed: $0.removed, altered: $0.altered)
-        }
-        hidden = (changes?.shadowed ?? []).map(GroupNameJSON.init)
+        added = changes?.added ?? []
+        removed = changes?.removed ?? []
+        changed = changes?.changed ?? []
+        hidden = changes?.shadowed ?? []
         remarks = snapshot.remarks
     }
+}
+
+extension PullChanges.Group: WireObject {
+    package static let meanings = ["added": "Members", "removed": "Members", "altered": "Members"]
 }
 
 /// The result for one local group: an element of the output of `edgetick universe push`.
@@ -317,24 +289,11 @@ package struct LegacyListJSON: WireObject {
 
 /// The faults found in the groups: `edgetick universe validate`.
 package struct ValidationJSON: WireObject {
-    package struct Finding: WireObject {
-        package var severity: String
-        package var check: String
-        package var group: String?
-        package var text: String
-        package var fixable: Bool
-
-        package static let meanings = [
-            "severity": "fault, warning or note", "check": "What was checked",
-            "fixable": "Whether universe validate --fix fixes it",
-        ]
-    }
-
     package var faults: Int
     package var warnings: Int
     package var notes: Int
     package var fixed: Int
-    package var findings: [Finding]
+    package var findings: [UniverseFinding]
 
     package static let meanings = ["fixed": "Groups that were fixed before this was found"]
 
@@ -343,12 +302,14 @@ package struct ValidationJSON: WireObject {
         warnings = validation.count(.warning)
         notes = validation.count(.note)
         self.fixed = fixed
-        findings = validation.findings.map {
-            Finding(
-                severity: $0.severity.rawValue, check: $0.check.rawValue, group: $0.group, text: $0.text,
-                fixable: $0.isFixable)
-        }
+        findings = validation.findings
     }
+}
+
+extension UniverseFinding: WireObject {
+    package static let meanings = [
+        "check": "What was checked", "fixable": "Whether universe validate --fix fixes it",
+    ]
 }
 
 extension GroupRecord.Identity {

@@ -80,7 +80,7 @@ package struct StatusJSON: WireObject {
     package var version: String
     package var environment: String
     package var uptime_seconds: Double
-    package var market: MarketHoursJSON
+    package var market: MarketHours
     package var health: HealthJSON
     package var connections: [ConnectionJSON]
     package var placement: Placement
@@ -117,7 +117,7 @@ package struct StatusJSON: WireObject {
         version = snapshot.version
         environment = snapshot.environment
         uptime_seconds = sample.uptime.rounded(to: 1)
-        market = MarketHoursJSON(MarketHours(at: sample.time))
+        market = MarketHours(at: sample.time)
         health = HealthJSON(sample.health, at: sample.time)
         connections = snapshot.connections.map { ConnectionJSON($0, in: sample) }
         placement = Placement(snapshot.placement)
@@ -139,20 +139,11 @@ package struct StatusJSON: WireObject {
     }
 }
 
-/// The state of New York's market.
-package struct MarketHoursJSON: WireObject {
-    package var session: MarketHours.Session
-    package var until_ms: Int64
-
+extension MarketHours: WireObject {
     package static let meanings = [
         "session": "The part of the day; holiday is a weekday without trading",
         "until_ms": "When it ends; for closed and holiday, when trading begins, at 4:00 in New York",
     ]
-
-    init(_ hours: MarketHours) {
-        session = hours.session
-        until_ms = hours.until
-    }
 }
 
 /// The last hour: `/api/history`.

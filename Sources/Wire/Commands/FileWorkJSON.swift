@@ -16,19 +16,6 @@ package struct VerificationJSON: WireObject {
         ]
     }
 
-    package struct Finding: WireObject {
-        package var severity: String
-        package var check: String
-        package var place: String
-        package var text: String
-        package var advice: String
-
-        package static let meanings = [
-            "severity": "fault, warning or note", "check": "What was checked", "place": "Where in the file",
-            "advice": "What to do; may be empty",
-        ]
-    }
-
     package var path: String
     package var file: String
     package var is_sound: Bool
@@ -38,7 +25,7 @@ package struct VerificationJSON: WireObject {
     package var collector_process: Int32?
     package var rows: Int64
     package var streams: [String: Stream]
-    package var findings: [Finding]
+    package var findings: [FileFinding]
 
     package static let meanings = [
         "file": "Which file it is: ticks or universe", "is_sound": "Whether there is no fault",
@@ -63,24 +50,18 @@ package struct VerificationJSON: WireObject {
                     deleted_through: found.deletedThrough)
             }
         }
-        findings = result.findings.map {
-            Finding(
-                severity: $0.severity.rawValue, check: $0.check.rawValue, place: $0.place, text: $0.text,
-                advice: $0.advice)
-        }
+        findings = result.findings
     }
+}
+
+extension FileFinding: WireObject {
+    package static let meanings = [
+        "check": "What was checked", "place": "Where in the file", "advice": "What to do; may be empty",
+    ]
 }
 
 /// The result of repairing one file: an element of the output of `edgetick repair`.
 package struct RepairJSON: WireObject {
-    package struct Table: WireObject {
-        package var name: String
-        package var kept: Int64
-        package var unreadable: Int64
-
-        package static let meanings = ["kept": "Rows", "unreadable": "Places that can't be read"]
-    }
-
     /// A run of lost rows.
     package struct Loss: WireObject {
         package var stream: String
@@ -107,7 +88,7 @@ package struct RepairJSON: WireObject {
     package var kept: Int64
     package var lost: Int64
     package var loses_end: Bool
-    package var tables: [Table]
+    package var tables: [RepairReport.Table]
     package var losses: [Loss]
     package var remarks: [String]
 
@@ -131,7 +112,7 @@ package struct RepairJSON: WireObject {
         kept = report.kept
         lost = report.lost
         loses_end = report.losesEnd
-        tables = report.tables.map { Table(name: $0.name, kept: $0.kept, unreadable: $0.unreadable) }
+        tables = report.tables
         losses = report.losses.map {
             Loss(
                 stream: $0.stream.rawValue, first: $0.first, last: $0.last, count: $0.count, from_ms: $0.from,
@@ -139,4 +120,8 @@ package struct RepairJSON: WireObject {
         }
         remarks = report.remarks
     }
+}
+
+extension RepairReport.Table: WireObject {
+    package static let meanings = ["kept": "Rows", "unreadable": "Places that can't be read"]
 }

@@ -2,6 +2,9 @@ package import MarketData
 
 /// EdgeTick's own settings in effect: `edgetick config --json`. Contains no secret.
 package struct ConfigJSON: WireObject {
+    /// Where a value came from, and the file and line if it came from one.
+    package typealias Place = (origin: Origin, file: String?, line: Int?)
+
     /// Where a value came from.
     package enum Origin: String, Codable, CaseIterable, Sendable {
         case `default`
@@ -20,9 +23,9 @@ package struct ConfigJSON: WireObject {
 
         package static let meanings = ConfigJSON.places.merging(["value": "In effect, secrets masked"]) { $1 }
 
-        package init(key: String, value: String?, origin: Origin, file: String?, line: Int?, meaning: String) {
+        package init(key: String, value: String?, from place: Place, meaning: String) {
             (self.key, self.value, self.meaning) = (key, value, meaning)
-            (self.origin, self.file, self.line) = (origin, file, line)
+            (origin, file, line) = place
         }
     }
 
@@ -38,9 +41,9 @@ package struct ConfigJSON: WireObject {
             ["severity": "A fault prevents the start", "text": "What is wrong, and what is allowed"]
         ) { $1 }
 
-        package init(severity: Severity, key: String, origin: Origin, file: String?, line: Int?, text: String) {
+        package init(severity: Severity, key: String, from place: Place, text: String) {
             (self.severity, self.key, self.text) = (severity, key, text)
-            (self.origin, self.file, self.line) = (origin, file, line)
+            (origin, file, line) = place
         }
     }
 

@@ -1,3 +1,4 @@
+package import Export
 package import MarketData
 
 /// What an export wrote: `edgetick export --json`; with `--watch`, a line for each day.
@@ -11,9 +12,9 @@ package struct ExportJSON: WireObject {
 
         package static let meanings = ["day": "The New York date, such as 2026-11-24", "bytes": "Its size"]
 
-        package init(path: String, stream: EventStream, day: TradingDay, rows: Int, bytes: Int64) {
-            (self.path, self.stream, self.rows, self.bytes) = (path, stream, rows, bytes)
-            self.day = day.description
+        init(_ file: ExportReport.File) {
+            (path, stream, day) = (file.path, file.stream, file.day.description)
+            (rows, bytes) = (file.rows, file.bytes)
         }
     }
 
@@ -39,22 +40,19 @@ package struct ExportJSON: WireObject {
         "unreadable_rows": "Rows that were left out because they can't be read",
     ]
 
-    package init(
-        _ days: ClosedRange<TradingDay>, _ files: [File], partial: [EventStream: [TradingDay]],
-        kept: [EventStream: [TradingDay]], missing: [EventKind: String], rounded: Int, leftOut: Int, unreadable: Int
-    ) {
+    package init(_ report: ExportReport, _ days: ClosedRange<TradingDay>) {
         func byName(_ days: [EventStream: [TradingDay]]) -> [String: [String]] {
             EventStream.byName { stream in days[stream].flatMap { $0.isEmpty ? nil : $0.map(\.description) } }
         }
         first_day = days.lowerBound.description
         last_day = days.upperBound.description
-        rows = files.reduce(0) { $0 + $1.rows }
-        self.files = files
-        partial_days = byName(partial)
-        kept_days = byName(kept)
-        missing_kinds = EventKind.byName { missing[$0] }
-        rounded_numbers = rounded
-        left_out_numbers = leftOut
-        unreadable_rows = unreadable
+        rows = report.rows
+        files = report.files.map(File.init)
+        partial_days = byName(report.partial)
+        kept_days = byName(report.kept)
+        missing_kinds = EventKind.byName { report.missing[$0] }
+        rounded_numbers = report.rounded
+        left_out_numbers = report.leftOut
+        unreadable_rows = report.unreadable
     }
 }

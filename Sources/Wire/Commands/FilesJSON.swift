@@ -1,4 +1,4 @@
-package import MarketData
+import MarketData
 package import Store
 
 /// What the collector's files show, and what the running collector reports about itself: `edgetick status`.
@@ -19,21 +19,6 @@ package struct FilesJSON: WireObject {
         ]
     }
 
-    /// Dropped events of one stream for one reason.
-    package struct Drop: WireObject {
-        package var stream: EventStream
-        package var reason: String
-        package var count: Int64
-        package var symbols: Int
-        package var from_ms: Int64?
-        package var to_ms: Int64?
-
-        package static let meanings = [
-            "count": "Events", "symbols": "How many", "from_ms": "The first event's own time, where known",
-            "to_ms": "The last event's own time, where known",
-        ]
-    }
-
     package var path: String
     package var id: String
     package var collector: String
@@ -41,7 +26,7 @@ package struct FilesJSON: WireObject {
     package var command_process: Int32?
     package var schema_version: Int
     package var streams: [String: Stream]
-    package var drops: [Drop]
+    package var drops: [BufferReport.Drop]
     package var incidents: [String]
     package var set_aside: [String]
     package var gaps: Int64
@@ -80,11 +65,7 @@ package struct FilesJSON: WireObject {
                     oldest_pending_ms: counts.oldestPendingMilliseconds, newest_ms: counts.newestMilliseconds)
             }
         }
-        drops = report.drops.map {
-            Drop(
-                stream: $0.stream, reason: $0.reason, count: $0.count, symbols: $0.symbols, from_ms: $0.from,
-                to_ms: $0.to)
-        }
+        drops = report.drops
         incidents = report.incidents
         set_aside = report.setAside
         gaps = report.gaps
@@ -93,4 +74,11 @@ package struct FilesJSON: WireObject {
         wal_bytes = report.walBytes
         self.instance = instance
     }
+}
+
+extension BufferReport.Drop: WireObject {
+    package static let meanings = [
+        "count": "Events", "symbols": "How many", "from_ms": "The first event's own time, where known",
+        "to_ms": "The last event's own time, where known",
+    ]
 }

@@ -1,0 +1,65 @@
+import GRDB
+import MarketData
+
+/// Spans of sequences, joined where they touch.
+struct SequenceSpans {
+    private let spans: [ClosedRange<Int64>]
+
+    init(_ spans: [ClosedRange<Int64>]) {
+        var joined: [ClosedRange<Int64>] = []
+        for span in spans.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = joined.last, last.upperBound == .max || span.lowerBound <= last.upperBound + 1 {
+                joined[joined.count - 1] = last.lowerBound...max(last.upperBound, span.upperBound)
+            } else {
+                joined.append(span)
+            }
+        }
+        self.spans = joined
+    }
+
+    /// Reads which of a stream's numbers `drops` says the file lacks.
+    static func dropped(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try Row.fetchAll(
+            database,
+            sql: """
+                SELECT first_seq, last_seq FROM drops
+                WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
+                """, arguments: [stream.rawValue]
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+    }
+
+    /// Reads which of a stream's rows are counted as lost upstream.
+    static func lostUpstream(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try Row.fetchAll(
+            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND reason = ?",
+            arguments: [stream.rawValue, DropReason.upstreamLost.rawValue]
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+    }
+
+    /// Reads which of a stream's numbers `drops` accounts for otherwise: upstream can't lose rows that it never had, nor
+    /// those that have moved to other numbers.
+    static func neverUpstream(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try Row.fetchAll(
+            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND \(DropReason.namesAbsent)",
+            arguments: [stream.rawValue]
+        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+    }
+
+    /// The parts of a range that are not in the spans.
+    func missing(in range: ClosedRange<Int64>) -> [ClosedRange<Int64>] {
+        var parts: [ClosedRange<Int64>] = []
+        var next = range.lowerBound
+        for span in spans where span.overlaps(range) {
+            if span.lowerBound > next { parts.append(next...span.lowerBound - 1) }
+            next = span.upperBound + 1
+        }
+        if next <= range.upperBound { parts.append(next...range.upperBound) }
+        return parts
+    }
+
+    /// Whether every sequence of a range is in the spans.
+    func cover(_ range: ClosedRange<Int64>) -> Bool {
+        let place = spans.partitioningIndex { $0.upperBound >= range.upperBound }
+        return place < spans.endIndex && spans[place].lowerBound <= range.lowerBound
+    }
+}
