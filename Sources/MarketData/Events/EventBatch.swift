@@ -101,21 +101,29 @@ public struct EventBatch: Sendable, Equatable {
 
     /// The latest end of the streams' last events, in milliseconds since the Unix epoch; `nil` for an empty batch.
     public var newestEnd: Int64? {
-        let ends: [Int64?] = [
-            bars.last?.end, trades.last?.end, quotes.last?.end, limitBands.last?.end, imbalances.last?.end,
-            fairValues.last?.end,
-        ]
-        return ends.compactMap(\.self).max()
+        var newest: Int64?
+        func look(_ end: Int64?) { if let end { newest = max(newest ?? end, end) } }
+        look(bars.last?.end)
+        look(trades.last?.end)
+        look(quotes.last?.end)
+        look(limitBands.last?.end)
+        look(imbalances.last?.end)
+        look(fairValues.last?.end)
+        return newest
     }
 
     /// The head of the last event of each kind.
     public var lastHeads: [EventHead] {
-        let lastBars = Bar.Interval.allCases.compactMap { interval in bars.last(where: { $0.interval == interval }) }
-        let others: [EventHead?] = [
-            trades.last.map { EventHead($0) }, quotes.last.map { EventHead($0) }, limitBands.last.map { EventHead($0) },
-            imbalances.last.map { EventHead($0) }, fairValues.last.map { EventHead($0) },
-        ]
-        return lastBars.map { EventHead($0) } + others.compactMap(\.self)
+        var heads: [EventHead] = []
+        for interval in Bar.Interval.allCases {
+            if let bar = bars.last(where: { $0.interval == interval }) { heads.append(EventHead(bar)) }
+        }
+        if let trade = trades.last { heads.append(EventHead(trade)) }
+        if let quote = quotes.last { heads.append(EventHead(quote)) }
+        if let limitBand = limitBands.last { heads.append(EventHead(limitBand)) }
+        if let imbalance = imbalances.last { heads.append(EventHead(imbalance)) }
+        if let fairValue = fairValues.last { heads.append(EventHead(fairValue)) }
+        return heads
     }
 
     /// The number of events of a stream.
