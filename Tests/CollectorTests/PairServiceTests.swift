@@ -162,7 +162,7 @@ struct PairServiceTests {
         buffer.record(gap(10_020, 10_090, [.imbalance]))
         try await buffer.flush()
         #expect(try GapLog.read(directory: workspace.path).map(\.state) == [.unfillable])
-        // Nobody answers there.
+        // Nothing listens there.
         let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "nyc-a")
         let pair = PairService(
             buffer: buffer, symbols: { [] }, collectedSince: { _ in nil }, kinds: [.trade], feedDelay: 0,
@@ -185,7 +185,7 @@ struct PairServiceTests {
     {
         let workspace = try Workspace()
         let buffer = try TickBuffer.scratch(in: workspace.path, collector: "nyc-a")
-        // Nobody answers there.
+        // Nothing listens there.
         let nowhere = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/nowhere", collector: "nyc-a")
         let pair = PairService(
             buffer: buffer, symbols: { [] }, collectedSince: { _ in nil }, kinds: [.trade], feedDelay: 0,

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Universe
 
-/// The cache in front of the mirror: what it answers, when it reads the file, and what it forgets.
+/// The cache in front of the mirror: what it returns, when it reads the file, and what it forgets.
 @Suite(.timeLimit(.minutes(1))) struct RelationshipCacheTests {
     /// A mirror, a cache in front of it, and a clock that the test moves.
     private final class Rig: Sendable {

@@ -144,7 +144,7 @@ public struct UploadPass: Sendable {
                 tries += 1
                 deadline = nil
             }
-            // If the pass did not get to a stream, its last failure still stands.
+            // If the pass did not get to a stream, its last failure still holds.
             for stream in again where next.problem == nil || next.failures[stream] != nil {
                 result.failures[stream] = next.failures[stream]
             }
