@@ -358,6 +358,26 @@ struct DeskTests {
         }
     }
 
+    @Test func `of equal problems the page puts the one first that the headline names`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.uploads[0].status.failed(nil, "the server does not respond", needsPerson: false, at: .now)
+            state.snapshot.backfill = .lacking("there is no key")
+            state.snapshot.buffer.openGaps = 1
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(Self.page(server), until: "document.querySelector('#problems a')")
+                let named = try await browser.evaluate(
+                    "return (await (await fetch('/api/status')).json()).health.headline", as: String.self)
+                #expect(named.hasPrefix("sync degraded: "), "\(named)")
+                let shown = try await browser.evaluate(
+                    "return document.getElementById('verdict-detail').textContent", as: String.self)
+                #expect(shown.hasPrefix("Upload degraded: "), "\(shown)")
+            }
+        }
+    }
+
     @Test func `without an upstream nothing offers to push, and nothing is behind`() async throws {
         let collector = StagedCollector.market()
         collector.change { $0.snapshot.uploads = [] }
@@ -369,6 +389,9 @@ struct DeskTests {
                     "return document.getElementById('card-upload').innerText", as: String.self)
                 #expect(!text.contains("behind") && !text.contains("Push") && text.contains("DATABASE_URI"), "\(text)")
                 #expect(try await browser.evaluate("return document.getElementById('push').hidden", as: Bool.self))
+                try await browser.until(
+                    "document.getElementById('dead-letters-panel').textContent"
+                        + " === 'No dead letters: no refused row is waiting.'")
             }
         }
     }
@@ -410,6 +433,35 @@ struct DeskTests {
                 #expect(
                     try await browser.evaluate(
                         "return document.querySelectorAll('#events-body tr').length <= 200", as: Bool.self))
+            }
+        }
+    }
+
+    @Test func `that more events arrive than are shown stays said between two crowded messages`() async throws {
+        let collector = StagedCollector.market()
+        try await RunningServer.run(collector: collector) { server in
+            @Sendable func trades(_ count: Int, of name: String) throws {
+                let now = WallClock.microseconds()
+                var batch = EventBatch(connection: "primary", receivedMicroseconds: now)
+                let symbol = try #require(Symbol(name))
+                batch.trades = (0..<count).map { index in
+                    Trade(symbol: symbol, time: now / 1000, price: 10 + Double(index) / 100, size: 1)
+                }
+                _ = server.tap.offer(batch)
+            }
+            try await Browser.run { browser in
+                // On a loaded machine, the next message may take longer than the note stays.
+                try await browser.prepare("const opened = performance.now(); performance.now = () => opened;")
+                // The list as first read would replace what has come since.
+                try await browser.open(
+                    Self.page(server),
+                    until: Self.isLive + " && !document.getElementById('events-empty').hidden")
+                let note = "document.getElementById('events-note').textContent"
+                try trades(100, of: "MANY")
+                try await browser.until("\(note).startsWith('More events')")
+                try trades(1, of: "ONE")
+                try await browser.until("document.querySelector('#events-body .ticker')?.textContent === 'ONE'")
+                #expect(try await browser.evaluate("return \(note)", as: String.self).hasPrefix("More events"))
             }
         }
     }

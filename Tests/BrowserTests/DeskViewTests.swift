@@ -69,6 +69,41 @@ extension DeskTests {
         }
     }
 
+    @Test func `a fleet's table stays where it was scrolled, and keeps the keyboard focus`() async throws {
+        func view(pending: Int64) -> FleetBoard.View {
+            var view = FleetBoard.View()
+            view.age = 0
+            view.fleet = Fleet(
+                (10..<50).map { number in
+                    var report = FleetReport(
+                        id: "box-\(number)", group: nil, host: "host", version: "1.2.3", fileID: "\(number)")
+                    report.state = .ok
+                    report.rowsPending = pending
+                    return FleetRow(report: report, seen: Self.start, age: 1)
+                })
+            return view
+        }
+        let (before, after) = (view(pending: 0), view(pending: 4321))
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.fleet = FleetBoard.Status()
+            state.fleet = before
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(
+                    Self.page(server, "#fleet"),
+                    until: "document.querySelectorAll('#fleet-table tbody tr').length >= 40")
+                let box = "document.querySelector('#fleet-table .records')"
+                try await browser.evaluate("\(box).focus(); \(box).scrollTop = 200; return true", as: Bool.self)
+                collector.change { $0.fleet = after }
+                try await browser.until("/4,321/.test(\(box).textContent)")
+                #expect(try await browser.evaluate("return \(box).scrollTop", as: Int.self) == 200)
+                #expect(try await browser.evaluate("return \(box) === document.activeElement", as: Bool.self))
+            }
+        }
+    }
+
     @Test func `the relay shows who reads and how far behind each is`() async throws {
         let collector = StagedCollector.market()
         func reader(_ id: Int, _ agent: String, waiting: Int, isLoggedIn: Bool = true) -> RelayState.Reader {

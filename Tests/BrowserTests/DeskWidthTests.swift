@@ -159,6 +159,7 @@ extension DeskTests {
         let collector = StagedCollector.market()
         let problem = "sync degraded: " + String(repeating: "a row was refused and is not upstream; ", count: 4)
         let boxes = ["desk-new-york-1", "cellar", "office"]
+        let name = String(repeating: "a_name_that_a_script_made_", count: 6)
         collector.change { state in
             state.snapshot.fleet = FleetBoard.Status()
             var view = FleetBoard.View()
@@ -188,7 +189,13 @@ extension DeskTests {
                     reason: "new row for relation \"trades\" violates check constraint \"sane\"", row: "{}",
                     time: Self.start)
             }
-            state.snapshot.buffer[.trades].deadLetters = 3
+            state.deadLetters.append(
+                DeadLetter(
+                    stream: .trades, sequence: 1_000_004, sqlState: "23514",
+                    reason: "new row for relation \"trades\" violates check constraint \"\(name.prefix(63))\"",
+                    row: "{}", time: Self.start))
+            state.snapshot.buffer[.trades].deadLetters = 4
+            state.groups.append((UniverseGroup(name, .universe, description: nil, members: 1), []))
         }
         for kind in [EventKind.trade, .quote, .minuteBar] {
             collector.record(
@@ -229,7 +236,7 @@ extension DeskTests {
                     #expect(broken == [], "a name in two lines at \(width)")
                     let wide = try await browser.evaluate(
                         """
-                        return [document.documentElement, ...document.querySelectorAll('.scroll, .card h3')]
+                        return [document.documentElement, ...document.querySelectorAll('.scroll, .letters-box, .card h3')]
                           .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1)
                           .map((box) => `${box.id || box.getAttribute('aria-label') || box.textContent}: ${box.scrollWidth} in ${box.clientWidth}`);
                         """, as: [String].self)
@@ -361,6 +368,28 @@ extension DeskTests {
                 let text = try await browser.evaluate(
                     "return document.getElementById('card-fleet').innerText", as: String.self)
                 #expect(!text.contains("0") && !text.contains("ok"), "\(text)")
+            }
+        }
+    }
+
+    @Test func `a fleet that can't be read is not shown as well, and has no number of boxes`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.fleet = FleetBoard.Status()
+            state.fleet?.problem = "the server is down"
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                let card = "document.getElementById('card-fleet')"
+                try await browser.open(
+                    Self.page(server), until: "document.getElementById('fleet-badge').dataset.level === 'degraded'")
+                try await browser.until("\(card).querySelector('.badge').dataset.level === 'degraded'")
+                let figure = try await browser.evaluate(
+                    "return \(card).querySelector('.figure').textContent", as: String.self)
+                #expect(figure == "–boxes")
+                // Not read yet, for no known reason.
+                collector.change { $0.fleet?.problem = nil }
+                try await browser.until("\(card).querySelector('.badge').dataset.level === 'unknown'")
             }
         }
     }

@@ -163,6 +163,35 @@ struct PageTests {
         }
     }
 
+    @Test func `after a restart with another token, the page says that what it shows is past`() async throws {
+        let token = "a-token-of-the-browser-test"
+        let configuration = try WebConfiguration(port: 0, token: Secret(token))
+        try await RunningServer.run(configuration) { server in
+            try await Browser.run { browser in
+                try await browser.open(
+                    "http://127.0.0.1:\(server.port)/", until: "document.getElementById('sign-in').open")
+                try await browser.type(token, into: "#sign-in-token")
+                try await browser.click("#sign-in-form button")
+                try await browser.until("document.getElementById('verdict').dataset.level !== 'unknown'")
+                // The page connects again, and its token is no longer the right one.
+                try await browser.evaluate(
+                    """
+                    sessionStorage.setItem('edgetick-token', 'the-token-before');
+                    for (const hidden of [true, false]) {
+                      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+                      document.dispatchEvent(new Event('visibilitychange'));
+                    }
+                    return true;
+                    """, as: Bool.self)
+                try await browser.until("document.getElementById('contact').dataset.state === 'signed-out'")
+                try await browser.until(
+                    "document.documentElement.classList.contains('is-old')"
+                        + " && document.getElementById('verdict').textContent === 'Unknown'"
+                        + " && document.title.startsWith('(?)')")
+            }
+        }
+    }
+
     private static func largeMarket() -> StagedCollector {
         let collector = StagedCollector()
         for number in 1...3 {
@@ -194,9 +223,10 @@ struct PageTests {
                         as: [NSNumber].self)
                     loads.append(load.map(\.doubleValue))
                 }
-                #expect(
-                    loads.contains { $0.allSatisfy { $0 <= 500 } },
-                    "DOMContentLoaded, first contentful paint, first state: \(loads)")
+                // A wait that ran out, so that the gate tries once more with the machine to itself.
+                guard loads.contains(where: { $0.allSatisfy { $0 <= 500 } }) else {
+                    throw Waiting.TimedOut("a load; DOMContentLoaded, first contentful paint, first state: \(loads)")
+                }
                 try await browser.until(
                     "document.getElementById('connection-list').innerText.includes('1,000 of 1,000')")
             }

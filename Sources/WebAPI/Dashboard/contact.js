@@ -14,19 +14,19 @@ export function doubtTitle() {
 export class Contact {
   #state = 'connecting';
   #since = Date.now() / 1000;
+  #opened = 0;
   #sample = null;
   #reason = '';
-  #next = 0;
 
   opened() {
     this.#state = 'live';
+    this.#opened = Date.now() / 1000;
     this.tick();
   }
 
   // The page is hidden: the state is unknown until it is shown again.
   left() {
     this.#state = 'connecting';
-    this.#sample = null;
     this.tick();
   }
 
@@ -36,11 +36,10 @@ export class Contact {
     this.tick();
   }
 
-  lost({ reason, wait }) {
+  lost({ reason }) {
     if (this.#state !== 'lost') this.#since = Date.now() / 1000;
     this.#state = 'lost';
     this.#reason = reason;
-    this.#next = Date.now() / 1000 + wait / 1000;
     this.tick();
   }
 
@@ -51,24 +50,28 @@ export class Contact {
 
   tick() {
     const now = Date.now() / 1000;
-    const isOld = this.#state === 'live' && this.#sample !== null && now - this.#sample > OLD;
+    const isOld = this.#state === 'live' && now - Math.max(this.#sample ?? 0, this.#opened) > OLD;
     const state = isOld ? 'lost' : this.#state;
+    // Signed out, as after a restart with another token, the page shows the last known state too.
+    const isPast = state === 'lost' || (state === 'signed-out' && this.#sample !== null);
     byId('contact').dataset.state = state;
-    document.documentElement.classList.toggle('is-old', state === 'lost');
+    document.documentElement.classList.toggle('is-old', isPast);
     const words = { connecting: 'Connecting…', live: 'Live', 'signed-out': 'Token needed', lost: isOld ? 'Data is old' : 'No contact' };
     setText(byId('contact-text'), words[state]);
     const banner = byId('banner');
     banner.hidden = state !== 'lost';
+    if (isPast) {
+      // The last known state may no longer be true.
+      doubtTitle();
+      setLevel(byId('verdict'), 'unknown');
+      setText(byId('verdict'), 'Unknown');
+      delete byId('verdict-detail').dataset.text;
+      setText(byId('verdict-detail'), `${state === 'lost' ? 'No contact with the collector' : 'The token is needed'}: below is the last known state.`);
+    }
     if (banner.hidden) {
       setText(banner, '');
       return;
     }
-    // The last known state may no longer be true.
-    doubtTitle();
-    setLevel(byId('verdict'), 'unknown');
-    setText(byId('verdict'), 'Unknown');
-    delete byId('verdict-detail').dataset.text;
-    setText(byId('verdict-detail'), 'No contact with the collector: below is its last known state.');
     const seen = this.#sample === null ? '' : ` What you see is from ${format.moment(this.#sample * 1000)} ${zone.name}.`;
     setText(banner, isOld
       ? `The collector has stopped sending updates.${seen}`

@@ -79,7 +79,9 @@ export class Coverage {
     const words = (day) => `${Number(day.slice(8))} ${MONTHS[Number(day.slice(5, 7)) - 1]}`;
     setText(byId('coverage-span'), periods.length ? `${words(periods[0].from)} to ${words(periods.at(-1).to)}` : 'Days');
     const blanks = first ? (first.getUTCDay() + 6) % 7 : 0;
-    byId('coverage-days').replaceChildren(
+    const days = byId('coverage-days');
+    const focused = days.querySelector(':focus')?.dataset.day;
+    days.replaceChildren(
       ...['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'].map((name) => el('li', { class: 'weekday', 'aria-hidden': 'true' }, name)),
       ...Array.from({ length: blanks }, () => el('li', { 'aria-hidden': 'true' })),
       ...periods.map((period) => {
@@ -94,6 +96,7 @@ export class Coverage {
         this.#color(button, period);
         return el('li', {}, button);
       }));
+    days.querySelector(`[data-day="${focused}"]`)?.focus({ preventScroll: true });
   }
 
   // Colours a day by what is known about it. A request for one day has more time for the database, so it may know more.

@@ -66,11 +66,14 @@ export function table(title, columns, rows) {
       el('tbody', {}, rows)));
 }
 
-// Replaces a list that scrolls, and keeps its scroll position for whoever is reading.
+// Replaces a list that scrolls, and keeps its scroll position and the keyboard focus for whoever is reading.
 export function redraw(box, list) {
-  const top = box.firstElementChild?.scrollTop ?? 0;
+  const before = box.firstElementChild;
+  const { scrollTop = 0, scrollLeft = 0 } = before ?? {};
+  const isFocused = before !== null && before === document.activeElement;
   box.replaceChildren(list);
-  list.scrollTop = top;
+  Object.assign(list, { scrollTop, scrollLeft });
+  if (isFocused) list.focus({ preventScroll: true });
 }
 
 // Offers content that was made in the page as a download.

@@ -7,6 +7,7 @@ import { route } from './route.js';
 import { zone } from './zone.js';
 
 const ROWS = 200;
+const CROWDED = 5000; // for how long the note stays after the last message that left events out
 const KINDS = {
   AM: 'minute bar', A: 'second bar', T: 'trade', Q: 'quote', LULD: 'price bands', NOI: 'imbalance', FMV: 'fair value',
 };
@@ -50,6 +51,7 @@ export class Events {
   #isPaused = false; // by the button
   #isReading = false; // paused because the user scrolled down
   #missed = 0;
+  #crowdedAt = -CROWDED; // when the last message that left events out arrived
   #waiting = [];
   #follow;
 
@@ -115,7 +117,10 @@ export class Events {
     }
     this.#waiting.push(...events);
     if (this.#waiting.length > ROWS) this.#waiting.splice(0, this.#waiting.length - ROWS);
-    setText(this.#note, seen > events.length ? 'More events arrive than are shown here; the buffer has them all.' : '');
+    // Messages differ; a note that came and went with each would flicker.
+    const now = performance.now();
+    if (seen > events.length) this.#crowdedAt = now;
+    setText(this.#note, now - this.#crowdedAt < CROWDED ? 'More events arrive than are shown here; the buffer has them all.' : '');
     this.#draw();
   }
 
@@ -189,6 +194,7 @@ export class Events {
 
   #restart() {
     this.#waiting = [];
+    this.#crowdedAt = -CROWDED;
     this.#body.replaceChildren();
     setText(this.#note, '');
     this.#follow(this.filter);

@@ -1,7 +1,7 @@
 // The boxes that share the database, worst first; shown if there are others, or if something is wrong.
 
 import { load } from './api.js';
-import { byId, el, setLevel, setText, showSection, table } from './dom.js';
+import { byId, el, redraw, setLevel, setText, showSection, table } from './dom.js';
 import * as format from './format.js';
 import { zone } from './zone.js';
 
@@ -39,7 +39,7 @@ export class Fleet {
       'Box, host, version', 'State', ['Seen', 'num'], ['Behind', 'num'], ['To upload', 'num'], ['Symbols', 'num'], ['Events/s', 'num'], ['Gaps · letters', 'num'],
       ['Clock', 'num'], ['Disk free', 'num'], [`Last event, ${zone.name}`, 'num'],
     ];
-    byId('fleet-table').replaceChildren(table('Boxes', head, fleet.boxes.flatMap((box) => rows(box, box.id === fleet.collector))));
+    redraw(byId('fleet-table'), table('Boxes', head, fleet.boxes.flatMap((box) => rows(box, box.id === fleet.collector))));
   }
 }
 

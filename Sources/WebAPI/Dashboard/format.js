@@ -41,9 +41,9 @@ export function duration(seconds) {
   return `${whole.format(seconds / 31557600)} years`;
 }
 
-// The unit for an axis up to this many seconds.
+// The unit for an axis up to this many seconds; an axis that ends at a second is in seconds.
 export function durationUnit(seconds) {
-  if (seconds < 1) return { size: 0.001, name: ' ms' };
+  if (seconds <= 0.75) return { size: 0.001, name: ' ms' };
   if (seconds < 120) return { size: 1, name: ' s' };
   if (seconds < 7200) return { size: 60, name: ' min' };
   if (seconds < 172800) return { size: 3600, name: ' h' };

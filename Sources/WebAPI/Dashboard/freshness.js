@@ -10,6 +10,7 @@ import { route } from './route.js';
 import { zone } from './zone.js';
 
 const BEAT = 300; // together with the 1.2 s of the first age and the delay of a response, silence shows well within 2 s
+const RETRY = 2000; // after a request that failed
 const WHOLE = 60000; // until everything is read again, for symbols that were added or removed
 const HEAD = 22;
 const ASIDE = 24; // between columns of groups
@@ -204,16 +205,17 @@ export class Freshness {
     clearTimeout(this.#timer);
     if (this.#visible.size === 0 || document.hidden) return;
     if (Date.now() - this.#wholeAt > WHOLE) await this.reload();
+    let wait = BEAT;
     try {
       const { symbols, timestamp_ms: at } = await load(`/api/symbols${query({ since_ms: this.#at || 1 })}`);
       for (const entry of symbols) this.#entries.set(entry.symbol, entry);
       this.#at = at;
       this.#arrange();
     } catch {
-      // As above.
+      wait = RETRY; // as above
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#beat(), BEAT);
+    this.#timer = setTimeout(() => this.#beat(), wait);
   }
 
   // Selects the symbols to show, and divides them.

@@ -47,10 +47,10 @@ export class History {
     this.#draw();
   }
 
-  // Marks the gaps. They come from the file, so they are known after a restart too.
-  mark(gaps) {
+  // Marks the gaps. They come from the file, so they are known after a restart too. `now` is the collector's clock.
+  mark(gaps, now) {
     this.#marks = joined(outages(gaps).map((gap) => ({
-      from: gap.from_ms / 1000, to: (gap.to_ms ?? Date.now()) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
+      from: gap.from_ms / 1000, to: (gap.to_ms ?? now) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
     })));
     this.#draw();
   }

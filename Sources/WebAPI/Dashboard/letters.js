@@ -72,7 +72,7 @@ export class Letters {
     if (!this.#found) return undefined;
     const box = byId('dead-letters-panel');
     const { groups } = this.#found;
-    if (groups.length === 0) return box.replaceChildren(empty('No dead letters: upstream took every row.'));
+    if (groups.length === 0) return box.replaceChildren(empty('No dead letters: no refused row is waiting.'));
     const lists = box.querySelector('.letters-scroll');
     const top = lists?.scrollTop ?? 0;
     box.replaceChildren(...groups.map((group) => this.#group(group)));

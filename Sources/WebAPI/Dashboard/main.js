@@ -45,7 +45,7 @@ const gaps = new Gaps({
     follow();
   },
   changed: (found) => {
-    history.mark(found);
+    history.mark(found, now());
     showOverview();
   },
 });

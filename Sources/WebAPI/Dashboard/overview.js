@@ -168,7 +168,8 @@ export class Overview {
     this.#letters.hidden = buffer.dead_letters === 0;
 
     const unfilled = gaps?.filter((gap) => gap.state === 'open').length ?? 0;
-    const more = unfilled ? { gaps: { status: 'degraded', detail: `${format.plural(unfilled, 'gap is', 'gaps are')} not filled yet.` } } : {};
+    // The check counts them too, unless it sees no problem in them.
+    const more = unfilled && (health.checks.backfill?.status ?? 'ok') === 'ok' ? { gaps: { status: 'degraded', detail: `${format.plural(unfilled, 'gap is', 'gaps are')} not filled yet.` } } : {};
     const inState = (...states) => gaps === null ? '–' : format.count(gaps.filter((gap) => states.includes(gap.state)).length) + (buffer.gaps > gaps.length ? ' or more' : '');
     this.#completeness.show(format.count(buffer.gaps), buffer.gaps === 1 ? 'gap' : 'gaps', buffer.gaps ? [
       ['Filled', inState('filled', 'empty', 'covered')],
@@ -183,7 +184,7 @@ export class Overview {
     this.#process.show(format.bytes(process.resident_bytes), 'memory', [
       ['Uptime', format.duration(status.uptime_seconds)],
       ['Processor time', format.duration(process.cpu_seconds)],
-      ['Open pages', format.count(process.event_clients)],
+      ['Event streams', format.count(process.event_clients)],
     ], health);
 
     this.#relay.element.hidden = !relay && (health.checks.relay?.status ?? 'ok') === 'ok';
@@ -208,7 +209,7 @@ export class Overview {
   // Green only while the other boxes are well too.
   #showFleet({ fleet: own, shard, health }, fleet) {
     this.#boxes.hidden = byId('fleet').hidden;
-    if (!fleet) return this.#fleet.show('–', 'boxes', [], { checks: {} });
+    if (!fleet || (fleet.age_seconds === null && !fleet.problem)) return this.#fleet.show('–', 'boxes', [], { checks: {} });
     const { boxes } = fleet;
     const others = boxes.filter((box) => box.id !== fleet.collector && box.status !== 'ok');
     const live = boxes.filter((box) => box.standing === 'live').length;
@@ -217,9 +218,11 @@ export class Overview {
     if (others.length) {
       more.boxes = { status: others[0].status, detail: `${others[0].id} ${others[0].standing === 'live' ? others[0].status : others[0].standing}${others.length > 1 ? ` and ${format.plural(others.length - 1, 'more box', 'more boxes')}` : ''}` };
     }
-    if (problem) more.database = { status: 'degraded', detail: problem };
+    const check = health.checks.fleet;
+    if (problem && (!check || check.status === 'ok' || !check.detail?.includes(problem))) more.database = { status: 'degraded', detail: problem };
     const versions = [...new Set(boxes.map((box) => box.version))];
-    return this.#fleet.show(format.count(live), `of ${format.plural(boxes.length, 'box', 'boxes')} live`, [
+    const total = `of ${format.plural(boxes.length, 'box', 'boxes')} live`;
+    return this.#fleet.show(boxes.length ? format.count(live) : '–', boxes.length ? total : 'boxes', [
       ['Furthest behind', boxes.length ? format.duration(Math.max(...boxes.map((box) => box.oldest_pending_seconds))) : '–'],
       [versions.length > 1 ? 'Versions' : 'Version', versions.join(', ') || '–'],
       ['Clock offset', own.clock_offset_ms === null ? '–' : `${format.count(own.clock_offset_ms)} ms`],
@@ -238,8 +241,11 @@ export class Overview {
     setText(byId('collector'), status.collector);
     byId('collector').title = status.collector;
     setText(byId('version'), `EdgeTick ${status.version} · ${status.environment}`);
+    // Of equal problems, the one that the collector puts first; the others in the order of the cards.
+    const order = this.#cards.flatMap((card) => card.checks);
+    const place = (name) => (status.health.headline?.startsWith(`${name} `) ? -1 : order.includes(name) ? order.indexOf(name) : order.length);
     const problems = checks.filter(([, check]) => check.status !== 'ok')
-      .sort(([, one], [, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status));
+      .sort(([first, one], [second, other]) => ORDER.indexOf(one.status) - ORDER.indexOf(other.status) || place(first) - place(second));
     const link = ([name, check], isWhole) => {
       const card = this.#cards.find((each) => each.checks.includes(name)) ?? this.#others;
       const title = name === card.checks[0] && card !== this.#others ? card.title : `${card.title}, ${name}`;

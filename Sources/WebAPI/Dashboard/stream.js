@@ -96,7 +96,7 @@ export class LiveStream extends EventTarget {
     clearInterval(this.#watch);
     const wait = Math.min(SLOWEST, 500 * 2 ** this.#tries) * (0.75 + Math.random() / 2);
     this.#tries += 1;
-    this.#tell('lost', { reason, wait });
+    this.#tell('lost', { reason });
     this.#retry = setTimeout(() => this.#connect(), wait);
   }
 

@@ -4,7 +4,7 @@ import { load, query } from './api.js';
 import { csv, rollUp, Seconds, windowOf, withForming } from './bars.js';
 import { Candles } from './candles.js';
 import { cells, newestFirst } from './events.js';
-import { byId, el, empty, facts, headOf, save, setText } from './dom.js';
+import { byId, el, empty, facts, headOf, redraw, save, setText } from './dom.js';
 import * as format from './format.js';
 import { gapTable } from './gaps.js';
 import { route } from './route.js';
@@ -96,6 +96,7 @@ export class SymbolView {
     byId('symbol-name').value = symbol;
     this.#chart.look({ count: Number(route.get('span')), to: Number(route.get('to')) });
     if (!isOther) return;
+    byId('symbol-more').hidden = false;
     this.#symbol = symbol;
     this.#minutes = [];
     this.#events = [];
@@ -280,7 +281,7 @@ export class SymbolView {
   }
 
   #showGaps() {
-    byId('symbol-gaps').replaceChildren(this.#gaps.length
+    redraw(byId('symbol-gaps'), this.#gaps.length
       ? gapTable(this.#gaps, { title: `Gaps of ${this.#symbol}` })
       : empty(`No gap of ${this.#symbol} is recorded.`));
   }
