@@ -9,11 +9,11 @@ extension TickBuffer {
     ///   - connection: whose name is stored in place of a connection's; `nil` for that of the source.
     func take(_ bars: [Bar], as source: EventSource, over connection: EventSource? = nil) async throws(BackfillError) {
         let connection = (connection ?? source).rawValue
-        for start in stride(from: 0, to: bars.count, by: 4096) {
-            var part = EventBatch(connection: connection, receivedMicroseconds: WallClock.microseconds())
-            part.source = source
-            part.bars = Array(bars[start..<min(start + 4096, bars.count)])
-            try await bring(part)
+        for part in bars.parts(of: 4096) {
+            var batch = EventBatch(connection: connection, receivedMicroseconds: WallClock.microseconds())
+            batch.source = source
+            batch.bars = Array(part)
+            try await bring(batch)
         }
     }
 

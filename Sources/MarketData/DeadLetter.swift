@@ -37,6 +37,6 @@ public struct DeadLetter: Sendable, Equatable {
         self.sqlState = sqlState
         self.reason = reason
         self.row = row
-        self.time = time ?? WallClock.microseconds() / 1000
+        self.time = time ?? WallClock.milliseconds()
     }
 }

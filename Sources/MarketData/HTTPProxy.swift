@@ -43,5 +43,5 @@ public struct HTTPProxy: Sendable, Equatable {
 
 extension HTTPProxy: CustomStringConvertible {
     /// The host and port, without the credentials.
-    public var description: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+    public var description: String { HostName.authority(host, port: port) }
 }

@@ -13,4 +13,12 @@ public struct LastingFailure: Sendable, Equatable {
         self.needsPerson = needsPerson
         self.since = since
     }
+
+    /// Makes a failure that began with the one before it; without one, it begins now.
+    public init(
+        description: String, needsPerson: Bool = false, after before: LastingFailure?,
+        at now: ContinuousClock.Instant = .now
+    ) {
+        self.init(description: description, needsPerson: needsPerson, since: before?.since ?? now)
+    }
 }

@@ -67,7 +67,7 @@ public struct PreviousLife: Sendable, Equatable {
         let earliest = made.map { $0 - delay - Gap.eventLateness } ?? .max
         if let own = newest[kind] { return min(own - Gap.startMargin, earliest) }
         // Bars of the last minute may have come since, and been thrown away.
-        let rhythm: Int64 = kind == .minuteBar && !newest.isEmpty && made == nil ? 60_000 : 0
+        let rhythm: Int64 = kind == .minuteBar && !newest.isEmpty && made == nil ? Bar.Interval.minute.milliseconds : 0
         return min((newest.values.max() ?? end - delay) - Gap.eventLateness - rhythm, earliest)
     }
 

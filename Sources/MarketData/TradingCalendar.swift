@@ -183,7 +183,7 @@ public struct TradingDay: Sendable, Hashable, Strideable, CustomStringConvertibl
     /// The calendar day after.
     public var after: TradingDay { advanced(by: 1) }
     /// The Monday of the day's week.
-    public var monday: TradingDay { advanced(by: -((number + 3) % 7)) }
+    public var monday: TradingDay { advanced(by: -((TradingCalendar.weekday(number) + 6) % 7)) }
     /// The first day of the day's month.
     public var firstOfMonth: TradingDay { TradingDay(description.prefix(8) + "01") ?? self }
 

@@ -18,13 +18,29 @@ public struct UniverseRecords: Sendable, Equatable {
     public var membershipCount: Int { groups.reduce(0) { $0 + $1.members.count } }
 }
 
+/// What a group is: `definition_groups.type`.
+public enum GroupType: String, Sendable, Hashable, CaseIterable, Codable {
+    /// A list that somebody chose.
+    case universe = "UNIVERSE"
+    /// An exchange-traded fund's holdings.
+    case etf = "ETF"
+    /// An investment theme.
+    case theme = "THEME"
+    /// A sector of the market.
+    case sector = "SECTOR"
+    /// A segment of the market.
+    case segment = "SEGMENT"
+    /// Anything else.
+    case custom = "CUSTOM"
+}
+
 /// A row of `definition_groups` with its members.
 public struct GroupRecord: Sendable, Equatable {
     /// What identifies a group.
     public struct Identity: Sendable, Hashable, Comparable, Codable {
         /// The group's name.
         public var name: String
-        /// Its type as written; usually one of UNIVERSE, ETF, THEME, SECTOR, SEGMENT, CUSTOM.
+        /// Its type as written; usually a ``GroupType``.
         public var type: String
         /// Its environment.
         public var environment: String

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Reads rows of separated values (RFC 4180, with LF or CRLF), each with the line on which it began.
 ///
 /// Implemented here because SwiftCSV needs all of Foundation, gives no line numbers, and gives up a whole file at the
@@ -45,7 +47,7 @@ struct SeparatedRows: Sequence, IteratorProtocol {
         if SeparatedRows.namedSeparator(in: bytes) != nil { skipLine() }
     }
 
-    private static func start(of bytes: [UInt8]) -> Int { bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0 }
+    private static func start(of bytes: [UInt8]) -> Int { ByteOrderMark.dropped(from: bytes).startIndex }
 
     /// Returns the next row, with the number of its first line. In a list, blank lines and comments are skipped.
     mutating func next() -> (line: Int, row: Row)? {

@@ -106,7 +106,7 @@ import Testing
     @Test(arguments: [
         (#""t":\#(noon + 1),"v":5"#), (#""t":\#(noon + minute),"v":-5"#), (#""t":\#(noon + minute)"#),
         (#""t":"\#(noon + minute)","v":5"#), (#""t":\#(noon + minute),"v":"five""#),
-        (#""t":\#(noon + minute),"v":null"#),
+        (#""t":\#(noon + minute),"v":null"#), (#""t":\#(noon / 1000),"v":5"#), (#""t":\#(noon * 1_000_000),"v":5"#),
     ])
     func `a result that is no bar is left out and counted, and its symbol stays missing until it can be read`(
         odd: String

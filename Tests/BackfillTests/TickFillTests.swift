@@ -645,6 +645,25 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         await buffer.close()
     }
 
+    @Test(arguments: ["", "000"])
+    func `trades whose times are in another unit are not taken for none`(zeros: String) async throws {
+        let trade = #"{"sip_timestamp":\#(plan.start + 100)\#(zeros),"price":1,"size":2,"id":"1","sequence_number":1}"#
+        let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trade)]}"#) }
+        let (workspace, buffer) = try TickBuffer.scratch()
+        var only = gap([.trade])
+        only.symbols = [symbols[0]]
+        buffer.record(only)
+        try await buffer.flush()
+        let client = try AggregatesClient.local(server.port)
+        var filler = GapFiller(client: client, buffer: buffer)
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        #expect(try await filler.fill(record) == .partial)
+        let partial = try #require(try GapLog.read(directory: workspace.path, fills: .all).first)
+        #expect(partial.state == .partial && partial.lacksTicks)
+        await client.shutdown()
+        await buffer.close()
+    }
+
     @Test func `a trade that the tape has withdrawn is left out and counted`() async throws {
         let trades = [0, 1, 8, 10, 7].enumerated().map { index, correction in
             #"{"sip_timestamp":\#(plan.start + 100)000000,"price":1,"size":2,"id":\#(index),"sequence_number":\#(index),"correction":\#(correction)}"#

@@ -48,7 +48,7 @@ public enum FoundationDecoder {
             return EventLine.line(
                 Bar(
                     symbol: try symbol(), interval: interval, start: start,
-                    end: try ifOfType(whole, "e").flatMap { $0 > 0 ? $0 : nil } ?? start &+ interval.milliseconds,
+                    end: try ifOfType(whole, "e").flatMap { $0 > start ? $0 : nil } ?? start &+ interval.milliseconds,
                     open: try need(number("o")),
                     high: try need(number("h")), low: try need(number("l")), close: try need(number("c")),
                     volume: try need(ifOfType(decimal, "dv") ?? number("v")), vwap: try ifOfType(number, "vw"),
@@ -60,7 +60,8 @@ public enum FoundationDecoder {
 
         func trade() throws -> String {
             var arena = TextArena()
-            let tradeID = try (ifOfType(text, "i") ?? ifOfType(whole, "i").map { "\($0)" }).map { arena.append($0) }
+            let sentID = try ifOfType(text, "i").flatMap { $0.utf8.contains(0) ? nil : $0 }
+            let tradeID = try (sentID ?? ifOfType(whole, "i").map { "\($0)" }).map { arena.append($0) }
             let conditions = try list("c").map { arena.append($0) }
             return EventLine.line(
                 Trade(
@@ -69,12 +70,13 @@ public enum FoundationDecoder {
                     tape: try ifOfType(small, "z"), tradeID: tradeID, conditions: conditions,
                     sequence: try ifOfType(whole, "q"),
                     trfID: try ifOfType(small, "trfi"),
-                    trfTime: try ifOfType(whole, "trft").flatMap { $0 < 0 ? nil : $0 },
-                    participantTime: try ownTime()), arena)
+                    trfTime: try otherTime("trft"), participantTime: try otherTime("pt")), arena)
         }
 
-        func ownTime() throws -> Int64? {
-            try ifOfType(whole, "pt").flatMap { $0 < 0 ? nil : $0 < 100_000_000_000_000_000 ? $0 : $0 / 1_000_000 }
+        func otherTime(_ name: String) throws -> Int64? {
+            guard let sent = try ifOfType(whole, name), sent >= 0 else { return nil }
+            let time = sent < 100_000_000_000_000_000 ? sent : sent / 1_000_000
+            return time <= 253_402_300_799_999 ? time : nil
         }
 
         func quote() throws -> String {
@@ -87,7 +89,8 @@ public enum FoundationDecoder {
                     bidExchange: try ifOfType(small, "bx"), ask: try ifOfType(number, "ap"),
                     askSize: try ifOfType(number, "as"),
                     askExchange: try ifOfType(small, "ax"), condition: try ifOfType(small, "c"), indicators: indicators,
-                    tape: try ifOfType(small, "z"), sequence: try ifOfType(whole, "q"), participantTime: try ownTime()),
+                    tape: try ifOfType(small, "z"), sequence: try ifOfType(whole, "q"),
+                    participantTime: try otherTime("pt")),
                 arena)
         }
 

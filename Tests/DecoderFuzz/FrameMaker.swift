@@ -60,7 +60,8 @@ public enum FrameMaker {
         }
         let symbol =
             "\"\(["A", "SPY", "BRK.B", "SIXTEEN161616161", "BACpL", "VERYLONG9"].randomElement(using: &random)!)\""
-        let time = String(1_381_219_200_000 + Int.random(in: 0...1_000_000, using: &random))
+        let moment = 1_381_219_200_000 + Int.random(in: 0...1_000_000, using: &random)
+        let time = String(moment)
         var fields: [(String, String)]
         switch Int.random(in: 0..<6, using: &random) {
         case 0...2:
@@ -70,7 +71,7 @@ public enum FrameMaker {
                 fields += [("dv", "\"\(volume).5\""), ("av", volume), ("dav", "\"\(price(&random))\"")]
             }
             for name in ["op", "vw", "o", "c", "h", "l", "a"] { fields.append((name, price(&random))) }
-            fields += [("z", whole(500, &random)), ("s", time), ("e", time)]
+            fields += [("z", whole(500, &random)), ("s", time), ("e", String(moment + 1000))]
             if Bool.random(using: &random) { fields.append(("otc", "false")) }
         case 3:
             fields = [

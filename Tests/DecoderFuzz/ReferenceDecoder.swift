@@ -67,7 +67,7 @@ public enum ReferenceDecoder {
 
         func bar(_ interval: Bar.Interval) throws -> String {
             let start = try required(time("s"))
-            let end = try? time("e")
+            let end = (try? time("e")).flatMap { $0 > start ? $0 : nil }
             guard end != nil || start <= Int64.max - interval.milliseconds else { throw Wrong() }
             var bar = Bar(
                 symbol: try symbol(), interval: interval, start: start, end: end ?? start + interval.milliseconds,
@@ -89,12 +89,12 @@ public enum ReferenceDecoder {
                 size: try required((try? decimal("ds")) ?? number("s")))
             trade.exchange = try? small("x")
             trade.tape = try? small("z")
-            trade.tradeID = ((try? text("i")) ?? (try? integer("i")).map { "\($0)" }).map { arena.append($0) }
+            trade.tradeID = (keptText("i") ?? (try? integer("i")).map { "\($0)" }).map { arena.append($0) }
             trade.conditions = (try? integers("c")).map { arena.append($0) }
             trade.sequence = try? integer("q")
             trade.trfID = try? small("trfi")
-            trade.trfTime = (try? integer("trft")).flatMap { $0 < 0 ? nil : $0 }
-            trade.participantTime = ownTime()
+            trade.trfTime = otherTime("trft")
+            trade.participantTime = otherTime("pt")
             return EventLine.line(trade, arena)
         }
 
@@ -111,14 +111,16 @@ public enum ReferenceDecoder {
             quote.indicators = (try? integers("i")).map { arena.append($0) }
             quote.tape = try? small("z")
             quote.sequence = try? integer("q")
-            quote.participantTime = ownTime()
+            quote.participantTime = otherTime("pt")
             return EventLine.line(quote, arena)
         }
 
-        /// The exchange's own time in milliseconds; what is larger than any year in milliseconds is in nanoseconds.
-        func ownTime() -> Int64? {
-            guard let time = try? integer("pt"), time >= 0 else { return nil }
-            return time < 100_000_000_000_000_000 ? time : time / 1_000_000
+        /// The exchange's or the reporting facility's time in milliseconds; what is larger than any year in milliseconds
+        /// is in nanoseconds. None is later than the year 9999.
+        func otherTime(_ name: String) -> Int64? {
+            guard let sent = try? integer(name), sent >= 0 else { return nil }
+            let time = sent < 100_000_000_000_000_000 ? sent : sent / 1_000_000
+            return time <= 253_402_300_799_999 ? time : nil
         }
 
         func limitBand() throws -> String {
@@ -138,7 +140,7 @@ public enum ReferenceDecoder {
             let (time, nanoseconds) = try moment()
             var event = Imbalance(symbol: try symbol("T"), time: time, timeNanoseconds: nanoseconds)
             event.auctionTime = try? small("at")
-            event.auctionType = ((try? text("a")) ?? (try? integer("a")).map { "\($0)" }).map { arena.append($0) }
+            event.auctionType = (keptText("a") ?? (try? integer("a")).map { "\($0)" }).map { arena.append($0) }
             event.sequence = try? integer("i")
             event.exchange = try? small("x")
             event.imbalance = try? number("o")
@@ -171,6 +173,11 @@ public enum ReferenceDecoder {
             guard let value = present(name) else { return nil }
             guard case .string(let bytes?) = value else { throw Wrong() }
             return String(decoding: bytes, as: UTF8.self)
+        }
+
+        /// A text that a database can hold: one without a NUL.
+        func keptText(_ name: String) -> String? {
+            (try? text(name)).flatMap { $0.utf8.contains(0) ? nil : $0 }
         }
 
         func number(_ name: String) throws -> Double? {

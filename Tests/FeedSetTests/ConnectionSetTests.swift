@@ -259,6 +259,29 @@ import Testing
         }
     }
 
+    @Test func `a connection's only symbol is not handed around because the feed refuses it`() async throws {
+        let all = symbols(11)
+        try await SetRig.simulate(
+            .ledger(ledger(all, 2_000_000, perSecond: 1000)), pace: .speed(1), faults: [.refuseSymbol(all[10])]
+        ) { simulator, rig in
+            let members = try [rig.member(1, Array(all[..<10])), rig.member(2, [])]
+            var configuration = SetConfiguration()
+            configuration.failover.grace = .seconds(1)
+            configuration.failover.recovery = .seconds(1)
+            try await rig.run(configuration, members) { set in
+                try await Waiting.until("both up") {
+                    set.snapshot.connected == 2 && !set.snapshot.members.contains { $0.isFailedOver }
+                }
+                try set.subscribe([all[10]], to: "connection_2")
+                try await Waiting.until("refused") { set.snapshot.members[1].feed.status == .error }
+                let seen = rig.sink.events
+                try await Waiting.until("events of two seconds") { rig.sink.events > seen + 2000 }
+                #expect(set.connections(of: all[10]) == ["connection_2"])
+                #expect(set.snapshot.members[0].feed.errors == 0, "nobody asked for it there")
+            }
+        }
+    }
+
     @Test func `symbols and connections come and go while events flow`() async throws {
         let all = symbols(12)
         try await SetRig.simulate(
@@ -300,7 +323,7 @@ import Testing
             let second = try rig.member(2, Array(all[4...]))
             try await rig.run(configuration, [try rig.member(1, Array(all[..<4])), second]) { set in
                 try await Waiting.until("events of both") {
-                    set.snapshot.connected == 2 && set.snapshot.members.allSatisfy { $0.feed.total > 100 }
+                    set.snapshot.connected == 2 && set.snapshot.members.allSatisfy { $0.feed.eventCount > 100 }
                 }
                 for _ in 0..<2 {
                     let before = set.snapshot.total
@@ -316,7 +339,7 @@ import Testing
                             highest = max(highest, total)
                         }
                         return set.snapshot.connected == 2 && set.snapshot.moving == 0
-                            && set.snapshot.members[1].feed.total > 100
+                            && set.snapshot.members[1].feed.eventCount > 100
                     }
                 }
                 #expect(set.snapshot.former.events > 200)
@@ -598,9 +621,9 @@ import Testing
         try await Waiting.until("both confirmed") { set.snapshot.confirmed == 2 * symbols }
         // Any change makes the set look at its connections at once.
         try set.subscribe([])
-        let before = set.snapshot.members.map(\.feed.total)
+        let before = set.snapshot.members.map(\.feed.eventCount)
         try await Waiting.until("events of both") {
-            zip(set.snapshot.members, before).allSatisfy { $0.feed.total > $1 + events }
+            zip(set.snapshot.members, before).allSatisfy { $0.feed.eventCount > $1 + events }
         }
     }
 

@@ -130,13 +130,9 @@ struct SetRig: Sendable {
     }
 }
 
-extension FeedSnapshot {
-    var total: Int64 { events.values.reduce(0, +) }
-}
-
 extension SetSnapshot {
     /// Events of all connections since the start.
-    var total: Int64 { members.reduce(former.events) { $0 + $1.feed.total } }
+    var total: Int64 { members.reduce(former.events) { $0 + $1.feed.eventCount } }
     var confirmed: Int { members.reduce(0) { $0 + $1.feed.confirmed.count } }
 }
 

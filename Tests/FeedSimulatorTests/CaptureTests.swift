@@ -123,6 +123,30 @@ import Testing
                 == [#"[{"ev":"T","sym":"A","p":1,"t":1704205801500}]"#])
     }
 
+    @Test func `times in nanoseconds are moved too`() throws {
+        let lines = [
+            #"[{"ev":"LULD","T":"A","h":2,"l":1,"t":1704205801000000123}]"#,
+            #"[{"ev":"T","sym":"A","p":1,"t":1704205802000,"trft":1704205801999000000,"pt":1704205801998000000}]"#,
+        ]
+        #expect(
+            try read(replay(lines, start: 1_704_205_860_000)) == [
+                #"[{"ev":"LULD","T":"A","h":2,"l":1,"t":1704205861000000123}]"#,
+                #"[{"ev":"T","sym":"A","p":1,"t":1704205862000,"trft":1704205861999000000,"pt":1704205861998000000}]"#,
+            ])
+    }
+
+    @Test func `a time too far away to be moved is left as it is`() throws {
+        let lines = [
+            #"[{"ev":"T","sym":"A","p":1,"t":1704205801000}]"#,
+            #"[{"ev":"T","sym":"A","p":1,"t":9223372036854775807,"pt":99999999999999999}]"#,
+        ]
+        #expect(
+            try read(replay(lines, start: 1_704_205_860_000)) == [
+                #"[{"ev":"T","sym":"A","p":1,"t":1704205861000}]"#,
+                #"[{"ev":"T","sym":"A","p":1,"t":9223372036854775807,"pt":100000000000059999}]"#,
+            ])
+    }
+
     @Test func `an endless replay of nothing ends`() throws {
         #expect(try read(replay(["[]"], passes: nil)) == ["[]"])
     }

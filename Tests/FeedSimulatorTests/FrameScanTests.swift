@@ -47,6 +47,8 @@ import Testing
             (#"[{"ev":"AM","s":1000,"e":61000}]"#, 61_000), (#"[{"ev":"AM","s":1000}]"#, 61_000),
             (#"[{"ev":"A","s":1000}]"#, 2000), (#"[{"ev":"T","t":5},{"ev":"Q","t":7}]"#, 7),
             (#"[{"ev":"T","t":"5"}]"#, nil), (#"[{"ev":"T","t":1.5}]"#, nil), ("[]", nil),
+            (#"[{"ev":"LULD","t":1704205801000000123}]"#, 1_704_205_801_000),
+            (#"[{"ev":"AM","s":9000000000000000}]"#, nil), (#"[{"ev":"T","t":99999999999999999999}]"#, nil),
         ] as [(String, Int64?)])
     func `a frame's time is its last event's`(frame: String, time: Int64?) {
         #expect(Array(frame.utf8).withUnsafeBytes { FrameScan.time(of: $0) } == time)

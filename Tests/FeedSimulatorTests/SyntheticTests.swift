@@ -2,7 +2,7 @@ import FeedServerSupport
 import Foundation
 import LedgerSupport
 import MarketData
-import TestSupport
+import Synchronization
 import Testing
 
 @testable import FeedSimulator
@@ -176,17 +176,23 @@ private struct Decoded: Decodable {
         }
     }
 
-    @Test func `a live one goes on with the second that it is by now, after a pause too`() async throws {
+    @Test func `a live one goes on with the second that it is by now, after a pause too`() throws {
         var feed = SyntheticFeed(symbols: [try #require(Symbol("AAPL"))])
         feed.tradesPerSecond = 20
-        let source = SyntheticSource(feed, pace: .speed(1))
-        let before = WallClock.milliseconds() / 1000 * 1000
-        let first = try #require(try source.nextBlock()?.frames.first?.time)
-        #expect(first >= before && first <= WallClock.milliseconds() + 1000)
-        try await Waiting.until("a pause") { WallClock.milliseconds() >= first + 3000 }
-        let now = WallClock.milliseconds()
-        let after = try #require(try source.nextBlock())
-        #expect(try #require(after.frames.last?.time) >= now / 1000 * 1000)
+        let clock = Mutex(Self.start)
+        let source = SyntheticSource(feed, pace: .speed(1)) { clock.withLock { $0 } }
+        /// Returns the times of the next block's frames if it is asked for then; both count from the start.
+        func times(at time: Int64) throws -> [Int64] {
+            clock.withLock { $0 = Self.start + time }
+            return try #require(try source.nextBlock()).frames.map { $0.time - Self.start }
+        }
+        #expect(try times(at: 250).allSatisfy { 0...1000 ~= $0 })
+        #expect(try times(at: 900).allSatisfy { 1000...2000 ~= $0 })
+        #expect(try times(at: 7250).allSatisfy { 7000...8000 ~= $0 })
+        // The bar of the minute that ended meanwhile comes too, with the second that it is by now.
+        let late = try times(at: 75_250)
+        #expect(late.first == 60_000 && late.count > 1)
+        #expect(late.dropFirst().allSatisfy { 75_000...76_000 ~= $0 })
         feed.start = 0
         #expect(source.isLive && !SyntheticSource(feed, pace: .speed(1)).isLive)
     }

@@ -205,7 +205,7 @@ import WebAPISupport
         #expect(!tail.output.contains { $0.contains("no such file") }, "\(tail.output)")
     }
 
-    @Test func `reconcile needs no file that a collector made, and refuses days that are none or not over`()
+    @Test func `reconcile needs no file that a collector made but says so, and refuses days that are none or not over`()
         async throws
     {
         let workspace = try Workspace()
@@ -218,10 +218,12 @@ import WebAPISupport
             to: "2026-01-05.csv")
         let fresh = try await box.edgetick("reconcile", "--from-file", file)
         #expect(fresh.0 == 0, "\(fresh.1)")
+        #expect(fresh.1.contains { $0.contains("warning: there was no ticks.sqlite in ") }, "\(fresh.1)")
         #expect(
             fresh.1.contains { $0.contains("2 of 2 bars of the tape (100 %) in 2 symbols, 2 added") }, "\(fresh.1)")
         let done = try await box.edgetick("reconcile", "--from-file", file, "--resume", "--json")
         let report = try #require(try json(done.1.filter { $0.hasPrefix("{") }) as? [String: Any], "\(done.1)")
+        #expect(!done.1.contains { $0.contains("there was no ticks.sqlite") }, "\(done.1)")
         #expect(done.0 == 0 && report["is_complete"] as? Bool == true && report["day"] as? String == "2026-01-05")
         #expect((report["symbols"] as? [Any])?.isEmpty == true)
         let told = try await box.edgetick("reconcile", "--from-file", file, "--resume")

@@ -58,9 +58,15 @@ import Testing
         #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == bytes)
         #expect(try await box.run("verify").status == 0)
         #expect(try await box.run("verify", "--file", kept).status == 65)
+        #expect(try await box.run("status").output.contains { $0.hasPrefix("SET ASIDE \(kept): damaged and repaired") })
         // For a file that was set aside, repair makes a repaired copy, which sync can upload.
         let aside = try await box.run("repair", "--file", kept)
         #expect(aside.status == 0 && aside.output.contains { $0.contains("EDGETICK_DATA_DIR=") })
+        let told = try await box.run("status").output.first { $0.hasPrefix("SET ASIDE") }
+        #expect(told?.contains("upload what waits in the copy with EDGETICK_DATA_DIR=\(box.data)/repaired-") == true)
+        let move = try #require(aside.output.last { $0.contains(" && mv ") })
+        #expect(try await box.start(shell: move).exit() == 0)
+        #expect(try await !box.run("status").output.contains { $0.hasPrefix("SET ASIDE") })
 
         let market = try await SimulatedMarket(rate: 50)
         let before = try await rows(box, "trades")
@@ -107,13 +113,19 @@ import Testing
             #expect(missing.status == 74, "\(command): \(missing.output)")
             #expect(missing.output.last?.contains("check EDGETICK_DATA_DIR") == true, "\(missing.output)")
         }
+        // A recording needs no file, and groups only for a universe key.
+        let capture = ["capture", box.workspace.file("day.ndjson"), "--seconds", "1"]
+        #expect(try await box.run(capture).status == 69)
+        let keyed = try await box.run(capture, settings: ["SYMBOLS": "", "SYMBOL_UNIVERSE_KEY": "tech"])
+        #expect(
+            keyed.status == 74 && keyed.output.last?.contains("edgetick universe import") == true, "\(keyed.output)")
         #expect(!FileManager.default.fileExists(atPath: box.data))
         try FileManager.default.createDirectory(atPath: box.data, withIntermediateDirectories: true)
         let ticks = URL(fileURLWithPath: box.data + "/ticks.sqlite")
         let bad: [(String, Int32)] = [("", 74), ("not a database, however long one looks at it", 65)]
         for (text, status) in bad {
             try Data(text.utf8).write(to: ticks)
-            for command in commands.prefix(3) {
+            for command in commands.dropLast() {
                 let failed = try await box.run(command)
                 #expect(failed.status == status, "\(command): \(failed.output)")
                 #expect(status == 74 || failed.output.last?.contains("edgetick repair") == true, "\(failed.output)")

@@ -141,6 +141,42 @@ struct JoinTests {
         #expect(!joined.output.contains { $0.contains("\\n") }, "\(joined.output)")
     }
 
+    @Test func `a damaged mirror is replaced, and the one that is kept is named`() async throws {
+        let first = try await edgetick("join", database.uri, "--symbols", "AAPL")
+        #expect(first.status == 0, "\(first.output)")
+        _ = try workspace.write("no database", to: "data/universe.sqlite")
+        let again = try await edgetick("join", database.uri, "--symbols", "AAPL", "--force")
+        #expect(again.status == 0, "\(again.output)")
+        let warning = "universe.sqlite was damaged and is kept as"
+        #expect(again.output.contains { $0.contains(warning) && $0.contains("universe-bad-") }, "\(again.output)")
+    }
+
+    @Test func `with --json everything is in one object, and after a failure what was found before it`() async throws {
+        func object(_ output: [String]) throws -> [String: Any] {
+            let line = try #require(output.first { $0.hasPrefix("{") }, "\(output)")
+            return try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+        }
+        func texts(_ object: [String: Any], of subject: String) -> [String] {
+            let findings = object["findings"] as? [[String: Any]] ?? []
+            return findings.filter { $0["subject"] as? String == subject }.compactMap { $0["text"] as? String }
+        }
+        let refused = try await edgetick("join", database.uri, "--universe", "nasdaq100", "--json")
+        #expect(refused.status == 78, "\(refused.output)")
+        #expect(refused.output.contains { $0.contains("--universe nasdaq100") }, "\(refused.output)")
+        let found = try object(refused.output)
+        #expect(found["file"] is NSNull && (found["next"] as? [String])?.isEmpty == true, "\(found)")
+        #expect(texts(found, of: "schema").contains { $0.hasPrefix("ohlcv_1min: created") }, "\(found)")
+
+        let joined = try await edgetick("join", database.uri, "--symbols", "AAPL", "--json")
+        #expect(joined.status == 0, "\(joined.output)")
+        #expect(!joined.output.contains { $0.hasPrefix("ok ") || $0.hasPrefix("next: ") }, "\(joined.output)")
+        let done = try object(joined.output)
+        #expect(done["file"] as? String == ".env")
+        #expect(texts(done, of: "schema").contains { $0.hasPrefix("ohlcv_1min: present") }, "\(done)")
+        #expect(!texts(done, of: "universes").isEmpty, "\(done)")
+        #expect((done["next"] as? [String])?.last == "edgetick doctor && edgetick run", "\(done)")
+    }
+
     @Test func `the URI can come from standard input, and odd values are read back as they were`() async throws {
         let odd = "it's#1; a $HOME \"key\""
         let joined = try await edgetick(

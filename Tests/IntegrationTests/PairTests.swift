@@ -144,6 +144,47 @@ struct PairTests {
         #expect(try database.value(count) == "5")
     }
 
+    @Test func `migrate --json has each table and identity, also those done before a failure`() async throws {
+        func rows(_ output: [String], of member: String) throws -> [String: [String: Any]] {
+            let line = try #require(output.first { $0.hasPrefix("{") }, "\(output)")
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            let rows = object?[member] as? [[String: Any]] ?? []
+            return Dictionary(uniqueKeysWithValues: rows.map { ($0["table"] as? String ?? "", $0) })
+        }
+        let database = try Database(in: .shared())
+        let box = try Box(feed: "ws://127.0.0.1:1/stocks", events: "AM,T", database: database.uri)
+        let made = try await box.edgetick("migrate", "--tick-identity", "--json")
+        #expect(made.0 == 0 && made.1.allSatisfy { !$0.hasPrefix("ohlcv_1min: ") }, "\(made.1)")
+        #expect(try rows(made.1, of: "tables")["trades"]?["state"] as? String == "created", "\(made.1)")
+        #expect(try rows(made.1, of: "identities").count == 5, "\(made.1)")
+
+        _ = try database.value(
+            """
+            DROP INDEX trades_identity;
+            INSERT INTO trades (symbol, time, price, size, sequence)
+                SELECT 'A', '2013-10-08', 1, n, 7 FROM generate_series(1, 3) n
+            """)
+        let asked = try await box.edgetick("migrate", "--tick-identity", "--json")
+        #expect(asked.0 == 64, "\(asked.1)")
+        for words in ["2 duplicate rows", "--yes"] { #expect(asked.1.contains { $0.contains(words) }, "\(asked.1)") }
+        #expect(try rows(asked.1, of: "tables")["trades"]?["state"] as? String == "present", "\(asked.1)")
+        #expect(try rows(asked.1, of: "identities")["trades"] == nil, "\(asked.1)")
+        let again = try await box.edgetick("migrate", "--tick-identity", "--yes", "--json")
+        #expect(again.0 == 0, "\(again.1)")
+        let identities = try rows(again.1, of: "identities")
+        #expect(identities["trades"]?["removed_rows"] as? Int == 2, "\(again.1)")
+        #expect(identities["quotes"]?["state"] as? String == "present", "\(again.1)")
+
+        let other = try Database(in: .shared())
+        _ = try other.value("CREATE TABLE trades (id int)")
+        let refused = try await box.edgetick("migrate", "--json", environment: ["DATABASE_URI": other.uri])
+        #expect(refused.0 == 78 && refused.1.contains { $0.contains("can't be used as they are: trades") })
+        let tables = try rows(refused.1, of: "tables")
+        #expect(tables["trades"]?["state"] as? String == "unusable", "\(refused.1)")
+        #expect(tables["trades"]?["stops_upload"] as? Bool == true, "\(refused.1)")
+        #expect(tables["ohlcv_1min"]?["state"] as? String == "created", "\(refused.1)")
+    }
+
     @Test func `a table that can't have an identity is named, and keeps no other from getting one`() async throws {
         let database = try Database(in: .shared())
         let box = try Box(feed: "ws://127.0.0.1:1/stocks", events: "AM", database: database.uri)

@@ -63,8 +63,10 @@ import WebAPISupport
             "query", "CNDL", "--from", "2023-11-14T22:15", "--to", "2023-11-14T22:16", "--format", "csv")
         // What takes longer than a second, as on a busy machine, shows its progress.
         #expect(late.output.filter { !$0.hasPrefix("reading ") } == [header, wanted[2]])
-        let json = try await box.run("query", "CNDL", "--format", "json")
-        #expect(json.output.joined().contains(#""close":0.4372,"#), "\(json.output)")
+        for option in ["--format=json", "--json"] {
+            let json = try await box.run("query", "CNDL", option)
+            #expect(json.output.joined().contains(#""close":0.4372,"#), "\(json.output)")
+        }
         let nothing = try await box.run("query", "NONE")
         #expect(nothing.status == 0)
         #expect(nothing.output.contains { $0.contains("no such bars of NONE") })
@@ -287,9 +289,12 @@ import WebAPISupport
     {
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["USE_SYNTHETIC_DATA": "true"])
         let file = box.workspace.file("day.ndjson")
-        let recorded = try await box.run("capture", file, "--frames", "30", "--seconds", "45")
+        let recorded = try await box.run("capture", file, "--frames", "30", "--seconds", "45", "--json")
         #expect(recorded.status == 0, "\(recorded.output)")
-        #expect(try String(contentsOfFile: file, encoding: .utf8).contains(#"{"ev":"Q","#))
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(text.contains(#"{"ev":"Q","#))
+        let frames = text.split(separator: "\n").count
+        #expect(recorded.output.contains(#"{"file":"\#(file)","frames":\#(frames)}"#), "\(recorded.output)")
     }
 
     @Test func `doctor has a line for everything, and fails for what keeps a collector from working`() async throws {

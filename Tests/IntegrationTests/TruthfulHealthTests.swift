@@ -91,6 +91,20 @@ import WebAPISupport
         try await collector.stop()
     }
 
+    @Test(arguments: [("drop-oldest", "drops its oldest rows"), ("reject-new", "rejects new events")])
+    func `the log says that a full buffer gives events up, and so does its last line`(
+        policy: String, words: String
+    ) async throws {
+        let market = try await SimulatedMarket(rate: 800)
+        let box = try CollectorBox(
+            feed: market.url, settings: ["BUFFER_MAX_BYTES": "1MiB", "BUFFER_FULL_POLICY": policy])
+        let (collector, _) = try await box.collect()
+        try await collector.line(containing: words, within: .seconds(60))
+        try await collector.stop()
+        #expect(collector.output.contains { $0.contains("stopped; events were given up since the start") })
+        #expect(!collector.output.contains { $0.contains("everything received is in the buffer") })
+    }
+
     @Test(.enabled(if: SmallDisk.isAvailable, "mounting a small file system takes root"))
     func `a collector that starts on a full disk is found by the commands as soon as there is room`() async throws {
         let place = try Workspace()
@@ -158,7 +172,8 @@ import WebAPISupport
         let ready = try await http.until("/health/ready") { $0.level(of: "decoding") == "degraded" }
         #expect(ready.detail(of: "decoding")?.contains("missing_field (p)") == true, "\(ready.text)")
         let metrics = try await http.send("GET", "/metrics").text
-        #expect(metrics.contains(#"edgetick_feed_rejected_events_total{connection="primary",kind="T"}"#))
+        let rejected = #"edgetick_feed_rejected_events_total{connection="primary",kind="T"} "#
+        #expect(metrics.contains(rejected) && !metrics.contains(rejected + "0"))
         try await box.until("status") { $1.contains { $0.hasPrefix("decoding degraded") } }
         try await http.until("/api/status") { $0.appended >= 2 }
         try await collector.stop()

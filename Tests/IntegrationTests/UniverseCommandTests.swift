@@ -302,6 +302,24 @@ import WebAPISupport
         }
     }
 
+    @Test func `a damaged mirror stops a command that changes groups, and is named by one that brings them`()
+        async throws
+    {
+        let box = try Box(feed: Self.feed)
+        let list = try box.workspace.write("symbol\nAAPL\n", to: "one.csv")
+        let backup = box.workspace.file("backup.json")
+        #expect(try await box.edgetick("universe", "import", list).0 == 0)
+        #expect(try await box.edgetick("universe", "export", "--output", backup).0 == 0)
+        _ = try box.workspace.write("no database", to: "data/universe.sqlite")
+        let fixed = try await box.edgetick("universe", "validate", "--fix")
+        #expect(fixed.0 == 65 && fixed.1.contains { $0.contains("is damaged") }, "\(fixed.1)")
+        let restored = try await box.edgetick("universe", "import", backup)
+        #expect(restored.0 == 0, "\(restored.1)")
+        let warning = "universe.sqlite was damaged and is kept as"
+        #expect(restored.1.contains { $0.contains(warning) && $0.contains("universe-bad-") }, "\(restored.1)")
+        #expect(try await groups(box).keys.sorted() == ["UNIVERSE one DEFAULT"])
+    }
+
     @Test func `a list is read from a pipe, and what can't be read in a directory doesn't stop the rest`() async throws
     {
         let box = try Box(feed: Self.feed)
@@ -334,11 +352,12 @@ import WebAPISupport
             (["import"], 64, "name a file"), (["import", good, "--type", "INDEX"], 64, "UNIVERSE"),
             (["import", good, "--mode", "some"], 64, "incremental"),
             (["import", good, "--environment", "LIVE"], 64, "PROD"), (["import", "nowhere.csv"], 74, "nowhere.csv"),
-            (["import", good, "--strict"], 65, "line 3"), (["import", good], 0, "line 3"),
+            (["import", good, "--strict"], 65, "line 3"), (["import", good], 0, "2 symbols from the list good.csv"),
+            (["import", good, "--sector-etfs"], 65, "no holdings of a sector ETF"),
             (["resolve", "goud"], 78, "good"), (["show", "goud"], 65, "did you mean good"),
             (["remove", "goud"], 65, "did you mean good"),
             (["export", "--format", "csv"], 64, "--output"), (["pull"], 78, "DATABASE_URI"),
-            (["report", "--json", "--markdown"], 64, "one of"), (["validate"], 0, "0 faults"),
+            (["report", "--json", "--markdown"], 64, "combined with --json"), (["validate"], 0, "0 faults"),
         ]
         for (arguments, status, says) in cases {
             let process = try box.start(["universe"] + arguments)

@@ -26,6 +26,11 @@ import Testing
         #expect(DisplayText.escaped("a\u{2028}b\u{2029}c\u{378}") == #"a\u{2028}b\u{2029}c\u{378}"#)
     }
 
+    @Test func `one event of a stream is counted in the singular`() {
+        #expect(EventStream.allCases.allSatisfy { !$0.counted(1).hasSuffix("s") && $0.counted(2).hasSuffix("s") })
+        #expect(EventStream.bars.counted(1) == "1 bar" && EventStream.fairValues.counted(1024) == "1,024 fair values")
+    }
+
     @Test func `somebody else's text is quoted and cut`() {
         #expect(DisplayText.quoted("a\tb") == #""a\tb""#)
         #expect(DisplayText.quoted("abcdef", limit: 3) == #""abc…""#)

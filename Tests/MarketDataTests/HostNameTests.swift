@@ -18,6 +18,15 @@ import Testing
         #expect(HostName(text) == nil)
     }
 
+    @Test(
+        arguments: [
+            ("localhost", 8080, "localhost:8080"), ("10.0.0.1", nil, "10.0.0.1"), ("::1", 80, "[::1]:80"),
+            ("fe80::1", nil, "[fe80::1]"),
+        ] as [(String, Int?, String)])
+    func `a host is written as a URL has it`(host: String, port: Int?, text: String) {
+        #expect(HostName.authority(host, port: port) == text)
+    }
+
     @Test(arguments: [
         "localhost", "LocalHost", "127.0.0.1", "127.8.9.1", "::1", "[::1]", "::ffff:127.0.0.1", "::FFFF:127.8.9.1",
     ])

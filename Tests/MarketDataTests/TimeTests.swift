@@ -40,7 +40,7 @@ import Testing
         (Duration.zero, "0 ms"), (.milliseconds(250), "250 ms"), (.milliseconds(999), "999 ms"), (.seconds(1), "1 s"),
         (.milliseconds(1500), "1.5 s"), (.milliseconds(1449), "1.4 s"), (.milliseconds(12_340), "12 s"),
         (.seconds(60), "60 s"), (.seconds(299), "299 s"), (.seconds(300), "5 min"), (.seconds(7199), "119 min"),
-        (.seconds(10_829), "3 h"), (.seconds(400_000), "4 days"),
+        (.seconds(10_829), "3 h"), (.seconds(400_000), "4 days"), (.seconds(-3), "0 ms"),
     ])
     func `a length is written for people`(length: Duration, text: String) {
         #expect(length.spoken == text)

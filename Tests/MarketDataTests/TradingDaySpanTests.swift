@@ -27,4 +27,8 @@ import Testing
         #expect(lengths == [23: 9, 24: 3288 - 18, 25: 9])
         #expect(try #require(TradingDay("2024-01-01")).distance(to: day) == 3288)
     }
+
+    @Test(arguments: ["1969-12-22", "1969-12-28"]) func `a week before 1970 begins on a Monday too`(text: String) {
+        #expect(TradingDay(text)?.monday.description == "1969-12-22")
+    }
 }

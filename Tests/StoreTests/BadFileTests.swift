@@ -356,6 +356,31 @@ import Testing
         await buffer.close()
     }
 
+    /// SQLite keeps the log where the link leads, so each commit would look as if the log had been removed.
+    @Test(arguments: [true, false])
+    func `a link in the buffer's place is refused and left alone, a link to its directory is not`(
+        leadsToFile: Bool
+    ) async throws {
+        let scratch = try Scratch()
+        let target = try Scratch()
+        if leadsToFile { try await target.open().close() }
+        try FileManager.default.createSymbolicLink(atPath: scratch.ticks, withDestinationPath: target.ticks)
+        let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
+        #expect(error?.reason == .linked && error?.isRetryable == false)
+        #expect(error?.description.contains("EDGETICK_DATA_DIR") == true)
+        #expect(try scratch.files(beginning: "ticks.sqlite.lock") == [])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch.ticks) == target.ticks)
+
+        let directory = scratch.path + "/data"
+        try FileManager.default.createSymbolicLink(atPath: directory, withDestinationPath: target.path)
+        let buffer = try TickBuffer.open(
+            directory: directory, options: .init(collector: "tests"), logger: .init(label: "tests"))
+        try await buffer.collect(.bars(5))
+        #expect(buffer.statistics[.bars].marks.last == 5)
+        #expect(try target.number("SELECT count(*) FROM incidents WHERE what = 'file changed'") == 0)
+        await buffer.close()
+    }
+
     @Test func `a directory that can't be one is named in the error`() throws {
         let scratch = try Scratch()
         try Data("x".utf8).write(to: URL(fileURLWithPath: scratch.path + "/plain"))

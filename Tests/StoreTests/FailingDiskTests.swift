@@ -135,9 +135,8 @@ import Testing
         let disk = try SmallDisk(at: scratch.path + "/disk", megabytes: 16)
         var options = TickBuffer.Options(collector: "tests", commitInterval: .fixed(.milliseconds(5)))
         (options.fullPolicy, options.queueBytes) = (policy, 4 << 20)
-        let buffer = try TickBuffer.open(
-            directory: disk.path + "/data", options: options,
-            logger: Logger(label: "tests", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let log = CapturedLog()
+        let buffer = try TickBuffer.open(directory: disk.path + "/data", options: options, logger: log.logger)
         var offered: Int64 = 0
         // Each try to write may change what is shown, so it is looked at all the time.
         var isShown = false
@@ -187,6 +186,12 @@ import Testing
         await buffer.close()
         let report = try BufferReport.read(directory: disk.path + "/data")
         #expect(report.drops.reduce(0) { $0 + $1.count } == last.drops)
+        // The file is far below its own limit.
+        #expect(log.lines(with: "the buffer is full") == [])
+        for (reason, act) in [("new_rejected", "rejects new events"), ("oldest_dropped", "drops its oldest rows")]
+        where report.drops.contains(where: { $0.reason == reason }) {
+            #expect(!log.lines(with: "the disk is full, so the buffer \(act)").isEmpty, "\(log.lines)")
+        }
     }
 }
 

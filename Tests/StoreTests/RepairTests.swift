@@ -67,6 +67,75 @@ import Testing
         }
     }
 
+    /// The offsets of the pages of a sound file that lead to the rows' pages.
+    private static func pagesAboveRows(of image: Data) -> [Int] {
+        (1..<image.count / 4096).map { $0 * 4096 }.filter { image[$0] == 5 }
+    }
+
+    @Test func `a flipped bit in a page above the rows costs no row`() async throws {
+        let sound = try await Self.sound.value
+        let image = sound.image
+        let pages = Self.pagesAboveRows(of: image)
+        try #require(pages.count >= 2)
+        for seed in 0..<Self.seeds * 5 {
+            var random = SeededRandom(seed: UInt64(seed) * 6007 + 5)
+            let page = pages[Int.random(in: 0..<pages.count, using: &random)]
+            let cells = Int(image[page + 3]) << 8 | Int(image[page + 4])
+            let pointer = page + 12 + 2 * Int.random(in: 0..<cells, using: &random)
+            // A cell holds a link of four bytes and a key of one or more.
+            let cell = page + (Int(image[pointer]) << 8 | Int(image[pointer + 1]))
+            let places = [pointer, pointer + 1] + Array(cell..<cell + 5)
+            let place = places[Int.random(in: 0..<places.count, using: &random)]
+            var bytes = image
+            bytes[place] ^= 1 << UInt8.random(in: 0...7, using: &random)
+            let scratch = try Scratch()
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            let report = try repair(scratch.ticks)
+            #expect(report.outcome == .repaired && report.lost == 0, "seed \(seed): byte \(place)")
+            #expect(try SoundFile.rows(of: scratch.ticks) == sound.rows, "seed \(seed): byte \(place)")
+        }
+    }
+
+    @Test func `the greatest possible number as a key ends no repair and costs no row`() async throws {
+        let sound = try await Self.sound.value
+        for page in Self.pagesAboveRows(of: sound.image) {
+            var bytes = sound.image
+            let cells = Int(bytes[page + 3]) << 8 | Int(bytes[page + 4])
+            let pointer = page + 12 + 2 * (cells - 1)
+            let key = page + (Int(bytes[pointer]) << 8 | Int(bytes[pointer + 1])) + 4
+            bytes.replaceSubrange(key..<key + 9, with: [0xBF] + [UInt8](repeating: 0xFF, count: 8))
+            let scratch = try Scratch()
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            #expect(try repair(scratch.ticks).outcome == .repaired)
+            #expect(try SoundFile.rows(of: scratch.ticks) == sound.rows)
+        }
+    }
+
+    @Test func `a link to an empty page costs no row and no gap`() async throws {
+        let sound = try await Self.sound.value
+        let image = sound.image
+        let found = (1..<image.count / 4096).first { index in
+            let page = index * 4096
+            return image[page] == 13 && image[page + 3] == 0 && image[page + 4] == 0
+        }
+        let empty = try #require(found) + 1
+        let original = try Scratch()
+        try image.write(to: URL(fileURLWithPath: original.ticks))
+        let listed = try original.texts("SELECT symbols FROM gaps WHERE cause = 'disconnected'")
+        try #require(listed.first??.utf8.count ?? 0 > 4096)
+        for page in Self.pagesAboveRows(of: image) {
+            var bytes = image
+            // The link to the last of the pages below.
+            bytes.replaceSubrange(page + 8..<page + 12, with: [0, 0, UInt8(empty >> 8), UInt8(empty & 0xFF)])
+            let scratch = try Scratch()
+            try bytes.write(to: URL(fileURLWithPath: scratch.ticks))
+            let report = try repair(scratch.ticks)
+            #expect(report.outcome == .repaired && report.lost == 0)
+            #expect(try SoundFile.rows(of: scratch.ticks) == sound.rows)
+            #expect(try scratch.texts("SELECT symbols FROM gaps WHERE cause = 'disconnected'") == listed)
+        }
+    }
+
     @Test func `losses are told by number, time and neighbours, and stand in drops and gaps`() async throws {
         let sound = try await Self.sound.value
         let scratch = try Scratch()
@@ -374,6 +443,20 @@ import Testing
         )
     }
 
+    @Test func `a link in the buffer's place is verified and repaired where it leads, with the log there`() async throws
+    {
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(50))
+        await buffer.close()
+        let (file, log) = try bytes(of: scratch, after: "UPDATE bars SET volume = 77 WHERE seq = 50")
+        try file.write(to: URL(fileURLWithPath: scratch.ticks))
+        try log.write(to: URL(fileURLWithPath: scratch.ticks + "-wal"))
+        let other = try Scratch()
+        try FileManager.default.createSymbolicLink(atPath: other.ticks, withDestinationPath: scratch.ticks)
+        #expect(try FileVerifier.verify(other.ticks, as: .ticks).path == scratch.ticks)
+        #expect(try repair(other.ticks).output == scratch.ticks)
+        #expect(try scratch.number("SELECT count(*) FROM bars WHERE volume = 77") == 1)
+    }
+
     @Test func `a log that was left beside another name of the file in use is saved, in a copy`() async throws {
         let (scratch, buffer) = try await Scratch.opened(with: .bars(50))
         await buffer.close()
@@ -432,6 +515,32 @@ import Testing
         }
         #expect(numbers == [50, 0])
         #expect(FileManager.default.fileExists(atPath: aside))
+    }
+
+    @Test func `a file that was set aside is known to be repaired as long as the repaired file is there`() async throws
+    {
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(50))
+        await buffer.close()
+        let aside = scratch.path + "/ticks-bad-20260801T093000Z.sqlite"
+        try FileManager.default.copyItem(atPath: scratch.ticks, toPath: aside)
+        func known() throws -> [String: RepairedFile] { try BufferReport.read(directory: scratch.path).repairedFiles }
+        #expect(try repair(aside, isDryRun: true).toMoveAway == nil)
+        #expect(try known().isEmpty)
+        let report = try repair(aside)
+        #expect(report.toMoveAway == aside)
+        let copy = try #require(try known()[aside])
+        #expect(!copy.isInUse && copy.path.hasPrefix(scratch.path + "/repaired-"))
+        #expect(copy.advice.contains("edgetick sync, then move the damaged file away"))
+        // One that was repaired in its place needs no copy.
+        let kept = try #require(try repair(scratch.ticks).setAside)
+        #expect(try known()[kept] == RepairedFile(path: scratch.ticks, isInUse: true))
+        let again = try scratch.open()
+        #expect(try again.statistics.repairedFiles == known() && Set(again.statistics.setAside) == [aside, kept])
+        await again.close()
+
+        let place = URL(fileURLWithPath: copy.path).deletingLastPathComponent().path
+        try FileManager.default.removeItem(atPath: place)
+        #expect(try known().keys.sorted() == [kept])
     }
 
     @Test func `without its identifier a file is repaired only when a person says which it was`() async throws {

@@ -89,6 +89,9 @@ import Testing
         try await buffer.sendAgain(.trades, from: 5)
         #expect(buffer.statistics[.trades].pending == 6 && buffer.statistics[.trades].marks.sentAgain == 10)
         await buffer.close()
+        // A person's wish says nothing of the database.
+        let incidents = "SELECT what FROM incidents WHERE what IN ('rows sent again', 'upstream went back') ORDER BY id"
+        #expect(try scratch.texts(incidents) == ["rows sent again"])
         var options = FileRepair.Options()
         options.isForced = true
         #expect(try FileRepair.repair(scratch.ticks, as: .ticks, options: options).outcome == .repaired)
@@ -102,6 +105,7 @@ import Testing
         #expect(buffer.statistics[.trades].pending == 8 && buffer.statistics[.trades].marks.sentAgain == 0)
         #expect(try scratch.number(column) == 0)
         await buffer.close()
+        #expect(try scratch.texts(incidents) == ["rows sent again", "upstream went back"])
     }
 
     @Test func `rows that are gone upstream are known as such after a restart and a repair, until a person decides`()

@@ -3,10 +3,15 @@ package import MarketData
 /// Rows that come from no file; all that is known about them is what the uploader itself did.
 package struct NoFile: UploadFile {
     package let line: UploadLine
+    private let sentAgain: Int64
 
-    package init(id: String) { line = UploadLine(id: id) }
+    /// - Parameter sentAgain: the last row that may be upstream already.
+    package init(id: String, sentAgain: Int64 = 0) {
+        line = UploadLine(id: id)
+        self.sentAgain = sentAgain
+    }
 
-    package func marks(of stream: EventStream) -> UploadMarks { UploadMarks() }
+    package func marks(of stream: EventStream) -> UploadMarks { UploadMarks(sentAgain: sentAgain) }
     package func rows(
         of stream: EventStream, after: Int64, through: Int64, limit: Int
     ) -> (batch: BufferedBatch, end: Int64, isCut: Bool) {

@@ -113,7 +113,6 @@ import Testing
             if isWarm { #expect(try await rig.cache.warmUp() > 8) }
             let cache = rig.cache
             #expect(try await cache.members(.etfHoldings, of: "SPY").map(\.symbol) == ["AAPL", "XOM"])
-            #expect(try await cache.members(.etfHoldings, of: "spy").count == 2)
             #expect(try await cache.members(.etfHoldings, of: "VOO").isEmpty)
             #expect(try await cache.etfs(holding: "AAPL").map(\.name) == ["QQQ", "SPY"])
             #expect(try await cache.etfs(holding: "AAPL").map(\.weight) == [9, 6.5])

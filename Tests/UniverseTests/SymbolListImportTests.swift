@@ -55,6 +55,14 @@ import Testing
         #expect(list.problems[0].isFault)
     }
 
+    @Test func `without a header, too, a wrong weight is named where most rows have one`() throws {
+        let list = try read("A,1\nB,abc\nC,2\nD,\nE,3\n")
+        #expect(list.entries.map(\.weight) == [1, nil, 2, nil, 3])
+        #expect(list.problems.map(\.line) == [2])
+        #expect(list.problems.map(\.consequence) == [.weightLeftOut])
+        #expect(try read("A,Alpha\nB,2\nC,Charlie\n").problems.isEmpty)
+    }
+
     @Test func `a bad row is named by its line and the others are read`() throws {
         let list = try read(
             "symbol,weight\nA,1\nTWO WORDS,1\n,3\nÄ,1\n\"B\"x,1\nABCDEFGHIJKLMNOPQ\nC,1\n\"D,1\nE,2\nF\nG\nH\n")

@@ -122,6 +122,20 @@ import Testing
         }
     }
 
+    @Test func `a file whose group is refused changes no sector`() throws {
+        try MirrorFixture.run { fixture in
+            let importer = UniverseImporter(mirror: fixture.mirror)
+            var options = options
+            options.derivesSectors = true
+            _ = try importer.run([file("f.csv", "symbol,sector\nA,Tech\nB,Tech\nC,Energy\n")], options)
+            let report = try importer.run([file("f.csv", "symbol,sector\nA,Energy\nX,Energy\nY,Energy\n")], options)[0]
+            guard case .refused = report.outcome else { return #expect(Bool(false), "\(report.outcome)") }
+            #expect(report.sectors == 0)
+            #expect(try members(fixture, "Tech", "SECTOR").map(\.symbol) == ["A", "B"])
+            #expect(try members(fixture, "Energy", "SECTOR").map(\.symbol) == ["C"])
+        }
+    }
+
     @Test func `sectors are derived from the sector ETFs, and force moves stocks that have one`() throws {
         try MirrorFixture.run { fixture in
             try fixture.mirror.apply([

@@ -84,6 +84,37 @@ import Testing
             ])
     }
 
+    @Test func `a text with a NUL is its row's own fault, also where rows are looked up`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        let uploader = try sandbox.uploader()
+        let box = DeadLetterBox()
+        let rows = batch(trades: [("MSFT", 1, "good"), ("MSFT", 1, "a\0b"), ("MSFT", 1, "good too")])
+        let outcome = try await uploader.upload(rows) { await box.add($0) }
+        #expect(outcome.inserted == 2)
+        #expect(await box.rows.map(\.sequence) == [2])
+        #expect(await box.rows.map(\.sqlState) == ["22021"])
+        #expect(try await uploader.lookUp(rows).present == [1, 3])
+        #expect(SQLText.literal("a\0b") == " E'a\\000b'")
+        let connection = try PostgresConnection.connect(sandbox.configuration(), interrupt: Wakeup())
+        defer { connection.finish() }
+        let catalog = try connection.readCatalog(of: ["trades"])
+        try connection.begin("", "begin")
+        let found = try RowsUpstream(rows, by: sandbox.configuration(), over: connection, in: catalog)
+        #expect(found.present == [1, 3])
+    }
+
+    @Test func `rows that are looked up can follow a batch whose last row was refused`() async throws {
+        let sandbox = try await checked()
+        let box = DeadLetterBox()
+        let first = batch(trades: [("MSFT", 33, "1"), ("MSFT", 33, "poison")])
+        let source = BatchList([first, trades(5, from: 3)], deadLetters: { await box.add($0) })
+        let file = NoFile(id: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", sentAgain: 10)
+        try await sandbox.uploader().drain(source, of: file)
+        #expect(await source.settled.map(\.outcome.inserted) == [1, 5])
+        #expect(await box.rows.map(\.sequence) == [2])
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "6|6")
+    }
+
     @Test func `when the dead letters can't be kept nothing is committed`() async throws {
         struct DiskFull: Error {}
         let sandbox = try await checked()

@@ -51,6 +51,18 @@ struct FarRowsTests {
         await box.uploader.disconnect()
     }
 
+    @Test func `a row with a constant that the server can't read takes back no row that passed`() async throws {
+        let box = try await codeless()
+        defer { box.proxy.stop() }
+        let letters = DeadLetterBox()
+        let rows = batch(trades: [("MSFT", 1, "1"), ("MSFT", 1, "a\0b"), ("MSFT", 1, "3"), ("MSFT", 1, "4")])
+        let outcome = try await box.uploader.upload(rows) { await letters.add($0) }
+        #expect(outcome.refused == 1 && outcome.inserted == 3)
+        #expect(await letters.rows.map(\.sequence) == [2])
+        #expect(try box.sandbox.run("SELECT string_agg(trade_id, ',' ORDER BY trade_id) FROM near") == "1,3,4")
+        await box.uploader.disconnect()
+    }
+
     @Test func `bars whose keys exist go the staging way though the code is kept back`() async throws {
         let box = try await codeless()
         defer { box.proxy.stop() }

@@ -164,6 +164,30 @@ import Testing
         #expect(await box.rows.map(\.sequence) == [1])
     }
 
+    @Test func `rows that are sent again are looked up also after another row was tried and refused`() async throws {
+        let sandbox = try await Sandbox.migrated()
+        try fail("0A000", in: sandbox, only: true)
+        let rows = batch(trades: [("MSFT", 33, "bad 1"), ("MSFT", 33, "bad 2")])
+        let file = NoFile(id: "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60", sentAgain: 10)
+        let uploader = try sandbox.uploader()
+        func failure() async -> UpstreamError? {
+            await #expect(throws: UpstreamError.self) { try await uploader.drain(BatchList([rows]), of: file) }
+        }
+        for _ in 0..<Stumble.triesAtOnce { #expect(await failure()?.sqlState == "0A000") }
+        // The first row ends the session, and the second, which is tried before it, is refused as before.
+        try sandbox.run(
+            """
+            CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.trade_id = 'bad 1' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+            IF NEW.trade_id = 'bad 2' THEN RAISE EXCEPTION 'made to fail' USING ERRCODE = '0A000'; END IF;
+            RETURN NEW; END $$
+            """)
+        for _ in 0..<Stumble.triesAtOnce + 3 { #expect(await failure()?.reason == .connectionLost) }
+        try sandbox.run("DROP TRIGGER fail ON trades")
+        try await uploader.drain(BatchList([rows]), of: file)
+        #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "2|2")
+    }
+
     @Test func `a row that ends the session and has no other beside it waits for one, unless a person sets it aside`()
         async throws
     {

@@ -56,6 +56,20 @@ import WebAPISupport
         }
     }
 
+    @Test func `every reason and kind of a rejected event has a counter before the first one`() async throws {
+        try await RunningServer.run { server in
+            let metrics = Exposition(try await RawHTTP(port: server.port).send("GET", "/metrics").text)
+            for reason in DecodeRejects.Reason.allCases {
+                let value = metrics.value("edgetick_feed_decode_errors_total", ["reason": reason.rawValue])
+                #expect(value == 0, "\(reason)")
+            }
+            for kind in EventKind.allCases.map(\.rawValue) + ["unknown"] {
+                #expect(metrics.value("edgetick_feed_rejected_events_total", ["kind": kind]) == 0, "\(kind)")
+                #expect(metrics.value("edgetick_feed_left_out_fields_total", ["kind": kind]) == 0, "\(kind)")
+            }
+        }
+    }
+
     @Test func `the latency histogram adds up`() async throws {
         try await RunningServer.run { server in
             try server.feedTrades(7, symbol: "AAPL")

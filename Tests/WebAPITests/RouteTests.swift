@@ -42,6 +42,17 @@ import WebAPISupport
         }
     }
 
+    @Test func `a fleet that can't be read is degraded, whatever its boxes last reported`() async throws {
+        try await RunningServer.run { server in
+            let http = RawHTTP(port: server.port)
+            #expect(try await http.send("GET", "/api/fleet").json["status"] as? String == "ok")
+            server.collector.change { $0.fleet?.problem = "the server is down" }
+            let fleet = try await http.send("GET", "/api/fleet").json
+            #expect(fleet["status"] as? String == "degraded" && fleet["problem"] as? String == "the server is down")
+            #expect((fleet["headline"] as? String)?.hasSuffix(": the server is down") == true, "\(fleet)")
+        }
+    }
+
     @Test func `a connection and its symbols are shown, an unknown one is not found`() async throws {
         try await RunningServer.run { server in
             server.collector.change { state in

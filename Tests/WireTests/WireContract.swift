@@ -40,7 +40,7 @@ enum WireContract {
         Answer(type: RecentEventsJSON.self, places: ["GET /api/ticks/recent"]),
         Answer(type: TickUpdateJSON.self, places: ["tick_update of /api/events"]),
         Answer(type: MessagesDroppedJSON.self, places: ["messages_dropped of /api/events"]),
-        Answer(type: BarsJSON.self, places: ["GET /api/bars", "edgetick query --format json"]),
+        Answer(type: BarsJSON.self, places: ["GET /api/bars", "edgetick query --json"]),
         Answer(type: GapsJSON.self, places: ["GET /api/gaps", "edgetick gaps --json"]),
         Answer(type: UploadJSON.self, places: ["edgetick sync --json"]),
         Answer(type: PendingJSON.self, places: ["edgetick sync --dry-run --json"]),
@@ -51,6 +51,7 @@ enum WireContract {
         Answer(type: ReconcileJSON.self, places: ["edgetick reconcile --json"]),
         Answer(type: CoverageJSON.self, places: ["GET /api/coverage", "edgetick coverage --json"]),
         Answer(type: ExportJSON.self, places: ["edgetick export --json"]),
+        Answer(type: CaptureJSON.self, places: ["edgetick capture --json"]),
         Answer(type: DeadLettersJSON.self, places: ["GET /api/dead-letters", "edgetick dead-letters list --json"]),
         Answer(type: DeadLetterRetryJSON.self, places: ["edgetick dead-letters retry --json"]),
         Answer(type: DeadLetterRequeueJSON.self, places: ["POST /api/dead-letters/retry"]),
@@ -81,6 +82,8 @@ enum WireContract {
         Answer(type: CacheEntryJSON.self, places: ["edgetick settings list, get --json, a list of"]),
         Answer(type: ConfigJSON.self, places: ["edgetick config --json"]),
         Answer(type: DoctorFindingJSON.self, places: ["edgetick doctor --json, a list of"]),
+        Answer(type: MigrationJSON.self, places: ["edgetick migrate --json"]),
+        Answer(type: JoinJSON.self, places: ["edgetick join --json"]),
         Answer(type: RefreshJSON.self, places: ["POST /api/universes/refresh"]),
         Answer(type: ProblemJSON.self, places: ["every refusal, as application/problem+json"]),
     ]
@@ -100,7 +103,7 @@ enum WireContract {
             there. Every member is always present; a value that is not known is `null`. Members may be added, so a reader
             should ignore those that it does not know.
 
-            For events, `edgetick tail --json` and `edgetick query --format json` print rows instead: the columns of
+            For events, `edgetick tail --json` and `edgetick query --json` print rows instead: the columns of
             [columns.md](columns.md) that have a value, with `kind`, `connection`, `received_us` and `seq`.
 
             """

@@ -13,6 +13,9 @@ import Testing
 
             Try it:   edgetick demo
               twice
+
+            Look:     edgetick status
+            Check:    edgetick doctor
             """
         #expect(
             text.unwrapped == """
@@ -23,6 +26,9 @@ import Testing
 
                 Try it:   edgetick demo
                   twice
+
+                Look:     edgetick status
+                Check:    edgetick doctor
                 """)
     }
 }

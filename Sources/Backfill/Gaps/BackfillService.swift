@@ -91,10 +91,9 @@ public final class BackfillService: Service {
         else { return .seconds(5) }
         var settled: Set<Int64> = []
         let due = queue.due(open, wall: WallClock.milliseconds(), now: Self.now).now
-        for start in stride(from: 0, to: due.count, by: Self.mostGaps) where !queue.isResting(now: Self.now) {
-            let some = due[start..<min(start + Self.mostGaps, due.count)]
+        for part in due.parts(of: Self.mostGaps) where !queue.isResting(now: Self.now) {
             let records = await reading(&failures) { () async throws(StoreError) in
-                try await buffer.gaps(some, fills: .all)
+                try await buffer.gaps(part, fills: .all)
             }
             guard let records else { return .seconds(5) }
             await fill(records, &queue, &settled)

@@ -56,8 +56,12 @@ struct FillPlan: Sendable {
             return
         }
         for kind in kinds {
-            let due =
-                kind.stream == .bars ? FillPlan.starts(kind, from: gap.from, to: to) : gap.from...max(gap.from, to)
+            let due: ClosedRange<Int64>? =
+                if let interval = kind.interval {
+                    Self.starts(interval, from: gap.from, to: to)
+                } else {
+                    gap.from...max(gap.from, to)
+                }
             guard var starts = due else { continue }
             if let earliest, starts.lowerBound < earliest {
                 // Only a cut of the gap itself counts, not one of the corrections before it.
@@ -68,8 +72,7 @@ struct FillPlan: Sendable {
             guard TradingCalendar.isOpen(from: starts.lowerBound, to: to) else { continue }
             let settled = record.settled[kind] ?? []
             // A bar comes when its window is over, so that of the first missed one may have begun before the gap.
-            let length = Self.length(of: kind)
-            let needed = kind.stream == .bars ? gap.from / length * length : .min
+            let needed = kind.interval.map { gap.from / $0.milliseconds * $0.milliseconds } ?? .min
             requests += symbols.filter { !settled.contains($0) }.map {
                 Request(symbol: $0, event: kind, starts: starts, needed: needed)
             }
@@ -80,13 +83,11 @@ struct FillPlan: Sendable {
     }
 
     /// Returns the starts of the bars that were due in a span; `nil` when none was.
-    static func starts(_ kind: EventKind, from: Int64, to: Int64) -> ClosedRange<Int64>? {
-        let length = Self.length(of: kind)
+    private static func starts(_ interval: Bar.Interval, from: Int64, to: Int64) -> ClosedRange<Int64>? {
+        let length = interval.milliseconds
         // From the first window that may have been corrected to the last one that ends by `to`.
         let first = max(0, from - reach) / length * length
         let last = to / length * length - length
         return first <= last ? first...last : nil
     }
-
-    private static func length(of kind: EventKind) -> Int64 { kind == .minuteBar ? 60_000 : 1000 }
 }

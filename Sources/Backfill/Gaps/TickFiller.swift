@@ -253,11 +253,11 @@ struct TickFiller: Sendable {
             leftOut += unreadable
             var stored = 0
             let turnedAway = buffer.turnedAway
-            for start in stride(from: 0, to: ticks.count, by: Self.rowsAtOnce) {
+            for part in ticks.parts(of: Self.rowsAtOnce) {
                 var batch = EventBatch(
                     connection: EventSource.backfill.rawValue, receivedMicroseconds: WallClock.microseconds())
                 batch.source = .backfill
-                for tick in ticks[start..<min(start + Self.rowsAtOnce, ticks.count)] {
+                for tick in part {
                     if tick.isWithdrawn {
                         outcome.withdrawn += 1
                         continue

@@ -62,9 +62,7 @@ public final class AggregatesClient: Sendable {
         origin = url
         var options = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(
-                connect: .seconds(Self.connectSeconds),
-                read: .nanoseconds(Int64(configuration.timeout / .nanoseconds(1)))))
+            timeout: .init(connect: .seconds(Self.connectSeconds), read: TimeAmount(configuration.timeout)))
         // The pacer logs, counts and retries failures. The library would retry silently until the connect timeout.
         options.connectionPool.retryConnectionEstablishment = false
         var tls = TLSConfiguration.makeClientConfiguration()
@@ -147,9 +145,10 @@ public final class AggregatesClient: Sendable {
         try await pages(
             of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route
         ) { (answer: PagedAnswer<Tick>) async throws(BackfillError) in
-            let leftOut = answer.results?.unreadable ?? 0
+            let ticks = answer.results?.values ?? []
+            let leftOut = (answer.results?.unreadable ?? 0) + ticks.count { times.isFar(from: $0.milliseconds) }
             tell(leftOut: leftOut, of: answer.count, symbol, Tick.route)
-            return try await page((answer.results?.values ?? []).filter { times.contains($0.milliseconds) }, leftOut)
+            return try await page(ticks.filter { times.contains($0.milliseconds) }, leftOut)
         }
     }
 
@@ -230,9 +229,7 @@ public final class AggregatesClient: Sendable {
     }
 
     private var base: String {
-        let port = origin.port.map { ":\($0)" } ?? ""
-        let host = origin.host() ?? ""
-        return "\(origin.scheme ?? "https")://\(host.contains(":") ? "[\(host)]" : host)\(port)"
+        "\(origin.scheme ?? "https")://\(HostName.authority(origin.host() ?? "", port: origin.port))"
     }
 
     /// The server and any proxy, for error messages.
@@ -291,7 +288,7 @@ public final class AggregatesClient: Sendable {
             "\(text)",
             metadata: [
                 "server": "\(base)", "try": "\(tried) of \(configuration.tries)",
-                "next_try_in_s": "\(Int((next / .seconds(1)).rounded(.up)))",
+                "next_try_in_s": "\(Int(next.inSeconds.rounded(.up)))",
             ])
     }
 
@@ -311,8 +308,7 @@ public final class AggregatesClient: Sendable {
         request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
         request.headers.add(name: "Accept", value: "application/json")
         do {
-            let timeout = Int64(configuration.timeout / .milliseconds(1))
-            let response = try await client.execute(request, timeout: .milliseconds(timeout))
+            let response = try await client.execute(request, timeout: TimeAmount(configuration.timeout))
             let body = try await response.body.collect(upTo: Self.maximumBytes)
             let retryAfter = response.headers.first(name: "retry-after").flatMap {
                 RequestPacer.pause($0, now: WallClock.milliseconds())

@@ -39,8 +39,10 @@ struct RESTTrade: RESTTick {
     func event(of symbol: Symbol, texts: inout TextArena) -> Trade {
         Trade(
             symbol: symbol, time: milliseconds, price: price, size: size, exchange: exchange, tape: tape,
-            tradeID: id.map { texts.append($0.text) }, conditions: conditions.map { texts.append($0.jsonArray) },
-            sequence: sequence_number, trfID: trf_id, trfTime: trf_timestamp.map { $0 / 1_000_000 },
+            // As in the stream: PostgreSQL's texts can't hold a NUL.
+            tradeID: id.flatMap { $0.text.utf8.contains(0) ? nil : texts.append($0.text) },
+            conditions: conditions.map { texts.append($0.jsonArray) }, sequence: sequence_number,
+            trfID: trf_id, trfTime: trf_timestamp.map { $0 / 1_000_000 },
             participantTime: participant_timestamp.map { $0 / 1_000_000 })
     }
 }

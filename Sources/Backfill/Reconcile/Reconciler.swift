@@ -177,8 +177,7 @@ public struct Reconciler: Sendable {
     private func upstream(_ symbols: [Symbol], _ starts: Range<Int64>) async throws(BackfillError) -> UpstreamBars? {
         guard let target else { return nil }
         var all = UpstreamBars()
-        for start in stride(from: 0, to: symbols.count, by: Self.symbolsAtOnce) {
-            let part = symbols[start..<min(start + Self.symbolsAtOnce, symbols.count)]
+        for part in symbols.parts(of: Self.symbolsAtOnce) {
             do {
                 all.add(try await target.uploader.minuteBars(of: Array(part), starts: starts))
             } catch {

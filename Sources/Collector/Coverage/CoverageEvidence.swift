@@ -132,6 +132,6 @@ private struct SessionFinder {
             guard let found = sessions.firstIndex(where: { $0.session.contains(start) }) else { return nil }
             last = found
         }
-        return (last, Int((start - sessions[last].session.lowerBound) / 60_000))
+        return (last, Int((start - sessions[last].session.lowerBound) / DayCoverage.length))
     }
 }

@@ -166,7 +166,8 @@ public struct DayCoverage: Sendable, Equatable {
         }
     }
 
-    private static let length: Int64 = 60_000
+    /// The length of a minute, in milliseconds.
+    static let length: Int64 = 60_000
 }
 
 /// What is known about some days, in numbers.

@@ -11,10 +11,9 @@ public final class FleetBoard: Sendable {
     public struct Status: Sendable, Equatable {
         /// Why its row can't be written; `nil` while it can, or before the first try.
         public var problem: String?
-        /// Why the database can't be asked which boxes share the symbols; `nil` while it can, or before the first try.
-        var askingProblem: String?
-        /// Since when that has been so, whether or not the row can be written.
-        var unaskedSince: ContinuousClock.Instant?
+        /// Why the database can't be asked which boxes share the symbols, whether or not the row can be written; `nil`
+        /// while it can, or before the first try.
+        var askingFailure: LastingFailure?
         /// How far its clock is ahead of the server's, in milliseconds; `nil` before it was measured.
         public var clockOffset: Int64?
         /// Whether another box writes the same row.
@@ -88,25 +87,20 @@ public final class FleetBoard: Sendable {
     /// Notes that the database can't be asked about the other boxes.
     func couldNotRead(_ problem: String, at now: ContinuousClock.Instant = .now) {
         state.withLock { state in
-            state.status.askingProblem = problem
-            state.status.unaskedSince = state.status.unaskedSince ?? now
+            state.status.askingFailure = LastingFailure(
+                description: problem, after: state.status.askingFailure, at: now)
             state.view.problem = problem
         }
     }
 
     /// Notes that the database has been asked which boxes share the symbols.
-    func asked() {
-        state.withLock { state in
-            state.status.askingProblem = nil
-            state.status.unaskedSince = nil
-        }
-    }
+    func asked() { state.withLock { $0.status.askingFailure = nil } }
 
     /// Notes whether the boxes of the group could exchange which gaps they cover, and if not, why.
     func exchanged(problem: String?, at now: ContinuousClock.Instant = .now) {
         state.withLock { state in
-            let since = state.status.exchangeFailure?.since ?? now
-            state.status.exchangeFailure = problem.map { LastingFailure(description: $0, since: since) }
+            let before = state.status.exchangeFailure
+            state.status.exchangeFailure = problem.map { LastingFailure(description: $0, after: before, at: now) }
         }
     }
 

@@ -126,8 +126,8 @@ public final class FleetService: Service {
         /// Whether this process wrote the row, so that another file in it is another box's.
         var hasWritten = false
         var namesakeAt: ContinuousClock.Instant?
-        /// The failures of writing and of reading that were logged last, so that each is logged once.
-        var logged: (writing: String?, reading: String?) = (nil, nil)
+        /// Nothing is lost while the table can't be used, so the log repeats such a failure more rarely than others.
+        var failures = LogThrottle<String, ContinuousClock.Instant>(interval: .seconds(600))
 
         func isDue(_ sample: StatusBoard.Sample, every interval: Duration, at now: ContinuousClock.Instant) -> Bool {
             guard let last else { return true }
@@ -143,15 +143,15 @@ public final class FleetService: Service {
             let written = try await table.write(report(sample, sharesWith: sharesWith))
             noteNamesake(written, &round)
             board.wrote(written, hasNamesake: round.namesakeAt != nil)
-            if Self.isNews(nil, &round.logged.writing) { logger.notice("the fleet's table can be written again") }
+            if round.failures.ended("write") { logger.notice("the fleet's table can be written again") }
             await ask(sample, offset: written.clockOffset, &round)
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotWrite(error.description)
-            guard Self.isNews(error.description, &round.logged.writing) else { return }
+            guard let count = round.failures.occurred("write", error.description, now: .now) else { return }
             logger.warning(
                 "the box's row in the fleet's table can't be written; collection and upload continue",
-                metadata: ["error": "\(error)"])
+                metadata: ["error": "\(error)", "occurrences": "\(count)"])
         }
     }
 
@@ -168,21 +168,15 @@ public final class FleetService: Service {
                 board.asked()
             }
             if isShown { board.read(try await table.rows(), by: identity.id) }
-            if Self.isNews(nil, &round.logged.reading) { logger.notice("the fleet's table can be read again") }
+            if round.failures.ended("read") { logger.notice("the fleet's table can be read again") }
         } catch {
             guard error.reason != .cancelled else { return }
             board.couldNotRead(error.description)
-            guard Self.isNews(error.description, &round.logged.reading) else { return }
+            guard let count = round.failures.occurred("read", error.description, now: .now) else { return }
             logger.warning(
                 "the fleet's table can't be read; collection and upload continue, and this box keeps its share of the symbols",
-                metadata: ["error": "\(error)"])
+                metadata: ["error": "\(error)", "occurrences": "\(count)"])
         }
-    }
-
-    /// Whether a failure, or its end (`nil`), is to be logged: it differs from the one logged last.
-    private static func isNews(_ failure: String?, _ logged: inout String?) -> Bool {
-        defer { logged = failure }
-        return failure != logged
     }
 
     private func report(_ sample: StatusBoard.Sample, sharesWith: [String]?) -> FleetReport {

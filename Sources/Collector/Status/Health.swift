@@ -93,7 +93,13 @@ public struct Health: Sendable, Equatable {
         (isLive, (isReady ? "collecting" : "not collecting") + (headline.map { "; \($0)" } ?? ""))
     }
 
-    /// Judges a snapshot that is `age` seconds old.
+    /// The names of all checks, in the order shown.
+    public static let names = [
+        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "backfill",
+        "reconcile", "fleet", "loops",
+    ]
+
+    /// Judges a snapshot that is `age` seconds old. The checks come in the order of ``names``.
     init(_ snapshot: CollectorSnapshot, age: Double) {
         loops = .loops(snapshot, age: age)
         let looked: [Check?] = [

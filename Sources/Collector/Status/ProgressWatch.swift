@@ -1,3 +1,5 @@
+import MarketData
+
 /// How long waiting work has made no progress. Reads no clock.
 struct ProgressWatch: Sendable {
     private var count: Int64 = 0
@@ -10,6 +12,6 @@ struct ProgressWatch: Sendable {
             since = now
             return 0
         }
-        return max(0, (now - since) / .seconds(1))
+        return max(0, (now - since).inSeconds)
     }
 }

@@ -112,9 +112,10 @@ public final class Symbols: Sendable {
     /// - Parameters:
     ///   - wishes: A wish for each connection.
     ///   - single: Replaces all wishes when there are any and none of them has symbols.
+    ///   - cache: Resolves universe keys; `nil` is enough if no wish names one.
     /// - Throws: The key's error when a wish refuses to start without its symbols.
     public static func open(
-        _ wishes: [SymbolWish], single: SymbolWish?, cache: RelationshipCache, logger: Logger
+        _ wishes: [SymbolWish], single: SymbolWish?, cache: RelationshipCache?, logger: Logger
     ) async throws(UniverseError) -> SymbolPlan {
         let plan = try await open(wishes, cache: cache, logger: logger)
         guard let single, wishes.count > 0, !plan.hasSymbols else { return plan }
@@ -125,9 +126,9 @@ public final class Symbols: Sendable {
     }
 
     private static func open(
-        _ wishes: [SymbolWish], cache: RelationshipCache, logger: Logger
+        _ wishes: [SymbolWish], cache: RelationshipCache?, logger: Logger
     ) async throws(UniverseError) -> SymbolPlan {
-        let resolutions = await cache.resolutions(of: SymbolPlan.keys(of: wishes))
+        let resolutions = await cache?.resolutions(of: SymbolPlan.keys(of: wishes)) ?? [:]
         var plan = SymbolPlan()
         for wish in wishes { log(try plan.add(wish, resolutions), of: wish, logger) }
         if wishes.count > 1, let first = plan.inForce.first(where: { $0.interest == .all }) {

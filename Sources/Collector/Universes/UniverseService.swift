@@ -213,11 +213,11 @@ public final class UniverseService: Service {
     private func failed(_ description: String, isRetryable: Bool, _ failures: inout Failures) -> SyncPolicy.Outcome {
         noteAge()
         let pulledAt = shared.withLock { shared in
-            shared.status.failure = .init(description: description, since: shared.status.failure?.since ?? .now)
+            shared.status.failure = .init(description: description, after: shared.status.failure)
             return shared.status.mirrorPulledAt
         }
         if let occurrences = failures.occurred("pull", description, now: .now) {
-            let age = pulledAt.map { UniverseAge.text(.milliseconds(WallClock.milliseconds() - $0)) }
+            let age = pulledAt.map { Duration.milliseconds(WallClock.milliseconds() - $0).spoken }
             logger.warning(
                 "the universe pull failed; the mirror stays in use",
                 metadata: [
@@ -291,9 +291,7 @@ public final class UniverseService: Service {
             return counter
         } catch {
             let description = String(describing: error)
-            shared.withLock {
-                $0.status.unreadable = .init(description: description, since: $0.status.unreadable?.since ?? .now)
-            }
+            shared.withLock { $0.status.unreadable = .init(description: description, after: $0.status.unreadable) }
             if let occurrences = failures.occurred("look", description, now: .now) {
                 logger.warning(
                     "the mirror can't be read; the symbols stay as they are",

@@ -81,7 +81,7 @@ public struct SyncStatus: Sendable, Equatable {
         _ stream: EventStream?, _ description: String, needsPerson: Bool, at now: ContinuousClock.Instant
     ) {
         let last = if let stream { failures[stream] } else { problem }
-        let failure = LastingFailure(description: description, needsPerson: needsPerson, since: last?.since ?? now)
+        let failure = LastingFailure(description: description, needsPerson: needsPerson, after: last, at: now)
         if let stream { failures[stream] = failure } else { problem = failure }
     }
 }

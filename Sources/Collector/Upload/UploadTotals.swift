@@ -7,6 +7,11 @@ public struct UploadTotals: Sendable, Equatable {
     public struct Counts: Sendable, Equatable {
         /// Rows that are upstream.
         public var uploaded = 0
+        /// Those of them that were new upstream: rows, and versions of bars.
+        public var new = 0
+        /// Those of them that were upstream already, or of whose bar a newer version was. The others are versions of bars
+        /// that came with a newer one.
+        public var present = 0
         /// Rows that went to the dead letters.
         public var refused = 0
         /// Rows that a trigger kept out of their table.
@@ -25,6 +30,10 @@ public struct UploadTotals: Sendable, Equatable {
 
     /// Rows of all streams that are upstream. A row that was refused is not.
     public var rows: Int { streams.values.reduce(0) { $0 + $1.uploaded } }
+    /// Those of ``rows`` that were new upstream.
+    public var new: Int { streams.values.reduce(0) { $0 + $1.new } }
+    /// Those of ``rows`` that were upstream already.
+    public var present: Int { streams.values.reduce(0) { $0 + $1.present } }
     /// Rows of all streams that went to the dead letters.
     public var refused: Int { streams.values.reduce(0) { $0 + $1.refused } }
     /// Rows of all streams that a trigger kept out of their table.
@@ -37,6 +46,8 @@ public struct UploadTotals: Sendable, Equatable {
     mutating func add(_ batch: SettledBatch) {
         self[batch.stream].batches += 1
         self[batch.stream].uploaded += batch.rows - batch.outcome.refused - batch.outcome.keptOut
+        self[batch.stream].new += batch.outcome.new
+        self[batch.stream].present += batch.outcome.present
         self[batch.stream].refused += batch.outcome.refused
         self[batch.stream].keptOut += batch.outcome.keptOut
     }
@@ -46,6 +57,8 @@ public struct UploadTotals: Sendable, Equatable {
         var sum = left
         for (stream, counts) in right.streams {
             sum[stream].uploaded += counts.uploaded
+            sum[stream].new += counts.new
+            sum[stream].present += counts.present
             sum[stream].refused += counts.refused
             sum[stream].keptOut += counts.keptOut
             sum[stream].batches += counts.batches

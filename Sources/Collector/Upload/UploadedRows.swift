@@ -30,12 +30,13 @@ public struct UploadedRows: Sendable {
         var result = UploadedRows()
         guard let marks = verified.streams[stream], marks.acknowledged > 0 else { return result }
         let rows = try StoredRows(verified)
-        let refused = try rows.refusedRows(of: stream)
         let cutoff = WallClock.microseconds() - UploadLooks.longest
         var after = marks.deletedThrough
         while true {
             let batch = try rows.rows(of: stream, after: after, through: marks.acknowledged, limit: 1000)
             guard let last = batch.lastSequence else { return result }
+            // Before the look-up: a retry takes the letter out of the file.
+            let refused = try rows.refusedRows(of: stream, after: after, through: last)
             let found = try await uploader.lookUp(batch)
             let doubtful = try rows.possiblyRefusedRows(of: stream, after: after, through: last)
             result.isCertain = result.isCertain && found.isCertain

@@ -48,7 +48,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
                 fragments = nil
                 take(whole)
             }
-        case .skipBinary: owner.intake.skipBinary()
+        case .skipBinary: data.withUnsafeReadableBytes { owner.intake.skipBinary($0) }
         case .drop, .pong: break
         case .ping:
             // A peer that sends pings without reading the pongs must not fill this side's memory.
@@ -84,7 +84,7 @@ final class FeedChannelHandler: ChannelInboundHandler {
         case NIOWebSocketError.invalidFrameLength:
             fail(.tooLong(maximumBytes: assembler.maximumBytes))
         case NIOWebSocketError.fragmentedControlFrame, NIOWebSocketError.multiByteControlFrameLength:
-            fail(.init(code: 1002, explanation: "the feed sent a control frame in fragments or of more than 125 bytes"))
+            fail(.controlFrame)
         case is ByteToMessageDecoderError:
             break
         default:

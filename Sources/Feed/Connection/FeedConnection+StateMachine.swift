@@ -61,10 +61,23 @@ extension FeedConnection {
         /// When reading was stopped by this side.
         private var pausedSince: FeedMoment?
         private var refusalsToReport: [FeedChannel] = []
+        /// Gaps that are over and not recorded yet.
+        private var unrecorded: [Gap] = []
         private var interest: Interest
         private(set) var opens: Int64 = 0
         private(set) var errors: Int64 = 0
         private(set) var lastError: (error: FeedError, wall: Int64)?
+
+        /// What the status messages of a read have changed, which is acted upon once: a feed may send a message for each of
+        /// thousands of channels.
+        private struct Changes {
+            /// Whether channels were confirmed or refused.
+            var hasAnswers = false
+            /// The channels whose subscriptions the feed has ended by itself.
+            var dropped: Set<FeedChannel> = []
+            /// Whether gaps have begun or ended that are recorded although some channels may be unanswered.
+            var hasGaps = false
+        }
 
         init(configuration: FeedConfiguration, interest: Interest) {
             self.configuration = configuration
@@ -91,10 +104,13 @@ extension FeedConnection {
             case .connecting, .greeting, .loggingIn:
                 return isFailing ? .error : .connecting
             case .subscribed:
-                if connectedSince != nil { return .connected }
+                if connectedSince != nil, !subscription.hasNothing { return .connected }
                 return isFailing || subscription.isSettled ? .error : .connecting
             }
         }
+
+        /// Whether it is logged in and subscribed, even if the feed confirms nothing any more.
+        var isUp: Bool { state == .subscribed && connectedSince != nil }
 
         /// Whether the feed has confirmed or refused every wanted channel, or the unanswered ones were reported.
         var isSettled: Bool {
@@ -259,13 +275,22 @@ extension FeedConnection {
 
         // MARK: Subscribed
 
-        mutating func received(_ status: FeedStatus, _ now: FeedMoment) -> [Action] {
+        /// Handles the status messages of a read.
+        mutating func received(_ statuses: [FeedStatus], _ now: FeedMoment) -> [Action] {
+            var changes = Changes()
+            var actions: [Action] = []
+            for status in statuses { actions += received(status, now, &changes) }
+            return actions + act(on: changes, now)
+        }
+
+        private mutating func received(_ status: FeedStatus, _ now: FeedMoment, _ changes: inout Changes) -> [Action] {
             var detail: String { DisplayText.escaped(status.message, hiding: configuration.apiKey) }
             switch (status.status, state) {
             case ("connected", .greeting(let until)):
                 state = .loggingIn(until: until)
                 return [.login]
             case ("auth_success", .loggingIn):
+                changes.hasAnswers = true
                 return [.note(.loggedIn)] + subscribe(now)
             case ("auth_failed", _) where isOpen, ("error", .loggingIn) where status.isNotAuthorized:
                 return close(
@@ -287,13 +312,16 @@ extension FeedConnection {
             case ("slow_consumer", .stopping):
                 // Events that the feed discarded will not arrive before the connection closes.
                 losses.lostAll(.disconnected, of: subscription, now)
-                return record([])
+                changes.hasGaps = true
+                return []
             case ("success", .subscribed):
-                return confirmed(status.message, now)
+                return confirmed(status.message, now, &changes)
             case ("error", .subscribed) where status.isNotAuthorized:
-                return notAuthorized(status.message, now)
+                notAuthorized(status.message, now, &changes)
+                return []
             case (GapNotice.status, .subscribed):
-                return [.note(.remark(status: GapNotice.status, message: detail))] + missed(status.message, now)
+                return [.note(.remark(status: GapNotice.status, message: detail))]
+                    + missed(status.message, now, &changes)
             case ("error", _) where isOpen:
                 return [
                     fault(
@@ -330,10 +358,9 @@ extension FeedConnection {
             guard !batch.isEmpty else { return [] }
             losses.took(batch, now)
             guard case .subscribed = state else { return [] }
-            var actions: [Action] = []
-            if subscription.awaitsEvents { actions += confirm(subscription.shown(by: batch), now) }
-            if losses.awaitsEvents { actions += settle(now) }
-            return actions
+            var isDue = losses.awaitsEvents
+            if subscription.awaitsEvents, confirm(subscription.shown(by: batch), now) { isDue = true }
+            return isDue ? settle(now) : []
         }
 
         /// Records events that can't be decoded as lost. Called before the events that came with them are handed over.
@@ -395,7 +422,10 @@ extension FeedConnection {
             guard case .subscribed = state else { return actions }
             actions += ask(added, now)
             let asked = removed.filter { subscription.leaving[$0] != nil }
-            if !asked.isEmpty { actions.append(.send(requests(.unsubscribe, asked))) }
+            if !asked.isEmpty {
+                subscription.askedToEnd(asked)
+                actions.append(.send(requests(.unsubscribe, asked)))
+            }
             return actions + settle(now)
         }
 
@@ -432,7 +462,7 @@ extension FeedConnection {
             state = .subscribed
             outage = nil
             stall.seen(now: now.monotonic)
-            return ask(subscription.wanted, now) + settle(now)
+            return ask(subscription.wanted, now)
         }
 
         private mutating func ask(_ channels: [FeedChannel], _ now: FeedMoment) -> [Action] {
@@ -446,34 +476,71 @@ extension FeedConnection {
             FeedRequest.messages(action, channels, maximumBytes: configuration.maximumRequestBytes)
         }
 
-        private mutating func confirmed(_ message: String, _ now: FeedMoment) -> [Action] {
+        private mutating func confirmed(_ message: String, _ now: FeedMoment, _ changes: inout Changes) -> [Action] {
             let prefix = "subscribed to:"
             func channels(after count: Int) -> [FeedChannel] {
                 message.dropFirst(count).split { $0 == "," || $0 == " " }.compactMap { FeedChannel($0) }
             }
-            if message.hasPrefix(prefix) { return confirm(channels(after: prefix.count), now) }
+            if message.hasPrefix(prefix) {
+                if confirm(channels(after: prefix.count), now) { changes.hasAnswers = true }
+                return []
+            }
             guard message.hasPrefix("un" + prefix) else {
                 return [
                     .note(
                         .remark(status: "success", message: DisplayText.escaped(message, hiding: configuration.apiKey)))
                 ]
             }
-            if !subscription.leaving.isEmpty { subscription.ended(channels(after: prefix.count + 2)) }
+            ended(channels(after: prefix.count + 2), now, &changes)
             return []
         }
 
-        private mutating func confirm(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> [Action] {
+        /// Handles the end of subscriptions. A channel that the feed has ended by itself is lost until it is confirmed
+        /// again.
+        private mutating func ended(_ channels: [FeedChannel], _ now: FeedMoment, _ changes: inout Changes) {
+            let dropped = channels.filter(subscription.isEndUnasked)
+            let starts = Dictionary(dropped.map { ($0, losses.start(of: $0, of: subscription)) }) { first, _ in first }
+            subscription.ended(channels)
+            guard !dropped.isEmpty else { return }
+            losses.lost(dropped, from: starts, cause: .unsubscribed, of: subscription, now)
+            changes.dropped.formUnion(dropped)
+            changes.hasGaps = true
+        }
+
+        /// Acts on what all status messages of a read have changed.
+        private mutating func act(on changes: Changes, _ now: FeedMoment) -> [Action] {
+            var actions = changes.dropped.isEmpty ? [] : askedLater(changes.dropped, now)
+            if changes.hasAnswers { actions += settle(now) }
+            if changes.hasGaps { actions += record([]) }
+            return actions
+        }
+
+        /// Reports channels whose subscriptions the feed has ended by itself, unless it has answered for them since. They are
+        /// asked for when their answer is overdue, so that a feed that always ends them causes no tight loop.
+        private mutating func askedLater(_ channels: Set<FeedChannel>, _ now: FeedMoment) -> [Action] {
+            let dropped = subscription.wanted.filter { channels.contains($0) && subscription.isUnasked($0) }
+            guard !dropped.isEmpty else { return [] }
+            // They count as answered at once, so that nobody takes what was confirmed before for what is now.
+            subscription.asked(dropped, now: now.monotonic, wall: now.wall, isReported: true)
+            let message =
+                "the feed ended the subscription to \(dropped.count) of \(subscription.wanted.count) channels by itself: "
+                + "\(DisplayText.list(dropped.map(\.description).sorted())); asking again in "
+                + configuration.confirmTimeout.spoken
+            return [fault(FeedError(.unconfirmed, operation: "subscribe", message: message), now)]
+        }
+
+        /// Returns whether the confirmation of a channel is new.
+        private mutating func confirm(_ channels: some Sequence<FeedChannel>, _ now: FeedMoment) -> Bool {
             var isNew = false
             for channel in channels where subscription.confirmed(channel, now: now.monotonic, wall: now.wall) {
                 isNew = true
             }
-            guard isNew else { return [] }
-            refused(subscription.resolveNameless(), [:], now)
-            return settle(now)
+            if isNew { refused(subscription.resolveNameless(), [:], now) }
+            return isNew
         }
 
         /// Handles a refusal: of the channels that it names or, if it names none, of those that are left unanswered.
-        private mutating func notAuthorized(_ message: String, _ now: FeedMoment) -> [Action] {
+        private mutating func notAuthorized(_ message: String, _ now: FeedMoment, _ changes: inout Changes) {
             let words = message.split { $0 == " " || $0 == "," || $0 == ":" || $0 == "'" || $0 == "\"" }
             let named = words.compactMap { FeedChannel($0) }.filter(subscription.wants)
             if named.isEmpty {
@@ -484,7 +551,7 @@ extension FeedConnection {
                 }
                 refused(named.filter { subscription.refuse($0) }, starts, now)
             }
-            return settle(now)
+            changes.hasAnswers = true
         }
 
         /// Records refused channels as lost: since their last events if they were confirmed, otherwise since they were
@@ -495,9 +562,14 @@ extension FeedConnection {
         }
 
         /// Handles a gap that the feed, a relay, reports about itself.
-        private mutating func missed(_ message: String, _ now: FeedMoment) -> [Action] {
+        private mutating func missed(_ message: String, _ now: FeedMoment, _ changes: inout Changes) -> [Action] {
             guard let notice = GapNotice(message) else { return [] }
-            return record(losses.told(notice, of: subscription, now))
+            // A loss that a confirmation has ended must not hide the relay's gap.
+            let actions = changes.hasAnswers ? settle(now) : []
+            changes.hasAnswers = false
+            unrecorded += losses.told(notice, of: subscription, now)
+            changes.hasGaps = true
+            return actions
         }
 
         /// Acts on the answers once there is one for every channel: reports refusals, ends losses, and updates the status.
@@ -585,7 +657,12 @@ extension FeedConnection {
         }
 
         /// Records the gaps that have begun or ended.
-        private mutating func record(_ ended: [Gap]) -> [Action] { losses.change(ended).map { [.record($0)] } ?? [] }
+        private mutating func record(_ ended: [Gap]) -> [Action] {
+            // The change drops the open gaps of these, so it must include them.
+            let change = losses.change(unrecorded + ended)
+            unrecorded = []
+            return change.map { [.record($0)] } ?? []
+        }
     }
 }
 

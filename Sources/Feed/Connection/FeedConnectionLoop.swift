@@ -46,7 +46,7 @@ final class FeedConnectionLoop {
         machine = FeedConnection.StateMachine(configuration: configuration, interest: interest)
         intake = FeedIntake(
             name: configuration.name, tap: tap,
-            newestTime: configuration.previousLife?.newest.values.max() ?? 0)
+            newestTime: configuration.previousLife?.newest.values.max() ?? 0, hiding: configuration.apiKey)
         dialler = FeedDialler(configuration: configuration, eventLoop: eventLoop)
     }
 
@@ -113,7 +113,8 @@ final class FeedConnectionLoop {
     func readEnded() {
         let now = now
         offer()
-        for status in intake.takeStatuses() { perform(machine.received(status, now)) }
+        let statuses = intake.takeStatuses()
+        if !statuses.isEmpty { perform(machine.received(statuses, now)) }
         let counts = intake.counts
         let rejects = intake.decoder.rejects
         state.update { snapshot in
@@ -295,6 +296,7 @@ final class FeedConnectionLoop {
         if isNew { shownVersion = subscription.version }
         state.update { snapshot in
             snapshot.status = machine.status
+            snapshot.isUp = machine.isUp
             // While a newer interest is on its way to this loop, the answers to the current one say nothing about it.
             let isCurrent = interestNumber == state.interestNumber
             if isCurrent {

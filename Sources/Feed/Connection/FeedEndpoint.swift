@@ -52,10 +52,7 @@ public struct FeedEndpoint: Sendable, Equatable {
     var hostIsAddress: Bool { (try? SocketAddress(ipAddress: host, port: port)) != nil }
 
     /// The handshake's Host header, with the port unless it is the scheme's default.
-    var hostHeader: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port == (usesTLS ? 443 : 80) ? name : "\(name):\(port)"
-    }
+    var hostHeader: String { HostName.authority(host, port: port == (usesTLS ? 443 : 80) ? nil : port) }
 
     private static func invalid(_ message: String) -> FeedError {
         FeedError(.invalidConfiguration, operation: "configure", message: message)

@@ -52,19 +52,16 @@ public struct FeedError: Error, Sendable, Equatable {
     public var operation: String
     /// What happened and what to do; escaped, one line, without secrets.
     public var message: String
-    /// Whether the connection tries again by itself: after everything except wrong settings and misuse.
-    public var isRetryable: Bool
 
     /// Makes an error; `message` must already be safe to show.
     public init(_ reason: Reason, operation: String, message: String) {
         self.reason = reason
         self.operation = operation
         self.message = message
-        switch reason {
-        case .invalidConfiguration, .plaintextRefused, .misuse: isRetryable = false
-        default: isRetryable = true
-        }
     }
+
+    /// Whether the connection tries again by itself: after everything except wrong settings and misuse.
+    public var isRetryable: Bool { ![.invalidConfiguration, .plaintextRefused, .misuse].contains(reason) }
 }
 
 extension FeedError: CustomStringConvertible {

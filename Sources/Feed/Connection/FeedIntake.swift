@@ -10,7 +10,7 @@ struct FeedIntake {
     }
 
     private let name: String
-    var decoder = FrameDecoder()
+    var decoder: FrameDecoder
     private(set) var batch: EventBatch
     private var statuses: [FeedStatus] = []
     private(set) var counts = Counts()
@@ -22,9 +22,11 @@ struct FeedIntake {
     /// When the last read began, and the present then, by the clock or the times before.
     private var read: (began: FeedMoment, present: Int64)?
 
-    /// - Parameter newestTime: The time of the newest event of the previous collector, in milliseconds since the Unix
-    ///   epoch.
-    init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0) {
+    /// - Parameters:
+    ///   - newestTime: The time of the newest event of the previous collector, in milliseconds since the Unix epoch.
+    ///   - secret: What no sample of rejected text may show.
+    init(name: String, tap: (any FrameTap)?, newestTime: Int64 = 0, hiding secret: Secret = Secret("")) {
+        decoder = FrameDecoder(hiding: secret)
         reached = newestTime
         self.name = name
         self.tap = tap
@@ -55,7 +57,11 @@ struct FeedIntake {
         decoder.decode(message, into: &batch, statuses: &statuses)
     }
 
-    mutating func skipBinary() { counts.binaryFrames += 1 }
+    /// Counts a binary message, or the last part of one.
+    mutating func skipBinary(_ message: UnsafeRawBufferPointer) {
+        counts.binaryFrames += 1
+        decoder.skipBinary(message)
+    }
 
     /// Takes the events out; the next batch starts with room for as many, so that steady load grows no arrays.
     mutating func takeBatch() -> EventBatch {

@@ -18,6 +18,8 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var name: String
     /// The state in one word.
     public var status: FeedConnectionStatus = .disconnected
+    /// Whether it is logged in and subscribed, even if the feed confirms nothing any more.
+    var isUp = false
     /// Whether the connection subscribes to all symbols; ``assigned`` is empty then.
     public var takesAll = false
     /// The symbols that the connection should deliver, in the order given.
@@ -73,4 +75,9 @@ public struct FeedSnapshot: Sendable, Equatable {
 
     /// Makes the snapshot of a connection that has done nothing yet.
     public init(name: String) { self.name = name }
+
+    /// Events of all kinds, handed over and accepted.
+    public var eventCount: Int64 { events.values.reduce(0, +) }
+    /// Connections lost or refused, errors that the feed reported, and events that could not be decoded.
+    public var errorCount: Int64 { errors + Int64(rejects.total) }
 }

@@ -26,8 +26,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
     func open(on channel: any Channel, opened: @escaping () throws -> Void, failed: @escaping (FeedEnding) -> Void) {
         self.opened = opened
         self.failed = failed
-        let host = endpoint.host.contains(":") ? "[\(endpoint.host)]" : endpoint.host
-        let target = "\(host):\(endpoint.port)"
+        let target = HostName.authority(endpoint.host, port: endpoint.port)
         var head = "CONNECT \(target) HTTP/1.1\r\nHost: \(target)\r\nUser-Agent: edgetick\r\n"
         if let credentials = proxy.credentials {
             head += "Proxy-Authorization: Basic \(Data(credentials.reveal().utf8).base64EncodedString())\r\n"

@@ -61,6 +61,8 @@ struct Subscription: Sendable {
     /// The channels that are no longer wanted, until the feed confirms that they ended.
     private(set) var leaving: [FeedChannel: Leave] = [:]
     private var entries: [FeedChannel: Entry] = [:]
+    /// How often the feed was asked to end a channel's subscription and has not answered.
+    private var endsAsked: [FeedChannel: Int] = [:]
     /// The unanswered requests. Each has its own deadline, so that new requests do not postpone older ones.
     private var asks: [Ask] = []
     private var namelessRefusals = 0
@@ -98,6 +100,9 @@ struct Subscription: Sendable {
         }
     }
 
+    /// Whether a wanted channel is neither asked for nor answered.
+    func isUnasked(_ channel: FeedChannel) -> Bool { entries[channel]?.progress == .unasked }
+
     /// Since when a channel has been wanted, in milliseconds since the Unix epoch.
     func wantedSince(_ channel: FeedChannel) -> Int64? { entries[channel]?.wantedSince }
 
@@ -126,6 +131,7 @@ struct Subscription: Sendable {
         version += 1
         for channel in wanted { entries[channel]?.progress = .unasked }
         leaving.removeAll()
+        endsAsked.removeAll()
         pending.removeAll()
         asks.removeAll()
         refused.removeAll()
@@ -133,14 +139,33 @@ struct Subscription: Sendable {
         namelessRefusals = 0
     }
 
-    /// Records the feed's confirmation that subscriptions ended.
+    /// Records that the feed is being asked to end subscriptions.
+    mutating func askedToEnd(_ channels: [FeedChannel]) {
+        for channel in channels { endsAsked[channel, default: 0] += 1 }
+    }
+
+    /// Whether the feed would end a wanted, confirmed channel's subscription by itself: nobody asked for it.
+    func isEndUnasked(_ channel: FeedChannel) -> Bool { endsAsked[channel] == nil && standsSince(channel) != nil }
+
+    /// Records the feed's word that subscriptions ended. A channel for which nobody asked it is no longer confirmed.
     mutating func ended(_ channels: some Sequence<FeedChannel>) {
         version += 1
-        for channel in channels { leaving[channel] = nil }
+        for channel in channels {
+            leaving[channel] = nil
+            if isEndUnasked(channel) {
+                entries[channel]?.progress = .unasked
+                confirmedCount -= 1
+            } else if let count = endsAsked[channel] {
+                endsAsked[channel] = count > 1 ? count - 1 : nil
+            }
+        }
     }
 
     /// Records that a subscription to `channels` is being sent.
-    mutating func asked(_ channels: [FeedChannel], now: Duration, wall: Int64) {
+    ///
+    /// - Parameter isReported: whether their lack was reported already. They count as answered then, and the subscription
+    ///   is sent when their answer is overdue.
+    mutating func asked(_ channels: [FeedChannel], now: Duration, wall: Int64, isReported: Bool = false) {
         version += 1
         var asked: Set<FeedChannel> = []
         for channel in channels where entries[channel] != nil {
@@ -151,7 +176,8 @@ struct Subscription: Sendable {
             asked.insert(channel)
         }
         pending.formUnion(asked)
-        if !asked.isEmpty { asks.append(Ask(channels: asked, deadline: now + confirmTimeout)) }
+        guard !asked.isEmpty else { return }
+        asks.append(Ask(channels: asked, rounds: isReported ? 3 : 1, deadline: now + confirmTimeout))
     }
 
     /// Records the feed's confirmation of a channel, or an event that proves the same. Returns whether that is new.
@@ -227,6 +253,9 @@ struct Subscription: Sendable {
 
     /// Whether every channel was answered, or those that were not have been reported.
     var isSettled: Bool { asks.allSatisfy(\.isReported) }
+
+    /// Whether channels are wanted, and the feed refused them all or did not confirm any.
+    var hasNothing: Bool { isSettled && confirmedCount == 0 && !wanted.isEmpty }
 
     /// The symbols with every channel confirmed, in the order given.
     var confirmedSymbols: [Symbol] {

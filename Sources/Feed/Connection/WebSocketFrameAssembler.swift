@@ -69,9 +69,7 @@ struct WebSocketFrameAssembler: Sendable {
         switch header.opcode {
         case 0x0, 0x1, 0x2: return content(header)
         case 0x8, 0x9, 0xA:
-            guard header.isFinal, header.length <= 125 else {
-                return .protocolError("the feed sent a control frame in fragments or of more than 125 bytes")
-            }
+            guard header.isFinal, header.length <= 125 else { return .violation(.controlFrame) }
             return header.opcode == 0x8 ? .close : header.opcode == 0x9 ? .ping : .pong
         default:
             return .protocolError("the feed sent a frame with the reserved opcode \(header.opcode)")
@@ -132,6 +130,10 @@ extension WebSocketFrameAssembler.Violation: Error {
                 "the feed sent a message longer than the limit of \(maximumBytes) bytes; check that the URL leads to "
                 + "a feed")
     }
+
+    /// A control frame that is too long or in fragments (RFC 6455, section 5.5).
+    static let controlFrame = Self(
+        code: 1002, explanation: "the feed sent a control frame in fragments or of more than 125 bytes")
 
     /// A text message that is not UTF-8 (RFC 6455, section 8.1).
     static let notUTF8 = Self(code: 1007, explanation: "the feed sent a text message that is not UTF-8")

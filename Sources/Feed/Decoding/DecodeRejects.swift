@@ -28,10 +28,12 @@ public struct DecodeRejects: Sendable, Equatable {
         /// A time is not an integer or is outside its range. An event's own time must be between 1990 and tomorrow by
         /// this machine's clock.
         case badTime = "bad_time"
-        /// A text that should be kept is not valid UTF-8 or has half a surrogate pair.
+        /// A text that should be kept is not valid UTF-8, or has half a surrogate pair or a NUL.
         case badText = "bad_text"
         /// The batch has as much text as 32-bit offsets can address.
         case textOverflow = "text_overflow"
+        /// The message is binary. The feed sends its events as text.
+        case binaryMessage = "binary_message"
 
         /// The reason's index in ``allCases``.
         var index: Int {
@@ -49,6 +51,7 @@ public struct DecodeRejects: Sendable, Equatable {
             case .badTime: 10
             case .badText: 11
             case .textOverflow: 12
+            case .binaryMessage: 13
             }
         }
     }
@@ -106,6 +109,10 @@ public struct DecodeRejects: Sendable, Equatable {
     public static let kinds: [EventKind?] = EventKind.allCases.map(Optional.some) + [nil]
 
     private var counts = [Int](repeating: 0, count: Reason.allCases.count)
+    /// What no sample may show, whatever it looks like.
+    private let hidden: Secret
+
+    init(hiding secret: Secret = Secret("")) { hidden = secret }
 
     /// The rejected events, including pieces that should have been one.
     public private(set) var events = Tally()
@@ -129,18 +136,20 @@ public struct DecodeRejects: Sendable, Equatable {
         piece: UnsafeRawBufferPointer
     ) {
         counts[reason.index] += count
+        let hidden = hidden
         events.add(count, of: kind) {
-            Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece))
+            Sample(reason: reason, field: field?.name, text: RedactedText.excerpt(of: piece, hiding: hidden))
         }
     }
 
     /// Counts the fields that were left out of an accepted event, the last for the reason with this ``Reason/index``,
     /// and keeps the event as a sample if one is due.
     mutating func leaveOut(keys: UInt64, reason: UInt64, kind: EventKind?, piece: UnsafeRawBufferPointer) {
+        let hidden = hidden
         fields.add(keys.nonzeroBitCount, of: kind) {
             Sample(
                 reason: Reason.allCases[Int(reason)], field: FieldKey(firstOf: keys).name,
-                text: RedactedText.excerpt(of: piece))
+                text: RedactedText.excerpt(of: piece, hiding: hidden))
         }
     }
 }

@@ -51,8 +51,14 @@ extension EventReader {
     func bar(_ interval: Bar.Interval) throws(Rejection) -> Bar {
         let symbol = try symbol()
         let start = try requiredTime("s")
+        var sentEnd = time("e", atLeast: 1)
+        // A window that ends before it begins is not one; the rest of the bar may well be right.
+        if let sent = sentEnd, sent <= start {
+            fields.leaveOut("e", .badTime)
+            sentEnd = nil
+        }
         let end: Int64
-        if let sent = time("e", atLeast: 1) {
+        if let sent = sentEnd {
             guard times.contains(sent) else { throw Rejection(.badTime, "e") }
             end = sent
         } else {
@@ -75,7 +81,7 @@ extension EventReader {
         var trade = Trade(
             symbol: try symbol(), time: try requiredTime("t"), price: try requiredNumber("p"), size: size,
             exchange: smallInteger("x"), tape: smallInteger("z"), sequence: integer("q"), trfID: smallInteger(.trfi),
-            trfTime: time(.trft, atLeast: 0), participantTime: moment(.pt))
+            trfTime: moment(.trft), participantTime: moment(.pt))
         let kept = arena.bytes.count
         do {
             trade.tradeID = try keptText("i", in: &arena, limit: limit)

@@ -56,7 +56,8 @@ extension EventReader {
             return try keep(key, 20, in: &arena, limit: limit) { DecimalText.append(value, to: &$0) }
         }
         var plain: [UInt8] = []
-        guard KeptText.appendUnescaped(text(key), to: &plain) else {
+        // PostgreSQL's texts can't hold a NUL, and the whole event would be refused for it.
+        guard KeptText.appendUnescaped(text(key), to: &plain), !plain.contains(0) else {
             fields.leaveOut(key, .badText)
             return nil
         }

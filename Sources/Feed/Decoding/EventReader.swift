@@ -163,13 +163,17 @@ struct EventReader {
     /// A time in milliseconds, converted if it was sent in nanoseconds; `nil` when absent or left out.
     @inline(__always)
     func moment(_ key: FieldKey) -> Int64? {
-        time(key, atLeast: 0).map { Self.isNanoseconds($0) ? $0 / 1_000_000 : $0 }
+        guard let sent = time(key, atLeast: 0) else { return nil }
+        let milliseconds = UnixTime.isNanoseconds(sent) ? sent / 1_000_000 : sent
+        guard milliseconds <= Self.latestMoment else {
+            fields.leaveOut(key, .badTime)
+            return nil
+        }
+        return milliseconds
     }
 
-    /// Whether a time is so large that it must be in nanoseconds. The threshold is in the year 1973 as nanoseconds, and
-    /// some three million years away as milliseconds.
-    @inline(__always)
-    private static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
+    /// The end of the year 9999. A database would refuse the whole event for a time much later than that.
+    private static let latestMoment: Int64 = 253_402_300_799_999
 
     /// A required time within ``times``, in milliseconds.
     @inline(__always)
@@ -183,7 +187,7 @@ struct EventReader {
         guard has(key), let value = try presentTime(key, in: .min ... .max) else {
             throw Rejection(.missingField, key)
         }
-        let isNanoseconds = Self.isNanoseconds(value)
+        let isNanoseconds = UnixTime.isNanoseconds(value)
         let milliseconds = isNanoseconds ? value / 1_000_000 : value
         guard times.contains(milliseconds) else { throw Rejection(.badTime, key) }
         return (milliseconds, isNanoseconds ? value : nil)

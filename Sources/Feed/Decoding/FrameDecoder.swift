@@ -11,7 +11,7 @@ public struct FrameDecoder: Sendable {
     public static let maximumDepth = 32
 
     /// What could not be decoded since the decoder was made.
-    public private(set) var rejects = DecodeRejects()
+    public private(set) var rejects: DecodeRejects
 
     /// The events that could not be decoded since the last ``takeUnreadable()``.
     private var unreadable = UnreadableEvents()
@@ -42,7 +42,9 @@ public struct FrameDecoder: Sendable {
     static let eventDepth = 2
 
     /// Makes a decoder.
-    public init() {}
+    ///
+    /// - Parameter secret: What no sample of rejected text may show: the key that the feed may echo.
+    public init(hiding secret: Secret = Secret("")) { rejects = DecodeRejects(hiding: secret) }
 
     /// Appends a frame's events to `batch` and its status messages to `statuses`, in the order sent.
     ///
@@ -64,6 +66,12 @@ public struct FrameDecoder: Sendable {
             decode(bytes, EventFields(slots: slots), into: &batch, statuses: &statuses)
         }
         if hasWanted { batch.sent?.keep(frame) }
+    }
+
+    /// Counts a binary message, of which nothing is decoded. What it stands for is not known, so there is no gap.
+    mutating func skipBinary(_ message: UnsafeRawBufferPointer) {
+        rejects.beginFrame()
+        rejects.record(.binaryMessage, piece: message)
     }
 
     private mutating func decode(

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Renders the start of bytes that could not be decoded for a log: short, printable, without secrets.
 ///
 /// Two things are masked: the values of names that contain `params`, `auth`, `key`, `token`, `secret`, `pass`, `bearer`
@@ -10,6 +12,25 @@ enum RedactedText {
         .map { [UInt8]($0.utf8) }
     /// The length from which a run of letters and digits is masked, unless it is all digits.
     private static let opaqueRun = 20
+
+    /// As ``excerpt(of:)``, with `secret` masked too, wherever the piece repeats it.
+    static func excerpt(of piece: UnsafeRawBufferPointer, hiding secret: Secret) -> String {
+        let value = [UInt8](secret.reveal().utf8)
+        // More than is shown: a secret that the excerpt's end cuts is seen whole.
+        let start = [UInt8](piece.prefix(2 * (maximumBytes + value.count)))
+        guard !value.isEmpty, start.firstRange(of: value) != nil else { return excerpt(of: piece) }
+        // A run that is masked for its length.
+        let opaque = [UInt8](repeating: UInt8(ascii: "x"), count: max(opaqueRun, value.count))
+        var shown: [UInt8] = []
+        var rest = start[...]
+        while let match = rest.firstRange(of: value) {
+            shown += rest[..<match.lowerBound]
+            shown += opaque
+            rest = rest[match.upperBound...]
+        }
+        shown += rest
+        return shown.withUnsafeBytes { excerpt(of: $0) }
+    }
 
     /// Returns the start of the piece, with an ellipsis in place of the rest.
     static func excerpt(of piece: UnsafeRawBufferPointer) -> String {

@@ -47,7 +47,7 @@ struct UsualBar {
         let isOTC = fields.flag(Name("o", "t", "c"))
         guard fields.place > 0, bytes[fields.place] == UInt8(ascii: "}"), let open, let high, let low, let close,
             let volume = exactVolume ?? volume, let windowStart, times.contains(windowStart), let windowEnd,
-            times.contains(windowEnd)
+            times.contains(windowEnd), windowEnd > windowStart
         else { return 0 }
         bars.append(
             Bar(

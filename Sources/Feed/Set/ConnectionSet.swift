@@ -387,10 +387,8 @@ public final class ConnectionSet: Service, Sendable {
         core.withLock { core in
             for (slot, entry) in core.entries {
                 let feed = entry.connection.snapshot
-                let events = feed.events.values.reduce(0, +)
                 core.entries[slot]?.meter.add(
-                    .init(
-                        time: now, events: events, errors: feed.errors + feed.overflowed + Int64(feed.rejects.total)))
+                    .init(time: now, events: feed.eventCount, errors: feed.errorCount + feed.overflowed))
             }
         }
     }

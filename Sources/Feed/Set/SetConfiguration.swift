@@ -114,8 +114,8 @@ public struct FeedTotals: Sendable, Equatable {
 
     /// Adds what a connection delivered.
     mutating func add(_ feed: FeedSnapshot) {
-        events += feed.events.values.reduce(0, +)
-        errors += feed.errors + Int64(feed.rejects.total)
+        events += feed.eventCount
+        errors += feed.errorCount
     }
 }
 

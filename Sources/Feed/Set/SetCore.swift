@@ -176,7 +176,8 @@ struct SetCore: Sendable {
         _ slot: Int, _ entry: Entry, _ now: FeedMoment, _ confluence: Confluence, _ cover: GapCover
     ) {
         let feed = entry.connection.snapshot
-        let isUp = feed.status == .connected
+        // What the feed refuses here it would refuse on the other connections too.
+        let isUp = feed.isUp
         confluence.observe(slot, line: isUp ? feed.reconnects : nil)
         let standing = isUp ? Set(feed.confirmed) : []
         machine.observe(

@@ -1,3 +1,4 @@
+import MarketData
 public import NIOCore
 import NIOPosix
 import Synchronization
@@ -17,8 +18,8 @@ public final class FeedClient: Sendable {
     public let id: Int
     /// The client's address and port.
     public var address: String {
-        guard let address = channel.remoteAddress else { return "unknown" }
-        return "\(address.ipAddress ?? "unknown"):\(address.port ?? 0)"
+        guard let address = channel.remoteAddress, let host = address.ipAddress else { return "unknown" }
+        return HostName.authority(host, port: address.port)
     }
     /// The first 80 characters of the client's `User-Agent`.
     public let agent: String?

@@ -97,35 +97,3 @@ public struct AggregateRequest: Sendable, Equatable {
         return PlainAnswer(status: 200, body: body)
     }
 }
-
-extension PlainRequest {
-    /// The path without the query.
-    public var path: String { target.firstIndex(of: "?").map { String(target[..<$0]) } ?? target }
-
-    /// The query's parameters, by name.
-    public var query: [String: String] {
-        guard let mark = target.firstIndex(of: "?") else { return [:] }
-        var query: [String: String] = [:]
-        for pair in target[target.index(after: mark)...].split(separator: "&") {
-            let sides = pair.split(separator: "=", maxSplits: 1).map(String.init)
-            if sides.count == 2 { query[sides[0]] = PercentText.decode(sides[1]) ?? sides[1] }
-        }
-        return query
-    }
-
-    /// The key that the client sent, in the `Authorization` header or, as the JavaScript client does, in the query.
-    public var key: String? {
-        let bearer = "Bearer "
-        guard let authorization, authorization.hasPrefix(bearer) else { return query["apiKey"] }
-        return String(authorization.dropFirst(bearer.count))
-    }
-}
-
-extension PlainAnswer {
-    /// Makes an error in the provider's form; `retryAfter` is in seconds.
-    public static func fault(_ status: Int, _ text: String, retryAfter: Int? = nil) -> PlainAnswer {
-        PlainAnswer(
-            status: status, body: Array("{\"status\":\"ERROR\",\"error\":\(JSONString.quoted(text))}".utf8),
-            retryAfter: retryAfter)
-    }
-}

@@ -51,6 +51,9 @@ struct Dialogue {
             return [.decideLogin(key: key)]
         case (.loggedIn, .login): return [.send([.error("already authenticated")])]
         case (.awaitingLogin, _): return [.send([.error("authentication required")])]
+        case (.loggedIn, .subscribe(let names, _)) where names.isEmpty,
+            (.loggedIn, .unsubscribe(let names)) where names.isEmpty:
+            return [.send([.error("params names no channel")])]
         case (.loggedIn, .subscribe(let names, let span)):
             return subscribe(names, offersReplays ? span : nil, refusals)
         case (.loggedIn, .unsubscribe(let names)): return unsubscribe(names)
@@ -91,7 +94,7 @@ struct Dialogue {
         var changed: [FeedChannel] = []
         for (name, channel) in zip(names, channels) {
             guard let channel else {
-                answers.append(.error("unknown channel '\(name.prefix(40))'"))
+                answers.append(.unknownChannel(name))
                 continue
             }
             if let refusal = refusals[channel] {
@@ -104,7 +107,6 @@ struct Dialogue {
                 changed.append(channel)
             }
         }
-        if names.isEmpty { answers.append(.error("params names no channel")) }
         // The replay comes before the change, so that the host knows which channels don't go live yet.
         let replay = span.map { replayed.isEmpty ? [] : [Step.replay(replayed, $0)] } ?? []
         return answered(answers) + replay + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
@@ -115,7 +117,7 @@ struct Dialogue {
         var changed: [FeedChannel] = []
         for name in names {
             guard let channel = FeedChannel(name) else {
-                answers.append(.error("unknown channel '\(name.prefix(40))'"))
+                answers.append(.unknownChannel(name))
                 continue
             }
             if subscriptions.remove(channel) {
@@ -123,13 +125,10 @@ struct Dialogue {
                 changed.append(channel)
             }
         }
-        if names.isEmpty { answers.append(.error("params names no channel")) }
         return answered(answers) + (changed.isEmpty ? [] : [.subscriptionsChanged(changed)])
     }
 
     private func answered(_ answers: [StatusMessage]) -> [Step] {
-        stride(from: 0, to: answers.count, by: Self.confirmationsPerFrame).map { start in
-            .send(Array(answers[start..<min(start + Self.confirmationsPerFrame, answers.count)]))
-        }
+        answers.parts(of: Self.confirmationsPerFrame).map { .send(Array($0)) }
     }
 }

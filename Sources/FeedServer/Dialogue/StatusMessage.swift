@@ -35,6 +35,8 @@ public struct StatusMessage: Sendable, Equatable {
         StatusMessage("success", "unsubscribed to: \(channel)")
     }
 
+    static func unknownChannel(_ name: String) -> StatusMessage { error("unknown channel '\(name.prefix(40))'") }
+
     /// Makes the answer to a request that can't be granted.
     public static func error(_ message: String) -> StatusMessage { StatusMessage("error", message) }
 

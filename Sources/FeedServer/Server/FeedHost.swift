@@ -74,34 +74,3 @@ public enum LoginVerdict: Sendable, Equatable {
     /// It gets no answer: the login will time out.
     case ignored
 }
-
-/// A request over HTTP.
-public struct PlainRequest: Sendable, Equatable {
-    /// The path and query.
-    var target: String
-    /// The `Authorization` header.
-    var authorization: String?
-    /// The server's address as the client wrote it (`http://HOST`), for links.
-    public var origin: String
-    /// The `Host` header; `nil` if the client sent none, or several.
-    public var host: String?
-    /// Whether a browser sent the request on behalf of a web page.
-    public var isOfPage = false
-}
-
-/// The answer to a plain HTTP request: a JSON document.
-public struct PlainAnswer: Sendable, Equatable {
-    /// The HTTP status.
-    public var status: Int
-    /// The document.
-    public var body: [UInt8]
-    /// The header `Retry-After`, in seconds.
-    var retryAfter: Int?
-
-    /// Makes an answer; see the properties for meaning.
-    public init(status: Int, body: [UInt8], retryAfter: Int? = nil) {
-        self.status = status
-        self.body = body
-        self.retryAfter = retryAfter
-    }
-}

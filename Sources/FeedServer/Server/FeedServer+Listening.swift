@@ -1,4 +1,5 @@
 import Glibc
+import MarketData
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -36,7 +37,8 @@ extension FeedServer {
             return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
         } catch {
             throw FeedServerError(
-                reason: .cannotListen, operation: "listening on \(configuration.host):\(configuration.port)",
+                reason: .cannotListen,
+                operation: "listening on \(HostName.authority(configuration.host, port: configuration.port))",
                 underlying: (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)",
                 advice: "choose another port (0 picks a free one) or host, or stop the program that uses it")
         }

@@ -12,10 +12,16 @@ final class SyntheticSource: FrameSource {
     private let feed: SyntheticFeed
     private let blockBytes: Int
     let isLive: Bool
+    private let now: @Sendable () -> Int64
     private let state: Mutex<State>
 
-    init(_ feed: SyntheticFeed, pace: SimulatorConfiguration.Pace) {
+    /// - Parameter now: Returns the time of day, in milliseconds since the Unix epoch.
+    init(
+        _ feed: SyntheticFeed, pace: SimulatorConfiguration.Pace,
+        now: @escaping @Sendable () -> Int64 = { WallClock.milliseconds() }
+    ) {
         self.feed = feed
+        self.now = now
         // When paced, each second is generated as it is needed; at full speed, larger blocks cost less.
         blockBytes = pace == .flatOut ? 256 << 10 : 1
         isLive = feed.start == nil && pace == .speed(1)
@@ -24,14 +30,16 @@ final class SyntheticSource: FrameSource {
 
     func nextBlock() throws(SimulatorError) -> FrameBlock? {
         state.withLock { state in
-            let start = state.start ?? (feed.start ?? WallClock.milliseconds()) / 1000 * 1000
+            let start = state.start ?? (feed.start ?? now()) / 1000 * 1000
             state.start = start
             let lastSecond = feed.duration.map { $0.components.seconds } ?? .max
             var block = FrameBlock(capacity: 64 << 10)
-            if isLive { catchUp(with: WallClock.milliseconds(), from: start, &state, to: &block) }
-            while block.byteCount < blockBytes, state.second < lastSecond {
+            if isLive { catchUp(with: now(), from: start, &state, to: &block) }
+            // A late bar comes with a second that is not over, because a block that is past as a whole is never sent.
+            while state.second < lastSecond {
                 appendSecond(from: start + state.second * 1000, &state.tickers, to: &block)
                 state.second += 1
+                if block.byteCount >= blockBytes { break }
             }
             return block.frames.isEmpty ? nil : block
         }

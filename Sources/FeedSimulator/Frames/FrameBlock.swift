@@ -71,7 +71,8 @@ protocol FrameSource: AnyObject, Sendable {
     /// Returns the next run of frames, or `nil` at the end.
     func nextBlock() throws(SimulatorError) -> FrameBlock?
 
-    /// Whether its events happen in real time. Events that fall into a time when nobody listened are then never sent.
+    /// Whether its events happen in real time. Events that fall into a time when nobody listened are then never sent,
+    /// except the bars of the minute in which that time began.
     var isLive: Bool { get }
 }
 

@@ -39,7 +39,9 @@ enum FrameEditor {
                 : ObjectFields.matches(event, key, "t") || ObjectFields.matches(event, key, "trft")
                     || ObjectFields.matches(event, key, "pt")
             guard isTime, let time = ObjectFields.integer(event[value]) else { return nil }
-            return String(time + shift * (FrameScan.isNanoseconds(time) ? 1_000_000 : 1))
+            let (step, isTooFar) = shift.multipliedReportingOverflow(by: UnixTime.isNanoseconds(time) ? 1_000_000 : 1)
+            let (moved, overflows) = time.addingReportingOverflow(step)
+            return isTooFar || overflows ? nil : String(moved)
         }
     }
 

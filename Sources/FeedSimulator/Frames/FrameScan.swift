@@ -46,17 +46,17 @@ enum FrameScan {
         return Symbol(utf8: UnsafeRawBufferPointer(rebasing: event[value.lowerBound + 1..<value.upperBound - 1]))
     }
 
-    /// Returns when an event was sent, in milliseconds since the Unix epoch: a bar's end, or the time of another event.
+    /// Returns when an event was sent, in milliseconds since the Unix epoch: a bar's end, or the time of another event;
+    /// `nil` when it has no possible time.
     static func time(of event: UnsafeRawBufferPointer, kind: KindSet) -> Int64? {
-        if kind.isSubset(of: .bars) {
-            return ObjectFields.integer("e", in: event)
-                ?? ObjectFields.integer("s", in: event).map { $0 + (kind == .minuteBar ? 60_000 : 1000) }
+        func time(_ name: StaticString) -> Int64? {
+            guard let sent = ObjectFields.integer(name, in: event) else { return nil }
+            let milliseconds = UnixTime.isNanoseconds(sent) ? sent / 1_000_000 : sent
+            return UnixTime.possible.contains(milliseconds) ? milliseconds : nil
         }
-        return ObjectFields.integer("t", in: event).map { isNanoseconds($0) ? $0 / 1_000_000 : $0 }
+        guard kind.isSubset(of: .bars) else { return time("t") }
+        return time("e") ?? time("s").map { $0 + (kind == .minuteBar ? 60_000 : 1000) }
     }
-
-    /// Whether a time is in nanoseconds, as some kinds have it: in milliseconds it would be in the far future.
-    static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
 
     /// Returns when a frame was sent: the time of its last event, or `nil` when that has none.
     static func time(of frame: UnsafeRawBufferPointer) -> Int64? {

@@ -45,20 +45,19 @@ enum ObjectFields {
         value(of: name, in: object).flatMap { integer(object[$0]) }
     }
 
-    /// Parses the bytes as a whole number; returns `nil` when they are anything else or longer than 18 characters.
+    /// Parses the bytes as a whole number; returns `nil` when they are anything else or the number is too large.
     static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {
-        var value: Int64 = 0
-        guard !text.isEmpty, text.count <= 18 else { return nil }
-        var digits = text
-        let isNegative = digits.first == UInt8(ascii: "-")
-        if isNegative { digits = digits.dropFirst() }
-        guard !digits.isEmpty else { return nil }
+        let isNegative = text.first == UInt8(ascii: "-")
+        let digits = isNegative ? text.dropFirst() : text
+        // 19 digits, which times in nanoseconds have, always fit in 64 bits without a sign.
+        guard !digits.isEmpty, digits.count <= 19 else { return nil }
+        var value: UInt64 = 0
         for byte in digits {
             let digit = byte &- UInt8(ascii: "0")
             guard digit < 10 else { return nil }
-            value = value * 10 + Int64(digit)
+            value = value * 10 + UInt64(digit)
         }
-        return isNegative ? -value : value
+        return Int64(exactly: value).map { isNegative ? -$0 : $0 }
     }
 
     static func matches(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ name: StaticString) -> Bool {

@@ -59,7 +59,7 @@ final class AggregateArchive: Sendable {
     func answer(_ request: PlainRequest, apiKey: Secret?) -> PlainAnswer? {
         let reading = AggregateRequest.read(request)
         if reading == .elsewhere { return nil }
-        if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
+        if let apiKey, request.key.map(apiKey.matches) != true { return .unknownKey }
         switch reading {
         case .elsewhere: return nil
         case .fault(let text): return .fault(400, text)

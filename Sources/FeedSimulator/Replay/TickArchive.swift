@@ -61,8 +61,7 @@ final class TickArchive: Sendable {
             for (name, full) in isTrade ? tradeNames : quoteNames {
                 if let value = ObjectFields.value(of: name, in: object) { add(full, object[value]) }
             }
-            let own = ObjectFields.integer("pt", in: object) ?? time
-            add("participant_timestamp", Array("\(FrameScan.isNanoseconds(own) ? own : own * 1_000_000)".utf8))
+            add("participant_timestamp", nanoseconds(ObjectFields.integer("pt", in: object) ?? time).utf8)
             if isTrade {
                 if let value = ObjectFields.value(of: "ds", in: object) {
                     add("size", object[value].filter { $0 != UInt8(ascii: "\"") })
@@ -70,7 +69,7 @@ final class TickArchive: Sendable {
                     add("size", object[value])
                 }
                 if let received = ObjectFields.integer("trft", in: object) {
-                    add("trf_timestamp", Array("\(received)000000".utf8))
+                    add("trf_timestamp", nanoseconds(received).utf8)
                 }
             } else if let value = ObjectFields.value(of: "c", in: object) {
                 add("conditions", [UInt8(ascii: "[")] + object[value] + [UInt8(ascii: "]")])
@@ -78,6 +77,11 @@ final class TickArchive: Sendable {
             output.append(UInt8(ascii: "}"))
             return output
         }
+    }
+
+    /// Returns a time in nanoseconds, as text; it may have been sent in milliseconds.
+    private static func nanoseconds(_ time: Int64) -> String {
+        UnixTime.isNanoseconds(time) ? "\(time)" : "\(time)000000"
     }
 
     /// The page that a request asks for; the cursor for the next page contains all of it.
@@ -99,7 +103,7 @@ final class TickArchive: Sendable {
     func answer(_ request: PlainRequest, apiKey: Secret?, isRefused: Bool) -> PlainAnswer? {
         let parts = request.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         guard parts.count == 3, parts[0] == "v3", ["trades", "quotes"].contains(parts[1]) else { return nil }
-        if let apiKey, request.key.map(apiKey.matches) != true { return .fault(401, "Unknown API Key") }
+        if let apiKey, request.key.map(apiKey.matches) != true { return .unknownKey }
         if isRefused { return .fault(403, "Not entitled to this data") }
         guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
             var wanted = Self.page(request.query)

@@ -95,6 +95,18 @@ public enum EventStream: String, CaseIterable, Sendable, Hashable, Codable {
         }
     }
 
+    /// A number of the stream's events in words: `1 bar`, `1,024 trades`.
+    public func counted(_ count: some BinaryInteger) -> String {
+        switch self {
+        case .bars: count.counted("bar")
+        case .trades: count.counted("trade")
+        case .quotes: count.counted("quote")
+        case .luld: count.counted("price band")
+        case .imbalances: count.counted("imbalance")
+        case .fairValues: count.counted("fair value")
+        }
+    }
+
     /// The kinds whose rows the stream holds.
     public var kinds: [EventKind] { EventKind.allCases.filter { $0.stream == self } }
 

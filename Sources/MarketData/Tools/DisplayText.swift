@@ -55,7 +55,7 @@ public enum DisplayText {
 
 extension Unicode.Scalar {
     /// Whether it steers a terminal, breaks a line or hides what is written.
-    var isSteering: Bool {
+    public var isSteering: Bool {
         if isASCII { return value < 0x20 || value == 0x7F }
         return switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned: true

@@ -25,9 +25,10 @@ extension Duration {
         return pause
     }
 
-    /// The length for people: `250 ms`, `1.5 s`, `60 s`, `5 min`, `3 h`, `4 days`.
+    /// The length for people: `250 ms`, `1.5 s`, `60 s`, `5 min`, `3 h`, `4 days`; an age below zero, as after the clock
+    /// was set, is `0 ms`.
     public var spoken: String {
-        let milliseconds = milliseconds
+        let milliseconds = max(0, milliseconds)
         if milliseconds < 1000 { return "\(milliseconds) ms" }
         switch milliseconds / 60_000 {
         case ..<5: break

@@ -32,6 +32,11 @@ public struct HostName: Equatable, Sendable {
         self.port = Int(port)
     }
 
+    /// Returns a host and its port as a URL has them, an IPv6 address in brackets.
+    public static func authority(_ host: String, port: Int?) -> String {
+        (host.contains(":") ? "[\(host)]" : host) + (port.map { ":\($0)" } ?? "")
+    }
+
     /// Whether a text can be a host name or an address, without a port.
     public static func isPossible(_ text: some StringProtocol) -> Bool {
         guard !text.isEmpty, text.utf8.count <= 253 else { return false }

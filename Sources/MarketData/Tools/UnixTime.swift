@@ -8,4 +8,9 @@ public enum UnixTime {
     public static func bounded(_ milliseconds: Int64) -> Int64 {
         min(max(milliseconds, possible.lowerBound), possible.upperBound)
     }
+
+    /// Whether a time of an event is so large that it must be in nanoseconds. The threshold is in the year 1973 as
+    /// nanoseconds, and some three million years away as milliseconds.
+    @inlinable
+    public static func isNanoseconds(_ time: Int64) -> Bool { time >= 100_000_000_000_000_000 }
 }

@@ -39,7 +39,7 @@ struct BarHistory: Sendable {
         let reading = AggregateRequest.read(request)
         let isForTicks = ["/v3/trades/", "/v3/quotes/"].contains { request.path.hasPrefix($0) }
         guard reading != .elsewhere || isForTicks else { return nil }
-        guard keys.admits(request.key ?? "") else { return .fault(401, "Unknown API Key") }
+        guard keys.admits(request.key ?? "") else { return .unknownKey }
         switch reading {
         case .elsewhere: return .fault(403, "a relay serves only bars, not trades or quotes")
         case .fault(let text): return .fault(400, text)

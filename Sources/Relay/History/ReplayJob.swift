@@ -216,13 +216,15 @@ struct ReplayJob: Sendable {
                 try await buffer.read(stream, after: after, through: through, limit: Self.step)
             }
             let lost = run.end - after - Int64(run.batch.count)
-            if lost > 0 { await tell("replay_gap", "\(lost) \(stream.rawValue) are no longer in the buffer") }
-            let frames = pack(run.batch, times, &progress)
+            if lost > 0 {
+                await tell(
+                    "replay_gap", "\(stream.counted(lost)) \(lost == 1 ? "is" : "are") no longer in the buffer")
+            }
+            var frames = pack(run.batch, times, &progress)
             let events = frames.events
+            let part = frames.take()
             progress.places[stream] = run.end
             progress.events += events
-            var rest = frames
-            let part = rest.take()
             let wanted = await hub.ask { [id] in $0.send(part, events: events, of: id) } ?? []
             guard !wanted.isEmpty else { throw Unwanted() }
             if wanted.count != progress.subscriptions.channels.count { progress.want(wanted) }

@@ -26,8 +26,8 @@ struct PriorLosses: Sendable, Equatable {
             database,
             sql: """
                 SELECT stream, reason, from_ms, to_ms, first_seq, last_seq, count FROM drops
-                WHERE reason IN (?, ?) AND first_seq IS NOT NULL ORDER BY at_us DESC LIMIT \(Self.most)
-                """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
+                WHERE \(DropReason.concernsSuccessor) ORDER BY at_us DESC LIMIT \(Self.most)
+                """)
         guard let lost else { return }
         for row in lost.map(Cells.init) {
             guard let stream = row["stream"].flatMap({ EventStream(rawValue: $0) }),

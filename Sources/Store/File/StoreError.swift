@@ -14,6 +14,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case notReadable
         /// A file is where the data directory should be.
         case notDirectory
+        /// The file's name is a symbolic link.
+        case linked
         /// The file system has no room.
         case diskFull
         /// The buffer has no room and takes nothing new.
@@ -65,7 +67,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isRetryable: Bool {
         switch reason {
         case .inUse, .notWritable, .notReadable, .diskFull, .full, .inputOutput, .busy, .changing, .pinned: true
-        case .notDirectory, .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid, .statement:
+        case .notDirectory, .linked, .damaged, .foreign, .schemaTooNew, .missing, .closed, .sequenceAhead, .invalid,
+            .statement:
             false
         }
     }
@@ -86,6 +89,7 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .notWritable: "it is not writable"
         case .notReadable: "this user may not read it"
         case .notDirectory: "it is not a directory"
+        case .linked: "it is a symbolic link"
         case .diskFull: "the disk is full"
         case .full: "it has no room and takes nothing new (BUFFER_FULL_POLICY=reject-new)"
         case .inputOutput: "the disk reports an error"
@@ -110,6 +114,8 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case .notWritable: "check the owner, permissions and mount options of the file or directory"
         case .notReadable: "run the command as the collector's user, or with sudo"
         case .notDirectory: "set EDGETICK_DATA_DIR to the directory that holds the files"
+        case .linked:
+            "set EDGETICK_DATA_DIR to the directory of the file itself, or make a link to that directory instead"
         case .diskFull: "make room on the file system, or lower BUFFER_MAX_BYTES"
         case .full: "upload what waits in it, make room on the disk, or raise BUFFER_MAX_BYTES"
         case .inputOutput: "check the disk and the kernel's log"

@@ -48,6 +48,26 @@ struct StoreFile: Sendable {
         }
     }
 
+    /// Refuses a name that is a symbolic link: SQLite keeps its log beside the file that the link leads to, where a log
+    /// that is removed isn't noticed and no lock keeps another collector away.
+    ///
+    /// - Throws: `.linked`.
+    func refuseLink() throws(StoreError) {
+        if isLink { throw StoreError(.linked, operation: "open", path: path) }
+    }
+
+    /// The file that the name leads to if it is a symbolic link: the log is there. Otherwise, this one.
+    var followed: StoreFile {
+        guard isLink, let whole = realpath(path, nil) else { return self }
+        defer { free(whole) }
+        return StoreFile(path: String(cString: whole), kind: kind)
+    }
+
+    private var isLink: Bool {
+        var information = stat()
+        return lstat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFLNK
+    }
+
     /// The error for a bad file.
     func unusable(_ why: String, to operation: String) -> StoreError {
         StoreError(why == StoreFile.foreign ? .foreign : .damaged, operation: operation, path: path, underlying: why)
@@ -84,10 +104,16 @@ struct StoreFile: Sendable {
     /// Returns the paths of the files set aside that are still there, sorted; none if the directory can't be read.
     func filesSetAside() -> [String] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-        let beginnings = LocalFile.allCases.map { $0.rawValue + StoreFile.badMark }
-        return names.filter { $0.hasSuffix(".sqlite") && beginnings.contains(where: $0.hasPrefix) }
-            .map { "\(directory)/\($0)" }.sorted()
+        return names.filter { StoreFile.isNameOfSetAside($0) }.map { "\(directory)/\($0)" }.sorted()
     }
+
+    private static func isNameOfSetAside(_ name: some StringProtocol) -> Bool {
+        name.hasSuffix(".sqlite")
+            && LocalFile.allCases.contains { name.hasPrefix($0.rawValue + StoreFile.badMark) }
+    }
+
+    /// Whether the file's name is that of a file set aside.
+    var isSetAside: Bool { StoreFile.isNameOfSetAside(path.split(separator: "/").last ?? "") }
 
     /// Moves the file and its log to a new name, so that they can be examined and repaired later, and returns it.
     func setAside(now seconds: Int64) throws(StoreError) -> String {

@@ -1,18 +1,4 @@
-/// What a group is: `definition_groups.type`.
-public enum GroupType: String, Sendable, Hashable, CaseIterable, Codable {
-    /// A list that somebody chose.
-    case universe = "UNIVERSE"
-    /// An exchange-traded fund's holdings.
-    case etf = "ETF"
-    /// An investment theme.
-    case theme = "THEME"
-    /// A sector of the market.
-    case sector = "SECTOR"
-    /// A segment of the market.
-    case segment = "SEGMENT"
-    /// Anything else.
-    case custom = "CUSTOM"
-}
+public import MarketData
 
 /// Where a group came from.
 public enum GroupOrigin: String, Sendable, Hashable, CaseIterable, Codable {

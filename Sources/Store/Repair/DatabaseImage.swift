@@ -51,8 +51,8 @@ final class DatabaseImage {
         let highest = max(log.places.keys.max() ?? 0, log.pageCount)
         pageCount = max(inFile, highest)
         let expected = log.pageCount > 0 ? log.pageCount : found?.pageCount ?? 0
-        let missing = (1...max(1, expected)).lazy.filter { [log] in $0 > inFile && log.places[$0] == nil }
-        isCut = expected > inFile && missing.first != nil || fileBytes % Int64(size) != 0
+        let missing = expected > inFile ? (inFile + 1...expected).first { [log] in log.places[$0] == nil } : nil
+        isCut = missing != nil || fileBytes % Int64(size) != 0
     }
 
     deinit {

@@ -42,6 +42,8 @@ public enum FileRepair {
     ) throws(StoreError) -> RepairReport {
         var given = StoreFile(path: named, kind: kind)
         guard given.inode != nil else { throw StoreError(.missing, operation: "repair", path: named) }
+        // No collector uses a buffer through a link.
+        if kind == .ticks { given = given.followed }
         // Under another name it is still the file that a collector uses, with its lock and its log.
         var live = StoreFile(kind, in: given.directory)
         if !live.isSame(as: given), let whole = wholePath(named) {
@@ -96,6 +98,12 @@ public enum FileRepair {
         }
         report.output = target.path
         report.outcome = .repaired
+        // The file that is reported as set aside from now on, if it is in a data directory.
+        let damaged = StoreFile(path: report.setAside ?? path, kind: kind)
+        if damaged.isSetAside {
+            damaged.noteRepaired(as: target)
+            report.toMoveAway = damaged.path
+        }
         return report
     }
 

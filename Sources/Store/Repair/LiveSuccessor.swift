@@ -35,9 +35,8 @@ struct LiveSuccessor {
                 let drops = try Row.fetchAll(
                     database,
                     sql: """
-                        SELECT stream, reason, first_seq, last_seq FROM drops
-                        WHERE reason IN (?, ?) AND first_seq IS NOT NULL
-                        """, arguments: [DropReason.fileSetAside.rawValue, DropReason.upstreamLost.rawValue])
+                        SELECT stream, reason, first_seq, last_seq FROM drops WHERE \(DropReason.concernsSuccessor)
+                        """)
                 return (isNamed, drops)
             }
         }

@@ -55,6 +55,8 @@ public struct RepairReport: Sendable, Equatable {
     public var output: String?
     /// The new path of the damaged file, if the fresh one took its place.
     public var setAside: String?
+    /// The damaged file, if it is reported as set aside until it is moved away.
+    public var toMoveAway: String?
     /// The damaged file's identifier.
     public var id: String?
     /// The fresh file's identifier.

@@ -53,8 +53,9 @@ struct Salvage {
             guard row.values.count == 5, case .text(let type) = row.values[0], case .text(let name) = row.values[1],
                 case .integer(let root) = row.values[3], String(decoding: type, as: UTF8.self) == "table",
                 let root = UInt32(exactly: root)
-            else { return }
+            else { return true }
             found[String(decoding: name, as: UTF8.self)] = root
+            return true
         }
         roots = found
     }
@@ -65,7 +66,7 @@ struct Salvage {
         walk.begin()
         let root = roots[name] ?? target.layout.usualRoot
         if target.layout.isWithoutRowid {
-            try walk.index(root) { row throws(StoreError) in try target.add(row) }
+            try walk.index(root) { row throws(StoreError) in _ = try target.add(row) }
         } else {
             try walk.table(root) { row throws(StoreError) in try target.add(row) }
         }
@@ -96,7 +97,8 @@ struct Salvage {
         marks = found
     }
 
-    /// Copies the streams' rows: along their trees, then from pages that no tree leads to.
+    /// Copies the streams' rows: along their trees, then from pages that no tree leads to. The fresh file must have the
+    /// drops already: they say which numbers have no row.
     mutating func copyEvents(into database: Database) throws {
         var targets: [EventStream: SalvageTarget] = [:]
         var read = 0
@@ -112,18 +114,26 @@ struct Salvage {
             try walk.table(roots[stream.rawValue] ?? target.layout.usualRoot) { [progress] row throws(StoreError) in
                 guard EventRecord.isRow(row, of: stream) else {
                     wrong += 1
-                    return
+                    return false
                 }
                 seen += 1
                 if seen % 4096 == 0 { progress(min(read + seen / 32, total), total) }
                 if row.rowid > first { try target.add(row) }
+                return true
             }
             read += seen / 32
             unreached[stream] = walk.damaged
             if wrong > 0 { unreached[stream]?.append(.min ... .max) }
             unreadable[stream] = wrong
         }
-        if isOutdated || unreached.values.contains(where: { !$0.isEmpty }) { try copyStrays(into: targets) }
+        var missing = unreached
+        for stream in streams {
+            // A link that leads to the wrong page may leave out rows without any sign of damage.
+            missing[stream, default: []] += try holes(in: stream, database)
+        }
+        if isOutdated || missing.values.contains(where: { !$0.isEmpty }) {
+            try copyStrays(of: missing.mapValues(SequenceSpans.init), into: targets)
+        }
         for stream in streams {
             tables.append(
                 .init(name: stream.rawValue, kept: targets[stream]?.kept ?? 0, unreadable: unreadable[stream] ?? 0))
@@ -131,20 +141,31 @@ struct Salvage {
         progress(total, total)
     }
 
-    /// Copies rows from leaves that no tree leads to any more.
+    /// The numbers that no row of a stream has so far, although nothing explains that.
+    private func holes(in stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        let first = try Int64.fetchOne(database, sql: "SELECT min(seq) FROM \(stream.rawValue)")
+        let marks = self.marks[stream] ?? UploadMarks(deleted: max(0, (first ?? 1) - 1))
+        return try SequenceSpans.unexplained(in: stream, marks, database)
+    }
+
+    /// Copies missing rows from leaves that no tree leads to any more.
     ///
     /// A freed page still holds its old rows. Those were deleted from the head, so they are not beyond the mark and are
     /// left out; only a row that a retry moved may come back under its old number as well. Rows never change, so any copy
     /// of a row is the row.
-    private mutating func copyStrays(into targets: [EventStream: SalvageTarget]) throws {
+    private mutating func copyStrays(
+        of missing: [EventStream: SequenceSpans], into targets: [EventStream: SalvageTarget]
+    ) throws {
         markFree()
+        // A copy, so that overflow pages of tables that are copied later don't count as reached.
+        var walk = walk
         for number in 2...max(2, image.pageCount) where Int(number) < walk.reached.count && !walk.reached[Int(number)] {
             guard let bytes = image.page(number),
                 let page = TreePage(bytes, number: number, usableBytes: image.usableBytes), page.kind == .leafTable
             else { continue }
             for row in walk.rows(of: page) {
                 guard let stream = EventRecord.stream(of: row), row.rowid > marks[stream]?.deleted ?? 0,
-                    isOutdated || unreached[stream]?.contains(where: { $0.contains(row.rowid) }) == true
+                    isOutdated || missing[stream]?.cover(row.rowid...row.rowid) == true
                 else { continue }
                 try targets[stream]?.add(row)
             }

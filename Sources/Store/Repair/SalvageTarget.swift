@@ -13,12 +13,14 @@ final class SalvageTarget {
         self.database = database
     }
 
-    /// Inserts a row. Columns that were added to the table since it was written come last, and get their defaults.
-    func add(_ row: TreeWalk.Row) throws(StoreError) {
+    /// Inserts a row, and returns whether the table can hold it. Columns that were added to the table since it was
+    /// written come last, and get their defaults.
+    @discardableResult
+    func add(_ row: TreeWalk.Row) throws(StoreError) -> Bool {
         let count = row.values.count
         guard count > 0, count <= layout.columns.count else {
             refused += 1
-            return
+            return false
         }
         let statement = try statement(count)
         let values = row.values.enumerated().map { index, value -> any StatementBinding in
@@ -32,10 +34,12 @@ final class SalvageTarget {
         }
         do throws(StoreError) {
             kept += try statement.run(values)
+            return true
         } catch {
             // The table's constraints reject a value. Any other error, such as the disk's, ends the repair.
             guard error.reason == .statement else { throw error }
             refused += 1
+            return false
         }
     }
 

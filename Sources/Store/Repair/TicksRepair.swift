@@ -22,10 +22,9 @@ struct TicksRepair {
     /// Fills the fresh file, in the caller's transaction.
     func fill(_ salvage: inout Salvage, _ report: inout RepairReport) throws {
         try salvage.readMarks(database)
-        try salvage.copy("buffer", into: database)
+        for table in ["buffer", "drops"] { try salvage.copy(table, into: database) }
         try salvage.copyEvents(into: database)
-        for table in ["gaps", "gap_fills", "reconciled", "drops", "dead_letters", "incidents", "predecessors", "moves"]
-        {
+        for table in ["gaps", "gap_fills", "reconciled", "dead_letters", "incidents", "predecessors", "moves"] {
             try salvage.copy(table, into: database)
         }
         guard try identify(&report) else {
@@ -140,21 +139,10 @@ struct TicksRepair {
 
     /// The holes in a stream's numbers that were not there before the damage.
     private func losses(of stream: EventStream, _ marks: UploadMarks) throws -> [RepairReport.Loss] {
-        let table = stream.rawValue
-        var holes: [ClosedRange<Int64>] = []
-        var previous = marks.deleted
-        let rows = try Row.fetchCursor(database, sql: "SELECT seq FROM \(table) ORDER BY seq")
-        while let row = try rows.next() {
-            let sequence: Int64 = row[0]
-            if sequence > previous + 1 { holes.append(previous + 1...sequence - 1) }
-            previous = sequence
-        }
-        if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
-        let accounted = SequenceSpans(try SequenceSpans.dropped(of: stream, database))
-        let fresh = holes.filter { !accounted.cover($0) }
-        return try fresh.prefix(Self.mostLosses).map { hole in
-            let isLast = fresh.count > Self.mostLosses && hole == fresh[Self.mostLosses - 1]
-            return try loss(stream, hole.lowerBound...(isLast ? fresh[fresh.count - 1].upperBound : hole.upperBound))
+        let holes = try SequenceSpans.unexplained(in: stream, marks, database)
+        return try holes.prefix(Self.mostLosses).map { hole in
+            let isLast = holes.count > Self.mostLosses && hole == holes[Self.mostLosses - 1]
+            return try loss(stream, hole.lowerBound...(isLast ? holes[holes.count - 1].upperBound : hole.upperBound))
         }
     }
 

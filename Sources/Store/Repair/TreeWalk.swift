@@ -1,6 +1,7 @@
 /// Reads the rows of trees page by page, skips what is damaged and remembers which rows that affects.
 ///
-/// Every page is read once: a link to a page that was seen before is damage.
+/// A link to a page that was seen before is damage, unless that was a leaf that seemed out of place. Other pages are read
+/// once, so the walk ends.
 struct TreeWalk {
     /// A row of a table, or of a WITHOUT ROWID table, which has no number.
     struct Row {
@@ -45,38 +46,56 @@ struct TreeWalk {
         return page
     }
 
-    /// Passes the rows of a table's tree, which begins at a page, to `body` in the order of their numbers.
+    /// Passes the rows of a table's tree, which begins at a page, to `body` in the order of their numbers. `body` returns
+    /// whether a row belongs to the table.
     mutating func table(
         _ number: UInt32, after low: Int64 = .min, through high: Int64 = .max, depth: Int = 0,
-        _ body: (Row) throws(StoreError) -> Void
+        _ body: (Row) throws(StoreError) -> Bool
     ) throws(StoreError) {
         guard let page = open(number, .innerTable, .leafTable, depth: depth) else { return lose(low, high) }
-        guard page.kind == .innerTable else { return try leaf(page, after: low, through: high, body) }
+        guard page.kind == .innerTable else { return try leaf(page, number, after: low, through: high, body) }
+        if page.isDamaged { lose(low, high) }
         var from = low
         for cell in page.cells {
-            let child = page.bytes.bigEndian32(at: cell)
-            guard let key = TreePage.varint(page.bytes, at: cell + 4)?.value, key > from, key <= high else {
-                // The key is wrong, so the child's range is unknown, except that it ends before the next key.
+            let found = TreePage.varint(page.bytes, at: cell + 4)?.value
+            guard let key = found, key > from, key <= high else {
+                // This key is wrong, or an earlier one, or one above this page: any number may be out of reach.
                 faults += 1
-                lose(from, high)
+                lose(.min, max(high, found ?? high))
                 continue
             }
-            try table(child, after: from, through: key, depth: depth + 1, body)
+            try table(page.bytes.bigEndian32(at: cell), after: from, through: key, depth: depth + 1, body)
             from = key
         }
-        if page.isDamaged { lose(from, high) }
         if let last = page.last { try table(last, after: from, through: high, depth: depth + 1, body) }
     }
 
     private mutating func leaf(
-        _ page: TreePage, after low: Int64, through high: Int64, _ body: (Row) throws(StoreError) -> Void
+        _ page: TreePage, _ number: UInt32, after low: Int64, through high: Int64,
+        _ body: (Row) throws(StoreError) -> Bool
     ) throws(StoreError) {
-        let rows = self.rows(of: page).filter { $0.rowid > low && $0.rowid <= high }
-        if rows.count < page.cells.count || page.isDamaged {
+        let rows = self.rows(of: page)
+        let expected = rows.filter { $0.rowid > low && $0.rowid <= high }
+        // Only a table without rows has an empty leaf, and that is its root.
+        let isStray = page.cells.isEmpty && (low > .min || high < .max)
+        if expected.count < page.cells.count || page.isDamaged || isStray {
             faults += 1
             lose(low, high)
         }
-        for row in rows { try body(row) }
+        var isMisplaced = expected.isEmpty
+        for row in expected {
+            if try !body(row) { isMisplaced = true }
+        }
+        // Rows that follow one another are right even outside the range: then a key or a link above the page is wrong.
+        for (row, next) in zip(rows, rows.dropFirst()) {
+            guard row.rowid < next.rowid, row.rowid == next.rowid - 1, row.rowid <= low || next.rowid > high else {
+                continue
+            }
+            damaged.append(row.rowid...next.rowid)
+            isMisplaced = true
+        }
+        // The right link may still come; otherwise the page is one that no tree leads to.
+        if isMisplaced { reached[Int(number)] = false }
     }
 
     /// Returns the rows of a leaf in the order of their numbers, without those that contradict their neighbours.
@@ -143,7 +162,9 @@ struct TreeWalk {
         return payload
     }
 
+    /// Notes that the rows after one number and through another can't be reached; from `.min` on, all of them.
     private mutating func lose(_ low: Int64, _ high: Int64) {
-        damaged.append((low == .min ? .min : low + 1)...max(high, low == .min ? .min : low + 1))
+        let first = low == .min || low == .max ? low : low + 1
+        damaged.append(first...max(high, first))
     }
 }

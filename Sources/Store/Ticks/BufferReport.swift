@@ -67,6 +67,8 @@ public struct BufferReport: Sendable, Equatable {
     public var incidents: [String]
     /// Paths of damaged or foreign files that were set aside and are still in the data directory.
     public var setAside: [String]
+    /// The repaired files of those that were repaired, by path.
+    public var repairedFiles: [String: RepairedFile]
 
     /// The process of the collector that holds the buffer; `nil` if none does.
     public var collectorProcess: Int32? { holder.flatMap { $0.isCollecting ? $0.processID : nil } }
@@ -99,6 +101,7 @@ public struct BufferReport: Sendable, Equatable {
         fileBytes = StoreFile.size(of: file.path)
         walBytes = StoreFile.size(of: file.path + "-wal")
         setAside = file.filesSetAside()
+        repairedFiles = file.repairedFiles(of: setAside)
         streams = [:]
         for stream in EventStream.inFile(ofVersion: schemaVersion) {
             streams[stream] = try BufferReport.stream(stream, contents, database)

@@ -76,6 +76,8 @@ public struct BufferStatistics: Sendable, Equatable {
     /// Paths of damaged or foreign files that were set aside, by this process or an earlier one, and are still in the
     /// data directory.
     public var setAside: [String] = []
+    /// The repaired files of those that were repaired, by path.
+    public var repairedFiles: [String: RepairedFile] = [:]
 
     /// Makes the statistics of an empty buffer.
     public init() {

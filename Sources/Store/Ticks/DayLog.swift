@@ -25,7 +25,8 @@ public enum DayLog {
         directory: String, symbols: Set<Symbol>, starts: Range<Int64>
     ) throws(StoreError) -> [Symbol: [DayBar]] {
         try GapLog.reading(directory) { database in
-            let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
+            let earliest = ReceiptOrder.earliest(ofEventsFrom: starts.lowerBound)
+            let first = try GapLog.sequence(receivedFrom: earliest, database)
             let bars = try PreparedStatement(
                 reading: """
                     SELECT seq, start_ms, symbol, open, high, low, close, volume, vwap FROM bars
@@ -67,7 +68,8 @@ public enum DayLog {
     /// Returns the symbols with minute bars that start within a span.
     public static func symbols(directory: String, starts: Range<Int64>) throws(StoreError) -> [Symbol] {
         try GapLog.reading(directory) { database in
-            let first = try GapLog.sequence(receivedFrom: (starts.lowerBound - 86_400_000) * 1000, database)
+            let earliest = ReceiptOrder.earliest(ofEventsFrom: starts.lowerBound)
+            let first = try GapLog.sequence(receivedFrom: earliest, database)
             return try String.fetchAll(
                 database,
                 sql: """

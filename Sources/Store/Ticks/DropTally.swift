@@ -26,9 +26,18 @@ enum DropReason: String, Sendable, CaseIterable {
     /// this only says that no row has the number any more.
     case requeued
 
-    /// SQL that selects the rows of `drops` whose numbers are exactly those of rows that upstream refused. A span that
-    /// counts fewer rows than it has numbers comes from a version that joined them.
-    static let namesRefused = "reason = '\(discarded.rawValue)' AND count = last_seq - first_seq + 1"
+    /// SQL that selects the first and the last number of each run of a stream's rows that upstream refused, among those
+    /// after ?1 and through ?2: dead letters, and those that were discarded. A discarded span that counts fewer rows than
+    /// it has numbers comes from a version that joined them.
+    static func refused(_ stream: EventStream) -> String {
+        """
+        SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
+        WHERE stream = '\(stream.rawValue)' AND seq > ?1 AND seq <= ?2
+        UNION ALL SELECT first_seq, last_seq FROM drops
+        WHERE stream = '\(stream.rawValue)' AND last_seq > ?1 AND first_seq <= ?2
+        AND reason = '\(discarded.rawValue)' AND count = last_seq - first_seq + 1
+        """
+    }
 
     /// SQL that selects the rows of `drops` that span only numbers under which upstream never had a row, or whose rows
     /// are counted as lost already.
@@ -36,6 +45,11 @@ enum DropReason: String, Sendable, CaseIterable {
         (reason = '\(requeued.rawValue)'
         OR reason <> '\(upstreamLost.rawValue)' AND count = last_seq - first_seq + 1)
         """
+
+    /// SQL that selects the rows of `drops` that still matter in a file that continues this one's numbering: which rows
+    /// waited when an earlier file was set aside, and which upstream lost.
+    static let concernsSuccessor =
+        "(reason IN (\([fileSetAside, upstreamLost].map(\.rawValue).sqlList)) AND first_seq IS NOT NULL)"
 
     /// SQL that selects the rows of a stream after ?1 and through ?2 that upstream may have refused: their dead letters
     /// had to make room, and it is known only between which rows of a symbol those were.

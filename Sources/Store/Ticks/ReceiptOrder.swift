@@ -72,6 +72,10 @@ enum ReceiptOrder {
         return place
     }
 
+    /// Returns a time, in microseconds since the Unix epoch, before which no event was received that happened at a time
+    /// in milliseconds or later: events are received after they happen, and the clock may have been wrong by a day.
+    static func earliest(ofEventsFrom milliseconds: Int64) -> Int64 { TickHistory.microseconds(milliseconds) - day }
+
     /// How far events may be ahead of their receipt without a clock that was behind, in microseconds.
     private static let tolerance: Int64 = 60_000_000
     private static let day: Int64 = 86_400_000_000

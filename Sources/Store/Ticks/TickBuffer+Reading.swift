@@ -33,15 +33,8 @@ extension TickBuffer {
         of stream: EventStream, after: Int64, through: Int64
     ) async throws(StoreError) -> [ClosedRange<Int64>] {
         try await whileOpen(reader).ask { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT seq AS first_seq, seq AS last_seq FROM dead_letters
-                    WHERE stream = ?1 AND seq > ?2 AND seq <= ?3
-                    UNION ALL SELECT first_seq, last_seq FROM drops
-                    WHERE stream = ?1 AND last_seq > ?2 AND first_seq <= ?3 AND \(DropReason.namesRefused)
-                    """, arguments: [stream.rawValue, after, through]
-            ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+            try Row.fetchAll(database, sql: DropReason.refused(stream), arguments: [after, through])
+                .compactMap { Cells($0).sequences("first_seq", "last_seq") }
         }
     }
 

@@ -99,7 +99,9 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
         id = opened.identity.id
         previousLife = opened.previousLife
         self.file = file
-        board = Board(opened, setAside: file.filesSetAside())
+        let setAside = file.filesSetAside()
+        board = Board(opened, setAside: setAside)
+        board.update { $0.repairedFiles = file.repairedFiles(of: setAside) }
         handOver = HandOver(limit: options.queueBytes, interval: options.commitInterval)
         reader = TickReader(
             file: file, board: board, handOver: handOver, commitsAreDurable: options.synchronous == .full)
@@ -119,7 +121,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     /// ``Options/makesFile`` is off. After a crash, SQLite's recovery runs here by itself. Blocks on the disk.
     ///
     /// - Throws: `.inUse` with the process that holds the buffer; `.schemaTooNew`, `.damaged`, `.foreign` and `.missing`,
-    ///   with nothing changed; `.notWritable`, `.diskFull`, `.inputOutput`.
+    ///   with nothing changed; `.linked`, `.notWritable`, `.diskFull`, `.inputOutput`.
     public static func open(
         directory: String, options: Options, logger: Logger
     ) throws(StoreError) -> TickBuffer {
@@ -127,6 +129,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
             throw StoreError(.invalid, operation: "open the buffer", underlying: "limits must be greater than 0")
         }
         let file = StoreFile(.ticks, in: directory)
+        try file.refuseLink()
         // Before the directory and the lock are made: a mistyped path must leave nothing behind.
         if !options.isCollecting { try file.check(to: "open", mayBeFresh: options.makesFile) }
         try StoreFile.makeDirectory(directory)

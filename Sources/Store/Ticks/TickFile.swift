@@ -391,12 +391,16 @@ final class TickFile {
 
     private func logDrops(_ count: Int64, stream: EventStream) {
         guard let times = problems.occurred(.dropping, "\(stream)", now: .now()) else { return }
-        logger.error(
-            "the buffer is full and drops its oldest rows that wait for upload",
-            metadata: [
-                "stream": "\(stream.rawValue)", "rows": "\(count)", "steps": "\(times)", "path": "\(file.path)",
-                "limit": "\(options.maximumBytes)",
-            ])
+        var metadata: Logger.Metadata = [
+            "stream": "\(stream.rawValue)", "rows": "\(count)", "steps": "\(times)", "path": "\(file.path)",
+        ]
+        if board.current.state == .diskFull {
+            logger.error(
+                "the disk is full, so the buffer drops its oldest rows that wait for upload", metadata: metadata)
+        } else {
+            metadata["limit"] = "\(options.maximumBytes)"
+            logger.error("the buffer is full and drops its oldest rows that wait for upload", metadata: metadata)
+        }
     }
 
     /// Returns the stream, among those that qualify, whose first row was received first.
@@ -547,7 +551,9 @@ final class TickFile {
     /// Lowers acknowledgements to where the ledger upstream is: a server without its last transactions, a standby or a
     /// restored backup, took the other's place. Ledger and rows are one transaction, so everything after the ledger's
     /// mark is sent again.
-    func agree(with ledger: [EventStream: Int64]) {
+    ///
+    /// - Parameter asked: The streams whose rows a person wants sent again; upstream need not have lost any of them.
+    func agree(with ledger: [EventStream: Int64], asked: Set<EventStream>) {
         for (stream, uploaded) in ledger {
             let marks = board.current[stream].marks
             guard uploaded < marks.acknowledged else { continue }
@@ -566,17 +572,28 @@ final class TickFile {
                 carried.drops.addUnknown(stream, .upstreamLost, sequences: span, count: rows)
                 count += rows
             }
-            let detail =
-                "\(stream.rawValue): upstream now has only the rows through \(uploaded), but had confirmed those "
-                + "through \(marks.acknowledged)"
-            carried.incidents.append(Incident("upstream went back", detail: detail))
-            logger.error(
-                "the database lost rows that it had confirmed; those that are still in the buffer are sent again",
-                metadata: [
-                    "stream": "\(stream.rawValue)", "upstream": "\(uploaded)",
-                    "confirmed": "\(marks.acknowledged)", "sent_again": "\(marks.acknowledged - gone)",
-                    "lost": "\(count)",
-                ])
+            var metadata: Logger.Metadata = [
+                "stream": "\(stream.rawValue)", "confirmed": "\(marks.acknowledged)",
+                "sent_again": "\(marks.acknowledged - gone)", "lost": "\(count)",
+            ]
+            if asked.contains(stream) {
+                let detail =
+                    "\(stream.rawValue): rows from \(uploaded + 1) on are sent again, as a person has asked; upstream "
+                    + "had confirmed those through \(marks.acknowledged)"
+                carried.incidents.append(Incident("rows sent again", detail: detail))
+                metadata["from"] = "\(uploaded + 1)"
+                logger.notice(
+                    "rows that the database had confirmed are sent again, as a person has asked", metadata: metadata)
+            } else {
+                let detail =
+                    "\(stream.rawValue): upstream now has only the rows through \(uploaded), but had confirmed those "
+                    + "through \(marks.acknowledged)"
+                carried.incidents.append(Incident("upstream went back", detail: detail))
+                metadata["upstream"] = "\(uploaded)"
+                logger.error(
+                    "the database lost rows that it had confirmed; those that are still in the buffer are sent again",
+                    metadata: metadata)
+            }
         }
     }
 
@@ -715,7 +732,11 @@ final class TickFile {
     /// Publishes which bad files are in the data directory: a person may have moved some away.
     func noteFilesSetAside() {
         let paths = file.filesSetAside()
-        board.update { $0.setAside = paths }
+        let repaired = file.repairedFiles(of: paths)
+        board.update {
+            $0.setAside = paths
+            $0.repairedFiles = repaired
+        }
     }
 
     /// Publishes how large the files are, and what became of gaps if that may have changed.

@@ -18,8 +18,7 @@ extension TickHistory {
     ) throws(StoreError) -> MinuteReading {
         try reading { connection in
             var found = MinuteReading()
-            // A bar is received after its window; the clock may have been wrong by a day.
-            let earliest = (starts.lowerBound - 86_400_000) * 1000
+            let earliest = ReceiptOrder.earliest(ofEventsFrom: starts.lowerBound)
             found.isComplete = try walk(connection, .bars, pace: pace) { database, range in
                 let received = try ReceiptOrder.receipt(.bars, through: range.upperBound, database)
                 if let received, received < earliest { return false }

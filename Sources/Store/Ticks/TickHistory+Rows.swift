@@ -107,10 +107,8 @@ extension TickHistory {
     }
 
     private static func columns(of stream: EventStream, _ connection: DatabaseQueue) throws -> String {
-        try connection.read { database in
-            let present = Set(try database.columns(in: stream.rawValue).map(\.name))
-            return stream.columns.map { present.contains($0.name) ? $0.name : "NULL" }.joined(separator: ", ")
-        }
+        let version = try connection.read { try Int.fetchOne($0, sql: "PRAGMA user_version") }
+        return stream.selection(inFileOfVersion: version ?? 0)
     }
 
     /// Returns the range of rows that may be of events from a time on.
@@ -266,12 +264,12 @@ extension TickHistory {
         return oldest.map { $0 / 1000 } ?? .max
     }
 
-    /// Returns the first row that may be of an event from a time on: events are received after they happen, and the
-    /// clock may have been wrong by a day.
+    /// Returns the first row that may be of an event from a time on.
     private static func firstRow(
         of stream: EventStream, in bounds: ClosedRange<Int64>, near time: Int64, _ database: Database
     ) throws -> Int64 {
-        try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: microseconds(time) - 86_400_000_000, database)
+        let earliest = ReceiptOrder.earliest(ofEventsFrom: time)
+        return try ReceiptOrder.first(of: stream, in: bounds, receivedFrom: earliest, database)
     }
 }
 

@@ -9,7 +9,12 @@ import MarketData
 final class TickWriter {
     /// Problems that are logged immediately and then every half minute.
     private enum Problem {
-        case writing, pinned
+        case writing, pinned, rejecting
+    }
+
+    /// What has no room for new events.
+    private enum Shortage {
+        case limit, disk
     }
 
     /// How many rows one transaction deletes: a few milliseconds.
@@ -74,7 +79,7 @@ final class TickWriter {
         file.take(&work)
         if let damage = work.damage, damage.generation == board.generation { file.setAside(because: damage.error) }
         work.damage = nil
-        if let ledger = work.notes.ledger { file.agree(with: ledger) }
+        if let ledger = work.notes.ledger { file.agree(with: ledger, asked: Set(work.notes.sentAgain.keys)) }
         while true {
             do {
                 if !file.isOpen, try file.reopen() {
@@ -229,7 +234,12 @@ final class TickWriter {
             room.hasRoom()
         }
         board.update { $0.usedBytes = used }
-        if options.fullPolicy == .rejectNew, used > wanted || room.isRefused(now: .now()) { reject(&work) }
+        guard options.fullPolicy == .rejectNew else { return }
+        if used > wanted {
+            reject(&work, because: .limit)
+        } else if room.isRefused(now: .now()) {
+            reject(&work, because: .disk)
+        }
     }
 
     /// Whether some rows can be deleted without a loss.
@@ -247,11 +257,20 @@ final class TickWriter {
 
     /// Counts new events as dropped and forgets them. Fetched events are not lost: whoever fetched them learns that
     /// there was no room.
-    private func reject(_ work: inout HandOver.Work) {
+    private func reject(_ work: inout HandOver.Work, because shortage: Shortage) {
         let lost = work.batches.filter { $0.source == .stream }
         for batch in lost { file.reject(batch) }
         let count = lost.reduce(0) { $0 + $1.count }
         board.update { $0.noRoom += Int64(count) }
+        if count > 0, let times = problems.occurred(.rejecting, "\(shortage)", now: .now()) {
+            var metadata: Logger.Metadata = ["events": "\(count)", "steps": "\(times)", "path": "\(file.path)"]
+            switch shortage {
+            case .limit:
+                metadata["limit"] = "\(options.maximumBytes)"
+                logger.error("the buffer is full and rejects new events", metadata: metadata)
+            case .disk: logger.error("the disk is full, so the buffer rejects new events", metadata: metadata)
+            }
+        }
         handOver.turnAway(work.batches.count { $0.source != .stream })
         work.batches = []
         work.events = 0
@@ -275,12 +294,12 @@ final class TickWriter {
             _ = try file.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
             guard options.fullPolicy == .rejectNew, let free = try file.usage()?.free, free < needed else { return }
             room.refused(now: .now())
-            reject(&work)
+            reject(&work, because: .disk)
         } catch {
             publishFailure(error)
             if options.fullPolicy == .rejectNew {
                 room.refused(now: .now())
-                reject(&work)
+                reject(&work, because: .disk)
             }
             if error.reason != .diskFull { file.closeAfterFailure() }
         }

@@ -25,11 +25,13 @@ public enum FileVerifier {
     /// - Throws: `.missing`, `.notReadable` if this user may not read it, `.inputOutput`. Damage is not an error but a
     ///   finding.
     public static func verify(
-        _ path: String, as kind: LocalFile, isQuick: Bool = false,
+        _ named: String, as kind: LocalFile, isQuick: Bool = false,
         progress: @escaping @Sendable (Progress) -> Void = { _ in }
     ) throws(StoreError) -> FileVerification {
+        let given = StoreFile(path: named, kind: kind)
+        let file = kind == .ticks ? given.followed : given
+        let path = file.path
         var result = FileVerification(path: path, kind: kind)
-        let file = StoreFile(path: path, kind: kind)
         guard file.inode != nil else { throw StoreError(.missing, operation: "verify", path: path) }
         result.holder = FileLock.holder(of: path + ".lock")?.processID
         let logBytes = StoreFile.size(of: path + "-wal")

@@ -19,30 +19,45 @@ struct SequenceSpans {
 
     /// Reads which of a stream's numbers `drops` says the file lacks.
     static func dropped(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
-        try Row.fetchAll(
-            database,
-            sql: """
-                SELECT first_seq, last_seq FROM drops
-                WHERE stream = ? AND first_seq IS NOT NULL AND \(DropReason.explainsHole)
-                """, arguments: [stream.rawValue]
-        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+        try drops(of: stream, where: DropReason.explainsHole, database)
     }
 
     /// Reads which of a stream's rows are counted as lost upstream.
     static func lostUpstream(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
-        try Row.fetchAll(
-            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND reason = ?",
-            arguments: [stream.rawValue, DropReason.upstreamLost.rawValue]
-        ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+        try drops(of: stream, where: "reason = '\(DropReason.upstreamLost.rawValue)'", database)
     }
 
     /// Reads which of a stream's numbers `drops` accounts for otherwise: upstream can't lose rows that it never had, nor
     /// those that have moved to other numbers.
     static func neverUpstream(of stream: EventStream, _ database: Database) throws -> [ClosedRange<Int64>] {
+        try drops(of: stream, where: DropReason.namesAbsent, database)
+    }
+
+    private static func drops(
+        of stream: EventStream, where condition: String, _ database: Database
+    ) throws -> [ClosedRange<Int64>] {
         try Row.fetchAll(
-            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND \(DropReason.namesAbsent)",
+            database, sql: "SELECT first_seq, last_seq FROM drops WHERE stream = ? AND \(condition)",
             arguments: [stream.rawValue]
         ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
+    }
+
+    /// Reads all rows of a stream to find the numbers after the deleted ones that no row has, although no drop explains
+    /// that.
+    static func unexplained(
+        in stream: EventStream, _ marks: UploadMarks, _ database: Database
+    ) throws -> [ClosedRange<Int64>] {
+        var holes: [ClosedRange<Int64>] = []
+        var previous = marks.deleted
+        let rows = try PreparedStatement(reading: "SELECT seq FROM \(stream.rawValue) ORDER BY seq", on: database)
+        try rows.forEach { row in
+            let sequence = row.integer(0) ?? previous
+            if sequence > previous + 1 { holes.append(previous + 1...sequence - 1) }
+            previous = sequence
+        }
+        if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
+        let accounted = SequenceSpans(try dropped(of: stream, database))
+        return holes.filter { !accounted.cover($0) }
     }
 
     /// The parts of a range that are not in the spans.

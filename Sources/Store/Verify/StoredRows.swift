@@ -30,20 +30,17 @@ public final class StoredRows {
         return run.batch
     }
 
-    /// Returns which rows of a stream upstream refused.
+    /// Returns which rows of a stream after one sequence and through another upstream refused.
     ///
     /// - Throws: `.damaged`, `.inputOutput`.
-    public func refusedRows(of stream: EventStream) throws(StoreError) -> [ClosedRange<Int64>] {
-        try handle.rows(
-            """
-            SELECT seq, seq FROM dead_letters WHERE stream = '\(stream.rawValue)' UNION ALL
-            SELECT first_seq, last_seq FROM drops WHERE stream = '\(stream.rawValue)'
-            AND first_seq <= last_seq AND \(DropReason.namesRefused)
-            """
-        ) { row -> ClosedRange<Int64>? in
-            guard let first = row.integer(0), let last = row.integer(1), first <= last else { return nil }
-            return first...last
-        }.compactMap(\.self)
+    public func refusedRows(
+        of stream: EventStream, after: Int64, through: Int64
+    ) throws(StoreError) -> [ClosedRange<Int64>] {
+        var found: [ClosedRange<Int64>] = []
+        try handle.statement(DropReason.refused(stream)).forEach([after, through]) { row in
+            if let first = row.integer(0), let last = row.integer(1), first <= last { found.append(first...last) }
+        }
+        return found
     }
 
     /// Returns which rows of a stream after one sequence and through another upstream may have refused: see

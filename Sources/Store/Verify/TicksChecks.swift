@@ -129,7 +129,7 @@ struct TicksChecks {
         if marks.acknowledged < 0 || marks.deletedThrough < 0 || (marks.first ?? 1) < 1 {
             result.find(.fault, .sequences, at: name, "a sequence is negative or 0", advice: FileVerifier.repairAdvice)
         }
-        let greatest = max(marks.last ?? 0, marks.deletedThrough)
+        let greatest = max(0, marks.last ?? 0, marks.deletedThrough)
         if marks.acknowledged > greatest { holes[stream, default: []].append(greatest + 1...marks.acknowledged) }
         guard let first = marks.first else { return }
         let deleted = max(0, marks.deletedThrough)

@@ -254,6 +254,11 @@ extension [HoldingsImport.Problem] {
     mutating func add(_ line: Int, _ consequence: HoldingsImport.Problem.Consequence, _ text: String) {
         append(.init(line: line, consequence: consequence, text: text))
     }
+
+    mutating func addWrongWeight(_ text: String, _ line: Int, of symbol: String) {
+        add(
+            line, .weightLeftOut, "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
+    }
 }
 
 extension HoldingsImport.Problem.Consequence {

@@ -93,9 +93,7 @@ struct HoldingsPreamble {
         case .none: return nil
         case .value(let value): return value
         case .malformed:
-            problems.add(
-                line, .weightLeftOut,
-                "the weight \(quoted(text)) is not a number; \(symbol) is taken without a weight")
+            problems.addWrongWeight(text, line, of: symbol)
             return nil
         }
     }

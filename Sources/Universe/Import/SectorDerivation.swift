@@ -34,6 +34,8 @@ public struct SectorDerivation: Sendable, Equatable {
 
     /// The sector and industry of each stock, by symbol.
     private(set) var assignments: [String: Assignment] = [:]
+    /// Whether there are holdings of any sector ETF.
+    private(set) var hasETFs = false
     /// Remarks, one line each.
     private(set) var remarks: [String] = []
 
@@ -50,9 +52,13 @@ public struct SectorDerivation: Sendable, Equatable {
             }
         }
         let missing = Self.sectorETFs.map(\.etf).filter { holdings[$0]?.isEmpty ?? true }
+        hasETFs = missing.count < Self.sectorETFs.count
         if !missing.isEmpty {
             remarks.append(
-                "the holdings of \(missing.joined(separator: ", ")) are missing: import them to derive their sectors")
+                hasETFs
+                    ? "the holdings of \(missing.joined(separator: ", ")) are missing: import them to derive their sectors"
+                    : "nothing is derived: there are no holdings of a sector ETF (\(missing.joined(separator: ", "))); "
+                        + "import them")
         }
         if !conflicts.isEmpty {
             remarks.append(

@@ -3,9 +3,10 @@ import MarketData
 /// Reads a group's members from a plain list: one symbol per row, with or without a header.
 ///
 /// With a header, the columns for symbol and weight are read and all others ignored. Without one, the first column is
-/// the symbol and the second, when it is a number, the weight, unless the rows hold only symbols. Commas, semicolons,
-/// tabs or bars separate columns; blank lines and lines that begin with `#` are skipped. A bad row is reported with its
-/// line, and the others are still read. Pure: the caller reads the file.
+/// the symbol and the second, when it is a number, the weight, unless the rows hold only symbols. Where it is a number in
+/// most rows, another text in it is a wrong weight. Commas, semicolons, tabs or bars separate columns; blank lines and
+/// lines that begin with `#` are skipped. A bad row is reported with its line, and the others are still read. Pure: the
+/// caller reads the file.
 struct SymbolListImport {
     /// The members, each symbol once, in the order of the file; never empty.
     private(set) var entries: [HoldingsImport.Entry] = []
@@ -96,6 +97,10 @@ struct SymbolListImport {
             }
         }
         let symbols = texts.filter { Self.canBeSymbol($0.cells[0]) }.map(\.line)
+        let weights: [WeightText] = texts.map { row in
+            row.cells.count > 1 ? WeightText(row.cells[1], decimalComma: hasDecimalCommas) : .none
+        }
+        let haveWeights = weights.count { if case .value = $0 { true } else { false } } * 2 > weights.count
         let isSpread = Self.holdNothingButSymbols(texts.map(\.cells))
         let isWatchList = texts.allSatisfy { $0.cells.count > 3 && ["DES", "SYM"].contains($0.cells[0]) }
         var next = texts.startIndex
@@ -104,7 +109,7 @@ struct SymbolListImport {
                 if case .malformed(let text) = row { problems.add(line, .leftOut, text) }
                 continue
             }
-            let cells = texts[next].cells
+            let (cells, weight) = (texts[next].cells, weights[next])
             next += 1
             if isSpread {
                 for cell in cells where !cell.isEmpty && !cell.hasPrefix("###") { take(cell, line) }
@@ -116,10 +121,9 @@ struct SymbolListImport {
                 leaveOut(cells[0], line, isEnd: true)
             } else if line < symbols.first ?? 0, ListWord.isKnown(cells[0]) {
                 leaveOut(cells[0], line, isEnd: false)
-            } else if take(cells[0], line) != nil, cells.count > 1,
-                case .value(let weight) = WeightText(cells[1], decimalComma: hasDecimalCommas)
-            {
-                entries[entries.count - 1].weight = weight
+            } else if let symbol = take(cells[0], line) {
+                if case .value(let value) = weight { entries[entries.count - 1].weight = value }
+                if haveWeights, weight == .malformed { problems.addWrongWeight(cells[1], line, of: symbol) }
             }
         }
         let first = (texts.first?.cells ?? []).joined(separator: ", ")

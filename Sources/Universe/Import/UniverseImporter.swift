@@ -1,4 +1,4 @@
-import MarketData
+public import MarketData
 public import Store
 
 /// Makes the mirror's groups from files of symbols and holdings, any number of them in one transaction.
@@ -98,6 +98,8 @@ public struct UniverseImporter: Sendable {
     public struct SectorReport: Sendable {
         /// The sectors that changed, by name.
         public var sectors: [String]
+        /// Whether the mirror has the holdings of any sector ETF; without them, nothing can be derived.
+        public var hasETFs: Bool
         /// How many stocks have a sector afterwards.
         public var coverage: SectorDerivation.Coverage
         /// Remarks, one line each.
@@ -155,7 +157,7 @@ public struct UniverseImporter: Sendable {
         var after = groups
         for change in changes { after.replace(by: change) }
         return SectorReport(
-            sectors: changes.map(\.definition.name),
+            sectors: changes.map(\.definition.name), hasETFs: derivation.hasETFs,
             coverage: SectorDerivation.coverage(of: after, environment: environment), remarks: derivation.remarks)
     }
 }
@@ -232,18 +234,18 @@ private struct ImportPlan {
             source: file.name, format: list.format.rawValue, checksum: ContentDigest.hex(of: file.bytes))
         let difference = MembershipDifference(from: old?.record.members ?? [], to: members)
         report.difference = difference
+        if difference.isDrastic, !options.force {
+            report.outcome = .refused(
+                "\(difference.added.count.counted("symbol")) would join and \(difference.removed.count) of "
+                    + "\(difference.before) leave \(quoted(group.name)): more than half; add --force if that is right")
+            return report
+        }
         if options.derivesSectors { sectors.add(list, note, report: &report) }
         let isSameText = group.description == nil || group.description == old?.record.description
         if options.mode == .incremental, let old, old.origin == .local, difference.isEmpty, isSameText,
             old.imported?.checksum == note.checksum
         {
             report.outcome = .unchanged
-            return report
-        }
-        if difference.isDrastic, !options.force {
-            report.outcome = .refused(
-                "\(difference.added.count.counted("symbol")) would join and \(difference.removed.count) of "
-                    + "\(difference.before) leave \(quoted(group.name)): more than half; add --force if that is right")
             return report
         }
         if old?.origin == .pulled {

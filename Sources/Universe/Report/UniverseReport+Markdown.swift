@@ -5,7 +5,7 @@ extension UniverseReport {
     public var markdown: String {
         var lines = ["# Universes of \(Self.escaped(environment))", ""]
         let pull =
-            source.map { "last pull from \(Self.escaped($0)), \(UniverseAge.text(.seconds(pullAgeSeconds ?? 0))) ago" }
+            source.map { "last pull from \(Self.escaped($0)), \(Duration.seconds(pullAgeSeconds ?? 0).spoken) ago" }
             ?? "never pulled"
         lines.append("\(symbols.counted("symbol")), \(entries.counted("setting")); \(pull).")
         Self.add(
@@ -45,14 +45,10 @@ extension UniverseReport {
     private static func escaped(_ text: String) -> String {
         var result = ""
         for character in text {
-            // Such characters steer a terminal or hide what is written.
-            let steers = character.unicodeScalars.contains {
-                [.control, .format].contains($0.properties.generalCategory)
-            }
             switch character {
             case "|", "\\", "`", "*", "_", "<", ">", "[", "]": result += "\\\(character)"
             case _ where character.isNewline: result += " "
-            case _ where steers: result += "\u{FFFD}"
+            case _ where character.unicodeScalars.contains(where: \.isSteering): result += "\u{FFFD}"
             default: result.append(character)
             }
         }

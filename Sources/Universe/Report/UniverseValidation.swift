@@ -257,7 +257,7 @@ public struct UniverseValidation: Sendable {
         guard age > limit else { return }
         add(
             .warning, .stale, nil,
-            "the last pull from \(pull.source) is \(UniverseAge.text(age)) old: run edgetick universe pull")
+            "the last pull from \(pull.source) is \(age.spoken) old: run edgetick universe pull")
     }
 
     // MARK: - Words
@@ -281,19 +281,5 @@ public struct UniverseValidation: Sendable {
             UniverseFinding(
                 severity: severity, check: check,
                 group: group.map { "\($0.type) \($0.name) (\($0.environment))" }, text: text, isFixable: isFixable))
-    }
-}
-
-/// How long ago something was, in words.
-public enum UniverseAge {
-    /// The age as `42 s`, `7 min`, `5 h`, `3 days`.
-    public static func text(_ age: Duration) -> String {
-        let seconds = max(0, age.components.seconds)
-        return switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min"
-        case ..<172_800: "\(seconds / 3600) h"
-        default: "\(seconds / 86_400) days"
-        }
     }
 }

@@ -1,6 +1,6 @@
 import Dispatch
 import Glibc
-import MarketData
+public import MarketData
 public import Store
 import Synchronization
 

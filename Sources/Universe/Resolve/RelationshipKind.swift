@@ -1,4 +1,4 @@
-import Store
+import MarketData
 
 /// The questions that the relationship cache answers.
 public enum RelationshipKind: String, Sendable, CaseIterable, Codable {

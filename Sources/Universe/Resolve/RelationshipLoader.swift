@@ -47,13 +47,10 @@ struct RelationshipLoader {
         return StockClassification(sector: best.group, industry: best.industry ?? StockClassification.unknown.industry)
     }
 
-    /// Returns the members of the group with a type and name; an exact name is preferred to one that differs in case.
     private func members(_ type: GroupType, _ name: String) throws(StoreError) -> [GroupMember] {
-        let headings = try snapshot.headings().filter { $0.type == type && $0.environment == environment }
-        let folded = name.lowercased()
-        let found =
-            headings.first { $0.name == name }
-            ?? headings.filter { $0.name.lowercased() == folded }.min { $0.name < $1.name }
+        let found = try snapshot.headings().first {
+            $0.name == name && $0.type == type && $0.environment == environment
+        }
         guard let found else { return [] }
         return try members(of: found.id, type)
     }

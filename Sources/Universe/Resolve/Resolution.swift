@@ -1,5 +1,4 @@
 public import MarketData
-public import Store
 
 /// What a universe key means.
 public struct Resolution: Sendable, Equatable {

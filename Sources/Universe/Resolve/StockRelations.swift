@@ -1,3 +1,4 @@
+public import MarketData
 public import Store
 
 /// A group other than an ETF that holds a stock.

@@ -76,7 +76,7 @@ struct ConnectionSettings: Sendable {
         let places = servers.map { server in
             let host = server.host ?? server.address ?? "local socket"
             let port = server.port ?? defaults["port"] ?? "5432"
-            return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+            return "\(HostName.authority(host, port: nil)):\(port)"
         }
         let user = value("user") ?? "the system user"
         let place = value("options").flatMap { $0.split(separator: " ").first { ConnectionURI.isPlace($0) } }

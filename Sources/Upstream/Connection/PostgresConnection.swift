@@ -161,7 +161,8 @@ final class PostgresConnection {
             ("constraint", text(edgetick_error_constraint(result))),
         ]
         var object = named.compactMap { kind, name in name.map { "\(kind) \($0)" } }.joined(separator: ", ")
-        if sqlState == "25006", isOn("default_transaction_read_only"), !isOn("in_hot_standby") {
+        if sqlState == UpstreamError.readOnlyTransaction, isOn("default_transaction_read_only"), !isOn("in_hot_standby")
+        {
             object = UpstreamError.readOnlySetting
         }
         return UpstreamError(

@@ -3,13 +3,25 @@ import MarketData
 /// Quotes what goes into SQL text.
 enum SQLText {
     /// A string constant that is safe with any value of `standard_conforming_strings`.
+    ///
+    /// A NUL, which no text in PostgreSQL can hold, is escaped: the server refuses the value, not the statement that the
+    /// NUL would cut short.
     static func literal(_ text: String) -> String {
         let doubled = text.escaping("'", with: "'")
-        guard doubled.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubled)'" }
-        return " E'" + doubled.escaping("\\", with: "\\") + "'"
+        guard doubled.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == 0 }) else { return "'\(doubled)'" }
+        return " E'" + doubled.escaping("\\", with: "\\").replacing("\0", with: "\\000") + "'"
     }
 
-    static func array(_ texts: [String]) -> String { "ARRAY[\(texts.map(literal).joined(separator: ", "))]::text[]" }
+    /// String constants, as IN lists them.
+    static func list(_ texts: [String]) -> String { texts.map(literal).joined(separator: ", ") }
+
+    static func array(_ texts: [String]) -> String { "ARRAY[\(list(texts))]::text[]" }
+
+    /// The moment that is this many milliseconds after the Unix epoch.
+    static func moment(_ milliseconds: Int64) -> String { "to_timestamp(\(milliseconds) / 1000.0)" }
+
+    /// The value of an expression for a moment, in milliseconds since the Unix epoch.
+    static func milliseconds(of moment: String) -> String { "(extract(epoch FROM \(moment)) * 1000)::bigint" }
 
     /// A name as people write it, in quotes only if it needs them.
     static func name(_ text: String) -> String {
@@ -23,11 +35,4 @@ enum SQLText {
     }
 
     static func identifier(_ text: String) -> String { "\"" + text.escaping("\"", with: "\"") + "\"" }
-}
-
-extension RandomAccessCollection where Index == Int {
-    /// The elements in parts of at most `size`, each for one statement.
-    func parts(of size: Int) -> [SubSequence] {
-        stride(from: startIndex, to: endIndex, by: size).map { self[$0..<Swift.min($0 + size, endIndex)] }
-    }
 }

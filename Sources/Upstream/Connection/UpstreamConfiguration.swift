@@ -7,8 +7,8 @@ public enum BarTimestamp: String, Sendable, CaseIterable {
     /// The window's end.
     case end
 
-    /// How much later a minute bar's `timestamp` is than its window's start, in milliseconds.
-    var shift: Int64 { self == .end ? 60_000 : 0 }
+    /// How much later a bar's `timestamp` is than its window's start, in milliseconds.
+    func shift(of interval: Bar.Interval) -> Int64 { self == .end ? interval.milliseconds : 0 }
 }
 
 /// Where the upstream database is, and how long it may take to respond.

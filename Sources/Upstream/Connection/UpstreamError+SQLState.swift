@@ -9,7 +9,7 @@ extension UpstreamError.Reason {
             case nil: .connectionLost
             case "57P01", "57P02", "57P03", "57P04", "57P05", UpstreamError.idleTimeout: .connectionLost
             case UpstreamError.transactionTimeout: .deadline
-            case "25006": .readOnly
+            case UpstreamError.readOnlyTransaction: .readOnly
             case "3D000": .login
             case "53400": .limit
             case "55000", "55P02": .schema
@@ -39,6 +39,9 @@ extension UpstreamError {
     /// The server cancelled a statement: at our own limit, or because a person asked for it.
     public static let canceled = "57014"
     static let undefinedTable = "42P01"
+    static let insufficientPrivilege = "42501"
+    /// A write to a standby, or in a transaction that a setting makes read-only.
+    static let readOnlyTransaction = "25006"
     /// What a dead letter names if the session ended without a code.
     static let connectionFailure = "08006"
 }

@@ -192,7 +192,7 @@ extension UpstreamError: CustomStringConvertible {
         switch sqlState {
         case nil where object == Ledger.object: "run `edgetick migrate`"
         case nil where object == nil: "nothing was changed"
-        case "42501": "grant that right to the user in \(role.setting)"
+        case Self.insufficientPrivilege: "grant that right to the user in \(role.setting)"
         case Self.undefinedTable, "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"
         }

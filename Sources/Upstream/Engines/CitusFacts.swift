@@ -24,7 +24,7 @@ struct CitusFacts: Sendable, Equatable {
 
 extension CitusFacts {
     /// The tables that belong on the coordinator, since every upload, or every box, writes them.
-    static let local = [TableShape.ledger.name, "edgetick_collectors"]
+    static let local = [TableShape.ledger.name, TableShape.fleet.name]
 
     /// Reads the facts; `nil` if the extension isn't installed in the database.
     init?(in catalog: Catalog, _ connection: PostgresConnection) throws(UpstreamError) {

@@ -123,7 +123,7 @@ extension PostgresConnection {
         let results = try ask(
             """
             SELECT coalesce(current_setting('timescaledb.max_tuples_decompressed_per_dml_transaction', true), '0') <> '0';
-            SELECT hypertable_schema, hypertable_name, (extract(epoch FROM max(range_end)) * 1000)::bigint
+            SELECT hypertable_schema, hypertable_name, \(SQLText.milliseconds(of: "max(range_end)"))
             FROM timescaledb_information.chunks WHERE is_compressed AND isfinite(range_end) GROUP BY 1, 2
             """, "ask TimescaleDB for its columnstore")
         guard results.count == 2 else { return }

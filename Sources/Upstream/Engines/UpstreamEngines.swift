@@ -19,7 +19,7 @@ public enum UpstreamEngines {
         _ change: EngineChange, _ configuration: UpstreamConfiguration
     ) async throws(UpstreamError) -> StatementPlan {
         try await connected(configuration) { connection, catalog throws(UpstreamError) in
-            let ours = try Self.tablesMade(by: connection)
+            let ours = try Self.tablesMade(in: catalog, connection)
             switch change.limited(to: configuration) {
             case nil: return StatementPlan()
             case .policies(let wishes):
@@ -39,7 +39,7 @@ public enum UpstreamEngines {
     ///
     /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func run(_ plan: StatementPlan, _ configuration: UpstreamConfiguration) async throws(UpstreamError) {
-        try await connected(configuration) { connection, _ throws(UpstreamError) in
+        try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             try connection.begin("", "begin")
             for step in plan.steps {
                 for sql in step.sql { try connection.run(sql, step.title) }
@@ -55,16 +55,17 @@ public enum UpstreamEngines {
     ) async throws(UpstreamError) -> Value {
         try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             let names = TableShape.all(in: configuration).map(\.name)
-            return try body(connection, try connection.readCatalog(of: names + ["edgetick_schema"]))
+            return try body(connection, try connection.readCatalog(of: names + [UpstreamSchema.versionsTable]))
         }
     }
 
     /// The tables that `migrate` created itself, not those that already existed.
-    private static func tablesMade(by connection: PostgresConnection) throws(UpstreamError) -> Set<String> {
-        let operation = "read the schema's version"
-        let sql = "SELECT to_regclass('edgetick_schema') IS NOT NULL"
-        guard try connection.ask(sql, operation).value == "t" else { return [] }
-        let made = try connection.ask("SELECT table_name FROM edgetick_schema WHERE created", operation)
+    private static func tablesMade(
+        in catalog: Catalog, _ connection: PostgresConnection
+    ) throws(UpstreamError) -> Set<String> {
+        let table = UpstreamSchema.versionsTable
+        guard catalog.tables[table] != nil else { return [] }
+        let made = try connection.ask("SELECT table_name FROM \(table) WHERE created", "read the schema's version")
         return Set(made.rows.compactMap { $0[0] })
     }
 }

@@ -165,7 +165,7 @@ public actor FleetTable {
             ("state", text(report.state.rawValue)), ("reason", text(report.reason)),
             ("symbols", "\(symbols)"), ("events_per_second", number(report.eventsPerSecond)),
             ("rows_pending", "\(report.rowsPending)"), ("oldest_pending_seconds", number(report.oldestPending)),
-            ("last_event", report.lastEvent.map { "to_timestamp(\($0) / 1000.0)" } ?? "NULL"),
+            ("last_event", report.lastEvent.map(SQLText.moment) ?? "NULL"),
             ("gaps_open", "\(report.gapsOpen)"), ("events_dropped", "\(report.eventsDropped)"),
             ("dead_letters", "\(report.deadLetters)"),
             ("disk_free_bytes", report.diskFreeBytes.map { "\($0)" } ?? "NULL"),
@@ -202,9 +202,9 @@ public actor FleetTable {
     private static func readSQL(_ table: String, _ group: String?) -> String {
         """
         SELECT id, "group", host, version, extract(epoch FROM seen - started), state, reason, symbols,
-            events_per_second, rows_pending, oldest_pending_seconds, (extract(epoch FROM last_event) * 1000)::bigint,
+            events_per_second, rows_pending, oldest_pending_seconds, \(SQLText.milliseconds(of: "last_event")),
             gaps_open, events_dropped, dead_letters, disk_free_bytes, file_id, clock_offset_ms, pushed_out,
-            array_to_string(shares_with, ','), (extract(epoch FROM seen) * 1000)::bigint,
+            array_to_string(shares_with, ','), \(SQLText.milliseconds(of: "seen")),
             extract(epoch FROM clock_timestamp() - seen),
             CASE WHEN backend IS NOT NULL AND NOT pg_is_in_recovery()
                 THEN backend IN (SELECT pid FROM pg_stat_activity) END

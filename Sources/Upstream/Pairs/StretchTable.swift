@@ -91,7 +91,7 @@ public struct StretchTable: Sendable {
     ) throws(UpstreamError) {
         let stretch = claim.stretch
         let key = "\(SQLText.literal(configuration.collector)), \(SQLText.literal(stretch.kind.rawValue))"
-        let (since, through) = (Self.moment(stretch.since), Self.moment(stretch.through))
+        let (since, through) = (SQLText.moment(stretch.since), SQLText.moment(stretch.through))
         if let row = claim.row {
             guard try isUpstream(row, of: stretch.kind.stream, line, over: connection) else { return }
         }
@@ -118,7 +118,7 @@ public struct StretchTable: Sendable {
         return try connection.run(
             """
             SELECT count(*) > 0 FROM \(TableShape.ledger.name) WHERE stream = \(SQLText.literal(stream.rawValue))
-            AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", "))) AND last_sequence >= \(row)
+            AND buffer_id IN (\(SQLText.list(ids))) AND last_sequence >= \(row)
             """, Self.operation
         ).value == "t"
     }
@@ -132,11 +132,11 @@ public struct StretchTable: Sendable {
         for span in spans {
             let rows = try connection.run(
                 """
-                SELECT collector, kind, (extract(epoch FROM since) * 1000)::bigint,
-                       (extract(epoch FROM through) * 1000)::bigint, array_to_string(symbols, ' ')
+                SELECT collector, kind, \(SQLText.milliseconds(of: "since")), \(SQLText.milliseconds(of: "through")),
+                       array_to_string(symbols, ' ')
                 FROM \(Self.table) WHERE \(group.map { "\"group\" = \(SQLText.literal($0)) AND" } ?? "")
                 collector <> \(SQLText.literal(configuration.collector)) AND isfinite(since) AND isfinite(through)
-                AND since <= \(Self.moment(span.upperBound)) AND through >= \(Self.moment(span.lowerBound))
+                AND since <= \(SQLText.moment(span.upperBound)) AND through >= \(SQLText.moment(span.lowerBound))
                 """, Self.operation
             ).rows
             for row in rows {
@@ -151,9 +151,5 @@ public struct StretchTable: Sendable {
             }
         }
         return found
-    }
-
-    private static func moment(_ milliseconds: Int64) -> String {
-        "(timestamptz 'epoch' + \(milliseconds) * interval '1 millisecond')"
     }
 }

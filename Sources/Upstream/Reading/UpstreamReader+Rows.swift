@@ -67,12 +67,7 @@ private struct RowSelection {
 
     func sql(_ times: Range<Int64>, _ symbols: [Symbol]?) -> String {
         let expressions = kind.stream.columns.map { expression($0) ?? "NULL" }
-        let time = table.quoted(timeName)
-        let shift = isEndOfWindow ? length : 0
-        var conditions = [
-            "\(time) >= \(UpstreamReader.moment(times.lowerBound + shift))",
-            "\(time) < \(UpstreamReader.moment(times.upperBound + shift))",
-        ]
+        var conditions = [table.timeSQL(timeName, within: times.lowerBound + shift..<times.upperBound + shift)]
         if let symbols { conditions.append("\(table.quoted("symbol")) IN (\(UpstreamReader.list(symbols)))") }
         return """
             COPY (
@@ -83,18 +78,18 @@ private struct RowSelection {
     }
 
     /// The length of a bar, in milliseconds.
-    private var length: Int64 { kind == .secondBar ? 1000 : 60_000 }
+    private var length: Int64 { kind.interval?.milliseconds ?? 0 }
+    /// How much later the time upstream is than that of the file, in milliseconds.
+    private var shift: Int64 { kind.interval.map(barTimestamp.shift(of:)) ?? 0 }
     /// The column upstream that holds the event's time.
     private var timeName: String { kind.stream == .bars ? "timestamp" : "time" }
-    private var isEndOfWindow: Bool { kind.stream == .bars && barTimestamp == .end }
 
     private func expression(_ column: Column) -> String? {
         if column.content == .interval { return "\(length / 1000)" }
         // Of several columns, the last is the most exact.
         var candidates = column.targets.reversed().compactMap { expression($0, of: column) }
         if kind.stream == .bars, column.name == "end_ms" {
-            let start = isEndOfWindow ? 0 : length
-            candidates.append("\(milliseconds(timeName)) + \(start)")
+            candidates.append("\(milliseconds(timeName)) + \(length - shift)")
         }
         guard candidates.count > 1 else { return candidates.first }
         return "coalesce(\(candidates.joined(separator: ", ")))"
@@ -106,8 +101,7 @@ private struct RowSelection {
         let isMoment = found.typeName.hasPrefix("timestamp")
         switch column.content {
         case .milliseconds where isMoment:
-            let shift = target.name == timeName && isEndOfWindow ? length : 0
-            return "\(milliseconds(target.name)) - \(shift)"
+            return "\(milliseconds(target.name)) - \(target.name == timeName ? shift : 0)"
         case .microseconds where isMoment: return Self.number(of: name, perSecond: 1_000_000)
         case .flag where found.typeName == "bool": return "\(name)::int"
         case .list where found.typeName.hasPrefix("_"): return "to_json(\(name))::text"

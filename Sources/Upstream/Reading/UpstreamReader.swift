@@ -31,8 +31,8 @@ public actor UpstreamReader {
         return try await interruptible(by: interrupt, role: configuration.role) { () throws(UpstreamError) in
             let connection = try connected()
             let table = try table(.minuteBars, operation, over: connection)
-            let shift = configuration.barTimestamp.shift
-            let time = table.quoted(BarField.timestamp.rawValue)
+            let meaning = configuration.barTimestamp
+            let time = SQLText.milliseconds(of: table.quoted(BarField.timestamp.rawValue))
             let symbol = table.quoted(BarField.symbol.rawValue)
             let chosen = symbols.map { " AND \(symbol) IN (\(Self.list($0)))" }
             var found: [(symbol: Symbol, starts: [Int64])] = []
@@ -41,10 +41,9 @@ public actor UpstreamReader {
                 """
                 COPY (
                     SELECT \(table.textSQL(BarField.symbol.rawValue)), string_agg(
-                        (((extract(epoch FROM \(time)) * 1000)::bigint - \(starts.lowerBound + shift)) / 60000)::text, ',')
+                        ((\(time) - \(starts.lowerBound + meaning.shift(of: .minute))) / 60000)::text, ',')
                     FROM \(table.sqlName)
-                    WHERE \(time) >= \(Self.moment(starts.lowerBound + shift))
-                        AND \(time) < \(Self.moment(starts.upperBound + shift))\(chosen ?? "")
+                    WHERE \(table.barStartSQL(.minute, within: starts, meaning))\(chosen ?? "")
                     GROUP BY \(symbol)
                 ) TO STDOUT
                 """, operation
@@ -82,8 +81,6 @@ public actor UpstreamReader {
     static func list(_ symbols: [Symbol]) -> String {
         (symbols.map { SQLText.literal($0.description) } + ["NULL"]).joined(separator: ", ")
     }
-
-    static func moment(_ milliseconds: Int64) -> String { "to_timestamp(\(milliseconds) / 1000.0)" }
 
     func connected() throws(UpstreamError) -> PostgresConnection {
         if let connection, connection.isUsable, !connection.isInTransaction { return connection }

@@ -1,3 +1,5 @@
+import MarketData
+
 /// A table as the server's catalog describes it.
 struct TableDescription: Sendable, Equatable {
     struct Column: Sendable, Equatable {
@@ -93,6 +95,22 @@ struct TableDescription: Sendable, Equatable {
 
     /// SQL for a column's value as it was sent: without the blanks with which the server pads a `char(n)`.
     func textSQL(_ name: String) -> String { quoted(name) + (column(name)?.typeName == "bpchar" ? "::text" : "") }
+
+    /// The condition that a column's moment is within a span, in milliseconds since the Unix epoch. The span takes the
+    /// column's type, so that an index serves.
+    func timeSQL(_ name: String, within span: Range<Int64>) -> String {
+        func moment(_ milliseconds: Int64) -> String {
+            let moment = SQLText.moment(milliseconds)
+            return column(name)?.typeName == "timestamp" ? "(\(moment) AT TIME ZONE 'UTC')" : moment
+        }
+        return "\(quoted(name)) >= \(moment(span.lowerBound)) AND \(quoted(name)) < \(moment(span.upperBound))"
+    }
+
+    /// The condition that a bar's window starts within such a span.
+    func barStartSQL(_ interval: Bar.Interval, within span: Range<Int64>, _ meaning: BarTimestamp) -> String {
+        let shift = meaning.shift(of: interval)
+        return timeSQL(BarField.timestamp.rawValue, within: span.lowerBound + shift..<span.upperBound + shift)
+    }
 }
 
 /// What the server's catalog says about the tables.
@@ -135,6 +153,16 @@ struct Catalog: Sendable, Equatable {
         /// columns of ``TableShape/requiredColumns(of:)``, and nobody chose a search_path without its schema.
         var isLikely: Bool
     }
+
+    /// The statement that grants the user a right, such as `USAGE ON SCHEMA market`.
+    func grant(_ right: String) -> String { "GRANT \(right) TO \(SQLText.name(user))" }
+
+    func grant(_ rights: [String], on table: TableDescription) -> String {
+        grant("\(rights.joined(separator: ", ")) ON \(table.namedBySQL)")
+    }
+
+    /// The statement that allows the user to create temporary tables.
+    var temporaryGrant: String { grant("TEMPORARY ON DATABASE \(SQLText.name(database))") }
 
     /// Where the table of this name probably is, off the search_path.
     func place(of table: String) -> Elsewhere? { elsewhere[table]?.first(where: \.isLikely) }

@@ -45,10 +45,8 @@ struct TableShape: Sendable {
         let user = catalog.user
         guard let table = catalog.tables[name] else {
             guard let place = catalog.place(of: name) else { return ["the table is missing"] }
-            let schema = SQLText.name(place.schema)
-            let right =
-                place.isUsable
-                ? "" : ", who \(Self.lacksRight) USAGE on it (GRANT USAGE ON SCHEMA \(schema) TO \(SQLText.name(user)))"
+            let grant = catalog.grant("USAGE ON SCHEMA \(SQLText.name(place.schema))")
+            let right = place.isUsable ? "" : ", who \(Self.lacksRight) USAGE on it (\(grant))"
             return ["the table is in the schema \(place.schema), off the search_path of \(user)\(right)"]
         }
         guard table.isTable else { return ["it is a view or something else, not a table"] }
@@ -76,7 +74,7 @@ struct TableShape: Sendable {
         if catalog.needsIdentity, holdsTicks, identity(in: table)?.isWhole != true { faults.append(Self.lacksIdentity) }
         for right in rights where lacks(right, table) {
             faults.append(
-                "the user \(user) \(Self.lacksRight) \(right.rawValue) (\(grant([right.rawValue], table, catalog)))")
+                "the user \(user) \(Self.lacksRight) \(right.rawValue) (\(catalog.grant([right.rawValue], on: table)))")
         }
         for grant in sequenceGrants(table, catalog) {
             faults.append("the user \(user) \(Self.lacksRight) USAGE on a default's sequence (\(grant))")
@@ -92,26 +90,27 @@ struct TableShape: Sendable {
 
     /// Statements that fix the faults, for the owner of the table to run; empty if no statement alone can.
     func remedies(in catalog: Catalog) -> [String] {
-        let user = SQLText.name(catalog.user)
         var remedies: [String] = []
         if !furtherFaults(in: catalog).isEmpty {
-            remedies.append("GRANT TEMPORARY ON DATABASE \(SQLText.name(catalog.database)) TO \(user)")
+            remedies.append(catalog.temporaryGrant)
         }
         guard let table = catalog.tables[name] else {
             guard let place = catalog.place(of: name) else {
                 return catalog.allowsCreating
                     ? remedies
-                    : remedies + ["GRANT CREATE ON SCHEMA \(SQLText.name(catalog.schema ?? "public")) TO \(user)"]
+                    : remedies + [catalog.grant("CREATE ON SCHEMA \(SQLText.name(catalog.schema ?? "public"))")]
             }
-            if !place.isUsable { remedies.append("GRANT USAGE ON SCHEMA \(SQLText.name(place.schema)) TO \(user)") }
-            return remedies + ["ALTER ROLE \(user) SET search_path = \(SQLText.name(place.schema)), public"]
+            let schema = SQLText.name(place.schema)
+            if !place.isUsable { remedies.append(catalog.grant("USAGE ON SCHEMA \(schema)")) }
+            return remedies + ["ALTER ROLE \(SQLText.name(catalog.user)) SET search_path = \(schema), public"]
         }
         guard table.isTable else { return [] }
         if table.hasRowSecurity { remedies.append(bypass(catalog)) }
         let missing = rights.filter { lacks($0, table) }.map(\.rawValue)
         if !missing.isEmpty {
             remedies.append(
-                grant(missing + ([Self.ledger.name, Self.fleet.name].contains(name) ? ["DELETE"] : []), table, catalog))
+                catalog.grant(
+                    missing + ([Self.ledger.name, Self.fleet.name].contains(name) ? ["DELETE"] : []), on: table))
         }
         remedies += sequenceGrants(table, catalog)
         if !key.isEmpty, !table.hasKey(on: key), key.allSatisfy({ table.column($0) != nil }) {
@@ -128,10 +127,6 @@ struct TableShape: Sendable {
 
     private func bypass(_ catalog: Catalog) -> String { "ALTER ROLE \(SQLText.name(catalog.user)) BYPASSRLS" }
 
-    private func grant(_ rights: [String], _ table: TableDescription, _ catalog: Catalog) -> String {
-        "GRANT \(rights.joined(separator: ", ")) ON \(table.namedBySQL) TO \(SQLText.name(catalog.user))"
-    }
-
     /// The columns that EdgeTick doesn't know and leaves to their defaults.
     private func strangers(in table: TableDescription) -> [TableDescription.Column] {
         table.columns.filter { column($0.name) == nil }
@@ -140,9 +135,7 @@ struct TableShape: Sendable {
     /// The missing rights on the sequences of `serial` columns that are left to their defaults.
     private func sequenceGrants(_ table: TableDescription, _ catalog: Catalog) -> [String] {
         guard rights.contains(.insert) else { return [] }
-        return strangers(in: table).compactMap(\.closedSequence).map {
-            "GRANT USAGE ON SEQUENCE \($0) TO \(SQLText.name(catalog.user))"
-        }
+        return strangers(in: table).compactMap(\.closedSequence).map { catalog.grant("USAGE ON SEQUENCE \($0)") }
     }
 
     /// The table's description, if it can be used.
@@ -153,9 +146,10 @@ struct TableShape: Sendable {
         let faults = faults(in: catalog)
         if let found, faults.isEmpty { return found }
         let isAboutRights = faults.allSatisfy { $0.contains(Self.lacksRight) }
+        let other = found == nil ? UpstreamError.undefinedTable : nil
         throw UpstreamError(
             .schema, "check the table \(found?.displayName ?? name)", faults.joined(separator: "; "),
-            sqlState: isAboutRights ? "42501" : found == nil ? "42P01" : nil, object: "table \(name)")
+            sqlState: isAboutRights ? UpstreamError.insufficientPrivilege : other, object: "table \(name)")
     }
 
     private static let lacksRight = "lacks the right"
@@ -221,7 +215,7 @@ struct TableShape: Sendable {
         if name == Self.ledger.name, !table.canDelete {
             warnings.append(
                 "the user \(catalog.user) \(Self.lacksRight) DELETE, so rows of old files stay "
-                    + "(\(grant([Right.delete.rawValue], table, catalog)))")
+                    + "(\(catalog.grant([Right.delete.rawValue], on: table)))")
         }
         return warnings
     }

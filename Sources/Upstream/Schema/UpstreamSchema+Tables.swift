@@ -3,9 +3,11 @@ import Migrations
 
 /// The state of the tables, and the record of migration steps.
 extension UpstreamSchema {
-    /// Creates the record of migration steps. `created` is false if the step found all that it would create.
+    /// The table with the record of migration steps.
+    static let versionsTable = "edgetick_schema"
+    /// Creates it. `created` is false if the step found all that it would create.
     static let versionsSQL = """
-        create table edgetick_schema (
+        create table \(versionsTable) (
             version integer primary key,
             table_name text not null,
             created boolean not null,
@@ -38,18 +40,18 @@ extension UpstreamSchema {
     }
 
     static func versionsDone(_ connection: PostgresConnection, _ catalog: Catalog) throws(UpstreamError) -> Set<Int> {
-        guard catalog.tables["edgetick_schema"] != nil else {
-            try connection.run(versionsSQL, "create the table edgetick_schema")
+        guard catalog.tables[versionsTable] != nil else {
+            try connection.run(versionsSQL, "create the table \(versionsTable)")
             return []
         }
-        let rows = try connection.run("SELECT version FROM edgetick_schema", "read the schema's version").rows
+        let rows = try connection.run("SELECT version FROM \(versionsTable)", "read the schema's version").rows
         let done: Set<Int> = Set(rows.compactMap { $0.number(0) })
         let newest = UpstreamMigrations.all.map(\.migration.version).max() ?? 0
         if let newer = done.max(), newer > newest {
             throw UpstreamError(
                 .schema, "read the schema's version",
                 "the schema is at version \(newer), and this program knows versions up to \(newest): use a newer edgetick",
-                object: "table edgetick_schema")
+                object: "table \(versionsTable)")
         }
         return done
     }
@@ -59,7 +61,7 @@ extension UpstreamSchema {
     ) throws(UpstreamError) {
         try connection.run(
             """
-            INSERT INTO edgetick_schema (version, table_name, created)
+            INSERT INTO \(versionsTable) (version, table_name, created)
             VALUES (\(step.migration.version), \(SQLText.literal(step.table)), \(created))
             ON CONFLICT (version) DO UPDATE SET created = EXCLUDED.created, applied_at = now()
             """, "note the schema's version")
@@ -75,7 +77,7 @@ extension TableShape {
             change.warnings = warnings(in: catalog)
             if holdsTicks {
                 let isWhole = identity(in: table)?.isWhole == true
-                change.rule = isWhole ? "each event once" : "duplicate events are stored twice"
+                change.rule = isWhole ? "each event once" : "an event that arrives twice is stored twice"
             }
         }
         if isNew, let others = catalog.elsewhere[name] {

@@ -84,7 +84,7 @@ public enum UpstreamSchema {
                     where c.relname = \(name) and c.relkind in ('r', 'p', 'f', 'v', 'm')
                         and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema')
                         and (n.nspname = any (current_schemas(false)) or starts_with(p.setting, p.boot_val)
-                            and array[\(required.map(SQLText.literal).joined(separator: ", "))]::name[] <@ array(
+                            and array[\(SQLText.list(required))]::name[] <@ array(
                                 select a.attname from pg_attribute a where a.attrelid = c.oid and not a.attisdropped)))
             """
         let remark = """
@@ -119,7 +119,7 @@ public enum UpstreamSchema {
             try connection.begin("", "begin the migration")
             try connection.run(Self.lockSQL, "lock the schema")
             let names = TableShape.all(in: configuration).map(\.name)
-            let before = try connection.readCatalog(of: names + ["edgetick_schema"])
+            let before = try connection.readCatalog(of: names + [Self.versionsTable])
             var created: Set<String> = []
             let done = before.allowsCreating ? try Self.versionsDone(connection, before) : []
             for step in UpstreamMigrations.all
@@ -156,7 +156,7 @@ public enum UpstreamSchema {
     /// The server's time, in milliseconds since the Unix epoch.
     public static func serverTime(_ configuration: UpstreamConfiguration) async throws(UpstreamError) -> Int64? {
         try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
-            let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+            let sql = "SELECT \(SQLText.milliseconds(of: "clock_timestamp()"))"
             return try connection.ask(sql, "ask for the time").value.flatMap { Int64($0) }
         }
     }

@@ -185,8 +185,7 @@ final class UniverseReading {
 
     /// An expression for whether a row of `cache_entries` is a legacy list.
     private static func isLegacy(_ table: TableDescription) -> String {
-        let types = CacheEntryRecord.legacyTypes.map(SQLText.literal).joined(separator: ", ")
-        return "\(UniverseTables.text("type", of: table, "c")) IN (\(types))"
+        "\(UniverseTables.text("type", of: table, "c")) IN (\(SQLText.list(CacheEntryRecord.legacyTypes)))"
     }
 
     private func countLegacy() throws(UpstreamError) -> Int {

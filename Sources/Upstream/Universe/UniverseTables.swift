@@ -1,29 +1,34 @@
+import MarketData
+
 /// The tables of groups in one database, and expressions that read their columns.
 struct UniverseTables: Sendable {
     let groups: TableDescription
     let memberships: TableDescription
     /// `nil` if there is no such table.
     let entries: TableDescription?
-    private let user: String
+    private let catalog: Catalog
 
     /// The columns without which a table can't be read, by its name.
     static let needed = [
-        "definition_groups": ["id", "name", "type"], "group_memberships": ["group_id", "symbol"],
-        "cache_entries": ["type", "key", "value"],
+        TableShape.groups.name: ["id", "name", "type"], TableShape.memberships.name: ["group_id", "symbol"],
+        TableShape.cacheEntries.name: ["type", "key", "value"],
     ]
 
     init(_ connection: PostgresConnection) throws(UpstreamError) {
-        let catalog = try connection.readCatalog(of: Array(Self.needed.keys))
-        user = catalog.user
-        groups = try Self.table("definition_groups", in: catalog)
-        memberships = try Self.table("group_memberships", in: catalog)
-        entries = catalog.tables["cache_entries"] == nil ? nil : try Self.table("cache_entries", in: catalog)
+        catalog = try connection.readCatalog(of: Array(Self.needed.keys))
+        groups = try Self.table(.groups, in: catalog)
+        memberships = try Self.table(.memberships, in: catalog)
+        let hasEntries = catalog.tables[TableShape.cacheEntries.name] != nil
+        entries = hasEntries ? try Self.table(.cacheEntries, in: catalog) : nil
     }
 
-    private static func table(_ name: String, in catalog: Catalog) throws(UpstreamError) -> TableDescription {
+    private static func table(_ shape: TableShape, in catalog: Catalog) throws(UpstreamError) -> TableDescription {
         let operation = "read the universes"
+        let name = shape.name
         guard let table = catalog.tables[name] else {
-            throw UpstreamError(.schema, operation, "the table is missing", sqlState: "42P01", object: "table \(name)")
+            throw UpstreamError(
+                .schema, operation, "the table is missing", sqlState: UpstreamError.undefinedTable,
+                object: "table \(name)")
         }
         for column in needed[name] ?? [] {
             let object = "table \(table.displayName), column \(column)"
@@ -33,8 +38,8 @@ struct UniverseTables: Sendable {
             guard found.canSelect else {
                 throw UpstreamError(
                     .schema, operation,
-                    "the user may not read it: GRANT SELECT ON \(table.displayName) TO \(catalog.user)",
-                    sqlState: "42501", object: object)
+                    "the user may not read it: \(catalog.grant(["SELECT"], on: table))",
+                    sqlState: UpstreamError.insufficientPrivilege, object: object)
             }
         }
         return table
@@ -56,7 +61,8 @@ struct UniverseTables: Sendable {
         throw UpstreamError(
             .schema, "push universes",
             "the user may not write groups: "
-                + grants.map { "GRANT \($0) TO \(SQLText.name(user));" }.joined(separator: " "), sqlState: "42501")
+                + grants.map { catalog.grant($0) + ";" }.joined(separator: " "),
+            sqlState: UpstreamError.insufficientPrivilege)
     }
 
     /// An expression for a column as text; NULL if the table lacks the column or the user may not read it.
@@ -135,9 +141,7 @@ enum TypeMark {
         let rest = metadata[name.upperBound...].drop { $0.isWhitespace || $0 == ":" }
         guard rest.first == "\"" else { return nil }
         let value = rest.dropFirst().prefix { $0 != "\"" }
-        guard value.endIndex < metadata.endIndex, types.contains(String(value)) else { return nil }
-        return (name.lowerBound..<metadata.index(after: value.endIndex), String(value))
+        guard value.endIndex < metadata.endIndex, let type = GroupType(rawValue: String(value)) else { return nil }
+        return (name.lowerBound..<metadata.index(after: value.endIndex), type.rawValue)
     }
-
-    static let types = ["UNIVERSE", "ETF", "THEME", "SECTOR", "SEGMENT", "CUSTOM"]
 }

@@ -36,7 +36,7 @@ struct UniverseWriting {
         ).rows
         let checks = rows.compactMap { $0[0] }.filter { $0.contains("'ETF'") }
         guard !checks.isEmpty else { return nil }
-        return TypeMark.types.filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
+        return GroupType.allCases.map(\.rawValue).filter { type in checks.allSatisfy { $0.contains("'\(type)'") } }
     }
 
     // MARK: - Comparing
@@ -180,7 +180,7 @@ struct UniverseWriting {
         let fields = ["symbol", "weight", "metadata"].map { UniverseTables.text($0, of: memberships, "m") }
         let sql =
             "SELECT \(fields.joined(separator: ", ")) FROM \(memberships.sqlName) m "
-            + "WHERE m.group_id::text = \(SQLText.literal(id))"
+            + "WHERE m.group_id = \(SQLText.literal(id))"
         let members = try connection.run(sql, "read the members of \(identity.name)").rows.compactMap { row in
             row[0].map { symbol in
                 MemberRecord(symbol: symbol, weight: row[1].flatMap { weights?.percent($0) }, metadata: row[2])
@@ -203,7 +203,7 @@ struct UniverseWriting {
         for part in plan.removed.parts(of: Self.chunk) {
             try run(
                 "DELETE FROM \(tables.memberships.sqlName) WHERE group_id = \(id) "
-                    + "AND symbol IN (\(part.map(SQLText.literal).joined(separator: ",")))", writing: part.count)
+                    + "AND symbol IN (\(SQLText.list(Array(part))))", writing: part.count)
         }
         let details = ["weight", "metadata"].filter { tables.memberships.column($0) != nil }
         func value(_ column: String, of member: MemberRecord) -> String {

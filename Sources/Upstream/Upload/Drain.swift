@@ -68,11 +68,11 @@ final class Drain<Source: UploadSource> {
         }
     }
 
-    /// Whether the next batch can begin in the same exchange: its tables can be used, and its position in the ledger is
-    /// known. If not, the loaded batch is committed alone first.
+    /// Whether the next batch can begin in the same exchange: its tables can be used, its position in the ledger is
+    /// known, and no row has to be looked up first. If not, the loaded batch is committed alone first.
     private func mayFollow(_ next: Result<UploadParcel?, any Error>) -> Bool {
         guard case .success(let parcel?) = next, failures[parcel.batch.stream] == nil,
-            !memory.hasLostConnection(parcel.batch.stream),
+            !memory.hasLostConnection(parcel.batch.stream), !mayBeUpstream(parcel.batch),
             session.places.position(of: parcel.batch.stream) != nil, let (_, catalog) = try? session.connected()
         else { return false }
         return (try? UploadPlan(parcel, in: catalog)) != nil
@@ -187,33 +187,43 @@ final class Drain<Source: UploadSource> {
             transaction.took = .now - began
             return transaction
         } catch {
-            session.abandon()
-            if let before, !before.isCommitted {
-                session.places.forget([before.batch.stream])
-                try await giveUp(before.batch, because: error, before.connection)
-                guard failures[stream] == nil else {
-                    ahead.readOn(after: [])
-                    return nil
-                }
-                return try await load(parcel, after: nil)
-            }
-            let isConnected = session.standing === transaction.connection
-            if isConnected, transaction.isElsewhere {
-                try await giveUp(parcel.batch, because: await reason(for: error, stream), connection)
-                return nil
-            }
-            guard isConnected, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) else {
-                // Until its row is locked, a transaction has used only the ledger, which all streams share, so all
-                // would fail.
-                guard !isConnected || transaction.settledSequence != nil || error.reason == .busy else { throw error }
-                if let first = parcel.batch.firstSequence, let last = parcel.batch.lastSequence {
-                    noteLoss(error, transaction, with: first...last)
-                }
-                try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection)
-                return nil
-            }
+            return try await goOn(after: error, with: parcel, transaction, before, since: began)
         }
-        return try await loadInParts(parcel, transaction)
+    }
+
+    /// Goes on after an error while a batch was loaded: with the whole batch again, in parts, or without its stream.
+    ///
+    /// - Returns: the transaction to commit next; `nil` if nothing is left to commit.
+    private nonisolated(nonsending) func goOn(
+        after error: UpstreamError, with parcel: UploadParcel, _ transaction: UploadTransaction,
+        _ before: UploadTransaction?, since began: ContinuousClock.Instant
+    ) async throws -> UploadTransaction? {
+        let stream = parcel.batch.stream
+        session.abandon()
+        if let before, !before.isCommitted {
+            session.places.forget([before.batch.stream])
+            try await giveUp(before.batch, because: error, before.connection)
+            guard failures[stream] == nil else {
+                ahead.readOn(after: [])
+                return nil
+            }
+            return try await load(parcel, after: nil)
+        }
+        let isConnected = session.standing === transaction.connection
+        if isConnected, transaction.isElsewhere {
+            try await giveUp(parcel.batch, because: await reason(for: error, stream), transaction.connection)
+            return nil
+        }
+        if isConnected, transaction.overlaps || mayHelpToSplit(parcel.batch.count, error) {
+            return try await loadInParts(parcel, transaction)
+        }
+        // Until its row is locked, a transaction has used only the ledger, which all streams share, so all would fail.
+        guard !isConnected || transaction.settledSequence != nil || error.reason == .busy else { throw error }
+        if let first = parcel.batch.firstSequence, let last = parcel.batch.lastSequence {
+            noteLoss(error, transaction, with: first...last)
+        }
+        try await giveUp(parcel.batch, because: timed(error, since: began), transaction.connection)
+        return nil
     }
 
     /// The position of the stream's row in the ledger; settles the stream first if it isn't known.
@@ -449,15 +459,19 @@ final class Drain<Source: UploadSource> {
         return transaction
     }
 
+    /// Whether rows of a batch may be upstream although the ledger doesn't say so.
+    private func mayBeUpstream(_ batch: BufferedBatch) -> Bool {
+        batch.stream != .bars && batch.firstSequence ?? .max <= file.marks(of: batch.stream).sentAgain
+    }
+
     /// The places of the parcel's rows, except those that are upstream although the ledger doesn't say so. Rows that
     /// can't be distinguished from another collector's are sent.
     private func missing(
         of parcel: UploadParcel, over connection: PostgresConnection, in catalog: Catalog
     ) throws(UpstreamError) -> [Int32] {
         let batch = parcel.batch
+        guard mayBeUpstream(batch), catalog.allowsReading(batch.stream) else { return parcel.ticks }
         let end = file.marks(of: batch.stream).sentAgain
-        guard batch.stream != .bars, batch.firstSequence ?? .max <= end, catalog.allowsReading(batch.stream)
-        else { return parcel.ticks }
         let found = try RowsUpstream(batch, by: configuration, over: connection, in: catalog)
         let there = Set(found.rows.lazy.filter { $0.isCertain && $0.upstream >= $0.alike }.map(\.sequence))
         return parcel.ticks.filter { place in

@@ -16,8 +16,7 @@ struct LedgerRow: Equatable {
 
 extension LedgerRow {
     /// Reads the columns of ``Ledger/columns``.
-    init?(_ row: ArraySlice<String?>) {
-        let row = Array(row)
+    init?(_ row: [String?]) {
         guard row.count == 5, let sequence: Int64 = row.number(0) else { return nil }
         // Rows are numbered from 1, and the table may hold anything.
         self.init(sequence: max(0, sequence), token: row[1], successor: row[2])
@@ -75,7 +74,7 @@ struct Ledger: Sendable {
     func readSQL(_ stream: EventStream, of ids: [String]) -> String {
         """
         SELECT buffer_id, \(columns) FROM \(table.sqlName) WHERE stream = \(SQLText.literal(stream.rawValue))
-        AND buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
+        AND buffer_id IN (\(SQLText.list(ids)))
         """
     }
 
@@ -83,11 +82,10 @@ struct Ledger: Sendable {
     /// milliseconds since the Unix epoch.
     func uploadsSQL(of streams: [EventStream], under ids: [String], since moment: Int64) -> String {
         """
-        SELECT stream, buffer_id, collector, last_sequence, rows, (extract(epoch FROM updated_at) * 1000)::bigint
+        SELECT stream, buffer_id, collector, last_sequence, rows, \(SQLText.milliseconds(of: "updated_at"))
         FROM \(table.sqlName) WHERE last_sequence > 0
-        AND stream IN (\(streams.map { SQLText.literal($0.rawValue) }.joined(separator: ", ")))
-        AND (updated_at >= to_timestamp(\(moment) / 1000.0)
-        OR buffer_id IN (\(ids.map(SQLText.literal).joined(separator: ", "))))
+        AND stream IN (\(SQLText.list(streams.map(\.rawValue))))
+        AND (updated_at >= \(SQLText.moment(moment)) OR buffer_id IN (\(SQLText.list(ids))))
         """
     }
 
@@ -107,7 +105,7 @@ struct Ledger: Sendable {
         SELECT max(updated_at) + interval '1 day', now() FROM \(table.sqlName)
         WHERE collector = \(SQLText.literal(collector))
         AND stream = \(SQLText.literal(EventStream.bars.rawValue)) AND last_sequence > 0
-        AND buffer_id NOT IN (\(ids.map(SQLText.literal).joined(separator: ", ")))
+        AND buffer_id NOT IN (\(SQLText.list(ids)))
         """
     }
 
@@ -125,7 +123,7 @@ struct Ledger: Sendable {
 
     /// Locks the row of an identifier, creating it if it is missing, and returns it.
     func lockSQL(_ stream: EventStream, of id: String) -> String {
-        let values = [id, collector, stream.rawValue].map(SQLText.literal).joined(separator: ", ")
+        let values = SQLText.list([id, collector, stream.rawValue])
         let name = id == bufferID ? "EXCLUDED.collector" : "existing.collector"
         return """
             INSERT INTO \(table.sqlName) AS existing (buffer_id, collector, stream, last_sequence, rows, updated_at)
@@ -178,6 +176,9 @@ struct Ledger: Sendable {
         """
     }
 
+    /// The error for a row that isn't one of a ledger.
+    static let unreadable = UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: object)
+
     /// The error of a statement that moves a row; in words if it updated none, which is a division by zero.
     static func explained(_ error: UpstreamError, _ operation: String) -> UpstreamError {
         guard error.sqlState == "22012" else { return error }
@@ -186,5 +187,5 @@ struct Ledger: Sendable {
     }
 
     /// The ledger as the object of an error.
-    static let object = "table edgetick_uploads"
+    static let object = "table \(TableShape.ledger.name)"
 }

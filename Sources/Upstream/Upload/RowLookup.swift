@@ -5,8 +5,7 @@ struct RowLookup<Field: RowField> {
     private let table: TableDescription
     private let columns: [PlannedColumn<Field>]
     private let types: [String]
-    /// Whether all rows are looked up with one join. Citus can't run a subquery for each row, and without an index each
-    /// subquery would read the whole table.
+    /// Whether all rows are looked up with one join: see ``Catalog/needsJoin(with:)``.
     private let joins: Bool
     /// Whether a row can't be mistaken for another collector's, or need not be distinguished from it.
     private let isCertain: Bool
@@ -64,7 +63,7 @@ struct RowLookup<Field: RowField> {
         allowsChanges: Bool = false, in catalog: Catalog
     ) throws(UpstreamError) {
         table = target.table
-        joins = catalog.citus != nil || !TableShape.isFound(by: table.indexed)
+        joins = catalog.needsJoin(with: table)
         self.columns = columns
         self.isCertain = isCertain
         self.younger = younger
@@ -73,8 +72,8 @@ struct RowLookup<Field: RowField> {
         guard found.count == columns.count, found.allSatisfy(\.canSelect) else {
             throw UpstreamError(
                 .schema, "look rows up in \(table.displayName)",
-                "the right SELECT is missing: GRANT SELECT ON \(table.displayName)", sqlState: "42501",
-                object: "table \(table.name)")
+                "the right SELECT is missing: \(catalog.grant(["SELECT"], on: table))",
+                sqlState: UpstreamError.insufficientPrivilege, object: "table \(table.name)")
         }
         types = found.map(\.typeText)
     }
@@ -101,10 +100,12 @@ struct RowLookup<Field: RowField> {
         _ fields: [String], _ part: Range<Int>, _ found: inout [RowCopies], over connection: PostgresConnection
     ) throws(UpstreamError) {
         let operation = "look rows up in \(table.displayName)"
-        let (before, after) =
-            connection.isInTransaction ? ("SAVEPOINT edgetick; ", "; RELEASE SAVEPOINT edgetick") : ("", "")
+        let isInTransaction = connection.isInTransaction
+        let after = isInTransaction ? "; RELEASE SAVEPOINT edgetick" : ""
+        // By itself: if the server can't read a constant, it runs no statement of the exchange.
+        if isInTransaction { try connection.run("SAVEPOINT edgetick", operation) }
         do throws(UpstreamError) {
-            let results = try connection.ask(before + sql(fields, part) + after, operation)
+            let results = try connection.ask(sql(fields, part) + after, operation)
             for row in results.lazy.flatMap(\.rows) {
                 guard row.count == 2, let place: Int = row.number(0), let count: Int = row.number(1),
                     found.indices.contains(place)
@@ -119,7 +120,7 @@ struct RowLookup<Field: RowField> {
             }
             // Class 22: a data exception.
             guard error.sqlState?.hasPrefix("22") == true else { throw error }
-            if !before.isEmpty { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
+            if isInTransaction { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
             guard part.count > 1 else { return }
             let middle = part.lowerBound + part.count / 2
             try count(fields, part.lowerBound..<middle, &found, over: connection)
@@ -158,7 +159,17 @@ struct RowLookup<Field: RowField> {
         column.field.write(row, as: column.form, in: context, to: &copy)
         let text = String(decoding: copy.bytes, as: UTF8.self)
         guard text != "\\N" else { return "NULL" }
-        return "E'" + text.escaping("'", with: "'") + "'"
+        let escaped = text.escaping("'", with: "'")
+        // A NUL would end the whole statement. The server refuses its escape, as it refuses a NUL in COPY.
+        return "E'" + (copy.bytes.contains(0) ? escaped.replacing("\0", with: "\\000") : escaped) + "'"
+    }
+}
+
+extension Catalog {
+    /// Whether rows are compared with a table in one join and not one by one. Citus can't run a subquery for each row, and
+    /// without an index each subquery would read the whole table.
+    func needsJoin(with table: TableDescription) -> Bool {
+        citus != nil || !TableShape.isFound(by: table.indexed)
     }
 }
 

@@ -109,13 +109,11 @@ struct Settlement {
         var rows: [String: LedgerRow] = [:]
         let locked = results.filter { $0.tag.hasPrefix("INSERT") }.map(\.rows)
         for (id, found) in zip(left + [line.id], locked) {
-            guard let row = found.first.flatMap({ LedgerRow($0[...]) }) else {
-                throw UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: Ledger.object)
-            }
+            guard let row = found.first.flatMap({ LedgerRow($0) }) else { throw Ledger.unreadable }
             rows[id] = row
         }
         for found in others.isEmpty ? [] : results.last?.rows ?? [] {
-            if let id = found.first, let id, let row = LedgerRow(found.dropFirst()) { rows[id] = row }
+            if let id = found.first, let id, let row = LedgerRow(Array(found.dropFirst())) { rows[id] = row }
         }
         return LedgerView(line: line, stream: stream, marks: marks, rows: rows, lost: lost)
     }

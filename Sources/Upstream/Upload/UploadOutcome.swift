@@ -28,6 +28,11 @@ public struct UploadOutcome: Sendable, Equatable {
     /// The path of the rows; `nil` if none was loaded.
     public internal(set) var path: Path?
 
+    /// The number of rows, and of versions of bars, that were new upstream.
+    public var new: Int { inserted + updated }
+    /// The number of rows that were upstream already, or of whose bar a newer version was.
+    public var present: Int { unchanged + skipped }
+
     /// The number of rows that the server took.
     var loaded: Int { inserted + updated + unchanged + keptOut }
 

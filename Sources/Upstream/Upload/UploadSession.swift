@@ -136,7 +136,7 @@ final class UploadSession {
             let row = ledger.readSQL(stream, of: bufferID) + " FOR UPDATE"
             let sql = [ledger.beginSQL, row, Ledger.waitSQL, "COMMIT"].joined(separator: "; ")
             let results = try connection.run(sql, "read the ledger")
-            return results.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0[...]) } }.first
+            return results.lazy.compactMap { $0.rows.first.flatMap { LedgerRow($0) } }.first
         } catch {
             abandon()
             throw error

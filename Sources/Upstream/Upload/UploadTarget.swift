@@ -100,7 +100,8 @@ struct UploadTarget<Field: RowField>: Sendable {
     /// - Parameters:
     ///   - onlyFetched: whether the event must be there from the REST API; `nil` if the table can't show that.
     ///   - times: the first and the last time of the staged rows. Chunks outside stay closed.
-    func leaveOutSQL(onlyFetched: Bool, times: ClosedRange<Int64>) -> String? {
+    ///   - joins: see ``Catalog/needsJoin(with:)``. The staged rows must then be numbered.
+    func leaveOutSQL(onlyFetched: Bool, times: ClosedRange<Int64>, joins: Bool) -> String? {
         guard told.contains(where: { $0.field.rawValue == "sequence" }) else { return nil }
         let time = table.quoted("time")
         let isZoned = table.column("time")?.typeName == "timestamptz"
@@ -127,11 +128,19 @@ struct UploadTarget<Field: RowField>: Sendable {
             else { return nil }
             conditions.append("t.\(connection.name) = '\(EventSource.backfill.rawValue)'")
         }
-        // A number, and a subquery for the staged rows, because Citus supports the join only in this form.
+        let condition = conditions.joined(separator: " AND ")
+        // Row by row: in a join the planner expects a single match, and so compares each staged row with every match, or
+        // reads the whole table.
+        guard joins else {
+            return
+                "DELETE FROM \(Self.staging) s WHERE (SELECT true FROM \(table.sqlName) t WHERE \(condition) LIMIT 1)"
+        }
+        // A number, and a subquery for the staged rows, because Citus supports the join only in this form. IS TRUE makes
+        // the server look the numbers up in a hash table.
         return """
-            DELETE FROM \(Self.staging) WHERE edgetick_number IN (
+            DELETE FROM \(Self.staging) WHERE (edgetick_number IN (
             SELECT s.edgetick_number FROM (SELECT * FROM \(Self.staging) OFFSET 0) s
-            JOIN \(table.sqlName) t ON \(conditions.joined(separator: " AND ")))
+            JOIN \(table.sqlName) t ON \(condition))) IS TRUE
             """
     }
 

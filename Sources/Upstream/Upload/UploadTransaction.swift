@@ -95,7 +95,7 @@ final class UploadTransaction {
     /// Begins the transaction, and returns the last sequence that is upstream.
     func begin() throws(UpstreamError) -> Int64 {
         for result in try connection.run(beginSQL, "lock the ledger") { try lock(result) }
-        guard let settledSequence else { throw unreadable }
+        guard let settledSequence else { throw Ledger.unreadable }
         return settledSequence
     }
 
@@ -169,7 +169,7 @@ final class UploadTransaction {
             return
         }
         guard result.tag.hasPrefix("INSERT") else { return }
-        guard let row = result.rows.first.flatMap({ LedgerRow($0[...]) }) else { throw unreadable }
+        guard let row = result.rows.first.flatMap({ LedgerRow($0) }) else { throw Ledger.unreadable }
         guard row.sequence == start.sequence, row.token == start.token, row.successor == nil else {
             isElsewhere = true
             throw UpstreamError(
@@ -178,19 +178,20 @@ final class UploadTransaction {
         settledSequence = row.sequence
     }
 
-    private var unreadable: UpstreamError {
-        UpstreamError(.schema, "lock the ledger", "its row can't be read back", object: Ledger.object)
-    }
-
     /// Loads rows to see whether the server takes them, and takes them back.
     func tryOut(_ load: () throws(UpstreamError) -> Void) throws(UpstreamError) {
         let before = (outcome, refused, refusals, doubtful, excess)
         try connection.run(takePending() + "SAVEPOINT edgetick_trial", "try a row out")
         outcome = UploadOutcome()
         try load()
-        hasPassedTrial = outcome.hasLoaded
+        let hasPassed = outcome.hasLoaded
         (outcome, refused, refusals, doubtful, excess) = before
-        pending = "ROLLBACK TO SAVEPOINT edgetick_trial; RELEASE SAVEPOINT edgetick_trial; "
+        pending = ""
+        // At once, because rows may be looked up next: a refused row leaves the transaction aborted, and one that passed
+        // would be found.
+        let rollback = "ROLLBACK TO SAVEPOINT edgetick_trial; RELEASE SAVEPOINT edgetick_trial"
+        try connection.run(rollback, "take the tried row back")
+        hasPassedTrial = hasPassed
     }
 
     /// Makes dead letters of the rows in ``fatal``, and returns the others: see ``confirmRefusals()``.
@@ -266,7 +267,10 @@ final class UploadTransaction {
         try attempt { sql throws(UpstreamError) in
             if let row = part.only, catalog.isDistributed, settledSequence != nil {
                 let operation = "INSERT into \(target.table.displayName)"
-                try connection.run(sql + target.insertSQL(row, part.context), operation)
+                // By itself: if the server can't read a constant, it runs no statement of the exchange, and without this
+                // savepoint, the earlier one would take back rows that passed.
+                try connection.run(sql, operation)
+                try connection.run(target.insertSQL(row, part.context), operation)
                 return
             }
             let operation = "COPY into \(target.table.displayName)"
@@ -285,7 +289,8 @@ final class UploadTransaction {
 
     /// The error for a COPY that succeeded without storing all of its rows.
     private func incomplete(_ stored: Int, of sent: Int, _ operation: String) -> UpstreamError {
-        UpstreamError(.busy, operation, "\(sent.grouped) rows were sent and the server stored \(stored.grouped)")
+        UpstreamError(
+            .busy, operation, "\(sent.counted("row was", "rows were")) sent and the server stored \(stored.grouped)")
     }
 
     /// Sends rows to the staging table, which must store all of them.
@@ -317,8 +322,8 @@ final class UploadTransaction {
         guard catalog.allowsTemporary else {
             throw UpstreamError(
                 .schema, "create a temporary table",
-                "the user \(catalog.user) may not: GRANT TEMPORARY ON DATABASE … TO \(catalog.user)",
-                sqlState: "42501", object: "the database")
+                "the user \(catalog.user) may not: \(catalog.temporaryGrant)",
+                sqlState: UpstreamError.insufficientPrivilege, object: "the database")
         }
     }
 
@@ -327,10 +332,11 @@ final class UploadTransaction {
         try needTemporary()
         let target = part.target
         let operation = "insert into \(target.table.displayName)"
-        let leaveOut = leaveOutSQL(of: part)
+        let joins = catalog.needsJoin(with: target.table)
+        let leaveOut = leaveOutSQL(of: part, joins: joins)
         var (written, keptOut) = (0, 0)
         try attempt { sql throws(UpstreamError) in
-            try stage(part, isNumbered: leaveOut != nil, after: sql)
+            try stage(part, isNumbered: joins && leaveOut != nil, after: sql)
             if let leaveOut { try connection.run(leaveOut, operation) }
             let looks = [target.keptOutSQL, identity.isNarrow ? target.missingSQL(by: target.told) : nil]
             let statements = [target.insertSQL] + looks.compactMap(\.self) + [UploadTarget<Field>.unstageSQL]
@@ -355,18 +361,18 @@ final class UploadTransaction {
     private static let leastFetched: Int64 = 20_000_000
 
     /// Leaves out rows whose event exists with a time that is a millisecond off; `nil` if none can.
-    private func leaveOutSQL<Field: RowField>(of part: UploadRows<Field>) -> String? {
+    private func leaveOutSQL<Field: RowField>(of part: UploadRows<Field>, joins: Bool) -> String? {
         let times = part.order.lazy.map { part.rows[Int($0)].event.time }
         guard let first = times.min(), let last = times.max() else { return nil }
         let rest = part.context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
         if part.order.contains(where: { part.rows[Int($0)].connection == rest }) {
-            return part.target.leaveOutSQL(onlyFetched: false, times: first...last)
+            return part.target.leaveOutSQL(onlyFetched: false, times: first...last, joins: joins)
         }
         guard connection.configuration.needsIdentity else { return nil }
         let now = WallClock.microseconds()
         let fresh = now - Self.leastFetched...now + Self.leastFetched
         let isFresh = part.order.allSatisfy { fresh.contains(part.rows[Int($0)].receivedMicroseconds) }
-        return isFresh ? nil : part.target.leaveOutSQL(onlyFetched: true, times: first...last)
+        return isFresh ? nil : part.target.leaveOutSQL(onlyFetched: true, times: first...last, joins: joins)
     }
 
     private func copyStaged(

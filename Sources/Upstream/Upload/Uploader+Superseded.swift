@@ -16,6 +16,25 @@ public struct LateBar: Sendable {
     }
 }
 
+extension Uploader {
+    /// The places of the bars that need not be sent again, because upstream has a version that would stay.
+    public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
+        try await inTurn { () throws(UpstreamError) in
+            let (connection, catalog) = try self.session.connected()
+            var found: Set<Int> = []
+            for interval in Bar.Interval.allCases {
+                let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
+                guard !rows.isEmpty else { continue }
+                let target = try UploadTarget<BarField>(.table(of: EventKind(interval)), in: catalog)
+                for part in rows.parts(of: 1000) {
+                    found.formUnion(try connection.superseded(part, in: target, self.configuration))
+                }
+            }
+            return found
+        }
+    }
+}
+
 extension PostgresConnection {
     /// The years 1 to 9999, in milliseconds since the Unix epoch.
     private static let tableTimes: ClosedRange<Int64> = -62_135_596_800_000...253_402_300_799_999

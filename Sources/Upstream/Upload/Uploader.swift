@@ -60,7 +60,7 @@ public actor Uploader {
                 let ledger = try self.session.ledger(in: catalog, of: id)
                 for stream in self.configuration.streams {
                     let row = try connection.ask(ledger.readSQL(stream, of: id), "read the ledger").rows.first
-                    guard let row = row.flatMap({ LedgerRow($0[...]) }) else { continue }
+                    guard let row = row.flatMap({ LedgerRow($0) }) else { continue }
                     found[id, default: [:]][stream] = row.sequence
                 }
             }
@@ -144,23 +144,6 @@ public actor Uploader {
             let (connection, catalog) = try self.session.connected()
             let found = try RowsUpstream(batch, by: self.configuration, over: connection, in: catalog)
             if found.areChanged { self.session.noteChanges(of: batch.stream) }
-            return found
-        }
-    }
-
-    /// The places of the bars that need not be sent again, because upstream has a version that would stay.
-    public func superseded(_ bars: [LateBar]) async throws(UpstreamError) -> Set<Int> {
-        try await inTurn { () throws(UpstreamError) in
-            let (connection, catalog) = try self.session.connected()
-            var found: Set<Int> = []
-            for interval in [Bar.Interval.minute, .second] {
-                let rows = bars.enumerated().filter { $1.bar.interval == interval }.map { (place: $0, late: $1) }
-                guard !rows.isEmpty else { continue }
-                let target = try UploadTarget<BarField>(.table(of: EventKind(interval)), in: catalog)
-                for part in rows.parts(of: 1000) {
-                    found.formUnion(try connection.superseded(part, in: target, self.configuration))
-                }
-            }
             return found
         }
     }

@@ -35,7 +35,7 @@ extension Uploader {
             let rows = try connection.ask(
                 """
                 SELECT DISTINCT \(table.textSQL(BarField.symbol.rawValue)) FROM \(table.sqlName)
-                WHERE \(table.minutes(starts, self.configuration.barTimestamp))
+                WHERE \(table.barStartSQL(.minute, within: starts, self.configuration.barTimestamp))
                 """, "read the symbols of \(table.displayName)"
             ).rows
             return Set(rows.compactMap { $0[0].flatMap { Symbol($0) } })
@@ -52,17 +52,6 @@ extension Uploader {
 }
 
 extension TableDescription {
-    /// The condition that a minute bar's window starts within a span.
-    fileprivate func minutes(_ starts: Range<Int64>, _ meaning: BarTimestamp) -> String {
-        let name = quoted(BarField.timestamp.rawValue)
-        let isZoned = column(BarField.timestamp.rawValue)?.typeName == "timestamptz"
-        func moment(_ milliseconds: Int64) -> String {
-            let time = "timestamptz 'epoch' + \(milliseconds + meaning.shift) * interval '1 millisecond'"
-            return isZoned ? "(\(time))" : "((\(time)) AT TIME ZONE 'UTC')"
-        }
-        return "\(name) >= \(moment(starts.lowerBound)) AND \(name) < \(moment(starts.upperBound))"
-    }
-
     /// How far numbers may be off in the column that rounds most.
     fileprivate func rounding(of fields: [BarField]) -> BarRounding.Limit {
         let limits = fields.compactMap { column($0.rawValue)?.rounding }
@@ -93,15 +82,17 @@ extension PostgresConnection {
         let volume =
             fields.contains(.decimalVolume)
             ? "coalesce(\(name(.decimalVolume)), \(name(.volume)))" : name(.volume)
-        let list = symbols.map { SQLText.literal($0.description) }.joined(separator: ", ")
+        let list = SQLText.list(symbols.map(\.description))
         let results = try ask(
             """
             SELECT \(table.textSQL(BarField.symbol.rawValue)),
-                (extract(epoch FROM \(name(.timestamp))) * 1000)::bigint,
+                \(SQLText.milliseconds(of: name(.timestamp))),
                 \(name(.open)), \(name(.high)), \(name(.low)), \(name(.close)), \(volume),
                 \(fields.contains(.vwap) ? name(.vwap) : "NULL")
-            FROM \(table.sqlName) WHERE \(name(.symbol)) IN (\(list)) AND \(table.minutes(starts, meaning))
+            FROM \(table.sqlName)
+            WHERE \(name(.symbol)) IN (\(list)) AND \(table.barStartSQL(.minute, within: starts, meaning))
             """, "read bars of \(table.displayName)")
+        let shift = meaning.shift(of: .minute)
         var found = UpstreamBars()
         found.rounding.prices = table.rounding(of: [.open, .high, .low, .close])
         found.rounding.volume = table.rounding(of: [.volume, .decimalVolume])
@@ -113,7 +104,7 @@ extension PostgresConnection {
             func number(_ column: Int) -> Double { row.number(column) ?? .nan }
             found.bars[symbol, default: []].append(
                 DayBar(
-                    start: time - meaning.shift, open: number(2), high: number(3), low: number(4), close: number(5),
+                    start: time - shift, open: number(2), high: number(3), low: number(4), close: number(5),
                     volume: number(6), vwap: row.number(7)))
         }
         return found

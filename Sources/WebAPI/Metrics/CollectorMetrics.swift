@@ -186,10 +186,11 @@ extension MetricsText {
         writeLatency(state)
     }
 
+    /// Every counter is there from the start, since Prometheus sees no increase in a counter's first value.
     private mutating func writeRejects(of connections: [ConnectionState]) {
         metric("edgetick_feed_decode_errors_total", "Events that could not be decoded, by reason.")
         for connection in connections {
-            for reason in DecodeRejects.Reason.allCases where connection.feed.rejects[reason] > 0 {
+            for reason in DecodeRejects.Reason.allCases {
                 sample(connection.feed.rejects[reason], ["connection": connection.name, "reason": reason.rawValue])
             }
         }
@@ -205,8 +206,9 @@ extension MetricsText {
         of connections: [ConnectionState], _ tally: (DecodeRejects) -> DecodeRejects.Tally
     ) {
         for connection in connections {
-            for (kind, count) in tally(connection.feed.rejects).byWord.sorted(by: { $0.key < $1.key }) {
-                sample(count, ["connection": connection.name, "kind": kind])
+            let counts = tally(connection.feed.rejects)
+            for kind in DecodeRejects.kinds {
+                sample(counts[kind], ["connection": connection.name, "kind": kind.word])
             }
         }
     }

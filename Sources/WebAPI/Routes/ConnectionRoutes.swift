@@ -13,7 +13,7 @@ struct ConnectionRoutes: Sendable {
     /// The id of a connection to add.
     private static let new = Parameter<String>(
         name: "id", place: .path, meaning: "connection_1 and so on",
-        schema: .text(Bounds(maximum: 32, pattern: "^connection_[1-9][0-9]{0,17}$")), standard: nil,
+        schema: .text(Bounds(maximum: 29, pattern: "^connection_[1-9][0-9]{0,17}$")), standard: nil,
         fault: "must be connection_1, connection_2 and so on",
         read: { text in
             guard text.utf8.count <= 29, text.hasPrefix("connection_"), text.dropFirst(11).first != "0",

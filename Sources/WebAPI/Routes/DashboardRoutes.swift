@@ -1,6 +1,7 @@
 import Compression
 import HTTPTypes
 import Hummingbird
+import MarketData
 import NIOCore
 import Synchronization
 import Wire
@@ -93,10 +94,7 @@ final class Asset: Sendable {
         var packedTag: String { tag.dropLast() + "-gzip\"" }
 
         fileprivate init(_ bytes: [UInt8]) {
-            // FNV-1a, 64 bits: no secret depends on it.
-            var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-            for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-            tag = "\"" + String(hash, radix: 36) + "\""
+            tag = "\"\(ContentDigest.hex(of: bytes).prefix(16))\""
             buffer = ByteBuffer(bytes: bytes)
             let packed = Deflate.gzip.packed(bytes, level: 9)
             self.packed = packed.count < bytes.count ? ByteBuffer(bytes: packed) : nil

@@ -10,7 +10,7 @@ import Wire
 extension EventBroadcast {
     private static let types = Parameters.words("types", "Only these messages", of: EventName.self)
     private static let symbols = Parameters.symbols("symbol", "Only events of these symbols", atMost: 100)
-    private static let shape = Parameters.words(
+    private static let shape = Parameters.word(
         "shape", "own, or platform: connections as an object by id, one market event per message", of: EventShape.self)
     private static let kinds = Parameters.words("kind", "Only these kinds of events", of: EventKind.self)
 
@@ -31,7 +31,7 @@ extension EventBroadcast {
     @Sendable private func events(_ call: Call) async throws -> Response {
         let filter = EventClient.Filter(
             names: try call.value(of: Self.types), symbols: try call.value(of: Self.symbols),
-            kinds: try call.value(of: Self.kinds), shape: try call.value(of: Self.shape).first ?? .own)
+            kinds: try call.value(of: Self.kinds), shape: try call.value(of: Self.shape) ?? .own)
         let headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-store"]
         guard call.request.method != .head else { return Response(status: .ok, headers: headers) }
         let channel = call.channel

@@ -69,8 +69,7 @@ struct OpenAPIDocument: Encodable {
 
     private static func operation(_ route: Route) -> Members {
         let problem = Route.Content(
-            mediaType: "application/problem+json", schema: .of(ProblemJSON.self),
-            meaning: "What is wrong and what to do")
+            mediaType: Problem.mediaType, schema: .of(ProblemJSON.self), meaning: "What is wrong and what to do")
         var responses = Dictionary(uniqueKeysWithValues: route.answers.map { (String($0.key), response($0.value)) })
         responses["default"] = response(problem)
         let parameters = route.parameters.map { parameter in

@@ -6,6 +6,8 @@ import Wire
 
 /// A response that says what is wrong, as problem details (RFC 9457).
 struct Problem: Error, Sendable {
+    static let mediaType = "application/problem+json"
+
     var status: HTTPResponse.Status
     /// The kind of problem, stable for programs.
     var slug: String
@@ -72,7 +74,7 @@ struct Problem: Error, Sendable {
 
     func response(instance: String?) -> Response {
         var fields = headers
-        fields[.contentType] = "application/problem+json"
+        fields[.contentType] = Self.mediaType
         fields[.cacheControl] = "no-store"
         if closes { fields[.connection] = "close" }
         return Response(

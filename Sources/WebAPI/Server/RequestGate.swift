@@ -10,11 +10,11 @@ import MarketData
 /// - If a token is set, every request must carry it, except for the page's own files and the health routes.
 struct RequestGate: Sendable {
     private let hosts: ServedHosts
-    private let token: [UInt8]?
+    private let token: Secret?
 
     init(_ configuration: WebConfiguration) {
         hosts = ServedHosts(host: configuration.host, others: configuration.names)
-        token = configuration.token.map { Array($0.reveal().utf8) }
+        token = configuration.token
     }
 
     /// Refuses a request that another program on the way could read differently (RFC 9112, sections 3.2 and 6.1).
@@ -63,18 +63,11 @@ struct RequestGate: Sendable {
         }
     }
 
-    /// Whether the request carries the token, or no token is required. The time taken depends only on the given token's
-    /// length.
+    /// Whether the request carries the token, or no token is required.
     func isAuthorized(_ head: HTTPRequest) -> Bool {
         guard let token else { return true }
         let parts = (head.headerFields[.authorization] ?? "").split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return false }
-        let given = Array(parts[1].utf8)
-        var difference = UInt64(given.count ^ token.count)
-        for (index, byte) in given.enumerated() {
-            difference |= UInt64(byte ^ token[index % token.count])
-        }
-        return difference == 0
+        return parts.count == 2 && parts[0].lowercased() == "bearer" && token.matches(String(parts[1]))
     }
 }
 

@@ -98,12 +98,12 @@ final class RefusalCounts: Sendable {
 
     func count(_ problem: Problem) {
         let reason: Reason =
-            switch (problem.status.code, problem.slug) {
-            case (421, _): .host
-            case (_, "foreign-origin"): .origin
-            case (401, _): .token
-            case (503, _): .busy
-            case (500..., _): .server
+            switch problem.status.code {
+            case 421: .host
+            case 403: .origin
+            case 401: .token
+            case 503: .busy
+            case 500...: .server
             default: .client
             }
         count(reason)

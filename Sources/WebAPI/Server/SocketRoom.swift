@@ -106,7 +106,7 @@ final class SocketWatch: ChannelDuplexHandler, RemovableChannelHandler {
         }
         let body = problem.text(instance: nil)
         var head = HTTPResponse(status: problem.status)
-        head.headerFields[.contentType] = "application/problem+json"
+        head.headerFields[.contentType] = Problem.mediaType
         head.headerFields[.contentLength] = String(body.count)
         head.headerFields[.connection] = "close"
         SecurityHeaders.add(to: &head.headerFields)

@@ -113,7 +113,8 @@ public struct WebError: Error, Sendable, CustomStringConvertible {
             case EADDRNOTAVAIL: "this machine has no such address; choose another HTTP_HOST"
             default: "check HTTP_HOST and HTTP_PORT"
             }
-        return WebError(reason: .bind, description: "cannot listen on \(host):\(port) (\(underlying)): \(advice)")
+        let place = HostName.authority(host, port: port)
+        return WebError(reason: .bind, description: "cannot listen on \(place) (\(underlying)): \(advice)")
     }
 }
 

@@ -97,9 +97,7 @@ private final class Reader: Decoder {
         case let object as any WireObject.Type:
             let reader = Reader(object)
             guard let value = try? object.init(from: reader) else { preconditionFailure("\(type) has no form") }
-            // Wire.SyncJSON.Stream is SyncStream.
-            let name = String(reflecting: type).split(separator: ".").dropFirst().joined().replacing("JSON", with: "")
-            return (.object(.init(name: name, members: reader.members)), value)
+            return (.object(.init(name: object.schemaName, members: reader.members)), value)
         case let words as any (CaseIterable & RawRepresentable & Decodable).Type:
             return read(words: words)
         default: preconditionFailure("\(type) is no type for the wire")

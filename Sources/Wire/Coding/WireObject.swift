@@ -4,6 +4,8 @@
 /// and the document. Times are integers in milliseconds since the Unix epoch and end in `_ms`; durations are numbers of
 /// seconds and end in `_seconds`. A member is never left out: an unknown value is `null`.
 package protocol WireObject: Codable, Sendable {
+    /// The name in the API's document and in docs/json.md: `SyncStream` for `SyncJSON.Stream`.
+    static var schemaName: String { get }
     /// The meanings of members whose names don't say it.
     static var meanings: [String: String] { get }
     /// The limits that the server enforces on members, beyond their types.
@@ -11,6 +13,9 @@ package protocol WireObject: Codable, Sendable {
 }
 
 extension WireObject {
+    package static var schemaName: String {
+        String(reflecting: Self.self).split(separator: ".").dropFirst().joined().replacing("JSON", with: "")
+    }
     package static var meanings: [String: String] { [:] }
     package static var bounds: [String: Bounds] { [:] }
 }

@@ -123,5 +123,6 @@ package struct RepairJSON: WireObject {
 }
 
 extension RepairReport.Table: WireObject {
+    package static let schemaName = "RepairTable"
     package static let meanings = ["kept": "Rows", "unreadable": "Places that can't be read"]
 }

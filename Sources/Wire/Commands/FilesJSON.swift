@@ -77,6 +77,7 @@ package struct FilesJSON: WireObject {
 }
 
 extension BufferReport.Drop: WireObject {
+    package static let schemaName = "FilesDrop"
     package static let meanings = [
         "count": "Events", "symbols": "How many", "from_ms": "The first event's own time, where known",
         "to_ms": "The last event's own time, where known",

@@ -6,36 +6,48 @@ package import Store
 package struct UploadJSON: WireObject {
     package struct Stream: WireObject {
         package var uploaded: Int
+        package var new: Int
+        package var already_upstream: Int
         package var refused: Int
         package var kept_out: Int
         package var failure: String?
 
         package static let meanings = [
-            "uploaded": "Rows", "refused": "Rows that became dead letters",
+            "uploaded": "Rows", "new": "Of these, rows and versions of bars that were not upstream before",
+            "already_upstream": "Of these, rows that were upstream before, or of whose bar a newer version was",
+            "refused": "Rows that became dead letters",
             "kept_out": "Rows that a trigger on the table discarded or redirected",
             "failure": "What stopped the stream's upload",
         ]
     }
 
     package var rows: Int
+    package var new: Int
+    package var already_upstream: Int
     package var refused: Int
     package var kept_out: Int
     package var streams: [String: Stream]
 
     package static let meanings = [
-        "rows": "Uploaded, of all streams", "refused": "Rows that became dead letters",
+        "rows": "Uploaded, of all streams",
+        "new": "Of these, rows and versions of bars that were not upstream before",
+        "already_upstream": "Of these, rows that were upstream before, or of whose bar a newer version was",
+        "refused": "Rows that became dead letters",
         "kept_out": "Rows that a trigger on their table discarded or redirected",
         "streams": "By name: \(EventStream.names)",
     ]
 
     package init(_ report: UploadReport) {
         rows = report.totals.rows
+        new = report.totals.new
+        already_upstream = report.totals.present
         refused = report.totals.refused
         kept_out = report.totals.keptOut
         streams = EventStream.byName { stream in
             let counts = report.totals[stream]
             return Stream(
-                uploaded: counts.uploaded, refused: counts.refused, kept_out: counts.keptOut,
+                uploaded: counts.uploaded, new: counts.new, already_upstream: counts.present, refused: counts.refused,
+                kept_out: counts.keptOut,
                 failure: report.failures[stream].map { String(describing: $0) })
         }
     }

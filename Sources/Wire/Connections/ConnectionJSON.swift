@@ -101,7 +101,7 @@ package struct ConnectionJSON: WireObject {
         byte_count = feed.bytes
         binary_frame_count = feed.binaryFrames
         overflow_count = feed.overflowed
-        error_count = feed.errors + connection.rejectCount
+        error_count = connection.errorCount
         decode_error_count = connection.rejectCount
         decode_errors = feed.rejects.events.byWord
         left_out_fields = feed.rejects.fields.byWord
@@ -297,15 +297,15 @@ package struct SymbolsJSON: WireObject {
 
 extension DecodeRejects.Tally {
     /// The counts above zero, under the JSON name of each kind.
-    package var byWord: [String: Int] {
+    fileprivate var byWord: [String: Int] {
         let counts = DecodeRejects.kinds.map { ($0.word, self[$0]) }.filter { $0.1 > 0 }
         return Dictionary(uniqueKeysWithValues: counts)
     }
 }
 
 extension EventKind? {
-    /// The name of the kind in JSON.
-    fileprivate var word: String { self?.rawValue ?? "unknown" }
+    /// The name of the kind in JSON and metrics.
+    package var word: String { self?.rawValue ?? "unknown" }
 }
 
 extension Double {

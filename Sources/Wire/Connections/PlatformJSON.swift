@@ -14,7 +14,7 @@ package enum PlatformJSON {
 
         package init(_ connection: ConnectionState) {
             message_count = connection.messageCount
-            error_count = connection.feed.errors + connection.rejectCount
+            error_count = connection.errorCount
             messages_per_second = connection.member.eventsPer5Seconds.rounded(to: 2)
         }
     }

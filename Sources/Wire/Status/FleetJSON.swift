@@ -89,7 +89,7 @@ package struct FleetJSON: WireObject {
     package var problem: String?
 
     package static let meanings = [
-        "status": "The worst of the boxes",
+        "status": "The worst of the boxes; at least degraded while the database can't be read",
         "headline": "What is wrong in one line; null when nothing is",
         "remarks": "Problems of several boxes together",
         "boxes": "The worst first",
@@ -104,6 +104,11 @@ package struct FleetJSON: WireObject {
         self.collector = collector
         age_seconds = view.age?.rounded(to: 1)
         problem = view.problem
+        if let problem {
+            // What the boxes last reported says nothing about now.
+            status = max(status, .degraded)
+            headline = headline ?? "the fleet's table can't be read: \(problem)"
+        }
     }
 
     /// A fleet that was read just now.

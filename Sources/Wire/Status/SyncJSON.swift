@@ -1,6 +1,7 @@
 package import Collector
 import MarketData
 import Store
+import Upstream
 
 /// The state of the upload: `/api/sync`.
 package struct SyncJSON: WireObject {
@@ -42,7 +43,7 @@ package struct SyncJSON: WireObject {
         package var needs_person: Bool
 
         package static let meanings = SyncJSON.shared.merging([
-            "name": "main: DATABASE_URI; ticks: DATABASE_URI_TICKS",
+            "name": UpstreamRole.settings,
             "streams": "The streams that go there",
             "lag_seconds": "How far the database is behind; 0 when it has everything",
             "last_success_age_seconds": "Since a pass last found everything there; null before the first",

@@ -1,4 +1,4 @@
-import MarketData
+package import MarketData
 package import Store
 package import Universe
 

@@ -3,7 +3,9 @@ package import Store
 package import Universe
 package import Upstream
 
-extension GroupRecord.Identity: WireObject {}
+extension GroupRecord.Identity: WireObject {
+    package static let schemaName = "GroupIdentity"
+}
 
 /// A group with its members: `edgetick universe show`.
 package struct GroupDetailJSON: WireObject {
@@ -112,9 +114,12 @@ package struct ImportJSON: WireObject {
     }
 }
 
-extension MembershipDifference.Reweighting: WireObject {}
+extension MembershipDifference.Reweighting: WireObject {
+    package static let schemaName = "ImportReweighting"
+}
 
 extension SectorDerivation.Coverage: WireObject {
+    package static let schemaName = "ImportCoverage"
     package static let meanings = ["classified": "Stocks with a sector", "missing": "Stocks without one"]
 }
 
@@ -175,6 +180,7 @@ package struct PullJSON: WireObject {
 }
 
 extension PullChanges.Group: WireObject {
+    package static let schemaName = "PullGroup"
     package static let meanings = ["added": "Members", "removed": "Members", "altered": "Members"]
 }
 

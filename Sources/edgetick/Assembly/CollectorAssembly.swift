@@ -15,6 +15,7 @@ import WebAPI
 /// Everything that `edgetick run` runs, opened and put together.
 struct CollectorAssembly {
     let connections: ConnectionSet
+    let buffer: TickBuffer
     /// Nothing has started before this is run.
     let group: ServiceGroup
 
@@ -134,7 +135,8 @@ struct CollectorAssembly {
             services += working.compactMap(\.self)
             // Comes last, since nothing would close it if a later step failed.
             try await relay?.bind()
-            return CollectorAssembly(connections: connections, group: Interrupts.group(services, within: .seconds(9)))
+            return CollectorAssembly(
+                connections: connections, buffer: buffer, group: Interrupts.group(services, within: .seconds(9)))
         } catch {
             for close in closings { await close() }
             await buffer.close()

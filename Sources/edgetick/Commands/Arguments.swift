@@ -28,6 +28,13 @@ extension UniverseImporter.Mode: ExpressibleByArgument {
 }
 
 extension ParsableArguments {
+    /// Refuses numbers below 1; an option that is not given has none.
+    func refuseBelowOne(_ numbers: KeyValuePairs<String, Int?>) throws {
+        for case (let option, let number?) in numbers where number < 1 {
+            throw ValidationError("\(option): allowed: a number from 1 on")
+        }
+    }
+
     /// Refuses options that would have no effect beside another one.
     ///
     /// - Parameter others: The options, and whether each is given.

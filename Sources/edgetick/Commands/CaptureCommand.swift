@@ -7,6 +7,7 @@ import Logging
 import MarketData
 import Store
 import Synchronization
+import Wire
 
 /// Records the feed's raw frames in a file.
 struct CaptureCommand: ConfiguredCommand {
@@ -25,13 +26,9 @@ struct CaptureCommand: ConfiguredCommand {
     @Argument(help: "The file to write; must not exist.", completion: .file()) var file: String
     @Option(help: "Stop after this many frames.") var frames: Int?
     @Option(help: "Stop after this many seconds.") var seconds: Int?
+    @Flag(help: "Print JSON.") var json = false
 
-    func validate() throws {
-        for (name, number) in [("--frames", frames), ("--seconds", seconds)] {
-            guard let number, number < 1 else { continue }
-            throw ValidationError("\(name): allowed: a number from 1 on")
-        }
-    }
+    func validate() throws { try refuseBelowOne(["--frames": frames, "--seconds": seconds]) }
 
     var needs: Settings.Needs { .feed }
 
@@ -39,21 +36,21 @@ struct CaptureCommand: ConfiguredCommand {
         guard settings.feed.source != .none else {
             throw CommandFailure(.configuration, "there is no feed to record: set USE_MASSIVE_API=true")
         }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        let plan = try await Symbols.open(
-            Array(settings.wishes.prefix(1)), single: nil, cache: settings.relationshipCache(mirror),
-            logger: Logger(label: "capture"))
+        let plan = try await settings.symbolPlan(
+            of: Array(settings.wishes.prefix(1)), single: nil, Logger(label: "capture"))
         guard let assignment = plan.inForce.first, assignment.hasSymbols else {
             throw CommandFailure(.configuration, "no symbols: set SYMBOL_UNIVERSE_KEY or SYMBOLS")
         }
         let simulator = try await settings.builtInSimulator()
         let serving = simulator.map { simulator in Task { try await simulator.feed.run() } }
         defer { serving?.cancel() }
+        let configuration = try settings.feedConfiguration(
+            named: assignment.wish.name, url: simulator?.url ?? settings.feed.url)
+        // Only now: a failure before this leaves no file behind.
         let recorder = try FrameRecorder(file: file, limit: frames, leavingOut: settings.feed.apiKey)
-        let url = simulator?.url ?? settings.feed.url
         let feed = FeedConnection(
-            configuration: try settings.feedConfiguration(named: assignment.wish.name, url: url),
-            interest: assignment.interest, sink: NoSink(), tap: recorder, logger: Logger(label: "feed"))
+            configuration: configuration, interest: assignment.interest, sink: NoSink(), tap: recorder,
+            logger: Logger(label: "feed"))
         let running = Task { try await feed.run() }
         recorder.onEnd { running.cancel() }
         let timer = seconds.map { limit in
@@ -69,7 +66,8 @@ struct CaptureCommand: ConfiguredCommand {
             unlink(file)
             throw CommandFailure(.unavailable, "no frame was received (the log says why), so \(file) was removed")
         }
-        print("recorded \(recorded) frames in \(file)")
+        let result = CaptureJSON(file: file, frames: recorded)
+        print(json ? WireJSON.text(of: result) : "recorded \(result.frames.counted("frame")) in \(result.file)")
     }
 }
 

@@ -81,7 +81,7 @@ struct CommandFailure: Error {
         switch error.reason {
         case .inUse, .busy, .changing, .pinned, .full: .tryAgain
         case .damaged, .foreign, .schemaTooNew, .sequenceAhead, .invalid: .badData
-        case .notDirectory: .configuration
+        case .notDirectory, .linked: .configuration
         case .notWritable, .notReadable, .diskFull, .inputOutput, .missing, .closed, .statement: .ioError
         }
     }

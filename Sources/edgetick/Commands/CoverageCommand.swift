@@ -25,7 +25,7 @@ struct CoverageCommand: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @OptionGroup var days: DayOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "What is counted together: day, week or month.") var by = CoveragePeriod.Length.day
+    @Option(help: "What is counted together.") var by = CoveragePeriod.Length.day
     @Flag(inversion: .prefixedNo, help: "Ask the database too.") var upstream = true
     @Flag(help: "Print JSON.") var json = false
 

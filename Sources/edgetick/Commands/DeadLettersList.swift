@@ -19,9 +19,7 @@ struct DeadLettersList: ConfiguredCommand {
     @Option(help: "How many to list, newest first.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
-    func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
-    }
+    func validate() throws { try refuseBelowOne(["--limit": limit]) }
 
     func run(_ settings: Settings) async throws {
         let history = TickHistory(directory: settings.dataDirectory)

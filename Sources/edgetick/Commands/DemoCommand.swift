@@ -35,9 +35,7 @@ struct DemoCommand: AsyncParsableCommand {
     var dataDir: String?
     @Option(help: "A libpq URI of a database to upload to, in place of the demo's own.") var database: String?
 
-    func validate() throws {
-        if let seconds, seconds < 1 { throw ValidationError("--seconds must be at least 1.") }
-    }
+    func validate() throws { try refuseBelowOne(["--seconds": seconds]) }
 
     func run() async throws {
         try await reportingFailures {

@@ -19,8 +19,10 @@ struct ExportCommand: ConfiguredCommand {
         commandName: "export", abstract: "Write events as Parquet, CSV or JSON, one file per day.",
         discussion: """
             Examples: edgetick export --date 2026-11-24 --output data
-                      edgetick export --from 2026-11-02 --stream trades --universe nasdaq100 --partition symbol --output data
-                      edgetick export --source upstream --from 2026-01-02 --format csv --compress --output data
+                      edgetick export --from 2026-11-02 --partition symbol --output data
+                      edgetick export --universe sp500 --date 2026-11-24 --output data
+                      edgetick export --source upstream --from 2026-01-02 --output data
+                      edgetick export --date 2026-01-02 --format csv --output data
                       edgetick export --watch --output data
 
             Files are data/trades/day=2026-11-24/trades.parquet, and with --partition symbol

@@ -27,10 +27,8 @@ struct FleetCommand: ConfiguredCommand {
     @Option(help: "Remove from the list a box that will not return.") var forget: String?
 
     func validate() throws {
-        guard !check || !watch else { throw ValidationError("--check and --watch can't be combined.") }
-        guard forget == nil || !(check || watch || json) else {
-            throw ValidationError("--forget can't be combined with --check, --watch or --json.")
-        }
+        if check { try refuse(["--watch": watch], with: "--check") }
+        if forget != nil { try refuse(["--check": check, "--watch": watch, "--json": json], with: "--forget") }
     }
 
     var needs: Settings.Needs { .database }
@@ -55,7 +53,7 @@ struct FleetCommand: ConfiguredCommand {
 
     private func checkOnce(_ table: FleetTable) async throws {
         let fleet = Fleet(try await table.rows())
-        let standing = StatusCommand.Standing.running(fleet.boxes.isEmpty ? .failing : fleet.level)
+        let level: Health.Level = fleet.boxes.isEmpty ? .failing : fleet.level
         if json {
             printNow(WireJSON.text(of: FleetJSON(fleet)) + "\n")
         } else {
@@ -65,9 +63,9 @@ struct FleetCommand: ConfiguredCommand {
                 case 1: "the one box is well"
                 default: "\(fleet.boxes.count) boxes, all are well"
                 }
-            print("\(standing.word): \((fleet.headline ?? text).escapingControls)")
+            print("\(level.rawValue): \((fleet.headline ?? text).escapingControls)")
         }
-        guard standing.exitCode == 0 else { throw ExitCode(standing.exitCode) }
+        guard level == .ok else { throw ExitCode(Int32(level.severity)) }
     }
 
     private func page(_ table: FleetTable) async throws -> String {

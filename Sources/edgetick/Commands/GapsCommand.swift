@@ -20,13 +20,11 @@ struct GapsCommand: ConfiguredCommand {
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
-    @Option(help: "Only those in this state: open, filled, partial, empty, unfillable or covered.") var state: GapState?
+    @Option(help: "Only those in this state.") var state: GapState?
     @Option(help: "How many to list, newest first.") var limit = 100
     @Flag(help: "Print JSON.") var json = false
 
-    func validate() throws {
-        guard limit > 0 else { throw ValidationError("--limit: allowed: a number from 1 on") }
-    }
+    func validate() throws { try refuseBelowOne(["--limit": limit]) }
 
     func run(_ settings: Settings) async throws {
         let states = state.map { [$0] } ?? Set(GapState.allCases)

@@ -21,11 +21,13 @@ extension Settings {
     ///
     /// - Parameters:
     ///   - advice: What to do instead if a running collector holds the buffer.
-    ///   - makesFile: Whether to create the file if there is none, because `body` adds rows.
+    ///   - makesFile: Whether to create the file if there is none, because `body` adds rows. That is said: the directory may
+    ///     be a mistyped one.
     /// - Throws: ``CommandFailure`` if the buffer can't be opened, damage found in it, and whatever `body` throws.
     func withBuffer<Result>(
         heldAdvice advice: String? = nil, makesFile: Bool = false, _ body: (TickBuffer) async throws -> Result
     ) async throws -> Result {
+        let isThere = FileManager.default.fileExists(atPath: dataDirectory + "/" + TickBuffer.fileName)
         var options = bufferOptions
         options.isCollecting = false
         options.makesFile = makesFile
@@ -44,6 +46,9 @@ extension Settings {
                 .tryAgain,
                 "a running collector\(process) holds the buffer; "
                     + (advice ?? "do this on its page, or stop it, do this, and start it again"))
+        }
+        if makesFile, !isThere {
+            printWarning("there was no \(TickBuffer.fileName) in \(dataDirectory); a new one takes what this adds")
         }
         let outcome: Swift.Result<Result, any Error>
         do {

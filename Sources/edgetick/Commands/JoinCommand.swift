@@ -14,7 +14,7 @@ struct JoinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Set up a new box: check, migrate, pull the universes, write the settings.",
         discussion: """
-            Examples: edgetick join postgresql://edgetick:password@db.example.com/market --universe nasdaq100
+            Examples: edgetick join postgresql://edgetick:secret@db/market --universe sp500
                       edgetick join - --group nyc --shard auto < uri.txt
 
             Checks this machine and the database as doctor does, creates missing tables if it may, pulls the groups, and
@@ -33,6 +33,7 @@ struct JoinCommand: AsyncParsableCommand {
     @Option(help: "This box's name (COLLECTOR_ID; default: the host's).") var id: String?
     @Option(help: "The settings file to write.", completion: .file()) var file = ".env"
     @Flag(help: "Overwrite an existing settings file.") var force = false
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
         try await reportingFailures {
@@ -49,18 +50,24 @@ struct JoinCommand: AsyncParsableCommand {
                 environment: replacedDirectory(environment).merging(given) { $1 }, file: nil,
                 reading: EnvironmentFile.secret)
             let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: .database)
+            var result = JoinJSON()
+            // After a failure too, for what was found before it.
+            defer { if json { print(WireJSON.text(of: result)) } }
             for remark in remarks where remark.severity == .warning {
-                say(.warning("configuration", remark.description))
+                say(.warning("configuration", remark.description), &result)
             }
             guard let upstream = try settings.upstream() else { return }
-            try await check(settings)
-            try await migrate(settings)
-            let groups = try await pull(upstream, settings)
-            try await checkUniverse(settings)
+            try await check(settings, &result)
+            try await migrate(settings, &result)
+            let groups = try await pull(upstream, settings, &result)
+            try await checkUniverse(settings, &result)
             let text = EnvironmentFile.text(kept(snapshot, settings, host).merging(values) { $1 })
             try write(text)
+            result.file = file
+            result.next = nextSteps(settings, groups)
+            guard !json else { return }
             print("\n" + "wrote \(file), which only this user can read".escapingControls)
-            printNextSteps(settings, groups)
+            for step in result.next { print("next: \(step)".escapingControls) }
         }
     }
 
@@ -102,33 +109,37 @@ struct JoinCommand: AsyncParsableCommand {
         return kept
     }
 
-    private func say(_ finding: Finding) { print(DoctorCommand.line(finding, .ofStandardOutput())) }
+    private func say(_ finding: Finding, _ result: inout JoinJSON) {
+        result.findings.append(finding.json)
+        if !json { print(DoctorCommand.line(finding, .ofStandardOutput())) }
+    }
 
-    private func check(_ settings: Settings) async throws {
+    private func check(_ settings: Settings, _ result: inout JoinJSON) async throws {
         let local = LocalChecks(settings: settings)
         let network = NetworkChecks(settings: settings, isRunning: false)
         let tables = await network.upstream()
         var findings = local.files() + [local.disk(), local.clock()]
         findings += tables.filter { $0.subject == "upstream" }
         findings += await network.clock()
-        for finding in findings { say(finding) }
+        for finding in findings { say(finding, &result) }
         let failures = findings.filter { $0.level == .failure }
         guard let worst = failures.compactMap(\.exit).max(by: { $0.rawValue < $1.rawValue }) else { return }
         throw CommandFailure(worst, "nothing was set up: see what failed above")
     }
 
     /// Makes the tables that are missing.
-    private func migrate(_ settings: Settings) async throws {
+    private func migrate(_ settings: Settings, _ result: inout JoinJSON) async throws {
         var unusable: [String] = []
         for upstream in try settings.upstreams() {
             let before = try await UpstreamSchema.check(upstream, for: settings.feed.events)
             let changes =
                 before.contains { $0.state == .missing }
                 ? try await UpstreamSchema.migrate(upstream, for: settings.feed.events) : before
-            for change in changes { say(.table(change, at: upstream.role.place)) }
-            let stopping = changes.filter(\.stopsUpload)
-            if !stopping.isEmpty { for line in SchemaChange.recipe(changes) { print(line.escapingControls) } }
-            unusable += stopping.map(\.table)
+            for change in changes { say(.table(change, at: upstream.role.place), &result) }
+            let fixes = SchemaChange.recipe(changes)
+            result.fixes += fixes
+            if !json { for line in fixes { print(line.escapingControls) } }
+            unusable += changes.filter(\.stopsUpload).map(\.table)
         }
         guard unusable.isEmpty else {
             throw CommandFailure(
@@ -137,21 +148,25 @@ struct JoinCommand: AsyncParsableCommand {
         }
     }
 
-    private func pull(_ upstream: UpstreamConfiguration, _ settings: Settings) async throws -> [UniverseGroup] {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+    private func pull(
+        _ upstream: UpstreamConfiguration, _ settings: Settings, _ result: inout JoinJSON
+    ) async throws -> [UniverseGroup] {
+        let mirror = try settings.openMirror(.readWrite)
         let source = UniverseSource(configuration: upstream)
         if let failure = await mirror.firstPull(from: source, logger: Logger(label: "join")) {
-            say(.warning("universes", "not pulled: \(failure.description); try again with edgetick universe pull"))
+            say(
+                .warning("universes", "not pulled: \(failure.description); try again with edgetick universe pull"),
+                &result)
         }
         let groups = try mirror.groups(environment: settings.universe.environment.rawValue)
-        say(.ok("universes", "\(groups.count.counted("group")) in \(settings.dataDirectory)"))
+        say(.ok("universes", "\(groups.count.counted("group")) in \(settings.dataDirectory)"), &result)
         return groups
     }
 
     /// Refuses a --universe that names no group: a box that collects nothing, or the wrong symbols, isn't set up.
-    private func checkUniverse(_ settings: Settings) async throws {
+    private func checkUniverse(_ settings: Settings, _ result: inout JoinJSON) async throws {
         guard let universe else { return }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         let resolution: Resolution
         do throws(UniverseError) {
             resolution = try await settings.relationshipCache(mirror).resolution(of: universe)
@@ -161,7 +176,7 @@ struct JoinCommand: AsyncParsableCommand {
                 "\(file) was not written: --universe \(universe): \(error.description); edgetick universe "
                     + "import FILE.csv --name NAME does. Or name another group, or leave --universe out")
         }
-        for warning in resolution.warnings { say(.warning("universes", warning)) }
+        for warning in resolution.warnings { say(.warning("universes", warning), &result) }
     }
 
     private func write(_ text: String) throws {
@@ -183,17 +198,18 @@ struct JoinCommand: AsyncParsableCommand {
         guard isWritten else { throw CommandFailure(.ioError, "\(file): \(String(cString: strerror(errno)))") }
     }
 
-    private func printNextSteps(_ settings: Settings, _ groups: [UniverseGroup]) {
+    private func nextSteps(_ settings: Settings, _ groups: [UniverseGroup]) -> [String] {
+        var steps: [String] = []
         if settings.feed.source == .feed, settings.feed.apiKey == nil {
-            print("next: add the line MASSIVE_API_KEY=… to \(file)".escapingControls)
+            steps.append("add the line MASSIVE_API_KEY=… to \(file)")
         }
         if settings.feed.source != .none, settings.wishes.allSatisfy({ $0.universeKey == nil && $0.list == nil }) {
             let names = groups.filter { $0.type == .universe || $0.type == .etf }.prefix(5).map(\.name)
             let examples = names.isEmpty ? "" : "; there are \(names.joined(separator: ", ")), …"
-            print("next: add SYMBOL_UNIVERSE_KEY=… or SYMBOLS=… to \(file)\(examples)".escapingControls)
+            steps.append("add SYMBOL_UNIVERSE_KEY=… or SYMBOLS=… to \(file)\(examples)")
         }
         let option = file == ".env" ? "" : " --env-file \(file)"
-        print("next: edgetick doctor\(option) && edgetick run\(option)".escapingControls)
+        return steps + ["edgetick doctor\(option) && edgetick run\(option)"]
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MarketData
 import Upstream
+import Wire
 
 /// Creates or checks the tables upstream.
 struct MigrateCommand: AsyncParsableCommand {
@@ -40,6 +41,7 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(help: "With --policies or --distributed: only this table, whoever made it; may be repeated.")
     var table: [String] = []
     @Flag(help: "Do not ask.") var yes = false
+    @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
         guard [tickIdentity, policies, distributed].count(where: \.self) <= 1 else {
@@ -49,6 +51,7 @@ struct MigrateCommand: AsyncParsableCommand {
             throw ValidationError("--yes goes with --tick-identity, --policies or --distributed")
         }
         if self.print, yes { throw ValidationError("--print changes nothing: leave out --yes") }
+        if self.print { try refuse(["--json": json], with: "--print") }
         if !retain.isEmpty, !policies { throw ValidationError("--retain goes with --policies") }
         if !table.isEmpty, !policies, !distributed {
             throw ValidationError("--table goes with --policies or --distributed")
@@ -57,38 +60,41 @@ struct MigrateCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailures {
-            if let change = try engineChange() {
-                return try await carryOut(change, try options.settings(needing: .database))
-            }
-            if self.print, !tickIdentity { return Swift.print(UpstreamSchema.sql) }
+            let change = try engineChange()
+            if self.print, !tickIdentity, change == nil { return Swift.print(UpstreamSchema.sql) }
             let settings = try options.settings(needing: .database)
-            var unusable: [String] = []
+            var result = MigrationJSON()
+            // After a failure too, for what was done before it.
+            defer { if json { Swift.print(WireJSON.text(of: result)) } }
+            if let change { return try await carryOut(change, settings, &result) }
             let upstreams = try settings.upstreams()
-            if self.print { return try await makeIdentities(upstreams) }
+            if self.print { return try await makeIdentities(upstreams, &result) }
             for var upstream in upstreams {
                 // The unique index is made below, so don't report that it is missing.
                 if tickIdentity { upstream.needsIdentity = false }
                 if upstreams.count > 1 { printLine("\(upstream.role.setting):") }
                 let changes = try await UpstreamSchema.migrate(upstream, for: settings.feed.events)
-                report(changes)
-                unusable += changes.filter(\.stopsUpload).map(\.table)
+                result.tables += changes.map { MigrationJSON.Table($0, in: upstream.role) }
+                if !json { report(changes) }
             }
+            let unusable = result.tables.filter(\.stops_upload).map(\.table)
             guard unusable.isEmpty else {
                 throw CommandFailure(
                     .configuration, "these tables can't be used as they are: \(unusable.joined(separator: ", "))")
             }
-            if tickIdentity { try await makeIdentities(upstreams) }
+            if tickIdentity { try await makeIdentities(upstreams, &result) }
         }
     }
 
     /// Builds the indexes that can be built, and then fails if some tables can't have one.
-    private func makeIdentities(_ upstreams: [UpstreamConfiguration]) async throws {
+    private func makeIdentities(_ upstreams: [UpstreamConfiguration], _ result: inout MigrationJSON) async throws {
         var faults: [String] = []
         for upstream in upstreams {
             let kinds = Set(EventKind.allCases.filter { upstream.streams.contains($0.stream) })
             let findings = try await IdentityMaker.look(upstream, for: kinds)
             if findings.isEmpty { printLine("this database holds no ticks: nothing needs an identity") }
             for finding in findings {
+                var removed: Int64 = 0
                 switch finding.state {
                 case .present: printLine("\(finding.table): a unique key identifies events")
                 case .unusable(let why) where self.print:
@@ -99,24 +105,26 @@ struct MigrateCommand: AsyncParsableCommand {
                         printLine("-- \(finding.table): \(finding.doubledRows.counted("duplicate row")), removed first")
                     }
                     printLine(finding.sql + ";")
-                case .missing: try await makeIdentity(finding, upstream)
+                case .missing: removed = try await makeIdentity(finding, upstream)
                 }
+                result.identities.append(.init(finding, removed: removed, in: upstream.role))
             }
         }
         guard faults.isEmpty else { throw CommandFailure(.configuration, faults.joined(separator: "; ")) }
     }
 
-    private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws {
+    /// Builds the index of one table, and returns the number of rows removed.
+    private func makeIdentity(_ finding: IdentityFinding, _ upstream: UpstreamConfiguration) async throws -> Int64 {
         let table = finding.table
         if finding.doubledRows > 0 {
-            printLine("\(table): \(finding.doubledRows.counted("duplicate row")), for example:")
-            for event in finding.sample { printLine("  \(event.count.counted("time")) \(event.identity)") }
+            announce("\(table): \(finding.doubledRows.counted("duplicate row")), for example:")
+            for event in finding.sample { announce("  \(event.count.counted("time")) \(event.identity)") }
         }
         let locks = finding.locks ? "is locked for writes meanwhile" : "can be written meanwhile"
-        printLine(
+        announce(
             "\(table): reading the table took \(finding.looked.spoken); building the index takes about as long, and "
                 + "the table \(locks)")
-        printLine("\(table): \(finding.sql)")
+        announce("\(table): \(finding.sql)")
         if finding.doubledRows > 0 {
             let question = "Remove \(finding.doubledRows.counted("row")) of \(table) for good?"
             guard try yes || Confirmation.isGiven(question) else {
@@ -127,10 +135,14 @@ struct MigrateCommand: AsyncParsableCommand {
         let removed = try await IdentityMaker.make(finding, upstream, removingDoubles: finding.doubledRows > 0)
         let rows = removed > 0 ? "; \(removed.counted("row")) removed" : ""
         printLine("\(table): index built in \((ContinuousClock.now - began).spoken)\(rows)")
+        return removed
     }
 
-    /// Prints a line at once, so that it appears before any question that follows.
-    private func printLine(_ line: String) { printNow(line.escapingControls + "\n") }
+    /// Prints a line at once, so that it appears before any question that follows; with --json, nothing.
+    private func printLine(_ line: String) { if !json { printNow(line.escapingControls + "\n") } }
+
+    /// Prints a line for a person to read before a question or a long wait; with --json, to standard error.
+    private func announce(_ line: String) { if json { printError(line.escapingControls) } else { printLine(line) } }
 
     private func report(_ changes: [SchemaChange]) {
         for change in changes {
@@ -165,13 +177,16 @@ extension MigrateCommand {
     }
 
     /// Prints the statements of a change for each database, and runs them if confirmed.
-    private func carryOut(_ change: EngineChange, _ settings: Settings) async throws {
+    private func carryOut(_ change: EngineChange, _ settings: Settings, _ result: inout MigrationJSON) async throws {
         let upstreams = try settings.upstreams(statementTimeout: Self.patience)
         for upstream in upstreams {
             let plan = try await UpstreamEngines.plan(change, upstream)
-            if upstreams.count > 1 { Swift.print("-- \(upstream.role.setting)") }
-            if !plan.script.isEmpty { Swift.print(plan.script) }
+            let heading = upstreams.count > 1 ? "-- \(upstream.role.setting)" : ""
+            for text in [heading, plan.script] where !text.isEmpty {
+                if !json { Swift.print(text) } else if !yes { printError(text) }
+            }
             guard !plan.steps.isEmpty else {
+                result.scripts.append(.init(plan, in: upstream.role))
                 printRemark("there is nothing left to do")
                 continue
             }
@@ -180,6 +195,7 @@ extension MigrateCommand {
                 throw CommandFailure(.usage, "nothing was changed in \(upstream.target)")
             }
             try await UpstreamEngines.run(plan, upstream)
+            result.scripts.append(.init(plan, in: upstream.role))
             printRemark("\(plan.steps.count) steps done")
         }
     }

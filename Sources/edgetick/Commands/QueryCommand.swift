@@ -31,7 +31,7 @@ struct QueryCommand: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @OptionGroup var symbols: SymbolOptions
-    @Option(help: "bars, trades, quotes, luld, imbalances or fair_values.") var stream = EventStream.bars
+    @Option(help: "The stream.") var stream = EventStream.bars
     @Option(help: "Start of the span; default: the file's beginning.", transform: MomentText.argument)
     var from: Int64?
     @Option(help: "End of the span, exclusive; default: the file's end.", transform: MomentText.argument)
@@ -39,7 +39,10 @@ struct QueryCommand: ConfiguredCommand {
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
     @Option(help: "Combine bars into longer ones, such as 5m, 1h or 1d.") var every: String?
     @Option(help: "The most bars or events per symbol; the newest are kept.") var limit = 1_000_000
-    @Option(help: "table, csv or json.") var format = Format.table
+    @Option(help: "The form of the output; default: table.") var format: Format?
+    @Flag(help: "Print JSON, as --format json does.") var json = false
+
+    private var form: Format { json ? .json : format ?? .table }
 
     func validate() throws {
         if !symbols.areGiven { throw ValidationError("name a symbol, or a --universe") }
@@ -53,7 +56,8 @@ struct QueryCommand: ConfiguredCommand {
             throw ValidationError("--every is 1d, or minutes or hours that a day is a multiple of: 5m, 30m, 1h, 4h")
         }
         if every != nil, stream != .bars { throw ValidationError("--every rolls up bars, not \(stream.rawValue)") }
-        guard limit > 0 else { throw ValidationError("--limit must be at least 1") }
+        try refuseBelowOne(["--limit": limit])
+        if json, let format, format != .json { try refuse(["--format \(format)": true], with: "--json") }
         if let from, let to, from >= to {
             throw ValidationError("--from is not before --to: there is nothing between them")
         }
@@ -100,7 +104,7 @@ struct QueryCommand: ConfiguredCommand {
                 ?? answer.values.map { BarsJSON.Bar($0) }
             found.append((symbol, bars, answer.isComplete))
         }
-        switch format {
+        switch form {
         case .table: printNow(Self.table(found.map { ($0.symbol, $0.bars) }))
         case .csv: printNow(Self.csv(found.map { ($0.symbol, $0.bars) }))
         case .json:
@@ -145,7 +149,7 @@ struct QueryCommand: ConfiguredCommand {
         let events = try history.events(
             of: stream, symbols: Set(symbols), from: from, to: to, limit: limit, pace: ProgressLine.ofRows()
         ).values
-        switch format {
+        switch form {
         case .table: printNow(Self.table(events, of: stream))
         case .csv: printNow(Self.csv(events, of: stream, forTerminal: isatty(STDOUT_FILENO) == 1))
         case .json: print("[" + events.map(\.json).joined(separator: ",\n") + "]")

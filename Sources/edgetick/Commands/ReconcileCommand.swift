@@ -4,7 +4,6 @@ import Collector
 import Logging
 import MarketData
 import Store
-import Universe
 import Upstream
 import Wire
 
@@ -103,7 +102,7 @@ struct ReconcileCommand: ConfiguredCommand {
         _ settings: Settings, _ client: AggregatesClient?, _ buffer: TickBuffer, _ uploader: Uploader?
     ) -> Reconciler {
         let target = uploader.map { uploader in
-            let pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: settings.upload.batchRows)
+            let pass = settings.uploadPass(buffer, uploader)
             return Reconciler.Target(uploader, of: buffer) { await pass.report(of: [.bars]) }
         }
         return Reconciler(
@@ -143,10 +142,9 @@ struct ReconcileCommand: ConfiguredCommand {
         if let named = try await symbols.chosen(settings) {
             all = named
         } else {
-            let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-            let plan = try await Symbols.open(
-                settings.wishes, single: settings.singleWish, cache: settings.relationshipCache(mirror),
-                logger: Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
+            let plan = try await settings.symbolPlan(
+                of: settings.wishes, single: settings.singleWish,
+                Logger(label: "symbols") { _ in SwiftLogNoOpLogHandler() })
             all = if let symbols = plan.inForce.symbols { symbols } else { try await every() }
         }
         guard !all.isEmpty else {

@@ -2,6 +2,7 @@ import ArgumentParser
 import FoundationEssentials
 import MarketData
 import Store
+import Universe
 import Wire
 
 /// Copies what can be read from a damaged file into a fresh one.
@@ -11,7 +12,7 @@ struct RepairCommand: ConfiguredCommand {
         abstract: "Copy the readable rows of a damaged file into a fresh one; the old one is kept.",
         discussion: """
             Examples: edgetick repair --dry-run
-                      edgetick repair --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite
+                      edgetick repair --file ticks-bad-20260801T093000Z.sqlite
 
             Stop the collector first. A file in the data directory is replaced, and kept as ticks-bad-….sqlite; for a file
             that was set aside, a repaired copy is written to its own directory, for `EDGETICK_DATA_DIR=… edgetick sync`.
@@ -61,6 +62,18 @@ struct RepairCommand: ConfiguredCommand {
         }
     }
 
+    /// What to do with a damaged file that is reported as set aside until it is moved away.
+    private static func movingAway(_ path: String, _ report: RepairReport) -> [String] {
+        let directory = path.lastIndex(of: "/").map { path[..<$0] } ?? "."
+        let (from, to) = (DisplayText.argument(path), DisplayText.argument("\(directory)/set-aside"))
+        let isToSend = report.kind == .ticks && report.setAside == nil
+        let start = isToSend ? "once sync has sent what waits in the copy" : "now"
+        return [
+            "  \(start), move the damaged file away, so that health no longer reports it:",
+            "    mkdir -p \(to) && mv \(from)* \(to)/".escapingControls,
+        ]
+    }
+
     private static func page(_ report: RepairReport) -> String {
         var lines: [String] = []
         let path = report.path.escapingControls
@@ -100,6 +113,7 @@ struct RepairCommand: ConfiguredCommand {
         }
         if report.losesEnd { lines.append("  rows after the last readable one may be lost; their number is unknown") }
         for remark in report.remarks { lines.append("  \(remark.escapingControls)") }
+        if let path = report.toMoveAway { lines.append(contentsOf: movingAway(path, report)) }
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -3,6 +3,7 @@ import Feed
 import FeedSimulator
 import Logging
 import ServiceLifecycle
+import Store
 
 /// Collects until stopped.
 struct RunCommand: AsyncParsableCommand {
@@ -36,8 +37,16 @@ struct RunCommand: AsyncParsableCommand {
                     "connections": "\(collector.connections.snapshot.members.count)",
                     "upload": "\(settings.upload.displayedURI ?? "off")",
                 ].merging(settings.upload.displayedTicksURI.map { ["upload_ticks": "\($0)"] } ?? [:]) { $1 })
+            let before = collector.buffer.statistics.drops
             try await collector.group.run()
-            logger.notice("stopped; everything received is in the buffer")
+            let drops = collector.buffer.statistics.drops
+            // A new file, in place of one that was set aside, counts from zero.
+            let dropped = drops < before ? drops : drops - before
+            if dropped == 0 {
+                logger.notice("stopped; everything received is in the buffer")
+            } else {
+                logger.warning("stopped; events were given up since the start", metadata: ["dropped": "\(dropped)"])
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ struct SettingsGet: ConfiguredCommand {
     @Flag(help: "Print JSON with type, name, key and time.") var json = false
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         let environment = settings.universe.environment.rawValue
         if CacheEntryRecord.legacyTypes.contains(type) { return try printLegacy(mirror, environment) }
         let ofType = try mirror.withSnapshot { try $0.entries(environment: environment, type: type) }

@@ -17,7 +17,7 @@ struct SettingsList: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         if let type, CacheEntryRecord.legacyTypes.contains(type) { LegacyNotice.warn(of: type) }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         let environment = all ? nil : settings.universe.environment.rawValue
         let entries = try mirror.withSnapshot { try $0.entries(environment: environment, type: type) }
         if json { return print(WireJSON.text(of: entries.map(CacheEntryJSON.init))) }

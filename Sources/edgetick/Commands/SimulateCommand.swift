@@ -61,7 +61,7 @@ struct SimulateCommand: AsyncParsableCommand {
             let simulator = FeedSimulator(configuration: try simulation(), logger: Logger(label: "simulator"))
             let port = try await simulator.bind()
             let scheme = tlsCertificate == nil ? "ws" : "wss"
-            printNow("listening on \(scheme)://\(host):\(port)/stocks\n")
+            printNow("listening on \(scheme)://\(HostName.authority(host, port: port))/stocks\n")
             try await Interrupts.serving([simulator])
             let statistics = simulator.statistics
             print("sent \(statistics.eventsSent) events in \(statistics.frames) frames")

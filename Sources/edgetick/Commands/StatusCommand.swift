@@ -18,8 +18,8 @@ struct StatusCommand: ConfiguredCommand {
             collector does not answer, 3 if none runs. Other failures exit as every command does.
             """.unwrapped)
 
-    /// The state of a collector, or of a fleet.
-    enum Standing {
+    /// The state of a collector.
+    private enum Standing {
         case running(Health.Level)
         case notRunning
 
@@ -45,7 +45,7 @@ struct StatusCommand: ConfiguredCommand {
     @Flag(help: "Exit with 0 for ok, 1 degraded, 2 failing, 3 not running.") var check = false
 
     func validate() throws {
-        guard !check || !watch else { throw ValidationError("--check and --watch can't be combined.") }
+        if check { try refuse(["--watch": watch], with: "--check") }
     }
 
     func run(_ settings: Settings) async throws {
@@ -83,14 +83,14 @@ struct StatusCommand: ConfiguredCommand {
                 report.holder.map { "; another edgetick command, process \($0.processID), holds the files" } ?? ""
             return (.notRunning, "no collector runs on \(settings.dataDirectory)\(other)")
         }
-        guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
+        guard let api = LocalAPI(settings) else {
             return (
                 .running(.failing),
                 "process \(holder) holds the files but has no HTTP address; it may be starting or stopping"
             )
         }
         do throws(LocalAPI.Failure) {
-            let health = try await api.get("/api/status", as: StatusJSON.self).health
+            let health = try await api.status().health
             return (.running(health.status), health.headline ?? "everything is as the settings say")
         } catch {
             return (.running(.failing), "process \(holder) holds the files, but \(error.description)")
@@ -101,11 +101,9 @@ struct StatusCommand: ConfiguredCommand {
         let report = try BufferReport.read(directory: settings.dataDirectory)
         var instance: StatusJSON?
         var remark: String?
-        if report.collectorProcess != nil,
-            let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token)
-        {
+        if report.collectorProcess != nil, let api = LocalAPI(settings) {
             do {
-                let status = try await api.get("/api/status", as: StatusJSON.self)
+                let status = try await api.status()
                 if !json {
                     let text = StatusText(
                         status: status, gaps: try GapCounts(directory: settings.dataDirectory), address: api.address,

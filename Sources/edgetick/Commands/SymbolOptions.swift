@@ -51,7 +51,7 @@ struct SymbolOptions: ParsableArguments {
 extension Settings {
     /// Resolves a universe key with what the mirror has, and prints the warnings unless told otherwise.
     func resolution(of key: String, warns: Bool = true) async throws -> Resolution {
-        let mirror = try UniverseMirror.open(directory: dataDirectory, access: .readOnly)
+        let mirror = try openMirror(.readOnly)
         let resolution = try await relationshipCache(mirror).resolution(of: key)
         if warns { for warning in resolution.warnings { printWarning(warning) } }
         return resolution

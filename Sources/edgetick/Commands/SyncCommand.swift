@@ -66,9 +66,9 @@ struct SyncCommand: ConfiguredCommand {
     }
 
     private func once(_ settings: Settings, _ buffer: TickBuffer, _ uploaders: [Uploader]) async throws {
-        let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let passes = uploaders.map { settings.uploadPass(buffer, $0) }
         if again { try await sendAgain(buffer, passes) }
+        let progress = ProgressLine(title: "uploading", unit: "rows", total: Int(buffer.statistics.pending))
         let work = Task { () async throws in
             var report = UploadReport()
             for pass in passes {
@@ -77,7 +77,7 @@ struct SyncCommand: ConfiguredCommand {
                     await pass.reportAfterTries {
                         progress.update(done: (before + $0).settled)
                     } isAway: { error in
-                        printRemark(
+                        progress.remark(
                             "the connection was lost while rows were sent; waiting up to "
                                 + "\(UploadPass.patience.spoken) for the server: \(error.lastDescription)")
                     })
@@ -88,7 +88,7 @@ struct SyncCommand: ConfiguredCommand {
         let totals = report.totals
         progress.finish(done: totals.settled)
         await buffer.close()
-        print(json ? WireJSON.text(of: UploadJSON(report)) : "uploaded \(totals.rows.counted("row"))")
+        print(json ? WireJSON.text(of: UploadJSON(report)) : totals.text)
         if totals.refused > 0 {
             printRemark("\(totals.refused.counted("row was", "rows were")) refused; see edgetick dead-letters list")
         }
@@ -148,5 +148,16 @@ struct SyncCommand: ConfiguredCommand {
         for stream in EventStream.allCases {
             print("\(stream.rawValue): \(report[stream].pending.counted("row")) to upload")
         }
+    }
+}
+
+extension UploadTotals {
+    /// What went up, in words. Where rows were upstream already, as many of those that are sent again are, it says how many.
+    var text: String {
+        let text = "uploaded \(rows.counted("row"))"
+        guard present > 0 else { return text }
+        let older = rows - new - present
+        return text + ": \(new.grouped) new, \(present.grouped) upstream already"
+            + (older > 0 ? ", \(older.counted("older version")) of bars" : "")
     }
 }

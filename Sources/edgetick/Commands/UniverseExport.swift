@@ -6,6 +6,14 @@ import Universe
 
 /// Writes the whole mirror, or one group, as a backup or for another program.
 struct UniverseExport: ConfiguredCommand {
+    /// The form of a backup.
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case json
+        case csv
+
+        init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+    }
+
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write the whole mirror as a backup, or one group as CSV.",
         discussion: """
@@ -19,29 +27,28 @@ struct UniverseExport: ConfiguredCommand {
     @OptionGroup var options: SettingsOptions
     @Argument(help: "A group; default: the whole mirror.") var name: String?
     @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
-    @Option(help: "json or csv: the form of a backup; csv writes a directory; default: json.") var format: String?
+    @Option(help: "The form of a backup; csv writes a directory; default: json.") var format: Format?
     @Option(help: "The file or directory to write; default: standard output.", completion: .file())
     var output: String?
 
     func validate() throws {
         if name == nil, type != nil { throw ValidationError("--type goes with a group's name") }
-        if name != nil, let format, format.lowercased() != "csv" {
+        if name != nil, format == .json {
             throw ValidationError(
                 "one group is written as CSV: leave out --format; edgetick universe show NAME --json prints it as JSON")
         }
     }
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         if let name {
             let group = try mirror.group(named: name, type: type, settings)
             return try write(UniverseArchive.list(of: group.record))
         }
         let contents = try mirror.contents()
-        let format = format ?? "json"
-        switch format.lowercased() {
-        case "json": try write(try UniverseArchive.json(contents))
-        case "csv":
+        switch format ?? .json {
+        case .json: try write(try UniverseArchive.json(contents))
+        case .csv:
             guard let output else {
                 throw CommandFailure(.usage, "--format csv writes several files: name a directory with --output")
             }
@@ -49,7 +56,6 @@ struct UniverseExport: ConfiguredCommand {
                 try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
             }
             for file in UniverseArchive.csv(contents) { try Self.write(file.bytes, to: "\(output)/\(file.name)") }
-        default: throw CommandFailure(.usage, "--format \(format): use json or csv")
         }
         let memberships = contents.groups.reduce(0) { $0 + $1.record.members.count }
         let size = "\(contents.groups.count.counted("group")), \(memberships.counted("membership"))"

@@ -19,21 +19,19 @@ struct UniverseGiveBack: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, if several groups have the name.")
-    var type: GroupType?
+    @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
     @Flag(help: "Print JSON.") var json = false
 
     var needs: Settings.Needs { .database }
 
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
-        let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            .group(named: name, type: type, settings)
+        let group = try settings.openMirror(.readOnly).group(named: name, type: type, settings)
         let identity = group.record.identity
         guard group.origin == .local else {
             throw CommandFailure(.badData, "\(identity.text) is the database's already: there is nothing to give back")
         }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let mirror = try settings.openMirror(.readWrite)
         @Sendable func found(in snapshot: UniverseSnapshot) throws -> GroupRecord {
             guard let found = snapshot.records.groups.first(where: { $0.identity == identity }) else {
                 throw CommandFailure(

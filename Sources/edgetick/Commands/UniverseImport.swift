@@ -30,10 +30,9 @@ struct UniverseImport: ConfiguredCommand {
     var files: [String] = []
     @Option(help: "The group's name; default: from the content or the file's name. For a single file.")
     var name: String?
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM; default: from the content.")
-    var type: GroupType?
+    @Option(help: "The group's type; default: from the content.") var type: GroupType?
     @Option(help: "A description of the group.") var description: String?
-    @Option(help: "The group's environment: DEFAULT, TEST, UAT or PROD; default: ENVIRONMENT.")
+    @Option(help: "The group's environment; default: ENVIRONMENT.")
     var environment: Settings.GroupEnvironment?
     @Option(help: "full, or incremental: skip groups whose file has not changed since the last import.")
     var mode = UniverseImporter.Mode.full
@@ -75,8 +74,7 @@ struct UniverseImport: ConfiguredCommand {
         if name != nil, lists.count > 1 {
             throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
         }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
-        if let name = mirror.setAside { printRemark("a damaged universe.sqlite was set aside as \(name)") }
+        let mirror = try settings.openMirror(.readWrite)
         let importer = UniverseImporter(mirror: mirror)
         let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
         let reports = lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
@@ -89,7 +87,9 @@ struct UniverseImport: ConfiguredCommand {
             ? SectorDerivation.coverage(of: try mirror.contents().groups, environment: importing.environment)
             : derived?.coverage
         printResult(reports, derived, coverage)
-        if reports.contains(where: \.outcome.isFault) { throw ExitCode(ExitStatus.badData.rawValue) }
+        // A dry run doesn't know the ETFs that the files would bring.
+        let derivesNothing = derived?.hasETFs == false && !(dryRun && !lists.isEmpty)
+        if derivesNothing || reports.contains(where: \.outcome.isFault) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 
     private func importOptions(_ settings: Settings) throws -> UniverseImporter.Options {
@@ -117,7 +117,7 @@ struct UniverseImport: ConfiguredCommand {
     // MARK: - A backup
 
     private func restore(_ contents: MirrorContents, _ settings: Settings) throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let mirror = try settings.openMirror(.readWrite)
         let held = try mirror.contents()
         let isSame = held == contents
         let isEmpty = held.groups.isEmpty && held.entries.isEmpty
@@ -161,7 +161,7 @@ struct UniverseImport: ConfiguredCommand {
             for remark in derived.remarks { printRemark("sectors: \(remark)") }
             print("sectors: \(derived.sectors.count) \(dryRun ? "would change" : "changed")")
         }
-        if let coverage {
+        if let coverage, coverage.stocks > 0 {
             let share = UniverseReport.percent(coverage.share)
             print("\(coverage.classified) of \(coverage.stocks) stocks have a sector (\(share))")
         }
@@ -172,17 +172,31 @@ struct UniverseImport: ConfiguredCommand {
             report.group.map {
                 "\($0.name) (\($0.type.rawValue), \($0.environment)): \(report.symbols.counted("symbol"))"
             } ?? report.file
-        let format = report.format.map { " from \($0.rawValue) \(report.file)" } ?? ""
+        let format = report.format.map { " from \($0.words) \(report.file)" } ?? ""
         switch report.outcome {
         case .written:
             let name = DisplayText.argument(report.group?.name ?? "")
             let change = report.difference.map(\.summary) ?? ""
-            let sectors = report.sectors > 0 ? "; \(report.sectors) sectors" : ""
+            let sectors = report.sectors > 0 ? "; \(report.sectors.counted("sector"))" : ""
             let undo = report.isNew && !dryRun ? " (undo: edgetick universe remove \(name))" : ""
             return "\(what)\(format)\(change.isEmpty ? "" : ", \(change)")\(sectors)\(dryRun ? " (dry run)" : undo)"
         case .unchanged: return "\(what), unchanged"
         case .refused(let text): return "\(what)\(format), NOT IMPORTED: \(text)"
         case .failed(let text): return "\(what), NOT IMPORTED: \(text)"
+        }
+    }
+}
+
+extension HoldingsImport.Format {
+    /// What the file is, before its name.
+    fileprivate var words: String {
+        switch self {
+        case .symbols: "the list"
+        case .weighted: "the list with weights"
+        case .spdr: "the SPDR holdings"
+        case .ishares: "the iShares holdings"
+        case .vanguard: "the Vanguard holdings"
+        case .holdings: "the holdings"
         }
     }
 }

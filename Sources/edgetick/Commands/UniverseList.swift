@@ -10,11 +10,11 @@ struct UniverseList: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Print JSON.") var json = false
-    @Option(help: "Only groups of this type: UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM.") var type: GroupType?
+    @Option(help: "Only groups of this type.") var type: GroupType?
     @Flag(help: "Groups of every environment, not just of ENVIRONMENT.") var all = false
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         let groups = try mirror.groups(environment: all ? nil : settings.universe.environment.rawValue)
             .filter { type == nil || $0.type == type }
         if json { return print(WireJSON.text(of: GroupsJSON(groups))) }

@@ -29,7 +29,7 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
         let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream), withLegacy: true)
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let mirror = try settings.openMirror(.readWrite)
         let migration = LegacyMigration(entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
         if !dryRun { try mirror.apply(migration.changes) }
         if json {

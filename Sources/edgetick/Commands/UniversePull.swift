@@ -28,7 +28,7 @@ struct UniversePull: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite)
+        let mirror = try settings.openMirror(.readWrite)
         let pulled: (snapshot: UniverseSnapshot, outcome: PullOutcome)
         do {
             pulled = try await mirror.pull(force: force) {
@@ -61,7 +61,7 @@ struct UniversePull: ConfiguredCommand {
         guard let note = try? mirror.withSnapshot({ try $0.pullNote() }) else {
             return "the mirror stays as it is; it was never pulled"
         }
-        let age = UniverseAge.text(.milliseconds(WallClock.milliseconds() - note.checkedAt))
+        let age = Duration.milliseconds(WallClock.milliseconds() - note.checkedAt).spoken
         return "the mirror stays in use as it is: pulled from \(note.source) \(age) ago"
     }
 

@@ -35,9 +35,7 @@ struct UniversePushCommand: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
-        let mirror = try UniverseMirror.open(
-            directory: settings.dataDirectory, access: handOver ? .readWrite : .readOnly)
-        let groups = try chosen(try mirror.contents().groups, settings)
+        let groups = try chosen(try settings.openMirror(.readOnly).contents().groups, settings)
         guard !groups.isEmpty else {
             if json { return print(WireJSON.text(of: [PushJSON]())) }
             return printRemark("there is no local group to push")
@@ -54,7 +52,8 @@ struct UniversePushCommand: ConfiguredCommand {
                 Task { try await push.push(groups, force: force) { done, _ in progress.update(done: done) } })
             progress.finish(done: groups.count)
             if handOver {
-                changed = try mirror.handOver(zip(groups, plan.groups).compactMap { $1.failure == nil ? $0 : nil })
+                changed = try settings.openMirror(.readWrite)
+                    .handOver(zip(groups, plan.groups).compactMap { $1.failure == nil ? $0 : nil })
             }
         }
         printResult(plan)

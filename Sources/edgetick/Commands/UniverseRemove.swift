@@ -17,20 +17,18 @@ struct UniverseRemove: ConfiguredCommand {
 
     @OptionGroup var options: SettingsOptions
     @Argument(help: "The group's name.") var name: String
-    @Option(help: "UNIVERSE, ETF, THEME, SECTOR, SEGMENT or CUSTOM, if several groups have the name.")
-    var type: GroupType?
+    @Option(help: "The group's type, where several groups have the name.") var type: GroupType?
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {
-        let group = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
-            .group(named: name, type: type, settings)
+        let group = try settings.openMirror(.readOnly).group(named: name, type: type, settings)
         let identity = group.record.identity
         guard group.origin == .local else {
             throw CommandFailure(
                 .badData,
                 "\(identity.text) came from the database, and the next pull would restore it: remove it there")
         }
-        try UniverseMirror.open(directory: settings.dataDirectory, access: .readWrite).removeGroups([identity])
+        try settings.openMirror(.readWrite).removeGroups([identity])
         let answer = RemovedGroupJSON(group.record)
         if json { return print(WireJSON.text(of: answer)) }
         print("removed \(identity.text), \(answer.members.counted("member"))".escapingControls)

@@ -17,9 +17,12 @@ struct UniverseReportCommand: ConfiguredCommand {
     @Flag(help: "Print Markdown.") var markdown = false
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        if markdown { try refuse(["--json": json], with: "--markdown") }
+    }
+
     func run(_ settings: Settings) async throws {
-        guard !(markdown && json) else { throw CommandFailure(.usage, "use one of --markdown and --json") }
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         let report = UniverseReport(
             try mirror.contents(), environment: settings.universe.environment.rawValue, now: WallClock.milliseconds())
         if json { return print(WireJSON.text(of: report)) }
@@ -27,7 +30,7 @@ struct UniverseReportCommand: ConfiguredCommand {
     }
 
     private static func text(_ report: UniverseReport) -> String {
-        let age = report.pullAgeSeconds.map { UniverseAge.text(.seconds($0)) }
+        let age = report.pullAgeSeconds.map { Duration.seconds($0).spoken }
         let pull = report.source.map { "pulled from \($0) \(age ?? "") ago" } ?? "never pulled"
         var text =
             "\(report.environment): \(report.symbols.counted("symbol")), \(report.entries.counted("setting")), \(pull)"

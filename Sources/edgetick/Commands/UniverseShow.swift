@@ -24,7 +24,7 @@ struct UniverseShow: ConfiguredCommand {
     }
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         if stock {
             guard let answer = try await settings.stock(name, mirror) else {
                 throw CommandFailure(
@@ -79,34 +79,5 @@ extension Settings {
         let symbol = Symbol(spelled: name)?.description ?? name
         let found = try await relationshipCache(mirror).relations(of: symbol)
         return found.isKnown ? StockJSON(symbol, found) : nil
-    }
-}
-
-extension UniverseMirror {
-    /// Finds the group of a name, and of a type if given, in the environment of the settings.
-    ///
-    /// - Throws: ``CommandFailure`` if there is none, or if the name fits several.
-    func group(named name: String, type: GroupType?, _ settings: Settings) throws -> MirrorContents.Group {
-        let environment = settings.universe.environment.rawValue
-        let (found, names, group) = try withSnapshot { snapshot in
-            let all = try snapshot.headings().filter {
-                $0.environment == environment && (type == nil || $0.type == type)
-            }
-            var found = all.filter { $0.name == name }
-            if found.isEmpty { found = all.filter { $0.name.lowercased() == name.lowercased() } }
-            let group = try found.first.flatMap { heading in
-                try snapshot.group(.init(name: heading.name, type: heading.type.rawValue, environment: environment))
-            }
-            return (found, all.map(\.name), group)
-        }
-        guard let group else {
-            let hint = NearestNames.guess(name, among: names) ?? "edgetick universe list shows them"
-            throw CommandFailure(.badData, "there is no group \"\(name)\" in environment \(environment): \(hint)")
-        }
-        guard found.count == 1 else {
-            let types = found.map { "\($0.name) \($0.type.rawValue)" }.sorted().joined(separator: ", ")
-            throw CommandFailure(.usage, "\"\(name)\" means several groups: \(types); choose with --type")
-        }
-        return group
     }
 }

@@ -23,7 +23,7 @@ struct UniverseValidate: ConfiguredCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run(_ settings: Settings) async throws {
-        let mirror = try UniverseMirror.open(directory: settings.dataDirectory, access: fix ? .readWrite : .readOnly)
+        let mirror = try settings.openMirror(.readOnly)
         var context = UniverseValidation.Context(
             environment: settings.universe.environment.rawValue, now: WallClock.milliseconds(),
             pullInterval: settings.upload.databaseURI == nil ? nil : settings.universe.pullInterval)
@@ -32,7 +32,7 @@ struct UniverseValidate: ConfiguredCommand {
         var fixed = 0
         if fix, !validation.fixes.isEmpty {
             fixed = validation.fixes.count
-            try mirror.apply(validation.fixes)
+            try settings.openMirror(.readWrite).apply(validation.fixes)
             validation = UniverseValidation(try mirror.contents(), context)
         }
         if json {
@@ -42,7 +42,7 @@ struct UniverseValidate: ConfiguredCommand {
             if fix { print("\(fixed.counted("group")) fixed") }
             let faults = validation.count(.fault).counted("fault")
             let warnings = validation.count(.warning).counted("warning")
-            print("\(faults), \(warnings), \(validation.count(.note)) notes")
+            print("\(faults), \(warnings), \(validation.count(.note).counted("note"))")
         }
         let isBad = validation.count(.fault) > 0 || strict && validation.count(.warning) > 0
         if isBad { throw ExitCode(ExitStatus.badData.rawValue) }

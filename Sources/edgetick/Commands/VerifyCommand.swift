@@ -11,7 +11,7 @@ struct VerifyCommand: ConfiguredCommand {
         commandName: "verify", abstract: "Check the local files: pages, row numbers, values, counts, ledger.",
         discussion: """
             Examples: edgetick verify
-                      edgetick verify --file /var/lib/edgetick/ticks-bad-20260801T093000Z.sqlite --no-upstream
+                      edgetick verify --file ticks-bad-20260801T093000Z.sqlite --no-upstream
 
             Changes nothing, works while a collector runs, and reads each file about three times; --quick checks only its
             ends and counts. If DATABASE_URI is set, the database is asked for the ledger and, unless --quick, for every

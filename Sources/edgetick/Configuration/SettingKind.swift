@@ -149,13 +149,13 @@ extension SettingKind<Secret> {
     ///
     /// - Parameter least: The fewest characters it must have.
     static func secret(least: Int = 1) -> SettingKind {
-        let length =
+        let allowed = (least > 1 ? "at least \(least) " : "") + "printable ASCII characters without spaces"
+        let refusal =
             least > 1
-            ? "allowed: at least \(least) printable ASCII characters without spaces; `openssl rand -hex 24` makes one"
+            ? "allowed: \(allowed); `openssl rand -hex 24` makes one"
             : "has spaces or non-ASCII characters in it: copy it again"
-        return SettingKind("printable ASCII characters without spaces", display: .secret) {
-            text, _ throws(SettingRefusal) in
-            guard text.utf8.count >= least, isPrintable(text) else { throw SettingRefusal(length) }
+        return SettingKind(allowed, display: .secret) { text, _ throws(SettingRefusal) in
+            guard text.utf8.count >= least, isPrintable(text) else { throw SettingRefusal(refusal) }
             return Secret(text)
         }
     }
@@ -181,7 +181,7 @@ extension SettingKind<[Secret]> {
     /// - Parameter least: The fewest characters that each must have.
     static func secrets(least: Int) -> SettingKind {
         let one = SettingKind<Secret>.secret(least: least)
-        return SettingKind("\(one.allowed), separated by commas", display: .secrets) {
+        return SettingKind("keys separated by commas, each of \(one.allowed)", display: .secrets) {
             text, host throws(SettingRefusal) in
             var keys: [Secret] = []
             for item in items(text) { keys.append(try one.read(String(item), host)) }

@@ -31,6 +31,11 @@ struct SettingReader: ConcealsContents {
     /// Whether a value was set, right or wrong.
     func isSet(_ path: PartialKeyPath<Settings>) -> Bool { snapshot[path] != nil }
 
+    /// Whether a value was set and is wrong.
+    func isFaulty(_ path: PartialKeyPath<Settings>) -> Bool {
+        findings.contains { $0.severity == .fault && $0.key == Settings.setting(path).name }
+    }
+
     mutating func fault(_ path: PartialKeyPath<Settings>, _ text: String) { add(.fault, path, text) }
 
     mutating func add(_ severity: Severity, _ path: PartialKeyPath<Settings>, _ text: String) {

@@ -128,7 +128,8 @@ extension Settings.Connections {
             reader.add(
                 isEnabling ? .fault : .note, setting,
                 isEnabling
-                    ? "only \(maximum) connections are allowed: raise WEBSOCKET_CONNECTIONS_MAX if the account has more"
+                    ? "only \(maximum.counted("connection is", "connections are")) allowed: raise "
+                        + "WEBSOCKET_CONNECTIONS_MAX if the account has more"
                     : "is ignored: WEBSOCKET_CONNECTIONS_MAX is \(maximum)")
         }
     }

@@ -121,7 +121,7 @@ extension Settings {
             reader.fault(\.relay.port, "HTTP_PORT is \(port) too: give the relay a port of its own")
         }
         guard !HostName.isLoopback(relay.host) else { return }
-        if relay.keys.isEmpty {
+        if relay.keys.isEmpty, !reader.isFaulty(\.relay.keys) {
             reader.fault(\.relay.host, "other machines could connect: set RELAY_KEYS as well, or use 127.0.0.1")
         }
         if relay.port != nil, !reader.isSet(\.relay.certificate) {

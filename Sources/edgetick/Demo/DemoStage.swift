@@ -188,7 +188,7 @@ struct DemoLine {
     var text: String {
         var parts = [Self.seconds(elapsed), isConnected ? "connected" : "disconnected"]
         if let uploaded { parts.append("\(uploaded.grouped) uploaded") }
-        parts += rows.filter { $0.count > 0 }.map { "\($0.count.grouped) \($0.stream.rawValue)" }
+        parts += rows.filter { $0.count > 0 }.map { $0.stream.counted($0.count) }
         return parts.joined(separator: "  ")
     }
 

@@ -32,7 +32,7 @@ struct ClockCheck: Sendable, Equatable {
         let seconds = Double(abs(offset)) / 1000
         return .warning(
             "clock",
-            "this machine's clock is \((seconds * 10).rounded() / 10) s \(offset > 0 ? "ahead of" : "behind") \(other)"
+            "this machine's clock is \(seconds.oneDecimal) s \(offset > 0 ? "ahead of" : "behind") \(other)"
                 + ": set it right, for instance with timedatectl set-ntp true")
     }
 }

@@ -20,14 +20,14 @@ struct NetworkChecks {
     /// The HTTP API: the running collector's own verdict, or whether its address is free.
     func http() async -> [Finding] {
         if isRunning {
-            guard let api = LocalAPI(directory: settings.dataDirectory, token: settings.http.token) else {
+            guard let api = LocalAPI(settings) else {
                 return [
                     .warning(
                         "http", "a collector runs but its HTTP address is not known; it may be starting or stopping")
                 ]
             }
             do throws(LocalAPI.Failure) {
-                let checks = try await api.get("/api/status", as: StatusJSON.self).health.checks
+                let checks = try await api.status().health.checks
                 return [.ok("http", "\(api.address) answers")]
                     + StatusText.inOrder(checks.keys).compactMap { name in
                         guard let check = checks[name] else { return nil }
@@ -44,7 +44,7 @@ struct NetworkChecks {
         }
         do throws(WebError) {
             try WebListener.configuration(settings).checkAddress()
-            return [.ok("http", "\(settings.http.host):\(settings.http.port) is free")]
+            return [.ok("http", "\(HostName.authority(settings.http.host, port: settings.http.port)) is free")]
         } catch {
             return [.failure("http", error)]
         }
@@ -62,7 +62,7 @@ struct NetworkChecks {
             let keys = configuration.keys.isEmpty ? "every key is accepted" : configuration.keys.count.counted("key")
             return .ok(
                 "relay",
-                "\(configuration.server.host):\(configuration.server.port) is free; \(keys), "
+                "\(HostName.authority(configuration.server.host, port: configuration.server.port)) is free; \(keys), "
                     + (configuration.server.tls == nil ? "without TLS" : "over TLS")
                     + (configuration.maximumOnDemand.map { "; up to \($0.counted("symbol")) on demand" } ?? ""))
         } catch {

@@ -32,12 +32,14 @@ struct FileStatus {
         var text = lines.joined(separator: "\n") + "\n" + table.text
         for drop in report.drops {
             text +=
-                "DROPPED \(drop.count.grouped) \(drop.stream.rawValue) of \(drop.symbols.counted("symbol")): "
+                "DROPPED \(drop.stream.counted(drop.count)) of \(drop.symbols.counted("symbol")): "
                 + "\(drop.reason), \(drop.from.map(time) ?? "?") to \(drop.to.map(time) ?? "?")\n"
         }
         for path in report.setAside {
-            text +=
-                "SET ASIDE \(path.escapingControls): damaged; recover its rows with edgetick repair --file, then move it away\n"
+            let advice =
+                report.repairedFiles[path].map { "damaged and \($0.advice)" }
+                ?? "damaged; recover its rows with edgetick repair --file, then move it away"
+            text += "SET ASIDE " + "\(path): \(advice)".escapingControls + "\n"
         }
         for incident in report.incidents { text += "INCIDENT \(incident.escapingControls)\n" }
         return text

@@ -51,8 +51,8 @@ struct FleetText {
         return [
             report.id, report.group ?? "-", box.standing == .live ? report.state.rawValue : box.standing.rawValue,
             StatusText.span(box.row.age), report.takesAll ? "all" : report.symbols.grouped,
-            "\((report.eventsPerSecond * 10).rounded() / 10)",
-            report.rowsPending.grouped, report.oldestPending > 0 ? StatusText.span(report.oldestPending) : "-",
+            report.eventsPerSecond.oneDecimal, report.rowsPending.grouped,
+            report.oldestPending > 0 ? StatusText.span(report.oldestPending) : "-",
             report.lastEvent.map { StatusText.span(Double(now + (report.clockOffset ?? 0) - $0) / 1000) } ?? "-",
             report.gapsOpen.grouped, report.eventsDropped.grouped, report.deadLetters.grouped,
             report.diskFreeBytes.map(\.bytesText) ?? "-", report.clockOffset.map { "\($0) ms" } ?? "-", report.version,

@@ -10,23 +10,52 @@ final class ProgressLine: Sendable {
     private struct State {
         var drawn = ContinuousClock.Instant?.none
         var total: Int
+        /// The units of the last line, if it showed all of them as done.
+        var complete: Int?
     }
 
     private static let barWidth = 24
 
     private let title: String
     private let unit: String
-    private let isTerminal = isatty(STDERR_FILENO) == 1
     private let quietFor: Duration
+    private let isTerminal: Bool
+    private let output: @Sendable (String) -> Void
     private let started = ContinuousClock.now
     private let state: Mutex<State>
 
     /// A line about `total` units of work; a job that finishes within `quietFor` shows none.
-    init(title: String, unit: String, total: Int = 0, quietFor: Duration = .zero) {
-        self.quietFor = quietFor
+    init(
+        title: String, unit: String, total: Int = 0, quietFor: Duration = .zero,
+        isTerminal: Bool = isatty(STDERR_FILENO) == 1,
+        to output: @escaping @Sendable (String) -> Void = {
+            _ = StandardStream.write(Array($0.utf8), to: STDERR_FILENO)
+        }
+    ) {
         self.title = title
         self.unit = unit
+        self.quietFor = quietFor
+        self.isTerminal = isTerminal
+        self.output = output
         state = Mutex(State(total: total))
+    }
+
+    // The result, or an error, begins on a line of its own.
+    deinit { wipe() }
+
+    /// Prints a remark on a line of its own.
+    func remark(_ text: String) {
+        wipe()
+        printRemark(text)
+    }
+
+    /// Removes what is drawn on a terminal.
+    private func wipe() {
+        let isDrawn = state.withLock { state -> Bool in
+            defer { state.drawn = nil }
+            return state.drawn != nil
+        }
+        if isTerminal, isDrawn { output("\r\u{1B}[2K") }
     }
 
     /// Reports that `done` units are done; a larger `total` replaces the known one.
@@ -38,6 +67,7 @@ final class ProgressLine: Sendable {
             if now < started + quietFor || state.total == 0 { return nil }
             if let drawn = state.drawn, now < drawn + pause { return nil }
             state.drawn = now
+            state.complete = done == state.total ? done : nil
             return state.total
         }
         guard let total else { return }
@@ -46,8 +76,12 @@ final class ProgressLine: Sendable {
 
     /// Shows the final figures, and ends the line on a terminal.
     func finish(done: Int) {
-        let (total, isShown) = state.withLock { (max($0.total, done), $0.drawn != nil) }
-        guard isShown || quietFor == .zero, total > 0 else { return }
+        let (total, isShown, isWritten) = state.withLock { state -> (Int, Bool, Bool) in
+            defer { state.drawn = nil }
+            let total = max(state.total, done)
+            return (total, state.drawn != nil, !isTerminal && done == total && state.complete == total)
+        }
+        guard isShown || quietFor == .zero, total > 0, !isWritten else { return }
         write(line(done: done, total: total, elapsed: .now - started), final: true)
     }
 
@@ -67,8 +101,7 @@ final class ProgressLine: Sendable {
     }
 
     private func write(_ text: String, final: Bool) {
-        let line = isTerminal ? "\r\u{1B}[2K\(text)\(final ? "\n" : "")" : "\(text)\n"
-        _ = StandardStream.write(Array(line.utf8), to: 2)
+        output(isTerminal ? "\r\u{1B}[2K\(text)\(final ? "\n" : "")" : "\(text)\n")
     }
 
     private static func clock(_ seconds: Double) -> String {
@@ -91,8 +124,5 @@ extension ProgressLine {
 
 extension Double {
     /// The number with one decimal: `2.5`.
-    var oneDecimal: String {
-        let tenths = Int64((self * 10).rounded())
-        return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10)"
-    }
+    var oneDecimal: String { "\((self * 10).rounded() / 10)" }
 }

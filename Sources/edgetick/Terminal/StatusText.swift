@@ -7,15 +7,10 @@ import Wire
 /// A running collector's state as a page of text: problems first, what is well last. Pure.
 struct StatusText {
     private static let tableWidth = 80
-    /// The order in which checks are shown; unknown ones, of a newer collector, follow.
-    private static let order = [
-        "feed", "symbols", "decoding", "buffer", "disk", "sync", "sync_ticks", "universes", "relay", "backfill",
-        "reconcile", "fleet", "loops",
-    ]
 
-    /// The names of checks in display order.
+    /// The names of checks in display order; unknown ones, of a newer collector, follow.
     static func inOrder(_ names: some Collection<String>) -> [String] {
-        order.filter(names.contains) + names.filter { !order.contains($0) }.sorted()
+        Health.names.filter(names.contains) + names.filter { !Health.names.contains($0) }.sorted()
     }
 
     let status: StatusJSON
@@ -172,7 +167,7 @@ struct StatusText {
     }
 
     private static func rate(_ value: Double) -> String {
-        value < 100 ? "\((value * 10).rounded() / 10)" : Int64(value.rounded()).grouped
+        value < 100 ? value.oneDecimal : Int64(value.rounded()).grouped
     }
 
     /// The number in at most `width` characters, in millions if it is longer.
@@ -187,7 +182,7 @@ struct StatusText {
     static func span(_ seconds: Double) -> String {
         let whole = Int64(max(0, seconds))
         switch seconds {
-        case ..<10: return "\((max(0, seconds) * 10).rounded() / 10) s"
+        case ..<10: return "\(max(0, seconds).oneDecimal) s"
         case ..<60: return "\(whole) s"
         case ..<3600: return "\(whole / 60) min"
         case ..<172_800: return "\(whole / 3600) h \(whole % 3600 / 60) min"

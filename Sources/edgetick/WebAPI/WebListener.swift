@@ -37,7 +37,7 @@ struct WebListener: Service {
         get async {
             guard let port = await server.port else { return nil }
             let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][configuration.host] ?? configuration.host
-            return "http://\(host.contains(":") ? "[\(host)]" : host):\(port)/"
+            return "http://\(HostName.authority(host, port: port))/"
         }
     }
 

@@ -150,17 +150,17 @@ struct FleetServiceTests {
         // While somebody looks, the row is written every two seconds.
         _ = board.look()
         try await Waiting.until("a failure that lasts", within: .seconds(60)) {
-            board.status.unaskedSince.map { .now - $0 > .seconds(7) } ?? false
+            board.status.askingFailure.map { .now - $0.since > .seconds(7) } ?? false
         }
         let status = board.status
-        #expect(status.askingProblem?.contains("permission denied") == true, "\(status)")
+        #expect(status.askingFailure?.description.contains("permission denied") == true, "\(status)")
         #expect(status.problem == nil)
         #expect(try cluster.psql("SELECT count(*) FROM edgetick_collectors", database: database).hasPrefix("1"))
         #expect(log.lines(with: "the fleet's table can't be read").count == 1, "\(log.lines)")
         #expect(log.lines(with: "be written").isEmpty, "\(log.lines)")
         try cluster.psql("GRANT EXECUTE ON FUNCTION isfinite(timestamptz) TO PUBLIC", database: database)
         try await Waiting.until("an answer") { !log.lines(with: "the fleet's table can be read again").isEmpty }
-        #expect(board.status.askingProblem == nil)
+        #expect(board.status.askingFailure == nil)
         running.cancel()
         try await running.value
     }

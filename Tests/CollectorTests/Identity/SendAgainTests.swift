@@ -81,6 +81,18 @@ struct SendAgainTests: UploadSuite {
         await second.stop()
     }
 
+    @Test func `a pass tells the rows that were new from those that were upstream already`() async throws {
+        let box = try await box("one", uploading: 1...1000)
+        try sql("DELETE FROM trades WHERE trade_id::int BETWEEN 500 AND 599")
+        try await box.pass.sendAgain(.trades, from: 400)
+        let trades = try await box.pass.run()[.trades]
+        #expect(trades.uploaded == 601 && trades.new == 100 && trades.present == 501)
+        try await box.collect(1001...1010)
+        let later = try await box.pass.run()
+        #expect(later.rows == 10 && later.new == 10 && later.present == 0)
+        await box.stop()
+    }
+
     @Test(arguments: [true, false])
     func `rows that wait are never passed over when later ones are sent again, unless they are upstream`(
         hasReceipt: Bool
@@ -119,6 +131,9 @@ struct SendAgainTests: UploadSuite {
         try await box.upload()
         #expect(try sql("SELECT count(*) FROM ohlcv_1sec") == "200")
         #expect(box.buffer.statistics.pending == 0)
+        try await box.pass.sendAgain(.bars, from: 101)
+        let bars = try await box.pass.run()[.bars]
+        #expect(bars.uploaded == 100 && bars.new == 0 && bars.present == 100)
         await box.stop()
     }
 }

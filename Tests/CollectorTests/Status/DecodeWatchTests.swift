@@ -148,6 +148,20 @@ import Testing
         #expect(problems(at: 3) == [])
     }
 
+    @Test func `the check counts one event in the singular`() {
+        var snapshot = CollectorSnapshot(collector: "box", version: "1")
+        func text(_ subject: DecodeProblem.Subject, _ counts: DecodeCounts) -> String {
+            snapshot.decoding = [DecodeProblem(subject: subject, counts: counts, sample: nil)]
+            return Health.Check.decoding(snapshot).detail
+        }
+        let bar = text(.kind(.minuteBar), DecodeCounts(taken: 1, rejected: 1))
+        #expect(bar.contains("1 minute bar could not be decoded and was lost, and 1 was taken"), "\(bar)")
+        let field = text(.kind(.trade), DecodeCounts(taken: 20, leftOutFields: 1))
+        #expect(field.contains("1 field of trades could not be read and was left out, and 20 were taken"), "\(field)")
+        let message = text(.noKind, DecodeCounts(rejected: 1))
+        #expect(message.contains("1 message without a kind could not be decoded and was lost"), "\(message)")
+    }
+
     @Test func `the check names the kind, the counts and a sample`() {
         var snapshot = CollectorSnapshot(collector: "box", version: "1")
         #expect(Health.Check.decoding(snapshot).level == .ok)
@@ -157,7 +171,7 @@ import Testing
         ]
         let check = Health.Check.decoding(snapshot)
         #expect(check.level == .degraded)
-        #expect(check.detail.contains("1916 trades") && check.detail.contains("wrong_type (i)"))
+        #expect(check.detail.contains("1,916 trades") && check.detail.contains("wrong_type (i)"))
         snapshot.decoding = [
             DecodeProblem(
                 subject: .unknownKind, counts: DecodeCounts(rejected: 3), sample: "unknown_event: {\"ev\":\"AMX\"}")

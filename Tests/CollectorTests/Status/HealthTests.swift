@@ -34,11 +34,9 @@ import Upstream
         let health = Health(snapshot(), age: 0.5)
         #expect(health.isLive && health.isReady)
         #expect(health.level == .ok)
-        #expect(
-            health.checks.map(\.name) == [
-                "feed", "symbols", "decoding", "buffer", "disk", "sync", "universes", "relay", "backfill", "reconcile",
-                "fleet", "loops",
-            ])
+        #expect(health.checks.map(\.name) == Health.names.filter { $0 != "sync_ticks" })
+        let both = snapshot { $0.uploads.append(UploadState(role: .ticks)) }
+        #expect(Health(both, age: 0.5).checks.map(\.name) == Health.names)
     }
 
     @Test func `universes that can't be pulled are degraded, with their age, and stop nothing`() {
@@ -164,6 +162,25 @@ import Upstream
         #expect(health.isLive)
         let detail = try #require(health.checks.first).detail
         #expect(detail.contains("1 of 2") && detail.contains("n2 is disconnected: read: refused"))
+    }
+
+    @Test func `a damaged file that was repaired is degraded until it is moved away, after those that were not`() {
+        let files = ["/data/ticks-bad-1.sqlite", "/data/ticks-bad-2.sqlite"]
+        func detail(_ repaired: [String: RepairedFile]) -> String {
+            let health = Health(
+                snapshot {
+                    $0.buffer.setAside = files
+                    $0.buffer.repairedFiles = repaired
+                }, age: 0.5)
+            #expect(health.level == .degraded)
+            return health.checks.first { $0.name == "buffer" }?.detail ?? ""
+        }
+        let copy = RepairedFile(path: "/data/repaired-1/ticks.sqlite", isInUse: false)
+        let inUse = RepairedFile(path: "/data/ticks.sqlite", isInUse: true)
+        #expect(detail([files[1]: copy]).contains("\(files[0]) (and 1 more): rows that waited in it are not upstream"))
+        let all = detail([files[0]: inUse, files[1]: copy])
+        #expect(all.contains("\(files[1]) (and 1 more) and repaired as /data/repaired-1/ticks.sqlite"), "\(all)")
+        #expect(all.contains("EDGETICK_DATA_DIR=/data/repaired-1 edgetick sync") && !all.contains("not upstream"))
     }
 
     @Test func `a damaged file set aside is degraded, with its name and what to do`() {

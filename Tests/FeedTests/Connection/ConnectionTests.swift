@@ -101,6 +101,9 @@ import Testing
             try await Waiting.until("the binary frame") { connection.snapshot.binaryFrames == 1 }
             try await Waiting.until("the pong") { pong.withLock { $0 } == .pong(Array("hello".utf8)) }
             #expect(connection.snapshot.errors == 0)
+            // The feed sends text; a feed that turned to binary must not look like a quiet market.
+            #expect(connection.snapshot.rejects[.binaryMessage] == 1)
+            #expect(connection.snapshot.rejects.events.sample(of: nil)?.description == "binary_message: skipped")
         }
         await feed.stop()
     }
@@ -117,6 +120,35 @@ import Testing
         }
         #expect(rig.sink.prices == (0..<5000).map(Double.init))
         #expect(rig.sink.batches.count < 5000)
+        await feed.stop()
+    }
+
+    @Test func `thousands of ended subscriptions are recorded once for each read, not for each message`() async throws {
+        let symbols = (0..<2000).compactMap { Symbol("X\($0)") }
+        let go = Inbox<Void>()
+        let feed = try await ScriptedFeed.start { peer in
+            try await peer.login()
+            var channels: [String] = []
+            while channels.count < 2000 { channels += try await peer.channels() }
+            peer.confirm(channels)
+            _ = await go.next()
+            // Frames in one piece, each with a message.
+            let frames = channels.flatMap { channel -> [UInt8] in
+                let text = #"[{"ev":"status","status":"success","message":"unsubscribed to: \#(channel)"}]"#
+                return [0x81, UInt8(text.utf8.count)] + Array(text.utf8)
+            }
+            try await peer.raw(frames)
+            await peer.untilClosed()
+        }
+        let rig = Rig()
+        try await rig.run(try Rig.configuration(port: feed.port), interest: .symbols(symbols)) { connection in
+            try await Waiting.until("connected") { connection.snapshot.confirmedChannels == 2000 }
+            #expect(rig.sink.changes == 0)
+            go.put(())
+            try await Waiting.until("all are ended") { connection.snapshot.confirmedChannels == 0 }
+            #expect(rig.sink.changes > 0 && rig.sink.changes < 500)
+        }
+        #expect(rig.sink.gaps.flatMap(\.symbols).count == 2000)
         await feed.stop()
     }
 

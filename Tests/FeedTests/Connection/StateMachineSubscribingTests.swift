@@ -87,6 +87,77 @@ import Testing
         #expect(feed.machine.subscription.confirmedCount == 2)
     }
 
+    @Test func `a subscription that the feed ends by itself is a gap, and is asked for again after a while`() throws {
+        var feed = try MachineDriver(["A", "B"]) { $0.confirmTimeout = .seconds(2) }
+            .subscribed(to: "T.A", "T.B", at: 1)
+        _ = feed.trade("A", at: 2)
+        #expect(feed.status("success", "unsubscribed to: T.A", at: 3) == ["fault unconfirmed"])
+        #expect(feed.machine.lastError?.error.message.contains("ended the subscription to 1 of 2 channels") == true)
+        #expect(feed.open == ["gap A T 2000- unsubscribed"])
+        #expect(feed.machine.isSettled && feed.machine.subscription.confirmedSymbols == [Symbol("B")!])
+        #expect(feed.status("success", "unsubscribed to: T.A", at: 4) == [], "it is lost already")
+        #expect(feed.tick(at: 5) == ["note askingAgain(1)", #"send {"action":"subscribe","params":"T.A"}"#])
+        #expect(feed.confirm("T.A", at: 6) == ["gap A T 2000-6000 unsubscribed"])
+        #expect(feed.open == [] && feed.machine.subscription.confirmedCount == 2)
+        // The answers to requests come in their order, however late.
+        feed.idle(until: 7)
+        for symbols in [["B"], ["A", "B"], ["B"], ["A", "B"]] {
+            _ = feed.at(7) { $0.want(.symbols(symbols.compactMap { Symbol($0) }), $1) }
+        }
+        for _ in 0..<2 {
+            #expect(feed.status("success", "unsubscribed to: T.A", at: 8) == [])
+            #expect(feed.confirm("T.A", at: 8) == [])
+        }
+        #expect(feed.machine.subscription.confirmedCount == 2 && feed.open == [])
+    }
+
+    @Test func `a connection of which the feed has ended or refused every channel does not count as connected`() throws
+    {
+        var feed = try MachineDriver { $0.confirmTimeout = .seconds(2) }.subscribed(to: "T.A", at: 1)
+        _ = feed.status("success", "unsubscribed to: T.A", at: 2)
+        #expect(feed.machine.status == .error)
+        _ = feed.tick(at: 4)
+        #expect(feed.machine.status == .error && feed.machine.isUp, "its symbols need no other connection")
+        _ = feed.confirm("T.A", at: 7)
+        #expect(feed.machine.status == .connected)
+        #expect(feed.status("error", "not authorized: T.A", at: 8) == ["fault notAuthorized"])
+        #expect(feed.machine.status == .error)
+    }
+
+    @Test(arguments: [("success", "unsubscribed to"), ("error", "not authorized")])
+    func `what a feed says about each of many channels in one read is recorded and reported once`(
+        status: String, text: String
+    ) throws {
+        let symbols = (0..<2000).map { "X\($0)" }
+        var feed = try MachineDriver(symbols)
+        feed.subscribe()
+        let confirmation = "subscribed to"
+        _ = feed.statuses("success", confirmation, of: symbols, at: 1)
+        #expect(feed.machine.status == .connected)
+        func changes(_ actions: [MachineDriver.Action]) -> [GapChange] {
+            actions.compactMap { action -> GapChange? in
+                guard case .record(let change) = action else { return nil }
+                return change
+            }
+        }
+        let lost = feed.statuses(status, text, of: symbols, at: 2)
+        #expect(changes(lost).map { $0.gaps.map(\.symbols.count) } == [[2000]])
+        #expect(lost.count == 2 && feed.machine.errors == 1, "one record, one fault")
+        #expect(feed.machine.lastError?.error.message.contains("2000 of 2000 channels") == true)
+        #expect(feed.machine.subscription.confirmedCount == 0)
+        let found = changes(feed.statuses("success", confirmation, of: symbols, at: 3))
+        #expect(found.map { $0.gaps.map(\.symbols.count) } == [[2000]] && found.first?.ended.count == 1)
+        #expect(feed.machine.subscription.confirmedCount == 2000)
+    }
+
+    @Test func `a subscription that the feed ends and confirms in one read is a gap and no fault`() throws {
+        var feed = try MachineDriver(["A", "B"]).subscribed(to: "T.A", "T.B", at: 1)
+        _ = feed.trade("A", at: 2)
+        let statuses = ["unsubscribed to: T.A", "subscribed to: T.A"].map { FeedStatus(status: "success", message: $0) }
+        #expect(feed.at(3) { $0.received(statuses, $1) } == ["gap A T 2000-3000 unsubscribed"])
+        #expect(feed.open == [] && feed.machine.subscription.confirmedCount == 2)
+    }
+
     @Test func `a symbol wanted between tries leaves a gap until it stands`() throws {
         var feed = try MachineDriver(["A"]).subscribed(to: "T.A", at: 5)
         _ = feed.closed(at: 20, FeedEnding(.stalled, "read", "silent"))
@@ -170,6 +241,33 @@ import Testing
         let ended = feed.at(8) { $0.closed(nil, $1, jitter: 0.5) }
         #expect(ended.contains("gap A T 2000-8000 stalled"))
         #expect(feed.open.count == 1 && feed.open[0].hasPrefix("gap A,B T ") && feed.open[0].hasSuffix("disconnected"))
+    }
+
+    @Test func `what a relay missed is a gap also if it comes with the confirmation of a lost channel`() throws {
+        var feed = try connected()
+        _ = feed.closed(at: 20)
+        _ = feed.tick(at: 30)
+        feed.subscribe(from: 31)
+        let gap = FeedStatus(status: "gap", message: "from \(start + 15_000), stalled: T.A")
+        let confirmations = ["A", "B"].map { FeedStatus(status: "success", message: "subscribed to: T.\($0)") }
+        let actions = feed.at(32) { $0.received(confirmations + [gap], $1) }
+        #expect(actions.contains { $0.hasPrefix("gap A,B T ") && $0.hasSuffix("-32000 disconnected") })
+        #expect(feed.open == ["gap A T 16000- stalled"] && feed.machine.status == .connected)
+    }
+
+    @Test func `what a relay missed is never without a gap if its end comes with a confirmation`() throws {
+        var feed = try connected()
+        _ = feed.status("gap", "from \(start + 4000), stalled: T.A", at: 6)
+        _ = feed.at(7) { $0.want(.symbols([Symbol("A")!, Symbol("B")!, Symbol("C")!]), $1) }
+        feed.seconds = 8
+        let now = feed.now
+        let over = FeedStatus(status: "gap", message: "from \(start + 4000) to \(start + 6000), stalled: T.A")
+        let actions = feed.machine.received([over, FeedStatus(status: "success", message: "subscribed to: T.C")], now)
+        let changes = actions.compactMap { action -> GapChange? in
+            guard case .record(let change) = action else { return nil }
+            return change
+        }
+        #expect(changes.map { [$0.ended.count, $0.gaps.count] } == [[1, 1]])
     }
 
     @Test func `what a relay says in other words is shown and nothing more`() throws {

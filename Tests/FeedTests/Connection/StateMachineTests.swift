@@ -184,7 +184,7 @@ import Testing
         var feed = try MachineDriver().subscribed(to: "T.A", at: 0)
         _ = feed.trade("A", at: 1)
         #expect(feed.at(2) { $0.stop($1) } == ["close 1000"])
-        _ = feed.at(3) { $0.received(FeedStatus(status: "slow_consumer", message: ""), $1) }
+        _ = feed.at(3) { $0.received([FeedStatus(status: "slow_consumer", message: "")], $1) }
         #expect(feed.closed(at: 4).first == "gap A T 1000-4000 disconnected")
     }
 

@@ -161,6 +161,19 @@ import Testing
         #expect(try #require(decoded.leftOut(of: .minuteBar)) == (.badTime, "e"))
     }
 
+    @Test(
+        arguments: [
+            ("AM", "60000", 120_000), ("AM", "59999", 120_000), ("A", "60000", 61_000), ("A", "1", 61_000),
+        ] as [(String, String, Int64)])
+    func `an end that is not after the start is the window's length after it`(
+        kind: String, sent: String, end: Int64
+    ) throws {
+        let prices = #""v":1,"av":1,"op":1,"vw":1,"o":1,"c":1,"h":1,"l":1,"a":1,"z":1"#
+        let decoded = Decoded.event(#"{"ev":"\#(kind)","sym":"SPY",\#(prices),"s":60000,"e":\#(sent)}"#)
+        #expect(try decoded.bar().end == end)
+        #expect(decoded.rejects.total == 0 && decoded.rejects.fields.total == 1)
+    }
+
     @Test func `a start so late that the end would not fit rejects the bar`() {
         let decoded = Decoded.event(
             #"{"ev":"AM","sym":"SPY","v":1,"o":1,"c":1,"h":1,"l":1,"s":9223372036854775807}"#)
@@ -175,8 +188,9 @@ import Testing
     ])
     func `a time may be written in every form that is exactly an integer`(text: String, time: Int64) throws {
         let decoded = Decoded.event(
-            "{\"ev\":\"AM\",\"sym\":\"SPY\",\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":\(text),\"e\":\(text)}")
-        #expect(try decoded.bar().start == time)
-        #expect(try decoded.bar().end == time)
+            "{\"ev\":\"AM\",\"sym\":\"SPY\",\"v\":1,\"o\":1,\"c\":1,\"h\":1,\"l\":1,\"s\":1,\"e\":\(text)}")
+        #expect(try decoded.bar().end == (time > 1 ? time : 60_001))
+        let trade = Decoded.event("{\"ev\":\"T\",\"sym\":\"SPY\",\"p\":1,\"s\":1,\"t\":\(text)}")
+        #expect(try trade.trade().time == time)
     }
 }

@@ -27,7 +27,9 @@ import Testing
             return #"{"ev":"Q","sym":"SPY","bx":1,"bp":1,"bs":1,"ax":1,"ap":1,"as":1,"c":1,"t":\#(time),"q":1,"z":1}"#
         default:
             let numbers = #""v":1,"av":1,"op":1,"vw":1,"o":1,"c":1,"h":1,"l":1,"a":1,"z":1"#
-            return #"{"ev":"\#(kind)","sym":"SPY",\#(numbers),"s":\#(time),"e":\#(time)}"#
+            // The last moment that is a time is a start without an end.
+            let end = time == now + day ? "" : #","e":\#(time + 1)"#
+            return #"{"ev":"\#(kind)","sym":"SPY",\#(numbers),"s":\#(time)\#(end)}"#
         }
     }
 

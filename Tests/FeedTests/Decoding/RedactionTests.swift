@@ -1,3 +1,4 @@
+import MarketData
 import Testing
 
 @testable import Feed
@@ -26,6 +27,26 @@ import Testing
         #expect(
             excerpt(#"{"t":1381219200000,"q":12345678901234567890}"#)
                 == #"{"t":1381219200000,"q":12345678901234567890}"#)
+    }
+
+    @Test(arguments: [
+        "hunter2", "hunter.2+two/2=", "77", "0123456789abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMN",
+    ])
+    func `the key is masked in a sample, however short it is and wherever the excerpt ends`(key: String) {
+        for padding in 0..<260 {
+            let piece = #"{"ev":""# + String(repeating: ",", count: padding) + key + #"","x":1}"#
+            let text = Array(piece.utf8).withUnsafeBytes { RedactedText.excerpt(of: $0, hiding: Secret(key)) }
+            #expect(!text.contains(key) && !text.contains(key.prefix(key.count - 1)), "\(padding)")
+            #expect(text.contains("••••") == (padding + 7 < RedactedText.maximumBytes), "\(padding)")
+        }
+        var decoder = FrameDecoder(hiding: Secret(key))
+        var batch = EventBatch(connection: "test", receivedMicroseconds: 0)
+        var statuses: [FeedStatus] = []
+        for event in [#"{"ev":"\#(key)"}"#, #"{"ev":"T","sym":"A","p":1,"s":1,"t":1,"x":"\#(key)"}"#] {
+            Array("[\(event)]".utf8).withUnsafeBytes { decoder.decode($0, into: &batch, statuses: &statuses) }
+        }
+        #expect(decoder.rejects.samples.map(\.text) == [#"{"ev":"••••"}"#])
+        #expect(decoder.rejects.fields.sample(of: .trade)?.text.contains(key) == false)
     }
 
     @Test func `an event is shown as it is`() {

@@ -14,7 +14,7 @@ import Testing
 
     @Test(arguments: [
         (#"\" \\ \/"#, "\" \\ /"), (#"\b\f\n\r\t"#, "\u{8}\u{C}\n\r\t"), (#"\u0041\u00e9\u20AC"#, "Aé€"),
-        (#"\ud83d\uDE00"#, "😀"), (#"é€😀"#, "é€😀"), (#"\u0000"#, "\0"), (#"\uFFFD\uffff"#, "\u{FFFD}\u{FFFF}"),
+        (#"\ud83d\uDE00"#, "😀"), (#"é€😀"#, "é€😀"), (#"\u0001"#, "\u{1}"), (#"\uFFFD\uffff"#, "\u{FFFD}\u{FFFF}"),
         (#"plain"#, "plain"), (#"a longer text without anything special in it"#, nil), (#""#, ""),
         (#"a longer text with \u0061n escape"#, "a longer text with an escape"), ("\u{7F}\u{80}", "\u{7F}\u{80}"),
     ])
@@ -24,6 +24,14 @@ import Testing
         #expect(result.text == text ?? json)
         let foundation = try JSONDecoder().decode([String].self, from: Data("[\"\(json)\"]".utf8))
         #expect([result.text] == foundation)
+    }
+
+    @Test(arguments: [#"\u0000"#, #"12345\u0000\u0000"#, #"a\u0000b"#])
+    func `a text with a NUL, which no database takes, costs the field and not the trade`(json: String) {
+        let result = TextDecodingTests.tradeID(Array(json.utf8))
+        #expect(result.text == nil)
+        #expect(result.decoded.batch.trades.count == 1)
+        #expect(result.decoded.leftOut(of: .trade).map { $0 == (.badText, "i") } == true)
     }
 
     @Test(arguments: [

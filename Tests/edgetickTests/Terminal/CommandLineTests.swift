@@ -102,10 +102,15 @@ import Testing
                 ["universe", "import", "--sector-etfs", "--mode", "incremental", "--strict"],
                 "--sector-etfs without a file can't be combined with --mode incremental or --strict"
             ),
+            (["universe", "report", "--markdown", "--json"], "--markdown can't be combined with --json"),
+            (["status", "--check", "--watch"], "--check can't be combined with --watch"),
+            (["fleet", "--forget", "box", "--json"], "--forget can't be combined with --json"),
             (["config", "--markdown", "--json"], "give only one of --json, --template and --markdown"),
             (["config", "--template", "--json"], "give only one of --json, --template and --markdown"),
             (["query", "AAPL", "--stream", "trades", "--interval", "1"], "--interval is about bars, not trades"),
             (["migrate", "--policies", "--print", "--yes"], "--print changes nothing: leave out --yes"),
+            (["migrate", "--print", "--json"], "--print can't be combined with --json"),
+            (["query", "AAPL", "--format", "csv", "--json"], "--json can't be combined with --format csv"),
             (
                 ["repair", "--send-again", "--id", "00000000-0000-0000-0000-000000000000"],
                 "--id can't be combined with --send-again"
@@ -135,6 +140,7 @@ import Testing
             ["universe", "push", "--dry-run", "--force"],
             ["universe", "import", "--sector-etfs", "--force", "--dry-run"],
             ["query", "AAPL", "--stream", "trades", "--interval", "60"], ["query", "AAPL", "--interval", "1"],
+            ["query", "AAPL", "--format", "json", "--json"], ["migrate", "--policies", "--json"],
             ["migrate", "--policies", "--print"], ["simulate", "--capture", "x", "--loop", "--now"],
             ["simulate", "--synthetic", "AAPL", "--rate", "2", "--seed", "2", "--resume"],
         ] as [[String]])
@@ -172,6 +178,10 @@ import Testing
             let name = configuration.commandName ?? ""
             #expect(configuration.discussion == configuration.discussion.unwrapped, "\(name)")
             #expect(!configuration.abstract.contains("\n"), "\(name)")
+            let examples = configuration.discussion.split(separator: "\n").filter {
+                $0.contains("edgetick ") && ($0.hasPrefix("Example") || $0.hasPrefix(" "))
+            }
+            #expect(examples.allSatisfy { $0.count <= 80 }, "\(name)")
             commands += configuration.subcommands
         }
     }

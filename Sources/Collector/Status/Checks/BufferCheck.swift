@@ -30,12 +30,14 @@ extension Health.Check {
                     + "because earlier rows were received while it was ahead, or it is behind now; meanwhile "
                     + "received_us is wrong and uploaded rows are kept longer; run edgetick doctor to check the clock")
         }
-        if let newest = buffer.setAside.last {
+        if let newest = buffer.setAside.last(where: { buffer.repairedFiles[$0] == nil }) ?? buffer.setAside.last {
             let others = buffer.setAside.count - 1
+            let advice =
+                buffer.repairedFiles[newest].map { " and \($0.advice)" }
+                ?? ": rows that waited in it are not upstream; recover them with edgetick repair --file, then move the "
+                + "file away"
             problems.degrade(
-                "a damaged file was set aside as \(newest)" + (others > 0 ? " (and \(others) more)" : "")
-                    + ": rows that waited in it are not upstream; recover them with edgetick repair --file, then move the "
-                    + "file away")
+                "a damaged file was set aside as \(newest)" + (others > 0 ? " (and \(others) more)" : "") + advice)
         }
         return Self("buffer", ok: "events reach the file", problems: problems)
     }

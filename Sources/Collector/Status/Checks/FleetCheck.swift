@@ -19,20 +19,20 @@ extension Health.Check {
         if fleet.problem == nil, let problem = Fleet.clockProblem(offset: fleet.clockOffset) {
             problems.degrade(problem)
         }
-        if fleet.isSharing, let problem = fleet.askingProblem, let since = fleet.unaskedSince,
-            snapshot.age(of: since) > askingLimit
-        {
+        if fleet.isSharing, let failure = fleet.askingFailure, snapshot.age(of: failure.since) > askingLimit {
             problems.degrade(
                 "the database can't be asked which boxes share the symbols, so the last known shares are kept: "
-                    + problem)
+                    + failure.description)
         }
         if let failure = fleet.exchangeFailure, snapshot.age(of: failure.since) > exchangeLimit {
             problems.degrade(
                 "the boxes of the group can't exchange which gaps they cover, so those gaps stay open: "
                     + failure.description)
         }
-        // A row that can't be written is reported once in the log, and by doctor: nothing is lost.
-        let summary = fleet.problem.map { "this box's row can't be written: \($0)" } ?? "this box's row is up to date"
+        // A row that can't be written is reported in the log and by doctor, and the box shows as stale: nothing is lost.
+        let summary =
+            fleet.problem.map { "this box's row can't be written, which costs no events: \($0)" }
+            ?? "this box's row is up to date"
         return Self("fleet", ok: summary, problems: problems)
     }
 }

@@ -15,7 +15,7 @@ extension Health.Check {
         }
         guard let mirror = snapshot.mirror else { return Self("universes", ok: "the local groups are used") }
         let age =
-            mirror.mirrorPulledAt.map { "pulled \(UniverseAge.text(.milliseconds(snapshot.time - $0))) ago" }
+            mirror.mirrorPulledAt.map { "pulled \(Duration.milliseconds(snapshot.time - $0).spoken) ago" }
             ?? "never pulled"
         guard let failure = mirror.failure else { return Self("universes", ok: age) }
         return Self(

@@ -55,9 +55,7 @@ public struct CollectorSnapshot: Sendable, Equatable {
     /// The events of all connections since the start, including removed ones, so that the count never falls.
     public var eventCount: Int64 { connections.reduce(placement.former.events) { $0 + $1.messageCount } }
     /// The errors of all connections since the start, including removed ones, so that the count never falls.
-    public var errorCount: Int64 {
-        connections.reduce(placement.former.errors) { $0 + $1.feed.errors + $1.rejectCount }
-    }
+    public var errorCount: Int64 { connections.reduce(placement.former.errors) { $0 + $1.errorCount } }
 
     /// All uploads combined; `nil` when there is no upstream.
     public var sync: SyncStatus? { SyncStatus(uploads) }

@@ -44,9 +44,11 @@ public struct ConnectionState: Sendable, Equatable {
     public var status: FeedConnectionStatus { member.feed.status }
 
     /// Events of all kinds.
-    public var messageCount: Int64 { feed.events.values.reduce(0, +) }
+    public var messageCount: Int64 { feed.eventCount }
     /// Events that could not be decoded, for whatever reason.
     public var rejectCount: Int64 { Int64(feed.rejects.total) }
+    /// Connections lost or refused, errors that the feed reported, and events that could not be decoded.
+    public var errorCount: Int64 { feed.errorCount }
     /// Whether the connection has anything to collect.
     var hasWork: Bool { feed.takesAll || !feed.assigned.isEmpty }
 

@@ -1,3 +1,5 @@
+import MarketData
+
 /// Reads an XML document as a sequence of events and keeps none of it; knows as much of XML as a workbook's parts use.
 ///
 /// Implemented here because Foundation's reader needs libxml2 on the machine and keeps a tree many times as large as
@@ -29,7 +31,7 @@ struct XMLEvents {
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        place = ByteOrderMark.dropped(from: bytes).startIndex
     }
 
     /// Returns the next event; `nil` at the end of the document.

@@ -7,6 +7,7 @@ final class CollectingSink: EventSink {
         var batches: [EventBatch] = []
         var gaps: [Gap] = []
         var gapsBeforeBatches: [Gap] = []
+        var changes = 0
         var wasSuspended = false
         var answers: [Admission] = []
         var waiters: [@Sendable () -> Void] = []
@@ -52,6 +53,7 @@ final class CollectingSink: EventSink {
     func record(_ change: GapChange) {
         let ended = change.gaps.filter { $0.to != nil }
         state.withLock { state in
+            state.changes += 1
             state.gaps += ended
             if state.batches.isEmpty { state.gapsBeforeBatches += ended }
         }
@@ -69,6 +71,8 @@ final class CollectingSink: EventSink {
     }
     /// The gaps that were recorded before the first batch came.
     var gapsBeforeBatches: [Gap] { state.withLock { $0.gapsBeforeBatches } }
+    /// How often gaps were recorded.
+    var changes: Int { state.withLock { $0.changes } }
     var isAwaited: Bool { state.withLock { !$0.waiters.isEmpty } }
     /// The prices of all trades, in order.
     var prices: [Double] { batches.flatMap { $0.trades.map(\.price) } }

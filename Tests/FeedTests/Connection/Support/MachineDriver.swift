@@ -76,7 +76,14 @@ struct MachineDriver {
     }
 
     mutating func status(_ status: String, _ message: String = "", at seconds: Double) -> [String] {
-        at(seconds) { $0.received(FeedStatus(status: status, message: message), $1) }
+        at(seconds) { $0.received([FeedStatus(status: status, message: message)], $1) }
+    }
+
+    /// Messages about one channel each come in one read.
+    mutating func statuses(_ status: String, _ text: String, of symbols: [String], at seconds: Double) -> [Action] {
+        self.seconds = seconds
+        let now = now
+        return machine.received(symbols.map { FeedStatus(status: status, message: "\(text): T.\($0)") }, now)
     }
 
     mutating func confirm(_ channels: String..., at seconds: Double) -> [String] {

@@ -96,7 +96,7 @@ typealias AggregateAnswer = PagedAnswer<RESTBar>
 
 extension AggregateAnswer {
     /// Returns the bars of a page that start within the span that was asked for, and the number of results left out
-    /// because they can't be read, start off a window boundary, or have impossible numbers.
+    /// because they can't be read, start off a window boundary or in another age, or have impossible numbers.
     func bars(of symbol: Symbol, interval: Bar.Interval, starts: ClosedRange<Int64>) -> (bars: [Bar], leftOut: Int) {
         let wanted = (results?.values ?? []).filter { starts.contains($0.t) }
         let bars = wanted.compactMap { result -> Bar? in
@@ -109,6 +109,16 @@ extension AggregateAnswer {
                 open: result.o, high: result.h, low: result.l, close: result.c, volume: result.v,
                 vwap: result.vw.flatMap { $0.isFinite ? $0 : nil }, isOTC: result.otc)
         }
-        return (bars, wanted.count - bars.count + (results?.unreadable ?? 0))
+        let misplaced = (results?.values ?? []).count { starts.isFar(from: $0.t) }
+        return (bars, wanted.count - bars.count + misplaced + (results?.unreadable ?? 0))
+    }
+}
+
+extension ClosedRange<Int64> {
+    /// Whether a time in milliseconds is more than a year outside the span. A server may send a little more than was
+    /// asked for; if its times are that far off, they are in another unit, and do not mean that nothing was traded.
+    func isFar(from time: Int64) -> Bool {
+        let year: Int64 = 366 * 86_400_000
+        return time < Swift.max(lowerBound, .min + year) - year || time > Swift.min(upperBound, .max - year) + year
     }
 }
