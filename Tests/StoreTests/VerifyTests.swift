@@ -2,9 +2,10 @@ import Foundation
 import GRDB
 import MarketData
 import Migrations
-import Store
 import TestSupport
 import Testing
+
+@testable import Store
 
 /// Verification finds what is wrong, changes nothing, and finds nothing in a sound file.
 @Suite(.timeLimit(.minutes(5))) struct VerifyTests {
@@ -139,6 +140,18 @@ import Testing
         await buffer.close()
         try scratch.execute(sql)
         #expect(faults(try verify(scratch.ticks)).first?.place == "bars")
+    }
+
+    @Test func `numbers as great as can be end no search for missing ones`() async throws {
+        #expect(SequenceSpans([5...Int64.max]).missing(in: 1...Int64.max) == [1...4])
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(3))
+        await buffer.close()
+        let file = try DatabaseQueue(path: scratch.ticks)
+        defer { try? file.close() }
+        let holes = try await file.read { database in
+            try SequenceSpans.unexplained(in: .bars, UploadMarks(deleted: .max), database)
+        }
+        #expect(holes.isEmpty)
     }
 
     @Test func `holes that the file accounts for are no fault`() async throws {

@@ -68,7 +68,7 @@ public struct FrameDecoder: Sendable {
         if hasWanted { batch.sent?.keep(frame) }
     }
 
-    /// Counts a binary message, of which nothing is decoded. What it stands for is not known, so there is no gap.
+    /// Counts a binary message, of which nothing is decoded. Which events it has is not known, so there is no gap.
     mutating func skipBinary(_ message: UnsafeRawBufferPointer) {
         rejects.beginFrame()
         rejects.record(.binaryMessage, piece: message)

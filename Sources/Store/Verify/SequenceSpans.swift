@@ -52,7 +52,8 @@ struct SequenceSpans {
         let rows = try PreparedStatement(reading: "SELECT seq FROM \(stream.rawValue) ORDER BY seq", on: database)
         try rows.forEach { row in
             let sequence = row.integer(0) ?? previous
-            if sequence > previous + 1 { holes.append(previous + 1...sequence - 1) }
+            // Of a damaged file, the numbers may be the greatest that there are.
+            if sequence > previous, sequence - 1 > previous { holes.append(previous + 1...sequence - 1) }
             previous = sequence
         }
         if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }
@@ -66,9 +67,10 @@ struct SequenceSpans {
         var next = range.lowerBound
         for span in spans where span.overlaps(range) {
             if span.lowerBound > next { parts.append(next...span.lowerBound - 1) }
+            guard span.upperBound < range.upperBound else { return parts }
             next = span.upperBound + 1
         }
-        if next <= range.upperBound { parts.append(next...range.upperBound) }
+        parts.append(next...range.upperBound)
         return parts
     }
 

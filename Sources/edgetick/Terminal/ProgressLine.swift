@@ -124,5 +124,8 @@ extension ProgressLine {
 
 extension Double {
     /// The number with one decimal: `2.5`.
-    var oneDecimal: String { "\((self * 10).rounded() / 10)" }
+    var oneDecimal: String {
+        // Adding zero turns -0 into 0.
+        "\(((self * 10).rounded() + 0) / 10)"
+    }
 }
