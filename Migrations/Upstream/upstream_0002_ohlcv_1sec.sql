@@ -37,6 +37,9 @@ begin
             'select %I.create_hypertable($1::regclass, $2::name, chunk_time_interval => $3::interval, if_not_exists => true)',
             extension_schema)
         using 'ohlcv_1sec', 'timestamp', '1 day';
+    else
+        -- Finds a day's rows, as a hypertable's chunks do, and costs hardly any space or time.
+        create index on ohlcv_1sec using brin ("timestamp") with (autosummarize = on);
     end if;
 end
 $$;

@@ -20,6 +20,8 @@ public struct BackfillError: Error, Sendable, Equatable {
         case badAnswer
         /// The server reports that it lacks a part of the result, as a relay that did not collect it does.
         case incomplete
+        /// Events at the end of a gap may still come from the stream, by the server's clock.
+        case tooEarly
         /// The buffer could not be read or written.
         case buffer
         /// The buffer's file no longer has the rows by which events around a gap are recognised.
@@ -41,15 +43,15 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// Whether the same request may succeed later.
     var isRetryable: Bool {
         switch reason {
-        case .tooManyRequests, .unreachable, .serverProblem, .buffer, .forgotten, .database: true
+        case .tooManyRequests, .unreachable, .serverProblem, .tooEarly, .buffer, .forgotten, .database: true
         case .invalidConfiguration, .keyRefused, .notAuthorized, .badAnswer, .incomplete, .unreadableFile, .badFile:
             false
         }
     }
 
-    /// Whether several such failures in a row are blamed on the server. A database that is away, rows that are gone, and a
-    /// part that a relay did not collect are not its fault.
-    var blamesServer: Bool { reason != .database && reason != .forgotten && reason != .incomplete }
+    /// Whether several such failures in a row are blamed on the server. A database that is away, rows that are gone, a
+    /// part that a relay did not collect, and a wrong clock are not its fault.
+    var blamesServer: Bool { ![.database, .forgotten, .incomplete, .tooEarly].contains(reason) }
 
     /// This many bad answers in a row are blamed on the server.
     static let mostInARow = 3
@@ -58,7 +60,7 @@ public struct BackfillError: Error, Sendable, Equatable {
     /// gap needs the database or rows that are gone, but another may not.
     public var concernsRequestAlone: Bool {
         switch reason {
-        case .badAnswer, .incomplete, .notAuthorized, .serverProblem, .forgotten, .database: true
+        case .badAnswer, .incomplete, .notAuthorized, .serverProblem, .tooEarly, .forgotten, .database: true
         case .invalidConfiguration, .keyRefused, .tooManyRequests, .unreachable, .buffer, .unreadableFile, .badFile:
             false
         }

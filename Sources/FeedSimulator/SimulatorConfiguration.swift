@@ -81,6 +81,9 @@ public struct SimulatorConfiguration: Sendable {
     /// Makes the configuration of a feed that sends `source` on a free port of the loopback interface.
     public init(source: Source) { self.source = source }
 
+    /// Whether a key that a client sent, or none, is accepted.
+    func admits(_ key: String?) -> Bool { apiKey.map { key.map($0.matches) ?? false } ?? true }
+
     /// What happens while no client is receiving, with the default filled in.
     var absenceInEffect: Absence { absence ?? (pace == .flatOut ? .pauses : .misses) }
 

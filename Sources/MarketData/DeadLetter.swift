@@ -14,7 +14,10 @@ public struct DeadLetter: Sendable, Equatable {
     public var time: Int64
 
     /// Its name for people: `bars:4711`.
-    public var name: String { "\(stream.rawValue):\(sequence)" }
+    public var name: String { Self.name(of: sequence, in: stream) }
+
+    /// The name that the dead letter of a row has.
+    public static func name(of sequence: Int64, in stream: EventStream) -> String { "\(stream.rawValue):\(sequence)" }
 
     /// The constraint that the database's message names, for instance `price_sane`; `nil` if it names none.
     public var constraint: String? { Self.constraint(in: reason) }

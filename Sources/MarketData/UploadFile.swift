@@ -30,7 +30,10 @@ public protocol UploadFile: Sendable {
 
     /// Makes each stream's rows after the sequence that the ledger has wait for upload again, and counts those that the
     /// file no longer has; durable on return.
-    func agree(withLedger uploaded: [EventStream: Int64]) async throws
+    ///
+    /// - Parameter uncertain: the streams of which some of the rows that wait then may be upstream: see
+    ///   ``UploadMarks/sentAgain``.
+    func agree(withLedger uploaded: [EventStream: Int64], uncertain: Set<EventStream>) async throws
 
     /// Forgets earlier identifiers.
     func forget(_ ids: [String], of stream: EventStream) async throws

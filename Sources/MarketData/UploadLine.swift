@@ -108,8 +108,8 @@ public struct UploadMarks: Sendable, Equatable {
     public var deleted: Int64
     /// The last sequence that was given out; 0 when there never was one.
     public var last: Int64
-    /// Waiting rows through this sequence may be upstream already, because a person asked for them to be sent again: each
-    /// is looked up before it is sent.
+    /// Waiting rows through this sequence may be upstream already, because a person asked for them to be sent again, or
+    /// because a copy of the file sent some and the database lost others: each is looked up before it is sent.
     public var sentAgain: Int64
     /// Uploaded rows through this sequence were found to be gone upstream, and no person has decided about them; 0 if
     /// there are none.

@@ -85,6 +85,7 @@ public final class RelayService: Service, Sendable {
                 hub.tell { desk in
                     desk.listen()
                     desk.reviewDemand()
+                    desk.reviewLapses()
                     desk.publish()
                 }
             }

@@ -15,6 +15,12 @@ public protocol RelayedSymbols: Sendable {
     /// Returns the same for many channels in one step, without those that are not collected and those of every symbol.
     func collectedSince(_ channels: [FeedChannel]) -> [FeedChannel: Int64]
 
+    /// Returns those of some symbols that nobody asks for any more, so that they are not collected.
+    func unwanted(among symbols: some Collection<Symbol> & Sendable) -> [Symbol]
+
+    /// The time of the events that come now, in milliseconds since the Unix epoch.
+    var present: Int64 { get }
+
     /// Gives up what was collected for readers but is no longer read, and returns what continues.
     func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview
 }

@@ -65,12 +65,7 @@ final class ScriptedREST: Sendable {
         }
         let date = clock.map { "Date: \(Self.httpDate($0))\r\n" } ?? ""
         let head = "HTTP/1.1 \(status) X\r\n\(date)Content-Length: \(body.utf8.count)\r\nConnection: close"
-        var bytes = Array("\(head)\r\n\r\n\(body)".utf8)[...]
-        while !bytes.isEmpty {
-            let written = bytes.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard written > 0 else { return }
-            bytes = bytes.dropFirst(written)
-        }
+        LoopbackListener.send("\(head)\r\n\r\n\(body)".utf8, to: client)
     }
 
     private static func httpDate(_ milliseconds: Int64) -> String {

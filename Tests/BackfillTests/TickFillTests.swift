@@ -258,7 +258,8 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let filler = GapFiller(client: client, buffer: buffer)
         let asked = Mutex<[Int64]>([])
         func access(_ gap: Gap, identified: Set<EventStream> = []) async throws -> TickAccess {
-            try await filler.access(gap, identified: { identified }) { moment in
+            try await filler.access(gap, identified: { identified }) { streams, moment in
+                #expect(streams == [.trades, .quotes])
                 asked.withLock { $0.append(moment) }
                 return [.trades]
             }
@@ -280,6 +281,68 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(asked.withLock { $0 } == moments)
         await client.shutdown()
         await buffer.close()
+    }
+
+    @Test func `what the stream may still deliver by the server's clock is left to the next attempt`() async throws {
+        let (workspace, buffer) = try TickBuffer.scratch()
+        // By a clock that is ahead, the gap ends in the server's future.
+        var missed = gap([.trade], from: 0, to: 180_000)
+        missed.symbols = [symbols[0]]
+        buffer.record(missed)
+        try await buffer.flush()
+        let ages: [Int64] = [60_000, 26_000, 20_000, 1000]
+        let now = plan.start + 90_000
+        let trades = ages.map { age in
+            #"{"sip_timestamp":\#(now - age)000000,"sequence_number":\#(age),"id":"\#(age)","price":1,"size":1}"#
+        }
+        let record = try #require(try GapLog.read(directory: workspace.path).first)
+        func fill(at clock: Int64) async throws -> GapState {
+            let server = try ScriptedREST(clock: clock) { _ in
+                (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#)
+            }
+            let client = try AggregatesClient.local(server.port)
+            var filler = GapFiller(client: client, buffer: buffer, settleTime: .seconds(30))
+            do {
+                let state = try await filler.fill(record)
+                await client.shutdown()
+                return state
+            } catch {
+                await client.shutdown()
+                throw error
+            }
+        }
+        func fetched() async throws -> [Int64] {
+            let batch = try await buffer.read(.trades, after: 0, through: .max, limit: 10).batch
+            return batch.trades.map { now - $0.event.time }
+        }
+        let error = await #expect(throws: BackfillError.self) { try await fill(at: now) }
+        #expect(error?.reason == .tooEarly)
+        #expect(try await fetched() == [60_000, 26_000])
+        #expect(try await fill(at: now + 60_000) == .filled)
+        #expect(try await fetched() == ages)
+        await buffer.close()
+    }
+
+    @Test func `a server that takes long to answer after it looked at its clock is not thought to be behind`()
+        async throws
+    {
+        let looked = Mutex<ContinuousClock.Instant?>(nil)
+        let server = try ScriptedREST(clock: plan.start) { _ in
+            looked.withLock { $0 = ContinuousClock.now }
+            Thread.sleep(forTimeInterval: 1.2)
+            return (200, #"{"status":"OK","results":[]}"#)
+        }
+        let client = try AggregatesClient.local(server.port)
+        var read: ServerClock?
+        try await client.ticks(of: symbols[0], times: 0...1) {
+            (_: [RESTTrade], _, clock) async throws(BackfillError) in
+            read = clock
+            return true
+        }
+        let clock = try #require(read)
+        let moment = try #require(looked.withLock { $0 })
+        #expect(clock.latest(at: moment) >= plan.start)
+        await client.shutdown()
     }
 
     /// Half past one in New York.

@@ -1,5 +1,4 @@
 import Foundation
-import Logging
 import MarketData
 import Store
 import TestSupport
@@ -9,66 +8,31 @@ import Upstream
 @testable import Collector
 
 /// A damaged buffer is repaired and uploaded to a real PostgreSQL: every row that is left is there exactly once.
-@Suite(.blocking, .timeLimit(.minutes(5))) struct RepairedUploadTests {
-    private static let quiet = Logger(label: "tests") { _ in SwiftLogNoOpLogHandler() }
+@Suite(.blocking, .timeLimit(.minutes(5))) struct RepairedUploadTests: UploadSuite {
+    let place: UploadPlace
 
-    private struct Place {
-        let workspace: Workspace
-        let cluster: PostgresCluster
-        let database: String
+    init() async throws { place = try await UploadPlace(for: "tests") }
 
-        init() async throws {
-            workspace = try Workspace()
-            cluster = try PostgresCluster.shared()
-            database = try cluster.makeDatabase()
-            _ = try await UpstreamSchema.migrate(configuration())
-        }
-
-        func configuration() throws -> UpstreamConfiguration {
-            try UpstreamConfiguration(uri: cluster.uri(database), collector: "tests", connectTimeout: .seconds(60))
-        }
-
-        func open(_ directory: String? = nil) throws -> (TickBuffer, Uploader) {
-            let buffer = try TickBuffer.scratch(in: directory ?? workspace.path)
-            return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: quiet))
-        }
-
-        /// Uploads everything that waits in a directory, and returns the number of rows uploaded.
-        func uploadAll(_ directory: String? = nil) async throws -> Int {
-            let (buffer, uploader) = try open(directory)
-            let totals = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
-            await uploader.disconnect()
-            await buffer.close()
-            return totals.rows
-        }
-
-        func trades() throws -> Set<Int> {
-            let text = try cluster.psql("SELECT trade_id FROM trades", database: database)
-            let ids = text.split(separator: "\n").compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
-            #expect(ids.count == Set(ids).count, "rows are doubled upstream")
-            return Set(ids)
-        }
+    private func open(_ directory: String? = nil) throws -> (TickBuffer, Uploader) {
+        let buffer = try TickBuffer.scratch(in: directory ?? workspace.path)
+        return (buffer, Uploader(configuration: try configuration(), bufferID: buffer.id, logger: quiet))
     }
 
-    private static func trades(_ ids: Range<Int>) -> EventBatch {
-        var batch = EventBatch(
-            connection: "primary", receivedMicroseconds: Int64(Date().timeIntervalSince1970 * 1_000_000))
-        for id in ids {
-            let text = batch.text.append("\(id)")
-            batch.trades.append(
-                Trade(
-                    symbol: Symbol("IBM")!, time: 1_380_000_000_000 + Int64(id), price: Double(id) / 100, size: 100,
-                    exchange: 11, tape: 1, tradeID: text, sequence: Int64(id)))
-        }
-        return batch
+    /// Uploads everything that waits in a directory, and returns the number of rows uploaded.
+    private func uploadAll(_ directory: String? = nil) async throws -> Int {
+        let (buffer, uploader) = try open(directory)
+        let totals = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
+        await uploader.disconnect()
+        await buffer.close()
+        return totals.rows
     }
 
     /// Makes a buffer of 5,000 trades, 2,100 of which are upstream. Only the ledger knows of the last 700, as if the
     /// collector had been killed between the COMMIT and the acknowledgement.
-    private func collect(_ place: Place) async throws {
-        let (buffer, uploader) = try place.open()
+    private func collect() async throws {
+        let (buffer, uploader) = try open()
         for round in 0..<50 {
-            try await buffer.collect(Self.trades(round * 100 + 1..<round * 100 + 101))
+            try await buffer.collect(trades: round * 100 + 1...round * 100 + 100)
         }
         var after: Int64 = 0
         for round in 0..<3 {
@@ -79,16 +43,15 @@ import Upstream
         }
         await uploader.disconnect()
         await buffer.close()
-        #expect(try place.trades() == Set(1...2100))
+        #expect(try upstream() == Set(1...2100))
     }
 
     @Test(arguments: [0.3, 0.45, 0.7, 0.95, -0.3, -0.6])
     func `a collector goes on with a repaired file and every row that is left is upstream once`(
         where part: Double
     ) async throws {
-        let place = try await Place()
-        try await collect(place)
-        let path = place.workspace.file("ticks.sqlite")
+        try await collect()
+        let path = workspace.file("ticks.sqlite")
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         let pages = bytes.count / 4096
         if part > 0 {
@@ -102,35 +65,34 @@ import Upstream
         #expect(report.outcome == .repaired)
         var left = Set(1...5000)
         for loss in report.losses where loss.stream == .trades { left.subtract(Int(loss.first)...Int(loss.last)) }
-        let (buffer, uploader) = try place.open()
+        let (buffer, uploader) = try open()
         let last = Int(buffer.statistics[.trades].marks.last)
         if report.losesEnd, last < 5000 { left.subtract(last + 1...5000) }
         // New rows get numbers that the damaged file may have given to others.
-        try await buffer.collect(Self.trades(9001..<9101))
+        try await buffer.collect(trades: 9001...9100)
         #expect(buffer.statistics[.trades].marks.last == Int64(last + 100))
         _ = try await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).run()
         await uploader.disconnect()
         await buffer.close()
         let expected = left.union(1...2100).union(9001...9100)
         #expect(report.lost > 0 || report.losesEnd)
-        #expect(try place.trades() == expected)
-        #expect(try await place.uploadAll() == 0)
-        #expect(try place.trades() == expected)
+        #expect(try upstream() == expected)
+        #expect(try await uploadAll() == 0)
+        #expect(try upstream() == expected)
         var found = try FileVerifier.verify(path, as: .ticks)
-        let (_, asking) = try place.open()
+        let (_, asking) = try open()
         found.compare(with: try await asking.ledger(of: found.ledgerIDs))
         await asking.disconnect()
         #expect(found.isSound, "\(found.findings)")
     }
 
     @Test func `a transaction of the damaged file that is still open is waited for`() async throws {
-        let place = try await Place()
-        try await collect(place)
-        let path = place.workspace.file("ticks.sqlite")
-        let id = try BufferReport.read(directory: place.workspace.path).id
+        try await collect()
+        let path = workspace.file("ticks.sqlite")
+        let id = try BufferReport.read(directory: workspace.path).id
         // The server is still working on what a killed collector sent: rows and ledger, not committed yet.
-        let holder = try await place.cluster.holder(
-            of: place.database,
+        let holder = try await cluster.holder(
+            of: database,
             """
             UPDATE edgetick_uploads SET last_sequence = 2800 WHERE buffer_id = '\(id)' AND stream = 'trades';
             INSERT INTO trades (symbol, time, price, size, trade_id)
@@ -139,9 +101,9 @@ import Upstream
         var options = FileRepair.Options()
         options.isForced = true
         #expect(try FileRepair.repair(path, as: .ticks, options: options).lost == 0)
-        #expect(try await place.uploadAll() == 2200)
+        #expect(try await uploadAll() == 2200)
         #expect(try await holder.exit() == 0, "\(holder.output)")
-        #expect(try place.trades() == Set(1...5000))
+        #expect(try upstream() == Set(1...5000))
     }
 
     /// Overwrites the page that holds a trade, in a file that may be in use.
@@ -158,9 +120,9 @@ import Upstream
     }
 
     /// The numbers of trades that a file counts as lost, by reason.
-    private func lost(_ place: Place) throws -> [String] {
+    private func lost() throws -> [String] {
         let sql = "SELECT reason, first_seq, last_seq, count FROM drops WHERE stream = 'trades' ORDER BY reason"
-        return try Command.query(place.workspace.file("ticks.sqlite"), sql)
+        return try Command.query(workspace.file("ticks.sqlite"), sql)
             .split(separator: "\n").map(String.init)
     }
 
@@ -171,26 +133,25 @@ import Upstream
     func `of a file with a damaged page all that the database lost counts as lost, also what can't be looked up`(
         kept: Int, isRunning: Bool
     ) async throws {
-        let place = try await Place()
-        let path = place.workspace.file("ticks.sqlite")
+        let path = workspace.file("ticks.sqlite")
         // Their numbers are found on one page alone.
         let first = 700_001
-        var (buffer, uploader) = try place.open()
-        try await buffer.collect(Self.trades(first..<first + 1000))
+        var (buffer, uploader) = try open()
+        try await buffer.collect(trades: first...first + 999)
         var pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
         _ = try await pass.run()
         await uploader.disconnect()
         // A copy of the file may have sent the first ones again.
-        _ = try place.cluster.psql(
+        _ = try cluster.psql(
             "DELETE FROM edgetick_uploads; DELETE FROM trades WHERE trade_id::int >= \(first + kept)",
-            database: place.database)
+            database: database)
         if !isRunning { await buffer.close() }
         try damage(path, at: first + 500)
         if isRunning {
             // The reader looks at the file again.
-            try await buffer.collect(Self.trades(1..<2))
+            try await buffer.collect(trades: 1...1)
         } else {
-            (buffer, uploader) = try place.open()
+            (buffer, uploader) = try open()
             pass = UploadPass(buffer: buffer, uploader: uploader, batchRows: 700)
         }
         let (running, uploads) = (buffer, pass)
@@ -204,14 +165,14 @@ import Upstream
             let report = await uploads.report()
             return running.statistics.setAside.count == 1 && report.failures.isEmpty && report.problem == nil
         }
-        try await running.collect(Self.trades(9001..<9011))
+        try await running.collect(trades: 9001...9010)
         #expect(await pass.report().failures.isEmpty)
         #expect(running.statistics.pending == 0)
-        let there = try place.trades().intersection(first..<first + 1000)
+        let there = try upstream().intersection(first..<first + 1000)
         let aside = try #require(running.statistics.setAside.first)
         await uploader.disconnect()
         await buffer.close()
-        let counted = try lost(place)
+        let counted = try lost()
         // All that can be read of the file can still be had.
         let report = try FileRepair.repair(aside, as: .ticks)
         let saved = URL(fileURLWithPath: try #require(report.output)).deletingLastPathComponent().path
@@ -232,13 +193,13 @@ import Upstream
             #expect(counted == ["upstream_lost|1|1000|1000"])
         }
         if kept > 0, !isRunning {
-            let (copy, sender) = try place.open(saved)
+            let (copy, sender) = try open(saved)
             try await UploadPass(buffer: copy, uploader: sender, batchRows: 700).sendAgain(.trades, from: 1)
             await sender.disconnect()
             await copy.close()
         }
-        _ = try await place.uploadAll(saved)
-        #expect(try place.trades() == expected)
+        _ = try await uploadAll(saved)
+        #expect(try upstream() == expected)
         // A second report of the same damage must not set the sound file aside that has taken the place.
         #expect(running.statistics.setAside.count == 1)
     }
@@ -247,31 +208,30 @@ import Upstream
     func `rows of a file that was set aside at a start are saved and uploaded once, before or after its successor's`(
         isSavedFirst: Bool
     ) async throws {
-        let place = try await Place()
-        try await collect(place)
-        let path = place.workspace.file("ticks.sqlite")
+        try await collect()
+        let path = workspace.file("ticks.sqlite")
         try damage(path, at: 3500)
-        let (buffer, uploader) = try place.open()
+        let (buffer, uploader) = try open()
         let aside = try #require(buffer.statistics.setAside.first)
         let report = try FileRepair.repair(aside, as: .ticks)
         let saved = URL(fileURLWithPath: try #require(report.output)).deletingLastPathComponent().path
         var expected = Set(1...5000)
         for loss in report.losses where loss.stream == .trades { expected.subtract(Int(loss.first)...Int(loss.last)) }
         #expect(expected.count < 5000 && expected.count > 4000)
-        if isSavedFirst { #expect(try await place.uploadAll(saved) == expected.count - 2100) }
-        try await buffer.collect(Self.trades(9001..<9101))
+        if isSavedFirst { #expect(try await uploadAll(saved) == expected.count - 2100) }
+        try await buffer.collect(trades: 9001...9100)
         let upload = await UploadPass(buffer: buffer, uploader: uploader, batchRows: 700).report()
         #expect(upload.failures.isEmpty && upload.problem == nil)
         await uploader.disconnect()
         await buffer.close()
-        if !isSavedFirst { #expect(try await place.uploadAll(saved) == expected.count - 2100) }
-        #expect(try place.trades() == expected.union(9001...9100))
+        if !isSavedFirst { #expect(try await uploadAll(saved) == expected.count - 2100) }
+        #expect(try upstream() == expected.union(9001...9100))
         for _ in 0..<2 {
-            #expect(try await place.uploadAll() == 0)
-            #expect(try await place.uploadAll(saved) == 0)
+            #expect(try await uploadAll() == 0)
+            #expect(try await uploadAll(saved) == 0)
         }
-        #expect(try place.trades() == expected.union(9001...9100))
-        let counted = try lost(place)
+        #expect(try upstream() == expected.union(9001...9100))
+        let counted = try lost()
         #expect(counted == ["file_set_aside|||3600"], "\(counted)")
     }
 }

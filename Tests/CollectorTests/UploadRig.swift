@@ -8,7 +8,7 @@ import Upstream
 
 @testable import Collector
 
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+let quiet = Logger.quiet
 
 /// A buffer, a database, and a connection between them that can be cut.
 final class UploadRig {
@@ -27,11 +27,8 @@ final class UploadRig {
     ) async throws {
         workspace = try Workspace()
         cluster = try PostgresCluster.shared()
-        database = try cluster.makeDatabase()
+        database = try await cluster.makeMigratedDatabase(for: "edge-1").database
         proxy = try TCPProxy(to: cluster.port)
-        _ = try await UpstreamSchema.migrate(
-            try UpstreamConfiguration(
-                uri: cluster.uri(database), collector: "edge-1", connectTimeout: .seconds(60)))
         buffer = try TickBuffer.scratch(in: workspace.path, collector: "edge-1", retention: retention)
         uploader = Uploader(
             configuration: try UpstreamConfiguration(

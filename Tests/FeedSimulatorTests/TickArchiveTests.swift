@@ -15,7 +15,7 @@ import Testing
         ])
     func `a question at the edge is answered or refused, and ends nothing`(query: String, status: Int) {
         let request = PlainRequest(target: "/v3/trades/AAPL?\(query)", authorization: nil, origin: "http://box:8765")
-        #expect(TickArchive().answer(request, apiKey: nil, isRefused: false)?.status == status)
+        #expect(TickArchive().answer(request, isAdmitted: true, isRefused: false)?.status == status)
     }
 
     @Test func `times are in nanoseconds, however they were sent`() throws {
@@ -27,7 +27,7 @@ import Testing
         let archive = TickArchive()
         archive.add(block, 0..<1)
         let request = PlainRequest(target: "/v3/trades/AAPL?order=asc", authorization: nil, origin: "http://box:8765")
-        let answer = try #require(archive.answer(request, apiKey: nil, isRefused: false))
+        let answer = try #require(archive.answer(request, isAdmitted: true, isRefused: false))
         let trades = String(decoding: answer.body, as: UTF8.self).split(separator: "sip_timestamp").dropFirst()
         #expect(trades.count == 2)
         for time in ["participant_timestamp\":1704205800998000123", "trf_timestamp\":1704205800999000000"] {

@@ -40,9 +40,12 @@ import WebAPISupport
             "csv")
         #expect(data(part.1).count == 2 && data(part.1)[1].hasPrefix("AAPL,2013-09-24T05:00:00Z,68.5,"), "\(part.1)")
         // The quotes have left this file after their upload.
-        for (stream, isLess) in [("quotes", true), ("trades", false)] {
+        for (stream, bound, isLess) in [
+            ("quotes", "--from", true), ("quotes", "--to", true), ("trades", "--from", false),
+            ("trades", "--to", false),
+        ] {
             let process = try ChildProcess(
-                Places.edgetick, ["query", "IBM", "--stream", stream, "--from", "1380000000"],
+                Places.edgetick, ["query", "IBM", "--stream", stream, bound, "1380000000"],
                 environment: box.environment, directory: box.workspace.path)
             #expect(try await process.exit(within: .seconds(60)) == 0)
             #expect(
@@ -203,6 +206,28 @@ import WebAPISupport
         tail.send(SIGINT)
         #expect(try await tail.exit() == 0)
         #expect(!tail.output.contains { $0.contains("no such file") }, "\(tail.output)")
+    }
+
+    @Test func `tail prints every column of a bar in JSON, also the source, which tells a correction`() async throws {
+        let box = try Box.known()
+        let tail = try box.start("tail", "--kind", "AM", "--json")
+        // `tail` reads the file five times a second.
+        try await Waiting.until {
+            _ = try Command.sqlite(
+                box.ticks,
+                """
+                INSERT INTO bars (seq, interval_s, symbol, start_ms, end_ms, open, high, low, close, volume, received_us,
+                    connection, source)
+                SELECT max(seq) + 1, 60, 'NEW', 1380000000000, 1380000060000, 1, 1, 1, 1, 1, 1380000060000000, 'backfill',
+                    'reconcile' FROM bars
+                """)
+            return tail.output.contains { $0.contains("NEW") }
+        }
+        tail.send(SIGINT)
+        #expect(try await tail.exit() == 0)
+        let line = try #require(tail.output.first { $0.contains("NEW") })
+        let bar = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(bar["connection"] as? String == "backfill" && bar["source"] as? String == "reconcile", "\(line)")
     }
 
     @Test func `reconcile needs no file that a collector made but says so, and refuses days that are none or not over`()

@@ -80,6 +80,14 @@ struct FleetTests {
         try await a.process.stop()
     }
 
+    @Test func `a fleet without boxes is failing, in words, as JSON and by the exit code`() async throws {
+        let migrated = try await box("owner").run("migrate")
+        #expect(migrated.status == 0, "\(migrated.output)")
+        let (text, json) = (try await fleet("--check"), try await fleet("--check", "--json"))
+        #expect(text.status == 2 && text.output.first == "failing: no box has written its row", "\(text.output)")
+        #expect(json.status == 2 && json.output.first?.contains(#""status":"failing""#) == true, "\(json.output)")
+    }
+
     @Test func `the API returns the fleet from memory, with its age, and reads it in the background`() async throws {
         let boxes = try (box("a"), box("b"))
         let (a, b) = (try await boxes.0.collect(), try await boxes.1.collect())

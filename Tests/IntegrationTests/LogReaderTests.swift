@@ -23,6 +23,28 @@ import WebAPISupport
         return try #require(URL(string: address.trimmingCharacters(in: .newlines))?.port)
     }
 
+    @Test func `systemd's journal gets the priority of each line of text, and other readers don't`() async throws {
+        for (journal, format, isRead) in [("log", "text", true), ("log", "json", false), ("elsewhere", "text", false)] {
+            let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["LOG_FORMAT": format])
+            let collector = try box.start(
+                shell: ": >log; : >elsewhere; "
+                    + "JOURNAL_STREAM=$(stat -c %d:%i \(journal)) exec \(Places.edgetick) run 2>log")
+            _ = try await Self.port(of: box)
+            try await collector.stop()
+            let log = try String(contentsOfFile: box.workspace.file("log"), encoding: .utf8)
+            let lines = log.split(separator: "\n")
+            #expect(!lines.isEmpty && lines.allSatisfy { $0.hasPrefix("<") == isRead }, "\(log)")
+            let ready = lines.first { $0.contains("HTTP is ready") }
+            #expect(ready?.hasPrefix("<6>2") == isRead, "\(log)")
+        }
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["SYNC_INTERVAL": "soon"])
+        let wrong = try box.start(
+            shell: ": >log; JOURNAL_STREAM=$(stat -c %d:%i log) exec \(Places.edgetick) run 2>log")
+        #expect(try await wrong.exit() == 78)
+        let log = try String(contentsOfFile: box.workspace.file("log"), encoding: .utf8)
+        #expect(log.hasPrefix("<3>edgetick: "), "\(log)")
+    }
+
     @Test func `a log that nobody reads, and one whose reader is gone, don't stop the collector`() async throws {
         let market = try await SimulatedMarket(rate: 50)
         let box = try CollectorBox(feed: market.url, settings: ["LOG_LEVEL": "debug"])

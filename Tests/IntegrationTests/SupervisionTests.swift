@@ -34,6 +34,25 @@ import WebAPISupport
         #expect(try await collector.exit() == 0)
     }
 
+    @Test(.enabled(if: geteuid() == 0, "a process namespace of one's own takes root"))
+    func `the first process of a container ends at SIGTERM even while it starts`() async throws {
+        let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks")
+        let pipe = box.workspace.file("token")
+        #expect(mkfifo(pipe, 0o600) == 0)
+        let container = try box.start(
+            under: ["/usr/bin/unshare", "--pid", "--fork", "--kill-child"], "run", settings: ["HTTP_TOKEN_FILE": pipe])
+        // The start waits for ten seconds for the token.
+        let writer = try await Waiting.value("the reader of the pipe", until: { $0 >= 0 }) {
+            open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+        }
+        defer { close(writer) }
+        let children = try String(
+            contentsOfFile: "/proc/\(container.pid)/task/\(container.pid)/children", encoding: .utf8)
+        let first = try #require(pid_t(children.trimmingCharacters(in: .whitespacesAndNewlines)))
+        kill(first, SIGTERM)
+        #expect(try await container.exit() == 128 + SIGTERM, "\(container.output)")
+    }
+
     @Test func `a collector without a feed to reach is up for its supervisor all the same`() async throws {
         let inbox = try DatagramInbox("@edgetick-\(UUID())")
         let box = try CollectorBox(feed: "ws://127.0.0.1:9/stocks", settings: ["NOTIFY_SOCKET": inbox.address])

@@ -295,6 +295,10 @@ import WebAPISupport
         #expect(text.contains(#"{"ev":"Q","#))
         let frames = text.split(separator: "\n").count
         #expect(recorded.output.contains(#"{"file":"\#(file)","frames":\#(frames)}"#), "\(recorded.output)")
+        // Longer than a clock can count.
+        let long = try await box.run(
+            "capture", box.workspace.file("long.ndjson"), "--frames", "1", "--seconds", "\(Int.max)")
+        #expect(long.status == 0, "\(long.output)")
     }
 
     @Test func `doctor has a line for everything, and fails for what keeps a collector from working`() async throws {

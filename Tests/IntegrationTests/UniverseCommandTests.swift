@@ -302,6 +302,26 @@ import WebAPISupport
         }
     }
 
+    @Test func `neither a dry run nor a pull that reaches no database makes a mirror`() async throws {
+        let box = try Box(feed: Self.feed, database: "postgresql://user@127.0.0.1:9/market")
+        let list = try box.workspace.write("symbol\nAAPL\n", to: "one.csv")
+        let tried = try await box.edgetick("universe", "import", list, "--dry-run")
+        #expect(tried.0 == 0 && tried.1.contains("  + AAPL"), "\(tried.1)")
+        // What a crash leaves that came before the first table.
+        _ = try box.workspace.write("", to: "universe.sqlite")
+        let empty = try await box.edgetick(
+            "universe", "import", list, "--dry-run", environment: ["EDGETICK_DATA_DIR": box.workspace.path])
+        #expect(empty.0 == 0 && empty.1.contains("  + AAPL"), "\(empty.1)")
+        let pulled = try await box.edgetick("universe", "pull")
+        #expect(pulled.0 == 69, "\(pulled.1)")
+        #expect(!FileManager.default.fileExists(atPath: box.workspace.file("data")))
+        let words = "there was no universe.sqlite in \(box.workspace.file("data"))"
+        for isFirst in [true, false] {
+            let imported = try await box.edgetick("universe", "import", list)
+            #expect(imported.0 == 0 && imported.1.contains { $0.contains(words) } == isFirst, "\(imported.1)")
+        }
+    }
+
     @Test func `a damaged mirror stops a command that changes groups, and is named by one that brings them`()
         async throws
     {
@@ -313,6 +333,8 @@ import WebAPISupport
         _ = try box.workspace.write("no database", to: "data/universe.sqlite")
         let fixed = try await box.edgetick("universe", "validate", "--fix")
         #expect(fixed.0 == 65 && fixed.1.contains { $0.contains("is damaged") }, "\(fixed.1)")
+        let tried = try await box.edgetick("universe", "import", backup, "--dry-run")
+        #expect(tried.0 == 65 && tried.1.contains { $0.contains("is damaged") }, "\(tried.1)")
         let restored = try await box.edgetick("universe", "import", backup)
         #expect(restored.0 == 0, "\(restored.1)")
         let warning = "universe.sqlite was damaged and is kept as"

@@ -157,6 +157,45 @@ import Testing
         #expect(doctor.1.contains { $0.contains("this user may not write to \(file)") }, "\(doctor.1)")
     }
 
+    @Test func `a data directory that is a link to a disk that is not mounted fails doctor too`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        let link = box.workspace.file("link")
+        #expect(symlink(box.workspace.file("disk") + "/edgetick", link) == 0)
+        let (status, output) = try await box.edgetick("run", environment: ["EDGETICK_DATA_DIR": link])
+        #expect(status == 74, "\(output)")
+        let doctor = try await box.edgetick("doctor", environment: ["EDGETICK_DATA_DIR": link])
+        #expect(doctor.0 == 74, "\(doctor.1)")
+        #expect(doctor.1.contains { $0.contains("\(link) is a link to something that is not there") }, "\(doctor.1)")
+    }
+
+    @Test func `a buffer's file that is a link fails doctor, as it does the collector`() async throws {
+        let box = try Box.known()
+        let file = box.workspace.file("elsewhere.sqlite")
+        try FileManager.default.moveItem(atPath: box.ticks, toPath: file)
+        #expect(symlink(file, box.ticks) == 0)
+        for command in ["run", "doctor"] {
+            let (status, output) = try await box.edgetick(command)
+            #expect(status == 78, "\(output)")
+            #expect(output.contains { $0.contains("ticks.sqlite: it is a symbolic link") }, "\(output)")
+        }
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root may write every file"))
+    func `a file that may only be read fails doctor, as it does the collector`() async throws {
+        let box = try Box(feed: "ws://127.0.0.1:9/stocks")
+        let data = box.workspace.file("closed")
+        let settings = ["EDGETICK_DATA_DIR": data]
+        let collector = try box.start("run", environment: settings)
+        try await collector.line(containing: "HTTP is ready")
+        try await collector.stop()
+        #expect(chmod(data + "/ticks.sqlite", 0o400) == 0)
+        for command in ["run", "doctor"] {
+            let (status, output) = try await box.edgetick(command, environment: settings)
+            #expect(status == 74, "\(output)")
+            #expect(output.contains { $0.contains("ticks.sqlite") && $0.contains("writ") }, "\(output)")
+        }
+    }
+
     @Test func `a refused key is said once, with the setting's name and not the key`() async throws {
         let feed = try await SimulatedFeed(
             captures: [Places.repository + "/Fixtures/captures/demo.ndjson"], key: "another-key")

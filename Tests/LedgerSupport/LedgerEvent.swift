@@ -34,9 +34,8 @@ public struct LedgerEvent: Sendable, Equatable {
 
     /// The bar; `nil` for another kind.
     public var bar: Bar? {
-        guard kind == .minuteBar || kind == .secondBar else { return nil }
+        guard let interval = kind.interval else { return nil }
         let numbers = BarNumbers(self)
-        let interval: Bar.Interval = kind == .minuteBar ? .minute : .second
         return Bar(
             symbol: symbol, interval: interval, start: time, end: time + interval.milliseconds,
             open: numbers.open.double, high: numbers.high.double, low: numbers.low.double, close: numbers.close.double,

@@ -60,13 +60,7 @@ public struct LedgerPlan: Sendable, Equatable {
     }
 
     /// The milliseconds that a bar covers; 0 for other kinds.
-    static func window(of kind: EventKind) -> Int64 {
-        switch kind {
-        case .minuteBar: 60_000
-        case .secondBar: 1000
-        case .trade, .quote, .limitBand, .imbalance, .fairValue: 0
-        }
-    }
+    static func window(of kind: EventKind) -> Int64 { kind.interval?.milliseconds ?? 0 }
 
     /// The milliseconds between two events of one kind and symbol.
     private func step(of kind: EventKind) -> Int64 { step ?? max(1, LedgerPlan.window(of: kind)) }

@@ -72,6 +72,25 @@ import Testing
         }
     }
 
+    @Test func `is told before past events although it is not in the file yet`() async throws {
+        try await RelayRig.run { rig in
+            let plan = plan(["AAPL"], kinds: [.trade])
+            try rig.take(plan, 0..<10)
+            let client = try await rig.client()
+            var open: [Gap] = []
+            // The file may have got one by chance.
+            for round in 1...20 {
+                let from = plan.event(3).time + Int64(round)
+                let next = gap(["AAPL"], [.trade], from)
+                rig.tap.record(GapChange(ended: open, gaps: [next]))
+                open = [next]
+                try await client.send(#"{"action":"subscribe","params":"T.AAPL","from":0,"to":\#(from)}"#)
+                let received = try await client.wait { $0.replaysDone == round }
+                #expect(received.messages("gap").last == "from \(from), disconnected: T.AAPL")
+            }
+        }
+    }
+
     /// Bars are named by their starts, and a gap has their ends.
     @Test func `is told before past bars also where a gap begins within the window of the last one`() async throws {
         try await RelayRig.run { rig in

@@ -256,6 +256,22 @@ import Testing
         }
     }
 
+    @Test func `HEAD gets no body, and other methods are refused, on one connection`() async throws {
+        try await RelayRig.run { rig in
+            let (path, port) = (all, rig.port)
+            let heads = try await Blocking.run {
+                let socket = try RawSocket(port: port)
+                return try ["HEAD", "POST"].map { method in
+                    socket.write("\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\n\r\n")
+                    return try socket.head()
+                }
+            }
+            #expect(heads[0].first == "HTTP/1.1 200 OK")
+            #expect(heads[1].first == "HTTP/1.1 405 Method Not Allowed")
+            #expect(heads[1].contains { $0.lowercased() == "allow: get, head" })
+        }
+    }
+
     @Test func `a request that can't be met is refused in the provider's form`() async throws {
         try await RelayRig.run(configured { $0.keys = [Secret("the-key-of-this-test")] }) { rig in
             let (status, answer) = try await ask(rig, all)

@@ -186,6 +186,39 @@ import Universe
         }
     }
 
+    @Test func `do without demand: readers get one notice of the symbols that end, and one when a symbol is back`()
+        async throws
+    {
+        @Sendable func lapses(_ received: TestClient.Received) -> [String] {
+            received.messages("gap").filter { $0.contains("unsubscribed") }
+        }
+        let market = try await Market()
+        try await RelayRig.run(
+            Self.configuration(5), symbols: { try market.symbols(before: $0, maximum: 5, patience: .seconds(60)) }
+        ) { rig in
+            try await market.collecting {
+                let client = try await rig.client(subscribingTo: "T.MSFT,T.AAPL,T.IBM")
+                try await client.wait { received in
+                    ["AAPL", "MSFT", "IBM"].allSatisfy { name in
+                        received.objects.contains { $0.hasPrefix(#"{"ev":"T","sym":"\#(name)""#) }
+                    }
+                }
+                let owner = try #require(market.owner)
+                let (listed, demanded) = (try #require(Symbol("MSFT")), try #require(Symbol("AAPL")))
+                let begun = WallClock.milliseconds()
+                _ = try owner.unsubscribe([listed, demanded], from: nil)
+                let told = lapses(try await client.wait { !lapses($0).isEmpty })
+                let lapse = try #require(told.first?.wholeMatch(of: /from (\d+), unsubscribed: T.AAPL,T.MSFT/))
+                let from = try #require(Int64(lapse.1))
+                #expect(from <= begun && told.count == 1)
+                _ = try owner.subscribe([listed], to: nil)
+                let again = lapses(try await client.wait { lapses($0).count == 2 })
+                let over = try #require(again.last?.wholeMatch(of: /from (\d+) to (\d+), unsubscribed: T.MSFT/))
+                #expect(Int64(over.1) == from && Int64(over.2).map { $0 >= begun } == true)
+            }
+        }
+    }
+
     @Test func `that somebody gives up over the API end, and their readers are told`() async throws {
         let market = try await Market()
         try await RelayRig.run(

@@ -20,14 +20,7 @@ final class RawSocket {
 
     func write(_ text: String) { write(Array(text.utf8)) }
 
-    func write(_ bytes: [UInt8]) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
-    }
+    func write(_ bytes: [UInt8]) { LoopbackListener.send(bytes, to: socket) }
 
     /// A frame as clients send it: masked.
     func frame(_ opcode: UInt8, _ text: String) {

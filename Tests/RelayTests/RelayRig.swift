@@ -88,6 +88,12 @@ final class RelayRig: Sendable {
             return times
         }
 
+        func unwanted(among symbols: some Collection<Symbol> & Sendable) -> [Symbol] {
+            symbols.filter { collected?.contains($0) == false }
+        }
+
+        var present: Int64 { WallClock.milliseconds() }
+
         func reviewDemand(isRead: (Symbol) -> Bool) -> DemandReview { DemandReview() }
     }
 

@@ -146,6 +146,43 @@ struct BrokenDiskTests {
         #expect(try FileVerifier.verify(scratch.ticks, as: .ticks).findings == [])
     }
 
+    @Test func `what a closing buffer gives up stays counted, although the file can still be opened and read`()
+        async throws
+    {
+        let scratch = try Scratch()
+        let path = scratch.path
+        await #expect(processExitsWith: .success) { [path = path as String] in
+            DiskFault.install()
+            let log = CapturedLog()
+            let options = TickBuffer.Options(collector: "child", commitInterval: .fixed(.milliseconds(5)))
+            let buffer = try TickBuffer.open(directory: path, options: options, logger: log.logger)
+            _ = buffer.offer(.bars(100))
+            try await buffer.flush()
+            DiskFault.writeError.store(EIO, ordering: .relaxed)
+            _ = buffer.offer(.bars(100, from: 100))
+            guard await buffer.flushError() != nil else { exit(100) }
+            // They wait while the writer tries the others, and are given up after those.
+            _ = buffer.offer(.bars(50, from: 200))
+            await buffer.close()
+            guard log.lines(with: "events were lost").count == 2 else { exit(101) }
+            guard buffer.statistics.drops == 150 else { exit(102) }
+            guard log.lines(with: "works again").isEmpty else { exit(103) }
+            exit(0)
+        }
+        #expect(try scratch.number("SELECT count(*) FROM bars") == 100)
+    }
+
+    @Test(.enabled(if: geteuid() != 0, "root may write every file"))
+    func `a file that may only be read is named, and no collector starts that could not write it`() async throws {
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(10))
+        await buffer.close()
+        chmod(scratch.ticks, 0o400)
+        let error = #expect(throws: StoreError.self) { _ = try scratch.open() }
+        #expect(error?.reason == .notWritable && error?.path == scratch.ticks)
+        chmod(scratch.ticks, 0o600)
+        try await scratch.open().close()
+    }
+
     @Test func `what a COMMIT upstream relies on is synced even where commits are not`() async throws {
         let scratch = try Scratch()
         let path = scratch.path

@@ -79,4 +79,18 @@ import Testing
         #expect(try await again.beginning(of: .bars, receivedFrom: 0).heldSince == received / 1000)
         await again.close()
     }
+
+    @Test func `where the first row was fetched, an old event is no beginning`() async throws {
+        let (scratch, buffer) = try Scratch.opened()
+        let received: Int64 = 1_700_000_000_000_000
+        var fetched = EventBatch.bars(3, received: received)
+        fetched.connection = EventSource.backfill.rawValue
+        fetched.source = .backfill
+        try await buffer.take(fetched)
+        _ = buffer.offer(.bars(3, received: received + 1_000_000))
+        try await buffer.flush()
+        #expect(try await buffer.beginning(of: .bars, receivedFrom: 0).heldSince == received / 1000)
+        await buffer.close()
+        withExtendedLifetime(scratch) {}
+    }
 }

@@ -26,6 +26,21 @@ import Testing
         #expect(throws: StoreError.self) { try BufferReport.read(directory: scratch.path) }
     }
 
+    @Test func `a row that was put back is counted once, and the newest row is the one received last`() async throws {
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(10, received: 1_000_000))
+        try await buffer.collect(.bars(10, received: 9_000_000))
+        await buffer.close()
+        // As a retry of two refused rows leaves the file.
+        try scratch.execute(
+            """
+            UPDATE bars SET seq = seq + 18 WHERE seq BETWEEN 3 AND 4;
+            INSERT INTO drops (episode, stream, symbol, reason, first_seq, last_seq, count, at_us)
+                VALUES (1, 'bars', '*', 'requeued', 3, 4, 0, 1), (2, 'bars', '*', 'requeued', 'x', x'00', 0, 1);
+            """)
+        let bars = try BufferReport.read(directory: scratch.path)[.bars]
+        #expect(bars.rows == 20 && bars.newestMilliseconds == 9000)
+    }
+
     @Test func `the report is the same numbers while the buffer is open and after it closed`() async throws {
         let scratch = try Scratch()
         let nothing = #expect(throws: StoreError.self) { _ = try BufferReport.read(directory: scratch.path) }

@@ -32,6 +32,24 @@ import Testing
         try mirror.groups(environment: nil).map { "\($0.name) \($0.memberCount) \($0.origin.rawValue)" }
     }
 
+    @Test func `groups that local ones hide don't make up for those that the database has lost`() throws {
+        let scratch = try Scratch()
+        let mirror = try mirror(scratch)
+        let names = ["a", "b", "c", "d"]
+        _ = try mirror.replacePulled(with: .init(groups: names.map { group($0, ["A", "B"]) }), source: "db")
+        for name in ["c", "d"] {
+            try mirror.apply([
+                GroupChange(definition: .init(name: name, type: .universe), members: [MemberRecord(symbol: "Z")])
+            ])
+        }
+        let hidden = UniverseRecords(groups: [group("c", ["A", "B"]), group("d", ["A", "B"])])
+        guard case .refused(let text) = try mirror.replacePulled(with: hidden, source: "db") else {
+            return #expect(Bool(false), "nothing was refused")
+        }
+        #expect(text.hasPrefix("besides what local groups hide, the database has no groups and the mirror has 2:"))
+        #expect(try self.names(mirror) == ["a 2 pulled", "b 2 pulled", "c 1 local", "d 1 local"])
+    }
+
     @Test func `a pull makes the pulled part equal to the database and says what changed`() throws {
         let scratch = try Scratch()
         let mirror = try mirror(scratch)

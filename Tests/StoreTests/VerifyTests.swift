@@ -154,6 +154,26 @@ import Testing
         #expect(holes.isEmpty)
     }
 
+    @Test func `rows that damage has put out of order are read all the same, whatever their numbers`() async throws {
+        let (scratch, buffer) = try await Scratch.opened(with: .bars(3))
+        await buffer.close()
+        try scratch.execute("UPDATE bars SET seq = \(Int64.max) WHERE seq = 3")
+        let page = try #require(try scratch.number("SELECT rootpage FROM sqlite_master WHERE name = 'bars'"))
+        // Swaps the places of the second and the third row, after the header of the table's only page.
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: scratch.ticks))
+        let offset = UInt64(page - 1) * 4096 + 10
+        try file.seek(toOffset: offset)
+        let places = try #require(try file.read(upToCount: 4))
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: places.suffix(2) + places.prefix(2))
+        try file.close()
+        #expect(try scratch.rows("SELECT seq FROM bars ORDER BY seq").map { $0[0] as Int64 } == [1, .max, 2])
+        let found = try GapLog.bars(
+            directory: scratch.path, symbols: [Symbol("AAPL")!], interval: .minute, starts: 0...Int64.max,
+            received: nil)
+        #expect(found.values.first?.count == 3)
+    }
+
     @Test func `holes that the file accounts for are no fault`() async throws {
         let sound = try await SoundFile.make()
         let scratch = try Scratch()

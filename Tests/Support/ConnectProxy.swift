@@ -61,7 +61,7 @@ public final class ConnectProxy: Sendable {
         let server = LoopbackListener.makeSocket()
         defer { close(server) }
         guard text.hasPrefix("CONNECT "), LoopbackListener.connect(server, to: target) else { return }
-        Self.send(Array("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n".utf8)[...], to: client)
+        LoopbackListener.send("HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\n".utf8, to: client)
         let isBack = DispatchSemaphore(value: 0)
         Thread.detachNewThread {
             Self.pass(from: server, to: client)
@@ -73,7 +73,7 @@ public final class ConnectProxy: Sendable {
 
     /// Sends a text instead of making a tunnel, and leaves it to the client to close the connection.
     private static func say(_ text: String, to client: Int32) {
-        send(Array(text.utf8)[...], to: client)
+        LoopbackListener.send(text.utf8, to: client)
         var byte: UInt8 = 0
         while read(client, &byte, 1) > 0 {}
     }
@@ -82,22 +82,9 @@ public final class ConnectProxy: Sendable {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = read(source, &buffer, buffer.count)
-            guard count > 0, send(buffer[..<count], to: target) else { break }
+            guard count > 0, LoopbackListener.send(buffer[..<count], to: target) else { break }
         }
         shutdown(target, Int32(SHUT_RDWR))
         shutdown(source, Int32(SHUT_RDWR))
-    }
-
-    @discardableResult
-    private static func send(_ bytes: ArraySlice<UInt8>, to socket: Int32) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let written = rest.withUnsafeBytes {
-                Foundation.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard written > 0 else { return false }
-            rest = rest.dropFirst(written)
-        }
-        return true
     }
 }

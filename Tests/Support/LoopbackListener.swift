@@ -45,6 +45,20 @@ public final class LoopbackListener: Sendable {
         withAddress(port: port) { address, length in Foundation.connect(descriptor, address, length) == 0 }.isDone
     }
 
+    /// Sends all bytes; returns `false` if the other side takes no more.
+    @discardableResult
+    public static func send(_ bytes: some Sequence<UInt8>, to socket: Int32) -> Bool {
+        var rest = Array(bytes)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                Foundation.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return false }
+            rest = rest.dropFirst(count)
+        }
+        return true
+    }
+
     /// The ports that ``freePort()`` has returned.
     private static let givenOut = Mutex<Set<Int>>([])
 

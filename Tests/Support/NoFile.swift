@@ -22,6 +22,6 @@ package struct NoFile: UploadFile {
     package func lostRows(of stream: EventStream) -> ClosedRange<Int64>? { nil }
     package func prepare(_ move: UploadMove) {}
     package func acknowledge(_ stream: EventStream, through sequence: Int64) {}
-    package func agree(withLedger uploaded: [EventStream: Int64]) {}
+    package func agree(withLedger uploaded: [EventStream: Int64], uncertain: Set<EventStream>) {}
     package func forget(_ ids: [String], of stream: EventStream) {}
 }

@@ -8,10 +8,7 @@ import Synchronization
 /// without a password, except members of the role `password_users`, who need one (SCRAM).
 public final class PostgresCluster: Sendable {
     /// The error of a step in handling the server.
-    public struct Failure: Error, CustomStringConvertible {
-        /// The command and what it printed.
-        public let description: String
-    }
+    public typealias Failure = Command.Failure
 
     /// How a server is stopped.
     public enum StopMode: String, Sendable {
@@ -70,7 +67,7 @@ public final class PostgresCluster: Sendable {
         directory = Self.freshDirectory()
         guardPipe = try Self.startGuard(directory)
         try Self.makeDirectory(directory)
-        _ = try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
+        try asServerUser(["cp", "-R", try Self.template(binaries, superuser), directory + "/data"])
         if let tls { try copyCertificate(tls.certificate, tls.key) }
         var all = [
             "port": "\(port)", "listen_addresses": "'127.0.0.1'", "unix_socket_directories": "'\(directory)'",
@@ -93,7 +90,7 @@ public final class PostgresCluster: Sendable {
         directory = Self.freshDirectory()
         guardPipe = try Self.startGuard(directory)
         try Self.makeDirectory(directory)
-        _ = try asServerUser([
+        try asServerUser([
             binaries + "/pg_basebackup", "-D", directory + "/data", "-R", "-X", "stream", "--checkpoint=fast",
             "--no-sync",
             "-d", "host=127.0.0.1 port=\(port) user=\(superuser) sslmode=disable",
@@ -145,16 +142,10 @@ public final class PostgresCluster: Sendable {
             + (parameters.isEmpty ? "" : "?\(parameters)")
     }
 
-    /// Returns the URI of a database over the Unix socket.
-    public func socketURI(_ database: String) -> String {
-        let path = directory.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? directory
-        return "postgresql://\(superuser)@/\(database)?host=\(path)&port=\(port)"
-    }
-
     /// Runs SQL through psql as the superuser and returns the output: fields separated by `|`, rows by line feeds.
     @discardableResult
     public func psql(_ sql: String, database: String) throws(Failure) -> String {
-        try Self.execute(
+        try Command.run(
             [
                 binaries + "/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", directory, "-p", "\(port)",
                 "-U", superuser, "-d", database, "-f", "-",
@@ -192,7 +183,7 @@ public final class PostgresCluster: Sendable {
     /// Starts the server (again) and waits until it accepts connections.
     public func start() throws(Failure) {
         do throws(Failure) {
-            _ = try asServerUser([
+            try asServerUser([
                 binaries + "/pg_ctl", "start", "-w", "-t", "60", "-s", "-D", directory + "/data", "-l",
                 directory + "/log",
             ])
@@ -204,7 +195,7 @@ public final class PostgresCluster: Sendable {
     /// Stops the server and waits for its end.
     public func stop(_ mode: StopMode = .fast) throws(Failure) {
         let main = try mainProcess()
-        _ = try asServerUser([
+        try asServerUser([
             binaries + "/pg_ctl", "stop", "-W", "-s", "-m", mode.rawValue, "-D", directory + "/data",
         ])
         let began = ContinuousClock.now
@@ -257,13 +248,13 @@ public final class PostgresCluster: Sendable {
     /// Starts the server (again) as a standby: it replays WAL, answers queries and accepts no writes. Needs `wal_level`
     /// replica.
     public func startAsStandby() throws(Failure) {
-        _ = try asServerUser(["touch", directory + "/data/standby.signal"])
+        try asServerUser(["touch", directory + "/data/standby.signal"])
         try start()
     }
 
     /// Promotes the standby to a primary, and waits for that.
     public func promote() throws(Failure) {
-        _ = try asServerUser([binaries + "/pg_ctl", "promote", "-w", "-t", "60", "-s", "-D", directory + "/data"])
+        try asServerUser([binaries + "/pg_ctl", "promote", "-w", "-t", "60", "-s", "-D", directory + "/data"])
     }
 
     /// Freezes all processes of the server (SIGSTOP): sockets stay open, nothing answers.
@@ -356,12 +347,11 @@ extension PostgresCluster {
         let made = templates.withLock { template -> Result<String, Failure> in
             if let template { return .success(template.path) }
             return Result { () throws(Failure) in
-                let base = NSTemporaryDirectory()
-                let directory = (base.hasSuffix("/") ? base : base + "/") + "edgetick-pg-\(UUID().uuidString.prefix(8))"
+                let directory = freshDirectory()
                 let guardPipe = try startGuard(directory)
                 try makeDirectory(directory)
                 let data = directory + "/data"
-                _ = try execute(
+                try Command.run(
                     asUser([
                         binaries + "/initdb", "-D", data, "-U", superuser, "-E", "UTF8", "--locale=C", "--no-sync",
                         "--auth=trust",
@@ -379,7 +369,7 @@ extension PostgresCluster {
                     throw Failure(description: "pg_hba.conf: \(error)")
                 }
                 // Single-user mode makes it unnecessary to start a server for this.
-                _ = try execute(
+                try Command.run(
                     asUser([binaries + "/postgres", "--single", "-D", data, "postgres"]),
                     input: "CREATE ROLE password_users;\n")
                 template = (data, guardPipe)
@@ -396,7 +386,7 @@ extension PostgresCluster {
         } catch {
             throw Failure(description: "\(path): \(error)")
         }
-        if geteuid() == 0 { _ = try execute(["chown", "postgres", path]) }
+        if geteuid() == 0 { try Command.run(["chown", "postgres", path]) }
     }
 
     /// Starts a process that waits for this one to end, then stops the server in `directory` and removes the directory.
@@ -413,16 +403,12 @@ extension PostgresCluster {
             fi
             rm -rf "$0"
             """
-        do {
-            return try Command.start(["/bin/sh", "-c", script, directory])
-        } catch {
-            throw Failure(description: error.description)
-        }
+        return try Command.start(["/bin/sh", "-c", script, directory])
     }
 
     private static func findBinaries() throws(Failure) -> String {
         var places: [String] = []
-        if let named = try? execute(["pg_config", "--bindir"]) {
+        if let named = try? Command.run(["pg_config", "--bindir"]) {
             places.append(named.trimmingCharacters(in: .whitespacesAndNewlines))
         }
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
@@ -445,22 +431,13 @@ extension PostgresCluster {
     private func copyCertificate(_ certificate: String, _ key: String) throws(Failure) {
         for (file, name) in [(certificate, "server.crt"), (key, "server.key")] {
             let copy = directory + "/data/" + name
-            _ = try Self.execute(["cp", file, copy])
-            _ = try Self.execute(["chmod", "600", copy])
-            if geteuid() == 0 { _ = try Self.execute(["chown", "postgres", copy]) }
+            try Command.run(["cp", file, copy])
+            try Command.run(["chmod", "600", copy])
+            if geteuid() == 0 { try Command.run(["chown", "postgres", copy]) }
         }
     }
 
-    private func asServerUser(_ command: [String]) throws(Failure) -> String {
-        try Self.execute(Self.asUser(command))
-    }
-
-    /// Runs a command to its end and returns what it printed.
-    static func execute(_ command: [String], input: String = "") throws(Failure) -> String {
-        do {
-            return try Command.run(command, input: input)
-        } catch {
-            throw Failure(description: error.description)
-        }
+    private func asServerUser(_ command: [String]) throws(Failure) {
+        try Command.run(Self.asUser(command))
     }
 }

@@ -42,6 +42,6 @@ public struct TestCertificates: Sendable {
     }
 
     private func openssl(_ arguments: String...) throws {
-        _ = try PostgresCluster.execute(["openssl"] + arguments)
+        try Command.run(["openssl"] + arguments)
     }
 }

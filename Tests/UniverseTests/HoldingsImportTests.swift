@@ -72,6 +72,38 @@ import Testing
         #expect(list.remarks.isEmpty, "\(list.remarks)")
     }
 
+    @Test func `a holding that is traded in another currency is not the US stock of the same ticker`() throws {
+        let list = try read(
+            """
+            iShares Example World ETF
+            Ticker,Name,Asset Class,Notional Value,Weight (%),Location,Exchange,Currency,Market Currency
+            AAPL,APPLE INC,Equity,1,40,United States,NASDAQ,USD,USD
+            MC,LVMH,Equity,1,30,France,Nyse Euronext - Euronext Paris,USD,EUR
+            SPOT,SPOTIFY TECHNOLOGY SA,Equity,1,30,Sweden,New York Stock Exchange Inc.,USD,USD
+            """)
+        #expect(list.entries.map(\.symbol) == ["AAPL", "SPOT"])
+        #expect(list.problems.count { $0.line == 4 && $0.text.contains("listed abroad (in EUR)") && !$0.isFault } == 1)
+        #expect(try read(Self.spdr + "\nSAP SE,SAP,D66992104,4846288,1,-,5,EUR").entries.count == 3)
+    }
+
+    @Test func `symbols that a list says are not active are left out, with a remark`() throws {
+        let list = try read("ticker,name,active\nAAPL,Apple,True\nTWTR,Twitter,False\nMSFT,Microsoft,\n")
+        #expect(list.entries.map(\.symbol) == ["AAPL", "MSFT"])
+        #expect(list.remarks == ["1 symbol that is not active left out"])
+        let flags = try read("ticker,name,active\nAAPL,Apple,1\nTWTR,Twitter,0\n")
+        #expect(flags.entries.map(\.symbol) == ["AAPL"])
+    }
+
+    @Test func `an active weight of 0 does not make a symbol inactive`() throws {
+        let list = try read("ticker,weight,benchmark,active\nAAPL,60,58.5,1.5\nMSFT,40,40,0\n")
+        #expect(list.entries.map(\.symbol) == ["AAPL", "MSFT"])
+    }
+
+    @Test func `the ticker of an index beside its members' is not a member`() throws {
+        let list = try read("Index Ticker,Component Symbol,Index Weight\nNDX,AAPL,60\nNDX,MSFT,40\n")
+        #expect(list.entries.map(\.symbol) == ["AAPL", "MSFT"] && list.entries.map(\.weight) == [60, 40])
+    }
+
     @Test func `a Vanguard file is recognised, holdings without a ticker are told and left out`() throws {
         let list = try read(Self.vanguard)
         #expect(list.format == .vanguard)

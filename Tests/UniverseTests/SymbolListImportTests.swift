@@ -272,6 +272,15 @@ import Testing
         #expect(try SymbolListImport(csv: inSymbol).problems.map(\.line) == [3])
     }
 
+    @Test func `a line that is longer than any list's is refused at once, with its number`() throws {
+        let line = String(repeating: "MSFT,", count: 60_000)
+        let error = try #require(failure(Array(("symbol\r\nAAPL\r\n" + line).utf8)))
+        #expect(error.description.hasPrefix("line 3 is longer than 256 KiB"), "\(error)")
+        // An array may be on one line.
+        let array = "[" + String(repeating: "\"MSFT\",", count: 40_000) + "\"AAPL\"]"
+        #expect(symbols(try read(array)) == ["MSFT", "AAPL"])
+    }
+
     @Test func `a file full of unclosed quotes is read in one pass`() throws {
         let error = try #require(failure(Array(("A\n" + String(repeating: "\"x\n", count: 20_000) + "\"open").utf8)))
         #expect(error.description.contains("rows have no symbol"))
@@ -283,7 +292,8 @@ import Testing
 extension SymbolListImport {
     /// Reads a file that is a plain list.
     init(csv: [UInt8], strict: Bool = false) throws(SymbolListError) {
-        let text = try ListText.separated(csv)
+        var otherSheets: [String] = []
+        let text = try ListText.separated(csv, otherSheets: &otherSheets)
         try self.init(text: text, HoldingsPreamble(text), strict: strict)
     }
 

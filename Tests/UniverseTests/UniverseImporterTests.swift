@@ -52,6 +52,31 @@ import Testing
         }
     }
 
+    @Test func `a file whose name gives no name for a group does not stop the others`() throws {
+        try MirrorFixture.run { fixture in
+            let names = [",.csv", " (1).csv", "::.csv", "\u{200B}.csv", "a\u{200B}b.csv"]
+            let reports = try UniverseImporter(mirror: fixture.mirror).run(names.map { file($0, "AAPL\n") }, options)
+            for report in reports.dropLast() {
+                guard case .failed(let text) = report.outcome else {
+                    #expect(Bool(false), "\(report.file): \(report.outcome)")
+                    continue
+                }
+                #expect(text.contains("--name"))
+            }
+            #expect(try fixture.mirror.groups(environment: "DEFAULT").map(\.name) == ["ab"])
+        }
+    }
+
+    @Test func `a name whose accents are written in another way is that of the same group`() throws {
+        try MirrorFixture.run { fixture in
+            let importer = UniverseImporter(mirror: fixture.mirror)
+            _ = try importer.run([file("caf\u{E9}.csv", "AAPL\nMSFT\n")], options)
+            let reports = try importer.run([file("cafe\u{301}.csv", "AAPL\nIBM\nMSFT\n")], options)
+            #expect(reports.map(\.isNew) == [false])
+            #expect(try fixture.mirror.groups(environment: "DEFAULT").map(\.memberCount) == [3])
+        }
+    }
+
     @Test func `an incremental import leaves the same file alone and shows what another one changes`() throws {
         try MirrorFixture.run { fixture in
             let importer = UniverseImporter(mirror: fixture.mirror)

@@ -36,6 +36,15 @@ import Testing
         #expect(try HoldingsImport(csv: book.bytes()).entries.map(\.symbol) == ["NVDA", "BRK.B"])
     }
 
+    @Test func `a workbook's other lists are named, since they are not read`() throws {
+        let list = [["Ticker", "Weight"], ["IBM", "100"]]
+        let book = WorkbookBuilder(
+            sheets: [("2026", list), ("2025", list), ("notes", [["IBM is best"]]), ("secret", list)], hidden: ["secret"]
+        )
+        let remarks = try HoldingsImport(csv: book.bytes()).remarks
+        #expect(remarks.count == 1 && remarks[0].contains("sheets: \"2025\"; save"), "\(remarks)")
+    }
+
     @Test func `texts within a cell, runs of text and errors of formulas are read for what they are`() throws {
         var book = WorkbookBuilder(sheets: [("s", [["x"]])])
         book.add("xl/sharedStrings.xml", "<sst><si><r><t>Tic</t></r><r><t>ker</t></r><rPh><t>no</t></rPh></si></sst>")

@@ -131,14 +131,7 @@ import Testing
     }
 
     @Test func `a limit that a smaller transaction keeps to splits the batch`() async throws {
-        let sandbox = try await Sandbox.migrated(
-            then: """
-                CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
-                BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
-                RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
-                CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
-                FOR EACH STATEMENT EXECUTE FUNCTION limited()
-                """)
+        let sandbox = try await Sandbox.migrated(then: Sandbox.limit)
         let outcome = try await sandbox.uploader().upload(trades(1000))
         #expect(outcome.inserted == 1000 && outcome.skipped == 0)
         #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "1000|1000")

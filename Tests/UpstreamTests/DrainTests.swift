@@ -71,7 +71,8 @@ import Testing
         try connection.run("\(ledger.placeSQL(.trades, at: start)); COMMIT", "make the ledger's row")
         for batch in list(3, of: 10) {
             let transaction = UploadTransaction(
-                on: connection, catalog: catalog, ledger: ledger, batch: batch, from: before?.end ?? start)
+                on: connection, catalog: catalog, ledger: ledger, batch: batch, from: before?.end ?? start,
+                fileIDs: [ledger.bufferID])
             let context = RowContext(
                 collector: "edge-1", connections: batch.connections, text: batch.text, barTimestamp: .start)
             transaction.begin(after: before, isLazy: true) { #expect($0.isCommitted) }
@@ -182,14 +183,7 @@ import Testing
     }
 
     @Test func `a limit met in the middle splits that batch alone`() async throws {
-        let sandbox = try await Sandbox.migrated(
-            then: """
-                CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
-                BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
-                RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
-                CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
-                FOR EACH STATEMENT EXECUTE FUNCTION limited()
-                """)
+        let sandbox = try await Sandbox.migrated(then: Sandbox.limit)
         let source = BatchList([trades(80), trades(350, from: 81), trades(70, from: 431)])
         try await sandbox.uploader().drain(source)
         #expect(await source.settled.map(\.outcome.inserted) == [80, 350, 70])

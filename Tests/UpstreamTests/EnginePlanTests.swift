@@ -130,6 +130,19 @@ import Testing
         #expect(refusal4 == .data)
     }
 
+    @Test func `plain tables beside hypertables are left alone, with the statement that changes it`() throws {
+        var facts = facts
+        facts.hypertables["trades"] = nil
+        facts.conversions = ["trades": "SELECT public.create_hypertable('public.trades')"]
+        let plan = try policies(facts)
+        #expect(plan.notes.contains { $0.hasPrefix("trades: a plain table") && $0.contains("create_hypertable") })
+        #expect(facts.remarks.contains { !$0.isWarning && $0.text.hasPrefix("trades: a plain table") })
+        var wishes = PolicyWishes()
+        wishes.retention = ["trades": 30]
+        let error = #expect(throws: UpstreamError.self) { try policies(facts, wishes) }
+        #expect(error?.text.contains("create_hypertable") == true)
+    }
+
     @Test func `an older TimescaleDB is spoken to in its own words, and a job that fails is told`() throws {
         var old = facts
         old.saysColumnstore = false

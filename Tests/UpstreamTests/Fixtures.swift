@@ -4,7 +4,7 @@ import TestSupport
 
 @testable import Upstream
 
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+let quiet = Logger.quiet
 
 /// 2013-10-08 13:30:00 UTC, in milliseconds.
 let opening: Int64 = 1_381_239_000_000
@@ -29,6 +29,15 @@ struct Sandbox {
         _ = try await UpstreamSchema.migrate(sandbox.configuration())
         return sandbox
     }
+
+    /// Makes a statement that stores more than a hundred trades fail as at a configured limit.
+    static let limit = """
+        CREATE FUNCTION limited() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF (SELECT count(*) FROM fresh) > 100 THEN
+        RAISE EXCEPTION 'tuple limit exceeded by operation' USING ERRCODE = '53400'; END IF; RETURN NULL; END $$;
+        CREATE TRIGGER limited AFTER INSERT ON trades REFERENCING NEW TABLE AS fresh
+        FOR EACH STATEMENT EXECUTE FUNCTION limited()
+        """
 
     static func empty(on cluster: PostgresCluster? = nil) throws -> Sandbox {
         let cluster = try cluster ?? PostgresCluster.shared()

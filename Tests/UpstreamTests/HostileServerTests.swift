@@ -24,13 +24,7 @@ import Testing
         @discardableResult
         func say(_ kind: Character, _ body: [UInt8]) -> Bool {
             let length = withUnsafeBytes(of: UInt32(body.count + 4).bigEndian) { Array($0) }
-            var rest = (Array(String(kind).utf8) + length + body)[...]
-            while !rest.isEmpty {
-                let count = rest.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-                guard count > 0 else { return false }
-                rest = rest.dropFirst(count)
-            }
-            return true
+            return LoopbackListener.send(Array(String(kind).utf8) + length + body, to: socket)
         }
 
         func authentication(_ kind: UInt8, _ text: String = "") { say("R", [0, 0, 0, kind] + Array(text.utf8)) }

@@ -16,9 +16,11 @@ import Testing
 
     private func upload(
         _ id: String, through sequence: Int64, at time: Int64, by collector: String = "new", rows: Int64 = 1,
-        of stream: EventStream = .trades
+        of stream: EventStream = .trades, successor: String? = nil
     ) -> LedgerUpload {
-        LedgerUpload(stream: stream, id: id, collector: collector, sequence: sequence, rows: rows, time: time)
+        LedgerUpload(
+            stream: stream, id: id, collector: collector, sequence: sequence, rows: rows, successor: successor,
+            time: time)
     }
 
     private func isBehind(_ uploads: LedgerUpload..., since moment: Int64 = 0) -> Bool {
@@ -43,6 +45,28 @@ import Testing
         #expect(!isBehind(upload("x", through: 1, at: 1, by: "other")))
         // One that only settled has sent nothing.
         #expect(!isBehind(upload("x", through: 100, at: 1, rows: 0)))
+    }
+
+    @Test func `a file is behind where another copy took over, also before that has uploaded anything`() {
+        #expect(isBehind(upload("b", through: 200, at: 1, successor: "x")))
+        #expect(isBehind(upload("c", through: 0, at: 1, rows: 0, successor: "x")))
+        #expect(
+            !isBehind(
+                upload("a", through: 100, at: 1, successor: "b"), upload("b", through: 200, at: 1, successor: "c")))
+        #expect(!isBehind(upload("b", through: 200, at: 9, successor: "x"), since: 10))
+    }
+
+    @Test func `rows that wait under earlier identifiers are taken over before a copy counts as the only one`() {
+        func mustClaim(_ uploads: LedgerUpload..., acknowledged: Int64) -> Bool {
+            line.mustClaim(uploads, of: .trades, behind: UploadMarks(acknowledged: acknowledged, last: 250))
+        }
+        #expect(!mustClaim(acknowledged: 200))
+        #expect(mustClaim(acknowledged: 199))
+        #expect(mustClaim(upload("b", through: 199, at: 1), acknowledged: 199))
+        #expect(!mustClaim(upload("b", through: 199, at: 1, successor: "c"), acknowledged: 199))
+        #expect(mustClaim(upload("b", through: 0, at: 1, successor: "c"), acknowledged: 50))
+        // Another copy has taken over a part, so this one can't take over the rest.
+        #expect(!mustClaim(upload("a", through: 50, at: 1, successor: "x"), acknowledged: 50))
     }
 
     @Test func `what went up before the moment is no matter`() {

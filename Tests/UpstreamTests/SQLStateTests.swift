@@ -35,6 +35,16 @@ import Testing
         #expect(error.lastDescription.hasSuffix("raise the server's transaction_timeout"))
     }
 
+    @Test func `a command that finds a table locked or another's names what helps`() {
+        let text = "canceling statement due to lock timeout"
+        let locked = UpstreamError(UpstreamError.Reason(sqlState: "55P03"), "plan", text, sqlState: "55P03")
+        #expect(locked.lastDescription.hasSuffix("run it again; pg_stat_activity and pg_locks show who holds the lock"))
+        let foreign = UpstreamError(.schema, "plan", "must be owner of table trades", sqlState: "42501")
+        #expect(foreign.lastDescription.hasSuffix("let the owner run the statements that --print prints"))
+        let closed = UpstreamError(.schema, "plan", "permission denied for schema public", sqlState: "42501")
+        #expect(closed.lastDescription.hasSuffix("grant that right to the user in DATABASE_URI"))
+    }
+
     @Test func `what passes by itself is tried again and the rest waits for a person`() {
         let retried: Set<UpstreamError.Reason> = [
             .connectionLost, .deadline, .busy, .limit, .tooSlow, .cancelled, .file,

@@ -84,6 +84,14 @@ import Testing
         #expect(created.map(\.table) == ["quotes"])
     }
 
+    @Test func `a change of the engine waits only briefly for a lock, however long it may take`() async throws {
+        let sandbox = try Sandbox.empty()
+        var plan = StatementPlan()
+        plan.add("look", ["CREATE TABLE looked AS SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"])
+        try await UpstreamEngines.run(plan, try sandbox.configuration(statementTimeout: .seconds(86_400)))
+        #expect(try sandbox.run("SELECT setting FROM looked") == "30000")
+    }
+
     @Test func `two migrations at once end with one schema`() async throws {
         let sandbox = try Sandbox.empty()
         let configuration = try sandbox.configuration()
@@ -338,6 +346,21 @@ import Testing
         #expect(try sandbox.run("SELECT id, close::float8 FROM ohlcv_1min") == "1|1")
     }
 
+    @Test func `a column that refuses rows without a value is told, with the statement that helps`() async throws {
+        let sandbox = try await Sandbox.migrated(
+            then: "ALTER TABLE ohlcv_1min ALTER otc SET DEFAULT false, ALTER otc SET NOT NULL")
+        let statement = "ALTER TABLE public.ohlcv_1min ALTER COLUMN otc DROP NOT NULL"
+        #expect(
+            try await UpstreamSchema.check(sandbox.configuration()).flatMap(\.warnings) == [
+                "column otc is NOT NULL, so rows to which the feed gives no value are refused (\(statement))"
+            ])
+        try sandbox.run(statement)
+        #expect(try await UpstreamSchema.check(sandbox.configuration()).flatMap(\.warnings).isEmpty)
+        let uploader = try sandbox.uploader()
+        #expect(try await uploader.upload(batch([bar()])).inserted == 1)
+        await uploader.disconnect()
+    }
+
     @Test func `prices that the columns round are told`() async throws {
         let sandbox = try await Sandbox.prepared(
             """
@@ -402,6 +425,20 @@ import Testing
         let rows = BufferedBatch(EventStream.luld.fullAndBareEvents(), of: .luld)
         _ = try await uploader.upload(rows)
         #expect(try await uploader.lookUp(rows).present.count == rows.count)
+    }
+
+    @Test func `a plain table finds the rows of a day without reading all`() async throws {
+        let sandbox = try await Sandbox.migrated(
+            then: """
+                INSERT INTO trades (symbol, time, price, size)
+                SELECT 'AAPL', timestamptz '2026-01-05 00:00+00' + n * interval '1 s', 1, 1
+                FROM generate_series(1, 400000) n;
+                VACUUM ANALYZE trades
+                """)
+        #expect(try sandbox.run("SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%USING brin (%'") == "7")
+        let hour = "time >= '2026-01-09' AND time < '2026-01-09 01:00'"
+        let plan = try sandbox.run("EXPLAIN SELECT symbol FROM trades WHERE \(hour)")
+        #expect(plan.contains("Bitmap Index Scan on trades_time"))
     }
 
     @Test func `rows are looked up in one reading of a table without an index to find them by`() async throws {

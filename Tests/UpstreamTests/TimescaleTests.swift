@@ -11,14 +11,19 @@ import Testing
     .enabled(if: PostgresCluster.offersTimescale, "TimescaleDB is not installed on this machine"),
     .timeLimit(.minutes(5)))
 struct TimescaleTests {
-    private func sandbox() async throws -> Sandbox {
+    /// A database without the extension.
+    private func emptySandbox() throws -> Sandbox {
         let cluster = try PostgresCluster.shared("timescale") { () throws(PostgresCluster.Failure) in
             try PostgresCluster(settings: [
                 // No background jobs: the tests refresh the aggregates themselves.
                 "shared_preload_libraries": "timescaledb", "max_worker_processes": "0",
             ])
         }
-        let sandbox = try Sandbox.empty(on: cluster)
+        return try Sandbox.empty(on: cluster)
+    }
+
+    private func sandbox() async throws -> Sandbox {
+        let sandbox = try emptySandbox()
         try sandbox.run("CREATE EXTENSION timescaledb")
         _ = try await UpstreamSchema.migrate(sandbox.configuration())
         return sandbox
@@ -175,6 +180,50 @@ struct TimescaleTests {
         _ = try await uploader.upload(trades(500, from: 501))
         #expect(try sandbox.run("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "1000|1000")
         await uploader.disconnect()
+    }
+
+    @Test func `rows are looked up without a lock on chunks of other times`() async throws {
+        let sandbox = try await sandbox()
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(300))
+        try sandbox.run(
+            """
+            CREATE TABLE waited ();
+            INSERT INTO trades (symbol, time, price, size) VALUES ('OLD', '2013-01-02', 1, 1)
+            """)
+        let chunk = try sandbox.run("SELECT tableoid::regclass FROM trades WHERE symbol = 'OLD'")
+        // It commits once somebody waits for the lock.
+        let holder = try await sandbox.cluster.holder(
+            of: sandbox.database, "LOCK TABLE \(chunk); INSERT INTO waited DEFAULT VALUES")
+        #expect(try await uploader.lookUp(trades(400)).present == Set(1...300))
+        #expect(try sandbox.run("SELECT count(*) FROM waited") == "0")
+        holder.send(SIGKILL)
+        try await sandbox.endSessions()
+        await uploader.disconnect()
+    }
+
+    @Test func `tables that are older than the extension become hypertables by the statements that are told`()
+        async throws
+    {
+        let sandbox = try emptySandbox()
+        let configuration = try sandbox.configuration()
+        _ = try await UpstreamSchema.migrate(configuration)
+        let uploader = try sandbox.uploader()
+        _ = try await uploader.upload(trades(5))
+        await uploader.disconnect()
+        try sandbox.run("CREATE EXTENSION timescaledb")
+        let error = await #expect(throws: UpstreamError.self) {
+            try await UpstreamEngines.plan(.policies(PolicyWishes()), configuration)
+        }
+        let text = try #require(error?.text)
+        let start = try #require(text.range(of: "SELECT ")).lowerBound
+        try sandbox.run(String(text[start...]))
+        let plan = try await UpstreamEngines.plan(.policies(PolicyWishes()), configuration)
+        for shape in TableShape.events {
+            #expect(plan.script.contains("add_columnstore_policy('public.\(shape.name)'"))
+        }
+        #expect(try sandbox.run("SELECT count(*) FROM trades") == "5")
+        #expect(try await !UpstreamEngines.look(configuration).contains { $0.text.contains("a plain table") })
     }
 
     @Test func `without the licensed part it is told, and nothing is planned`() async throws {

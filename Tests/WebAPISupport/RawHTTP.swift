@@ -123,11 +123,8 @@ public final class RawSocket {
 
     /// Sends all bytes.
     public func send(_ bytes: Data) throws {
-        var rest = Array(bytes)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-            guard count > 0 else { throw RawHTTP.Failure(description: "cannot send: \(errno)") }
-            rest = rest.dropFirst(count)
+        guard LoopbackListener.send(bytes, to: descriptor) else {
+            throw RawHTTP.Failure(description: "cannot send: \(errno)")
         }
     }
 

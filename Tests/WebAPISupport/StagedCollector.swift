@@ -103,32 +103,24 @@ public final class StagedCollector: SampledSource, EventSink {
     /// Keeps the events and counts them on their connection.
     public func offer(_ batch: EventBatch) -> Admission {
         change { state in
-            func keep(_ payload: AnyMarketEvent) {
+            batch.forEachNewest(.max) { event in
                 state.events.append(
                     StoredEvent(
-                        payload, connection: batch.connection, receivedMicroseconds: batch.receivedMicroseconds))
+                        event, connection: batch.connection, receivedMicroseconds: batch.receivedMicroseconds))
             }
-            batch.bars.forEach { keep(.bar($0)) }
-            batch.trades.forEach { keep(.trade($0)) }
-            batch.quotes.forEach { keep(.quote($0)) }
             if state.events.count > state.eventLimit {
                 state.events.removeFirst(state.events.count - state.eventLimit)
             }
-            for (stream, count) in [
-                (EventStream.bars, batch.bars.count), (.trades, batch.trades.count), (.quotes, batch.quotes.count),
-            ] where count > 0 {
-                state.snapshot.buffer[stream].appended += Int64(count)
-                state.snapshot.buffer[stream].marks.last += Int64(count)
+            batch.forEachCount { kind, count in
+                state.snapshot.buffer[kind.stream].appended += Int64(count)
+                state.snapshot.buffer[kind.stream].marks.last += Int64(count)
             }
             guard let index = state.snapshot.connections.firstIndex(where: { $0.name == batch.connection }) else {
                 return
             }
-            for bar in batch.bars {
-                let kind: EventKind = bar.interval == .minute ? .minuteBar : .secondBar
-                state.snapshot.connections[index].feed.events[kind, default: 0] += 1
+            batch.forEachCount { kind, count in
+                state.snapshot.connections[index].feed.events[kind, default: 0] += Int64(count)
             }
-            state.snapshot.connections[index].feed.events[.trade, default: 0] += Int64(batch.trades.count)
-            state.snapshot.connections[index].feed.events[.quote, default: 0] += Int64(batch.quotes.count)
             state.snapshot.connections[index].feed.frames += 1
             state.snapshot.connections[index].feed.lastMessage = batch.receivedMicroseconds / 1000
             state.snapshot.connections[index].feed.lastEvent = batch.receivedMicroseconds / 1000

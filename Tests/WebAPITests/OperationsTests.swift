@@ -117,6 +117,33 @@ import WebAPISupport
         #expect(try Self.expression(of: "EdgeTickLogTooLong").contains("> 64 * 1024 * 1024"))
     }
 
+    @Test func `a stuck loop is an alert although the watchdog soon ends the process`() throws {
+        let unit = try Self.file("edgetick.service")
+        let patience = try #require(unit.firstMatch(of: /(?m)^WatchdogSec=(\d+)$/).flatMap { Double($0.1) })
+        let rules = try Self.file("edgetick.rules.yml").components(separatedBy: "- alert: ")
+        let rule = try #require(rules.first { $0.hasPrefix("EdgeTickStuck\n") })
+        let match = try #require(rule.firstMatch(of: /avg_over_time\(edgetick_live\[(\d+)m\]\) < (0\.\d+)/))
+        let (minutes, share) = (try #require(Double(match.1)), try #require(Double(match.2)))
+        // While the process is stuck until it is ended, and is live the rest of the time, the average is below the limit.
+        #expect(!rule.contains(" for: ") && 1 - patience / (minutes * 60) < share)
+    }
+
+    @Test(arguments: ["grafana-dashboard.json", "grafana-fleet.json"])
+    func `a panel with one number has thresholds of its own, and nothing that is down is green`(name: String) throws {
+        let object = try JSONSerialization.jsonObject(with: Data(try Self.file(name).utf8))
+        let panels = try #require((object as? [String: Any])?["panels"] as? [[String: Any]])
+        for panel in panels where panel["type"] as? String == "stat" {
+            let title = try #require(panel["title"] as? String)
+            // Without thresholds of its own, Grafana shows less than 80 in green and the rest in red.
+            let defaults = (panel["fieldConfig"] as? [String: Any])?["defaults"] as? [String: Any]
+            let thresholds = try #require(defaults?["thresholds"] as? [String: Any], "\(title)")
+            let steps = try #require(thresholds["steps"] as? [[String: Any]], "\(title)")
+            if ["Ready", "Live boxes"].contains(title) {
+                #expect(steps.first?["color"] as? String == "red", "\(title)")
+            }
+        }
+    }
+
     @Test func `a kind of events that stops, or has a new name, is an alert`() throws {
         #expect(try Self.expression(of: "EdgeTickKindSilent").contains("edgetick_feed_silent_kinds > 0"))
         let errors = try Self.expression(of: "EdgeTickDecodeErrors")

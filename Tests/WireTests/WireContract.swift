@@ -104,7 +104,8 @@ enum WireContract {
             should ignore those that it does not know.
 
             For events, `edgetick tail --json` and `edgetick query --json` print rows instead: the columns of
-            [columns.md](columns.md) that have a value, with `kind`, `connection`, `received_us` and `seq`.
+            [columns.md](columns.md) that have a value, with `kind`, `connection`, `received_us` and `seq`. A trade that
+            cancels or corrects another one also has `adjustment`.
 
             """
         var known: Set<String> = []

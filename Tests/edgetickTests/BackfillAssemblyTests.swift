@@ -1,4 +1,5 @@
 import Backfill
+import Foundation
 import Logging
 import MarketData
 import Store
@@ -30,9 +31,34 @@ import Upstream
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let upstream = try UpstreamConfiguration(uri: "postgresql://nobody@127.0.0.1:1/none", collector: "tests")
         let elsewhere = Settings.uploadedElsewhere([upstream], buffer)
-        let error = await #expect(throws: BackfillError.self) { try await elsewhere(0) }
+        let error = await #expect(throws: BackfillError.self) { try await elsewhere([.trades], 0) }
         #expect(error?.reason == .database)
         await buffer.close()
+    }
+
+    @Test func `a copy whose rows another one took over learns it, also where a command is to take over what waits`()
+        async throws
+    {
+        let workspace = try Workspace()
+        let cluster = try PostgresCluster.shared()
+        let upstream = try UpstreamConfiguration(
+            uri: cluster.uri(try cluster.makeDatabase()), collector: "tests", connectTimeout: .seconds(60))
+        _ = try await UpstreamSchema.migrate(upstream)
+        let seed = try TickBuffer.scratch(in: workspace.file("one"))
+        var batch = EventBatch(connection: "primary", receivedMicroseconds: WallClock.microseconds())
+        batch.trades.append(
+            Trade(symbol: Symbol("IBM")!, time: WallClock.milliseconds(), price: 1, size: 100, sequence: 1))
+        try await seed.collect(batch)
+        await seed.close()
+        try FileManager.default.copyItem(atPath: workspace.file("one"), toPath: workspace.file("two"))
+        let since = WallClock.milliseconds() - 60_000
+        let expected: [(name: String, streams: Set<EventStream>)] = [("one", []), ("two", [.trades])]
+        for (name, streams) in expected {
+            let buffer = try TickBuffer.scratch(in: workspace.file(name))
+            let elsewhere = Settings.uploadedElsewhere([upstream], buffer, settling: true)
+            #expect(try await elsewhere([.trades], since) == streams)
+            await buffer.close()
+        }
     }
 
     @Test func `no command sends the key to a REST server that is neither the feed's own nor named`() async throws {

@@ -27,7 +27,7 @@ public final class BackfillService: Service {
     private let client: AggregatesClient
     private let buffer: TickBuffer
     private let identified: @Sendable () async throws(BackfillError) -> Set<EventStream>
-    private let elsewhere: @Sendable (Int64) async throws(BackfillError) -> Set<EventStream>
+    private let elsewhere: @Sendable (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream>
     private let logger: Logger
     private let lasting = Mutex<LastingFailure?>(nil)
 
@@ -36,12 +36,15 @@ public final class BackfillService: Service {
     /// - Parameters:
     ///   - identified: returns the streams in which the database recognises events that it already has; none without a
     ///     database. While it throws, the gaps that depend on it stay open.
-    ///   - elsewhere: returns the streams of which rows that the file never had were uploaded at a moment or later, in
-    ///     milliseconds since the Unix epoch; none without a database. The same happens while it throws.
+    ///   - elsewhere: returns those of some streams of which another copy of the file has rows to upload, or has uploaded
+    ///     some, since a moment in milliseconds since the Unix epoch; none without a database. The same happens while it
+    ///     throws.
     public init(
         configuration: Configuration, client: AggregatesClient, buffer: TickBuffer,
         identified: @escaping @Sendable () async throws(BackfillError) -> Set<EventStream> = { [] },
-        elsewhere: @escaping @Sendable (Int64) async throws(BackfillError) -> Set<EventStream> = { _ in [] },
+        elsewhere: @escaping @Sendable (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream> = {
+            _, _ in []
+        },
         logger: Logger
     ) {
         self.identified = identified
@@ -135,7 +138,8 @@ public final class BackfillService: Service {
     private func fill(
         _ records: [GapRecord], _ queue: inout GapQueue, _ settled: inout Set<Int64>
     ) async {
-        var filler = GapFiller(client: client, buffer: buffer, gaps: records)
+        var filler = GapFiller(
+            client: client, buffer: buffer, settleTime: configuration.settleTime, gaps: records)
         for record in records where !queue.isResting(now: Self.now) {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds

@@ -33,12 +33,18 @@ public struct GapFiller: Sendable {
 
     /// Makes a filler.
     ///
-    /// - Parameter gaps: the gaps that will be filled, in this order. Each must have ended before the first is filled:
-    ///   what is asked for one is not asked again for another, and one read of the file looks up the ticks of several.
-    public init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = []) {
+    /// - Parameters:
+    ///   - settleTime: how old a trade or quote must be, by the server's clock, to be fetched: a younger one may still
+    ///     come from the stream.
+    ///   - gaps: the gaps that will be filled, in this order. Each must have ended that long ago when the first is
+    ///     filled: what is asked for one is not asked again for another, and one read of the file looks up the ticks of
+    ///     several.
+    public init(
+        client: AggregatesClient, buffer: TickBuffer, settleTime: Duration = .zero, gaps: [GapRecord] = []
+    ) {
         self.client = client
         self.buffer = buffer
-        ticks = TickFiller(client: client, buffer: buffer, gaps: gaps)
+        ticks = TickFiller(client: client, buffer: buffer, settleTime: settleTime, gaps: gaps)
     }
 
     /// Fills one gap, from where the last attempt ended, and stores its new state.
@@ -113,13 +119,14 @@ public struct GapFiller: Sendable {
     /// - Parameters:
     ///   - identified: returns the streams in which the database recognises events that it already has. It is called
     ///     only if the file can't recognise them.
-    ///   - elsewhere: returns the streams of which rows that the file never had were uploaded at a moment or later, in
-    ///     milliseconds since the Unix epoch. It is called only for gaps from before this process opened the file.
+    ///   - elsewhere: returns those of some streams of which another copy of the file has rows to upload, or has uploaded
+    ///     some, since a moment in milliseconds since the Unix epoch. It is called only for gaps from before this process
+    ///     opened the file.
     /// - Throws: what reading the file, `identified` and `elsewhere` throw. The gap stays open.
     public func access(
         _ gap: Gap, uncovered: Set<EventKind> = [],
         identified: () async throws(BackfillError) -> Set<EventStream>,
-        elsewhere: (Int64) async throws(BackfillError) -> Set<EventStream> = { _ in [] }
+        elsewhere: (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream> = { _, _ in [] }
     ) async throws(BackfillError) -> TickAccess {
         let streams = Set(gap.events.filter(TickAccess.possible.contains).map(\.stream))
         guard !streams.isEmpty else { return TickAccess(kinds: []) }
@@ -129,8 +136,9 @@ public struct GapFiller: Sendable {
         }
         // What a file has says nothing of what went upstream after it was copied.
         let isOlder = gap.from < buffer.opened || gap.cause == .down
-        if isOlder, ends.values.contains(where: { $0.holds(gap.from) }) {
-            for stream in try await elsewhere(FileEnd.earliestUpload(of: gap)) { ends[stream]?.isBehind = true }
+        let held = streams.filter { ends[$0]?.holds(gap.from) == true }
+        if isOlder, !held.isEmpty {
+            for stream in try await elsewhere(held, FileEnd.earliestUpload(of: gap)) { ends[stream]?.isBehind = true }
         }
         let isInFile = streams.allSatisfy { ends[$0]?.holds(gap.from) == true }
         let recognised: Set<EventStream> = isInFile ? [] : try await identified()

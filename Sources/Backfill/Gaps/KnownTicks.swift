@@ -65,6 +65,8 @@ struct KnownTicks: Sendable {
     private(set) var spans = SymbolSpans()
     private var prints: [Symbol: Set<Print>] = [:]
     private(set) var count = 0
+    /// When they were looked up: what the stream has delivered since then is not among them.
+    let read = ContinuousClock.now
 
     /// Makes an empty collection for some spans.
     init(of spans: SymbolSpans = SymbolSpans()) { self.spans = spans }

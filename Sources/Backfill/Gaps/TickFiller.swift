@@ -55,8 +55,13 @@ struct TickFiller: Sendable {
     /// The most events of the file, of each kind, that are held in memory.
     private let mostKnown: Int
 
+    /// How far a clock may be off before the server's counts.
+    private static let clockMargin: Duration = .seconds(5)
+
     private let client: AggregatesClient
     private let buffer: TickBuffer
+    /// How old an event must be, by the server's clock, to be missing: a younger one may still come from the stream.
+    private let settleTime: Duration
     /// The gaps to fill, in this order. All of them had ended before the first was asked for.
     private let gaps: [GapRecord]
     private var asked: [EventKind: SymbolSpans] = [:]
@@ -67,9 +72,13 @@ struct TickFiller: Sendable {
     /// The kinds that may be asked for only while the file has the rows around the gap.
     private var needingFile: Set<EventKind> = []
 
-    init(client: AggregatesClient, buffer: TickBuffer, gaps: [GapRecord] = [], mostKnown: Int = 500_000) {
+    init(
+        client: AggregatesClient, buffer: TickBuffer, settleTime: Duration = .zero, gaps: [GapRecord] = [],
+        mostKnown: Int = 500_000
+    ) {
         self.client = client
         self.buffer = buffer
+        self.settleTime = settleTime
         self.gaps = gaps
         self.mostKnown = mostKnown
     }
@@ -244,13 +253,18 @@ struct TickFiller: Sendable {
     /// Fetches one symbol's events of a span.
     ///
     /// - Returns: whether all of them came; `false` means that the budget is used up.
+    /// - Throws: what asking throws; `.tooEarly` if some were left out that the stream may still deliver. The next attempt
+    ///   recognises those that it has delivered by then.
     private func bring<Tick: RESTTick>(
         _: Tick.Type, _ symbol: Symbol, _ span: ClosedRange<Int64>, _ keys: TickKeys<Tick.Event>, _ known: KnownTicks,
         _ budget: inout TickAccess.Budget?, _ outcome: inout Outcome, _ leftOut: inout Int
     ) async throws(BackfillError) -> Bool {
         var isAll = true
-        try await client.ticks(of: symbol, times: span) { (ticks: [Tick], unreadable) async throws(BackfillError) in
+        var areTooYoung = false
+        try await client.ticks(of: symbol, times: span) {
+            (ticks: [Tick], unreadable, clock) async throws(BackfillError) in
             leftOut += unreadable
+            let end = lastSettled(before: known.read, by: clock)
             var stored = 0
             let turnedAway = buffer.turnedAway
             for part in ticks.parts(of: Self.rowsAtOnce) {
@@ -263,7 +277,9 @@ struct TickFiller: Sendable {
                         continue
                     }
                     let event = tick.event(of: symbol, texts: &batch.text)
-                    if known.contains(keys.key(of: event, in: batch.text)) {
+                    if event.time > end {
+                        areTooYoung = true
+                    } else if known.contains(keys.key(of: event, in: batch.text)) {
                         outcome.present += 1
                     } else {
                         batch.append(event.any)
@@ -280,6 +296,20 @@ struct TickFiller: Sendable {
             isAll = false
             return false
         }
+        guard !areTooYoung else {
+            throw BackfillError(
+                .tooEarly,
+                "by the REST server's clock, the last \(Tick.route) of \(symbol) in the gap may still come from the stream: "
+                    + "this machine's clock is probably ahead; the next attempt looks again")
+        }
         return isAll
+    }
+
+    /// The time of the last event that the stream had certainly delivered at a moment, in milliseconds since the Unix
+    /// epoch. By a clock that is ahead, a gap ends in the server's future; what happens until then is on its way in the
+    /// stream.
+    private func lastSettled(before moment: ContinuousClock.Instant, by clock: ServerClock?) -> Int64 {
+        guard let clock, settleTime > .zero else { return .max }
+        return clock.latest(at: moment) - (settleTime - Self.clockMargin).milliseconds
     }
 }

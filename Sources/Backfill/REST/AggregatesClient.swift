@@ -123,7 +123,7 @@ public final class AggregatesClient: Sendable {
         try await pages(
             of: symbol, question + "?adjusted=false&sort=asc&limit=50000", "aggregates", needed: needed,
             quick: AggregateScan.read
-        ) { (answer: AggregateAnswer) async throws(BackfillError) in
+        ) { (answer: AggregateAnswer, _) async throws(BackfillError) in
             let (bars, leftOut) = answer.bars(of: symbol, interval: interval, starts: starts)
             tell(leftOut: leftOut, of: answer.count, symbol, "aggregates")
             try await page(bars, leftOut)
@@ -132,23 +132,23 @@ public final class AggregatesClient: Sendable {
     }
 
     /// Asks for the trades or quotes of a symbol within a span, in milliseconds since the Unix epoch, oldest first.
-    /// Hands on each page as it arrives, with the number of its results that can't be read, until `page` returns
-    /// `false`.
+    /// Hands on each page as it arrives, with the number of its results that can't be read and the server's clock, until
+    /// `page` returns `false`.
     ///
     /// - Throws: the same as ``bars(of:interval:starts:needed:page:)``.
     func ticks<Tick: RESTTick>(
         of symbol: Symbol, times: ClosedRange<Int64>,
-        page: (_ ticks: [Tick], _ leftOut: Int) async throws(BackfillError) -> Bool
+        page: (_ ticks: [Tick], _ leftOut: Int, _ clock: ServerClock?) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
         let name = symbol.description.percentEncoded()
         let span = "timestamp.gte=\(times.lowerBound)000000&timestamp.lt=\(times.upperBound + 1)000000"
         try await pages(
             of: symbol, "/v3/\(Tick.route)/\(name)?\(span)&order=asc&limit=50000", Tick.route
-        ) { (answer: PagedAnswer<Tick>) async throws(BackfillError) in
+        ) { (answer: PagedAnswer<Tick>, clock) async throws(BackfillError) in
             let ticks = answer.results?.values ?? []
             let leftOut = (answer.results?.unreadable ?? 0) + ticks.count { times.isFar(from: $0.milliseconds) }
             tell(leftOut: leftOut, of: answer.count, symbol, Tick.route)
-            return try await page(ticks.filter { times.contains($0.milliseconds) }, leftOut)
+            return try await page(ticks.filter { times.contains($0.milliseconds) }, leftOut, clock)
         }
     }
 
@@ -168,7 +168,7 @@ public final class AggregatesClient: Sendable {
     private func pages<Value: Decodable>(
         of symbol: Symbol, _ question: String, _ what: String, needed: Int64? = nil,
         quick: ([UInt8]) -> PagedAnswer<Value>? = { _ in nil },
-        _ page: (PagedAnswer<Value>) async throws(BackfillError) -> Bool
+        _ page: (PagedAnswer<Value>, ServerClock?) async throws(BackfillError) -> Bool
     ) async throws(BackfillError) {
         var next: String? = "\(base)\(prefix)\(question)"
         var asked: Set<String> = []
@@ -181,7 +181,7 @@ public final class AggregatesClient: Sendable {
                     "the REST server's pages for \(symbol) repeat or do not end; what was read is kept: check MASSIVE_REST_URL"
                 )
             }
-            let bytes = try await get(url, what)
+            let (bytes, clock) = try await get(url, what)
             let answer: PagedAnswer<Value>
             if let usual = quick(bytes) { answer = usual } else { answer = try .decode(bytes, what) }
             guard answer.isGiven else {
@@ -191,7 +191,7 @@ public final class AggregatesClient: Sendable {
                         + "the key and the plan")
             }
             empty = answer.count ?? 0 == 0 ? empty + 1 : 0
-            let goesOn = try await page(answer)
+            let goesOn = try await page(answer, clock)
             if let needed, let end = answer.missing?.through, end >= needed { isIncomplete = true }
             guard goesOn, let link = answer.next_url else { break }
             next = PageLink.address(link, base: base, prefix: prefix)
@@ -217,12 +217,9 @@ public final class AggregatesClient: Sendable {
         var request = HTTPClientRequest(url: base + "/")
         request.method = .HEAD
         do {
+            let asked = ContinuousClock.now
             let response = try await client.execute(request, timeout: .seconds(Self.connectSeconds))
-            // A cache may have kept the answer for that many seconds.
-            let age = response.headers.first(name: "age").flatMap { Int64($0) } ?? 0
-            return response.headers.first(name: "date").flatMap(HTTPDate.milliseconds).map {
-                $0 + max(0, min(age, 86_400)) * 1000
-            }
+            return ServerClock(response.headers, asked: asked)?.milliseconds
         } catch {
             throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }
@@ -244,7 +241,9 @@ public final class AggregatesClient: Sendable {
         return path
     }
 
-    private func get(_ url: String, _ what: String) async throws(BackfillError) -> [UInt8] {
+    private func get(
+        _ url: String, _ what: String
+    ) async throws(BackfillError) -> (body: [UInt8], clock: ServerClock?) {
         if !isAsked.exchange(true, ordering: .relaxed) {
             logger.info(
                 "asking the REST server",
@@ -265,7 +264,7 @@ public final class AggregatesClient: Sendable {
             let retryAfter: Duration?
             do throws(BackfillError) {
                 let answer = try await fetch(url)
-                guard let refusal = Self.refusal(answer.status, what) else { return answer.body }
+                guard let refusal = Self.refusal(answer.status, what) else { return (answer.body, answer.clock) }
                 failure = refusal
                 retryAfter = answer.retryAfter
             } catch {
@@ -303,17 +302,19 @@ public final class AggregatesClient: Sendable {
 
     private func fetch(
         _ url: String
-    ) async throws(BackfillError) -> (status: UInt, retryAfter: Duration?, body: [UInt8]) {
+    ) async throws(BackfillError) -> (status: UInt, retryAfter: Duration?, body: [UInt8], clock: ServerClock?) {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Authorization", value: "Bearer \(configuration.apiKey.reveal())")
         request.headers.add(name: "Accept", value: "application/json")
         do {
+            let asked = ContinuousClock.now
             let response = try await client.execute(request, timeout: TimeAmount(configuration.timeout))
+            let clock = ServerClock(response.headers, asked: asked)
             let body = try await response.body.collect(upTo: Self.maximumBytes)
             let retryAfter = response.headers.first(name: "retry-after").flatMap {
                 RequestPacer.pause($0, now: WallClock.milliseconds())
             }
-            return (response.status.code, retryAfter, Array(buffer: body))
+            return (response.status.code, retryAfter, Array(buffer: body), clock)
         } catch let error as HTTPClientError {
             throw BackfillError(.unreachable, "\(place) did not answer (\(error.shortDescription)); check the network")
         } catch is NIOSSLError {

@@ -24,6 +24,8 @@ public struct CoverageEvidence: Sendable {
     ) throws(StoreError) {
         self.span = span
         sessions = span.compactMap { day in day.session.map { (day, $0.regularOpen..<$0.regularClose) } }
+        // A missing file is an error on days without trading too.
+        let made = try DayLog.made(directory: directory) ?? .max
         guard let first = sessions.first?.session, let last = sessions.last?.session else { return }
         let whole = first.lowerBound..<last.upperBound
         let history = TickHistory(directory: directory)
@@ -48,7 +50,6 @@ public struct CoverageEvidence: Sendable {
             bars[place][symbol, default: BitSet()].insert(minute)
         }
         isComplete = reading.isComplete
-        let made = try DayLog.made(directory: directory) ?? .max
         for (place, (day, session)) in sessions.enumerated() {
             if session.upperBound > made {
                 for symbol in collected where bars[place][symbol] == nil { bars[place][symbol] = BitSet() }

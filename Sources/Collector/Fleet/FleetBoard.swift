@@ -22,6 +22,8 @@ public final class FleetBoard: Sendable {
         var groupProblem: String?
         /// Why the boxes of its group can't exchange which gaps they cover; `nil` while they can, or without a group.
         var exchangeFailure: LastingFailure?
+        /// Which box takes fewer symbols than its share, by this box's settings; `nil` while none does.
+        var shortfall: LastingFailure?
         /// Whether the box takes its share of the symbols from the database (`SHARD=auto`).
         var isSharing = false
     }
@@ -93,8 +95,14 @@ public final class FleetBoard: Sendable {
         }
     }
 
-    /// Notes that the database has been asked which boxes share the symbols.
-    func asked() { state.withLock { $0.status.askingFailure = nil } }
+    /// Notes that the database has been asked which boxes share the symbols, and which of them takes too few.
+    func asked(shortfall: String? = nil, at now: ContinuousClock.Instant = .now) {
+        state.withLock { state in
+            state.status.askingFailure = nil
+            let before = state.status.shortfall
+            state.status.shortfall = shortfall.map { LastingFailure(description: $0, after: before, at: now) }
+        }
+    }
 
     /// Notes whether the boxes of the group could exchange which gaps they cover, and if not, why.
     func exchanged(problem: String?, at now: ContinuousClock.Instant = .now) {

@@ -125,6 +125,8 @@ public final class FleetService: Service {
         var last: (time: ContinuousClock.Instant, level: Health.Level, isStopping: Bool, sharesWith: [String]?)?
         /// Whether this process wrote the row, so that another file in it is another box's.
         var hasWritten = false
+        /// When the row last named another file than this process wrote.
+        var strangerAt: ContinuousClock.Instant?
         var namesakeAt: ContinuousClock.Instant?
         /// Nothing is lost while the table can't be used, so the log repeats such a failure more rarely than others.
         var failures = LogThrottle<String, ContinuousClock.Instant>(interval: .seconds(600))
@@ -164,8 +166,9 @@ public final class FleetService: Service {
         do {
             // The share comes first: it must not wait for what is only shown.
             if isSharing {
-                hear(try await table.rows(ofGroup: identity.group), offset: offset, &round)
-                board.asked()
+                let rows = try await table.rows(ofGroup: identity.group)
+                hear(rows, offset: offset, &round)
+                board.asked(shortfall: round.sharing?.shortfall(rows))
             }
             if isShown { board.read(try await table.rows(), by: identity.id) }
             if round.failures.ended("read") { logger.notice("the fleet's table can be read again") }
@@ -187,18 +190,23 @@ public final class FleetService: Service {
         return report
     }
 
-    /// Detects another box of the same name: the row that this process wrote then names another file.
+    /// Detects another box of the same name: the row that this process wrote then names another file, again and again.
+    /// A single time may be a restored database, which brings back the row of an earlier process of this box.
     private func noteNamesake(_ written: FleetTable.Written, _ round: inout Round) {
+        let memory: Duration = .seconds(120)
         if round.hasWritten, let file = written.fileBefore, file.lowercased() != identity.fileID.lowercased() {
-            if round.namesakeAt == nil {
-                logger.error(
-                    "another box writes the same row of the fleet: give each a COLLECTOR_ID of its own",
-                    metadata: ["collector": "\(identity.id)", "its_file": "\(file)"])
+            if let last = round.strangerAt, .now - last <= memory {
+                if round.namesakeAt == nil {
+                    logger.error(
+                        "another box writes the same row of the fleet: give each a COLLECTOR_ID of its own",
+                        metadata: ["collector": "\(identity.id)", "its_file": "\(file)"])
+                }
+                round.namesakeAt = .now
             }
-            round.namesakeAt = .now
+            round.strangerAt = .now
         }
         round.hasWritten = true
-        if let last = round.namesakeAt, .now - last > .seconds(120) { round.namesakeAt = nil }
+        if let last = round.namesakeAt, .now - last > memory { round.namesakeAt = nil }
     }
 
     /// Writes the last report, which stays until the next start.
@@ -277,6 +285,11 @@ extension FleetService {
 extension FleetService.Sharing {
     /// Now in the events' own time, in milliseconds since the Unix epoch.
     fileprivate var now: Int64 { WallClock.milliseconds() - feedDelay }
+
+    /// Describes another box that takes fewer symbols than its share of those that this box's settings name.
+    fileprivate func shortfall(_ rows: [FleetRow]) -> String? {
+        keeper.shortfall(rows, of: Set(symbols.named.flatMap(\.symbols)))
+    }
 
     /// Returns open gaps for the symbols that this box newly takes: those that nobody collects now, and those that
     /// another box collects until a moment in the future.

@@ -164,6 +164,25 @@ public struct ShardKeeper: Sendable, Equatable {
         return word.seen
     }
 
+    /// Describes another box that takes fewer symbols than this box's settings give it, because its own settings or groups
+    /// differ: too few boxes collect the rest, or none. Returns `nil` if none does, or while symbols change hands.
+    func shortfall(_ rows: [FleetRow], of named: Set<Symbol>) -> String? {
+        let others = rows.map(\.report).filter { report in
+            guard report.id != member, report.sharesWith == map.members, !report.takesAll else { return false }
+            return report.state == .ok || report.state == .degraded
+        }
+        guard !isHandingOver, !others.isEmpty else { return nil }
+        var shares: [String: Int] = [:]
+        for owner in named.lazy.flatMap(map.owners(of:)) { shares[owner, default: 0] += 1 }
+        let short = others.filter { $0.symbols < shares[$0.id] ?? 0 }.map(\.id).sorted()
+        guard let id = short.first else { return nil }
+        let more = short.count > 1 ? " (and \((short.count - 1).counted("more box", "more boxes")))" : ""
+        return
+            "\(id)\(more) takes fewer symbols than its share of those that this box's settings name, so too few boxes or "
+            + "none collect the rest: give all boxes of the group the same symbols and SHARD_REPLICAS; if a universe has "
+            + "changed, run edgetick universe pull on \(id)"
+    }
+
     private mutating func hear(_ rows: [FleetRow], _ offset: Int64) {
         for row in rows {
             let id = row.report.id

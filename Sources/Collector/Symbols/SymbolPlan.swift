@@ -5,8 +5,8 @@ public import Universe
 /// Decides what each connection collects: the input is wishes and what their keys resolve to, the output an interest
 /// per connection. Pure: it resolves nothing, subscribes to nothing and logs nothing.
 ///
-/// A wish that can no longer be met never empties a connection: the symbols in force stay, and
-/// ``SymbolAssignment/problem`` says why.
+/// A wish that can no longer be met, or of which a part can't, takes no symbol from a connection: the symbols in force
+/// stay, and ``SymbolAssignment/problem`` says why.
 public struct SymbolPlan: Sendable {
     /// What universe keys resolve to, by key.
     public typealias Resolutions = [String: Result<Resolution, UniverseError>]
@@ -76,6 +76,8 @@ public struct SymbolPlan: Sendable {
     private(set) var share: SymbolShare?
     /// The parts of the settings' keys that have named no symbols since the start, by connection.
     private var unresolved: [String: Set<String>] = [:]
+    /// The parts of the keys that have named symbols, by connection.
+    private var met: [String: Set<String>] = [:]
     /// Keys that could not be resolved because the mirror could not be read.
     private var unread: Set<String> = []
 
@@ -160,6 +162,7 @@ public struct SymbolPlan: Sendable {
         noteUnread(resolutions)
         let parts = Self.unresolvedParts(of: wish, resolutions)
         unresolved[wish.connection] = wish.origin == .settings && !parts.isEmpty ? parts : nil
+        noteMet(wish, resolutions)
         decided.append(
             SymbolAssignment(
                 wish: wish, interest: Self.interest(selection) ?? .symbols([]), source: selection.origin,
@@ -175,6 +178,7 @@ public struct SymbolPlan: Sendable {
             guard let index = plan.decided.firstIndex(where: { $0.wish.connection == connection }) else { return }
             let gone = plan.decided.remove(at: index)
             plan.unresolved[connection] = nil
+            plan.met[connection] = nil
             for (symbol, singles) in plan.singles {
                 guard let single = singles.first(where: { $0.connection == connection }) else { continue }
                 plan.end(symbol) { $0.connection == connection }
@@ -189,15 +193,22 @@ public struct SymbolPlan: Sendable {
     /// Replaces the wishes of the running connections after the settings were read again. What was asked for over the
     /// API stays.
     ///
+    /// - Parameter isOtherEnvironment: Whether the keys name groups of another environment now.
     /// - Returns: the names of connections that are new in the settings, and of those that are no longer there.
-    mutating func adopt(_ wishes: [SymbolWish]) -> (new: [String], gone: [String]) {
+    mutating func adopt(
+        _ wishes: [SymbolWish], isOtherEnvironment: Bool = false
+    ) -> (new: [String], gone: [String]) {
         var gone: [String] = []
+        if isOtherEnvironment { met = [:] }
         for index in decided.indices where decided[index].wish.origin == .settings {
             if var wish = wishes.first(where: { $0.connection == decided[index].wish.connection }) {
                 // A name is in gaps and metrics, so it stays until the next start.
                 wish.name = decided[index].wish.name
                 // Nobody wanted another key's symbols at the start.
-                if Self.key(wish) != Self.key(decided[index].wish) { unresolved[wish.connection] = nil }
+                if Self.key(wish) != Self.key(decided[index].wish) {
+                    unresolved[wish.connection] = nil
+                    met[wish.connection] = nil
+                }
                 decided[index].wish = wish
             } else {
                 gone.append(decided[index].wish.name)
@@ -217,7 +228,9 @@ public struct SymbolPlan: Sendable {
             for index in plan.decided.indices {
                 let before = plan.decided[index]
                 if let key = Self.key(before.wish), resolutions[key] == nil { continue }
-                plan.decided[index] = Self.again(before, resolutions, &remarks)
+                let met = plan.met[before.wish.connection] ?? []
+                plan.decided[index] = Self.again(before, resolutions, met: met, &remarks)
+                plan.noteMet(before.wish, resolutions)
                 if plan.noteResolved(before.wish, resolutions) { overdue.insert(before.wish.connection) }
             }
         }
@@ -276,6 +289,18 @@ public struct SymbolPlan: Sendable {
         }
     }
 
+    private static func emptyParts(of wish: SymbolWish, _ resolutions: Resolutions) -> Set<String> {
+        guard case .success(let resolution)? = key(wish).flatMap({ resolutions[$0] }) else { return [] }
+        return Set(resolution.emptyParts)
+    }
+
+    private mutating func noteMet(_ wish: SymbolWish, _ resolutions: Resolutions) {
+        guard let key = wish.universeKey.flatMap({ UniverseKey($0) }), resolutions[key.text] != nil else { return }
+        met[wish.connection, default: []].formUnion(
+            Set(key.parts).subtracting(Self.unresolvedParts(of: wish, resolutions))
+                .subtracting(Self.emptyParts(of: wish, resolutions)))
+    }
+
     private mutating func noteUnread(_ resolutions: Resolutions) {
         for (key, resolution) in resolutions {
             if case .failure(let error) = resolution, case .mirror = error.reason {
@@ -296,22 +321,41 @@ public struct SymbolPlan: Sendable {
         return Step(changes: changes)
     }
 
+    /// - Parameter met: The parts of the key that have named symbols. If one names none now, its group may be back soon,
+    ///   and what nobody collects meanwhile is lost, so no symbol leaves.
     private static func again(
-        _ before: SymbolAssignment, _ resolutions: Resolutions, _ remarks: inout [Remark]
+        _ before: SymbolAssignment, _ resolutions: Resolutions, met: Set<String>, _ remarks: inout [Remark]
     ) -> SymbolAssignment {
         var after = before
+        let emptied = met.intersection(emptyParts(of: before.wish, resolutions))
+        let hasLostParts = !emptied.isEmpty || !met.isDisjoint(with: unresolvedParts(of: before.wish, resolutions))
         do {
             // A default list that nobody chose must not take the place of symbols that were resolved before.
             let fallback: SymbolSelection.Fallback =
                 before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
             let selection = try select(before.wish, fallback: fallback, resolutions)
-            after.problem = problem(before.wish, selection.problem)
+            var keepsSymbols = false
+            if case .universeKey = selection.origin { keepsSymbols = hasLostParts && before.source == selection.origin }
+            var faults = selection.problem.map { [$0] } ?? []
+            if keepsSymbols, !emptied.isEmpty {
+                faults.append(
+                    "no symbols are left in \(emptied.sorted().map { DisplayText.quoted($0) }.joined(separator: ", "))")
+            }
+            let fault = faults.isEmpty ? nil : faults.joined(separator: "; ")
+            after.problem = problem(
+                before.wish, fault.map { keepsSymbols ? "\($0); the symbols in force stay" : $0 })
             if let interest = interest(selection) {
-                after.interest = interest
+                after.interest = keepsSymbols ? union(before.interest, interest) : interest
                 after.source = selection.origin
                 after.leftOut = selection.leftOut
                 if after.interest != before.interest || after.problem != before.problem {
                     remarks += selection.remarks.map { Remark(name: before.wish.name, level: $0.level, text: $0.text) }
+                    if keepsSymbols, let fault {
+                        remarks.append(
+                            Remark(
+                                name: before.wish.name, level: .warning,
+                                text: "the connection keeps the symbols that it has: \(fault)"))
+                    }
                 }
                 return after
             }
@@ -355,6 +399,11 @@ public struct SymbolPlan: Sendable {
         case .symbols(let symbols): .symbols(symbols)
         case .nothing: nil
         }
+    }
+
+    private static func union(_ first: Interest, _ second: Interest) -> Interest {
+        guard case .symbols(let left) = first, case .symbols(let right) = second else { return .all }
+        return .symbols(Set(left).union(right).sorted())
     }
 
     private static func key(_ wish: SymbolWish) -> String? { wish.universeKey.flatMap { UniverseKey($0)?.text } }

@@ -140,8 +140,8 @@ public final class Symbols: Sendable {
     }
 
     /// Adopts the wishes of settings that were read again; ``follow(because:)`` then applies them.
-    func adopt(_ wishes: [SymbolWish]) {
-        let (new, gone) = book.withLock { $0.plan.adopt(wishes) }
+    func adopt(_ wishes: [SymbolWish], isOtherEnvironment: Bool = false) {
+        let (new, gone) = book.withLock { $0.plan.adopt(wishes, isOtherEnvironment: isOtherEnvironment) }
         let news: [(names: [String], text: Logger.Message)] = [
             (new, "a connection that is new in the settings is used only after a restart"),
             (gone, "a connection was removed from the settings; it is used until the next restart"),
@@ -248,6 +248,18 @@ public final class Symbols: Sendable {
         }
         return times
     }
+
+    /// Returns those of some symbols that nobody asks for any more, so that they are not collected. Never waits.
+    public func unwanted(among symbols: some Collection<Symbol> & Sendable) -> [Symbol] {
+        book.withLock { book in
+            // Both at one moment: a plan that begins or ceases to name everything changes the wishes too.
+            let takesAll = book.plan.inForce.contains { $0.interest == .all }
+            return takesAll ? [] : connections.unwanted(among: symbols)
+        }
+    }
+
+    /// The time of the events that come now, in milliseconds since the Unix epoch.
+    public var present: Int64 { connections.present }
 
     /// Starts to collect symbols that nobody asked for before. Returns those that can't be collected, each with the
     /// reason.

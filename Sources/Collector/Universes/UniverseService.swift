@@ -313,8 +313,9 @@ public final class UniverseService: Service {
             return false
         }
         cache.reconfigure(environment: new.environment, timeToLive: new.cacheTimeToLive)
+        let isOtherEnvironment = environment != new.environment
         shared.withLock { $0.settings = new }
-        symbols.adopt(new.wishes)
+        symbols.adopt(new.wishes, isOtherEnvironment: isOtherEnvironment)
         logger.notice(
             "the settings were read again; those about universes and the relay's keys are in effect, others after a restart"
         )

@@ -74,8 +74,7 @@ public struct DeadLetterRetry: Sendable {
         let passes = uploaders.map { UploadPass(buffer: buffer, uploader: $0, batchRows: batchRows) }
         var (result, places) = try await requeue(letters, buffer: buffer, passes: passes)
         for pass in passes { _ = try await pass.run() }
-        let left = try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max))
-        result.refusedAgain = left.filter { places.contains($0.name) }
+        result.refusedAgain = try kept(in: buffer).filter { places.contains($0.name) }
         result.sent = places.count - result.refusedAgain.count
         return result
     }
@@ -91,7 +90,7 @@ public struct DeadLetterRetry: Sendable {
         var result = DeadLetterRetry()
         for pass in passes { if let failure = try await pass.settle(pass.streams).values.first { throw failure } }
         // The letter of a row that was never settled is gone now, and the row is still in the queue.
-        let standing = try names(in: buffer)
+        let standing = Set(try kept(in: buffer).map(\.name))
         let waiting = letters.map(\.name).filter { !standing.contains($0) }
         let letters = letters.filter { standing.contains($0.name) }
         result.unreadable = letters.filter { $0.event == nil }
@@ -102,18 +101,18 @@ public struct DeadLetterRetry: Sendable {
         let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
         let returned = Set(placed.map(\.letter.name))
         let others = readable.filter { !returned.contains($0.name) }
-        let left = try others.isEmpty ? [] : names(in: buffer)
+        let left = Set(try others.isEmpty ? [] : kept(in: buffer).map(\.name))
         result.superseded = others.filter { left.contains($0.name) }
         // An earlier request, which had failed, put the rest back meanwhile.
         let earlier = others.map(\.name).filter { !left.contains($0) }
-        let places = Set(placed.map { "\($0.letter.stream.rawValue):\($0.sequence)" } + waiting + earlier)
+        let places = Set(placed.map { DeadLetter.name(of: $0.sequence, in: $0.letter.stream) } + waiting + earlier)
         result.requeued = places.count
         return (result, places)
     }
 
-    /// The names of the letters in the file.
-    private static func names(in buffer: TickBuffer) throws(StoreError) -> Set<String> {
-        Set(try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max)).map(\.name))
+    /// The letters in the file.
+    private static func kept(in buffer: TickBuffer) throws(StoreError) -> [DeadLetter] {
+        try TickHistory(directory: buffer.directory).deadLetters(limit: Int(Int32.max))
     }
 
     /// Deletes letters from the file and returns them.

@@ -97,7 +97,8 @@ public struct UploadPass: Sendable {
                     for stream in moved { failures[stream] = nil }
                 }
             }
-            if let begun { report.isCutShort = await begun.isCutShort }
+            // A second round may leave out streams that the first one cut short.
+            if let begun, await begun.isCutShort { report.isCutShort = true }
             report.failures.merge(failures) { $1 }
         } while !left.isEmpty
         report.totals = totals.withLock { $0 }

@@ -18,6 +18,15 @@ public struct UploadTotals: Sendable, Equatable {
         public var keptOut = 0
         /// Batches sent.
         public var batches = 0
+
+        fileprivate static func += (sum: inout Counts, other: Counts) {
+            sum.uploaded += other.uploaded
+            sum.new += other.new
+            sum.present += other.present
+            sum.refused += other.refused
+            sum.keptOut += other.keptOut
+            sum.batches += other.batches
+        }
     }
 
     private var streams: [EventStream: Counts] = [:]
@@ -28,41 +37,34 @@ public struct UploadTotals: Sendable, Equatable {
         set { streams[stream] = newValue }
     }
 
+    private var all: Counts { streams.values.reduce(into: Counts()) { $0 += $1 } }
+
     /// Rows of all streams that are upstream. A row that was refused is not.
-    public var rows: Int { streams.values.reduce(0) { $0 + $1.uploaded } }
+    public var rows: Int { all.uploaded }
     /// Those of ``rows`` that were new upstream.
-    public var new: Int { streams.values.reduce(0) { $0 + $1.new } }
+    public var new: Int { all.new }
     /// Those of ``rows`` that were upstream already.
-    public var present: Int { streams.values.reduce(0) { $0 + $1.present } }
+    public var present: Int { all.present }
     /// Rows of all streams that went to the dead letters.
-    public var refused: Int { streams.values.reduce(0) { $0 + $1.refused } }
+    public var refused: Int { all.refused }
     /// Rows of all streams that a trigger kept out of their table.
-    public var keptOut: Int { streams.values.reduce(0) { $0 + $1.keptOut } }
+    public var keptOut: Int { all.keptOut }
     /// Batches of all streams.
-    public var batches: Int { streams.values.reduce(0) { $0 + $1.batches } }
+    public var batches: Int { all.batches }
     /// Rows of all streams that have left the queue: uploaded, refused or kept out.
     public var settled: Int { rows + refused + keptOut }
 
     mutating func add(_ batch: SettledBatch) {
-        self[batch.stream].batches += 1
-        self[batch.stream].uploaded += batch.rows - batch.outcome.refused - batch.outcome.keptOut
-        self[batch.stream].new += batch.outcome.new
-        self[batch.stream].present += batch.outcome.present
-        self[batch.stream].refused += batch.outcome.refused
-        self[batch.stream].keptOut += batch.outcome.keptOut
+        let outcome = batch.outcome
+        self[batch.stream] += Counts(
+            uploaded: batch.rows - outcome.refused - outcome.keptOut, new: outcome.new, present: outcome.present,
+            refused: outcome.refused, keptOut: outcome.keptOut, batches: 1)
     }
 
     /// Returns the sum of both.
     public static func + (left: UploadTotals, right: UploadTotals) -> UploadTotals {
         var sum = left
-        for (stream, counts) in right.streams {
-            sum[stream].uploaded += counts.uploaded
-            sum[stream].new += counts.new
-            sum[stream].present += counts.present
-            sum[stream].refused += counts.refused
-            sum[stream].keptOut += counts.keptOut
-            sum[stream].batches += counts.batches
-        }
+        for (stream, counts) in right.streams { sum[stream] += counts }
         return sum
     }
 }

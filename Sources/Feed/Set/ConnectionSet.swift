@@ -258,6 +258,17 @@ public final class ConnectionSet: Service, Sendable {
         core.withLock { $0.collected.latest(of: symbols) }
     }
 
+    /// Returns those of some symbols that nobody wants by name, in one step.
+    public func unwanted(among symbols: some Collection<Symbol> & Sendable) -> [Symbol] {
+        core.withLock { core in symbols.filter { core.machine.wishes[$0] == nil } }
+    }
+
+    /// The time of the events that come now, in milliseconds since the Unix epoch: that of the most delayed connection.
+    public var present: Int64 {
+        let delay = core.withLock { $0.entries.values.map(\.member.configuration.feedDelay).max() }
+        return WallClock.milliseconds() - (delay ?? 0)
+    }
+
     /// Returns the channels that the account's plan does not cover: the feed refused them to every connection that should
     /// deliver them.
     public func refused(_ channels: [FeedChannel]) -> Set<FeedChannel> {

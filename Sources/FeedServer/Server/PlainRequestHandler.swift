@@ -11,6 +11,8 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     private let server: FeedServer
     private let isTLS: Bool
     private var request: HTTPRequestHead?
+    /// Whether the response to the current request has no body. The next request comes only after the response.
+    private var isForHead = false
     private var timer: Scheduled<Void>?
 
     init(server: FeedServer, isTLS: Bool) {
@@ -34,8 +36,13 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
 
     private func answer(_ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let wanted = PlainRequest(request, isTLS: isTLS)
+        isForHead = request.method == .HEAD
         if let refusal = server.host.refusal(of: wanted) {
             reply(refusal, keepsAlive: false, context)
+            return
+        }
+        guard isForHead || request.method == .GET else {
+            reply(.fault(405, "only GET and HEAD are possible here"), keepsAlive: request.isKeepAlive, context)
             return
         }
         guard server.beginsAnswer(on: context.channel) else {
@@ -68,6 +75,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
             "Connection": keepsAlive ? "keep-alive" : "close",
         ]
         if let seconds = answer.retryAfter { headers.add(name: "Retry-After", value: "\(seconds)") }
+        if answer.status == 405 { headers.add(name: "Allow", value: "GET, HEAD") }
         // Time for the client to read the response and to make its next request.
         scheduleClose(after: .seconds(30), context)
         let status = HTTPResponseStatus(statusCode: answer.status)
@@ -96,7 +104,7 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     ) -> EventLoopFuture<Void> {
         let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        if !isForHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
         if !keepsAlive { sent.whenComplete { [channel = context.channel] _ in channel.close(promise: nil) } }
         return sent

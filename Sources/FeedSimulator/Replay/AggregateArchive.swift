@@ -55,13 +55,11 @@ final class AggregateArchive: Sendable {
 
     /// Returns the response to a request for REST aggregates, or `nil` when the request is for another route.
     ///
-    /// - Parameter apiKey: The only key that is accepted; `nil` accepts every key.
-    func answer(_ request: PlainRequest, apiKey: Secret?) -> PlainAnswer? {
-        let reading = AggregateRequest.read(request)
-        if reading == .elsewhere { return nil }
-        if let apiKey, request.key.map(apiKey.matches) != true { return .unknownKey }
-        switch reading {
+    /// - Parameter isAdmitted: Whether the request's key is accepted.
+    func answer(_ request: PlainRequest, isAdmitted: Bool) -> PlainAnswer? {
+        switch AggregateRequest.read(request) {
         case .elsewhere: return nil
+        case .fault where !isAdmitted, .request where !isAdmitted: return .unknownKey
         case .fault(let text): return .fault(400, text)
         case .request(let wanted):
             let found = bars(for: wanted)

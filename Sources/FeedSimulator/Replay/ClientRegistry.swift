@@ -93,9 +93,10 @@ final class ClientRegistry: FeedHost {
     }
 
     func answer(_ request: PlainRequest) -> PlainAnswer? {
+        let isAdmitted = configuration.admits(request.key)
         let answer =
-            archive?.answer(request, apiKey: configuration.apiKey)
-            ?? ticks?.answer(request, apiKey: configuration.apiKey, isRefused: configuration.refusesTicks)
+            archive?.answer(request, isAdmitted: isAdmitted)
+            ?? ticks?.answer(request, isAdmitted: isAdmitted, isRefused: configuration.refusesTicks)
         guard let answer else { return nil }
         let number = state.withLock { state in
             state.statistics.aggregateRequests += 1
@@ -149,7 +150,7 @@ final class ClientRegistry: FeedHost {
             default: break
             }
         }
-        if let expected = configuration.apiKey, expected != Secret(key) {
+        guard configuration.admits(key) else {
             state.statistics.loginsRefused += 1
             return .refused
         }

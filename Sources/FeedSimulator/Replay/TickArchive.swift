@@ -98,12 +98,12 @@ final class TickArchive: Sendable {
     /// `nil` when the request is for another route.
     ///
     /// - Parameters:
-    ///   - apiKey: The only key that is accepted; `nil` accepts every key.
+    ///   - isAdmitted: Whether the request's key is accepted.
     ///   - isRefused: Whether requests are refused, as for a key whose plan doesn't include ticks.
-    func answer(_ request: PlainRequest, apiKey: Secret?, isRefused: Bool) -> PlainAnswer? {
+    func answer(_ request: PlainRequest, isAdmitted: Bool, isRefused: Bool) -> PlainAnswer? {
         let parts = request.path.split(separator: "/", omittingEmptySubsequences: true).map(String.init)
         guard parts.count == 3, parts[0] == "v3", ["trades", "quotes"].contains(parts[1]) else { return nil }
-        if let apiKey, request.key.map(apiKey.matches) != true { return .unknownKey }
+        guard isAdmitted else { return .unknownKey }
         if isRefused { return .fault(403, "Not entitled to this data") }
         guard let symbol = PercentText.decode(parts[2]).flatMap({ Symbol($0) }),
             var wanted = Self.page(request.query)

@@ -22,6 +22,8 @@ struct ReplayJob: Sendable {
     private static let backlog = 1 << 20
     /// How far the clock that dates events may be ahead of this one, in milliseconds.
     private static let clockSlack: Int64 = 60_000
+    /// How long the buffer may take to write what it was given.
+    private static let patience: Duration = .seconds(10)
 
     let id: Int
     let client: FeedClient
@@ -57,6 +59,8 @@ struct ReplayJob: Sendable {
         progress.want(channels)
         let drops = buffer.statistics.drops
         do {
+            // Gaps and the first events may be on their way to the file.
+            await flush()
             try await reportGaps(from...max(from, to ?? .max))
             try await reportLateStarts(from)
             try await hub.turns.take { try await start(from, &progress) }
@@ -84,6 +88,22 @@ struct ReplayJob: Sendable {
     private var streams: [EventStream] {
         let kinds = Set(channels.map(\.kind))
         return EventStream.allCases.filter { stream in kinds.contains { $0.stream == stream } }
+    }
+
+    /// Waits until what the buffer has taken is in the file, but not for a disk that does not respond. If writing fails,
+    /// the join reports it to the reader.
+    private func flush() async {
+        let (ends, ended) = AsyncStream.makeStream(of: Void.self)
+        Task { [buffer] in
+            try? await buffer.flush()
+            ended.finish()
+        }
+        let limit = Task {
+            try await Task.sleep(for: Self.patience)
+            ended.finish()
+        }
+        for await _ in ends {}
+        limit.cancel()
     }
 
     /// Reports to the reader which events the buffer never got: those in gaps that nothing has filled. The newest are read
@@ -139,12 +159,7 @@ struct ReplayJob: Sendable {
     private func start(_ from: Int64, _ progress: inout Progress) async throws {
         for stream in streams {
             let received = (from - Self.clockSlack) * 1000
-            var beginning = try await buffer.beginning(of: stream, receivedFrom: received, trustsClock: false)
-            if beginning.heldSince == nil {
-                // The first events may be on their way to the file. If writing fails, the join reports it to the reader.
-                try? await buffer.flush()
-                beginning = try await buffer.beginning(of: stream, receivedFrom: received, trustsClock: false)
-            }
+            let beginning = try await buffer.beginning(of: stream, receivedFrom: received, trustsClock: false)
             progress.places[stream] = beginning.after
             guard let heldSince = beginning.heldSince else {
                 await tell("replay_from", "the buffer holds no \(stream.rawValue)")
@@ -196,7 +211,7 @@ struct ReplayJob: Sendable {
                 return nil
             }
             group.addTask {
-                try await Task.sleep(for: .seconds(10))
+                try await Task.sleep(for: Self.patience)
                 return nil
             }
             defer { group.cancelAll() }

@@ -27,6 +27,10 @@ final class RelayDesk {
     private var lastOverflow: ContinuousClock.Instant?
     /// How many of the readers' channels name each symbol.
     private var reading: [Symbol: Int] = [:]
+    /// Since when the symbols that readers name, but nobody wants any more, have not been collected.
+    private var lapses: [Symbol: Int64] = [:]
+    /// The events' time at the last review of these.
+    private var lastReview = Int64.max
     private var warnings = LogThrottle<String, ContinuousClock.Instant>()
 
     init(
@@ -395,6 +399,47 @@ final class RelayDesk {
                 let channel = FeedChannel(kind: kind, symbol: symbol)
                 notifyReaders(of: channel, "is no longer collected: the symbol was unsubscribed")
             }
+        }
+    }
+
+    /// Tells readers that a symbol which they name is no longer collected, such as one that has left its universe, and
+    /// when it is again. For the collector, that is no gap.
+    func reviewLapses() {
+        let present = symbols.present
+        // Until the last review, they were wanted.
+        let from = min(lastReview, present) - Gap.eventLateness
+        lastReview = present
+        let gone = Set(symbols.unwanted(among: reading.keys))
+        guard !gone.isEmpty || !lapses.isEmpty else { return }
+        drain()
+        let new = gone.filter { lapses[$0] == nil }
+        for symbol in new { lapses[symbol] = from }
+        notifyReaders(ofLapse: channels(of: new), from: from, to: nil)
+        lapses = lapses.filter { reading[$0.key] != nil }
+        let back = lapses.keys.filter { !gone.contains($0) }
+        guard !back.isEmpty else { return }
+        // The feed may have yet to answer for some.
+        let times = symbols.collectedSince(channels(of: back))
+        var over: [ClosedRange<Int64>: [FeedChannel]] = [:]
+        for (channel, since) in times {
+            guard let from = channel.symbol.flatMap({ lapses[$0] }) else { continue }
+            over[from...max(from, since), default: []].append(channel)
+        }
+        for (span, channels) in over { notifyReaders(ofLapse: channels, from: span.lowerBound, to: span.upperBound) }
+        for symbol in times.keys.compactMap(\.symbol) { lapses[symbol] = nil }
+    }
+
+    private func channels(of symbols: some Sequence<Symbol>) -> [FeedChannel] {
+        symbols.flatMap { symbol in configuration.kinds.map { FeedChannel(kind: $0, symbol: symbol) } }
+    }
+
+    private func notifyReaders(ofLapse channels: [FeedChannel], from: Int64, to: Int64?) {
+        guard !channels.isEmpty else { return }
+        let gap = Gap(
+            connection: "relay", symbols: Set(channels.compactMap(\.symbol)).sorted(),
+            events: EventKind.allCases.filter(configuration.kinds.contains), from: from, to: to, cause: .unsubscribed)
+        for reader in readers.values where !reader.client.isEnding {
+            reader.tell([gap], of: Set(channels.filter(reader.reads)))
         }
     }
 

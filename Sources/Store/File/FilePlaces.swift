@@ -52,6 +52,11 @@ struct FilePlaces: Sendable, Equatable {
     }
 }
 
+extension FilePlaces {
+    /// The files that a connection has just opened.
+    init(_ file: StoreFile) { self.init(file: Entry(file.path), log: Entry(file.path + "-wal")) }
+}
+
 extension StoreFile {
     /// The file's inode number; `nil` if there is no file.
     var inode: UInt64? { FilePlaces.Entry(path)?.inode }

@@ -58,9 +58,15 @@ struct StoreFile: Sendable {
 
     /// The file that the name leads to if it is a symbolic link: the log is there. Otherwise, this one.
     var followed: StoreFile {
-        guard isLink, let whole = realpath(path, nil) else { return self }
+        guard isLink, let whole = StoreFile.wholePath(path) else { return self }
+        return StoreFile(path: whole, kind: kind)
+    }
+
+    /// The path without symbolic links; `nil`, with `errno` set, if it leads nowhere.
+    static func wholePath(_ path: String) -> String? {
+        guard let whole = realpath(path, nil) else { return nil }
         defer { free(whole) }
-        return StoreFile(path: String(cString: whole), kind: kind)
+        return String(cString: whole)
     }
 
     private var isLink: Bool {

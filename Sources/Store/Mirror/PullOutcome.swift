@@ -69,13 +69,19 @@ struct PullGuard {
     /// What the mirror has of the last pull.
     private let held: [String: Amount]
     private let offered: [String: Amount]
+    /// The database, in words.
+    private let database: String
 
-    init(held: [String: Amount], offered groups: [GroupRecord]) {
+    /// - Parameter local: the mirror's local groups. What the database has of the same names replaces nothing of the last
+    ///   pull.
+    init(held: [String: Amount], local: Set<GroupRecord.Identity>, offered groups: [GroupRecord]) {
         self.held = held
-        offered = groups.reduce(into: [:]) { offered, group in
+        let visible = groups.filter { !local.contains($0.identity) }
+        offered = visible.reduce(into: [:]) { offered, group in
             offered[group.identity.environment, default: .init()] +=
                 .init(groups: 1, memberships: group.members.count)
         }
+        database = visible.count == groups.count ? "the database" : "besides what local groups hide, the database"
     }
 
     /// Why the pull is refused; `nil` when it may go on.
@@ -84,22 +90,22 @@ struct PullGuard {
         let after = offered.values.reduce(into: Amount()) { $0 += $1 }
         guard before.groups > 0 else { return nil }
         if after.groups == 0 {
-            return "the database has no groups and the mirror has \(before.groups): it would be emptied"
+            return "\(database) has no groups and the mirror has \(before.groups): it would be emptied"
         }
         if after.groups * 2 < before.groups {
             return
-                "the database has \(after.groups.counted("group")) and the mirror has \(before.groups): "
+                "\(database) has \(after.groups.counted("group")) and the mirror has \(before.groups): "
                 + "more than half would be removed"
         }
         if after.memberships * 2 < before.memberships {
             return
-                "the database has \(after.memberships.counted("membership")) and the mirror has \(before.memberships): "
+                "\(database) has \(after.memberships.counted("membership")) and the mirror has \(before.memberships): "
                 + "more than half would be removed"
         }
         for (environment, amount) in held.sorted(by: { $0.key < $1.key }) where amount.memberships > 0 {
             if offered[environment, default: Amount()].memberships == 0 {
                 return
-                    "environment \(environment) has no members in the database and \(amount.memberships) in the mirror: "
+                    "\(database) has no members in environment \(environment) and the mirror has \(amount.memberships): "
                     + "it would be emptied"
             }
         }

@@ -7,17 +7,19 @@ extension UniverseMirror {
     ///
     /// - Parameters:
     ///   - error: Why the file counts as damaged; thrown again if it turns out to be sound.
-    ///   - stop: Called with what can be read of the last pull. If it returns a result, the file stays as it is.
+    ///   - stop: Called with what can be read of the last pull, and with the local groups that can be read. If it returns
+    ///     a result, the file stays as it is.
     /// - Returns: What `body` or `stop` returned, and the damaged file's new path if it was replaced.
     func writeAfresh<Result>(
-        _ operation: String, because error: StoreError, unless stop: (_ pulled: [String: PullGuard.Amount]) -> Result?,
+        _ operation: String, because error: StoreError,
+        unless stop: (_ pulled: [String: PullGuard.Amount], _ local: Set<GroupRecord.Identity>) -> Result?,
         _ body: (Database) throws -> Result
     ) throws(StoreError) -> (result: Result, setAside: String?) {
         let now = WallClock.microseconds()
         let written = try UniverseMirror.locked(file) { () throws(StoreError) -> (result: Result, setAside: String?) in
             guard try !FileVerifier.verify(file.path, as: .universe).isSound else { throw error }
             let remains = try remains()
-            if let result = stop(remains.pulled) { return (result, nil) }
+            if let result = stop(remains.pulled, Set(remains.local.map(\.record.identity))) { return (result, nil) }
             let draft = file.draft("renewing")
             defer { draft.remove() }
             let result = try UniverseMirror.commit(operation, to: draft) { database -> Result in

@@ -147,11 +147,10 @@ extension UniverseMirror {
             guard error.reason == .damaged, access == .readWrite, !records.groups.isEmpty else { throw error }
             let written = try writeAfresh(
                 operation, because: error,
-                unless: { pulled -> PullOutcome? in
+                unless: { pulled, local -> PullOutcome? in
                     if let mark, (try? changeCounter()) != mark { return .outdated }
-                    guard !force, let refusal = PullGuard(held: pulled, offered: records.groups).refusal else {
-                        return nil
-                    }
+                    let check = PullGuard(held: pulled, local: local, offered: records.groups)
+                    guard !force, let refusal = check.refusal else { return nil }
                     return .refused("universe.sqlite is damaged, and \(refusal)")
                 }, replace)
             outcome = written.result
@@ -363,7 +362,8 @@ struct PulledReplacement {
             let environment = found.group.record.identity.environment
             pulled[environment, default: .init()] += .init(groups: 1, memberships: counts[found.id] ?? 0)
         }
-        return PullGuard(held: pulled, offered: records.groups).refusal
+        let local = Set(held.filter { $0.value.group.origin == .local }.keys)
+        return PullGuard(held: pulled, local: local, offered: records.groups).refusal
     }
 
     /// Notes the pull, with the number of rows that the mirror has of it.

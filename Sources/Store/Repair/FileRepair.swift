@@ -46,7 +46,7 @@ public enum FileRepair {
         if kind == .ticks { given = given.followed }
         // Under another name it is still the file that a collector uses, with its lock and its log.
         var live = StoreFile(kind, in: given.directory)
-        if !live.isSame(as: given), let whole = wholePath(named) {
+        if !live.isSame(as: given), let whole = StoreFile.wholePath(named) {
             given = StoreFile(path: whole, kind: kind)
             live = StoreFile(kind, in: given.directory)
         }
@@ -179,16 +179,9 @@ public enum FileRepair {
             attempt += 1
             directory = "\(stem)-\(attempt)"
         }
-        guard let path = wholePath(directory) else {
+        guard let path = StoreFile.wholePath(directory) else {
             throw StoreError(systemError: errno, operation: "find", path: directory)
         }
         return path
-    }
-
-    /// The path without symbolic links; `nil` if it leads nowhere.
-    private static func wholePath(_ path: String) -> String? {
-        guard let whole = realpath(path, nil) else { return nil }
-        defer { free(whole) }
-        return String(cString: whole)
     }
 }

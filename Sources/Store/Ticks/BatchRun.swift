@@ -30,7 +30,7 @@ struct BatchRun {
         let sequence = row.integer(0) ?? 0
         end = sequence
         count += 1
-        if let last, sequence > last + 1 { holes.append(last + 1...sequence - 1) }
+        if let last, let hole = SequenceSpans.hole(after: last, before: sequence) { holes.append(hole) }
         last = sequence
         guard batch.stream != .bars else { return appendBar(row, sequence) }
         guard let symbol = Symbol(utf8: row.bytes(1)), let time = row.integer(2) else {

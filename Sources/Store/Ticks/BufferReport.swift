@@ -129,8 +129,8 @@ public struct BufferReport: Sendable, Equatable {
         }
     }
 
-    /// Reads a stream's numbers from its table's first and last rows instead of counting: rows are contiguous. After a
-    /// repair, or after dead letters were retried, some may be missing, and ``Stream/rows`` includes those.
+    /// Reads a stream's numbers from its table's first and last rows instead of counting: rows are contiguous, except
+    /// where dead letters were retried. After a repair some more may be missing, and ``Stream/rows`` includes those.
     private static func stream(
         _ stream: EventStream, _ contents: TickConnection.Contents, _ database: Database
     ) throws -> Stream {
@@ -138,16 +138,30 @@ public struct BufferReport: Sendable, Equatable {
         let table = stream.rawValue
         result.marks = contents[stream]
         if let bounds = try TickHistory.bounds(database, stream) {
-            result.rows = bounds.upperBound - bounds.lowerBound + 1
-            let last = try Row.fetchOne(
-                database, sql: "SELECT received_us FROM \(table) WHERE seq = ?", arguments: [bounds.upperBound])
-            let received: Int64? = last.flatMap { Cells($0)["received_us"] }
-            result.newestMilliseconds = received.map { $0 / 1000 }
+            let gone = try moved(stream, bounds, database)
+            result.rows = bounds.upperBound - bounds.lowerBound + 1 - gone
+            // A retried row comes last and keeps its time.
+            let newest = try ReceiptOrder.receipt(stream, through: bounds.upperBound, database)
+            result.newestMilliseconds = newest.map { $0 / 1000 }
         }
         let oldest = try Int64.fetchOne(
             database, sql: "SELECT received_us FROM \(table) WHERE seq > ? ORDER BY seq LIMIT 1",
             arguments: [result.marks.settled])
         result.oldestPendingMilliseconds = oldest.map { $0 / 1000 }
         return result
+    }
+
+    /// Returns how many numbers within bounds have no row any more, because a retry put it back at the end.
+    private static func moved(
+        _ stream: EventStream, _ bounds: ClosedRange<Int64>, _ database: Database
+    ) throws -> Int64 {
+        // Another program may have written any number; a sum of floating-point numbers doesn't overflow.
+        let moved = try Double.fetchOne(
+            database,
+            sql: """
+                SELECT total(min(last_seq, ?3) - max(first_seq, ?2) + 1) FROM drops
+                WHERE stream = ?1 AND reason = '\(DropReason.requeued.rawValue)' AND last_seq >= ?2 AND first_seq <= ?3
+                """, arguments: [stream.rawValue, bounds.lowerBound, bounds.upperBound])
+        return Int64(min(max(0, moved ?? 0), Double(bounds.upperBound - bounds.lowerBound)))
     }
 }

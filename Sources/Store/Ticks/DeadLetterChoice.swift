@@ -19,7 +19,7 @@ public enum DeadLetterChoice: Sendable, Equatable {
         }
 
         /// The name as people write it.
-        public var description: String { "\(stream.rawValue):\(sequence)" }
+        public var description: String { DeadLetter.name(of: sequence, in: stream) }
     }
 
     /// The letters with these names.

@@ -21,6 +21,8 @@ struct Notes: Sendable {
     var drops = DropTally()
     /// What the ledger upstream says, to be adopted; `nil` if it wasn't asked.
     private(set) var ledger: [EventStream: Int64]?
+    /// The streams whose rows a person wants sent again.
+    var asked: Set<EventStream> = []
     /// See `UploadMarks.sentAgain`.
     var sentAgain: [EventStream: Int64] = [:]
     /// See `UploadMarks.gone`.

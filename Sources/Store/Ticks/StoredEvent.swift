@@ -11,6 +11,8 @@ public struct StoredEvent: Sendable, Equatable {
     public let sequence: Int64?
     /// The name of the connection that brought it.
     public let connection: String
+    /// The source of a bar's row; `nil` for other events, and before the row is durable.
+    public let source: EventSource?
     /// When it was read from the socket, in microseconds since the Unix epoch.
     public let receivedMicroseconds: Int64
 
@@ -20,6 +22,7 @@ public struct StoredEvent: Sendable, Equatable {
     ) {
         (self.event, self.texts) = event.keepingDetail(in: texts)
         sequence = nil
+        source = nil
         self.connection = connection
         self.receivedMicroseconds = receivedMicroseconds
     }
@@ -40,6 +43,9 @@ public struct StoredEvent: Sendable, Equatable {
         self.texts = texts
         self.sequence = sequence
         connection = cells["connection"] ?? ""
+        // Only bars have the column.
+        let source = (row["source"] as DatabaseValue?).flatMap { String.fromDatabaseValue($0) }
+        self.source = source.flatMap { EventSource(rawValue: $0) }
         receivedMicroseconds = cells["received_us"] ?? 0
     }
 }

@@ -79,8 +79,8 @@ extension TickBuffer {
         /// The sequence of the last row before them; 0 if there is none.
         public var after: Int64
         /// The time of the first event that the file holds, a bar's start, in milliseconds since the Unix epoch; `nil`
-        /// if it holds none. If rows were deleted, it is not before the receipt of the first row, since that may be an
-        /// older event that was added later.
+        /// if it holds none. If rows were deleted, or the first row was fetched, it is not before the receipt of that
+        /// row, since that may be an older event that was added later.
         public var heldSince: Int64?
     }
 
@@ -96,11 +96,18 @@ extension TickBuffer {
             let end = board.current[stream].marks.last
             let oldest = try Row.fetchOne(
                 database,
-                sql: "SELECT seq, \(stream.timeColumn) AS time FROM \(stream.rawValue) ORDER BY seq LIMIT 1")
-            let received = try TickHistory.heldSince(stream, database)
+                sql: """
+                    SELECT seq, \(stream.timeColumn) AS time, received_us, connection FROM \(stream.rawValue)
+                    ORDER BY seq LIMIT 1
+                    """)
             guard let oldest = oldest.map(Cells.init) else { return Beginning(after: end) }
             let start: Int64 = try oldest.required("seq")
             let first: Int64? = oldest["time"]
+            let receipt: Int64? = oldest["received_us"]
+            let connection: String? = oldest["connection"]
+            // What was fetched before anything was collected may be of one symbol only.
+            let isFetched = [EventSource.backfill, .reconcile].contains { $0.rawValue == connection }
+            let received = try isFetched ? receipt.map { $0 / 1000 } : TickHistory.heldSince(stream, database)
             let bounds = start...max(start, end)
             let begin =
                 trustsClock

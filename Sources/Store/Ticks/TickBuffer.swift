@@ -238,11 +238,23 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     /// Rows that were acknowledged beyond it are no longer upstream and wait again; those that the file no longer has
     /// are counted in `drops`. Dead letters of rows that still wait are removed, because those rows are judged again:
     /// one that is then accepted must leave no letter to be retried. Call it only while no upload is under way.
-    public func agree(withLedger uploaded: [EventStream: Int64]) async throws(StoreError) {
+    ///
+    /// - Parameter uncertain: the streams of which some of the rows that wait then may be upstream: see
+    ///   `UploadMarks.sentAgain`.
+    public func agree(
+        withLedger uploaded: [EventStream: Int64], uncertain: Set<EventStream> = []
+    ) async throws(StoreError) {
         let statistics = board.current
         let isBehind = uploaded.contains { $1 < statistics[$0].marks.acknowledged }
         guard isBehind || unsettledLetters.withLock({ !$0.isDisjoint(with: uploaded.keys) }) else { return }
-        try await handOver.flush { $0.agree(with: uploaded) }
+        let looked = uncertain.map { ($0, statistics[$0].marks.last) }
+        try await handOver.flush { notes in
+            notes.agree(with: uploaded)
+            for (stream, last) in looked { notes.sentAgain[stream] = last }
+        }
+        board.update { statistics in
+            for (stream, last) in looked { statistics[stream].marks.sentAgain = last }
+        }
         unsettledLetters.withLock { $0.subtract(uploaded.keys) }
     }
 
@@ -252,6 +264,7 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
     public func sendAgain(_ stream: EventStream, from sequence: Int64) async throws(StoreError) {
         let marks = board.current[stream].marks
         try await handOver.flush { notes in
+            notes.asked.insert(stream)
             notes.sentAgain[stream] = marks.last
             notes.gone[stream] = 0
             if sequence <= marks.acknowledged { notes.agree(with: [stream: sequence - 1]) }

@@ -90,6 +90,13 @@ final class TickConnection {
         let queue = try StoreConnection.openWriter(file.path, synchronous: synchronous)
         return try StoreError.translating("open", path: file.path) {
             try queue.writeWithoutTransaction { database in
+                guard let handle = database.sqliteConnection else {
+                    throw StoreError(.closed, operation: "open", path: file.path)
+                }
+                // SQLite opens a file that it can't write for reading alone, and says so only when it is to be written.
+                guard sqlite3_db_readonly(handle, "main") == 0 else {
+                    throw StoreError(.notWritable, operation: "open", path: file.path)
+                }
                 try StoreConnection.turnOnWAL(database)
                 if try file.kind.migrate(database) {
                     // The header's version must be in the file itself, where any tool finds it.
@@ -97,9 +104,6 @@ final class TickConnection {
                     file.syncDirectory()
                 }
                 try initialize(database, identity: identity, seed: seed)
-                guard let handle = database.sqliteConnection else {
-                    throw StoreError(.closed, operation: "open", path: file.path)
-                }
                 return try TickConnection(path: file.path, queue: queue, database: handle)
             }
         }

@@ -62,6 +62,8 @@ final class TickFile {
     /// No row gets an earlier time of receipt than a row before it, whatever the clock does; while the clock is behind,
     /// each batch gets a later one.
     private var greatestReceipt: Int64
+    /// How many losses a closing buffer has given up: no file counts them.
+    private var givenUp: Int64 = 0
 
     init(
         _ file: StoreFile, lock: FileLock, options: TickBuffer.Options, opened: OpenedTicks, handOver: HandOver,
@@ -180,27 +182,34 @@ final class TickFile {
                 }
             }
             guard hasNotes else { return handOver.committing() }
-            for (stream, sequence) in work.notes.sentAgain {
-                try connection.notes.sendAgain(stream, through: sequence)
-            }
-            for (stream, sequence) in work.notes.gone { try connection.notes.note(gone: sequence, of: stream) }
-            for move in work.notes.moves { try connection.notes.add(move, under: identity.id) }
-            for (id, stream) in work.notes.forgotten { try connection.notes.forget(id, stream) }
-            // Gaps taken over from a lost file come first: what follows may end some of them.
-            var losses = carried
-            losses.drops.add(left)
-            let taken = try connection.notes.add(losses, episode: currentEpisode(), now: now)
-            let newGaps = try connection.notes.add(work.notes.gaps, now: now)
-            attempt?.newGaps = newGaps
-            attempt?.gaps = newGaps + taken
-            for fill in work.notes.fills { try connection.notes.add(fill, now: now) }
-            let settlesGaps = work.notes.fills.contains { $0.state != nil }
-            if !work.notes.gaps.isEmpty || settlesGaps || !losses.gaps.isEmpty { openGapsMayDiffer = true }
-            for day in work.notes.reconciled { try connection.notes.add(day) }
-            if work.notes.changesLetters { attempt?.letters = try connection.notes.letterCounts() }
+            try storeLosses(with: work.notes, left, now: now)
             try boundLetters(statistics, now: now)
             try connection.notes.count(notes: noteCount)
         }
+    }
+
+    /// Stores the carried losses and the notes, in the transaction under way, which has the letters and the ledger's
+    /// word already.
+    ///
+    /// - Parameter left: The counts of the letters that were discarded.
+    private func storeLosses(with notes: Notes, _ left: DropTally, now: Int64) throws(StoreError) {
+        guard let statements = connection?.notes else { return }
+        for (stream, sequence) in notes.sentAgain { try statements.sendAgain(stream, through: sequence) }
+        for (stream, sequence) in notes.gone { try statements.note(gone: sequence, of: stream) }
+        for move in notes.moves { try statements.add(move, under: identity.id) }
+        for (id, stream) in notes.forgotten { try statements.forget(id, stream) }
+        // Gaps taken over from a lost file come first: what follows may end some of them.
+        var losses = carried
+        losses.drops.add(left)
+        let taken = try statements.add(losses, episode: currentEpisode(), now: now)
+        let newGaps = try statements.add(notes.gaps, now: now)
+        attempt?.newGaps = newGaps
+        attempt?.gaps = newGaps + taken
+        for fill in notes.fills { try statements.add(fill, now: now) }
+        let settlesGaps = notes.fills.contains { $0.state != nil }
+        if !notes.gaps.isEmpty || settlesGaps || !losses.gaps.isEmpty { openGapsMayDiffer = true }
+        for day in notes.reconciled { try statements.add(day) }
+        if notes.changesLetters { attempt?.letters = try statements.letterCounts() }
     }
 
     /// Takes dead letters out of the file, in the transaction under way, and moves the rows of those that are put back
@@ -490,7 +499,7 @@ final class TickFile {
         reconcile(contents, isThere: isThere)
         showDrops { statistics in
             guard let totals else { return }
-            statistics.drops = totals.drops
+            statistics.drops = totals.drops + givenUp
             statistics.gaps = totals.gaps
             statistics.openGaps = totals.openGaps
             statistics.lastGivenUpGap = totals.lastGivenUpGap
@@ -803,14 +812,8 @@ final class TickFile {
             ])
         let dropped = lost.total + carried.drops.total
         carried.areStored()
+        givenUp += dropped
         showDrops { $0.drops += dropped }
         attempt = nil
-    }
-}
-
-extension FilePlaces {
-    /// The files that a connection has just opened.
-    init(_ file: StoreFile) {
-        self.init(file: Entry(file.path), log: Entry(file.path + "-wal"))
     }
 }

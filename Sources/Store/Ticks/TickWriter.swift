@@ -79,7 +79,7 @@ final class TickWriter {
         file.take(&work)
         if let damage = work.damage, damage.generation == board.generation { file.setAside(because: damage.error) }
         work.damage = nil
-        if let ledger = work.notes.ledger { file.agree(with: ledger, asked: Set(work.notes.sentAgain.keys)) }
+        if let ledger = work.notes.ledger { file.agree(with: ledger, asked: work.notes.asked) }
         while true {
             do {
                 if !file.isOpen, try file.reopen() {
@@ -383,6 +383,8 @@ final class TickWriter {
         if !file.isOpen {
             _ = try file.reopen()
             try file.storeCarried()
+            // A disk that takes no writes may still let the file be opened and read.
+            if options.isCollecting { try signLife() }
             recovered()
         }
         lookAtDisk()

@@ -42,6 +42,12 @@ struct SequenceSpans {
         ).compactMap { Cells($0).sequences("first_seq", "last_seq") }
     }
 
+    /// The numbers between those of two rows that follow one another; `nil` if there are none. In a damaged file, the
+    /// rows may have any numbers, in any order.
+    static func hole(after previous: Int64, before next: Int64) -> ClosedRange<Int64>? {
+        next > previous && next - 1 > previous ? previous + 1...next - 1 : nil
+    }
+
     /// Reads all rows of a stream to find the numbers after the deleted ones that no row has, although no drop explains
     /// that.
     static func unexplained(
@@ -52,8 +58,7 @@ struct SequenceSpans {
         let rows = try PreparedStatement(reading: "SELECT seq FROM \(stream.rawValue) ORDER BY seq", on: database)
         try rows.forEach { row in
             let sequence = row.integer(0) ?? previous
-            // Of a damaged file, the numbers may be the greatest that there are.
-            if sequence > previous, sequence - 1 > previous { holes.append(previous + 1...sequence - 1) }
+            if let hole = Self.hole(after: previous, before: sequence) { holes.append(hole) }
             previous = sequence
         }
         if marks.acknowledged > previous { holes.append(previous + 1...marks.acknowledged) }

@@ -236,13 +236,13 @@ extension TicksChecks {
     }
 
     private mutating func findHoles(_ stream: EventStream, from: Int64, through: Int64) throws(StoreError) {
-        var previous = from - 1
+        var previous = from
         var found: [ClosedRange<Int64>] = []
         try handle.rows(
             "SELECT seq FROM \(stream.rawValue) WHERE seq BETWEEN \(from) AND \(through) ORDER BY seq"
         ) { row in
             let sequence = row.integer(0) ?? previous
-            if sequence > previous + 1 { found.append(previous + 1...sequence - 1) }
+            if let hole = SequenceSpans.hole(after: previous, before: sequence) { found.append(hole) }
             previous = sequence
         }
         holes[stream, default: []] += found

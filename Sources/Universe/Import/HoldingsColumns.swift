@@ -12,8 +12,12 @@ struct HoldingsColumns: Equatable {
     var industry: Int?
     /// Holds `Y` for symbols that exchanges use for tests.
     var testIssue: Int?
+    /// Holds `false` for symbols that are no longer traded.
+    var active: Int?
     /// Holds `Y` for cash.
     var moneyMarket: Int?
+    /// The currency in which a holding is traded, which is not the fund's own.
+    var currency: Int?
     /// The titles in lower case, with single blanks between words.
     let titles: [String]
 
@@ -47,8 +51,12 @@ struct HoldingsColumns: Equatable {
         industry = known(["industry", "gics industry", "sub-industry", "gics sub-industry", "sub industry"])
         tapeSymbol = known(["cqs symbol"])
         testIssue = known(["test issue"])
+        active = known(["active", "is active", "is_active"])
         moneyMarket = known(["moneymarketflag", "money market flag"])
-        let others = titles.contains { Self.otherTitles.contains($0) || Self.isOfHoldings($0) }
+        currency = known(["market currency", "local currency", "trading currency", "marktwährung"])
+        let others = titles.contains {
+            Self.otherTitles.contains($0) || Self.isOfHoldings($0) || Self.isOtherSymbol($0)
+        }
         let isKnown = weight != nil || name != nil || assetClass != nil || sector != nil || others
         if let symbol = titles.firstIndex(where: HoldingsColumns.isSymbol) {
             self.symbol = symbol
@@ -78,17 +86,25 @@ struct HoldingsColumns: Equatable {
         guard title.count <= 30, !title.contains(":") else { return false }
         let words = title.split { " _-".contains($0) }
         guard let last = words.last, let first = words.first, words.count <= 3 else { return false }
-        let others: Set<Substring> = ["fund", "etf", "cqs", "nasdaq", "index", "benchmark", "underlying"]
         let isTicker = ["ticker", "tickers", "symbol", "symbols", "stockticker", "emittententicker"].contains(last)
-        return isTicker && !others.contains(first)
+        return isTicker && !owners.contains(first)
     }
+
+    /// Whether a title is that of a fund's or an index's own symbol, or of a symbol of another system.
+    private static func isOtherSymbol(_ title: String) -> Bool {
+        let words = title.split { " _-".contains($0) }
+        return words.count == 2 && owners.contains(words[0]) && ["ticker", "symbol"].contains(words[1])
+    }
+
+    /// What a symbol belongs to that is not a holding's.
+    private static let owners: Set<Substring> = ["fund", "etf", "cqs", "nasdaq", "index", "benchmark", "underlying"]
 
     private static func isWeight(_ title: String) -> Bool {
         let words = title.split { " ()".contains($0) }.filter { $0 != "%" && $0 != "in" }
         let text = words.joined(separator: " ").replacing("%", with: "")
         let named: Set = [
             "weight", "weights", "weighting", "weightings", "portfolio weight", "exposure weight", "fund weight",
-            "gewichtung",
+            "index weight", "component weight", "constituent weight", "gewichtung",
         ]
         return named.contains(text)
             || ["% of fund", "% of net asset", "% net asset", "% of total net asset", "% of portfolio"]

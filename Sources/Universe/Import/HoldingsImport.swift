@@ -101,10 +101,21 @@ public struct HoldingsImport: Sendable, Equatable {
     /// - Throws: ``SymbolListError`` when the bytes are not text, no symbol is found, most rows lack one where it is
     ///   expected, or a strict file has a wrong row or one whose reading is a guess.
     public static func read(_ bytes: [UInt8], strict: Bool = false) throws(SymbolListError) -> [HoldingsImport] {
-        let text = try ListText.separated(bytes)
+        var otherSheets: [String] = []
+        let text = try ListText.separated(bytes, otherSheets: &otherSheets)
         let preamble = HoldingsPreamble(text)
-        if let preamble, preamble.isFund { return try funds(text, preamble, strict: strict) }
-        return [try HoldingsImport(list: text, preamble, strict: strict)]
+        var lists: [HoldingsImport]
+        if let preamble, preamble.isFund {
+            lists = try funds(text, preamble, strict: strict)
+        } else {
+            lists = [try HoldingsImport(list: text, preamble, strict: strict)]
+        }
+        if !otherSheets.isEmpty {
+            lists[0].remarks.append(
+                "only the first list of the workbook is read, not those of the other sheets: "
+                    + "\(DisplayText.list(otherSheets.map(quoted))); save each as a file of its own")
+        }
+        return lists
     }
 
     // MARK: - A list
@@ -115,6 +126,10 @@ public struct HoldingsImport: Sendable, Equatable {
         format = list.entries.contains { $0.weight != nil } ? .weighted : .symbols
         entries = list.entries
         if list.testRows > 0 { remarks.append("\(list.testRows.counted("exchange test symbol")) left out") }
+        if list.inactiveRows > 0 {
+            remarks.append(
+                list.inactiveRows.counted("symbol that is not active", "symbols that are not active") + " left out")
+        }
         judgeWeights()
     }
 
@@ -190,6 +205,14 @@ public struct HoldingsImport: Sendable, Equatable {
 
     private mutating func take(_ ticker: String, _ fields: [[UInt8]], _ line: Int, _ preamble: HoldingsPreamble) {
         let columns = preamble.columns
+        if let currency = HoldingsRow.cell(columns.currency, of: fields), Self.isForeign(currency) {
+            // Abroad, the ticker may be that of another company here: LVMH is MC in Paris.
+            elsewhereRows += 1
+            return problems.add(
+                line, .remarked,
+                "\(quoted(ticker)) is listed abroad (in \(currency)), which a feed of US stocks doesn't have, "
+                    + "and is left out")
+        }
         let symbol: String
         switch SymbolSpelling(reading: ticker) {
         case .refused(let reason): return problems.add(line, .leftOut, reason)
@@ -212,6 +235,11 @@ public struct HoldingsImport: Sendable, Equatable {
             Entry(
                 symbol: symbol, weight: weight, sector: Self.name(in: fields, columns.sector),
                 industry: Self.name(in: fields, columns.industry), line: line))
+    }
+
+    /// Whether a text is the code of a currency in which no share is traded in the United States.
+    private static func isForeign(_ currency: String) -> Bool {
+        currency.count == 3 && currency != "USD" && currency.allSatisfy { ("A"..."Z").contains($0) }
     }
 
     /// A sector or an industry; `nil` when the row has none.

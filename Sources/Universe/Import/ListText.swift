@@ -9,11 +9,12 @@ enum ListText {
 
     /// Returns a file's bytes as separated text: UTF-16 decoded, a workbook's rows, or an array's entries.
     ///
+    /// - Parameter otherSheets: receives the names of a workbook's other lists, which are not read.
     /// - Throws: ``SymbolListError`` when the bytes are not text, are too many, or are a workbook that can't be read.
-    static func separated(_ bytes: [UInt8]) throws(SymbolListError) -> [UInt8] {
+    static func separated(_ bytes: [UInt8], otherSheets: inout [String]) throws(SymbolListError) -> [UInt8] {
         if Workbook.isWorkbook(bytes) {
             do {
-                return try Workbook.holdings(of: bytes)
+                return try Workbook.holdings(of: bytes, others: &otherSheets)
             } catch {
                 throw SymbolListError("the workbook can't be read: \(error.text)")
             }
@@ -36,7 +37,28 @@ enum ListText {
         guard !text.contains(where: { $0 < 0x20 && !(0x09...0x0D).contains($0) && $0 != 0x1A }) else {
             throw SymbolListError("the file is not UTF-8 text: save it as CSV in UTF-8")
         }
-        return array(text) ?? text
+        if let list = array(text) { return list }
+        if let line = tooLongLine(in: text) {
+            throw SymbolListError(
+                "line \(line) is longer than \(maximumLineBytes >> 10) KiB, so it is no row of a list: check that the "
+                    + "file is the right one")
+        }
+        return text
+    }
+
+    /// The longest line that is read, which is room for all symbols that there are. A row is looked at again and again
+    /// to find out what it is.
+    private static let maximumLineBytes = 256 << 10
+
+    /// The number, from 1, of the first line that is too long.
+    private static func tooLongLine(in text: [UInt8]) -> Int? {
+        var (line, start) = (1, 0)
+        for (place, byte) in text.enumerated() where byte == 0x0A || byte == 0x0D {
+            if place - start > maximumLineBytes { return line }
+            if byte == 0x0A || place + 1 == text.count || text[place + 1] != 0x0A { line += 1 }
+            start = place + 1
+        }
+        return text.count - start > maximumLineBytes ? line : nil
     }
 
     /// The bytes of a byte order mark, and the white space that may precede a text.

@@ -14,6 +14,8 @@ struct SymbolListImport {
     private(set) var problems: [HoldingsImport.Problem] = []
     /// The number of rows that were left out because exchanges use their symbols for tests.
     private(set) var testRows = 0
+    /// The number of rows that were left out because the list says that their symbols are not active.
+    private(set) var inactiveRows = 0
     /// The line that first named each symbol.
     private var firstLines: [Symbol: Int] = [:]
 
@@ -39,11 +41,15 @@ struct SymbolListImport {
         let columns = preamble.columns
         let rows = SeparatedRows(text, separator: preamble.separator)
         var lastLine = 0
+        // An active weight may be 0 too, but not all of them are 0 or 1.
+        var saysActive = true
         for (line, row) in rows {
-            if case .fields(let fields) = row, let symbol = HoldingsRow.cell(columns.symbol, of: fields),
-                Self.canBeSymbol(symbol)
+            guard case .fields(let fields) = row else { continue }
+            if let symbol = HoldingsRow.cell(columns.symbol, of: fields), Self.canBeSymbol(symbol) { lastLine = line }
+            if let active = HoldingsRow.cell(columns.active, of: fields), case .value(let value) = WeightText(active),
+                value != 0, value != 1
             {
-                lastLine = line
+                saysActive = false
             }
         }
         for (line, row) in rows {
@@ -56,6 +62,12 @@ struct SymbolListImport {
             if HoldingsRow.isTrailer(fields) { continue }
             if field(columns.testIssue)?.uppercased() == "Y" {
                 testRows += 1
+                continue
+            }
+            if saysActive, let active = field(columns.active)?.lowercased(),
+                ["false", "no", "n", "0"].contains(active)
+            {
+                inactiveRows += 1
                 continue
             }
             let written = field(columns.tapeSymbol).flatMap { $0.isEmpty ? nil : $0 } ?? field(columns.symbol) ?? ""

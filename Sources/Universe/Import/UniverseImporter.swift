@@ -207,9 +207,18 @@ private struct ImportPlan {
         on list: HoldingsImport, of file: UniverseImporter.File
     ) throws(StoreError) -> UniverseImporter.Report {
         let guess = GroupGuess(file: file.name, list)
-        let group = UniverseGroup.Definition(
+        var group = UniverseGroup.Definition(
             name: options.name ?? guess.name, type: options.type ?? guess.type,
             description: options.description ?? guess.description, environment: options.environment)
+        // An accented letter may be one character or two, as in file names of macOS. The names are equal, but not their
+        // bytes, by which the mirror tells groups apart.
+        if !group.name.utf8.allSatisfy({ $0 < 0x80 }),
+            let stored = try snapshot.headings().first(where: {
+                $0.name == group.name && $0.type == group.type && $0.environment == group.environment
+            })
+        {
+            group.name = stored.name
+        }
         var report = UniverseImporter.Report(
             file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
             problems: list.problems, remarks: list.remarks)
@@ -220,6 +229,10 @@ private struct ImportPlan {
             report.remarks.append(
                 list.elsewhereRows.counted("holding that is not a US stock", "holdings that are not US stocks")
                     + " left out")
+        }
+        guard UniverseKey(group.name) != nil else {
+            report.outcome = .failed("the file's name gives no name for a group: give one with --name")
+            return report
         }
         if let other = taken[group.identity] {
             report.outcome = .failed(
@@ -312,7 +325,7 @@ private struct GroupGuess {
             while stem.last == " " { stem.removeLast() }
         }
         // A universe key can't mean a name with a comma.
-        stem = stem.split { $0 == "," || $0.isWhitespace }.joined(separator: " ")
+        stem = SymbolSpelling.visible(stem).split { $0 == "," || $0.isWhitespace }.joined(separator: " ")
         let fund = list.fund ?? Self.fund(in: stem)
         let isFund = list.format.isFund || (list.format == .weighted && fund != nil)
         name = isFund ? fund ?? stem : stem

@@ -28,6 +28,11 @@ public struct Resolution: Sendable, Equatable {
     public var parts: [Part]
     /// The parts that name no group.
     public var unknown: [Unknown] = []
+    /// The parts whose groups have no symbol that the feed could send.
+    public var emptyParts: [String] {
+        var seen = Set(parts.filter { $0.count > 0 }.map(\.part))
+        return parts.map(\.part).filter { seen.insert($0).inserted }
+    }
     /// What the user should be told, each fit for a log line.
     public var warnings: [String] = []
     /// The one of the warnings that names members that the feed has no symbol for; `nil` if there are none.

@@ -124,6 +124,7 @@ extension UpstreamError: CustomStringConvertible {
         case .connectionLost: line(Self.checkServer)
         case .deadline where sqlState == Self.transactionTimeout: line("raise the server's transaction_timeout")
         case .deadline: line(Self.whySilent)
+        case .busy where sqlState == Self.lockTimeout: line("run it again; \(Self.whoHoldsLock)")
         case .busy, .file: line("run it again")
         case .limit: line("raise that limit")
         case .tooSlow: line("raise SYNC_STATEMENT_TIMEOUT")
@@ -148,7 +149,7 @@ extension UpstreamError: CustomStringConvertible {
             "EdgeTick will retry in smaller batches; raise the server's transaction_timeout if this persists"
         case .deadline: "EdgeTick closed the connection and will reconnect; \(Self.whySilent)"
         case .busy where sqlState == Self.lockTimeout:
-            "EdgeTick will retry with the same rows; pg_stat_activity and pg_locks show who holds the lock"
+            "EdgeTick will retry with the same rows; \(Self.whoHoldsLock)"
         case .busy, .file: "EdgeTick will retry with the same rows"
         case .limit: "EdgeTick will retry in smaller batches; raise that limit if this persists"
         case .tooSlow: "EdgeTick will retry in smaller batches; raise SYNC_STATEMENT_TIMEOUT if this persists"
@@ -179,6 +180,7 @@ extension UpstreamError: CustomStringConvertible {
         }
     }
 
+    private static let whoHoldsLock = "pg_stat_activity and pg_locks show who holds the lock"
     private static let checkServer = "check that the server is up and reachable"
     private static let whySilent = "is the server overloaded, a synchronous standby down or the network cut?"
 
@@ -192,6 +194,9 @@ extension UpstreamError: CustomStringConvertible {
         switch sqlState {
         case nil where object == Ledger.object: "run `edgetick migrate`"
         case nil where object == nil: "nothing was changed"
+        // No GRANT makes an owner.
+        case Self.insufficientPrivilege where text.contains("must be owner"):
+            "run this as the owner, or let the owner run the statements that --print prints"
         case Self.insufficientPrivilege: "grant that right to the user in \(role.setting)"
         case Self.undefinedTable, "3F000": "run `edgetick migrate`, or check the search_path"
         default: "compare the table with `edgetick migrate --print`"

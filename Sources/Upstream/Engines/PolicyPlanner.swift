@@ -49,13 +49,24 @@ struct PolicyPlanner {
                     + "columnstore, retention policies and continuous aggregates")
         }
         guard !facts.hypertables.isEmpty else {
-            throw refusal(.schema, "there is no hypertable yet: run `edgetick migrate` first, which makes the tables")
+            guard !facts.conversions.isEmpty else {
+                throw refusal(
+                    .schema, "there is no hypertable yet: run `edgetick migrate` first, which makes the tables")
+            }
+            let statements = facts.conversions.sorted { $0.key < $1.key }.map { $0.value + ";" }.joined(separator: " ")
+            throw refusal(
+                .schema,
+                "there is no hypertable: the tables are plain tables, made before the extension; as their owner, run "
+                    + "these statements, during which nobody can use the tables: \(statements)")
         }
         try check(wishes, facts)
         var plan = StatementPlan()
         let tables = TableShape.targets.map(\.name).filter { facts.hypertables[$0] != nil }
         for name in tables where !isMeant(name, wishes) {
             plan.notes.append("\(name): another program's table, left alone; --table \(name) includes it")
+        }
+        for (name, sql) in facts.conversions.sorted(by: { $0.key < $1.key }) where isMeant(name, wishes) {
+            plan.notes.append("\(name): a plain table, left alone; to make a hypertable of it: \(sql)")
         }
         for name in tables where isMeant(name, wishes) { addPolicies(of: name, wishes, facts, to: &plan) }
         if facts.hypertables[TableShape.minuteBars.name] != nil, isMeant(TableShape.minuteBars.name, wishes) {
@@ -71,7 +82,8 @@ struct PolicyPlanner {
     private func check(_ wishes: PolicyWishes, _ facts: TimescaleFacts) throws(UpstreamError) {
         for name in wishes.tables.union(wishes.retention.keys).sorted() where facts.hypertables[name] == nil {
             let known = facts.hypertables.keys.sorted().joined(separator: ", ")
-            throw refusal(.data, "\(name) is not a hypertable here; the hypertables are: \(known)")
+            let remedy = facts.conversions[name].map { "; to make a hypertable of it: \($0)" } ?? ""
+            throw refusal(.data, "\(name) is not a hypertable here; the hypertables are: \(known)\(remedy)")
         }
         for (name, days) in wishes.retention where days < Self.shortestRetention {
             throw refusal(

@@ -21,11 +21,13 @@ struct TimescaleFacts: Sendable, Equatable {
     /// Whether this version uses the name columnstore; older ones say compression.
     var saysColumnstore = true
     var hypertables: [String: Hypertable] = [:]
+    /// The statements that make hypertables of plain tables of events, by name: tables that are older than the extension.
+    var conversions: [String: String] = [:]
     /// The continuous aggregates over the minute bars, by name.
     var aggregates: [String: Aggregate] = [:]
     /// Jobs of these tables whose last run failed.
     var failingJobs: [String] = []
-    /// The message of the latest failure; `nil` if the server doesn't provide it.
+    /// The message of the first one's latest failure; `nil` if the server doesn't provide it.
     var jobError: String?
 }
 
@@ -57,11 +59,16 @@ extension TimescaleFacts {
             guard let name = names[Array(row[0...1])] else { continue }
             hypertables[name] = Hypertable(isColumnstore: row[2] == "t")
         }
+        for name in TableShape.events.map(\.name) where hypertables[name] == nil {
+            guard let table = catalog.tables[name], table.kind == "r" else { continue }
+            conversions[name] = conversion(of: table, name)
+        }
         let bars = catalog.tables[TableShape.minuteBars.name]
         for row in results[2].rows where row[2] == bars?.schema && row[3] == bars?.name {
             guard row[0] == bars?.schema, let name = row[1] else { continue }
             aggregates[name] = Aggregate(isRealTime: row[4] == "f")
         }
+        var failing: Int?
         for row in results[3].rows {
             let table = names[Array(row[0...1])]
             let view = row[0] == bars?.schema ? row[1].flatMap { aggregates[$0] == nil ? nil : $0 } : nil
@@ -73,16 +80,33 @@ extension TimescaleFacts {
                 aggregates[subject]?.isRefreshed = true
                 aggregates[subject]?.refreshedFrom = row[5]
             }
-            if row[6] == "Failed" { failingJobs.append("job \(row[7] ?? "") of \(subject)") }
+            guard row[6] == "Failed" else { continue }
+            failingJobs.append("job \(row[7] ?? "") of \(subject)")
+            failing = failing ?? row.number(7)
         }
-        if !failingJobs.isEmpty {
-            let sql = "SELECT err_message FROM timescaledb_information.job_errors ORDER BY finish_time DESC LIMIT 1"
+        if let failing {
+            let sql = """
+                SELECT err_message FROM timescaledb_information.job_errors WHERE job_id = \(failing)
+                ORDER BY finish_time DESC LIMIT 1
+                """
             jobError = (try? connection.ask(sql, "ask TimescaleDB for its jobs' errors"))?.value
         }
     }
 
     /// The qualified name of one of the extension's functions, for SQL.
     func function(_ name: String) -> String { "\(SQLText.name(schema)).\(name)" }
+
+    /// The statement that makes a hypertable as `migrate` does, with the rows that are there. Nobody can use the table
+    /// meanwhile.
+    private func conversion(of table: TableDescription, _ name: String) -> String {
+        let isBars = TableShape.holdsBars(name)
+        let time = table.column(isBars ? "timestamp" : "time")?.ownName ?? "time"
+        let chunk = [TableShape.minuteBars.name, TableShape.imbalances.name].contains(name) ? "7 days" : "1 day"
+        let others = isBars ? "" : "create_default_indexes => false, "
+        return
+            "SELECT \(function("create_hypertable"))(\(SQLText.literal(table.namedBySQL)), \(SQLText.literal(time)), "
+            + "chunk_time_interval => INTERVAL '\(chunk)', \(others)migrate_data => true)"
+    }
 
     /// The remarks that `doctor` prints.
     var remarks: [EngineRemark] {
@@ -95,6 +119,10 @@ extension TimescaleFacts {
             let columnstore = table.columnstoreAfter.map { "columnstore after \($0)" } ?? "no columnstore"
             let retention = table.retention.map { "deleted after \($0)" } ?? "kept forever"
             lines.append(.note("\(name): hypertable, \(columnstore), \(retention)"))
+        }
+        for (name, sql) in conversions.sorted(by: { $0.key < $1.key }) {
+            let plain = "\(name): a plain table, without chunks, columnstore and retention"
+            lines.append(.note("\(plain); to make a hypertable of it: \(sql)"))
         }
         for (name, aggregate) in aggregates.sorted(by: { $0.key < $1.key }) {
             let refresh =

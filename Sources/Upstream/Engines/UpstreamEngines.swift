@@ -35,12 +35,18 @@ public enum UpstreamEngines {
         }
     }
 
+    /// The limit for a wait for the lock of a table.
+    private static let longestWait: Duration = .seconds(30)
+
     /// Runs a plan's statements, in one transaction.
     ///
     /// - Throws: ``UpstreamError``; nothing is changed in that case.
     public static func run(_ plan: StatementPlan, _ configuration: UpstreamConfiguration) async throws(UpstreamError) {
         try await PostgresVisit().run(configuration) { connection throws(UpstreamError) in
             try connection.begin("", "begin")
+            // Uploads and readers queue behind a lock request that waits, so the wait is limited, unlike the work.
+            let patience = min(configuration.statementTimeout / 2, Self.longestWait).settingMilliseconds
+            try connection.run("SET LOCAL lock_timeout = \(patience)", "begin")
             for step in plan.steps {
                 for sql in step.sql { try connection.run(sql, step.title) }
             }

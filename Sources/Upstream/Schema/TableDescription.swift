@@ -48,6 +48,8 @@ struct TableDescription: Sendable, Equatable {
         var closedSequence: String?
         /// What the column has, as SQL, in rows that are older than it; `nil` if that is nothing or not a constant.
         var initial: String?
+        /// Whether it is NOT NULL, with or without a default.
+        var refusesNull = false
     }
 
     struct Key: Sendable, Hashable {
@@ -66,7 +68,7 @@ struct TableDescription: Sendable, Equatable {
     /// Whether row-level security applies to the user.
     var hasRowSecurity = false
     var canDelete = true
-    /// The leading columns of indexes: rows can be found by these without reading the whole table.
+    /// The leading columns of indexes: single rows can be found by these. An index of block ranges (BRIN) doesn't count.
     var indexed: Set<String> = []
     /// Whether a crash of the server empties it.
     var isUnlogged = false
@@ -104,6 +106,18 @@ struct TableDescription: Sendable, Equatable {
             return column(name)?.typeName == "timestamp" ? "(\(moment) AT TIME ZONE 'UTC')" : moment
         }
         return "\(quoted(name)) >= \(moment(span.lowerBound)) AND \(quoted(name)) < \(moment(span.upperBound))"
+    }
+
+    /// The condition, which begins with the column, that a moment is at most a second off these. Only with constants does
+    /// the planner leave out chunks and partitions of other times: otherwise each of them costs a plan and a lock. `nil` if
+    /// a constant can't be that far from the present.
+    func nearSQL(_ name: String, _ times: ClosedRange<Int64>) -> String? {
+        let known: Range<Int64> = 0..<253_402_300_800_000
+        guard known.contains(times.lowerBound), known.contains(times.upperBound) else { return nil }
+        // A column with fewer decimals rounds.
+        let zone = column(name)?.typeName == "timestamp" ? " AT TIME ZONE 'UTC'" : ""
+        return "\(quoted(name)) BETWEEN (\(SQLText.moment(times.lowerBound - 1000))\(zone))"
+            + " AND (\(SQLText.moment(times.upperBound + 1000))\(zone))"
     }
 
     /// The condition that a bar's window starts within such a span.
@@ -255,7 +269,8 @@ extension PostgresConnection {
                         AND CASE s.relkind WHEN 'S' THEN NOT has_sequence_privilege(s.oid, 'USAGE, UPDATE') END),
                    coalesce(format_type(b.oid, t.typtypmod), format_type(a.atttypid, a.atttypmod)),
                    CASE WHEN a.atthasmissing THEN quote_literal((a.attmissingval::text::text[])[1])
-                        ELSE substring(pg_get_expr(d.adbin, d.adrelid) FROM '^[^(]*$') END
+                        ELSE substring(pg_get_expr(d.adbin, d.adrelid) FROM '^[^(]*$') END,
+                   a.attnotnull
             FROM \(found)
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
@@ -271,6 +286,7 @@ extension PostgresConnection {
             SELECT DISTINCT w.name, a.attname
             FROM \(found)
             JOIN pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+            JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname <> 'brin'
             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0];
             SELECT w.name, n.nspname, has_schema_privilege(n.oid, 'USAGE'),
                    current_schema() IS NULL OR starts_with(p.reset_val, p.boot_val)
@@ -315,6 +331,7 @@ extension TableDescription.Column {
         closedSequence = row[9].isEmpty ? nil : row[9]
         baseTypeText = row[10]
         initial = row[11].isEmpty ? nil : row[11]
+        refusesNull = row[12] == "t"
     }
 }
 

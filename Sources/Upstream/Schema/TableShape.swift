@@ -9,6 +9,8 @@ struct TableShape: Sendable {
         let roles: MarketData.Column.Target.Role
         /// Whether the value comes from the feed, so that it is the same whichever collector sends the row.
         var isOfFeed = false
+        /// Whether an event may have no value for it.
+        var mayBeAbsent = false
 
         var isRequired: Bool { roles.contains(.required) }
     }
@@ -194,7 +196,7 @@ struct TableShape: Sendable {
     /// that can be found only by reading the whole table, rows that nobody deletes.
     func warnings(in catalog: Catalog) -> [String] {
         guard let table = catalog.tables[name], table.isTable else { return [] }
-        var warnings = rounded(in: table)
+        var warnings = rounded(in: table) + refusingNulls(in: table)
         let isOfUpload = holdsBars || holdsTicks || name == Self.ledger.name
         if isOfUpload, table.isUnlogged {
             warnings.append(
@@ -222,6 +224,22 @@ struct TableShape: Sendable {
 
     /// Whether indexes that begin with these columns find an event.
     static func isFound(by indexed: Set<String>) -> Bool { !indexed.isDisjoint(with: ["symbol", "time", "timestamp"]) }
+
+    /// Columns that refuse a row to which the feed gives no value, one line each.
+    private func refusingNulls(in table: TableDescription) -> [String] {
+        columns.compactMap { column in
+            guard column.mayBeAbsent, let existing = table.column(column.name), existing.refusesNull,
+                formSent(column.name, to: table) != nil
+            else { return nil }
+            // What belongs to a primary key can't allow NULL.
+            let isOfKey = table.keys.contains { $0.columns.contains(column.name) }
+            let remedy =
+                isOfKey
+                ? ""
+                : " (ALTER TABLE \(table.namedBySQL) ALTER COLUMN \(SQLText.name(existing.ownName)) DROP NOT NULL)"
+            return "column \(column.name) is NOT NULL, so rows to which the feed gives no value are refused\(remedy)"
+        }
+    }
 
     /// Columns that store a value less exactly than the feed sends it: decimals of a price, of a tick's time or size;
     /// one line each.
@@ -265,7 +283,7 @@ extension TableShape {
                 column.targets.map {
                     Column(
                         name: $0.name, content: ColumnContent($0.content), roles: $0.roles,
-                        isOfFeed: !column.fields.isEmpty)
+                        isOfFeed: !column.fields.isEmpty, mayBeAbsent: !column.isRequired)
                 }
             } + [Column(name: "collector", content: .text, roles: [])]
         key = columns.filter { $0.roles.contains(.key) }.map(\.name)
@@ -355,15 +373,13 @@ extension TableShape {
 
     /// The tables in a database that holds these streams; the groups are in the main one.
     static func all(in configuration: UpstreamConfiguration) -> [TableShape] {
-        let streams = configuration.streams
-        let ticks = streams.filter { $0 != .bars }.map { TableShape.table(of: $0.kinds[0]) }
-        let bars = streams.contains(.bars) ? [minuteBars, secondBars] : []
+        let events = configuration.streams.flatMap(\.kinds).map(table(of:))
         let others = configuration.role == .main ? [groups, memberships, cacheEntries, fleet] : []
-        return bars + ticks + others + [stretches, ledger]
+        return events + others + [stretches, ledger]
     }
 
     /// The tables of events.
-    static let events = [minuteBars, secondBars, trades, quotes, luld, imbalances, fairValues]
+    static let events = EventKind.allCases.map(table(of:))
     static let targets = events + [ledger]
 
     /// The columns by which a table of this name is known: those without which it can't be used, but for what a later

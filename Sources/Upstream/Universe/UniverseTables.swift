@@ -137,7 +137,7 @@ enum TypeMark {
     }
 
     private static func find(_ metadata: String) -> (range: Range<String.Index>, type: String)? {
-        guard let name = metadata.ranges(of: "\"\(key)\"").first else { return nil }
+        guard let name = metadata.firstRange(of: "\"\(key)\"") else { return nil }
         let rest = metadata[name.upperBound...].drop { $0.isWhitespace || $0 == ":" }
         guard rest.first == "\"" else { return nil }
         let value = rest.dropFirst().prefix { $0 != "\"" }

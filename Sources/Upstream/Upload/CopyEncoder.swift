@@ -9,6 +9,13 @@ struct PlannedColumn<Field: RowField>: Sendable {
     let name: String
     /// The column's type in the binary format; `nil` when only text can fill it.
     let binary: BinaryType?
+
+    /// A row's value as an SQL constant, in the text of COPY.
+    func literal(_ row: Buffered<Field.Event>, _ context: RowContext) -> String {
+        var copy = CopyText()
+        field.write(row, as: form, in: context, to: &copy)
+        return CopyText.literal(copy.bytes)
+    }
 }
 
 /// Encodes selected rows of a batch for COPY, in chunks of about ``CopyPiece/size`` bytes.

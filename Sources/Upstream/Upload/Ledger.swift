@@ -82,8 +82,8 @@ struct Ledger: Sendable {
     /// milliseconds since the Unix epoch.
     func uploadsSQL(of streams: [EventStream], under ids: [String], since moment: Int64) -> String {
         """
-        SELECT stream, buffer_id, collector, last_sequence, rows, \(SQLText.milliseconds(of: "updated_at"))
-        FROM \(table.sqlName) WHERE last_sequence > 0
+        SELECT stream, buffer_id, collector, last_sequence, rows, successor, \(SQLText.milliseconds(of: "updated_at"))
+        FROM \(table.sqlName) WHERE (last_sequence > 0 OR successor IS NOT NULL)
         AND stream IN (\(SQLText.list(streams.map(\.rawValue))))
         AND (updated_at >= \(SQLText.moment(moment)) OR buffer_id IN (\(SQLText.list(ids))))
         """

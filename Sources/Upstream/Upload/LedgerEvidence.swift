@@ -18,6 +18,8 @@ struct LedgerEvidence {
         case rowsLost(after: Int64)
     }
 
+    /// The number of waiting rows that are looked up at once rather than with their batches.
+    private static let mostLookedUp: Int64 = 100_000
     /// The number of consecutive pages of a thousand bars, all present, that ends the search for missing ones.
     private static let wholeParts = 100
 
@@ -148,6 +150,21 @@ struct LedgerEvidence {
             if part.isCut { break }
         }
         return end
+    }
+
+    /// Whether waiting rows may be upstream although rows before them are gone: a copy of the file may have sent them, and
+    /// the database lost others before or after that.
+    nonisolated(nonsending) func mayHaveBeenSent(after start: Int64) async throws(UpstreamError) -> Bool {
+        let last = view.marks.last
+        guard mayDouble, start < last, catalog.allowsReading(stream) else { return false }
+        guard last - start <= Self.mostLookedUp else { return true }
+        var position = start
+        while position < last {
+            let part = try await lookUpPart(after: position, through: last, limit: 1000)
+            guard !part.isCut, !part.found.contains(where: \.isOurs) else { return true }
+            position = part.through
+        }
+        return false
     }
 
     /// The error for another copy that has taken over, with its collector's name.

@@ -11,6 +11,8 @@ struct LedgerUpload: Equatable, Sendable {
     var sequence: Int64
     /// How many rows went up; 0 if a file only found out how far the uploads of an earlier identifier had got.
     var rows: Int64
+    /// The identifier that took over; `nil` if none did.
+    var successor: String?
     /// When the row was last changed, in milliseconds since the Unix epoch, by the server's clock.
     var time: Int64
 }
@@ -18,17 +20,19 @@ struct LedgerUpload: Equatable, Sendable {
 extension LedgerUpload {
     /// Reads a row of ``Ledger/uploadsSQL(of:under:since:)``.
     init?(_ row: [String?]) {
-        guard row.count == 6, let stream = row[0].flatMap({ EventStream(rawValue: $0) }), let id = row[1],
-            let sequence: Int64 = row.number(3), let rows: Int64 = row.number(4), let time: Int64 = row.number(5)
+        guard row.count == 7, let stream = row[0].flatMap({ EventStream(rawValue: $0) }), let id = row[1],
+            let sequence: Int64 = row.number(3), let rows: Int64 = row.number(4), let time: Int64 = row.number(6)
         else { return nil }
-        self.init(stream: stream, id: id, collector: row[2] ?? "", sequence: sequence, rows: rows, time: time)
+        self.init(
+            stream: stream, id: id, collector: row[2] ?? "", sequence: sequence, rows: rows, successor: row[5],
+            time: time)
     }
 }
 
 extension UploadLine {
-    /// Whether rows of a stream that the file never had were uploaded at a moment or later. Then the file is a backup or
-    /// a copy: under an identifier that it had, more went up than it gave out; or another file uploaded under its
-    /// collector's name.
+    /// Whether rows of a stream that the file never had were uploaded at a moment or later, or will be. Then the file is a
+    /// backup or a copy: under an identifier that it had, more went up than it gave out, or another file took over; or
+    /// another file uploaded under its collector's name.
     ///
     /// - Parameters:
     ///   - uploads: what the ledger has of all files.
@@ -51,30 +55,50 @@ extension UploadLine {
         ends[id] = last
         return uploads.contains { upload in
             guard upload.time >= moment else { return false }
-            if let end = ends[upload.id] { return upload.sequence > end }
+            if let end = ends[upload.id] {
+                return upload.sequence > end || upload.successor.map { !contains($0) } ?? false
+            }
             return upload.rows > 0 && names.contains(upload.collector)
         }
+    }
+
+    /// Whether a stream has rows that wait under an earlier identifier and that this file has not taken over yet. Another
+    /// copy may still do so. If one has taken over some of them, this file can't take over the rest.
+    func mustClaim(_ uploads: [LedgerUpload], of stream: EventStream, behind marks: UploadMarks) -> Bool {
+        let left = Set(remainder(of: stream, behind: marks).map(\.id))
+        let successors = uploads.filter { $0.stream == stream && left.contains($0.id) }.compactMap(\.successor)
+        return successors.count < left.count && successors.allSatisfy(contains)
     }
 }
 
 extension Uploader {
-    /// The streams of which rows that a file never had were uploaded at a moment or later: by the file of which it is a
-    /// backup, or by another one under the name of this collector. The ledger shows this also after the file has settled
-    /// with it, because the positions of earlier identifiers stay.
+    /// Those of some streams of which rows that a file never had were uploaded at a moment or later, or will be: by the
+    /// file of which it is a backup, by another copy, or by another file under the name of this collector. The ledger
+    /// shows this also after the file has settled with it, because the rows of earlier identifiers stay.
     ///
     /// - Parameter moment: in milliseconds since the Unix epoch.
+    /// - Throws: any ``UpstreamError/Reason``; `busy` while the file has not taken over the rows that wait, so that
+    ///   another copy may still do so.
     public func streamsUploadedElsewhere(
-        than file: some UploadFile, since moment: Int64
+        than file: some UploadFile, of streams: Set<EventStream>, since moment: Int64
     ) async throws(UpstreamError) -> Set<EventStream> {
         // The file may forget identifiers while the ledger is read, and be given rows.
         let line = file.line
+        let streams = configuration.streams.filter(streams.contains)
+        let marks = streams.map { file.marks(of: $0) }
         let uploads = try await uploads(of: line, since: moment)
-        return Set(
-            configuration.streams.filter { stream in
-                line.isBehind(
-                    uploads, of: stream, through: file.marks(of: stream).last, as: configuration.collector,
-                    since: moment)
-            })
+        var elsewhere: Set<EventStream> = []
+        for (stream, marks) in zip(streams, marks) {
+            if line.isBehind(uploads, of: stream, through: marks.last, as: configuration.collector, since: moment) {
+                elsewhere.insert(stream)
+            } else if line.mustClaim(uploads, of: stream, behind: marks) {
+                throw UpstreamError(
+                    .busy, "read the ledger",
+                    "\(stream.rawValue) wait from before the file was opened, and their upload "
+                        + "has not begun", object: Ledger.object)
+            }
+        }
+        return elsewhere
     }
 
     /// What the ledger has of a file, whenever it was uploaded, and what of others since a moment: rows of files that are

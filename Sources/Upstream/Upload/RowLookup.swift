@@ -81,7 +81,7 @@ struct RowLookup<Field: RowField> {
     func copies(
         _ rows: [Buffered<Field.Event>], _ context: RowContext, over connection: PostgresConnection
     ) throws(UpstreamError) -> [RowCopies] {
-        let values = rows.map { row in columns.map { literal($0, row, context) } }
+        let values = rows.map { row in columns.map { $0.literal(row, context) } }
         let fields = values.map { $0.joined(separator: ", ") }
         // A row without a value in a younger column looks like any that differs only there.
         let compared = columns.indices.filter { !younger.contains($0) }
@@ -90,14 +90,16 @@ struct RowLookup<Field: RowField> {
         var found = zip(rows, keys).map {
             RowCopies(sequence: $0.sequence, alike: alike[$1] ?? 1, isCertain: isCertain)
         }
-        for part in fields.indices.parts(of: 1000) { try count(fields, part, &found, over: connection) }
+        let spans = rows.map { min($0.event.time, $0.event.end)...max($0.event.time, $0.event.end) }
+        for part in fields.indices.parts(of: 1000) { try count(fields, spans, part, &found, over: connection) }
         return found
     }
 
     /// Counts some of the rows. The server refuses to look for a value that its column can't hold; then the rows are
     /// halved, and a row that is refused on its own is not there.
     private func count(
-        _ fields: [String], _ part: Range<Int>, _ found: inout [RowCopies], over connection: PostgresConnection
+        _ fields: [String], _ spans: [ClosedRange<Int64>], _ part: Range<Int>, _ found: inout [RowCopies],
+        over connection: PostgresConnection
     ) throws(UpstreamError) {
         let operation = "look rows up in \(table.displayName)"
         let isInTransaction = connection.isInTransaction
@@ -105,7 +107,7 @@ struct RowLookup<Field: RowField> {
         // By itself: if the server can't read a constant, it runs no statement of the exchange.
         if isInTransaction { try connection.run("SAVEPOINT edgetick", operation) }
         do throws(UpstreamError) {
-            let results = try connection.ask(sql(fields, part) + after, operation)
+            let results = try connection.ask(sql(fields, spans, part) + after, operation)
             for row in results.lazy.flatMap(\.rows) {
                 guard row.count == 2, let place: Int = row.number(0), let count: Int = row.number(1),
                     found.indices.contains(place)
@@ -123,15 +125,15 @@ struct RowLookup<Field: RowField> {
             if isInTransaction { try connection.run("ROLLBACK TO SAVEPOINT edgetick\(after)", operation) }
             guard part.count > 1 else { return }
             let middle = part.lowerBound + part.count / 2
-            try count(fields, part.lowerBound..<middle, &found, over: connection)
-            try count(fields, middle..<part.upperBound, &found, over: connection)
+            try count(fields, spans, part.lowerBound..<middle, &found, over: connection)
+            try count(fields, spans, middle..<part.upperBound, &found, over: connection)
         }
     }
 
-    private func sql(_ fields: [String], _ part: Range<Int>) -> String {
+    private func sql(_ fields: [String], _ spans: [ClosedRange<Int64>], _ part: Range<Int>) -> String {
         let values = part.map { "(\($0), \(fields[$0]))" }
         let names = columns.indices.map { "c\($0)" }.joined(separator: ", ")
-        let conditions = columns.indices.map { index in
+        var conditions = columns.indices.map { index in
             let name = columns[index].name
             // Symbol and time come first; = lets the server use their index.
             let sign = columns[index].roles.contains(.required) && index < 2 ? "=" : "IS NOT DISTINCT FROM"
@@ -142,6 +144,12 @@ struct RowLookup<Field: RowField> {
             let initial = found?.initial.map { " OR t.\(name)\(text) = (\($0))::\(types[index])\(text)" } ?? ""
             return "(\(condition) OR t.\(name) IS NULL\(initial))"
         }
+        if let time = columns.first(where: { ["time", "timestamp"].contains($0.field.rawValue) })?.field.rawValue,
+            let first = spans[part].lazy.map(\.lowerBound).min(), let last = spans[part].lazy.map(\.upperBound).max(),
+            let near = table.nearSQL(time, first...last)
+        {
+            conditions.append("t.\(near)")
+        }
         let condition = conditions.joined(separator: " AND ")
         let asked = "(VALUES \(values.joined(separator: ", "))) AS v(place, \(names))"
         if joins {
@@ -149,19 +157,6 @@ struct RowLookup<Field: RowField> {
         }
         // Row by row, so that the index is used whatever the planner assumes about the table's size.
         return "SELECT v.place, (SELECT count(*) FROM \(table.sqlName) t WHERE \(condition)) FROM \(asked)"
-    }
-
-    /// A value as a constant, in the text of COPY, whose escapes are also those of an escape string.
-    private func literal(
-        _ column: PlannedColumn<Field>, _ row: Buffered<Field.Event>, _ context: RowContext
-    ) -> String {
-        var copy = CopyText()
-        column.field.write(row, as: column.form, in: context, to: &copy)
-        let text = String(decoding: copy.bytes, as: UTF8.self)
-        guard text != "\\N" else { return "NULL" }
-        let escaped = text.escaping("'", with: "'")
-        // A NUL would end the whole statement. The server refuses its escape, as it refuses a NUL in COPY.
-        return "E'" + (copy.bytes.contains(0) ? escaped.replacing("\0", with: "\\000") : escaped) + "'"
     }
 }
 

@@ -67,7 +67,9 @@ struct Settlement {
             switch try await evidence.proof() {
             case .sound: break
             case .ledgerLost: needsPlacing = true
-            case .rowsLost(let through): return try await takeBack(to: through, over: connection)
+            case .rowsLost(let through):
+                let isUncertain = try await evidence.mayHaveBeenSent(after: acknowledged)
+                return try await takeBack(to: through, over: connection, isUncertain: isUncertain)
             }
             if view.rows[view.line.id]?.isUsed != true {
                 (acknowledged, claimed) = try await evidence.remainder()
@@ -84,12 +86,15 @@ struct Settlement {
         return true
     }
 
+    /// - Parameter isUncertain: whether some of the rows that wait then may be upstream.
     /// - Returns: `false`, because rows wait again.
     private nonisolated(nonsending) func takeBack(
-        to sequence: Int64, over connection: PostgresConnection
+        to sequence: Int64, over connection: PostgresConnection, isUncertain: Bool = false
     ) async throws(UpstreamError) -> Bool {
         try connection.run("ROLLBACK", "roll back")
-        try await withFile { try await $0.agree(withLedger: [stream: sequence]) }
+        try await withFile {
+            try await $0.agree(withLedger: [stream: sequence], uncertain: isUncertain ? [stream] : [])
+        }
         return false
     }
 

@@ -62,11 +62,7 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     /// A row as INSERT … VALUES. If it is refused, this reports the reason on an engine that hides it for a COPY.
     func insertSQL(_ row: Buffered<Field.Event>, _ context: RowContext) -> String {
-        let values = columns.map { column in
-            var field = CopyText()
-            column.field.write(row, as: column.form, in: context, to: &field)
-            return CopyText.literal(field.bytes)
-        }
+        let values = columns.map { $0.literal(row, context) }
         return "INSERT INTO \(table.sqlName) (\(columnList)) VALUES (\(values.joined(separator: ", ")))"
     }
 
@@ -159,29 +155,25 @@ struct UploadTarget<Field: RowField>: Sendable {
 
     /// Returns the number of staged rows that a trigger kept out of the table: no row there has their key. `nil` if no
     /// trigger can, if there are several keys, or if the user may not read the key.
-    var keptOutSQL: String? {
+    func keptOutSQL(times: ClosedRange<Int64>?) -> String? {
         guard table.mayKeepOutInserts, let key = identity?.key else { return nil }
         let columns = columns.filter { column in
             key.contains(column.field.rawValue) && table.column(column.field.rawValue)?.canSelect == true
         }
-        return columns.count == key.count ? missingSQL(by: columns) : nil
+        return columns.count == key.count ? missingSQL(by: columns, times: times) : nil
     }
 
-    /// Returns the number of staged rows without a row in the table that is equal in these columns. Chunks outside the
-    /// rows' time span stay closed.
-    func missingSQL(by columns: [PlannedColumn<Field>]) -> String {
+    /// Returns the number of staged rows without a row in the table that is equal in these columns.
+    ///
+    /// - Parameter times: the first and the last time of the staged rows. Chunks outside stay closed.
+    func missingSQL(by columns: [PlannedColumn<Field>], times: ClosedRange<Int64>?) -> String {
         let conditions = columns.map { column in
             // Always there, and = lets the server use their index. A price of a quote may be missing.
             let sign = ["symbol", "time"].contains(column.field.rawValue) ? "=" : "IS NOT DISTINCT FROM"
             return "\(compared(column, of: "t")) \(sign) \(compared(column, of: "s"))"
         }
-        let time = columns.first { $0.field.rawValue == "time" }?.name
-        let span = time.map { time in
-            """
-             AND t.\(time)
-            BETWEEN (SELECT min(\(time)) FROM \(Self.staging)) AND (SELECT max(\(time)) FROM \(Self.staging))
-            """
-        }
+        let isTimed = columns.contains { $0.field.rawValue == "time" }
+        let span = (isTimed ? times : nil).flatMap { table.nearSQL("time", $0) }.map { " AND t.\($0)" }
         return """
             SELECT count(*) FROM \(Self.staging) s WHERE NOT EXISTS (
             SELECT FROM \(table.sqlName) t WHERE \(conditions.joined(separator: " AND "))\(span ?? ""))

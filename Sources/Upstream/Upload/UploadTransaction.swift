@@ -62,10 +62,10 @@ final class UploadTransaction {
 
     init(
         on connection: PostgresConnection, catalog: Catalog, ledger: Ledger, batch: BufferedBatch,
-        from start: LedgerPosition, fileIDs: [String] = []
+        from start: LedgerPosition, fileIDs: [String]
     ) {
         self.start = start
-        self.fileIDs = [ledger.bufferID] + fileIDs
+        self.fileIDs = fileIDs
         self.connection = connection
         self.catalog = catalog
         self.ledger = ledger
@@ -333,12 +333,16 @@ final class UploadTransaction {
         let target = part.target
         let operation = "insert into \(target.table.displayName)"
         let joins = catalog.needsJoin(with: target.table)
-        let leaveOut = leaveOutSQL(of: part, joins: joins)
+        let times = times(of: part)
+        let leaveOut = leaveOutSQL(of: part, times, joins: joins)
         var (written, keptOut) = (0, 0)
         try attempt { sql throws(UpstreamError) in
             try stage(part, isNumbered: joins && leaveOut != nil, after: sql)
             if let leaveOut { try connection.run(leaveOut, operation) }
-            let looks = [target.keptOutSQL, identity.isNarrow ? target.missingSQL(by: target.told) : nil]
+            let looks = [
+                target.keptOutSQL(times: times),
+                identity.isNarrow ? target.missingSQL(by: target.told, times: times) : nil,
+            ]
             let statements = [target.insertSQL] + looks.compactMap(\.self) + [UploadTarget<Field>.unstageSQL]
             var results = try connection.run(statements.joined(separator: "; "), operation)[...]
             written = results.popFirst()?.affected ?? 0
@@ -360,19 +364,27 @@ final class UploadTransaction {
     /// box of the group fetches them half a minute after its gap.
     private static let leastFetched: Int64 = 20_000_000
 
-    /// Leaves out rows whose event exists with a time that is a millisecond off; `nil` if none can.
-    private func leaveOutSQL<Field: RowField>(of part: UploadRows<Field>, joins: Bool) -> String? {
+    /// The first and the last time of the rows.
+    private func times(of part: UploadRows<some RowField>) -> ClosedRange<Int64>? {
         let times = part.order.lazy.map { part.rows[Int($0)].event.time }
         guard let first = times.min(), let last = times.max() else { return nil }
+        return first...last
+    }
+
+    /// Leaves out rows whose event exists with a time that is a millisecond off; `nil` if none can.
+    private func leaveOutSQL<Field: RowField>(
+        of part: UploadRows<Field>, _ times: ClosedRange<Int64>?, joins: Bool
+    ) -> String? {
+        guard let times else { return nil }
         let rest = part.context.connections.firstIndex(of: EventSource.backfill.rawValue).map(Int32.init)
         if part.order.contains(where: { part.rows[Int($0)].connection == rest }) {
-            return part.target.leaveOutSQL(onlyFetched: false, times: first...last, joins: joins)
+            return part.target.leaveOutSQL(onlyFetched: false, times: times, joins: joins)
         }
         guard connection.configuration.needsIdentity else { return nil }
         let now = WallClock.microseconds()
         let fresh = now - Self.leastFetched...now + Self.leastFetched
         let isFresh = part.order.allSatisfy { fresh.contains(part.rows[Int($0)].receivedMicroseconds) }
-        return isFresh ? nil : part.target.leaveOutSQL(onlyFetched: true, times: first...last, joins: joins)
+        return isFresh ? nil : part.target.leaveOutSQL(onlyFetched: true, times: times, joins: joins)
     }
 
     private func copyStaged(

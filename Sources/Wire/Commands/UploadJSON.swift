@@ -12,13 +12,9 @@ package struct UploadJSON: WireObject {
         package var kept_out: Int
         package var failure: String?
 
-        package static let meanings = [
-            "uploaded": "Rows", "new": "Of these, rows and versions of bars that were not upstream before",
-            "already_upstream": "Of these, rows that were upstream before, or of whose bar a newer version was",
-            "refused": "Rows that became dead letters",
-            "kept_out": "Rows that a trigger on the table discarded or redirected",
-            "failure": "What stopped the stream's upload",
-        ]
+        package static let meanings = UploadJSON.shared.merging(
+            ["uploaded": "Rows", "failure": "What stopped the stream's upload"]
+        ) { $1 }
     }
 
     package var rows: Int
@@ -28,13 +24,15 @@ package struct UploadJSON: WireObject {
     package var kept_out: Int
     package var streams: [String: Stream]
 
-    package static let meanings = [
-        "rows": "Uploaded, of all streams",
+    package static let meanings = shared.merging(
+        ["rows": "Uploaded, of all streams", "streams": "By name: \(EventStream.names)"]
+    ) { $1 }
+
+    private static let shared = [
         "new": "Of these, rows and versions of bars that were not upstream before",
         "already_upstream": "Of these, rows that were upstream before, or of whose bar a newer version was",
         "refused": "Rows that became dead letters",
         "kept_out": "Rows that a trigger on their table discarded or redirected",
-        "streams": "By name: \(EventStream.names)",
     ]
 
     package init(_ report: UploadReport) {

@@ -101,6 +101,8 @@ package struct FleetJSON: WireObject {
     /// The fleet as a box last read it.
     package init(_ view: FleetBoard.View, collector: String) {
         self.init(view.fleet)
+        // Before the first read, nothing is known about the boxes.
+        (status, headline) = (view.fleet.level, view.fleet.headline)
         self.collector = collector
         age_seconds = view.age?.rounded(to: 1)
         problem = view.problem
@@ -113,8 +115,8 @@ package struct FleetJSON: WireObject {
 
     /// A fleet that was read just now.
     package init(_ fleet: Fleet) {
-        status = fleet.level
-        headline = fleet.headline
+        status = fleet.boxes.isEmpty ? .failing : fleet.level
+        headline = fleet.boxes.isEmpty ? "no box has written its row" : fleet.headline
         remarks = fleet.remarks
         boxes = fleet.boxes.map(Box.init)
         age_seconds = 0

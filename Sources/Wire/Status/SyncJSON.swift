@@ -61,9 +61,7 @@ package struct SyncJSON: WireObject {
             lag_seconds = upload.lag(in: snapshot)
             last_success_age_seconds = upload.status.lastSuccess.map { snapshot.age(of: $0) }
             stalled_seconds = upload.stalledFor
-            self.failure = failure?.description
-            failure_age_seconds = failure.map { snapshot.age(of: $0.since) }
-            needs_person = failure?.needsPerson ?? false
+            (self.failure, failure_age_seconds, needs_person) = snapshot.members(of: failure)
         }
     }
 
@@ -113,20 +111,25 @@ package struct SyncJSON: WireObject {
         lag_seconds = snapshot.uploadLag
         last_success_age_seconds = sync?.lastSuccess.map { snapshot.age(of: $0) }
         stalled_seconds = snapshot.stalledFor
-        self.failure = failure?.description
-        failure_age_seconds = failure.map { snapshot.age(of: $0.since) }
-        needs_person = failure?.needsPerson ?? false
+        (self.failure, failure_age_seconds, needs_person) = snapshot.members(of: failure)
         next_pass_ms = sync?.nextPass.map {
             snapshot.time + Int64((($0 - snapshot.instant).inSeconds * 1000).rounded())
         }
         streams = EventStream.byName { stream in
-            let (counts, failure) = (sync?.totals[stream], sync?.failures[stream])
+            let counts = sync?.totals[stream]
+            let (failure, age, needsPerson) = snapshot.members(of: sync?.failures[stream])
             return Stream(
                 rows_uploaded: counts?.uploaded ?? 0, rows_refused: counts?.refused ?? 0,
-                rows_kept_out: counts?.keptOut ?? 0, failure: failure?.description,
-                failure_age_seconds: failure.map { snapshot.age(of: $0.since) },
-                needs_person: failure?.needsPerson ?? false)
+                rows_kept_out: counts?.keptOut ?? 0, failure: failure, failure_age_seconds: age,
+                needs_person: needsPerson)
         }
+    }
+}
+
+extension CollectorSnapshot {
+    /// The members that describe a failure: what it is, its age in seconds, and whether a person must fix it.
+    fileprivate func members(of failure: LastingFailure?) -> (String?, Double?, Bool) {
+        (failure?.description, failure.map { age(of: $0.since) }, failure?.needsPerson ?? false)
     }
 }
 

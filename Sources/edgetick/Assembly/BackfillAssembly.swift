@@ -88,15 +88,26 @@ extension Settings {
         }
     }
 
-    /// Returns a function that asks the databases of which streams rows that the buffer's file never had were uploaded
-    /// at a moment or later, in milliseconds since the Unix epoch. It throws if a database can't be asked.
+    /// Returns a function that asks the databases of which of some streams another copy of the buffer's file has rows to
+    /// upload, or has uploaded some, since a moment in milliseconds since the Unix epoch. It throws if a database can't
+    /// be asked, or if this file hasn't taken over what waits in it yet.
+    ///
+    /// - Parameter settling: whether this process uploads nothing, so that it has to take over what waits now.
     static func uploadedElsewhere(
-        _ upstreams: [UpstreamConfiguration], _ buffer: TickBuffer
-    ) -> @Sendable (Int64) async throws(BackfillError) -> Set<EventStream> {
+        _ upstreams: [UpstreamConfiguration], _ buffer: TickBuffer, settling: Bool = false
+    ) -> @Sendable (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream> {
         let uploaders = tickUploaders(upstreams, buffer.id)
-        return { (moment: Int64) async throws(BackfillError) -> Set<EventStream> in
+        return { (streams: Set<EventStream>, moment: Int64) async throws(BackfillError) -> Set<EventStream> in
             try await Self.ask(uploaders, "whether another copy of this file uploaded") { uploader in
-                try await uploader.streamsUploadedElsewhere(than: buffer, since: moment)
+                do throws(UpstreamError) {
+                    return try await uploader.streamsUploadedElsewhere(than: buffer, of: streams, since: moment)
+                } catch {
+                    guard settling, error.reason == .busy else { throw error }
+                }
+                for stream in uploader.configuration.streams where streams.contains(stream) {
+                    try await uploader.settle(stream, with: buffer)
+                }
+                return try await uploader.streamsUploadedElsewhere(than: buffer, of: streams, since: moment)
             }
         }
     }
@@ -108,7 +119,7 @@ extension Settings {
     }
 
     private static func ask(
-        _ uploaders: [Uploader], _ matter: String, _ question: @Sendable (Uploader) async throws -> Set<EventStream>
+        _ uploaders: [Uploader], _ matter: String, _ question: (Uploader) async throws -> Set<EventStream>
     ) async throws(BackfillError) -> Set<EventStream> {
         var streams: Set<EventStream> = []
         for uploader in uploaders {

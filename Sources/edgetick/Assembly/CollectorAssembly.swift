@@ -120,7 +120,8 @@ struct CollectorAssembly {
             ]
             let working: [(any Service)?] = [
                 LogbookService(
-                    connections: connections, buffer: buffer, uploads: uploads, logger: Logger(label: "logbook")),
+                    connections: connections, buffer: buffer, uploads: uploads, board: board,
+                    logger: Logger(label: "logbook")),
                 backfill, reconcile, pair, relay, simulator?.feed, universes,
                 hangUps.service { universes.rereadNow() },
                 CodePages.ReleaseService(), connections,

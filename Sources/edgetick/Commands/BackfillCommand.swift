@@ -44,6 +44,9 @@ struct BackfillCommand: ConfiguredCommand {
             throw ValidationError("--to and symbols belong to a span: give --from too")
         }
         if ticks, from != nil { throw ValidationError("--ticks is about gaps: leave out --from") }
+        if let from, from > to ?? WallClock.milliseconds() {
+            throw ValidationError("--from is later than \(to == nil ? "now" : "--to")")
+        }
     }
 
     var needs: Settings.Needs { .feed }
@@ -69,7 +72,6 @@ struct BackfillCommand: ConfiguredCommand {
     private func fillSpan(
         _ settings: Settings, _ filler: GapFiller, _ span: (from: Int64, to: Int64), latest: Int64
     ) async throws {
-        guard span.from <= span.to else { throw CommandFailure(.usage, "--from is later than --to") }
         let kinds = [EventKind.minuteBar, .secondBar].filter(settings.feed.events.contains)
         let list: [Symbol]
         if let chosen = try await symbols.chosen(settings) {
@@ -116,7 +118,7 @@ struct BackfillCommand: ConfiguredCommand {
         let progress = ProgressLine(title: "backfilling", unit: "gaps", total: total)
         let upstreams = try settings.upstreams()
         let identified = Settings.identified(upstreams, buffer.id)
-        let elsewhere = Settings.uploadedElsewhere(upstreams, buffer)
+        let elsewhere = Settings.uploadedElsewhere(upstreams, buffer, settling: true)
         let work = Task { [ticks] in
             var counts: [GapState: Int] = [:]
             var failure: BackfillError?
@@ -124,7 +126,8 @@ struct BackfillCommand: ConfiguredCommand {
             var next = Int64.max
             while let part = try choice.part(before: next) {
                 next = part.first
-                var filler = GapFiller(client: client, buffer: buffer, gaps: part.gaps)
+                var filler = GapFiller(
+                    client: client, buffer: buffer, settleTime: settings.gapSettleTime, gaps: part.gaps)
                 for record in part.gaps {
                     try Task.checkCancellation()
                     do throws(BackfillError) {

@@ -55,7 +55,8 @@ struct CaptureCommand: ConfiguredCommand {
         recorder.onEnd { running.cancel() }
         let timer = seconds.map { limit in
             Task {
-                try await Task.sleep(for: .seconds(limit))
+                // A longer sleep than the clock can count ends the process.
+                try await Task.sleep(for: .seconds(min(limit, Int(Int32.max))))
                 running.cancel()
             }
         }

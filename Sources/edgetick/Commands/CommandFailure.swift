@@ -106,7 +106,7 @@ struct CommandFailure: Error {
     private static func status(of error: BackfillError) -> ExitStatus {
         switch error.reason {
         case .invalidConfiguration, .keyRefused, .notAuthorized: .configuration
-        case .tooManyRequests, .forgotten: .tryAgain
+        case .tooManyRequests, .tooEarly, .forgotten: .tryAgain
         case .unreachable, .serverProblem, .database: .unavailable
         case .badAnswer, .incomplete, .badFile: .badData
         case .buffer, .unreadableFile: .ioError
@@ -131,7 +131,7 @@ func reportingFailures(_ work: () async throws -> Void) async throws {
         StandardStream.finish()
     } catch  where !(error is ExitCode || error is ValidationError) {
         let failure = CommandFailure(error)
-        for line in failure.lines { printRemark(line) }
+        for line in failure.lines { printFailure(line) }
         throw ExitCode(failure.status.rawValue)
     }
 }

@@ -1,4 +1,5 @@
 import Collector
+import FoundationEssentials
 import Logging
 import MarketData
 import Store
@@ -14,6 +15,39 @@ extension Settings {
                     + "import the local ones again")
         }
         return mirror
+    }
+
+    /// Whether there is a mirror.
+    var hasMirror: Bool { FileManager.default.fileExists(atPath: dataDirectory + "/" + LocalFile.universe.name) }
+
+    /// Runs `body` with the mirror, for a command that brings groups. If there is none, one is made, and that is said:
+    /// the directory may be a mistyped one. A dry run changes no file; without a mirror it uses an empty one elsewhere.
+    func withMirror<Result>(
+        isDryRun: Bool = false, _ body: (UniverseMirror) async throws -> Result
+    ) async throws -> Result {
+        guard isDryRun else {
+            let isThere = hasMirror
+            let mirror = try openMirror(.readWrite)
+            if !isThere {
+                let name = LocalFile.universe.name
+                printRemark("there was no \(name) in \(dataDirectory); a new one takes what this adds")
+            }
+            return try await body(mirror)
+        }
+        if let mirror = try mirrorToRead() { return try await body(mirror) }
+        let directory = try DemoDirectory.fresh("edgetick-dry-run")
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        return try await body(UniverseMirror.open(directory: directory, access: .readWrite))
+    }
+
+    /// Opens the mirror to read it; `nil` if there is none, or if its file is still empty.
+    private func mirrorToRead() throws(StoreError) -> UniverseMirror? {
+        do throws(StoreError) {
+            return try openMirror(.readOnly)
+        } catch {
+            guard error.reason == .missing else { throw error }
+            return nil
+        }
     }
 
     /// Decides what connections collect, for a command that makes no mirror: only a universe key needs one.

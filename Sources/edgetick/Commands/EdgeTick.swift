@@ -40,10 +40,11 @@ struct EdgeTick: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Interrupts.endFirstProcess()
         LargeBlocks.returnWhenFreed()
         let arguments = Array(CommandLine.arguments.dropFirst())
         if let remark = MistypedCommand.remark(arguments, root: self) {
-            printRemark(remark)
+            printFailure(remark)
             Glibc.exit(ExitStatus.usage.rawValue)
         }
         await main(MistypedCommand.joined(arguments))

@@ -63,6 +63,8 @@ struct ExportCommand: ConfiguredCommand {
     @Flag(help: "Print JSON; with --watch, a line for each day.") var json = false
 
     func validate() throws {
+        // An unset variable in a script.
+        if output.isEmpty { throw ValidationError("--output is empty: name a directory") }
         if watch, days.date != nil || days.to != nil {
             throw ValidationError("--watch has no end: leave out --date and --to")
         }

@@ -17,7 +17,7 @@ struct FleetCommand: ConfiguredCommand {
             minute. stopped: it has shut down cleanly. CLOCK is how far a box's clock is ahead of the database's.
 
             --check prints one line with the worst state; the exit code is 0 if all boxes are well, 1 if one is degraded,
-            2 if one is failing, gone or stale. Other failures exit as every command does.
+            2 if one is failing, gone or stale, or if there is none. Other failures exit as every command does.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -53,19 +53,14 @@ struct FleetCommand: ConfiguredCommand {
 
     private func checkOnce(_ table: FleetTable) async throws {
         let fleet = Fleet(try await table.rows())
-        let level: Health.Level = fleet.boxes.isEmpty ? .failing : fleet.level
+        let answer = FleetJSON(fleet)
         if json {
-            printNow(WireJSON.text(of: FleetJSON(fleet)) + "\n")
+            printNow(WireJSON.text(of: answer) + "\n")
         } else {
-            let text =
-                switch fleet.boxes.count {
-                case 0: "no box has written its row"
-                case 1: "the one box is well"
-                default: "\(fleet.boxes.count) boxes, all are well"
-                }
-            print("\(level.rawValue): \((fleet.headline ?? text).escapingControls)")
+            let text = fleet.boxes.count == 1 ? "the one box is well" : "\(fleet.boxes.count) boxes, all are well"
+            print("\(answer.status.rawValue): \((answer.headline ?? text).escapingControls)")
         }
-        guard level == .ok else { throw ExitCode(Int32(level.severity)) }
+        guard answer.status == .ok else { throw ExitCode(Int32(answer.status.severity)) }
     }
 
     private func page(_ table: FleetTable) async throws -> String {

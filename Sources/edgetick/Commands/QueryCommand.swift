@@ -38,11 +38,16 @@ struct QueryCommand: ConfiguredCommand {
     var to: Int64?
     @Option(help: "Length of the bars in seconds: 60 or 1.") var interval = 60
     @Option(help: "Combine bars into longer ones, such as 5m, 1h or 1d.") var every: String?
-    @Option(help: "The most bars or events per symbol; the newest are kept.") var limit = 1_000_000
+    @Option(help: "The most bars or events per symbol; the newest are kept; default: 1000000.") var limit: Int?
     @Option(help: "The form of the output; default: table.") var format: Format?
     @Flag(help: "Print JSON, as --format json does.") var json = false
 
     private var form: Format { json ? .json : format ?? .table }
+
+    /// The limit unless another one is given; it bounds memory.
+    private static let standardLimit = 1_000_000
+
+    private var most: Int { limit ?? Self.standardLimit }
 
     func validate() throws {
         if !symbols.areGiven { throw ValidationError("name a symbol, or a --universe") }
@@ -68,13 +73,13 @@ struct QueryCommand: ConfiguredCommand {
         let history = TickHistory(directory: settings.dataDirectory)
         let isEmpty: Bool
         // The moment from which the reader will assume that the result is complete.
-        var first = from
+        var first = from ?? to
         if stream == .bars {
             let rollUp = every.flatMap { BarRollUp.Length($0) }.map { BarRollUp(to: $0) }
             let whole = rollUp?.whole(from: from, to: to) ?? (from: from, to: to)
             let found = try printBars(of: wanted, history, whole.from, whole.to, rollUp)
             isEmpty = found == nil
-            if rollUp != nil { first = found }
+            if rollUp != nil { first = found ?? first }
         } else {
             isEmpty = try printEvents(of: wanted, history)
         }
@@ -87,6 +92,20 @@ struct QueryCommand: ConfiguredCommand {
         if isEmpty { printRemark("the buffer has no such \(stream.rawValue) of \(names)") }
     }
 
+    /// Warns if the standard limit may have left out older rows; whoever gives a limit expects that.
+    private func warnOfMore(than counts: [(symbol: Symbol, count: Int)]) {
+        guard limit == nil else { return }
+        if let text = Self.moreText(counts, of: stream, limit: Self.standardLimit) { printWarning(text) }
+    }
+
+    /// Says which symbols have as many rows as the limit allows, and so perhaps more; `nil` if none has.
+    static func moreText(_ counts: [(symbol: Symbol, count: Int)], of stream: EventStream, limit: Int) -> String? {
+        let full = counts.filter { $0.count >= limit }.map(\.symbol.description)
+        guard !full.isEmpty else { return nil }
+        return "there may be more \(stream.rawValue) of \(DisplayText.list(full, showing: 3)): only the newest "
+            + "\(limit.grouped) per symbol were printed; give a --limit or a shorter span"
+    }
+
     // MARK: Bars
 
     /// Prints bars; returns the start of the earliest, or `nil` if there is none.
@@ -97,10 +116,10 @@ struct QueryCommand: ConfiguredCommand {
         var found: [(symbol: Symbol, bars: [BarsJSON.Bar], isComplete: Bool)] = []
         for symbol in symbols {
             let query = TickHistory.BarQuery(
-                symbol: symbol, interval: interval, from: from, to: to, limit: rollUp == nil ? limit : .max)
+                symbol: symbol, interval: interval, from: from, to: to, limit: rollUp == nil ? most : .max)
             let answer = try history.bars(query, pace: ProgressLine.ofRows())
             let bars =
-                rollUp.map { $0.bars(of: answer.values).suffix(limit).map { BarsJSON.Bar($0) } }
+                rollUp.map { $0.bars(of: answer.values).suffix(most).map { BarsJSON.Bar($0) } }
                 ?? answer.values.map { BarsJSON.Bar($0) }
             found.append((symbol, bars, answer.isComplete))
         }
@@ -115,6 +134,7 @@ struct QueryCommand: ConfiguredCommand {
             }
             print(answers.count == 1 ? WireJSON.text(of: answers[0]) : WireJSON.text(of: answers))
         }
+        warnOfMore(than: found.map { ($0.symbol, $0.bars.count) })
         return found.compactMap(\.bars.first?.start_ms).min()
     }
 
@@ -147,13 +167,15 @@ struct QueryCommand: ConfiguredCommand {
 
     private func printEvents(of symbols: [Symbol], _ history: TickHistory) throws -> Bool {
         let events = try history.events(
-            of: stream, symbols: Set(symbols), from: from, to: to, limit: limit, pace: ProgressLine.ofRows()
+            of: stream, symbols: Set(symbols), from: from, to: to, limit: most, pace: ProgressLine.ofRows()
         ).values
         switch form {
         case .table: printNow(Self.table(events, of: stream))
         case .csv: printNow(Self.csv(events, of: stream, forTerminal: isatty(STDOUT_FILENO) == 1))
         case .json: print("[" + events.map(\.json).joined(separator: ",\n") + "]")
         }
+        let counts = events.reduce(into: [Symbol: Int]()) { $0[$1.symbol, default: 0] += 1 }
+        warnOfMore(than: symbols.map { ($0, counts[$0] ?? 0) })
         return events.isEmpty
     }
 

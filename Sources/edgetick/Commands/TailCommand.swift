@@ -114,7 +114,9 @@ extension StoredEvent {
     var json: String {
         let members = event.values(in: texts).map { "\"\($0.column.name)\":\($0.value.json)" }
         let mark = adjustment.map { "\"adjustment\":\"\($0.rawValue)\"," } ?? ""
+        let origin = source.map { ",\"source\":\"\($0.rawValue)\"" } ?? ""
         return "{\"kind\":\"\(event.head.kind.rawValue)\",\(members.joined(separator: ",")),\(mark)"
-            + "\"connection\":\(JSONString.quoted(connection)),\"received_us\":\(receivedMicroseconds),\"seq\":\(sequence ?? 0)}"
+            + "\"connection\":\(JSONString.quoted(connection))\(origin),\"received_us\":\(receivedMicroseconds),"
+            + "\"seq\":\(sequence ?? 0)}"
     }
 }

@@ -68,13 +68,18 @@ struct UniverseImport: ConfiguredCommand {
         case .backup(let contents):
             try refuse(ofFiles, with: "a backup")
             try refuse(["--environment": environment != nil, "--sector-etfs": sectorEtfs], with: "a backup")
-            return try restore(contents, settings)
+            return try await settings.withMirror(isDryRun: dryRun) { try restore(contents, $0) }
         case .lists(let found): lists = found
         }
         if name != nil, lists.count > 1 {
             throw CommandFailure(.usage, "--name is for one file; \(lists.count) are given")
         }
-        let mirror = try settings.openMirror(.readWrite)
+        try await settings.withMirror(isDryRun: dryRun) { try importLists(lists, importing, $0) }
+    }
+
+    private func importLists(
+        _ lists: [UniverseImporter.File], _ importing: UniverseImporter.Options, _ mirror: UniverseMirror
+    ) throws {
         let importer = UniverseImporter(mirror: mirror)
         let progress = ProgressLine(title: "importing", unit: "files", total: lists.count, quietFor: .seconds(2))
         let reports = lists.isEmpty ? [] : try importer.run(lists, importing) { progress.update(done: $0) }
@@ -96,13 +101,13 @@ struct UniverseImport: ConfiguredCommand {
         var result = UniverseImporter.Options(environment: (environment ?? settings.universe.environment).rawValue)
         result.type = type
         if let name,
-            name.contains(where: { ",\r\n\t".contains($0) }) || name[...] != name[...].trimmingBlanks()
-                || UniverseKey(name) == nil
+            name.contains(",") || UniverseKey(name)?.text != name
+                || name.unicodeScalars.contains(where: { [.control, .format].contains($0.properties.generalCategory) })
         {
             throw CommandFailure(
                 .usage,
-                "--name \(DisplayText.quoted(name)): a universe key can't name such a group: leave out commas, tabs, line "
-                    + "breaks, and blanks at either end, and use more than colons")
+                "--name \(DisplayText.quoted(name)): a universe key can't name such a group: leave out commas, tabs, "
+                    + "line breaks, invisible characters, and blanks at either end, and use more than colons")
         }
         result.mode = mode
         result.name = name
@@ -116,8 +121,7 @@ struct UniverseImport: ConfiguredCommand {
 
     // MARK: - A backup
 
-    private func restore(_ contents: MirrorContents, _ settings: Settings) throws {
-        let mirror = try settings.openMirror(.readWrite)
+    private func restore(_ contents: MirrorContents, _ mirror: UniverseMirror) throws {
         let held = try mirror.contents()
         let isSame = held == contents
         let isEmpty = held.groups.isEmpty && held.entries.isEmpty

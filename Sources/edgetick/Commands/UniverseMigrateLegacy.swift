@@ -29,9 +29,12 @@ struct UniverseMigrateLegacy: ConfiguredCommand {
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
         let snapshot = try await UniversePull.read(UniverseSource(configuration: upstream), withLegacy: true)
-        let mirror = try settings.openMirror(.readWrite)
-        let migration = LegacyMigration(entries: snapshot.legacy, existing: try mirror.contents().groups, force: force)
-        if !dryRun { try mirror.apply(migration.changes) }
+        let migration = try await settings.withMirror(isDryRun: dryRun) { mirror -> LegacyMigration in
+            let existing = try mirror.contents().groups
+            let migration = LegacyMigration(entries: snapshot.legacy, existing: existing, force: force)
+            if !dryRun { try mirror.apply(migration.changes) }
+            return migration
+        }
         if json {
             print(WireJSON.text(of: migration.rows.map(LegacyListJSON.init)))
         } else {

@@ -28,11 +28,20 @@ struct UniversePull: ConfiguredCommand {
 
     func run(_ settings: Settings) async throws {
         guard let upstream = try settings.upstream() else { return }
-        let mirror = try settings.openMirror(.readWrite)
+        let source = UniverseSource(configuration: upstream)
+        // Without a mirror, none is made before the database could be read.
+        let first = try await settings.hasMirror ? nil : Self.read(source)
+        try await settings.withMirror { try await pull(into: $0, from: source, first) }
+    }
+
+    private func pull(
+        into mirror: UniverseMirror, from source: UniverseSource, _ first: UniverseSnapshot?
+    ) async throws {
         let pulled: (snapshot: UniverseSnapshot, outcome: PullOutcome)
         do {
             pulled = try await mirror.pull(force: force) {
-                try await Self.read(UniverseSource(configuration: upstream))
+                if let first { return first }
+                return try await Self.read(source)
             }
         } catch let error as UpstreamError {
             printRemark(Self.age(of: mirror))

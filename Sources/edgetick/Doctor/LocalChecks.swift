@@ -14,7 +14,8 @@ struct LocalChecks {
     func files() -> [Finding] {
         let directory = settings.dataDirectory
         if let problem = directoryProblem() { return [problem] }
-        var findings = [Finding.ok("files", "\(directory) can be written")]
+        var findings = unusable()
+        if findings.isEmpty { findings.append(.ok("files", "\(directory) can be written")) }
         if PrivateFile.isOpenToAll(directory) {
             findings.append(
                 .warning("files", "every user of this machine may change \(directory): chmod 700 \(directory)"))
@@ -44,10 +45,41 @@ struct LocalChecks {
         return findings
     }
 
+    /// Files that the collector refuses, or that can be read and not written: of another user, or on a file system that
+    /// takes no writes after an error, which only the attempt to open one shows.
+    private func unusable() -> [Finding] {
+        LocalFile.allCases.compactMap { file in
+            let path = settings.dataDirectory + "/" + file.name
+            if file == .ticks, isLink(path) {
+                return .failure("files", StoreError(.linked, operation: "open", path: path))
+            }
+            guard access(path, R_OK) == 0 else { return nil }
+            let descriptor = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+            guard descriptor < 0 else {
+                close(descriptor)
+                return nil
+            }
+            let why = String(cString: strerror(errno))
+            return .failure(
+                "files",
+                "\(path) can't be written (\(why)): check its owner and mode, the mount and the kernel's log", .ioError)
+        }
+    }
+
+    private func isLink(_ path: String) -> Bool {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
+    }
+
     private func directoryProblem() -> Finding? {
         let directory = settings.dataDirectory
         var isDirectory = false
         guard FileManager.default.fileExists(atPath: directory, isDirectory: &isDirectory) else {
+            guard !isLink(directory) else {
+                return .failure(
+                    "files",
+                    "\(directory) is a link to something that is not there: mount the disk that it leads to, or correct "
+                        + "EDGETICK_DATA_DIR", .ioError)
+            }
             guard access(nearest, W_OK | X_OK) == 0 else {
                 return .failure(
                     "files",

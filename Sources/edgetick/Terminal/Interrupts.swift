@@ -18,6 +18,13 @@ enum Interrupts {
     /// Ignores SIGPIPE, which would end the process because nobody reads its log any more.
     static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
+    /// Has SIGINT and SIGTERM end the process before something else handles them, even if it is the first process of a
+    /// container: the kernel withholds from that one the signals that it does not handle.
+    static func endFirstProcess() {
+        guard getpid() == 1 else { return }
+        for number in [SIGINT, SIGTERM] { signal(number) { _exit(128 + $0) } }
+    }
+
     /// Whether a terminal controls this process; `false` once that terminal is closed.
     fileprivate static var hasTerminal: Bool {
         let descriptor = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC)

@@ -35,11 +35,17 @@ struct LineLogHandler: LogHandler {
             .map { (key: $0.key, value: $0.value.description) }
         let format = format
         let line = Self.line(format, event.level, label, event.message.description, all)
-        LogWriter.standardError.write(line) { lost in
-            Self.line(
-                format, .warning, "log", "log lines were lost because they could not be written",
-                [("lines", "\(lost)")])
+        LogWriter.standardError.write(Self.prefix(format, event.level) + line) { lost in
+            Self.prefix(format, .warning)
+                + Self.line(
+                    format, .warning, "log", "log lines were lost because they could not be written",
+                    [("lines", "\(lost)")])
         }
+    }
+
+    /// What goes before a line; a line of JSON stays JSON, and has its level in a member.
+    private static func prefix(_ format: Format, _ level: Logger.Level) -> String {
+        format == .text ? Journal.prefix(level) : ""
     }
 
     private static func shortened(_ text: String) -> String {

@@ -70,8 +70,10 @@ enum MomentText {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: text.contains("."))
         guard let date = try? Date(text, strategy: style) else { return nil }
         let milliseconds = Int64((date.timeIntervalSince1970 * 1000).rounded())
-        // The parser carries over: day 31 of a short month, or hour 25, would become another moment.
-        let isExact = !text.hasSuffix("Z") || MomentText.text(milliseconds).prefix(19) == text.prefix(19)
+        // The parser carries over: day 31 of a short month, or hour 25, would become another moment. A fraction that rounds
+        // up to the next second is none of that.
+        let second = Int64(date.timeIntervalSince1970.rounded(.down)) * 1000
+        let isExact = !text.hasSuffix("Z") || MomentText.text(second).prefix(19) == text.prefix(19)
         return isExact ? milliseconds : nil
     }
 }

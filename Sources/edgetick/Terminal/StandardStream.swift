@@ -1,4 +1,5 @@
 import Glibc
+import Logging
 
 /// Unbuffered writes to standard output and standard error, which bypass the buffer of `print`.
 enum StandardStream {
@@ -40,7 +41,7 @@ enum StandardStream {
             signal(SIGPIPE, SIG_DFL)
             raise(SIGPIPE)
         }
-        printRemark("standard output can't be written: \(String(cString: strerror(code)))")
+        printFailure("standard output can't be written: \(String(cString: strerror(code)))")
         exit(ExitStatus.ioError.rawValue)
     }
 }
@@ -55,6 +56,11 @@ func printError(_ line: String) {
 }
 
 /// Prints a message of the program itself to standard error, with control characters escaped.
-func printRemark(_ text: String) { printError("edgetick: \(text.escapingControls)") }
+func printRemark(_ text: String, level: Logger.Level = .notice) {
+    printError(Journal.prefix(level) + "edgetick: \(text.escapingControls)")
+}
 
-func printWarning(_ text: String) { printRemark("warning: \(text)") }
+func printWarning(_ text: String) { printRemark("warning: \(text)", level: .warning) }
+
+/// Prints why a command fails.
+func printFailure(_ text: String) { printRemark(text, level: .error) }

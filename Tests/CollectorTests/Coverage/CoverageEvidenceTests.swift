@@ -53,6 +53,16 @@ import Upstream
         await reader.disconnect()
     }
 
+    @Test(arguments: ["2026-11-24", "2026-11-26"])
+    func `without a file there is no coverage, not even of a day without trading`(text: String) throws {
+        let workspace = try Workspace()
+        let day = try #require(TradingDay(text))
+        let error = #expect(throws: StoreError.self) {
+            _ = try CoverageEvidence(directory: workspace.path, days: day...day)
+        }
+        #expect(error?.reason == .missing)
+    }
+
     @Test func `what another program wrote into the file's accounts ends no coverage`() async throws {
         let (workspace, buffer) = try TickBuffer.scratch()
         await buffer.close()

@@ -164,4 +164,39 @@ struct FleetServiceTests {
         running.cancel()
         try await running.value
     }
+
+    @Test func `a row that a restored database brings back once is not another box's, and one that comes again is`()
+        async throws
+    {
+        let cluster = try PostgresCluster.shared()
+        let (database, configuration) = try await cluster.makeMigratedDatabase(for: "a")
+        let workspace = try Workspace()
+        let board = FleetBoard(isSharing: false)
+        let file = "2b1f6e0a-93a5-4d0e-8a57-0c1d8a4e5f60"
+        let service = FleetService(
+            table: FleetTable(configuration: configuration), board: board,
+            identity: FleetReport(id: "a", group: nil, host: "h", version: "1", fileID: file),
+            status: StatusBoard(collector: { CollectorSnapshot(collector: "a", version: "1") }, latency: { [:] }),
+            directory: workspace.path, sharing: nil, logger: quiet)
+        let running = Task { try await service.run() }
+        // While somebody looks, the row is written every two seconds.
+        _ = board.look()
+        let seen = "SELECT seen FROM edgetick_collectors WHERE file_id = '\(file)'"
+        let another = "UPDATE edgetick_collectors SET file_id = '00000000-93a5-4d0e-8a57-0c1d8a4e5f60'"
+        try await Waiting.until("the first row") { try !cluster.psql(seen, database: database).isEmpty }
+        try cluster.psql(another, database: database)
+        let first = try await Waiting.value("its own row again", until: { !$0.isEmpty }) {
+            try cluster.psql(seen, database: database)
+        }
+        // What was seen by that write is on the board before the next.
+        try await Waiting.until("the next row") { try cluster.psql(seen, database: database) != first }
+        #expect(!board.status.hasNamesake)
+        try await Waiting.until("another box of the name") {
+            _ = board.look()
+            try cluster.psql(another, database: database)
+            return board.status.hasNamesake
+        }
+        running.cancel()
+        try await running.value
+    }
 }

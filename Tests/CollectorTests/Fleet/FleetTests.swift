@@ -147,6 +147,25 @@ import Testing
         #expect(check(after: 161).level == .degraded)
     }
 
+    @Test func `another box that takes fewer symbols than its share makes the fleet degraded after two minutes`() {
+        let board = FleetBoard(isSharing: true)
+        let start = ContinuousClock.now
+        func check(after seconds: Int) -> Health.Check {
+            var snapshot = CollectorSnapshot(collector: "a", version: "1")
+            snapshot.instant = start + .seconds(seconds)
+            snapshot.fleet = board.status
+            return .fleet(snapshot)
+        }
+        for seconds in [0, 60, 120] { board.asked(shortfall: "b takes fewer", at: start + .seconds(seconds)) }
+        #expect(check(after: 120).level == .ok)
+        let late = check(after: 121)
+        #expect(late.level == .degraded && late.detail.contains("b takes fewer"), "\(late.detail)")
+        board.couldNotRead("permission denied", at: start + .seconds(121))
+        #expect(check(after: 122).level == .ok)
+        board.asked()
+        #expect(check(after: 300).level == .ok)
+    }
+
     @Test func `a group that can't exchange which gaps it covers is degraded after six minutes`() {
         let board = FleetBoard(isSharing: false)
         let start = ContinuousClock.now

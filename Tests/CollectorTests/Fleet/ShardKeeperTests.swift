@@ -80,6 +80,29 @@ import Testing
         return group
     }
 
+    @Test func `a box that takes fewer symbols than its share is named, unless its row can't say that yet`() throws {
+        let group = settled("a", "b", "c")
+        let named = Set(Self.symbols)
+        let a = try #require(group.keepers["a"])
+        func rows(lacking: Int = 1, change: (inout FleetReport) -> Void = { _ in }) -> [FleetRow] {
+            group.rows.map { row in
+                var row = row
+                row.report.symbols = named.count { a.map.gives($0, to: row.report.id) }
+                guard row.report.id == "b" else { return row }
+                row.report.symbols -= lacking
+                change(&row.report)
+                return row
+            }
+        }
+        #expect(a.shortfall(rows(lacking: 0), of: named) == nil)
+        let told = a.shortfall(rows(), of: named)
+        #expect(told?.hasPrefix("b takes fewer symbols than its share") == true, "\(told ?? "nothing")")
+        // Those that it was asked for besides, over its API, are no sign of anything.
+        #expect(a.shortfall(rows(lacking: -1), of: named) == nil)
+        #expect(a.shortfall(rows { $0.sharesWith = [] }, of: named) == nil)
+        #expect(a.shortfall(rows { $0.state = .failing }, of: named) == nil)
+    }
+
     @Test(arguments: [1, 2]) func `each symbol is taken by as many boxes as are asked for`(replicas: Int) {
         let group = settled("a", "b", "c", replicas: replicas)
         for symbol in Self.symbols { #expect(group.takers(of: symbol).count == replicas) }

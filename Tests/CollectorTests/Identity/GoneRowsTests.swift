@@ -36,7 +36,7 @@ struct GoneRowsTests: UploadSuite {
         await box.stop()
     }
 
-    @Test func `rows that are gone are told until they are back, also when all that was looked up is a day old`()
+    @Test func `rows that are gone are reported until they are back, also when all that was looked up is a day old`()
         async throws
     {
         let box = try await box("one", uploading: 1...300)
@@ -57,7 +57,8 @@ struct GoneRowsTests: UploadSuite {
         await box.stop()
     }
 
-    @Test func `rows that are gone are told after a restart too, until a person has them sent again`() async throws {
+    @Test func `rows that are gone are reported after a restart too, until a person has them sent again`() async throws
+    {
         let first = try await box("one", uploading: 1...300)
         try sql("TRUNCATE trades")
         let looks = UploadLooks(buffer: first.buffer, uploader: first.uploader)

@@ -31,6 +31,35 @@ struct SendAgainTests: UploadSuite {
         await second.stop()
     }
 
+    @Test(arguments: [false, true])
+    func `rows that the database lost are sent again, and not those after them that a forgotten copy has sent`(
+        restarts: Bool
+    ) async throws {
+        let first = try await box("one", uploading: 1...300)
+        try await first.collect(301...400)
+        try copy(first.directory, to: "two")
+        // As damaged pages leave it: the copy no longer knows whose it is.
+        try Command.sqlite(
+            workspace.file("two/ticks.sqlite"),
+            "DELETE FROM predecessors; DELETE FROM moves; UPDATE buffer SET id = '\(UUID().uuidString.lowercased())'")
+        try await first.upload(401...450)
+        await first.stop()
+        try sql("DELETE FROM trades WHERE trade_id::int <= 300")
+        var second = try box("two")
+        try await second.collect(501...510)
+        if restarts {
+            #expect(try await second.pass.settle([.trades]).isEmpty)
+            await second.stop()
+            second = try box("two")
+        }
+        try await second.upload()
+        #expect(try upstream() == Set(1...450).union(501...510))
+        #expect(second.buffer.statistics.pending == 0)
+        try await second.upload(511...520)
+        #expect(try upstream() == Set(1...450).union(501...520))
+        await second.stop()
+    }
+
     /// When the sending of rows again ends.
     enum Interruption: CaseIterable {
         case beforeSettling, beforeFirstBatch, afterFirstBatch

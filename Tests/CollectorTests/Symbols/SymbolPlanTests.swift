@@ -83,6 +83,53 @@ import Universe
         #expect(plan.inForce[0].problem?.contains("\"nope\"") == true)
     }
 
+    @Test
+    func `a part of a key that has had no members since the start is no problem, and nothing is overdue once it has`()
+        async throws
+    {
+        var plan = try plan([wish("one", "a:b")], try await resolutions(["a": ["A"], "b": []], "a:b"))
+        #expect(plan.inForce[0].interest == .symbols(symbols("A")) && plan.inForce[0].problem == nil)
+        let step = plan.decide(try await resolutions(["a": ["A"], "b": ["B"]], "a:b"))
+        #expect(plan.inForce[0].interest == .symbols(symbols("A", "B")) && plan.inForce[0].problem == nil)
+        #expect(step.changes.map(\.isOverdue) == [false])
+    }
+
+    @Test func `a part of a key whose group is gone or emptied takes no symbol away until it names some again`()
+        async throws
+    {
+        let less: [[String: [String]]] = [["a": ["A", "X"]], ["a": ["A", "X"], "b": []]]
+        for groups in less {
+            var plan = try plan(
+                [wish("one", "a:b", list: "Z")], try await resolutions(["a": ["A"], "b": ["B", "C"]], "a:b"))
+            for round in 1...2 {
+                let step = plan.decide(try await resolutions(groups, "a:b"))
+                #expect(plan.inForce[0].interest == .symbols(symbols("A", "B", "C", "X")))
+                #expect(plan.inForce[0].problem?.contains("\"b\"") == true)
+                #expect(plan.inForce[0].problem?.hasSuffix("; the symbols in force stay") == true)
+                #expect(step.remarks.isEmpty == (round == 2), "what is kept is told once")
+            }
+            _ = plan.decide(try await resolutions(["a": ["A"], "b": ["B"]], "a:b"))
+            #expect(plan.inForce[0].interest == .symbols(symbols("A", "B")) && plan.inForce[0].problem == nil)
+        }
+    }
+
+    @Test func `another key keeps none of the symbols that the key before it named`() async throws {
+        var plan = try plan([wish("one", "a:b")], try await resolutions(["a": ["A"], "b": ["B"]], "a:b"))
+        _ = plan.adopt([wish("one", "a:nope")])
+        _ = plan.decide(try await resolutions(["a": ["A"], "b": ["B"]], "a:nope"))
+        #expect(plan.inForce[0].interest == .symbols(symbols("A")))
+    }
+
+    @Test func `a list that has replaced a key is followed while the key can't be resolved`() async throws {
+        let none = try await resolutions([:], "a")
+        var plan = try plan([wish("one", "a", list: "X,Y")], try await resolutions(["a": ["A"]], "a"))
+        _ = plan.decide(none)
+        #expect(plan.inForce[0].interest == .symbols(symbols("X", "Y")))
+        _ = plan.adopt([wish("one", "a", list: "X")])
+        _ = plan.decide(none)
+        #expect(plan.inForce[0].interest == .symbols(symbols("X")))
+    }
+
     @Test func `a connection that replaces several has a problem until the settings no longer say so`() async throws {
         let known = try await resolutions(["a": ["A"]], "a")
         var single = wish("one", "a")
@@ -121,16 +168,16 @@ import Universe
         api.origin = .api
         var plan = try plan([wish("one", "a:b", list: "Z"), api], none)
         #expect(plan.decide(none).changes.isEmpty)
-        let rounds: [(groups: [String: [String]], overdue: [String])] = [
-            (["a": ["A"]], ["one"]),
-            (["a": ["A", "X"]], []),
-            (["a": ["A", "X"], "b": ["B"]], ["one"]),
-            (["a": ["A", "X"]], []),
-            (["a": ["A", "X"], "b": ["B", "Y"]], []),
+        let rounds: [(groups: [String: [String]], isChange: Bool, overdue: [String])] = [
+            (["a": ["A"]], true, ["one"]),
+            (["a": ["A", "X"]], true, []),
+            (["a": ["A", "X"], "b": ["B"]], true, ["one"]),
+            (["a": ["A", "X"]], false, []),
+            (["a": ["A", "X"], "b": ["B", "Y"]], true, []),
         ]
-        for (groups, overdue) in rounds {
+        for (groups, isChange, overdue) in rounds {
             let step = plan.decide(try await resolutions(groups, "a:b"))
-            #expect(step.changes.map(\.name) == ["one", "two"])
+            #expect(step.changes.map(\.name) == (isChange ? ["one", "two"] : []))
             #expect(step.changes.filter(\.isOverdue).map(\.name) == overdue, "\(groups)")
         }
     }

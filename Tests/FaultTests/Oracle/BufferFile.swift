@@ -158,10 +158,6 @@ struct BufferFile {
         }
     }
 
-    func integrity() throws -> String {
-        try read { try String.fetchOne($0, sql: "PRAGMA integrity_check(5)") ?? "" }
-    }
-
     private static func integer(_ value: DatabaseValue) -> Int64 { Int64.fromDatabaseValue(value) ?? 0 }
 
     private static func text(_ value: DatabaseValue) -> String? {

@@ -58,10 +58,9 @@ struct InjectedRun {
         // This feed's events happen after the file was made: earlier ones would count as missed.
         let feed = try await LedgerServer(count: Self.events, perSecond: nil)
         let log = rig.box.workspace.file("strace")
+        let injection = "inject=\(call):\(fault == .kill ? "signal=KILL" : "error=EIO"):when=\(number)"
         let traced = try rig.box.start(
-            under: ["/usr/bin/strace"]
-                + Self.options(call, "\(fault == .kill ? "signal=KILL" : "error=EIO"):when=\(number)")
-                + ["-P", rig.file.path, "-P", rig.file.path + "-wal", "-o", log], "run",
+            under: Self.strace(call, of: rig.file, to: log) + ["-e", injection], "run",
             settings: ["MASSIVE_WEBSOCKET_URL": feed.url])
         var status: Int32 = 0
         try await rig.watch.watching {
@@ -100,11 +99,7 @@ struct InjectedRun {
         let rig = try await FaultRig(feed, cluster: cluster, settings: ["SYNC_INTERVAL": "1"])
         if isPrepared { try await prepare(rig) }
         let log = rig.box.workspace.file("strace")
-        let traced = try rig.box.start(
-            under: [
-                "/usr/bin/strace", "-f", "-qq", "-e", "trace=\(call)", "-P", rig.file.path, "-P",
-                rig.file.path + "-wal", "-o", log,
-            ], "run")
+        let traced = try rig.box.start(under: strace(call, of: rig.file, to: log), "run")
         try await rig.uploaded(atLeast: events)
         if let collector = child(of: traced.pid) { Glibc.kill(collector, SIGTERM) }
         _ = try await traced.exit()
@@ -123,8 +118,9 @@ struct InjectedRun {
         _ = try await collector.exit()
     }
 
-    private static func options(_ call: String, _ injection: String) -> [String] {
-        ["-f", "-qq", "-e", "trace=\(call)", "-e", "inject=\(call):\(injection)"]
+    /// The command that traces a system call on a file and its log, without the program to trace.
+    private static func strace(_ call: String, of file: BufferFile, to log: String) -> [String] {
+        ["/usr/bin/strace", "-f", "-qq", "-e", "trace=\(call)", "-P", file.path, "-P", file.path + "-wal", "-o", log]
     }
 
     private static func child(of parent: pid_t) -> pid_t? {

@@ -1,6 +1,5 @@
 import FeedServer
 import FeedSimulator
-import Foundation
 import LedgerSupport
 import Logging
 import MarketData
@@ -61,8 +60,7 @@ final class LedgerServer: Sendable {
         let symbols = symbols.split(separator: ",").compactMap { Symbol(String($0)) }
         // Rounded down, so that no event is sent before its own time; late ones are allowed.
         let step = perSecond.map { Int64(Double(kinds.count * symbols.count) * 1000 / $0) } ?? 1
-        return LedgerPlan(
-            kinds: kinds, symbols: symbols, start: Int64(Date().timeIntervalSince1970 * 1000), step: step)
+        return LedgerPlan(kinds: kinds, symbols: symbols, start: WallClock.milliseconds(), step: step)
     }
 
     var url: String { "ws://127.0.0.1:\(port)/stocks" }
@@ -74,7 +72,7 @@ final class LedgerServer: Sendable {
     /// client has subscribed.
     var lateness: Duration {
         let next = plan.event(end)
-        return .milliseconds(Int64(Date().timeIntervalSince1970 * 1000) - (next.bar?.end ?? next.time))
+        return .milliseconds(WallClock.milliseconds() - (next.bar?.end ?? next.time))
     }
 
     /// Returns how often a fault was carried out.

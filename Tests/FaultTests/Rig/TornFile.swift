@@ -156,11 +156,10 @@ struct TornFile {
 
     /// Checks that a bad file was set aside unchanged, not overwritten.
     private func checkSetAside(_ bytes: Data, _ rig: FaultRig, _ outcome: inout Outcome) {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: rig.box.data)) ?? []
-        let aside = names.filter { $0.contains("-bad-") && $0.hasSuffix(".sqlite") }
-        let isSure = damage == .fileForeign || damage == .fileEmpty
-        if isSure, aside.count != 1 { outcome.faults.append("\(damage): set aside: \(names)") }
-        if isSure, let name = aside.first {
+        guard damage == .fileForeign || damage == .fileEmpty else { return }
+        let aside = setAside(rig)
+        if aside.count != 1 { outcome.faults.append("\(damage): set aside: \(aside)") }
+        if let name = aside.first {
             let kept = try? Data(contentsOf: URL(fileURLWithPath: rig.box.data + "/" + name))
             if kept != bytes { outcome.faults.append("\(damage): \(name) is not as it was") }
         }

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from email.utils import formatdate
 from urllib.parse import parse_qs, urlsplit
 
-from .feed import Feed
+from .feed import Feed, milliseconds
 from .market import MINUTE, SECOND, Event
 
 # Small, so that gaps take several pages.
 PAGE, PAGE_OF_TICKS = 40, 200
+# How far the clock is moved on when the market has closed, in milliseconds.
+CLOSED = 60_000
 # Nanoseconds of a millisecond.
 MILLION = 1_000_000
 TICKS = {"trades": "T", "quotes": "Q"}
@@ -37,14 +40,20 @@ class Rest:
                 head = await reader.readuntil(b"\r\n\r\n")
                 status, body = self._answer(head.split(b" ", 2)[1].decode())
                 payload = json.dumps(body).encode()
-                writer.write(
-                    f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
-                    + payload)
+                fields = [
+                    f"HTTP/1.1 {status}", f"Date: {formatdate(self._clock() / 1000, usegmt=True)}",
+                    "Content-Type: application/json", f"Content-Length: {len(payload)}",
+                ]
+                writer.write("".join(f"{line}\r\n" for line in [*fields, ""]).encode() + payload)
                 await writer.drain()
         except (OSError, EOFError, ValueError):
             pass
         finally:
             writer.close()
+
+    def _clock(self) -> int:
+        """The server's own; half a minute after the close, when the gaps of the last moments are filled, it is past them."""
+        return milliseconds() + self.feed.difference + (CLOSED if self.feed.closed else 0)
 
     def _answer(self, target: str) -> tuple[str, dict]:
         parts = urlsplit(target)

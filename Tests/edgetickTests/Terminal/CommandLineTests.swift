@@ -133,6 +133,22 @@ import Testing
 
     @Test(
         arguments: [
+            (["export", "--output", ""], "--output is empty: name a directory"),
+            (["backfill", "--from", "2099-01-01"], "--from is later than now"),
+            (["backfill", "--from", "2026-01-02", "--to", "2026-01-01"], "--from is later than --to"),
+        ] as [([String], String)])
+    func `an empty directory or span is a usage error, before any file is made`(arguments: [String], says: String) {
+        do {
+            _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
+            Issue.record("parsed")
+        } catch {
+            #expect(EdgeTick.exitCode(for: error) == .validationFailure)
+            #expect(EdgeTick.message(for: error).contains(says), "\(EdgeTick.message(for: error))")
+        }
+    }
+
+    @Test(
+        arguments: [
             ["sync", "--dry-run", "--json"], ["sync", "--watch", "--set-aside"],
             ["sync", "--again", "--from", "1", "--yes"],
             ["universe", "export", "x", "--type", "ETF", "--format", "CSV"],

@@ -7,6 +7,15 @@ import Testing
 @testable import edgetick
 
 @Suite(.timeLimit(.minutes(1))) struct QueryTextTests {
+    @Test func `a symbol that has as many rows as are printed by default is named, since older ones may be left out`()
+        throws
+    {
+        let (few, many) = (try #require(Symbol("AAPL")), try #require(Symbol("AIG")))
+        #expect(QueryCommand.moreText([(few, 999)], of: .quotes, limit: 1000) == nil)
+        let text = try #require(QueryCommand.moreText([(few, 999), (many, 1000)], of: .quotes, limit: 1000))
+        #expect(text.hasPrefix("there may be more quotes of AIG: only the newest 1,000 per symbol "), "\(text)")
+    }
+
     @Test func `texts of the feed steer no terminal, and programs get them as they are`() async throws {
         let workspace = try Workspace()
         let buffer = try TickBuffer.open(

@@ -6,6 +6,9 @@ extension Health.Check {
     /// How many seconds of being unable to exchange covered gaps with the group make the fleet degraded. More than the
     /// five minutes between two checks of older gaps, so that one that failed does not count as lasting.
     static let exchangeLimit = 360.0
+    /// How many seconds of another box taking too few symbols make the fleet degraded. The boxes read changed settings
+    /// and groups one after the other.
+    static let shortfallLimit = 120.0
 
     /// Whether the box's place in the fleet is in order.
     static func fleet(_ snapshot: CollectorSnapshot) -> Self {
@@ -23,6 +26,12 @@ extension Health.Check {
             problems.degrade(
                 "the database can't be asked which boxes share the symbols, so the last known shares are kept: "
                     + failure.description)
+        }
+        // Without the database, the other box may have its share by now.
+        if fleet.askingFailure == nil, let shortfall = fleet.shortfall,
+            snapshot.age(of: shortfall.since) > shortfallLimit
+        {
+            problems.degrade(shortfall.description)
         }
         if let failure = fleet.exchangeFailure, snapshot.age(of: failure.since) > exchangeLimit {
             problems.degrade(

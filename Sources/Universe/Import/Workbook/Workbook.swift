@@ -18,7 +18,9 @@ enum Workbook {
 
     /// Returns the rows of the first sheet that has a header, or else of the first sheet, as separated text, one line
     /// per row.
-    static func holdings(of bytes: [UInt8]) throws(WorkbookError) -> [UInt8] {
+    ///
+    /// - Parameter others: receives the names of the other sheets that have a header.
+    static func holdings(of bytes: [UInt8], others: inout [String]) throws(WorkbookError) -> [UInt8] {
         let archive = try ZipArchive(bytes)
         guard let book = try archive.content(of: "xl/workbook.xml") else {
             throw WorkbookError(
@@ -27,18 +29,28 @@ enum Workbook {
         let shared = try texts(try archive.content(of: "xl/sharedStrings.xml") ?? [])
         let percents = try percentStyles(try archive.content(of: "xl/styles.xml") ?? [])
         var first: [UInt8]?
-        for path in try sheets(of: book, try archive.content(of: "xl/_rels/workbook.xml.rels") ?? []) {
-            guard let sheet = try archive.content(of: path) else { continue }
-            let text = try text(of: sheet, shared, percents)
-            if HoldingsPreamble(text) != nil { return text }
-            if first == nil { first = text }
+        var found: [UInt8]?
+        for (name, path) in try sheets(of: book, try archive.content(of: "xl/_rels/workbook.xml.rels") ?? []) {
+            if found != nil {
+                // What is wrong with a sheet that isn't imported does no harm.
+                guard let sheet = try? archive.content(of: path), let rows = try? text(of: sheet, shared, percents),
+                    HoldingsPreamble(rows) != nil
+                else { continue }
+                others.append(name)
+            } else if let sheet = try archive.content(of: path) {
+                let rows = try text(of: sheet, shared, percents)
+                if HoldingsPreamble(rows) != nil { found = rows }
+                if first == nil { first = rows }
+            }
         }
-        guard let first else { throw WorkbookError("it has no sheet") }
-        return first
+        guard let chosen = found ?? first else { throw WorkbookError("it has no sheet") }
+        return chosen
     }
 
-    /// The paths of the visible sheets, in the order of the workbook.
-    private static func sheets(of book: [UInt8], _ relations: [UInt8]) throws(WorkbookError) -> [String] {
+    /// The names and paths of the visible sheets, in the order of the workbook.
+    private static func sheets(
+        of book: [UInt8], _ relations: [UInt8]
+    ) throws(WorkbookError) -> [(name: String, path: String)] {
         var targets: [String: String] = [:]
         var events = XMLEvents(relations)
         while let event = try events.next() {
@@ -48,13 +60,13 @@ enum Workbook {
             guard targets.count < maximumRelations else { throw WorkbookError("it has too many parts") }
             targets[id] = target.hasPrefix("/") ? String(target.dropFirst()) : "xl/\(target)"
         }
-        var sheets: [String] = []
+        var sheets: [(name: String, path: String)] = []
         events = XMLEvents(book)
         while let event = try events.next() {
             guard event == .start("sheet"), events.attributes["state"] ?? "visible" == "visible",
                 let id = events.attributes["id"], let target = targets[id], sheets.count < maximumSheets
             else { continue }
-            sheets.append(target)
+            sheets.append((events.attributes["name"] ?? target, target))
         }
         return sheets
     }
