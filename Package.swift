@@ -23,6 +23,7 @@ let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummi
 let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
@@ -205,7 +206,8 @@ let package = Package(
             dependencies: ["FeedServer", "TestSupport", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket],
             path: "Tests/FeedServerSupport", swiftSettings: strict),
         .testTarget(
-            name: "FeedServerTests", dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore],
+            name: "FeedServerTests",
+            dependencies: ["FeedServer", "MarketData", "TestSupport", nioCore, nioEmbedded, nioHTTP1],
             swiftSettings: strict),
         .testTarget(
             name: "WireTests", dependencies: ["Collector", "MarketData", "TestSupport", "Universe", "Wire"],

@@ -32,6 +32,9 @@ public struct UniverseKey: Hashable, Sendable {
         return joined == text ? [text] : [text, joined]
     }
 
+    /// Whether a key can mean a group of this name: a key has no blanks at either end, and commas separate keys.
+    public static func canMean(_ name: String) -> Bool { UniverseKey(name)?.text == name && !name.contains(",") }
+
     /// Whether the key has more parts than is customary.
     public var hasManyParts: Bool { parts.count > UniverseKey.customaryParts }
 

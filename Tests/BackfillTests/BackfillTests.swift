@@ -368,10 +368,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
             try await first.flush()
             await first.close()
             let path = workspace.file(TickBuffer.fileName)
-            var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-            let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
-            bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
-            try bytes.write(to: URL(fileURLWithPath: path))
+            try damagePage(of: "witness", in: path)
 
             let second = try open()
             #expect(second.statistics.setAside.count == 1)
@@ -407,10 +404,7 @@ private let quiet = Logger(label: "backfill", factory: { _ in SwiftLogNoOpLogHan
         try await buffer.flush()
         await buffer.close()
         let path = workspace.file(TickBuffer.fileName)
-        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
-        bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
-        try bytes.write(to: URL(fileURLWithPath: path))
+        try damagePage(of: "witness", in: path)
         let loss = try #require(try FileRepair.repair(path, as: .ticks).losses.first)
         #expect(loss.first > 300 && loss.last <= 600 && loss.from == noon + 60_000 && loss.to == noon + 60_000)
 

@@ -291,6 +291,29 @@ import Testing
         await rig.close()
     }
 
+    @Test func `an answer that comes byte by byte without end is given up`() async throws {
+        let listener = try LoopbackListener()
+        listener.accept { client in
+            Thread.detachNewThread {
+                defer { close(client) }
+                var request = [UInt8](repeating: 0, count: 8192)
+                guard read(client, &request, request.count) > 0 else { return }
+                LoopbackListener.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n".utf8, to: client)
+                while LoopbackListener.send(" ".utf8, to: client) { usleep(5_000) }
+            }
+        }
+        var configuration = AggregatesClient.Configuration(
+            url: "http://127.0.0.1:\(listener.port)", apiKey: Secret("a-key"))
+        configuration.tries = 1
+        configuration.answerLimit = .milliseconds(200)
+        let client = try AggregatesClient(configuration: configuration, logger: .quiet)
+        let error = await #expect(throws: BackfillError.self) {
+            try await client.bars(of: Self.symbols[0], interval: .minute, starts: 0...1) { _, _ in }
+        }
+        #expect(error?.reason == .unreachable && error?.message.contains("too slowly") == true)
+        await client.shutdown()
+    }
+
     @Test(
         arguments: [("named", "DNS:localhost", .badAnswer), ("unnamed", nil, .unreachable)]
             as [(

@@ -212,10 +212,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         #expect(try await rows(first) == 600)
         await first.close()
         let path = workspace.file(TickBuffer.fileName)
-        var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        let page = try #require(bytes.range(of: Data("witness".utf8))?.lowerBound) / 4096 * 4096
-        bytes.replaceSubrange(page..<page + 4096, with: Data(repeating: 0xA5, count: 4096))
-        try bytes.write(to: URL(fileURLWithPath: path))
+        try damagePage(of: "witness", in: path)
         let report = try FileRepair.repair(path, as: .ticks)
         #expect(report.outcome == .repaired && report.losses.map(\.stream) == [.trades])
 

@@ -82,6 +82,38 @@ struct DeskTests {
         }
     }
 
+    @Test func `the times below the candles leave room for the zone's name`() async throws {
+        let collector = Self.market(["CNDL"])
+        try await RunningServer.run(collector: collector) { server in
+            var batch = EventBatch(connection: "primary", receivedMicroseconds: Self.start * 1000)
+            // The last one, at the right edge, is of a full hour, which is named.
+            batch.bars = try (-300...0).map { try Self.bar("CNDL", $0, 10, 12, 9, 11) }
+            _ = server.tap.offer(batch)
+            try await Browser.run { browser in
+                try await browser.prepare(
+                    """
+                    window.written = [];
+                    const write = CanvasRenderingContext2D.prototype.fillText;
+                    CanvasRenderingContext2D.prototype.fillText = function (text, x, y, ...more) {
+                      const half = this.textAlign === 'center' ? this.measureText(text).width / 2 : 0;
+                      if (this.canvas.closest('.candles')) window.written.push({ text, end: x + half, x, y });
+                      return write.call(this, text, x, y, ...more);
+                    };
+                    """)
+                try await browser.open(
+                    Self.page(server, "#symbol?symbol=CNDL&tz=utc"),
+                    until: "written.some((each) => /^\\d\\d:\\d\\d$/.test(each.text))")
+                let crossing = try await browser.evaluate(
+                    """
+                    const zone = written.findLast((each) => each.text === 'UTC');
+                    return written.filter((each) => each.text !== 'UTC' && each.y === zone.y && each.end >= zone.x)
+                      .map((each) => each.text);
+                    """, as: [String].self)
+                #expect(crossing == [])
+            }
+        }
+    }
+
     @Test func `a trade forms the candle of its minute at once, and the minute's bar takes its place`() async throws {
         let collector = Self.market(["LIVE"])
         try await RunningServer.run(collector: collector) { server in
@@ -374,6 +406,18 @@ struct DeskTests {
                 let shown = try await browser.evaluate(
                     "return document.getElementById('verdict-detail').textContent", as: String.self)
                 #expect(shown.hasPrefix("Upload degraded: "), "\(shown)")
+                // Without contact, none of them may be true any longer.
+                try await browser.evaluate(
+                    """
+                    window.fetch = () => Promise.reject(new TypeError('gone'));
+                    for (const hidden of [true, false]) {
+                      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+                      document.dispatchEvent(new Event('visibilitychange'));
+                    }
+                    return true;
+                    """, as: Bool.self)
+                try await browser.until(
+                    "document.documentElement.classList.contains('is-old') && !document.querySelector('#problems a')")
             }
         }
     }
@@ -487,6 +531,7 @@ struct DeskTests {
                     return mark.width / chart.width;
                     """, as: Double.self)
                 #expect(share > 0.15 && share < 0.4, "five of twenty minutes")
+                try await browser.until("/recorded gap/.test(document.getElementById('hour').innerText)")
                 let rows = try await browser.evaluate(
                     "return [...document.querySelectorAll('#gaps-panel tbody tr')].map((row) => row.innerText)",
                     as: [String].self)

@@ -69,6 +69,38 @@ extension DeskTests {
         }
     }
 
+    @Test func `the way to the overview leads to the very top of the page, where its banner is`() async throws {
+        try await RunningServer.run(collector: StagedCollector.market()) { server in
+            try await Browser.run(width: 390) { browser in
+                try await browser.open(Self.page(server), until: "document.querySelector('#cards .card')")
+                try await browser.evaluate(
+                    "document.getElementById('symbol').scrollIntoView(); return true", as: Bool.self)
+                try await browser.until("window.scrollY > 100")
+                try await browser.click("nav a[href='#overview']")
+                try await browser.until("window.scrollY === 0")
+            }
+        }
+    }
+
+    @Test func `boxes that could not be read are not shown as none`() async throws {
+        let collector = StagedCollector.market()
+        collector.change { state in
+            state.snapshot.fleet = FleetBoard.Status()
+            var view = FleetBoard.View()
+            view.problem = "the database can't be reached"
+            state.fleet = view
+        }
+        try await RunningServer.run(collector: collector) { server in
+            try await Browser.run { browser in
+                try await browser.open(
+                    Self.page(server, "#fleet"), until: "!document.getElementById('fleet').hidden")
+                let text = try await browser.evaluate(
+                    "return document.querySelector('#fleet .panel').innerText.trim()", as: String.self)
+                #expect(text == "the database can't be reached · not read yet")
+            }
+        }
+    }
+
     @Test func `a fleet's table stays where it was scrolled, and keeps the keyboard focus`() async throws {
         func view(pending: Int64) -> FleetBoard.View {
             var view = FleetBoard.View()

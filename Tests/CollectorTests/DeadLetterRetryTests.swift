@@ -101,6 +101,30 @@ import Upstream
         await buffer.close()
     }
 
+    @Test func `rows that a copy of the file has sent again leave the letters and are not sent twice`() async throws {
+        let (refused, sender) = try await refuse(retention: Self.ever)
+        await sender.disconnect()
+        await refused.close()
+        try copy(workspace.path, to: "copy")
+        _ = try sql("ALTER TABLE trades DROP CONSTRAINT no_poison")
+        let (buffer, uploader) = try open(retention: Self.ever)
+        #expect(try await retry(try letters(), buffer, uploader).sent == 5)
+        await uploader.disconnect()
+        await buffer.close()
+        let other = try TickBuffer.scratch(in: workspace.file("copy"), retention: Self.ever)
+        let second = Uploader(configuration: try configuration(), bufferID: other.id, logger: quiet)
+        // Rows that only the copy has wait before those of the letters.
+        try await other.collect(Self.trades(50..<60))
+        let left = try TickHistory(directory: workspace.file("copy")).deadLetters(limit: 1000)
+        #expect(left.count == 5)
+        #expect(try await retry(left, other, second).sent == 0)
+        #expect(try sql("SELECT count(*), count(DISTINCT trade_id) FROM trades") == "60|60")
+        #expect(other.statistics.deadLetters == 0 && other.statistics.drops == 0)
+        await second.disconnect()
+        await other.close()
+        #expect(try FileVerifier.verify(workspace.file("copy/ticks.sqlite"), as: .ticks).findings == [])
+    }
+
     @Test
     func `while the upload runs, letters are sent again between two passes, each once, whatever is asked at once`()
         async throws

@@ -230,7 +230,7 @@ import Testing
         #expect(sent.status == 0, "\(sent.output)")
         #expect(try await rows(box, "dead_letters") == 0)
         for (command, document) in [
-            (["retry"], #"{"sent":0,"refused_again":[],"superseded":[],"unreadable":[]}"#),
+            (["retry"], #"{"sent":0,"already_upstream":0,"refused_again":[],"superseded":[],"unreadable":[]}"#),
             (["discard"], #"{"discarded_count":0,"waiting_count":0,"rows":[],"failure":null}"#),
         ] {
             let none = try await box.run(["dead-letters"] + command + ["--all", "--json"])

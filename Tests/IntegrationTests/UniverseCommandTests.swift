@@ -219,6 +219,9 @@ import WebAPISupport
         _ = try box.workspace.write("SYMBOL_UNIVERSE_KEY=b\nBUFFER_SYNCHRONOUS=maybe\n", to: ".env")
         collector.send(SIGHUP)
         try await collector.line(containing: "the current ones stay in effect", within: .seconds(60))
+        try FileManager.default.removeItem(atPath: box.workspace.file(".env"))
+        collector.send(SIGHUP)
+        try await collector.line(containing: "is gone or sets nothing", within: .seconds(60))
         try await collector.stop()
         #expect(collector.output.count { $0.contains("feed connected") } == 1, "\(collector.output)")
         // A pause of the machine makes a gap of its own, and is noted.

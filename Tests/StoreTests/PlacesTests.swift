@@ -261,4 +261,23 @@ import Testing
         await again.close()
         #expect(try scratch.texts("SELECT what FROM incidents") == ["found empty"])
     }
+
+    @Test(arguments: [false, true])
+    func `of one whose log is gone with all that was in the file, the lock tells since when, too`(
+        hasTables: Bool
+    ) async throws {
+        let scratch = try Scratch()
+        // Before the log is first moved into the file, the file has only a header, or tables without rows.
+        if hasTables {
+            try await scratch.open().close()
+            try scratch.execute("DELETE FROM buffer")
+        } else {
+            try scratch.execute("PRAGMA journal_mode = WAL")
+        }
+        try Data("4711 1767600000\n".utf8).write(to: URL(fileURLWithPath: scratch.ticks + ".lock"))
+        let again = try scratch.open()
+        #expect(again.previousLife == PreviousLife(end: 1_767_600_000_000, isUncertain: true))
+        await again.close()
+        #expect(try scratch.texts("SELECT what FROM incidents") == ["found empty"])
+    }
 }

@@ -188,6 +188,10 @@ import Testing
         #expect(cut.reason(duringTLS: true) == .connectionLost)
         let untrusted = ConnectionRefusal("SSL error: certificate verify failed", needsPassword: false)
         #expect(untrusted.reason(duringTLS: true) == .tls)
+        for text in ["session is read-only", "server is in hot standby mode"] {
+            let standby = ConnectionRefusal("connection to server failed: \(text)", needsPassword: false)
+            #expect(standby.reason(duringTLS: false) == .readOnly)
+        }
         let down = ConnectionRefusal("connection to server failed: Connection refused", needsPassword: false)
         #expect(down.reason(duringTLS: false) == .connectionLost)
     }

@@ -144,15 +144,9 @@ public final class BackfillService: Service {
             do throws(BackfillError) {
                 let earliest = WallClock.milliseconds() - configuration.reach.milliseconds
                 let uncovered = queue.uncovered(now: Self.now)
-                let access: TickAccess
-                do throws(BackfillError) {
-                    access = try await filler.access(
-                        record.gap, uncovered: uncovered, identified: identified, elsewhere: elsewhere)
-                } catch {
-                    // Bars need no database.
-                    if error.reason == .database { try await filler.fillBars(record, earliest: earliest) }
-                    throw error
-                }
+                let access = try await filler.access(
+                    toFill: record, earliest: earliest, uncovered: uncovered, identified: identified,
+                    elsewhere: elsewhere)
                 let state = try await filler.fill(record, earliest: earliest, ticks: access) { kind in
                     guard queue.refused(kind, now: Self.now) else { return }
                     logger.warning(

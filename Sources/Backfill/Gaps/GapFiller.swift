@@ -123,7 +123,7 @@ public struct GapFiller: Sendable {
     ///     some, since a moment in milliseconds since the Unix epoch. It is called only for gaps from before this process
     ///     opened the file.
     /// - Throws: what reading the file, `identified` and `elsewhere` throw. The gap stays open.
-    public func access(
+    func access(
         _ gap: Gap, uncovered: Set<EventKind> = [],
         identified: () async throws(BackfillError) -> Set<EventStream>,
         elsewhere: (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream> = { _, _ in [] }
@@ -145,8 +145,26 @@ public struct GapFiller: Sendable {
         return TickAccess(gap, ends: ends, identified: recognised, uncovered: uncovered)
     }
 
+    /// Returns the same for a gap that is about to be filled. If the database can't be asked, fetches the gap's bars before
+    /// it throws, since they need no database.
+    ///
+    /// - Parameter earliest: as in ``fill(_:earliest:ticks:uncovered:progress:)``.
+    public mutating func access(
+        toFill record: GapRecord, earliest: Int64? = nil, uncovered: Set<EventKind> = [],
+        identified: () async throws(BackfillError) -> Set<EventStream>,
+        elsewhere: (Set<EventStream>, Int64) async throws(BackfillError) -> Set<EventStream>
+    ) async throws(BackfillError) -> TickAccess {
+        do throws(BackfillError) {
+            return try await access(
+                record.gap, uncovered: uncovered, identified: identified, elsewhere: elsewhere)
+        } catch {
+            if error.reason == .database { try await fillBars(record, earliest: earliest) }
+            throw error
+        }
+    }
+
     /// Fetches a gap's bars alone and records which symbols are done; the gap stays open.
-    public mutating func fillBars(_ record: GapRecord, earliest: Int64? = nil) async throws(BackfillError) {
+    private mutating func fillBars(_ record: GapRecord, earliest: Int64?) async throws(BackfillError) {
         let everything = record.gap.symbols.isEmpty ? try known(record.gap.events).symbols : []
         let plan = FillPlan(record, everything: everything, earliest: earliest, ticks: TickAccess(kinds: []))
         guard plan.verdict == nil else { return }

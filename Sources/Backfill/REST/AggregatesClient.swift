@@ -22,8 +22,11 @@ public final class AggregatesClient: Sendable {
         public var proxy: HTTPProxy?
         /// The limit on requests, shared by the copies of this configuration.
         public var limit = RequestLimit(requestsPerMinute: 300)
-        /// How long an answer may take.
+        /// How long an answer may take to begin, and how long it may pause.
         var timeout: Duration = .seconds(30)
+        /// How long a whole answer may take, besides the time that its bytes take at the slowest rate. A page of 50,000
+        /// trades is about 10 MB, and the network may be slow.
+        var answerLimit: Duration = .seconds(300)
         /// How many times one request is tried.
         var tries = 4
 
@@ -46,6 +49,8 @@ public final class AggregatesClient: Sendable {
     private static let mostEmptyPages = 20
     /// The longest answer that is read: 50,000 bars take about 6 MB.
     private static let maximumBytes = 64 << 20
+    /// The slowest rate at which a long answer may come, in bytes per second.
+    private static let slowest = 8 << 10
 
     /// Makes a client, which sends nothing yet. Call ``shutdown()`` when done.
     ///
@@ -89,6 +94,9 @@ public final class AggregatesClient: Sendable {
         }
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: options)
     }
+
+    /// The whole answer did not arrive in time.
+    private struct AnswerTooSlow: Error {}
 
     /// The server's certificate has a common name but no subject alternative name.
     private struct NameMissing: Error {}
@@ -276,6 +284,7 @@ public final class AggregatesClient: Sendable {
                     failure.reason, tried: tried, of: configuration.tries, retryAfter: retryAfter,
                     jitter: .random(in: 0...1), now: Self.now)
             }
+            if Task.isCancelled { throw Self.stopped }
             guard let pause = next else { throw failure }
             if pause > .zero { tell(failure.message, tried, next: pause) }
             try await self.pause(pause)
@@ -291,12 +300,14 @@ public final class AggregatesClient: Sendable {
             ])
     }
 
+    private static let stopped = BackfillError(.unreachable, "the backfill was stopped")
+
     private func pause(_ duration: Duration) async throws(BackfillError) {
         guard duration > .zero else { return }
         do {
             try await Task.sleep(for: duration)
         } catch {
-            throw BackfillError(.unreachable, "the backfill was stopped")
+            throw Self.stopped
         }
     }
 
@@ -310,7 +321,7 @@ public final class AggregatesClient: Sendable {
             let asked = ContinuousClock.now
             let response = try await client.execute(request, timeout: TimeAmount(configuration.timeout))
             let clock = ServerClock(response.headers, asked: asked)
-            let body = try await response.body.collect(upTo: Self.maximumBytes)
+            let body = try await body(of: response, asked: asked)
             let retryAfter = response.headers.first(name: "retry-after").flatMap {
                 RequestPacer.pause($0, now: WallClock.milliseconds())
             }
@@ -325,6 +336,10 @@ public final class AggregatesClient: Sendable {
                 .unreachable,
                 "\(base) is not trusted: its certificate has no subjectAltName, and a common name alone is not "
                     + "accepted; the server's operator must reissue it")
+        } catch is AnswerTooSlow {
+            throw BackfillError(
+                .unreachable,
+                "\(place) sends its answer too slowly, less than \(Self.slowest >> 10) KiB/s; check the network")
         } catch is NIOTooManyBytesError {
             throw BackfillError(
                 .badAnswer, "\(base) sent an answer of more than \(Self.maximumBytes >> 20) MiB; check MASSIVE_REST_URL"
@@ -332,6 +347,25 @@ public final class AggregatesClient: Sendable {
         } catch {
             throw BackfillError(.unreachable, "\(place) can't be reached; check the network and the address")
         }
+    }
+
+    /// Reads the whole body. The library's own time limit ends with the head, so without this one, a server that sends
+    /// a byte now and then would hold up all gaps for ever.
+    private func body(
+        of response: HTTPClientResponse, asked: ContinuousClock.Instant
+    ) async throws -> ByteBuffer {
+        let announced = response.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        guard announced <= Self.maximumBytes else { throw NIOTooManyBytesError(maxBytes: Self.maximumBytes) }
+        var body = ByteBuffer()
+        for try await var part in response.body {
+            guard body.readableBytes + part.readableBytes <= Self.maximumBytes else {
+                throw NIOTooManyBytesError(maxBytes: Self.maximumBytes)
+            }
+            let limit = configuration.answerLimit + .seconds(body.readableBytes / Self.slowest)
+            guard ContinuousClock.now - asked < limit else { throw AnswerTooSlow() }
+            body.writeBuffer(&part)
+        }
+        return body
     }
 
     private static func refusal(_ status: UInt, _ what: String) -> BackfillError? {

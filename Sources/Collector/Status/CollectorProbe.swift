@@ -17,6 +17,8 @@ public final class CollectorProbe: Sendable {
 
     /// How many seconds without a commit, while events wait, count as a failure of the buffer.
     static let commitLimit = 5.0
+    /// The name of the loop that writes the buffer's file.
+    static let writer = "writer"
     /// The writer counts as stuck from this many seconds on.
     static let writerLimit = 60.0
 
@@ -70,8 +72,10 @@ public final class CollectorProbe: Sendable {
         snapshot.isStopping = stopping.load(ordering: .relaxed)
         let assignments = Dictionary(uniqueKeysWithValues: symbols.assignments.map { ($0.wish.connection, $0) })
         snapshot.placement = connections.snapshot
+        snapshot.unusedConnections = symbols.unusedConnections
         snapshot.connections = snapshot.placement.members.map { member in
-            ConnectionState(member, assignment: assignments[member.id], at: snapshot.time, feedDelay: feedDelay)
+            ConnectionState(
+                member, assignment: assignments[member.id], at: snapshot.time, now: now, feedDelay: feedDelay)
         }
         snapshot.buffer = statistics
         others(&snapshot)
@@ -99,7 +103,7 @@ public final class CollectorProbe: Sendable {
                 message: "nothing was committed for \(Int(commitAge)) s while events wait: the disk does not respond; "
                     + "check it and the kernel's log")
         }
-        snapshot.loops = [LoopProgress(name: "writer", age: commitAge, limit: Self.writerLimit)]
+        snapshot.loops = [LoopProgress(name: Self.writer, age: commitAge, limit: Self.writerLimit)]
         return snapshot
     }
 }

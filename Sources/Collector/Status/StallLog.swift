@@ -12,7 +12,7 @@ struct StallLog {
 
     /// Judges a sample. One alone proves nothing: after a pause of the whole process, the first one shows the pause.
     mutating func look(at snapshot: CollectorSnapshot, now: ContinuousClock.Instant) {
-        let age = snapshot.loops.first { $0.name == "writer" }?.age ?? 0
+        let age = snapshot.loops.first { $0.name == CollectorProbe.writer }?.age ?? 0
         let isStalled = age >= CollectorProbe.commitLimit
         defer { wasStalled = isStalled }
         if isStalled, wasStalled {

@@ -150,7 +150,7 @@ public struct SymbolPlan: Sendable {
     var isBehind: Bool { !unread.isDisjoint(with: keys) }
 
     /// Returns the universe keys that wishes name, in the form that the cache expects.
-    public static func keys(of wishes: [SymbolWish]) -> [String] { Set(wishes.compactMap(key)).sorted() }
+    public static func keys(of wishes: [SymbolWish]) -> [String] { Set(wishes.compactMap { key($0)?.text }).sorted() }
 
     /// Adds a new connection's wish.
     ///
@@ -160,13 +160,13 @@ public struct SymbolPlan: Sendable {
     public mutating func add(_ wish: SymbolWish, _ resolutions: Resolutions) throws(UniverseError) -> SymbolSelection {
         let selection = try Self.select(wish, fallback: wish.fallback, resolutions)
         noteUnread(resolutions)
-        let parts = Self.unresolvedParts(of: wish, resolutions)
-        unresolved[wish.connection] = wish.origin == .settings && !parts.isEmpty ? parts : nil
-        noteMet(wish, resolutions)
+        let parts = Self.parts(of: wish, resolutions)
+        unresolved[wish.connection] = wish.origin == .settings && !parts.unknown.isEmpty ? parts.unknown : nil
+        met[wish.connection] = parts.named
         decided.append(
             SymbolAssignment(
                 wish: wish, interest: Self.interest(selection) ?? .symbols([]), source: selection.origin,
-                problem: Self.problem(wish, selection.problem), leftOut: selection.leftOut))
+                problem: Self.joined(wish.replacesBecause, selection.problem), leftOut: selection.leftOut))
         bringInForce()
         return selection
     }
@@ -227,11 +227,12 @@ public struct SymbolPlan: Sendable {
         var result = step { plan in
             for index in plan.decided.indices {
                 let before = plan.decided[index]
-                if let key = Self.key(before.wish), resolutions[key] == nil { continue }
-                let met = plan.met[before.wish.connection] ?? []
-                plan.decided[index] = Self.again(before, resolutions, met: met, &remarks)
-                plan.noteMet(before.wish, resolutions)
-                if plan.noteResolved(before.wish, resolutions) { overdue.insert(before.wish.connection) }
+                if let key = Self.key(before.wish), resolutions[key.text] == nil { continue }
+                let connection = before.wish.connection
+                let parts = Self.parts(of: before.wish, resolutions)
+                plan.decided[index] = Self.again(before, resolutions, parts, met: plan.met[connection] ?? [], &remarks)
+                plan.met[connection, default: []].formUnion(parts.named)
+                if plan.noteResolved(connection, parts) { overdue.insert(connection) }
             }
         }
         result.remarks = remarks
@@ -271,34 +272,29 @@ public struct SymbolPlan: Sendable {
 
     // MARK: Parts
 
+    /// The parts of a key, by what they name now. All are empty for a wish without a key.
+    private struct KeyParts {
+        /// The parts that name symbols.
+        var named: Set<String> = []
+        /// The parts whose groups have no symbols.
+        var empty: Set<String> = []
+        /// The parts that name no group; all of them if the key can't be resolved.
+        var unknown: Set<String> = []
+    }
+
+    private static func parts(of wish: SymbolWish, _ resolutions: Resolutions) -> KeyParts {
+        guard let key = key(wish), let resolution = resolutions[key.text] else { return KeyParts() }
+        guard case .success(let found) = resolution else { return KeyParts(unknown: Set(key.parts)) }
+        let (empty, unknown) = (Set(found.emptyParts), Set(found.unknown.map(\.part)))
+        return KeyParts(named: Set(key.parts).subtracting(empty).subtracting(unknown), empty: empty, unknown: unknown)
+    }
+
     /// Notes which parts of a key name symbols now; returns whether one does that has named none since the start.
-    private mutating func noteResolved(_ wish: SymbolWish, _ resolutions: Resolutions) -> Bool {
-        guard let before = unresolved[wish.connection] else { return false }
-        let left = before.intersection(Self.unresolvedParts(of: wish, resolutions))
-        unresolved[wish.connection] = left.isEmpty ? nil : left
+    private mutating func noteResolved(_ connection: String, _ parts: KeyParts) -> Bool {
+        guard let before = unresolved[connection] else { return false }
+        let left = before.intersection(parts.unknown)
+        unresolved[connection] = left.isEmpty ? nil : left
         return left.count < before.count
-    }
-
-    private static func unresolvedParts(of wish: SymbolWish, _ resolutions: Resolutions) -> Set<String> {
-        guard let key = wish.universeKey.flatMap({ UniverseKey($0) }), let resolution = resolutions[key.text] else {
-            return []
-        }
-        switch resolution {
-        case .success(let resolution): return Set(resolution.unknown.map(\.part))
-        case .failure: return Set(key.parts)
-        }
-    }
-
-    private static func emptyParts(of wish: SymbolWish, _ resolutions: Resolutions) -> Set<String> {
-        guard case .success(let resolution)? = key(wish).flatMap({ resolutions[$0] }) else { return [] }
-        return Set(resolution.emptyParts)
-    }
-
-    private mutating func noteMet(_ wish: SymbolWish, _ resolutions: Resolutions) {
-        guard let key = wish.universeKey.flatMap({ UniverseKey($0) }), resolutions[key.text] != nil else { return }
-        met[wish.connection, default: []].formUnion(
-            Set(key.parts).subtracting(Self.unresolvedParts(of: wish, resolutions))
-                .subtracting(Self.emptyParts(of: wish, resolutions)))
     }
 
     private mutating func noteUnread(_ resolutions: Resolutions) {
@@ -324,72 +320,71 @@ public struct SymbolPlan: Sendable {
     /// - Parameter met: The parts of the key that have named symbols. If one names none now, its group may be back soon,
     ///   and what nobody collects meanwhile is lost, so no symbol leaves.
     private static func again(
-        _ before: SymbolAssignment, _ resolutions: Resolutions, met: Set<String>, _ remarks: inout [Remark]
+        _ before: SymbolAssignment, _ resolutions: Resolutions, _ parts: KeyParts, met: Set<String>,
+        _ remarks: inout [Remark]
     ) -> SymbolAssignment {
-        var after = before
-        let emptied = met.intersection(emptyParts(of: before.wish, resolutions))
-        let hasLostParts = !emptied.isEmpty || !met.isDisjoint(with: unresolvedParts(of: before.wish, resolutions))
-        do {
-            // A default list that nobody chose must not take the place of symbols that were resolved before.
-            let fallback: SymbolSelection.Fallback =
-                before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
-            let selection = try select(before.wish, fallback: fallback, resolutions)
-            var keepsSymbols = false
-            if case .universeKey = selection.origin { keepsSymbols = hasLostParts && before.source == selection.origin }
-            var faults = selection.problem.map { [$0] } ?? []
-            if keepsSymbols, !emptied.isEmpty {
-                faults.append(
-                    "no symbols are left in \(emptied.sorted().map { DisplayText.quoted($0) }.joined(separator: ", "))")
-            }
-            let fault = faults.isEmpty ? nil : faults.joined(separator: "; ")
-            after.problem = problem(
-                before.wish, fault.map { keepsSymbols ? "\($0); the symbols in force stay" : $0 })
-            if let interest = interest(selection) {
-                after.interest = keepsSymbols ? union(before.interest, interest) : interest
-                after.source = selection.origin
-                after.leftOut = selection.leftOut
-                if after.interest != before.interest || after.problem != before.problem {
-                    remarks += selection.remarks.map { Remark(name: before.wish.name, level: $0.level, text: $0.text) }
-                    if keepsSymbols, let fault {
-                        remarks.append(
-                            Remark(
-                                name: before.wish.name, level: .warning,
-                                text: "the connection keeps the symbols that it has: \(fault)"))
-                    }
-                }
-                return after
-            }
-            if selection.problem == nil, before.hasSymbols {
-                after.problem = problem(before.wish, "no symbols are named any more")
-            }
+        // A default list that nobody chose must not take the place of symbols that were resolved before.
+        let fallback: SymbolSelection.Fallback =
+            before.wish.fallback == .defaultList && key(before.wish) != nil ? .refusal : before.wish.fallback
+        let selection: SymbolSelection
+        do throws(UniverseError) {
+            selection = try select(before.wish, fallback: fallback, resolutions)
         } catch {
-            after.problem = problem(before.wish, error.description)
+            return unmet(before, because: error.description, &remarks)
         }
-        if let problem = after.problem {
-            if before.hasSymbols { after.problem = "\(problem); the symbols in force stay" }
-            if after.problem != before.problem {
-                remarks.append(
-                    Remark(
-                        name: before.wish.name, level: .warning,
-                        text: before.hasSymbols
-                            ? "the connection keeps the symbols that it has: \(problem)"
-                            : "the connection collects nothing: \(problem)"))
-            }
+        guard let interest = interest(selection) else {
+            let nothing = before.hasSymbols ? "no symbols are named any more" : nil
+            return unmet(before, because: selection.problem ?? nothing, &remarks)
+        }
+        var after = before
+        after.interest = interest
+        after.source = selection.origin
+        after.leftOut = selection.leftOut
+        var fault = selection.problem
+        let emptied = met.intersection(parts.empty)
+        var keepsSymbols = false
+        if case .universeKey = selection.origin, before.source == selection.origin {
+            keepsSymbols = !emptied.isEmpty || !met.isDisjoint(with: parts.unknown)
+        }
+        if keepsSymbols {
+            after.interest = union(before.interest, interest)
+            let names = emptied.sorted().map { DisplayText.quoted($0) }.joined(separator: ", ")
+            fault = joined(fault, emptied.isEmpty ? nil : "no symbols are left in \(names)")
+        }
+        after.problem = joined(before.wish.replacesBecause, fault, keepsSymbols ? symbolsStay : nil)
+        if after.interest != before.interest || after.problem != before.problem {
+            remarks += selection.remarks.map { Remark(name: before.wish.name, level: $0.level, text: $0.text) }
+            if keepsSymbols, let fault { remarks.append(Remark(before.wish, keepingSymbols: true, because: fault)) }
         }
         return after
     }
+
+    /// Leaves a connection what it collects, because its wish gives nothing.
+    private static func unmet(
+        _ before: SymbolAssignment, because fault: String?, _ remarks: inout [Remark]
+    ) -> SymbolAssignment {
+        var after = before
+        let problem = joined(before.wish.replacesBecause, fault)
+        after.problem = joined(problem, problem != nil && before.hasSymbols ? symbolsStay : nil)
+        if let problem, after.problem != before.problem {
+            remarks.append(Remark(before.wish, keepingSymbols: before.hasSymbols, because: problem))
+        }
+        return after
+    }
+
+    private static let symbolsStay = "the symbols in force stay"
 
     private static func select(
         _ wish: SymbolWish, fallback: SymbolSelection.Fallback, _ resolutions: Resolutions
     ) throws(UniverseError) -> SymbolSelection {
         try SymbolSelection(
             universeKey: wish.universeKey, list: wish.list, fallback: fallback,
-            resolution: key(wish).flatMap { resolutions[$0] })
+            resolution: key(wish).flatMap { resolutions[$0.text] })
     }
 
-    /// Why what is collected is not what was asked for: the wish replaces others, or can't be met.
-    private static func problem(_ wish: SymbolWish, _ unmet: String?) -> String? {
-        let problems = [wish.replacesBecause, unmet].compactMap(\.self)
+    /// Joins what is wrong, in one line; `nil` if nothing is.
+    private static func joined(_ problems: String?...) -> String? {
+        let problems = problems.compactMap(\.self)
         return problems.isEmpty ? nil : problems.joined(separator: "; ")
     }
 
@@ -406,5 +401,16 @@ public struct SymbolPlan: Sendable {
         return .symbols(Set(left).union(right).sorted())
     }
 
-    private static func key(_ wish: SymbolWish) -> String? { wish.universeKey.flatMap { UniverseKey($0)?.text } }
+    private static func key(_ wish: SymbolWish) -> UniverseKey? { wish.universeKey.flatMap { UniverseKey($0) } }
+}
+
+extension SymbolPlan.Remark {
+    /// Says that a wish can't be met.
+    fileprivate init(_ wish: SymbolWish, keepingSymbols: Bool, because problem: String) {
+        self.init(
+            name: wish.name, level: .warning,
+            text: keepingSymbols
+                ? "the connection keeps the symbols that it has: \(problem)"
+                : "the connection collects nothing: \(problem)")
+    }
 }

@@ -49,6 +49,8 @@ public final class Symbols: Sendable {
         var demand: SymbolDemand
         /// Incremented whenever the keys are resolved again: earlier resolutions may be out of date.
         var round = 0
+        /// The names of the connections that the settings name now and that are used only after a restart.
+        var unused: [String] = []
     }
 
     /// Makes the owner of a plan from ``open(_:single:cache:logger:)``, from which `connections` were made.
@@ -141,12 +143,26 @@ public final class Symbols: Sendable {
 
     /// Adopts the wishes of settings that were read again; ``follow(because:)`` then applies them.
     func adopt(_ wishes: [SymbolWish], isOtherEnvironment: Bool = false) {
-        let (new, gone) = book.withLock { $0.plan.adopt(wishes, isOtherEnvironment: isOtherEnvironment) }
+        let (new, gone) = book.withLock { book in
+            let change = book.plan.adopt(wishes, isOtherEnvironment: isOtherEnvironment)
+            book.unused = change.new
+            return change
+        }
         let news: [(names: [String], text: Logger.Message)] = [
             (new, "a connection that is new in the settings is used only after a restart"),
             (gone, "a connection was removed from the settings; it is used until the next restart"),
         ]
         for (names, text) in news { for name in names { logger.warning(text, metadata: ["connection": "\(name)"]) } }
+    }
+
+    /// The names of the connections that the settings name and that are used only after a restart. From memory.
+    var unusedConnections: [String] {
+        book.withLock { book in
+            guard !book.unused.isEmpty else { return [] }
+            // The API may have added one of them since.
+            let used = Set(book.plan.wishes.map(\.name))
+            return book.unused.filter { !used.contains($0) }
+        }
     }
 
     /// Whether ``follow(because:)`` is due again, because the mirror could not be read for some key. From memory.

@@ -56,7 +56,7 @@ extension UniverseMirror {
             if case .replaced(let changes) = outcome, let warning = changes.warning { logger.error("\(warning)") }
             return nil
         } catch let error as UpstreamError where error.reason == .cancelled {
-            return ("the database did not answer within \(Self.patience)", nil)
+            return ("the database did not answer within \(Self.patience.spoken)", nil)
         } catch {
             return (String(describing: error), error)
         }

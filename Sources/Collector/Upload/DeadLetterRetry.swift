@@ -43,6 +43,8 @@ public struct DeadLetterRetry: Sendable {
     public private(set) var requeued = 0
     /// How many rows upstream took.
     public private(set) var sent = 0
+    /// How many rows were upstream already, because a copy of the file sent them; their letters are gone.
+    public private(set) var stored = 0
     /// The rows that were refused again, under their new numbers and with the new reason.
     public private(set) var refusedAgain: [DeadLetter] = []
     /// Bars of which a newer version exists; they stay dead letters.
@@ -59,6 +61,7 @@ public struct DeadLetterRetry: Sendable {
     public mutating func add(_ other: DeadLetterRetry) {
         requeued += other.requeued
         sent += other.sent
+        stored += other.stored
         refusedAgain += other.refusedAgain
         superseded += other.superseded
         unreadable += other.unreadable
@@ -96,10 +99,14 @@ public struct DeadLetterRetry: Sendable {
         result.unreadable = letters.filter { $0.event == nil }
         let readable = letters.filter { $0.event != nil }
         let held = try await superseded(readable, uploader: passes.first { $0.streams.contains(.bars) }?.uploader)
+        let there = try await stored(readable, passes: passes)
         // The file is changed last, so that bars collected meanwhile count too, and not once the caller has given up.
         try Task.checkCancellation()
-        let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) })
-        let returned = Set(placed.map(\.letter.name))
+        try await buffer.remove(uploaded: there)
+        result.stored = there.count
+        let gone = Set(there.map(\.name))
+        let placed = try await buffer.requeue(readable.filter { !held.contains($0.name) && !gone.contains($0.name) })
+        let returned = gone.union(placed.map(\.letter.name))
         let others = readable.filter { !returned.contains($0.name) }
         let left = Set(try others.isEmpty ? [] : kept(in: buffer).map(\.name))
         result.superseded = others.filter { left.contains($0.name) }
@@ -144,6 +151,24 @@ public struct DeadLetterRetry: Sendable {
         try Task.checkCancellation()
         try await buffer.discard(settled)
         return DeadLetterDiscard(letters: settled, waiting: waiting.count)
+    }
+
+    /// Returns the letters of ticks whose rows are upstream: a copy of the file may have sent them, and no other
+    /// look-up covers rows that move behind others.
+    private static func stored(
+        _ letters: [DeadLetter], passes: [UploadPass]
+    ) async throws(UpstreamError) -> [DeadLetter] {
+        var found: [DeadLetter] = []
+        for stream in EventStream.allCases where stream != .bars {
+            guard let uploader = passes.first(where: { $0.streams.contains(stream) })?.uploader else { continue }
+            let own = letters.filter { $0.stream == stream }
+            for start in stride(from: 0, to: own.count, by: 1000) {
+                let part = own[start...].prefix(1000)
+                let there = try await uploader.stored(of: BufferedBatch(of: part, in: stream))
+                found += part.filter { there.contains($0.sequence) }
+            }
+        }
+        return found
     }
 
     /// Returns the names of bars that would replace a newer version upstream.

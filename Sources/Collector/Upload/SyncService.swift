@@ -105,7 +105,9 @@ public final class SyncService: Service {
         try await interludes.run(ring: doorbell.ring) { [self] in
             let (retry, _) = try await DeadLetterRetry.requeue(
                 choice.letters(in: buffer, of: pass.streams), buffer: buffer, passes: [pass])
-            logger.notice("dead letters are back in the queue", metadata: ["rows": "\(retry.requeued)"])
+            logger.notice(
+                "dead letters are back in the queue",
+                metadata: ["rows": "\(retry.requeued)", "upstream_already": "\(retry.stored)"])
             return retry
         }
     }

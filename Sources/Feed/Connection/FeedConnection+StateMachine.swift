@@ -166,9 +166,12 @@ extension FeedConnection {
             case .idle, .stopped: return []
             case .connecting:
                 let waited = configuration.connectTimeout.spoken
+                let (way, culprit) =
+                    configuration.proxy.map { (" through the proxy \($0)", "HTTPS_PROXY") } ?? ("", "the URL")
                 return abandon(
                     .connectTimeout, "connect",
-                    "no connection to \(configuration.endpoint) within \(waited); check the network and the URL", now)
+                    "no connection to \(configuration.endpoint)\(way) within \(waited); check the network and \(culprit)",
+                    now)
             case .greeting:
                 return loginTimedOut("the feed sent no greeting", now)
             case .loggingIn:

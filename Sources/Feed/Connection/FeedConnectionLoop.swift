@@ -163,6 +163,7 @@ final class FeedConnectionLoop {
             batch.forEachCount { if $1 > 0 { snapshot.events[$0, default: 0] += Int64($1) } }
             snapshot.latency = latency
             snapshot.lastEvent = batch.receivedMicroseconds / 1000
+            if snapshot.silentSince != nil { snapshot.silentSince = .now }
         }
         perform(machine.took(batch, moment))
         if admission == .acceptedStopReading { pause() }
@@ -307,7 +308,9 @@ final class FeedConnectionLoop {
             snapshot.confirmedChannels = subscription.confirmedCount
             snapshot.reconnects = machine.reconnects
             snapshot.errors = machine.errors
-            snapshot.connectedSince = machine.connectedSince?.wall
+            let connectedSince = machine.connectedSince?.wall
+            if connectedSince != snapshot.connectedSince { snapshot.silentSince = connectedSince == nil ? nil : .now }
+            snapshot.connectedSince = connectedSince
             snapshot.isPaused = isPaused && handler != nil
             if let last = machine.lastError {
                 snapshot.lastError = last.error

@@ -64,6 +64,9 @@ public struct FeedSnapshot: Sendable, Equatable {
     public var lastEvent: Int64?
     /// When the subscription was confirmed, in milliseconds since the Unix epoch; `nil` while it is not.
     public var connectedSince: Int64?
+    /// When the subscription was confirmed, or the newest events after that were read, on a clock that nobody sets; `nil`
+    /// while it is not confirmed.
+    public var silentSince: ContinuousClock.Instant?
     /// The newest failure.
     public var lastError: FeedError?
     /// When ``lastError`` happened, in milliseconds since the Unix epoch.

@@ -50,6 +50,7 @@ final class ProxyTunnel: ChannelInboundHandler, RemovableChannelHandler {
         }
         switch status {
         case 200..<300: finish(context)
+        case 407 where proxy.credentials != nil: refuse("it does not accept the user name and password")
         case 407: refuse("it asks for a user name and a password: write http://user:password@\(proxy)")
         default:
             let words = words.count > 2 ? " \(DisplayText.escaped(words[2], limit: 60))" : ""

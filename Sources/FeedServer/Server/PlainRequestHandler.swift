@@ -8,6 +8,9 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    /// The most bytes of a body that are written at once.
+    static let partBytes = 64 << 10
+
     private let server: FeedServer
     private let isTLS: Bool
     private var request: HTTPRequestHead?
@@ -76,8 +79,6 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
         ]
         if let seconds = answer.retryAfter { headers.add(name: "Retry-After", value: "\(seconds)") }
         if answer.status == 405 { headers.add(name: "Allow", value: "GET, HEAD") }
-        // Time for the client to read the response and to make its next request.
-        scheduleClose(after: .seconds(30), context)
         let status = HTTPResponseStatus(statusCode: answer.status)
         return send(status, headers, ByteBuffer(bytes: answer.body), keepsAlive: keepsAlive, context)
     }
@@ -104,10 +105,34 @@ final class PlainRequestHandler: ChannelInboundHandler, RemovableChannelHandler 
     ) -> EventLoopFuture<Void> {
         let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if !isForHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        let sent = context.writeAndFlush(wrapOutboundOut(.end(nil)))
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        send(isForHead ? ByteBuffer() : body, promise, context)
+        let sent = promise.futureResult
         if !keepsAlive { sent.whenComplete { [channel = context.channel] _ in channel.close(promise: nil) } }
         return sent
+    }
+
+    /// Sends a body, or the rest of it, in parts, and ends the response. The client's time begins again with each part,
+    /// so that a slow download is not cut off.
+    private func send(_ body: ByteBuffer, _ sent: EventLoopPromise<Void>, _ context: ChannelHandlerContext) {
+        // Time for the client to read the part and, after the last one, to make its next request.
+        scheduleClose(after: .seconds(30), context)
+        var rest = body
+        let part = rest.readSlice(length: min(rest.readableBytes, Self.partBytes)) ?? ByteBuffer()
+        guard rest.readableBytes > 0 else {
+            if part.readableBytes > 0 { context.write(wrapOutboundOut(.body(.byteBuffer(part))), promise: nil) }
+            context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
+            return
+        }
+        let bound = NIOLoopBound((self, rest, context), eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(part)))).whenComplete { result in
+            switch result {
+            case .success:
+                let (handler, rest, context) = bound.value
+                handler.send(rest, sent, context)
+            case .failure(let error): sent.fail(error)
+            }
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

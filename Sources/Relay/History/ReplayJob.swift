@@ -205,20 +205,14 @@ struct ReplayJob: Sendable {
                 reached.finish()
             }
         }
-        return try await withThrowingTaskGroup(of: StreamSequences?.self) { group in
-            group.addTask {
-                for await mark in marks { return mark }
-                return nil
-            }
-            group.addTask {
-                try await Task.sleep(for: Self.patience)
-                return nil
-            }
-            defer { group.cancelAll() }
-            let mark = try await group.next() ?? nil
-            try Task.checkCancellation()
-            return mark
+        let limit = Task {
+            try await Task.sleep(for: Self.patience)
+            reached.finish()
         }
+        defer { limit.cancel() }
+        for await mark in marks { return mark }
+        try Task.checkCancellation()
+        return nil
     }
 
     private func read(

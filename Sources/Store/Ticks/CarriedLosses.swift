@@ -35,7 +35,7 @@ extension Incident {
     static let setAside = "set aside"
     /// A bad file was renamed at startup, and a fresh one was started.
     static let setAsideAtStart = "set aside at the start"
-    /// A file that had been used had no bytes.
+    /// A file that had been used had no bytes, or no rows because its log was gone.
     static let foundEmpty = "found empty"
     /// The file was made from what could be read in a damaged one.
     static let repaired = "repaired"

@@ -13,6 +13,8 @@ struct SettledLetter: Sendable {
     let time: Int64?
     /// No bar through this row is a newer version of this letter's bar.
     let lookedThrough: Int64
+    /// Whether its row is upstream after all, so that nothing is lost with it.
+    let isUploaded: Bool
     /// Called with the number that the event has in the queue, once it is durable there.
     let placed: @Sendable (Int64) -> Void
 
@@ -27,12 +29,14 @@ struct SettledLetter: Sendable {
         symbol = event.symbol
         time = event.time
         self.lookedThrough = lookedThrough
+        isUploaded = false
         self.placed = placed
     }
 
-    /// A letter that a person gives up.
-    init(discarding letter: DeadLetter) {
+    /// A letter that a person gives up, or whose row is upstream after all.
+    init(discarding letter: DeadLetter, isUploaded: Bool = false) {
         let event = letter.event
+        self.isUploaded = isUploaded
         stream = letter.stream
         sequence = letter.sequence
         batch = nil
@@ -56,16 +60,27 @@ extension DeadLetter {
 
     /// The event that ``row`` holds; `nil` when it holds none.
     public var event: Event? {
+        var texts = TextArena()
+        guard let found = read(&texts) else { return nil }
+        var batch = EventBatch(connection: found.connection, receivedMicroseconds: found.received)
+        batch.source = found.source
+        batch.text = texts
+        batch.append(found.event.any)
+        return Event(batch: batch, symbol: found.event.symbol, time: found.event.time)
+    }
+
+    /// Reads the event with its origin, and adds its texts to an arena.
+    fileprivate func read(
+        _ texts: inout TextArena
+    ) -> (event: any MarketEvent, connection: String, received: Int64, source: EventSource)? {
         guard let row = try? JSONDecoder().decode([String: Cell].self, from: Data(row.utf8)) else { return nil }
         func value(_ name: String) -> ColumnValue? { row[name]?.value }
         guard case .integer(let received)? = value("received_us") else { return nil }
-        var connection = ""
+        var (connection, source) = ("", EventSource.stream)
         if case .text(let name)? = value("connection") { connection = name }
-        var batch = EventBatch(connection: connection, receivedMicroseconds: received)
-        if case .text(let name)? = value("source") { batch.source = EventSource(rawValue: name) ?? .stream }
-        guard let found = stream.event.init(takesNaN: true, texts: &batch.text, value) else { return nil }
-        batch.append(found.any)
-        return Event(batch: batch, symbol: found.symbol, time: found.time)
+        if case .text(let name)? = value("source") { source = EventSource(rawValue: name) ?? .stream }
+        guard let event = stream.event.init(takesNaN: true, texts: &texts, value) else { return nil }
+        return (event, connection, received, source)
     }
 
     /// A member of a row's JSON object.
@@ -82,6 +97,32 @@ extension DeadLetter {
                 value = .real(number)
             } else {
                 value = .text(try container.decode(String.self))
+            }
+        }
+    }
+}
+
+extension BufferedBatch {
+    /// Makes a batch of the rows of a stream's dead letters, under their numbers, to look them up. Letters whose row
+    /// can't be read are left out.
+    public init(of letters: some Sequence<DeadLetter>, in stream: EventStream) {
+        self.init(stream: stream)
+        for letter in letters where letter.stream == stream {
+            guard let found = letter.read(&text) else { continue }
+            let place = connections.firstIndex(of: found.connection) ?? connections.count
+            if place == connections.count { connections.append(found.connection) }
+            func row<Event: MarketEvent>(_ event: Event) -> Buffered<Event> {
+                Buffered(
+                    sequence: letter.sequence, event: event, receivedMicroseconds: found.received,
+                    connection: Int32(place), source: found.source)
+            }
+            switch found.event.any {
+            case .bar(let event): bars.append(row(event))
+            case .trade(let event): trades.append(row(event))
+            case .quote(let event): quotes.append(row(event))
+            case .limitBand(let event): limitBands.append(row(event))
+            case .imbalance(let event): imbalances.append(row(event))
+            case .fairValue(let event): fairValues.append(row(event))
             }
         }
     }

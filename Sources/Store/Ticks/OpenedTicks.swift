@@ -1,4 +1,5 @@
 import FoundationEssentials
+import GRDB
 import Logging
 import MarketData
 
@@ -52,14 +53,19 @@ struct OpenedTicks {
                     "path": "\(file.path)", "set_aside": "\(name)", "reason": "\(why)", "held": "\(found.text)",
                 ])
         }
-        if case .bad(let why) = try file.inspect() { try putAway(why) }
-        if lost == nil, FilePlaces.Entry(file.path)?.bytes == 0 {
+        let condition = try file.inspect()
+        if case .bad(let why) = condition { try putAway(why) }
+        // Until the log is first moved into the file, the file has only a header, or tables without rows.
+        if lost == nil, let bytes = FilePlaces.Entry(file.path)?.bytes,
+            condition == .fresh || TickConnection.isUnused(file.path)
+        {
             let found = LostFile(lastUsed: lastUsed, now: WallClock.milliseconds())
             lost = found
+            let what = bytes == 0 ? "no bytes" : "no rows, so that its log must be gone"
             carried.incidents.append(
-                Incident(Incident.foundEmpty, detail: "\(file.path) had no bytes; \(found.text)"))
+                Incident(Incident.foundEmpty, detail: "\(file.path) had \(what); \(found.text)"))
             logger.error(
-                "the buffer's file was emptied while no collector ran; what waited for upload in it is gone, and so are its gaps",
+                "the buffer's file was emptied, or lost its log, while no collector ran; what waited for upload in it is gone, and so are its gaps",
                 metadata: ["path": "\(file.path)", "held": "\(found.text)"])
         }
         var attempt = 0
@@ -110,6 +116,14 @@ struct OpenedTicks {
 }
 
 extension TickConnection {
+    /// Whether a file has tables, but not the row that comes into it when it is first opened.
+    fileprivate static func isUnused(_ path: String) -> Bool {
+        let count = try? StoreConnection.reading(path) { reader in
+            try reader.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM buffer") }
+        }
+        return count == 0
+    }
+
     /// Stores what happened to the file before, immediately: nothing else may be written for a long time.
     fileprivate func note(_ carried: inout CarriedLosses) throws(StoreError) {
         guard !carried.isEmpty else { return }

@@ -362,6 +362,14 @@ public final class TickBuffer: EventSink, UploadFile, Sendable {
         try await handOver.flush { $0.settle(settled) }
     }
 
+    /// Removes dead letters whose rows are upstream after all, because a copy of the file sent them; durable on return.
+    /// The rows keep their numbers.
+    public func remove(uploaded letters: [DeadLetter]) async throws(StoreError) {
+        guard !letters.isEmpty else { return }
+        let settled = letters.map { SettledLetter(discarding: $0, isUploaded: true) }
+        try await handOver.flush { $0.settle(settled) }
+    }
+
     /// Stores how far the filling of gaps has come; durable on return. Call ``flush()`` first for the bars themselves.
     public func settle(_ fills: [GapFill]) async throws(StoreError) {
         guard !fills.isEmpty else { return }

@@ -229,7 +229,7 @@ final class TickFile {
                 attempt?.placed.append((letter, position[letter.stream]))
                 // Otherwise the event would be there twice, and go up twice if the database went back.
                 if try connection.notes.remove(letter.stream, letter.sequence) { settled.append(letter) }
-            } else if letter.sequence <= statistics[letter.stream].marks.acknowledged {
+            } else if !letter.isUploaded, letter.sequence <= statistics[letter.stream].marks.acknowledged {
                 settled.append(letter)
             }
         }

@@ -203,9 +203,10 @@ private struct ImportPlan {
         changes += sectors.changes(over: existing, &reports, options)
     }
 
-    private mutating func report(
-        on list: HoldingsImport, of file: UniverseImporter.File
-    ) throws(StoreError) -> UniverseImporter.Report {
+    /// The group that a list defines.
+    private func group(
+        of list: HoldingsImport, in file: UniverseImporter.File
+    ) throws(StoreError) -> UniverseGroup.Definition {
         let guess = GroupGuess(file: file.name, list)
         var group = UniverseGroup.Definition(
             name: options.name ?? guess.name, type: options.type ?? guess.type,
@@ -219,6 +220,13 @@ private struct ImportPlan {
         {
             group.name = stored.name
         }
+        return group
+    }
+
+    private mutating func report(
+        on list: HoldingsImport, of file: UniverseImporter.File
+    ) throws(StoreError) -> UniverseImporter.Report {
+        let group = try group(of: list, in: file)
         var report = UniverseImporter.Report(
             file: file.name, group: group, format: list.format, symbols: list.entries.count, outcome: .written,
             problems: list.problems, remarks: list.remarks)

@@ -183,13 +183,10 @@ public struct UniverseValidation: Sendable {
             }
         }
         for identity in identities.sorted() {
-            let isTrimmed = UniverseKey(identity.name)?.text == identity.name
-            if !isTrimmed || identity.name.contains(",") {
-                add(
-                    .warning, .name, identity,
-                    "the name has spaces around it or contains a comma, so no universe key can name this group: "
-                        + "rename it")
-            }
+            guard !UniverseKey.canMean(identity.name) else { continue }
+            add(
+                .warning, .name, identity,
+                "the name has spaces around it or contains a comma, so no universe key can name this group: rename it")
         }
     }
 

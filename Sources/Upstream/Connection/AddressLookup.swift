@@ -19,7 +19,7 @@ enum AddressLookup {
         }
         switch wait(for: Int16(POLLIN), on: done.descriptor, until: deadline, interrupt: interrupt) {
         case .interrupted: throw UpstreamError(.cancelled, operation, "cancelled")
-        case .deadline: throw UpstreamError(.deadline, operation, "the name server didn't respond in time")
+        case .deadline: throw UpstreamError(.connectionLost, operation, "the name server didn't respond in time")
         case .ready: break
         }
         let result = box.result.withLock { $0 } ?? .failure(UpstreamError(.connectionLost, operation, "no response"))

@@ -51,7 +51,8 @@ struct ConnectionRefusal {
         if sqlState == "55000" { return .login }
         if let sqlState { return UpstreamError.Reason(sqlState: sqlState) }
         if needsPassword { return .login }
-        if text.contains("read-only") { return .readOnly }
+        // What libpq says with target_session_attrs, read-write and primary.
+        if ["read-only", "hot standby"].contains(where: text.contains) { return .readOnly }
         let isCut = ["SYSCALL", "closed the connection", "timeout", "not receive data", "not send"]
             .contains(where: text.contains)
         let isAboutTLS = duringTLS || text.contains("SSL") || text.contains("certificate")

@@ -186,6 +186,7 @@ extension PostgresConnection {
         var failure: UpstreamError?
         var servers = configuration.settings.servers[...]
         while let server = servers.popFirst() {
+            var refusal: UpstreamError?
             do throws(UpstreamError) {
                 var addresses = try addresses(of: server, until: deadline, interrupt: interrupt)[...]
                 while let address = addresses.popFirst() {
@@ -193,20 +194,26 @@ extension PostgresConnection {
                     do throws(UpstreamError) {
                         return try connect(to: server, at: address, configuration, until: share, interrupt: interrupt)
                     } catch {
-                        failure = try worse(failure, error)
+                        guard error.reason != .cancelled else { throw error }
+                        // An address that can't be reached, such as ::1, says nothing about the server at another.
+                        if refusal?.isRetryable ?? true { refusal = error }
                     }
                 }
             } catch {
-                failure = try worse(failure, error)
+                refusal = error
             }
+            if let refusal { failure = try worse(failure, refusal) }
         }
         throw failure ?? UpstreamError(.configuration, "connect", "no server is named")
     }
 
-    /// The failure to report: one that a person must fix is preferred to news that the next server is down too.
+    /// The failure to report: one that a person must fix is preferred to news that the next server is down too. But a
+    /// server that takes no writes is as it should be while another, perhaps the primary, can't be reached.
     private static func worse(_ first: UpstreamError?, _ second: UpstreamError) throws(UpstreamError) -> UpstreamError {
         guard second.reason != .cancelled else { throw second }
-        return if let first, !first.isRetryable { first } else { second }
+        guard let first else { return second }
+        if first.reason == .readOnly || second.reason == .readOnly { return first.reason == .readOnly ? second : first }
+        return first.isRetryable ? second : first
     }
 
     private static func addresses(

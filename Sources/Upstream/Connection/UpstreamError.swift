@@ -154,6 +154,7 @@ extension UpstreamError: CustomStringConvertible {
         case .limit: "EdgeTick will retry in smaller batches; raise that limit if this persists"
         case .tooSlow: "EdgeTick will retry in smaller batches; raise SYNC_STATEMENT_TIMEOUT if this persists"
         case .schema: schemaAdvice
+        case .login where sqlState == "3D000": "create that database, or correct its name in \(role.setting)"
         case .login: "check user, password and database in \(role.setting), and the server's pg_hba.conf"
         case .readOnly:
             object == Self.readOnlySetting

@@ -472,8 +472,7 @@ final class Drain<Source: UploadSource> {
         let batch = parcel.batch
         guard mayBeUpstream(batch), catalog.allowsReading(batch.stream) else { return parcel.ticks }
         let end = file.marks(of: batch.stream).sentAgain
-        let found = try RowsUpstream(batch, by: configuration, over: connection, in: catalog)
-        let there = Set(found.rows.lazy.filter { $0.isCertain && $0.upstream >= $0.alike }.map(\.sequence))
+        let there = try RowsUpstream(batch, by: configuration, over: connection, in: catalog).stored
         return parcel.ticks.filter { place in
             batch.sequence(at: Int(place)).map { $0 > end || !there.contains($0) } ?? true
         }

@@ -235,6 +235,9 @@ public struct RowsUpstream: Sendable {
 
     /// Those of them that can't be another collector's.
     var certain: Set<Int64> { Set(rows.lazy.filter { $0.upstream > 0 && $0.isCertain }.map(\.sequence)) }
+
+    /// Those of them that need not be sent: each is upstream as often as it is in the batch.
+    var stored: Set<Int64> { Set(rows.lazy.filter { $0.isCertain && $0.upstream >= $0.alike }.map(\.sequence)) }
 }
 
 extension RowsUpstream {

@@ -148,6 +148,20 @@ public actor Uploader {
         }
     }
 
+    /// The sequences of rows that were refused and are upstream after all, because a copy of the file sent them. Rows
+    /// that may be another collector's don't count. None if the table stores an event once in any case, or if the user
+    /// may not read it.
+    public func stored(of refused: BufferedBatch) async throws(UpstreamError) -> Set<Int64> {
+        try await inTurn { () throws(UpstreamError) -> Set<Int64> in
+            let (connection, catalog) = try self.session.connected()
+            let stream = refused.stream
+            guard stream != .bars, catalog.identity(of: stream)?.isWhole != true, catalog.allowsReading(stream) else {
+                return []
+            }
+            return try RowsUpstream(refused, by: self.configuration, over: connection, in: catalog).stored
+        }
+    }
+
     /// Closes the connection, after the current upload has ended.
     public func disconnect() async { await inTurn { self.session.drop() } }
 }

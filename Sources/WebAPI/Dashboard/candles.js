@@ -347,7 +347,7 @@ export class Candles {
       const time = every < 60 ? format.time(slot.start) : format.hour(slot.start);
       const text = day === null ? `${own} ${time}` : isNew ? own : time;
       const half = context.measureText(text).width / 2 + 4;
-      if (!wanted || at - half < free || at + half > width - RIGHT + 30) return;
+      if (!wanted || at - half < free || at + half > width - RIGHT + 6) return;
       day = own;
       free = at + Math.max(half, between - half);
       context.fillStyle = color('line');

@@ -66,6 +66,7 @@ export class Contact {
       setLevel(byId('verdict'), 'unknown');
       setText(byId('verdict'), 'Unknown');
       delete byId('verdict-detail').dataset.text;
+      byId('problems').replaceChildren();
       setText(byId('verdict-detail'), `${state === 'lost' ? 'No contact with the collector' : 'The token is needed'}: below is the last known state.`);
     }
     if (banner.hidden) {

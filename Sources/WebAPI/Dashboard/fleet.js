@@ -33,8 +33,10 @@ export class Fleet {
     showSection('fleet', fleet.boxes.length > 1 || fleet.problem);
     setLevel(byId('fleet-badge'), fleet.status);
     setText(byId('fleet-badge'), fleet.status);
-    const age = fleet.age_seconds === null ? 'not read yet' : fleet.age_seconds < 1.5 ? 'read just now' : `read ${format.ago(fleet.age_seconds)}`;
-    setText(byId('fleet-note'), [format.plural(fleet.boxes.length, 'box', 'boxes'), ...fleet.remarks, fleet.problem, age].filter(Boolean).join(' · '));
+    const wasRead = fleet.age_seconds !== null;
+    const age = !wasRead ? 'not read yet' : fleet.age_seconds < 1.5 ? 'read just now' : `read ${format.ago(fleet.age_seconds)}`;
+    setText(byId('fleet-note'), [wasRead && format.plural(fleet.boxes.length, 'box', 'boxes'), ...fleet.remarks, fleet.problem, age].filter(Boolean).join(' · '));
+    byId('fleet-table').hidden = !fleet.boxes.length;
     const head = [
       'Box, host, version', 'State', ['Seen', 'num'], ['Behind', 'num'], ['To upload', 'num'], ['Symbols', 'num'], ['Events/s', 'num'], ['Gaps · letters', 'num'],
       ['Clock', 'num'], ['Disk free', 'num'], [`Last event, ${zone.name}`, 'num'],

@@ -52,6 +52,7 @@ export class History {
     this.#marks = joined(outages(gaps).map((gap) => ({
       from: gap.from_ms / 1000, to: (gap.to_ms ?? now) / 1000, isOpen: gap.to_ms === null, texts: new Set([`${gap.connection}: ${cause(gap)}`]),
     })));
+    byId('hour-legend').hidden = !this.#marks.some(({ to }) => to > now / 1000 - 3600);
     this.#draw();
   }
 

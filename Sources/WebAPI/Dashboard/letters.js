@@ -139,6 +139,7 @@ export class Letters {
       const result = await load('/api/dead-letters/retry', { method: 'POST', body: choice });
       await this.#read();
       const stayed = [
+        result.already_upstream_count ? `${format.plural(result.already_upstream_count, 'row')} upstream already` : '',
         result.superseded.length ? `${format.plural(result.superseded.length, 'bar')} not sent: a newer version exists` : '',
         result.unreadable.length ? `${format.plural(result.unreadable.length, 'row')} not sent: can't be read as an event` : '',
       ].filter(Boolean);

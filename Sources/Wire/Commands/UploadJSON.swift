@@ -65,18 +65,22 @@ package struct PendingJSON: WireObject {
 /// The result of a retry of dead letters, by name: `edgetick dead-letters retry`.
 package struct DeadLetterRetryJSON: WireObject {
     package var sent: Int
+    package var already_upstream: Int
     package var refused_again: [String]
     package var superseded: [String]
     package var unreadable: [String]
 
     package static let meanings = [
-        "sent": "Rows that upstream accepted", "refused_again": "Under their new names",
+        "sent": "Rows that upstream accepted",
+        "already_upstream": "Rows that were not sent, because they were upstream",
+        "refused_again": "Under their new names",
         "superseded": "Bars that have a newer version; they stay",
         "unreadable": "Letters without a readable row; they stay",
     ]
 
     package init(_ result: DeadLetterRetry) {
         sent = result.sent
+        already_upstream = result.stored
         refused_again = result.refusedAgain.map(\.name)
         superseded = result.superseded.map(\.name)
         unreadable = result.unreadable.map(\.name)

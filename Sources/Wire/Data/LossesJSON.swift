@@ -182,12 +182,14 @@ package struct DeadLetterChoiceJSON: WireObject {
 /// The result of a retry: `POST /api/dead-letters/retry`.
 package struct DeadLetterRequeueJSON: WireObject {
     package var requeued_count: Int
+    package var already_upstream_count: Int
     package var superseded: [String]
     package var unreadable: [String]
     package var failure: String?
 
     package static let meanings = [
         "requeued_count": "Rows that are back in the queue; those refused again become dead letters again",
+        "already_upstream_count": "Rows that were not put back, because they are upstream",
         "superseded": "Bars that have a newer version; they stay dead letters",
         "unreadable": "Letters whose row can't be read as an event; they stay dead letters",
         "failure": "Why the letters of a second database were left as they are; null when they were not",
@@ -195,6 +197,7 @@ package struct DeadLetterRequeueJSON: WireObject {
 
     package init(_ retry: DeadLetterRetry) {
         requeued_count = retry.requeued
+        already_upstream_count = retry.stored
         superseded = retry.superseded.map(\.name)
         unreadable = retry.unreadable.map(\.name)
         failure = retry.failure

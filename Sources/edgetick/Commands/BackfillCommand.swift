@@ -132,15 +132,9 @@ struct BackfillCommand: ConfiguredCommand {
                     try Task.checkCancellation()
                     do throws(BackfillError) {
                         var access = TickAccess.all
-                        do throws(BackfillError) {
-                            if !ticks {
-                                access = try await filler.access(
-                                    record.gap, identified: identified, elsewhere: elsewhere)
-                            }
-                        } catch {
-                            // Bars need no database.
-                            if error.reason == .database { try await filler.fillBars(record) }
-                            throw error
+                        if !ticks {
+                            access = try await filler.access(
+                                toFill: record, identified: identified, elsewhere: elsewhere)
                         }
                         access.budget = nil
                         counts[try await filler.fill(record, ticks: access), default: 0] += 1

@@ -34,7 +34,7 @@ struct ConfigCommand: AsyncParsableCommand {
             }
             let (snapshot, host) = try options.snapshot()
             let report = SettingsReport(snapshot, host: host, needs: .feed)
-            printNow(json ? WireJSON.text(of: report.json) + "\n" : report.table)
+            printNow(json ? WireJSON.text(of: report.json) + "\n" : report.table.shown)
             for finding in report.findings { printRemark("\(finding.severity.rawValue): \(finding.description)") }
             if report.hasFaults { throw ExitCode(ExitStatus.configuration.rawValue) }
         }

@@ -73,7 +73,7 @@ struct CoverageCommand: ConfiguredCommand {
                 period.symbolDays == 0 ? "-" : "\(period.reconciled.grouped) of \(period.symbolDays.grouped)"
             return [days, period.state.rawValue, period.symbols.grouped, reconciled] + cells(period.minutes)
         }
-        return TextTable(["DAYS", "STATE", .right("SYMBOLS"), .right("RECONCILED")] + counted, rows).text
+        return TextTable(["DAYS", "STATE", .right("SYMBOLS"), .right("RECONCILED")] + counted, rows).shown
     }
 
     /// The columns of ``cells(_:)``.
@@ -88,7 +88,7 @@ struct CoverageCommand: ConfiguredCommand {
         let rows = day.rows.map { row in
             [row.symbol.description, row.isReconciled ? "yes" : "no"] + cells(row.counts) + [spans(of: row.minutes)]
         }
-        return TextTable(["SYMBOL", "RECONCILED"] + counted + ["MISSING IN NEW YORK"], rows).text
+        return TextTable(["SYMBOL", "RECONCILED"] + counted + ["MISSING IN NEW YORK"], rows).shown
     }
 
     /// The first missing spans, such as `10:31–10:35`; the regular session begins at 9:30.

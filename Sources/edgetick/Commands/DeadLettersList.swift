@@ -47,6 +47,6 @@ struct DeadLettersList: ConfiguredCommand {
                     WallClock.text(milliseconds: $0.last),
                 ]
             })
-        printNow(table.text + "\n" + alike.text)
+        printNow(table.shown + "\n" + alike.shown)
     }
 }

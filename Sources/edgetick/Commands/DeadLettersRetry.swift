@@ -41,7 +41,8 @@ struct DeadLettersRetry: ConfiguredCommand {
         if json {
             print(WireJSON.text(of: DeadLetterRetryJSON(result)))
         } else {
-            print("sent \(result.sent.counted("row"))")
+            let already = result.stored > 0 ? "; \(result.stored.counted("row")) upstream already" : ""
+            print("sent \(result.sent.counted("row"))" + already)
             for letter in result.refusedAgain {
                 print("refused again: \(letter.name): \(letter.reason) (SQLSTATE \(letter.sqlState))".escapingControls)
             }

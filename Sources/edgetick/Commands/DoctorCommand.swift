@@ -23,8 +23,8 @@ struct DoctorCommand: AsyncParsableCommand {
             if json {
                 print(WireJSON.text(of: findings.map(\.json)))
             } else {
-                let paint = Paint.ofStandardOutput()
-                for finding in findings { print(Self.line(finding, paint)) }
+                let (paint, width) = (Paint.ofStandardOutput(), TerminalScreen.columns())
+                for finding in findings { print(Self.text(finding, paint, width: width)) }
             }
             if let worst = findings.compactMap(\.exit).max(by: { $0.rawValue < $1.rawValue }) {
                 throw ExitCode(worst.rawValue)
@@ -61,7 +61,8 @@ struct DoctorCommand: AsyncParsableCommand {
         return findings + (await network.clock())
     }
 
-    static func line(_ finding: Finding, _ paint: Paint) -> String {
+    /// The finding as one line or, in a window of `width` columns, as lines that are broken at spaces.
+    static func text(_ finding: Finding, _ paint: Paint, width: Int?) -> String {
         let word =
             switch finding.level {
             case .ok: paint("ok  ", .good)
@@ -69,6 +70,9 @@ struct DoctorCommand: AsyncParsableCommand {
             case .warning: paint("WARN", .warning)
             case .failure: paint("FAIL", .bad)
             }
-        return "\(word)  \(finding.subject.padded(to: 13))  \(finding.text.escapingControls)"
+        let margin = 21
+        let lines = finding.text.escapingControls.lines(of: max((width ?? .max) - margin, 20), atMost: .max)
+        return "\(word)  \(finding.subject.padded(to: 13))  "
+            + lines.joined(separator: "\n" + String(repeating: " ", count: margin))
     }
 }

@@ -48,7 +48,7 @@ struct GapsCommand: ConfiguredCommand {
                     record.detail ?? "",
                 ]
             })
-        printNow(table.text)
+        printNow(table.shown)
         if all > records.count {
             printRemark("the newest \(records.count.grouped) of \(all.counted("gap")): --limit shows more")
         }

@@ -111,7 +111,7 @@ struct JoinCommand: AsyncParsableCommand {
 
     private func say(_ finding: Finding, _ result: inout JoinJSON) {
         result.findings.append(finding.json)
-        if !json { print(DoctorCommand.line(finding, .ofStandardOutput())) }
+        if !json { print(DoctorCommand.text(finding, .ofStandardOutput(), width: TerminalScreen.columns())) }
     }
 
     private func check(_ settings: Settings, _ result: inout JoinJSON) async throws {

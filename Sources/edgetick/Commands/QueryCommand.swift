@@ -145,7 +145,7 @@ struct QueryCommand: ConfiguredCommand {
         let rows = found.flatMap { symbol, bars in
             bars.map { bar in (isMixed ? [symbol.description] : []) + cells(bar, without: "-") }
         }
-        return TextTable(texts + numbers, rows).text
+        return TextTable(texts + numbers, rows).shown
     }
 
     /// A bar's start and numbers; `absent` is printed for a missing VWAP.
@@ -189,7 +189,7 @@ struct QueryCommand: ConfiguredCommand {
                 + columns.map { values[$0.name].map(\.plainText) ?? "-" }
                 + (stream == .trades ? [event.adjustment?.rawValue ?? ""] : [])
         }
-        return TextTable(["TIME", "SYMBOL"] + titles + last, rows).text
+        return TextTable(["TIME", "SYMBOL"] + titles + last, rows).shown
     }
 
     /// Every column that the feed fills, after the time as text; for trades also the adjustment that their conditions

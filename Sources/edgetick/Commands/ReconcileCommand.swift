@@ -25,7 +25,7 @@ struct ReconcileCommand: ConfiguredCommand {
             The result is stored in the file, so --resume can leave out symbols that are already complete. Running it again
             changes nothing. The exit code is 65 while a bar of the tape is missing, different or unreadable, or a symbol
             could not be compared.
-            A running collector holds the buffer and does this by itself at RECONCILE_AT.
+            A running collector holds the buffer; with RECONCILE_AT, it does this by itself.
             """.unwrapped)
 
     @OptionGroup var options: SettingsOptions
@@ -58,7 +58,11 @@ struct ReconcileCommand: ConfiguredCommand {
         let day = try dayToCompare(settings, now: WallClock.milliseconds())
         let upstream = try settings.upstream()
         let client = fromFile == nil ? try settings.aggregatesClient() : nil
-        let advice = "it does this by itself at RECONCILE_AT; or stop it, do this, and start it again"
+        let restart = "stop it, do this, and start it again"
+        let advice =
+            settings.backfill.reconcileMinute == nil
+            ? "\(restart); with RECONCILE_AT, it does this by itself"
+            : "it does this by itself at RECONCILE_AT; or \(restart)"
         try await closing({ await client?.shutdown() }) {
             try await settings.withBuffer(heldAdvice: advice, makesFile: true) { buffer in
                 let uploader = upstream.map {

@@ -28,8 +28,9 @@ struct RunCommand: AsyncParsableCommand {
             try await settings.refuseDoubledTicks(logger)
             let simulator = try await settings.builtInSimulator()
             let collector = try await CollectorAssembly.open(
-                settings, simulator: simulator, reread: { [options] in try options.settingsAgain(needing: .feed) },
-                hangUps: hangUps, logger: logger)
+                settings, simulator: simulator,
+                reread: { [options] in try options.settingsAgain(needing: .feed, after: settings) }, hangUps: hangUps,
+                logger: logger)
             logger.notice(
                 "collecting",
                 metadata: [

@@ -25,7 +25,7 @@ struct SettingsList: ConfiguredCommand {
             return printError("No settings in the mirror. They come from the database: edgetick universe pull")
         }
         let rows = entries.map { [$0.type, $0.name, $0.key, $0.environment, ($0.value ?? "-").cut(to: 60)] }
-        printNow(TextTable(["TYPE", "NAME", "KEY", "ENVIRONMENT", "VALUE"], rows).text)
+        printNow(TextTable(["TYPE", "NAME", "KEY", "ENVIRONMENT", "VALUE"], rows).shown)
     }
 }
 

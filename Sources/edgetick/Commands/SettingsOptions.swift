@@ -32,10 +32,23 @@ struct SettingsOptions: ParsableArguments {
         return settings
     }
 
-    /// Returns the current settings for a process that is already running; logging stays as it is.
-    func settingsAgain(needing needs: Settings.Needs) throws -> Settings {
+    /// Returns the current settings for a process that is already running, and logs the warnings; how it logs stays as it
+    /// is.
+    ///
+    /// - Parameter start: The settings with which the process started.
+    /// - Throws: if the settings file is gone, or empty, as a pipe is when it is read again. What it set would go back to
+    ///   the defaults.
+    func settingsAgain(needing needs: Settings.Needs, after start: Settings) throws -> Settings {
         let (snapshot, host) = try snapshot()
-        return try Settings.validate(snapshot, host: host, needs: needs).settings
+        guard snapshot.hasFile || !start.hasFile else {
+            throw ConfigurationError(
+                path: envFile ?? ".env",
+                text: "is gone or sets nothing, but did at the start: put the file back, or restart")
+        }
+        let (settings, remarks) = try Settings.validate(snapshot, host: host, needs: needs)
+        let logger = Logger(label: "settings")
+        for remark in remarks where remark.severity == .warning { logger.warning("\(remark.description)") }
+        return settings
     }
 }
 

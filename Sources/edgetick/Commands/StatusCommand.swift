@@ -118,7 +118,7 @@ struct StatusCommand: ConfiguredCommand {
         if json { return (WireJSON.text(of: FilesJSON(report, instance: instance)) + "\n", nil) }
         let page = FileStatus(
             report: report, gaps: try GapCounts(directory: settings.dataDirectory),
-            isUploading: settings.upload.databaseURI != nil
+            isUploading: settings.upload.databaseURI != nil, width: TerminalScreen.columns()
         ).page
         return (page, remark.map { "edgetick: \($0.escapingControls); the files say:" })
     }

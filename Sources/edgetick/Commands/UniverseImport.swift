@@ -101,7 +101,7 @@ struct UniverseImport: ConfiguredCommand {
         var result = UniverseImporter.Options(environment: (environment ?? settings.universe.environment).rawValue)
         result.type = type
         if let name,
-            name.contains(",") || UniverseKey(name)?.text != name
+            !UniverseKey.canMean(name)
                 || name.unicodeScalars.contains(where: { [.control, .format].contains($0.properties.generalCategory) })
         {
             throw CommandFailure(

@@ -28,6 +28,6 @@ struct UniverseList: ConfiguredCommand {
                 $0.description ?? "",
             ]
         }
-        printNow(TextTable(["NAME", "TYPE", "ENVIRONMENT", .right("MEMBERS"), "ORIGIN", "DESCRIPTION"], rows).text)
+        printNow(TextTable(["NAME", "TYPE", "ENVIRONMENT", .right("MEMBERS"), "ORIGIN", "DESCRIPTION"], rows).shown)
     }
 }

@@ -36,7 +36,7 @@ struct UniverseReportCommand: ConfiguredCommand {
             "\(report.environment): \(report.symbols.counted("symbol")), \(report.entries.counted("setting")), \(pull)"
             .escapingControls + "\n"
         func add(_ title: String, _ columns: [TextTable.Column], _ rows: [[String]]) {
-            if !rows.isEmpty { text += "\n\(title)\n\(TextTable(columns, rows).text)" }
+            if !rows.isEmpty { text += "\n\(title)\n\(TextTable(columns, rows).shown)" }
         }
         add(
             "By type", ["TYPE", .right("GROUPS"), .right("LOCAL"), .right("MEMBERSHIPS"), .right("SYMBOLS")],

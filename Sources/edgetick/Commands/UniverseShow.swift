@@ -56,18 +56,20 @@ struct UniverseShow: ConfiguredCommand {
         let table = TextTable(
             hasWeights ? ["SYMBOL", .right("WEIGHT %")] : ["SYMBOL"],
             record.members.map { hasWeights ? [$0.symbol, Self.text($0.weight)] : [$0.symbol] })
-        printNow(head.map { $0.escapingControls + "\n" }.joined() + "\n" + table.text)
+        printNow(head.map { $0.escapingControls + "\n" }.joined() + "\n" + table.shown)
     }
 
     private func show(_ answer: StockJSON) {
         if json { return print(WireJSON.text(of: answer)) }
-        let head = "\(answer.symbol)  \(answer.sector), \(answer.industry)".escapingControls
+        let isInSector = answer.sector != StockClassification.unknown.sector
+        let place = isInSector ? "\(answer.sector), \(answer.industry)" : "in no sector"
+        let head = "\(answer.symbol)  \(place)".escapingControls
         let etfs = answer.etfs.map { (name: $0.name, type: GroupType.etf, weight: $0.weight) }
         let others = answer.groups.map { (name: $0.name, type: $0.type, weight: $0.weight) }
         let groups = others.filter { $0.type == .universe } + etfs + others.filter { $0.type != .universe }
         let table = TextTable(
             ["GROUP", "TYPE", .right("WEIGHT %")], groups.map { [$0.name, $0.type.rawValue, Self.text($0.weight)] })
-        printNow(head + "\n\n" + table.text)
+        printNow(head + "\n\n" + table.shown)
     }
 
     private static func text(_ weight: Double?) -> String { weight.map { "\($0)" } ?? "-" }

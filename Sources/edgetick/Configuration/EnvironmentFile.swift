@@ -29,8 +29,9 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
         let lines = ByteOrderMark.dropped(from: bytes).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() {
+            let end = line.lastIndex { $0 != UInt8(ascii: "\r") }
             do {
-                try read(line.last == UInt8(ascii: "\r") ? line.dropLast() : line, index + 1, environment)
+                try read(end.map { line[...$0] } ?? [], index + 1, environment)
             } catch {
                 add(.fault, "", index + 1, error.text)
             }
@@ -48,6 +49,10 @@ struct EnvironmentFile: Sendable, Equatable, ConcealsContents {
     ) throws(SettingRefusal) {
         guard !bytes.contains(0) else {
             throw SettingRefusal("a NUL byte: the file is damaged or not a text file; write it again")
+        }
+        // The value would contain the lines after it, and would be shown with their secrets.
+        guard !bytes.contains(UInt8(ascii: "\r")) else {
+            throw SettingRefusal("a carriage return within the line: save the file with line feeds (LF or CRLF)")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw SettingRefusal("bytes that are not UTF-8: save the file as UTF-8")
@@ -129,7 +134,7 @@ extension EnvironmentFile {
     static func secret(in path: String) -> SettingsSnapshot.SecretFile {
         do {
             let bytes = try FileContents.bytes(of: path, atMost: maximumBytes, patience: patience)
-            guard let text = String(validating: bytes, as: UTF8.self) else {
+            guard let text = String(validating: ByteOrderMark.dropped(from: bytes), as: UTF8.self) else {
                 return .fault("\(path) is not UTF-8 text: save it as UTF-8")
             }
             return .text(text)

@@ -26,6 +26,7 @@ extension Settings {
         var reader = SettingReader(snapshot, host: host)
         var settings = Settings()
         reader.findings = snapshot.findings
+        settings.hasFile = snapshot.hasFile
         reader.read(all, into: &settings)
         settings.checkFeed(&reader, needs)
         settings.connections.readNumbered(&reader, needs, fallback: settings.universe.fallback)

@@ -182,6 +182,8 @@ struct Settings: Sendable {
         case auto
     }
 
+    /// Whether a settings file set anything.
+    var hasFile = false
     var feed = Feed()
     var connections = Connections()
     var universe = Universe()

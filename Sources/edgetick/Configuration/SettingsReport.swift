@@ -51,9 +51,9 @@ struct SettingsReport: Sendable, Equatable {
     /// Whether a command would refuse to start.
     var hasFaults: Bool { findings.contains { $0.severity == .fault } }
 
-    /// One line per row with key, value and origin, and a final line feed.
-    var table: String {
-        TextTable(["KEY", "VALUE", "ORIGIN"], rows.map { [$0.key, $0.value ?? "-", $0.origin.description] }).text
+    /// The rows with key, value and origin.
+    var table: TextTable {
+        TextTable(["KEY", "VALUE", "ORIGIN"], rows.map { [$0.key, $0.value ?? "-", $0.origin.description] })
     }
 
     var json: ConfigJSON {

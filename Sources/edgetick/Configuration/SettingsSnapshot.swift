@@ -32,6 +32,8 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     private(set) var values: [String: Value] = [:]
     /// The other names that were set, without their values: a mistyped name may hold a secret.
     private(set) var others: [String: SettingOrigin] = [:]
+    /// Whether a settings file set anything.
+    private(set) var hasFile = false
     /// Findings from reading, before values are validated; contain no values.
     private(set) var findings: [SettingFinding] = []
 
@@ -49,6 +51,7 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     ) {
         let path = file?.path ?? ""
         let entries = file?.entries ?? [:]
+        hasFile = !entries.isEmpty
         findings = file?.findings.filter { $0.key.isEmpty || Self.concerns($0.key) } ?? []
         var foreign: [String: Value] = [:]
         for name in Set(environment.keys).union(entries.keys).sorted() {
@@ -85,6 +88,11 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
     private static let known = Set(Settings.all.map(\.name))
     private static let secrets = Settings.all.filter(\.display.mayBeInFile)
     private static let secretFiles = Set(secrets.map { $0.name + fileSuffix })
+    /// How the names of secrets, in every spelling, begin a line.
+    private static let assignments: [String] = {
+        let names = Set(secrets.map(\.name))
+        return names.union(PlatformKeys.renamed.filter { names.contains($0.key) }.map(\.name)).sorted().map { $0 + "=" }
+    }()
 
     private static func isKnown(_ name: String) -> Bool { known.contains(name) || ConnectionKey(name: name) != nil }
 
@@ -116,6 +124,11 @@ struct SettingsSnapshot: Sendable, Equatable, ConcealsContents {
             }
         } else if let fault = entries[name]?.fault {
             add(.fault, name, origin, fault)
+        }
+        // If the line break between two keys is missing, the second one's secret would be shown with the first one's value.
+        if let second = Self.assignments.first(where: { text.contains($0) }) {
+            add(.fault, name, origin, "the value has \(second) in it: write each key on a line of its own")
+            return nil
         }
         let trimmed = text[...].trimmingBlanks()
         return trimmed.isEmpty ? nil : String(trimmed)

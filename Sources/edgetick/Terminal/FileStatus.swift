@@ -8,6 +8,8 @@ struct FileStatus {
     let gaps: GapCounts
     /// Whether rows wait for a database.
     let isUploading: Bool
+    /// The window's columns; `nil` for a pipe.
+    let width: Int?
 
     /// The page, a line feed after each line.
     var page: String {
@@ -29,7 +31,7 @@ struct FileStatus {
                     counts.newestMilliseconds.map(time) ?? "-",
                 ]
             })
-        var text = lines.joined(separator: "\n") + "\n" + table.text
+        var text = lines.joined(separator: "\n") + "\n" + table.text(within: width)
         for drop in report.drops {
             text +=
                 "DROPPED \(drop.stream.counted(drop.count)) of \(drop.symbols.counted("symbol")): "

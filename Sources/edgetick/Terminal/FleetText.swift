@@ -31,8 +31,11 @@ struct FleetText {
         let details =
             fleet.remarks.map { ($0, Health.Level.degraded) }
             + fleet.boxes.compactMap { box in box.detail.map { ("\(box.row.report.id): \($0)", box.level) } }
-        return table.text + (details.isEmpty ? "" : "\n")
-            + details.map { text, level in paint(text.escapingControls, StatusText.level(of: level)) + "\n" }.joined()
+        return table.text(within: width) + (details.isEmpty ? "" : "\n")
+            + details.map { text, level -> String in
+                let lines = text.escapingControls.lines(of: max(width ?? .max, 20), atMost: .max)
+                return lines.map { paint($0, StatusText.level(of: level)) + "\n" }.joined()
+            }.joined()
     }
 
     private func table(without left: [String]) -> TextTable {

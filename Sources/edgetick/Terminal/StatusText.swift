@@ -108,13 +108,22 @@ struct StatusText {
                 (status.sync.databases.count > 1 ? "\(database.name): " : "")
                     + "\(database.rows_uploaded.counted("row")) up, \(Self.span(database.lag_seconds)) behind"
             }.joined(separator: "; ")
-        return ["losses   " + (buffer.drops > 0 || gaps.unfillable > 0 ? paint(lost, .warning) : lost)]
-            + buffer.set_aside.map { path in
-                // The end of a path is what tells files apart.
-                let text = path.escapingControls
-                let room = max((width ?? .max) - 9, 20)
-                return "aside    " + paint(text.count > room ? "…" + text.suffix(room - 1) : text, .warning)
-            } + ["upload   \(upload)", "market   \(market)"]
+        let aside = buffer.set_aside.map { path -> String in
+            // The end of a path is what tells files apart.
+            let text = path.escapingControls
+            let room = max((width ?? .max) - 9, 20)
+            return "aside    " + paint(text.count > room ? "…" + text.suffix(room - 1) : text, .warning)
+        }
+        let isLossy = buffer.drops > 0 || gaps.unfillable > 0
+        return labelled("losses", lost, isLossy ? .warning : nil) + aside + labelled("upload", upload)
+            + labelled("market", market)
+    }
+
+    /// A text that may take several lines, with a label before the first.
+    private func labelled(_ label: String, _ text: String, _ level: Paint.Level? = nil) -> [String] {
+        lines(text, from: 9, atMost: 3).enumerated().map { index, line in
+            (index == 0 ? label : "").padded(to: 9) + (level.map { paint(line, $0) } ?? line)
+        }
     }
 
     private var market: String {

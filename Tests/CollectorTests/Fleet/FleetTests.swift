@@ -123,12 +123,7 @@ import Testing
     @Test func `a box that writes its row but can't ask who shares the symbols is degraded after a minute`() {
         let board = FleetBoard(isSharing: true)
         let start = ContinuousClock.now
-        func check(after seconds: Int) -> Health.Check {
-            var snapshot = CollectorSnapshot(collector: "a", version: "1")
-            snapshot.instant = start + .seconds(seconds)
-            snapshot.fleet = board.status
-            return .fleet(snapshot)
-        }
+        func check(after seconds: Int) -> Health.Check { board.check(at: start + .seconds(seconds)) }
         for seconds in [0, 20, 40, 60] {
             board.wrote(FleetTable.Written(clockOffset: 0, fileBefore: nil), hasNamesake: false)
             board.couldNotRead("permission denied", at: start + .seconds(seconds))
@@ -150,12 +145,7 @@ import Testing
     @Test func `another box that takes fewer symbols than its share makes the fleet degraded after two minutes`() {
         let board = FleetBoard(isSharing: true)
         let start = ContinuousClock.now
-        func check(after seconds: Int) -> Health.Check {
-            var snapshot = CollectorSnapshot(collector: "a", version: "1")
-            snapshot.instant = start + .seconds(seconds)
-            snapshot.fleet = board.status
-            return .fleet(snapshot)
-        }
+        func check(after seconds: Int) -> Health.Check { board.check(at: start + .seconds(seconds)) }
         for seconds in [0, 60, 120] { board.asked(shortfall: "b takes fewer", at: start + .seconds(seconds)) }
         #expect(check(after: 120).level == .ok)
         let late = check(after: 121)
@@ -169,12 +159,7 @@ import Testing
     @Test func `a group that can't exchange which gaps it covers is degraded after six minutes`() {
         let board = FleetBoard(isSharing: false)
         let start = ContinuousClock.now
-        func check(after seconds: Int) -> Health.Check {
-            var snapshot = CollectorSnapshot(collector: "a", version: "1")
-            snapshot.instant = start + .seconds(seconds)
-            snapshot.fleet = board.status
-            return .fleet(snapshot)
-        }
+        func check(after seconds: Int) -> Health.Check { board.check(at: start + .seconds(seconds)) }
         for seconds in [0, 150, 300] { board.exchanged(problem: "permission denied", at: start + .seconds(seconds)) }
         // Older gaps are checked every five minutes: one check that failed is no lasting failure.
         #expect(check(after: 360).level == .ok)
@@ -203,5 +188,15 @@ import Testing
         #expect(Fleet([all("a", "nyc"), all("b", nil)]).remarks.count == 1)
         #expect(Fleet([box("a", "nyc", symbols: 0), box("b", nil, symbols: 0)]).remarks.isEmpty)
         #expect(Fleet([all("a", "nyc"), box("b", nil, symbols: 0)]).remarks.isEmpty)
+    }
+}
+
+extension FleetBoard {
+    /// What health shows of the fleet at a moment.
+    fileprivate func check(at instant: ContinuousClock.Instant) -> Health.Check {
+        var snapshot = CollectorSnapshot(collector: "a", version: "1")
+        snapshot.instant = instant
+        snapshot.fleet = status
+        return .fleet(snapshot)
     }
 }

@@ -326,6 +326,10 @@ import Upstream
         #expect(health.headline?.contains("AAPL, IBM") == true)
     }
 
+    @Test func `a connection that waits for a restart is a problem`() {
+        #expect(level("symbols") { $0.unusedConnections = ["secondary"] } == .degraded)
+    }
+
     @Test func `refused symbols and paused reading are a problem, not a failure`() {
         #expect(level("feed") { $0.connections[0].feed.confirmed = Self.symbols(9) } == .degraded)
         #expect(level("feed") { $0.connections[0].feed.isPaused = true } == .degraded)

@@ -128,6 +128,20 @@ import Universe
         #expect(owner.placement(of: a)?.reasons == [.assignment(owner.assignments[0])])
     }
 
+    @Test func `a connection that is new in the settings is named until it is used or they no longer name it`()
+        async throws
+    {
+        let rig = try SymbolsRig([wish("one", nil, list: "A")])
+        let (owner, _, _) = try await rig.open()
+        owner.adopt([wish("one", nil, list: "A"), wish("two", nil, list: "B")])
+        #expect(owner.unusedConnections == ["two"])
+        owner.adopt([wish("one", nil, list: "A")])
+        #expect(owner.unusedConnections.isEmpty)
+        owner.adopt([wish("one", nil, list: "A"), wish("two", nil, list: "B")])
+        try await owner.add("connection_two", ConnectionRequest(name: "two", symbols: symbols("B")))
+        #expect(owner.unusedConnections.isEmpty)
+    }
+
     @Test func `a symbol that was asked for wherever the strategy puts it stays when another connection gives it up`()
         async throws
     {

@@ -1,4 +1,5 @@
 import Feed
+import Foundation
 import MarketData
 import TestSupport
 import Testing
@@ -48,6 +49,9 @@ import Testing
         let refused = try await connect(over: proxy, to: feed)
         #expect(refused?.reason == .unreachable)
         #expect(refused?.message.contains("asks for a user name and a password") == true)
+        let wrong = try await connect(over: proxy, login: "me:wr0ng@", to: feed)
+        #expect(wrong?.message.contains("does not accept the user name and password") == true)
+        #expect(wrong?.message.contains("wr0ng") == false)
         await feed.stop()
     }
 
@@ -61,6 +65,26 @@ import Testing
             error?.message.contains("the proxy 127.0.0.1:\(proxy.port) can't be used") == true,
             "\(String(describing: error))")
         await feed.stop()
+    }
+
+    @Test func `a proxy that does not respond is named`() async throws {
+        let silent = try LoopbackListener()
+        silent.accept { client in
+            Thread.detachNewThread {
+                var bytes = [UInt8](repeating: 0, count: 1024)
+                while read(client, &bytes, bytes.count) > 0 {}
+                close(client)
+            }
+        }
+        var configuration = try Rig.configuration(port: 9, host: "localhost", scheme: "ws")
+        configuration.proxy = HTTPProxy("http://127.0.0.1:\(silent.port)")
+        configuration.connectTimeout = .milliseconds(300)
+        let place = "through the proxy 127.0.0.1:\(silent.port) within"
+        try await Rig().run(configuration) { connection in
+            try await Waiting.until("an outcome") { connection.snapshot.lastError != nil }
+            let error = connection.snapshot.lastError
+            #expect(error?.reason == .connectTimeout && error?.message.contains(place) == true)
+        }
     }
 
     @Test func `a proxy that isn't there is named, and not the feed`() async throws {

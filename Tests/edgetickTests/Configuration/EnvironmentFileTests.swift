@@ -25,7 +25,7 @@ import Testing
         ("A=b", "b"), ("A=", ""), (" A = b ", "b"), ("export A=b", "b"), ("export\tA=b", "b"), ("A=b=c=", "b=c="),
         ("A=\"b c\"", "b c"), ("A='b \"c\"'", "b \"c\""), (#"A="b\"\\\n\t\$""#, "b\"\\\n\t$"), (#"A="\x""#, #"\x"#),
         (#"A='\n'"#, #"\n"#), ("A=b # note", "b"), ("A=b#c", "b#c"), ("A=# note", ""), ("A=\"b # c\" # note", "b # c"),
-        ("A=b\r\n", "b"), ("\u{FEFF}A=b", "b"), ("# first\n\n   \nA=b\n", "b"), ("A=${B}", "${B}"),
+        ("A=b\r\n", "b"), ("A=b\r\r\n", "b"), ("\u{FEFF}A=b", "b"), ("# first\n\n   \nA=b\n", "b"), ("A=${B}", "${B}"),
         ("A=größe", "größe"),
     ])
     func `a line gives its value`(text: String, value: String) throws {
@@ -78,6 +78,7 @@ import Testing
         ("B=\"half\\\"", 1, "not closed"),
         ("B=\"x\"y", 1, "follows the closing quote"),
         ("A=1\nB=\u{0}", 2, "NUL"),
+        ("A=1\rB=2\r", 1, "carriage return"), ("# A comment.\rA=1", 1, "carriage return"),
     ])
     func `a half-written line is named by its number`(text: String, line: Int, words: String) throws {
         let fault = try #require(try faults(Array(text.utf8)).first)
@@ -115,6 +116,12 @@ import Testing
         }
         // The tests' own working directory, the package's, has no such file.
         #expect(try EnvironmentFile.read(named: nil) == nil)
+    }
+
+    @Test func `a file with one secret may begin with a byte order mark`() throws {
+        let workspace = try Workspace()
+        let path = try workspace.write("\u{FEFF}canary\r\n", to: "key")
+        #expect(EnvironmentFile.secret(in: path).secret == "canary")
     }
 
     @Test func `a file is read from the disk`() throws {

@@ -77,7 +77,7 @@ import Wire
         expectClean(dumped + "\(file)\(snapshot)" + String(reflecting: snapshot) + String(reflecting: file), "inputs")
 
         let report = SettingsReport(snapshot, host: sampleHost, needs: [.feed, .database])
-        expectClean(report.table, "table")
+        expectClean(report.table.text, "table")
         expectClean(WireJSON.text(of: report.json), "JSON")
         expectClean("\(report)", "report")
         for finding in report.findings { expectClean(finding.description, "finding") }
@@ -109,6 +109,19 @@ import Wire
             let file = EnvironmentFile(path: ".env", bytes: Array(text.utf8))
             #expect(file.findings.map(\.severity) == [.fault])
             expectClean("\(file.findings)" + String(reflecting: file.findings), "file")
+        }
+    }
+
+    @Test(arguments: ["MASSIVE_API_KEY", "POLYGON_API_KEY", "HTTP_TOKEN", "DATABASE_URI", "HTTPS_PROXY", "https_proxy"])
+    func `a key without a line of its own is a fault and is not shown`(key: String) {
+        for separator in ["\r", " ", ";", "", ", "] {
+            let text = "HTTP_HOST=127.0.0.1\(separator)\(key)=\(Self.token)"
+            let file = EnvironmentFile(path: ".env", bytes: Array(text.utf8))
+            let snapshot = SettingsSnapshot(environment: [:], file: file)
+            let (_, findings) = Settings.examine(snapshot, host: sampleHost)
+            #expect(findings.contains { $0.severity == .fault }, "\(separator)")
+            expectClean("\(findings)" + String(reflecting: findings), "findings")
+            #expect(snapshot[\.http.host] == nil)
         }
     }
 

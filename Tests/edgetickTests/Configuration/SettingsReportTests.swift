@@ -46,7 +46,7 @@ import Wire
     }
 
     @Test func `the table has aligned columns`() throws {
-        let lines = try report([:]).table.split(separator: "\n")
+        let lines = try report([:]).table.text.split(separator: "\n")
         #expect(lines.count == Settings.all.count + 1)
         #expect(lines[0].hasPrefix("KEY"))
         let column = try #require(lines[0].firstRange(of: "ORIGIN")).lowerBound

@@ -122,12 +122,16 @@ import Testing
     func `options of which one would have no effect are a usage error that names them`(
         arguments: [String], says: String
     ) {
+        expectRefusal(of: arguments, saying: says)
+    }
+
+    private func expectRefusal(of arguments: [String], saying text: String) {
         do {
             _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
             Issue.record("parsed")
         } catch {
             #expect(EdgeTick.exitCode(for: error) == .validationFailure)
-            #expect(EdgeTick.message(for: error).contains(says), "\(EdgeTick.message(for: error))")
+            #expect(EdgeTick.message(for: error).contains(text), "\(EdgeTick.message(for: error))")
         }
     }
 
@@ -138,13 +142,7 @@ import Testing
             (["backfill", "--from", "2026-01-02", "--to", "2026-01-01"], "--from is later than --to"),
         ] as [([String], String)])
     func `an empty directory or span is a usage error, before any file is made`(arguments: [String], says: String) {
-        do {
-            _ = try EdgeTick.parseAsRoot(MistypedCommand.joined(arguments))
-            Issue.record("parsed")
-        } catch {
-            #expect(EdgeTick.exitCode(for: error) == .validationFailure)
-            #expect(EdgeTick.message(for: error).contains(says), "\(EdgeTick.message(for: error))")
-        }
+        expectRefusal(of: arguments, saying: says)
     }
 
     @Test(

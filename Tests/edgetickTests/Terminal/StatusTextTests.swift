@@ -87,6 +87,15 @@ import Testing
         #expect(lines.contains { $0.hasPrefix("aside    …") && $0.hasSuffix("/ticks-bad-1.sqlite") })
     }
 
+    @Test func `losses, upload and market are shown to their end in a narrow window`() {
+        let page = Self.page(Self.status(name: "box", failing: false), width: 40)
+        let lines = page.split(separator: "\n").map { String($0) }
+        #expect(page.contains("dead letters"))
+        for label in ["losses   ", "upload   ", "market   "] {
+            #expect(lines.contains { $0.hasPrefix(label) && !$0.hasSuffix("…") }, "\(label) in \(lines)")
+        }
+    }
+
     @Test func `the one thing that is wrong is reported once`() {
         var status = Self.status(name: "box", failing: true)
         status.health.checks["sync"]?.status = .ok

@@ -16,6 +16,10 @@ extension Health.Check {
                 "\(placement.unplaced.count) of \(placement.wanted.counted("symbol has", "symbols have")) no room on "
                     + "any connection: \(names); raise a CAPACITY, enable another connection, or name fewer symbols")
         }
+        if !snapshot.unusedConnections.isEmpty {
+            let names = snapshot.unusedConnections.joined(separator: ", ")
+            problems.degrade("named in the settings, but used only after a restart: \(names)")
+        }
         problems += snapshot.connections.compactMap { connection in
             guard let assignment = connection.assignment, let problem = assignment.problem else { return nil }
             return .degraded("\(connection.name): \(problem); \(collected(assignment)) instead")

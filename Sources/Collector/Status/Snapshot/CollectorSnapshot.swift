@@ -21,6 +21,8 @@ public struct CollectorSnapshot: Sendable, Equatable {
     public var connections: [ConnectionState] = []
     /// How the connections share the symbols; its members are those of ``connections``.
     public var placement = SetSnapshot()
+    /// The names of the connections that are new in the settings and used only after a restart.
+    var unusedConnections: [String] = []
     /// How late the feed's events are under its plan, in seconds: 900 on a delayed feed.
     public var feedDelay = 0.0
     /// The kinds of events that can't be used as the feed sends them.

@@ -17,18 +17,18 @@ public struct ConnectionState: Sendable, Equatable {
     ///
     /// - Parameters:
     ///   - time: Milliseconds since the Unix epoch.
+    ///   - now: The same moment on a clock that nobody sets.
     ///   - feedDelay: How late the feed's events are under its plan, in seconds.
     public init(
-        _ member: SetSnapshot.Member, assignment: SymbolAssignment? = nil, at time: Int64, feedDelay: Double = 0
+        _ member: SetSnapshot.Member, assignment: SymbolAssignment? = nil, at time: Int64,
+        now: ContinuousClock.Instant = .now, feedDelay: Double = 0
     ) {
         self.member = member
         self.assignment = assignment
         // Kinds that may not come for hours, such as the imbalances of auctions, don't make a connection quiet.
         let kinds = member.feed.confirmedKinds
         guard hasWork, kinds.isEmpty || KindWatch.kinds.contains(where: { kinds[$0] != nil }) else { return }
-        quietFor = Self.quiet(
-            at: time, connectedSince: member.feed.connectedSince, lastEvent: member.feed.lastEvent,
-            feedDelay: feedDelay)
+        quietFor = Self.quiet(at: time, silence: member.feed.silentSince.map { now - $0 }, feedDelay: feedDelay)
     }
 
     /// `connection_1` and so on.
@@ -53,14 +53,18 @@ public struct ConnectionState: Sendable, Equatable {
     var hasWork: Bool { feed.takesAll || !feed.assigned.isEmpty }
 
     /// Returns the seconds of the regular session in which a subscribed connection delivered nothing; `nil` outside the
-    /// session. All times are milliseconds since the Unix epoch; the feed's delay is in seconds.
-    static func quiet(at time: Int64, connectedSince: Int64?, lastEvent: Int64?, feedDelay: Double = 0) -> Double? {
-        guard let connectedSince, let session = TradingDay(at: time).session,
+    /// session. The silence is measured, since a clock that was set back would hide it for as long.
+    ///
+    /// - Parameters:
+    ///   - time: Milliseconds since the Unix epoch.
+    ///   - silence: The time since the subscription or the newest event; `nil` if there is no subscription.
+    static func quiet(at time: Int64, silence: Duration?, feedDelay: Double = 0) -> Double? {
+        guard let silence, let session = TradingDay(at: time).session,
             session.regularOpen <= time, time < session.regularClose
         else { return nil }
         // A delayed feed's first events of the session come that much after the opening.
         let firstEvents = session.regularOpen + Int64(feedDelay * 1000)
-        return Double(max(0, time - max(firstEvents, connectedSince, lastEvent ?? 0))) / 1000
+        return max(0, min(silence.inSeconds, Double(time - firstEvents) / 1000))
     }
 }
 
