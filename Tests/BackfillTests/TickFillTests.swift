@@ -165,6 +165,14 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
             cause: .disconnected)
     }
 
+    /// Records a gap of the first symbol alone.
+    private func recordOnly(_ gap: Gap, in buffer: TickBuffer) async throws {
+        var only = gap
+        only.symbols = [symbols[0]]
+        buffer.record(only)
+        try await buffer.flush()
+    }
+
     /// Expects every event of the plan once, with every column as the stream has it.
     private func expectAll(_ buffer: TickBuffer) async throws {
         for stream in [EventStream.trades, .quotes] {
@@ -283,10 +291,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
     @Test func `what the stream may still deliver by the server's clock is left to the next attempt`() async throws {
         let (workspace, buffer) = try TickBuffer.scratch()
         // By a clock that is ahead, the gap ends in the server's future.
-        var missed = gap([.trade], from: 0, to: 180_000)
-        missed.symbols = [symbols[0]]
-        buffer.record(missed)
-        try await buffer.flush()
+        try await recordOnly(gap([.trade], from: 0, to: 180_000), in: buffer)
         let ages: [Int64] = [60_000, 26_000, 20_000, 1000]
         let now = plan.start + 90_000
         let trades = ages.map { age in
@@ -710,10 +715,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         let trade = #"{"sip_timestamp":\#(plan.start + 100)\#(zeros),"price":1,"size":2,"id":"1","sequence_number":1}"#
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trade)]}"#) }
         let (workspace, buffer) = try TickBuffer.scratch()
-        var only = gap([.trade])
-        only.symbols = [symbols[0]]
-        buffer.record(only)
-        try await buffer.flush()
+        try await recordOnly(gap([.trade]), in: buffer)
         let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)
@@ -730,10 +732,7 @@ private let plan = LedgerPlan(kinds: [.trade, .quote], symbols: symbols)
         }
         let server = try ScriptedREST { _ in (200, #"{"status":"OK","results":[\#(trades.joined(separator: ","))]}"#) }
         let (workspace, buffer) = try TickBuffer.scratch()
-        var only = gap([.trade])
-        only.symbols = [symbols[0]]
-        buffer.record(only)
-        try await buffer.flush()
+        try await recordOnly(gap([.trade]), in: buffer)
         let client = try AggregatesClient.local(server.port)
         var filler = GapFiller(client: client, buffer: buffer)
         let record = try #require(try GapLog.read(directory: workspace.path).first)

@@ -208,7 +208,7 @@ import WebAPISupport
         #expect(!tail.output.contains { $0.contains("no such file") }, "\(tail.output)")
     }
 
-    @Test func `tail prints every column of a bar in JSON, also the source, which tells a correction`() async throws {
+    @Test func `tail prints every column of a bar in JSON, also the source, which shows a correction`() async throws {
         let box = try Box.known()
         let tail = try box.start("tail", "--kind", "AM", "--json")
         // `tail` reads the file five times a second.

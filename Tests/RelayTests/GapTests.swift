@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test func `is told before past events although it is not in the file yet`() async throws {
+    @Test func `is reported before past events although it is not in the file yet`() async throws {
         try await RelayRig.run { rig in
             let plan = plan(["AAPL"], kinds: [.trade])
             try rig.take(plan, 0..<10)

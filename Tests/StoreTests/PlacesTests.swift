@@ -263,7 +263,7 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `of one whose log is gone with all that was in the file, the lock tells since when, too`(
+    func `of one whose log is gone with all that was in the file, the lock shows since when, too`(
         hasTables: Bool
     ) async throws {
         let scratch = try Scratch()

@@ -346,7 +346,7 @@ import Testing
         #expect(try sandbox.run("SELECT id, close::float8 FROM ohlcv_1min") == "1|1")
     }
 
-    @Test func `a column that refuses rows without a value is told, with the statement that helps`() async throws {
+    @Test func `a column that refuses rows without a value is reported, with the statement that helps`() async throws {
         let sandbox = try await Sandbox.migrated(
             then: "ALTER TABLE ohlcv_1min ALTER otc SET DEFAULT false, ALTER otc SET NOT NULL")
         let statement = "ALTER TABLE public.ohlcv_1min ALTER COLUMN otc DROP NOT NULL"

@@ -202,7 +202,7 @@ struct TimescaleTests {
         await uploader.disconnect()
     }
 
-    @Test func `tables that are older than the extension become hypertables by the statements that are told`()
+    @Test func `tables that are older than the extension become hypertables by the statements that are printed`()
         async throws
     {
         let sandbox = try emptySandbox()

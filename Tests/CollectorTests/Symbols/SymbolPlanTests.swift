@@ -106,7 +106,7 @@ import Universe
                 #expect(plan.inForce[0].interest == .symbols(symbols("A", "B", "C", "X")))
                 #expect(plan.inForce[0].problem?.contains("\"b\"") == true)
                 #expect(plan.inForce[0].problem?.hasSuffix("; the symbols in force stay") == true)
-                #expect(step.remarks.isEmpty == (round == 2), "what is kept is told once")
+                #expect(step.remarks.isEmpty == (round == 2), "what is kept is reported once")
             }
             _ = plan.decide(try await resolutions(["a": ["A"], "b": ["B"]], "a:b"))
             #expect(plan.inForce[0].interest == .symbols(symbols("A", "B")) && plan.inForce[0].problem == nil)
